@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* futex(2) on words of this process, and the clock that its timeouts use. */
+#ifndef BF_SRCU_FUTEX_H
+#define BF_SRCU_FUTEX_H
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NSEC_PER_SEC  1000000000ULL
+#define NSEC_PER_MSEC 1000000ULL
+
+#define FUTEX_FOREVER UINT64_MAX
+
+/*
+ * Sleeps while *word is value, until woken, at most timeout_ns; may return
+ * early for no reason.
+ */
+static inline void futex_wait(unsigned int *word, unsigned int value,
+			      uint64_t timeout_ns)
+{
+	struct timespec ts = {
+		.tv_sec = (time_t)(timeout_ns / NSEC_PER_SEC),
+		.tv_nsec = (long)(timeout_ns % NSEC_PER_SEC),
+	};
+
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value,
+		timeout_ns == FUTEX_FOREVER ? NULL : &ts, NULL, 0);
+}
+
+static inline void futex_wake_all(unsigned int *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+static inline uint64_t monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+#endif
