@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "io_bus/eventfd.h"
+
+/*
+ * Without /proc all that can be told is that an anonymous inode has no file
+ * type: the kernel's other ones would pass too, and their write() fails.
+ */
+static int check_without_proc(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -EBADF;
+	return st.st_mode & S_IFMT ? -EINVAL : 0;
+}
+
+int bf_eventfd_check(int fd)
+{
+	static const char name[] = "anon_inode:[eventfd]";
+	char path[sizeof("/proc/self/fd/-2147483648")], link[sizeof(name)];
+	ssize_t len;
+
+	if (fcntl(fd, F_GETFD) < 0)
+		return -EBADF;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	len = readlink(path, link, sizeof(link));
+	if (len < 0)
+		return check_without_proc(fd);
+	if (len != sizeof(name) - 1 || memcmp(link, name, sizeof(name) - 1))
+		return -EINVAL;
+	return 0;
+}
+
+/* Not one of the standard streams, whoever closed them. */
+#define LOWEST_FD (STDERR_FILENO + 1)
+
+static int min_fd = LOWEST_FD;
+
+void bf_eventfd_set_min(int min)
+{
+	min_fd = min;
+}
+
+static int duplicate(int fd)
+{
+	int ret = fcntl(fd, F_DUPFD_CLOEXEC, min_fd);
+
+	if (ret < 0 && (errno == EINVAL || errno == EMFILE))
+		ret = fcntl(fd, F_DUPFD_CLOEXEC, LOWEST_FD);
+	return ret;
+}
+
+int bf_eventfd_get(struct bf_eventfd *eventfd, int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -errno;
+	eventfd->fd = duplicate(fd);
+	if (eventfd->fd < 0)
+		return -errno;
+	eventfd->blocks = !(flags & O_NONBLOCK);
+	return 0;
+}
+
+void bf_eventfd_put(struct bf_eventfd *eventfd)
+{
+	syscall(SYS_close, eventfd->fd);
+}
+
+/* The kernel's own number of the eventfd, as fdinfo shows it; -1 if not. */
+static long eventfd_id(int fd)
+{
+	char path[sizeof("/proc/self/fdinfo/-2147483648")], line[64];
+	long id = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "re");
+	if (!file)
+		return -1;
+	while (id < 0 && fgets(line, sizeof(line), file))
+		if (sscanf(line, "eventfd-id: %ld", &id) != 1)
+			id = -1;
+	fclose(file);
+	return id;
+}
+
+bool bf_eventfd_same(int fd, int other)
+{
+	pid_t pid = getpid();
+	long ret = syscall(SYS_kcmp, pid, pid, KCMP_FILE, fd, other);
+	long id;
+
+	if (ret >= 0)
+		return ret == 0;
+	/* No kcmp(2) in this kernel, or a filter forbids it. */
+	id = eventfd_id(fd);
+	return id >= 0 && id == eventfd_id(other);
+}
+
+/*
+ * A write to a blocking eventfd whose counter is at its maximum would sleep
+ * until somebody reads; the kernel's own signal leaves the counter there.
+ */
+static bool would_block(const struct bf_eventfd *eventfd)
+{
+	struct pollfd pfd = {.fd = eventfd->fd, .events = POLLOUT};
+
+	return eventfd->blocks && poll(&pfd, 1, 0) == 0;
+}
+
+void bf_eventfd_signal(const struct bf_eventfd *eventfd)
+{
+	const uint64_t one = 1;
+	int saved = errno;
+	ssize_t ret;
+
+	if (!would_block(eventfd)) {
+		do {
+			ret = write(eventfd->fd, &one, sizeof(one));
+		} while (ret < 0 && errno == EINTR);
+	}
+	errno = saved;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* What the kernel knows of an eventfd and user space has to find out. */
+#ifndef BF_IO_BUS_EVENTFD_H
+#define BF_IO_BUS_EVENTFD_H
+
+#include <stdbool.h>
+
+/* A duplicate that outlives the original's close. */
+struct bf_eventfd {
+	int fd;
+	bool blocks; /* a write to it may block */
+};
+
+/* 0; -EBADF: not open; -EINVAL: not an eventfd. */
+int bf_eventfd_check(int fd);
+
+/*
+ * Duplicates get numbers from @min on, as long as there are any; 3 at first.
+ * Before the first duplicate is made.
+ */
+void bf_eventfd_set_min(int min);
+
+/* 0, -EBADF, -EMFILE. */
+int bf_eventfd_get(struct bf_eventfd *eventfd, int fd);
+void bf_eventfd_put(struct bf_eventfd *eventfd);
+
+/* Same object behind both numbers? */
+bool bf_eventfd_same(int fd, int other);
+
+/* Adds 1; at its maximum the counter stays there.  Never blocks; keeps errno. */
+void bf_eventfd_signal(const struct bf_eventfd *eventfd);
+
+#endif
