@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * belfry/vm.h - one virtual machine: a bus, memory, vCPUs and, where there is
+ * one, its KVM file descriptor.
+ *
+ * The calls take the kernel's own structures (<linux/kvm.h>) and answer with
+ * its errno, negative.  What they do not take over is who waits: a doorbell
+ * (KVM_IOEVENTFD) is answered from the VM's own bus at once and given to the
+ * kernel when the policy says so, because each registration with the kernel
+ * leaves a grace period behind that the next memory slot change, doorbell
+ * removal or close sleeps out (kernels since 6.18), or waits for one itself
+ * (before).
+ *
+ * Stability: 0.x; functions may still change, each change is in CHANGELOG.md.
+ * Thread safety: every function may be called from any thread at any time,
+ * unless it says otherwise.  A vCPU is run by one thread at a time.
+ * Contexts: nothing here is async-signal-safe.
+ * fork: a VM, like its KVM fd, belongs to the process that made it.
+ */
+#ifndef BELFRY_VM_H
+#define BELFRY_VM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <linux/kvm.h>
+
+#include <belfry/io_bus.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+struct bf_vm;
+struct bf_vcpu;
+
+/** Who runs guest code. */
+enum bf_engine {
+	BF_ENGINE_KVM,	/* KVM_RUN on /dev/kvm */
+	BF_ENGINE_TRAP, /* native x86-64 code whose accesses fault; a harness,
+			   not a sandbox: the guest has all rights of the
+			   process */
+};
+
+/** When a doorbell of bf_vm_ioeventfd() reaches the kernel. */
+enum bf_policy {
+	BF_POLICY_FIRST_RUN, /* in one batch, at the first bf_vcpu_run(); later
+				ones at the next bf_vcpu_run() of any vCPU */
+	BF_POLICY_EAGER,     /* at once, as the kernel does: for comparison */
+};
+
+/** What bf_vm_create() makes.  All zero is a good default. */
+struct bf_vm_config {
+	enum bf_engine engine;
+	enum bf_policy policy;
+	const char *kvm_path; /* NULL: "/dev/kvm" */
+	uint64_t mmio_gpa;    /* BF_ENGINE_TRAP: the window of addresses that */
+	uint64_t mmio_size;   /* exit.  0, 0: [0xd0000000, 0xd1000000) */
+};
+
+/**
+ * bf_vm_create - make a virtual machine
+ * @vmp: where the VM goes; untouched on error
+ * @config: what to make; NULL means all zero
+ *
+ * Returns 0 or
+ *   -ENOENT, -EACCES, ... what open() says of the KVM device
+ *   -ENOTTY   the device is not KVM, or not of API version 12
+ *   -EINVAL   unknown engine or policy, or a bad window
+ *   -ENOTSUP  this build has no such engine
+ *   -ENOMEM   out of memory, or the kernel's answer to KVM_CREATE_VM
+ * May block as KVM_CREATE_VM does (some milliseconds the first time).
+ */
+int bf_vm_create(struct bf_vm **vmp, const struct bf_vm_config *config);
+
+/**
+ * bf_vm_destroy - end a virtual machine
+ * @vm: all its vCPUs are destroyed, no other call on it is under way
+ *
+ * Closes the KVM fd, which waits for whatever grace periods the kernel owes;
+ * doorbells that never reached the kernel owe none.  Frees the bus: handlers
+ * that are still registered are not called again.
+ */
+void bf_vm_destroy(struct bf_vm *vm);
+
+/**
+ * bf_vm_fd - the VM's KVM file descriptor
+ *
+ * Returns the fd, which stays the VM's, or -1 on the trap engine.  For ioctls
+ * that this header has no call for; KVM_IOEVENTFD and coalesced zones must
+ * come through here, or the VM does not know of them.  Never blocks.
+ */
+int bf_vm_fd(const struct bf_vm *vm);
+
+/**
+ * bf_vm_bus - the bus that the VM's accesses go to
+ *
+ * Returns the bus, which lives as long as the VM: register devices on it with
+ * belfry/io_bus.h.  Never blocks.
+ */
+struct bf_io_bus *bf_vm_bus(struct bf_vm *vm);
+
+/**
+ * bf_vm_set_memory - KVM_SET_USER_MEMORY_REGION
+ * @vm: the VM
+ * @region: as for the ioctl: memory_size 0 removes the slot, another
+ *          guest_phys_addr moves it
+ *
+ * Returns 0 or the kernel's errno, negative.  Waits for the kernel's grace
+ * period, expedited; on a VM whose doorbells are still pending nothing slows
+ * that.
+ *
+ * The trap engine goes by the slot as the kernel does, takes any number for
+ * one, and ignores the flags; the memory becomes executable for the process.
+ * It answers
+ *   -EINVAL  not page aligned; wraps; a slot to remove is not there; a slot
+ *            that is there has another size or userspace_addr
+ *   -EEXIST  overlaps another slot, or the window of addresses that exit
+ *   -ENOMEM  out of memory
+ * There the call waits until no exit being made looks at the memory any
+ * more, and may be called from a handler of an exit.  The engine does not use
+ * removed memory then; guest code is not kept from it, and a fault of code in
+ * removed memory is the process's own.
+ */
+int bf_vm_set_memory(struct bf_vm *vm,
+		     const struct kvm_userspace_memory_region *region);
+
+/**
+ * bf_vm_guest_addr - the address by which guest code reaches a gpa
+ *
+ * On KVM, with the paging that bf_vcpu_boot64() sets up, that is @gpa itself;
+ * on the trap engine it is a host address.  Returns 0 where nothing is.
+ * Never blocks for long.
+ */
+uint64_t bf_vm_guest_addr(struct bf_vm *vm, uint64_t gpa);
+
+/**
+ * bf_vm_ioeventfd - KVM_IOEVENTFD: assign or deassign a doorbell
+ * @vm: the VM
+ * @arg: as for the ioctl
+ *
+ * Answers as the kernel would (Documentation/virt/kvm/api.rst, 4.59):
+ *   -EINVAL  length not 0, 1, 2, 4 or 8; the range wraps; unknown flags; a
+ *            datamatch with length 0; @arg->fd is no eventfd
+ *   -EBADF   @arg->fd is not open
+ *   -EEXIST  assign: collides with another doorbell of the VM
+ *   -ENOENT  deassign: no such doorbell
+ *   -ENOMEM  out of memory
+ *   -ENOSPC  the kernel takes no more (behind 1,000 coalesced zones):
+ *            BF_POLICY_EAGER, or a zone covers the doorbell; otherwise such a
+ *            doorbell rings in user space
+ * Under BF_POLICY_FIRST_RUN never waits for a grace period, unless it
+ * removes a doorbell that the kernel already has, or a zone covers it.  When a
+ * deassign returned, the doorbell signals no more.
+ *
+ * The VM keeps a duplicate of the eventfd until the deassign, so the caller
+ * may close its own.  A consequence: that close raises no EPOLLHUP.
+ */
+int bf_vm_ioeventfd(struct bf_vm *vm, const struct kvm_ioeventfd *arg);
+
+/**
+ * bf_vm_coalesced_zone - KVM_(UN)REGISTER_COALESCED_MMIO
+ * @vm: the VM
+ * @request: one of the two ioctl numbers
+ * @zone: as for the ioctl
+ *
+ * Passed to the kernel, after the doorbells inside the zone: a pending one
+ * that the zone covers would otherwise lose its writes to the ring.
+ * Returns 0 or the kernel's errno, negative; -EINVAL for another request;
+ * -ENOTSUP on the trap engine.  May wait for a grace period of the kernel's.
+ */
+int bf_vm_coalesced_zone(struct bf_vm *vm, unsigned long request,
+			 const struct kvm_coalesced_mmio_zone *zone);
+
+/** Counters of a VM; see bf_vm_stats(). */
+struct bf_vm_stats {
+	uint64_t assigned;    /* doorbells assigned */
+	uint64_t deassigned;  /* doorbells deassigned */
+	uint64_t never_known; /* ... of which the kernel never heard */
+	uint64_t installed;   /* doorbells given to the kernel */
+	uint64_t refused;     /* doorbells that the kernel refused: they ring
+				 in user space instead */
+	uint64_t rung;	      /* rings delivered in user space */
+};
+
+/**
+ * bf_vm_stats - read the VM's counters
+ *
+ * Each counter is exact; together they are no snapshot.  Never blocks for
+ * long.
+ */
+void bf_vm_stats(struct bf_vm *vm, struct bf_vm_stats *stats);
+
+/**
+ * bf_vcpu_create - KVM_CREATE_VCPU
+ * @vm: the VM
+ * @id: the vCPU's id, as for the ioctl
+ * @vcpup: where the vCPU goes; untouched on error
+ *
+ * Returns 0 or the kernel's errno, negative: -EINVAL (id too large, too
+ * many), -EEXIST (id in use), -ENOMEM, -EMFILE, ...; on the trap engine
+ * -EEXIST, -ENOMEM, -EAGAIN (no thread).
+ */
+int bf_vcpu_create(struct bf_vm *vm, unsigned long id, struct bf_vcpu **vcpup);
+
+/**
+ * bf_vcpu_destroy - give a vCPU back
+ * @vcpu: not running
+ *
+ * Closes its fd.  KVM keeps the id taken until the VM is gone; the trap
+ * engine frees it.
+ */
+void bf_vcpu_destroy(struct bf_vcpu *vcpu);
+
+/** bf_vcpu_fd - the vCPU's KVM file descriptor, or -1 on the trap engine. */
+int bf_vcpu_fd(const struct bf_vcpu *vcpu);
+
+/**
+ * bf_vcpu_page - the vCPU's struct kvm_run
+ *
+ * Where bf_vcpu_run() leaves the exit that nobody claimed.  Both engines fill
+ * it as the kernel does.  Valid until bf_vcpu_destroy().
+ */
+struct kvm_run *bf_vcpu_page(struct bf_vcpu *vcpu);
+
+/** How a guest program begins; see bf_vcpu_boot64(). */
+struct bf_vcpu_boot64 {
+	uint64_t rip;	       /* gpa of the first instruction */
+	uint64_t rsp;	       /* guest address of the stack's top, or 0 */
+	uint64_t args[6];      /* rdi, rsi, rdx, rcx, r8, r9 */
+	uint64_t page_tables;  /* KVM: gpa of 24 KiB of the guest's memory, page
+				  aligned, for an identity map of 4 GiB */
+	void *page_tables_hva; /* ... and where the process sees them */
+};
+
+/**
+ * bf_vcpu_boot64 - put a vCPU at the start of a 64-bit program
+ * @vcpu: not running
+ * @boot: where and with what; the page table fields are for KVM only
+ *
+ * Flat segments, interrupts off, memory below 4 GiB mapped one to one, the
+ * arguments in the registers of the System V call convention.  The program
+ * ends with HLT.
+ * Returns 0; -EINVAL (page tables not aligned or absent, rip not mapped);
+ * -EBUSY (trap engine: running); the kernel's errno; -ENOTSUP off x86-64.
+ */
+int bf_vcpu_boot64(struct bf_vcpu *vcpu, const struct bf_vcpu_boot64 *boot);
+
+/**
+ * bf_vcpu_run - run guest code until something is left for the caller
+ * @vcpu: the vCPU; one thread at a time
+ *
+ * Loops over KVM_RUN.  Each KVM_EXIT_MMIO and KVM_EXIT_IO goes to the VM's
+ * bus: string and repeated port operations element by element, where, as in
+ * the kernel, the first element decides: if nobody claims it the caller gets
+ * the whole string; later elements that nobody claims are dropped (writes) or
+ * read as zero.  What nobody claims, and every other exit, is the caller's:
+ * it finds it in bf_vcpu_page(), and the next call completes it, as with
+ * KVM_RUN.
+ *
+ * Returns 0: an exit is in bf_vcpu_page().
+ *   -EINTR  a signal or immediate_exit; nothing is lost, call again
+ *   -EINVAL trap engine: never booted
+ *   -EBUSY  trap engine: another thread runs it
+ *   or what KVM_RUN answers, negative.
+ * Blocks as long as the guest runs.  Must not be called from a handler of
+ * this vCPU's own exit.
+ */
+int bf_vcpu_run(struct bf_vcpu *vcpu);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* BELFRY_VM_H */
