@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The calls that the front answers.  It gets all of the structure, and hands
+ * flags of a later kernel and padding in use on as they are; memory that
+ * cannot be read is the kernel's to refuse.
+ */
+#include <signal.h>
+#include <string.h>
+
+#include "preload/config.h"
+#include "preload/doorbell.h"
+#include "preload/fdtable.h"
+#include "preload/sys.h"
+#include "preload/vm.h"
+
+/*
+ * The kernel reads a signal set before it finds that -1 is no way to use it:
+ * EFAULT tells that the memory cannot be read, and nothing else happens.
+ */
+static bool is_readable(const void *addr)
+{
+	const size_t size = 8;
+
+	return sys_result(syscall(SYS_rt_sigprocmask, -1, addr, NULL, size)) !=
+	       -EFAULT;
+}
+
+/* @size is less than a page, so both ends tell all. */
+static bool copy_in(void *to, const char *from, size_t size)
+{
+	if (!is_readable(from) || !is_readable(from + size - 8))
+		return false;
+	memcpy(to, from, size);
+	return true;
+}
+
+/*
+ * The second look at aside: whoever steps aside in between has installed what
+ * was pending, and this one came too late for that.
+ */
+static long assign(struct object_vm *vm, int fd,
+		   const struct kvm_ioeventfd *copy, void *arg)
+{
+	long ret;
+
+	if (atomic_load(&vm->aside))
+		return sys_ioctl(fd, KVM_IOEVENTFD, arg);
+	ret = bf_front_ioeventfd(vm->front, copy);
+	if (atomic_load(&vm->aside))
+		bf_front_before_run(vm->front);
+	return ret;
+}
+
+static long answer(struct object_vm *vm, int fd,
+		   const struct kvm_ioeventfd *copy, void *arg)
+{
+	long ret;
+
+	if (!vm->front || !config_is_owner())
+		return sys_ioctl(fd, KVM_IOEVENTFD, arg);
+	if (copy->flags & KVM_IOEVENTFD_FLAG_DEASSIGN)
+		ret = bf_front_ioeventfd(vm->front, copy);
+	else
+		ret = assign(vm, fd, copy, arg);
+	atomic_store_explicit(&vm->changed, true, memory_order_relaxed);
+	return ret;
+}
+
+long doorbell_ioeventfd(int fd, void *arg, uint32_t *key)
+{
+	struct kvm_ioeventfd copy;
+	struct object *vm;
+	long ret;
+
+	if (!copy_in(&copy, arg, sizeof(copy)))
+		return sys_ioctl(fd, KVM_IOEVENTFD, arg);
+	if (copy.flags & KVM_IOEVENTFD_FLAG_DEASSIGN)
+		*key = STATS_DEASSIGN;
+	vm = fdtable_get_kind(fd, OBJECT_VM);
+	if (!vm)
+		return sys_ioctl(fd, KVM_IOEVENTFD, arg);
+	ret = answer(&vm->vm, fd, &copy, arg);
+	object_put(vm);
+	return ret;
+}
+
+long doorbell_zone(int fd, uint32_t request, void *arg)
+{
+	struct kvm_coalesced_mmio_zone copy;
+	struct object *vm = fdtable_get_kind(fd, OBJECT_VM);
+	long ret;
+
+	if (!vm)
+		return sys_ioctl(fd, request, arg);
+	if (vm->vm.front && config_is_owner() &&
+	    copy_in(&copy, arg, sizeof(copy)))
+		ret = bf_front_zone(vm->vm.front, request, &copy);
+	else
+		ret = sys_ioctl(fd, request, arg);
+	object_put(vm);
+	return ret;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* VMs: how one is learned of, and how it is left to itself. */
+#ifndef BF_PRELOAD_VM_H
+#define BF_PRELOAD_VM_H
+
+#include "preload/object.h"
+
+/* The ioctls, with results as of sys_ioctl(). */
+long vm_create(int kvm_fd, void *arg);
+/* Any other call: passed through, and the front is told if it is a VM's. */
+long vm_call(int fd, uint32_t request, void *arg);
+
+long vm_create_vcpu(int fd, void *arg);
+
+/*
+ * What belfry does not understand must not hurt the program: the kernel gets
+ * all doorbells of the VM, those that come later too.  Says so once.
+ */
+void vm_step_aside(struct object_vm *vm, const char *why);
+
+/* Brings the shared counters up to the front's; takes the front's lock. */
+void vm_tell(struct object_vm *vm);
+void vm_tell_all(void);
+
+#endif
