@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A disk whose boot sector reads the sectors behind it through the BIOS,
+ * which is a virtio queue where the disk is one, adds up their words and
+ * leaves through QEMU's isa-debug-exit.  That ends QEMU with the status
+ * value * 2 + 1, where value is one of:
+ */
+#define SUM_IS_RIGHT	0x10
+#define SUM_IS_WRONG	0x11
+#define READ_FAILED	0x12
+
+#define EXIT_PORT	0xf4
+#define LOAD_ADDR	0x7c00
+#define DATA_ADDR	0x8000
+#define SECTOR		512
+#define DATA_SECTORS	32	/* read one by one: each rings a doorbell */
+#define WORDS		(DATA_SECTORS * SECTOR / 4)
+#define DISK_SIZE	0x100000 /* SeaBIOS wants whole cylinders */
+
+	.code16
+	.globl	_start
+_start:
+	ljmp	$0, $set_segments
+set_segments:
+	xorw	%ax, %ax
+	movw	%ax, %ds
+	movw	%ax, %es
+	movw	%ax, %ss
+	movw	$LOAD_ADDR, %sp
+	cld
+	movb	%dl, drive		/* the BIOS tells what it booted from */
+
+	movw	$DATA_SECTORS, %bp
+read_sector:
+	movb	drive, %dl
+	movb	$0x42, %ah		/* extended read: by block address */
+	movw	$packet, %si
+	int	$0x13
+	jc	failed
+	incl	packet_block
+	addw	$SECTOR, packet_offset
+	decw	%bp
+	jnz	read_sector
+
+	movw	$DATA_ADDR, %si
+	movw	$WORDS, %cx
+	xorl	%ebx, %ebx
+add_word:
+	lodsl
+	addl	%eax, %ebx
+	loop	add_word
+
+	movl	$SUM_IS_RIGHT, %eax
+	cmpl	expected, %ebx
+	je	leave
+	movl	$SUM_IS_WRONG, %eax
+	jmp	leave
+failed:
+	movl	$READ_FAILED, %eax
+leave:
+	outl	%eax, $EXIT_PORT
+stop:
+	hlt				/* no such device: wait to be ended */
+	jmp	stop
+
+	.balign	4
+packet:
+	.byte	16, 0			/* its size */
+	.word	1			/* sectors */
+packet_offset:
+	.word	DATA_ADDR
+	.word	0			/* segment */
+packet_block:
+	.long	1, 0
+expected:
+	.long	total
+drive:
+	.byte	0
+
+	.org	SECTOR - 2
+	.word	0xaa55
+
+/* Words that differ from each other, and their sum as the assembler sees it. */
+	.set	value, 0x62656c66
+	.set	sum, 0
+	.rept	WORDS
+	.set	value, (value * 1664525 + 1013904223) & 0xffffffff
+	.set	sum, (sum + value) & 0xffffffff
+	.long	value
+	.endr
+	.set	total, sum
+
+	.org	DISK_SIZE
