@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+/* The library's flavours as the benchmark sees its peers. */
+#include "bench_srcu.h"
+
+struct srcu_struct bench_fenced, bench_fast;
+
+int own_init(void)
+{
+	int ret = init_srcu_struct(&bench_fenced);
+
+	return ret ? ret : init_srcu_struct_fast(&bench_fast);
+}
+
+int own_cleanup(void)
+{
+	int ret = cleanup_srcu_struct(&bench_fenced);
+
+	return ret ? ret : cleanup_srcu_struct(&bench_fast);
+}
+
+static void fenced_read_loop(unsigned long count)
+{
+	while (count--) {
+		srcu_read_unlock(&bench_fenced, srcu_read_lock(&bench_fenced));
+		KEEP_LOOP();
+	}
+}
+
+static void fenced_section(void (*inside)(void *arg), void *arg)
+{
+	int idx = srcu_read_lock(&bench_fenced);
+
+	inside(arg);
+	srcu_read_unlock(&bench_fenced, idx);
+}
+
+static void fenced_synchronize(void)
+{
+	synchronize_srcu_expedited(&bench_fenced);
+}
+
+static void fast_read_loop(unsigned long count)
+{
+	while (count--) {
+		srcu_read_unlock_fast(&bench_fast,
+				      srcu_read_lock_fast(&bench_fast));
+		KEEP_LOOP();
+	}
+}
+
+static void fast_section(void (*inside)(void *arg), void *arg)
+{
+	struct srcu_ctr *scp = srcu_read_lock_fast(&bench_fast);
+
+	inside(arg);
+	srcu_read_unlock_fast(&bench_fast, scp);
+}
+
+static void fast_synchronize(void)
+{
+	synchronize_srcu_expedited(&bench_fast);
+}
+
+static void called(struct srcu_head *head)
+{
+	struct peer_call *call = (struct peer_call *)(void *)head;
+
+	call->func(call);
+}
+
+static struct srcu_head *head_of(struct peer_call *call)
+{
+	_Static_assert(sizeof(struct srcu_head) <= sizeof(call->opaque),
+		       "a head does not fit");
+	return (struct srcu_head *)(void *)call->opaque;
+}
+
+static void fenced_call(struct peer_call *call)
+{
+	call_srcu(&bench_fenced, head_of(call), called);
+}
+
+static void fenced_call_expedited(struct peer_call *call)
+{
+	call_srcu_expedited(&bench_fenced, head_of(call), called);
+}
+
+static void fast_call(struct peer_call *call)
+{
+	call_srcu(&bench_fast, head_of(call), called);
+}
+
+static void fenced_barrier(void)
+{
+	srcu_barrier(&bench_fenced);
+}
+
+static void fast_barrier(void)
+{
+	srcu_barrier(&bench_fast);
+}
+
+const struct peer own_fenced = {
+	.name = "fenced",
+	.read_loop = fenced_read_loop,
+	.section = fenced_section,
+	.synchronize = fenced_synchronize,
+	.call = fenced_call,
+	.barrier = fenced_barrier,
+};
+
+const struct peer own_expedited = {
+	.name = "fenced",
+	.read_loop = fenced_read_loop,
+	.section = fenced_section,
+	.synchronize = fenced_synchronize,
+	.call = fenced_call_expedited,
+	.barrier = fenced_barrier,
+};
+
+const struct peer own_fast = {
+	.name = "fast",
+	.read_loop = fast_read_loop,
+	.section = fast_section,
+	.synchronize = fast_synchronize,
+	.call = fast_call,
+	.barrier = fast_barrier,
+};

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* What commands say about their own options, and numbers among these. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+static void __attribute__((format(printf, 2, 0)))
+print_line(const char *command, const char *format, va_list args)
+{
+	fprintf(stderr, command ? "belfry %s: " : "belfry: ", command);
+	vfprintf(stderr, format, args);
+}
+
+int cli_fail(const char *command, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	print_line(command, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return CLI_FAILURE;
+}
+
+int cli_usage(const char *command, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	print_line(command, format, args);
+	va_end(args);
+	fprintf(stderr, "; see belfry %s%s--help\n", command ? command : "",
+		command ? " " : "");
+	return CLI_USAGE;
+}
+
+/*
+ * getopt_long() leaves a long option as the word before optind, with optopt 0
+ * where it is unknown; of a short one it tells only the letter, in optopt.
+ */
+int cli_bad_option(const char *command, int c, char **argv)
+{
+	const char *word = argv[optind - 1];
+	bool is_long = word[0] == '-' && word[1] == '-';
+
+	if (!optopt)
+		return cli_usage(command, "unknown option '%s'", word);
+	if (is_long && strchr(word, '='))
+		return cli_usage(command, "'%s': takes no argument", word);
+	if (is_long)
+		return cli_usage(command, "'%s' needs an argument", word);
+	if (c == ':')
+		return cli_usage(command, "'-%c' needs an argument", optopt);
+	return cli_usage(command, "unknown option '-%c'", optopt);
+}
+
+/* What stdio could not write earlier, it may have forgotten the reason of. */
+int cli_end_output(const char *command, FILE *out, const char *name)
+{
+	errno = 0;
+	if (!fflush(out) && !ferror(out))
+		return CLI_OK;
+	return cli_fail(command, "cannot write %s: %s", name,
+			errno ? strerror(errno) : "not all was accepted");
+}
+
+int cli_print_version(void)
+{
+	puts("belfry " BELFRY_VERSION);
+	return CLI_OK;
+}
+
+int cli_parse_count(const char *text, unsigned long min, unsigned long max,
+		    unsigned long *value)
+{
+	unsigned long number;
+	char *end;
+
+	if (text[0] < '0' || text[0] > '9')
+		return -EINVAL;
+	errno = 0;
+	number = strtoul(text, &end, 10);
+	if (*end)
+		return -EINVAL;
+	if (errno || number < min || number > max)
+		return -ERANGE;
+	*value = number;
+	return 0;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A progress line on stderr while a command runs, rewritten in place; nothing
+ * where stderr is not a terminal.
+ */
+#ifndef BF_CLI_PROGRESS_H
+#define BF_CLI_PROGRESS_H
+
+void progress_show(const char *what, unsigned long done, unsigned long total);
+void progress_clear(void);
+
+#endif

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+#include "report.h"
+
+#include <json-c/json.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "xalloc.h"
+
+#define TEXT_SIZE 64 /* of a number */
+
+struct cell {
+	size_t column;
+	char *text;
+};
+
+struct row {
+	char *title;
+	struct cell *cells;
+	size_t nr_cells;
+	struct json_object *json;
+};
+
+struct column {
+	char *key;
+	bool is_text; /* stands left, numbers stand right */
+};
+
+struct report {
+	bool json;
+	struct row *rows;
+	size_t nr_rows;
+	struct column *columns;
+	size_t nr_columns;
+};
+
+struct report *report_new(bool json)
+{
+	struct report *report = xgrow(NULL, 0, 1, sizeof(*report));
+
+	report->json = json;
+	return report;
+}
+
+static void free_row(struct row *row)
+{
+	size_t i;
+
+	for (i = 0; i < row->nr_cells; i++)
+		free(row->cells[i].text);
+	free(row->cells);
+	free(row->title);
+	json_object_put(row->json);
+}
+
+void report_free(struct report *report)
+{
+	size_t i;
+
+	for (i = 0; i < report->nr_rows; i++)
+		free_row(&report->rows[i]);
+	for (i = 0; i < report->nr_columns; i++)
+		free(report->columns[i].key);
+	free(report->rows);
+	free(report->columns);
+	free(report);
+}
+
+static struct row *current_row(struct report *report)
+{
+	return &report->rows[report->nr_rows - 1];
+}
+
+/* JSON. */
+
+static void add_member(struct json_object *to, const char *key,
+		       struct json_object *value)
+{
+	if (json_object_object_add(to, key, value))
+		xcheck(NULL);
+}
+
+/* The object that a key's part before the dot names, made when needed. */
+static struct json_object *inner_object(struct json_object *outer,
+					const char *key, size_t length)
+{
+	struct json_object *inner;
+	char *name = xcheck(strndup(key, length));
+
+	if (!json_object_object_get_ex(outer, name, &inner)) {
+		inner = xcheck(json_object_new_object());
+		add_member(outer, name, inner);
+	}
+	free(name);
+	return inner;
+}
+
+/* A dotted key is the member of an object: "peers.x". */
+static void add_json(struct report *report, const char *key,
+		     struct json_object *value)
+{
+	struct json_object *to = current_row(report)->json;
+	const char *dot = strchr(key, '.');
+
+	if (dot) {
+		to = inner_object(to, key, (size_t)(dot - key));
+		key = dot + 1;
+	}
+	add_member(to, key, value);
+	/* A value has peers, if only none. */
+	if (!strcmp(key, "value"))
+		inner_object(to, "peers", strlen("peers"));
+}
+
+static void add_json_text(struct report *report, const char *key,
+			  const char *value)
+{
+	add_json(report, key, xcheck(json_object_new_string(value)));
+}
+
+/* Four decimals at most: nothing here is measured more finely. */
+static struct json_object *json_number(double value)
+{
+	char text[TEXT_SIZE];
+	size_t end;
+
+	end = (size_t)snprintf(text, sizeof(text), "%.4f", value);
+	if (!isfinite(value) || end >= sizeof(text))
+		return NULL; /* which is JSON's null */
+	while (text[end - 1] == '0')
+		text[--end] = 0;
+	if (text[end - 1] == '.')
+		text[--end] = 0;
+	return xcheck(json_object_new_double_s(value, text));
+}
+
+/* Table. */
+
+static size_t find_column(struct report *report, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < report->nr_columns; i++)
+		if (!strcmp(report->columns[i].key, key))
+			return i;
+	report->columns =
+		xgrow(report->columns, i, i + 1, sizeof(*report->columns));
+	report->columns[i].key = xstrdup(key);
+	report->nr_columns++;
+	return i;
+}
+
+static struct column *add_cell(struct report *report, const char *key,
+			       const char *text)
+{
+	struct row *row = current_row(report);
+	size_t n = row->nr_cells++;
+
+	row->cells = xgrow(row->cells, n, n + 1, sizeof(*row->cells));
+	row->cells[n].column = find_column(report, key);
+	row->cells[n].text = xstrdup(text);
+	return &report->columns[row->cells[n].column];
+}
+
+/* What a column is called: a dotted key's last part. */
+static const char *heading(const struct report *report, size_t column)
+{
+	const char *key = report->columns[column].key;
+	const char *dot = strrchr(key, '.');
+
+	return dot ? dot + 1 : key;
+}
+
+static const char *text_of(const struct row *row, size_t column)
+{
+	size_t i;
+
+	for (i = 0; i < row->nr_cells; i++)
+		if (row->cells[i].column == column)
+			return row->cells[i].text;
+	return "";
+}
+
+static size_t max_size(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+static size_t column_width(const struct report *report, size_t column)
+{
+	size_t width = strlen(heading(report, column));
+	size_t i;
+
+	for (i = 0; i < report->nr_rows; i++)
+		width = max_size(width,
+				 strlen(text_of(&report->rows[i], column)));
+	return width;
+}
+
+static size_t title_width(const struct report *report)
+{
+	size_t width = 0;
+	size_t i;
+
+	for (i = 0; i < report->nr_rows; i++)
+		width = max_size(width, strlen(report->rows[i].title));
+	return width;
+}
+
+/* Blanks are owed until a text follows them: lines end with their last text. */
+static void print_padded(FILE *out, size_t *owed, const char *text,
+			 size_t width, bool left)
+{
+	size_t pad = width - strlen(text);
+
+	if (!left)
+		*owed += pad;
+	if (*text) {
+		fprintf(out, "%*s%s", (int)*owed, "", text);
+		*owed = 0;
+	}
+	if (left)
+		*owed += pad;
+}
+
+/* A row, or the headings where there is none. */
+static void print_line(const struct report *report, const struct row *row,
+		       size_t title_width, FILE *out)
+{
+	size_t owed = 0;
+	size_t j;
+
+	print_padded(out, &owed, row ? row->title : "", title_width, true);
+	for (j = 0; j < report->nr_columns; j++) {
+		owed += 2;
+		print_padded(out, &owed,
+			     row ? text_of(row, j) : heading(report, j),
+			     column_width(report, j),
+			     report->columns[j].is_text);
+	}
+	fputc('\n', out);
+}
+
+static void print_table(const struct report *report, FILE *out)
+{
+	size_t width = title_width(report);
+	size_t i;
+
+	print_line(report, NULL, width, out);
+	for (i = 0; i < report->nr_rows; i++)
+		print_line(report, &report->rows[i], width, out);
+}
+
+static void print_json(const struct report *report, FILE *out)
+{
+	struct json_object *array = xcheck(json_object_new_array());
+	const char *text;
+	size_t i;
+
+	for (i = 0; i < report->nr_rows; i++)
+		if (json_object_array_add(
+			    array, json_object_get(report->rows[i].json)))
+			xcheck(NULL);
+	text = json_object_to_json_string_ext(
+		array, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+			       JSON_C_TO_STRING_NOSLASHESCAPE);
+	if (!text)
+		xcheck(NULL);
+	fprintf(out, "%s\n", text);
+	json_object_put(array);
+}
+
+/* Both. */
+
+void report_row(struct report *report, const char *name, const char *unit)
+{
+	size_t n = report->nr_rows++;
+	struct row *row;
+
+	report->rows = xgrow(report->rows, n, n + 1, sizeof(*report->rows));
+	row = &report->rows[n];
+	row->json = xcheck(json_object_new_object());
+	if (asprintf(&row->title, "%s [%s]", name, unit) < 0)
+		xcheck(NULL);
+	add_json_text(report, "name", name);
+	add_json_text(report, "unit", unit);
+}
+
+void report_number(struct report *report, const char *key, const char *format,
+		   double value)
+{
+	char text[TEXT_SIZE] = "-";
+
+	if (isfinite(value))
+		strfromd(text, sizeof(text), format, value);
+	add_cell(report, key, text);
+	add_json(report, key, json_number(value));
+}
+
+void report_count(struct report *report, const char *key, uint64_t value)
+{
+	char text[TEXT_SIZE];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	add_cell(report, key, text);
+	add_json(report, key, xcheck(json_object_new_uint64(value)));
+}
+
+void report_text(struct report *report, const char *key, const char *value)
+{
+	add_cell(report, key, value)->is_text = true;
+	add_json_text(report, key, value);
+}
+
+void report_goal(struct report *report, const char *goal, bool met)
+{
+	char *text;
+
+	if (asprintf(&text, "%s%s", goal, met ? "" : " MISSED") < 0)
+		xcheck(NULL);
+	add_cell(report, "goal", text)->is_text = true;
+	free(text);
+	add_json_text(report, "goal", goal);
+	add_json(report, "met", xcheck(json_object_new_boolean(met)));
+}
+
+void report_print(struct report *report, FILE *out)
+{
+	if (report->json)
+		print_json(report, out);
+	else
+		print_table(report, out);
+}

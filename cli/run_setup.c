@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* What the program of belfry run finds: the library, counters, settings. */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "run.h"
+
+#define LIBRARY "libbelfry-preload.so"
+
+/* Where this very file lies, or "" where that cannot be told. */
+static void own_folder(char *path, size_t size)
+{
+	ssize_t len = readlink("/proc/self/exe", path, size - 1);
+	char *slash;
+
+	path[len > 0 ? len : 0] = '\0';
+	slash = strrchr(path, '/');
+	if (slash)
+		*slash = '\0';
+}
+
+/* In the build tree the library lies beside the tool's folder. */
+static bool find_built(char *path)
+{
+	char folder[PATH_MAX], file[2 * PATH_MAX];
+
+	own_folder(folder, sizeof(folder));
+	snprintf(file, sizeof(file), "%s/" BELFRY_BUILT_PRELOAD_DIR "/" LIBRARY,
+		 folder);
+	return realpath(file, path) != NULL;
+}
+
+static int find_chosen(const char *chosen, char *path)
+{
+	if (!realpath(chosen, path))
+		return cli_fail("run", "BELFRY_PRELOAD=%s: %s", chosen,
+				strerror(errno));
+	return CLI_OK;
+}
+
+int run_find_library(char path[PATH_MAX])
+{
+	const char *chosen = getenv("BELFRY_PRELOAD");
+
+	if (chosen)
+		return find_chosen(chosen, path);
+	if (find_built(path) || realpath(BELFRY_PRELOAD_DIR "/" LIBRARY, path))
+		return CLI_OK;
+	return cli_fail("run", "no " LIBRARY " in " BELFRY_PRELOAD_DIR
+			       ": install it or name it in BELFRY_PRELOAD");
+}
+
+static struct stats *map_stats(int fd)
+{
+	struct stats *stats;
+
+	if (ftruncate(fd, sizeof(*stats)))
+		return NULL;
+	stats = mmap(NULL, sizeof(*stats), PROT_READ | PROT_WRITE, MAP_SHARED,
+		     fd, 0);
+	if (stats == MAP_FAILED)
+		return NULL;
+	stats_init(stats);
+	return stats;
+}
+
+struct stats *run_share_stats(char *path, size_t size)
+{
+	int fd = memfd_create("belfry-stats", MFD_CLOEXEC);
+	struct stats *stats = fd < 0 ? NULL : map_stats(fd);
+
+	if (!stats)
+		cli_fail("run", "no shared memory: %s", strerror(errno));
+	snprintf(path, size, "/proc/%d/fd/%d", (int)getpid(), fd);
+	return stats;
+}
+
+static int set_preload(const char *library)
+{
+	const char *others = getenv("LD_PRELOAD");
+	char *value;
+	int ret;
+
+	if (strpbrk(library, ": "))
+		return cli_fail("run",
+				"LD_PRELOAD cannot hold '%s': move it to a"
+				" path without spaces and colons",
+				library);
+	if (asprintf(&value, "%s%s%s", library, others ? ":" : "",
+		     others ? others : "") < 0)
+		return cli_fail("run", "out of memory");
+	ret = setenv("LD_PRELOAD", value, 1);
+	free(value);
+	return ret ? cli_fail("run", "out of memory") : CLI_OK;
+}
+
+int run_set_environment(const struct run_options *options, const char *library,
+			const char *stats_path)
+{
+	if (setenv("BELFRY_STATS", stats_path, 1) ||
+	    setenv("BELFRY_POLICY", options->policy, 1))
+		return cli_fail("run", "out of memory");
+	return set_preload(library);
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "belfry/vm.h"
+#include "cli/stall.h"
+
+#define SLOT_SIZE 0x10000ULL
+
+/* One buffer behind every slot: KVM minds only guest addresses. */
+static struct kvm_userspace_memory_region region(unsigned int slot)
+{
+	static void *memory;
+
+	if (!memory)
+		memory = mmap(NULL, SLOT_SIZE, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return (struct kvm_userspace_memory_region){
+		.slot = slot,
+		.guest_phys_addr = slot * SLOT_SIZE,
+		.memory_size = SLOT_SIZE,
+		.userspace_addr = (uintptr_t)memory,
+	};
+}
+
+static struct kvm_ioeventfd ioeventfd(const struct stall_vm *vm, uint64_t addr,
+				      bool remove)
+{
+	return (struct kvm_ioeventfd){
+		.addr = addr,
+		.len = 4,
+		.fd = vm->eventfd,
+		.flags = remove ? KVM_IOEVENTFD_FLAG_DEASSIGN : 0,
+	};
+}
+
+static int answer(int ret)
+{
+	return ret < 0 ? -errno : 0;
+}
+
+static int plain_create(struct stall_vm *vm)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	if (kvm < 0)
+		return -errno;
+	vm->fd = ioctl(kvm, KVM_CREATE_VM, 0);
+	close(kvm);
+	return answer(vm->fd);
+}
+
+static int plain_doorbell(struct stall_vm *vm, uint64_t addr, bool remove)
+{
+	struct kvm_ioeventfd arg = ioeventfd(vm, addr, remove);
+
+	return answer(ioctl(vm->fd, KVM_IOEVENTFD, &arg));
+}
+
+static int plain_memory(struct stall_vm *vm, unsigned int slot)
+{
+	struct kvm_userspace_memory_region arg = region(slot);
+
+	return answer(ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &arg));
+}
+
+static int plain_vcpu(struct stall_vm *vm)
+{
+	vm->vcpu_fd = ioctl(vm->fd, KVM_CREATE_VCPU, 0);
+	return answer(vm->vcpu_fd);
+}
+
+static void plain_close(struct stall_vm *vm)
+{
+	if (vm->vcpu_fd >= 0)
+		close(vm->vcpu_fd);
+	close(vm->fd);
+}
+
+const struct stall_way stall_plain = {
+	.create = plain_create,
+	.doorbell = plain_doorbell,
+	.memory = plain_memory,
+	.vcpu = plain_vcpu,
+	.close = plain_close,
+};
+
+static int belfry_create(struct stall_vm *vm)
+{
+	return bf_vm_create(&vm->vm, NULL);
+}
+
+static int belfry_doorbell(struct stall_vm *vm, uint64_t addr, bool remove)
+{
+	struct kvm_ioeventfd arg = ioeventfd(vm, addr, remove);
+
+	return bf_vm_ioeventfd(vm->vm, &arg);
+}
+
+static int belfry_memory(struct stall_vm *vm, unsigned int slot)
+{
+	struct kvm_userspace_memory_region arg = region(slot);
+
+	return bf_vm_set_memory(vm->vm, &arg);
+}
+
+static int belfry_vcpu(struct stall_vm *vm)
+{
+	return bf_vcpu_create(vm->vm, 0, &vm->vcpu);
+}
+
+static void belfry_close(struct stall_vm *vm)
+{
+	bf_vcpu_destroy(vm->vcpu);
+	bf_vm_destroy(vm->vm);
+}
+
+const struct stall_way stall_belfry = {
+	.create = belfry_create,
+	.doorbell = belfry_doorbell,
+	.memory = belfry_memory,
+	.vcpu = belfry_vcpu,
+	.close = belfry_close,
+};

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/* Tortures: one function a layer. */
+#ifndef BF_CLI_TORTURE_H
+#define BF_CLI_TORTURE_H
+
+int torture_srcu(int argc, char **argv);
+
+#endif
