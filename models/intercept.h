@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Puts the machine under the atomic builtins of the source that is included
+ * after this header.
+ */
+#ifndef BF_MODELS_INTERCEPT_H
+#define BF_MODELS_INTERCEPT_H
+
+#include "machine.h"
+
+#define MACHINE_VALUE(value)	   ((uint64_t)(uintptr_t)(value))
+#define MACHINE_TYPED(word, value) ((__typeof__(*(word)))(uintptr_t)(value))
+
+#define __atomic_load_n(word, order) \
+	MACHINE_TYPED(word, machine_load_word((word), sizeof(*(word))))
+#define __atomic_store_n(word, value, order)                              \
+	machine_store_word((word), sizeof(*(word)), MACHINE_VALUE(value), \
+			   (order))
+#define __atomic_exchange_n(word, value, order)                        \
+	MACHINE_TYPED(word, machine_swap_word((word), sizeof(*(word)), \
+					      MACHINE_VALUE(value), (order)))
+#define __atomic_fetch_add(word, value, order)                        \
+	MACHINE_TYPED(word, machine_add_word((word), sizeof(*(word)), \
+					     MACHINE_VALUE(value), (order)))
+#define __atomic_compare_exchange_n(word, old, value, weak, order, order2)     \
+	machine_cas_word((word), sizeof(*(word)), (old), MACHINE_VALUE(value), \
+			 (order))
+#define __atomic_thread_fence(order) machine_fence(order)
+
+#endif

@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: MIT
+/* Threads as coroutines, their store buffers, and the state of it all. */
+#undef _FORTIFY_SOURCE /* its longjmp() refuses to change stacks */
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+
+#include "machine.h"
+
+#define STACK_SIZE  65536
+#define BUFFER_SIZE 12
+#define WORLD_WORDS 1024 /* of 4 bytes */
+
+enum op {
+	OP_START,
+	OP_LOAD,
+	OP_STORE, /* where there are no buffers */
+	OP_RMW,
+	OP_FENCE,
+	OP_BARRIER,
+	OP_WAIT,
+	OP_DONE,
+};
+
+static const char *const op_names[] = {
+	"starts",      "loads",	     "stores",	    "changes",
+	"has a fence", "interrupts", "looks again", "is done",
+};
+
+struct store {
+	unsigned char *word;
+	size_t size;
+	uint64_t value;
+	uint64_t hidden; /* what memory holds while the owner runs */
+	bool release;
+};
+
+struct thread {
+	jmp_buf start, here;
+	ucontext_t context;
+	enum op op; /* what it does next */
+	unsigned char *word;
+	int order;
+	bool waits; /* calls machine_wait(), in some run */
+	bool woken; /* a store became visible since it last looked */
+	uint64_t history;
+	unsigned int nr_stores;
+	struct store stores[BUFFER_SIZE];
+};
+
+/* Which threads touched a word of the world, in all runs so far. */
+struct usage {
+	unsigned char readers, writers;
+	bool shared;
+};
+
+static struct {
+	const struct machine_program *program;
+	enum machine_memory memory;
+	void *image; /* the world at the beginning */
+	struct thread *self;
+	bool learned;
+	const char *failure;
+	jmp_buf scheduler;
+	struct thread threads[MACHINE_THREADS];
+	struct usage usage[WORLD_WORDS];
+	char stacks[MACHINE_THREADS][STACK_SIZE] __attribute__((aligned(16)));
+} machine;
+
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+	hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ (hash >> 29);
+}
+
+static size_t world_offset(const volatile void *word)
+{
+	return (size_t)((const char *)word -
+			(const char *)machine.program->world);
+}
+
+unsigned int machine_self(void)
+{
+	if (!machine.self)
+		return 0;
+	return (unsigned int)(machine.self - machine.threads);
+}
+
+const char *machine_failure(void)
+{
+	return machine.failure;
+}
+
+/* A thread that fails stays where it is. */
+void machine_fail(const char *what)
+{
+	machine.failure = what;
+	if (!machine.self)
+		return;
+	machine.self->op = OP_DONE;
+	_longjmp(machine.scheduler, 1);
+}
+
+static uint64_t read_word(const volatile void *word, size_t size)
+{
+	uint64_t value = 0;
+
+	memcpy(&value, (const void *)(uintptr_t)word, size);
+	return value;
+}
+
+static void write_word(volatile void *word, size_t size, uint64_t value)
+{
+	memcpy((void *)(uintptr_t)word, &value, size);
+}
+
+/*
+ * Its own buffered stores are in memory while a thread runs, and are taken
+ * out again when it stops: it sees them, and others do not.
+ */
+static void show_stores(struct thread *thread)
+{
+	for (unsigned int i = 0; i < thread->nr_stores; i++) {
+		struct store *store = &thread->stores[i];
+
+		store->hidden = read_word(store->word, store->size);
+		write_word(store->word, store->size, store->value);
+	}
+}
+
+static void hide_stores(struct thread *thread)
+{
+	for (unsigned int i = thread->nr_stores; i-- > 0;) {
+		struct store *store = &thread->stores[i];
+
+		write_word(store->word, store->size, store->hidden);
+	}
+}
+
+static void stop_at(enum op op, const volatile void *word, int order)
+{
+	struct thread *thread = machine.self;
+
+	thread->op = op;
+	thread->word = (unsigned char *)(uintptr_t)word;
+	thread->order = order;
+	if (!_setjmp(thread->here))
+		_longjmp(machine.scheduler, 1);
+}
+
+/* Notes who uses a word; is it known to be shared? */
+static bool is_shared(const volatile void *word, bool write)
+{
+	size_t offset = world_offset(word);
+	struct usage *usage = &machine.usage[offset / 4];
+	unsigned int bit = 1U << machine_self();
+
+	if (offset >= machine.program->world_size)
+		return false;
+	if (write)
+		usage->writers |= (unsigned char)bit;
+	usage->readers |= (unsigned char)bit;
+	if (!usage->shared && usage->writers &&
+	    (usage->readers & (usage->readers - 1))) {
+		usage->shared = true;
+		machine.learned = true;
+	}
+	return usage->shared;
+}
+
+bool machine_learned(void)
+{
+	bool learned = machine.learned;
+
+	machine.learned = false;
+	return learned;
+}
+
+static void remember(uint64_t value)
+{
+	machine.self->history = mix(machine.self->history + 1, value);
+}
+
+uint64_t machine_load_word(const volatile void *word, size_t size)
+{
+	uint64_t value;
+
+	if (!machine.self || !is_shared(word, false))
+		return read_word(word, size);
+	stop_at(OP_LOAD, word, 0);
+	value = read_word(word, size);
+	remember(value);
+	return value;
+}
+
+/* Everybody who waits may look again. */
+static void make_visible(struct thread *owner)
+{
+	for (unsigned int i = 0; i < machine.program->nr_threads; i++) {
+		if (&machine.threads[i] != owner)
+			machine.threads[i].woken = true;
+	}
+}
+
+static bool is_release(int order)
+{
+	return order == __ATOMIC_RELEASE || order == __ATOMIC_ACQ_REL ||
+	       order == __ATOMIC_SEQ_CST;
+}
+
+static void buffer_store(struct thread *thread, volatile void *word,
+			 size_t size, uint64_t value, int order)
+{
+	struct store *store = &thread->stores[thread->nr_stores++];
+
+	if (thread->nr_stores > BUFFER_SIZE)
+		machine_fail("the model's store buffers are too small");
+	*store = (struct store){
+		.word = (unsigned char *)(uintptr_t)word,
+		.size = size,
+		.value = value,
+		.hidden = read_word(word, size),
+		.release = is_release(order),
+	};
+	write_word(word, size, value);
+}
+
+void machine_store_word(volatile void *word, size_t size, uint64_t value,
+			int order)
+{
+	if (!machine.self || !is_shared(word, true)) {
+		write_word(word, size, value);
+	} else if (machine.memory == MACHINE_SC) {
+		stop_at(OP_STORE, word, order);
+		write_word(word, size, value);
+		make_visible(machine.self);
+	} else {
+		buffer_store(machine.self, word, size, value, order);
+	}
+	if (order == __ATOMIC_SEQ_CST)
+		machine_fence(order);
+}
+
+/* Read-modify-write instructions bypass the buffer: see may_bypass(). */
+static uint64_t begin_rmw(volatile void *word, size_t size, int order)
+{
+	uint64_t old;
+
+	if (!machine.self || !is_shared(word, true))
+		return read_word(word, size);
+	stop_at(OP_RMW, word, order);
+	old = read_word(word, size);
+	remember(old);
+	make_visible(machine.self);
+	return old;
+}
+
+uint64_t machine_add_word(volatile void *word, size_t size, uint64_t value,
+			  int order)
+{
+	uint64_t old = begin_rmw(word, size, order);
+
+	write_word(word, size, old + value);
+	return old;
+}
+
+uint64_t machine_swap_word(volatile void *word, size_t size, uint64_t value,
+			   int order)
+{
+	uint64_t old = begin_rmw(word, size, order);
+
+	write_word(word, size, value);
+	return old;
+}
+
+bool machine_cas_word(volatile void *word, size_t size, void *expected,
+		      uint64_t value, int order)
+{
+	uint64_t old = begin_rmw(word, size, order);
+
+	if (old == read_word(expected, size)) {
+		write_word(word, size, value);
+		return true;
+	}
+	write_word(expected, size, old);
+	return false;
+}
+
+void machine_fence(int order)
+{
+	if (machine.self && machine.self->nr_stores &&
+	    order != __ATOMIC_ACQUIRE)
+		stop_at(OP_FENCE, NULL, order);
+}
+
+void machine_membarrier(void)
+{
+	struct thread *self = machine.self;
+
+	machine_fence(__ATOMIC_SEQ_CST);
+	for (unsigned int i = 0; i < machine.program->nr_threads; i++) {
+		if (&machine.threads[i] == self)
+			continue;
+		stop_at(OP_BARRIER, &machine.threads[i], 0);
+		remember(i);
+	}
+}
+
+void machine_wait(void)
+{
+	struct thread *self = machine.self;
+
+	if (!self->waits) {
+		self->waits = true;
+		machine.learned = true;
+	}
+	if (!self->woken)
+		stop_at(OP_WAIT, NULL, 0);
+	self->woken = false;
+}
+
+void machine_checkpoint(unsigned int value)
+{
+	if (machine.self)
+		machine.self->history = value;
+}
+
+static void run_thread(void)
+{
+	struct thread *thread = machine.self;
+	unsigned int i;
+
+	if (!_setjmp(thread->start))
+		_longjmp(machine.scheduler, 1);
+	i = machine_self();
+	machine.program->threads[i](machine.program->args[i]);
+	machine.self->op = OP_DONE;
+	_longjmp(machine.scheduler, 1);
+}
+
+/* Runs each coroutine to its setjmp(): from there it can begin many times. */
+static void create_thread(unsigned int i)
+{
+	struct thread *thread = &machine.threads[i];
+
+	getcontext(&thread->context);
+	thread->context.uc_stack.ss_sp = machine.stacks[i];
+	thread->context.uc_stack.ss_size = STACK_SIZE;
+	makecontext(&thread->context, run_thread, 0);
+	machine.self = thread;
+	if (!_setjmp(machine.scheduler))
+		setcontext(&thread->context);
+	machine.self = NULL;
+}
+
+void machine_load(const struct machine_program *program,
+		  enum machine_memory memory)
+{
+	if (program->world_size > WORLD_WORDS * sizeof(uint32_t))
+		abort();
+	memset(machine.usage, 0, sizeof(machine.usage));
+	memset(machine.threads, 0, sizeof(machine.threads));
+	machine.program = program;
+	machine.memory = memory;
+	machine.self = NULL;
+	program->init();
+	free(machine.image);
+	machine.image = malloc(program->world_size);
+	if (!machine.image)
+		abort();
+	memcpy(machine.image, program->world, program->world_size);
+	for (unsigned int i = 0; i < program->nr_threads; i++)
+		create_thread(i);
+}
+
+void machine_reset(void)
+{
+	const struct machine_program *program = machine.program;
+
+	memcpy(program->world, machine.image, program->world_size);
+	machine.failure = NULL;
+	for (unsigned int i = 0; i < program->nr_threads; i++) {
+		machine.threads[i].op = OP_START;
+		machine.threads[i].word = NULL;
+		machine.threads[i].woken = false;
+		machine.threads[i].history = 0;
+		machine.threads[i].nr_stores = 0;
+	}
+}
+
+/* May a read-modify-write happen before what the thread stored earlier? */
+static bool may_bypass(const struct thread *thread)
+{
+	if (machine.memory == MACHINE_TSO || is_release(thread->order))
+		return thread->nr_stores == 0;
+	for (unsigned int i = 0; i < thread->nr_stores; i++) {
+		if (thread->stores[i].word == thread->word)
+			return false;
+	}
+	return true;
+}
+
+static bool can_go_on(const struct thread *thread)
+{
+	switch (thread->op) {
+	case OP_DONE:
+		return false;
+	case OP_WAIT:
+		return thread->woken;
+	case OP_FENCE:
+		return thread->nr_stores == 0;
+	case OP_BARRIER:
+		return ((struct thread *)(void *)thread->word)->nr_stores == 0;
+	case OP_RMW:
+		return may_bypass(thread);
+	default:
+		return true;
+	}
+}
+
+static bool can_leave(const struct thread *thread, unsigned int entry)
+{
+	const struct store *store = &thread->stores[entry];
+
+	if (entry == 0)
+		return true;
+	if (machine.memory == MACHINE_TSO || store->release)
+		return false;
+	for (unsigned int i = 0; i < entry; i++) {
+		if (thread->stores[i].word == store->word)
+			return false;
+	}
+	return true;
+}
+
+unsigned int machine_actions(struct machine_action *actions)
+{
+	unsigned int i, entry, nr = 0;
+
+	for (i = 0; i < machine.program->nr_threads; i++) {
+		struct thread *thread = &machine.threads[i];
+
+		if (can_go_on(thread))
+			actions[nr++] = (struct machine_action){i, -1};
+		for (entry = 0; entry < thread->nr_stores; entry++) {
+			if (can_leave(thread, entry))
+				actions[nr++] =
+					(struct machine_action){i, (int)entry};
+		}
+	}
+	return nr;
+}
+
+static void run(struct thread *thread)
+{
+	machine.self = thread;
+	show_stores(thread);
+	if (!_setjmp(machine.scheduler))
+		_longjmp(thread->op == OP_START ? thread->start : thread->here,
+			 1);
+	hide_stores(machine.self);
+	machine.self = NULL;
+}
+
+static void flush(struct thread *thread, unsigned int entry)
+{
+	struct store *store = &thread->stores[entry];
+
+	write_word(store->word, store->size, store->value);
+	thread->nr_stores--;
+	memmove(store, store + 1, (thread->nr_stores - entry) * sizeof(*store));
+	make_visible(thread);
+}
+
+void machine_do(const struct machine_action *action)
+{
+	struct thread *thread = &machine.threads[action->thread];
+
+	if (action->entry >= 0)
+		flush(thread, (unsigned int)action->entry);
+	else
+		run(thread);
+}
+
+bool machine_finished(void)
+{
+	for (unsigned int i = 0; i < machine.program->nr_threads; i++) {
+		if (machine.threads[i].op != OP_DONE ||
+		    machine.threads[i].nr_stores)
+			return false;
+	}
+	return true;
+}
+
+void machine_check(void)
+{
+	machine.program->check();
+}
+
+static uint64_t thread_key(uint64_t key, const struct thread *thread)
+{
+	key = mix(key, thread->history);
+	key = mix(key, thread->op);
+	key = mix(key, thread->waits && thread->woken);
+	key = mix(key, (uintptr_t)thread->word);
+	for (unsigned int i = 0; i < thread->nr_stores; i++) {
+		key = mix(key, (uintptr_t)thread->stores[i].word);
+		key = mix(key, thread->stores[i].value);
+	}
+	return key;
+}
+
+uint64_t machine_key(void)
+{
+	const struct machine_program *program = machine.program;
+	uint64_t key = 1;
+
+	for (size_t i = 0; i < program->world_size; i += sizeof(uint64_t))
+		key = mix(key, read_word((char *)program->world + i,
+					 sizeof(uint64_t)));
+	for (unsigned int i = 0; i < program->nr_threads; i++)
+		key = thread_key(key, &machine.threads[i]);
+	return key ? key : 1;
+}
+
+void machine_describe(const struct machine_action *action, char *line,
+		      size_t size)
+{
+	const struct thread *thread = &machine.threads[action->thread];
+
+	if (action->entry >= 0)
+		snprintf(line, size, "thread %u: store to world+%zu visible",
+			 action->thread,
+			 world_offset(thread->stores[action->entry].word));
+	else if (thread->op == OP_BARRIER)
+		snprintf(line, size, "thread %u: membarrier", action->thread);
+	else if (thread->word)
+		snprintf(line, size, "thread %u: %s world+%zu", action->thread,
+			 op_names[thread->op], world_offset(thread->word));
+	else
+		snprintf(line, size, "thread %u: %s", action->thread,
+			 op_names[thread->op]);
+}

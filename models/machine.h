@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A small machine with store buffers that runs real C code.
+ *
+ * The code under test is compiled with its atomic builtins replaced
+ * (intercept.h).  Its threads are coroutines that stop before each access to
+ * memory that they share; explore.c decides who goes on, or whose buffered
+ * store becomes visible.
+ */
+#ifndef BF_MODELS_MACHINE_H
+#define BF_MODELS_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum machine_memory {
+	MACHINE_SC,  /* no buffers */
+	MACHINE_TSO, /* x86: one queue a thread; locked instructions drain it */
+	MACHINE_PSO, /* one queue a thread and word, as weaker machines have;
+			a release waits for what was stored before it */
+};
+
+#define MACHINE_THREADS 4
+#define MACHINE_ACTIONS 32
+
+struct machine_program {
+	void (*init)(void); /* sets up the world, single-threaded */
+	void (*threads[MACHINE_THREADS])(void *arg);
+	void *args[MACHINE_THREADS];
+	unsigned int nr_threads;
+	void (*check)(void); /* at the end, when all stores are visible */
+	void *world;	     /* all memory that changes */
+	size_t world_size;   /* a multiple of 8 */
+};
+
+struct machine_action {
+	unsigned int thread;
+	int entry; /* of its store buffer; -1: the thread itself goes on */
+};
+
+void machine_load(const struct machine_program *program,
+		  enum machine_memory memory);
+
+/* Back to the beginning of the program. */
+void machine_reset(void);
+
+/* What can happen next; 0: the end, or nobody can go on. */
+unsigned int machine_actions(struct machine_action *actions);
+void machine_do(const struct machine_action *action);
+
+/* Have all threads returned, and are all their stores visible? */
+bool machine_finished(void);
+void machine_check(void);
+
+/* Equal states have equal keys; different ones differ but for bad luck. */
+uint64_t machine_key(void);
+
+/* True once after a word turned out to be shared: begin the search again. */
+bool machine_learned(void);
+
+/* What a check found wrong; NULL: nothing. */
+const char *machine_failure(void);
+
+/* One line that says what the action is about to do. */
+void machine_describe(const struct machine_action *action, char *line,
+		      size_t size);
+
+/* For the code under test and its checks. */
+
+uint64_t machine_load_word(const volatile void *word, size_t size);
+void machine_store_word(volatile void *word, size_t size, uint64_t value,
+			int order);
+/* Adds, or exchanges; returns the old value. */
+uint64_t machine_add_word(volatile void *word, size_t size, uint64_t value,
+			  int order);
+uint64_t machine_swap_word(volatile void *word, size_t size, uint64_t value,
+			   int order);
+bool machine_cas_word(volatile void *word, size_t size, void *expected,
+		      uint64_t value, int order);
+void machine_fence(int order);
+
+/* Drains the buffer of every thread, one after another: membarrier(2). */
+void machine_membarrier(void);
+
+/* Until another thread's store has become visible: one turn of a wait loop. */
+void machine_wait(void);
+
+/*
+ * Promises that what this thread does from here on depends on memory and on
+ * value alone, not on what it has read so far.
+ */
+void machine_checkpoint(unsigned int value);
+
+void machine_fail(const char *what);
+
+/* The thread that runs, counted from 0; 0 outside of the threads. */
+unsigned int machine_self(void);
+
+#endif

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The grace period of src/srcu/gp.c and the readers of belfry/srcu.h, as they
+ * are, through every interleaving and every delay of a buffered store that a
+ * few sections and grace periods can meet.
+ *
+ *	srcu_explore [--expect-failure]
+ *
+ * Exits with 0 when nothing (or, as asked for, something) is wrong.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "explore.h"
+#include "intercept.h"
+
+#include "../src/srcu/gp.c"
+#include "../src/srcu/reader.c"
+
+#define NR_SLOTS   MACHINE_THREADS
+#define NR_OBJECTS 3
+
+static void check(bool good, const char *what)
+{
+	if (!good)
+		machine_fail(what);
+}
+
+static void wait_for_readers(void);
+
+#include "srcu_scenario.h"
+#include "srcu_stubs.h"
+
+static void heavy_barrier(void)
+{
+#ifndef SRCU_BREAK_MEMBARRIER
+	machine_membarrier();
+#endif
+}
+
+/* Is there a restartable sequence, or do readers count atomically? */
+static bool rseq_works;
+
+static void wait_for_readers(void)
+{
+	srcu_gp_start(&world.domain);
+	if (world.domain.fast)
+		heavy_barrier();
+	while (!srcu_gp_advance(&world.domain)) {
+		/* The number of the update is in memory. */
+		machine_checkpoint(0);
+		machine_wait();
+	}
+}
+
+/*
+ * What a restartable sequence is to the others: a load and a plain store, on
+ * a CPU of one's own.  A store of x86 is a release.
+ */
+bool __srcu_rseq_inc(unsigned long *word)
+{
+	if (!rseq_works)
+		return false;
+	word += machine_self() * (sizeof(struct __srcu_slot) / sizeof(*word));
+	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
+			 SRCU_UNLOCK_ORDER);
+	return true;
+}
+
+static void reader(void *sections)
+{
+	for (unsigned int i = 0; i < (uintptr_t)sections; i++) {
+		machine_checkpoint(i);
+		read_once();
+	}
+}
+
+static void updater(void *updates)
+{
+	for (unsigned int i = 0; i < (uintptr_t)updates; i++)
+		update();
+}
+
+/* A section that begins in one thread and ends in another. */
+static void begin(void *unused)
+{
+	int idx = srcu_down_read(&world.domain);
+	struct object *object =
+		srcu_dereference(world.published, &world.domain);
+
+	look(object);
+	__atomic_store_n(&world.handed_idx, idx, __ATOMIC_RELAXED);
+	__atomic_store_n(&world.handed_object, object, __ATOMIC_RELEASE);
+}
+
+static void finish(void *unused)
+{
+	struct object *object;
+
+	while (!(object = __atomic_load_n(&world.handed_object,
+					  __ATOMIC_ACQUIRE))) {
+		machine_checkpoint(0);
+		machine_wait();
+	}
+	mark(object);
+	srcu_up_read(&world.domain,
+		     __atomic_load_n(&world.handed_idx, __ATOMIC_RELAXED));
+}
+
+static const struct scenario {
+	const char *name;
+	bool fast, rseq;
+	uintptr_t updates, sections; /* of each reader */
+	void (*readers[2])(void *sections);
+} scenarios[] = {
+	{"2 readers, 2 updates", false, true, 2, 1, {reader, reader}},
+	{"2 readers of 2 sections", false, true, 1, 2, {reader, reader}},
+	{"1 reader of 3 sections, 2 updates", false, true, 2, 3, {reader}},
+	{"2 atomic readers, 2 updates", false, false, 2, 1, {reader, reader}},
+	{"a hand-over, 2 updates", false, true, 2, 1, {begin, finish}},
+	{"2 fast readers, 2 updates", true, true, 2, 1, {reader, reader}},
+	{"1 fast reader of 3 sections", true, true, 2, 3, {reader}},
+	{"a hand-over in a fast domain", true, true, 2, 1, {begin, finish}},
+};
+
+static const struct scenario *scenario;
+
+static void init(void)
+{
+	world_init(scenario->fast);
+	rseq_works = scenario->rseq;
+}
+
+static struct explore_result explore_scenario(void)
+{
+	void *sections = (void *)scenario->sections;
+	struct machine_program program = {
+		.init = init,
+		.threads = {updater, scenario->readers[0],
+			    scenario->readers[1]},
+		.args = {(void *)scenario->updates, sections, sections},
+		.nr_threads = scenario->readers[1] ? 3 : 2,
+		.check = world_check,
+		.world = &world,
+		.world_size = sizeof(world),
+	};
+
+	/* PSO: whatever TSO does is in it. */
+	return explore(&program, MACHINE_PSO);
+}
+
+/* Overlapping sections without end: only the flip lets the wait end. */
+static const char *progress(void)
+{
+	int i, idx, next;
+
+	world_init(false);
+	rseq_works = false;
+	idx = srcu_read_lock(&world.domain);
+	srcu_gp_start(&world.domain);
+	for (i = 0; i < 100; i++) {
+		next = srcu_read_lock(&world.domain);
+		srcu_read_unlock(&world.domain, idx);
+		if (srcu_gp_advance(&world.domain))
+			return NULL;
+		idx = next;
+	}
+	return "a grace period waits for sections that began after it";
+}
+
+static bool report(const char *name, const char *failure)
+{
+	printf("%s: %s\n", name, failure ? failure : "right");
+	fflush(stdout);
+	return !failure;
+}
+
+static bool explore_all(void)
+{
+	struct explore_result result;
+	size_t i;
+
+	for (i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
+		scenario = &scenarios[i];
+		result = explore_scenario();
+		printf("%lu states, %lu runs: ", result.states, result.runs);
+		if (!report(scenario->name, result.failure))
+			return false;
+	}
+	return report("endless readers", progress());
+}
+
+int main(int argc, char **argv)
+{
+	bool expect_failure = argc > 1 && !strcmp(argv[1], "--expect-failure");
+
+	return explore_all() == expect_failure;
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The same scenario for GenMC, or any checker of C11 programs with POSIX
+ * threads, and as a stress test for where there is none.
+ *
+ *	genmc -imm -- -DGENMC -D__SRCU_MODEL -D__SRCU_C11 \
+ *		-Iinclude -Isrc models/srcu_genmc.c
+ *
+ * -DREADERS=, -DSECTIONS= and -DUPDATES= make it larger, -DATOMIC_READERS
+ * takes the counters that need no restartable sequence, -DSRCU_BREAK_... must
+ * fail.  Without -DGENMC readers read for SECONDS, or until UPDATES updates
+ * are done.
+ */
+#include <assert.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <time.h>
+
+#include "../src/srcu/gp.c"
+#include "../src/srcu/reader.c"
+
+#ifdef GENMC
+#ifndef UPDATES
+#define UPDATES 1
+#endif
+#ifndef SECTIONS
+#define SECTIONS 1
+#endif
+#define TURNS 3 /* of one wait; an execution that needs more is dropped */
+void __VERIFIER_assume(int condition);
+#endif
+
+#ifndef UPDATES
+#define UPDATES 2000000
+#endif
+#ifndef SECONDS
+#define SECONDS 2
+#endif
+#ifndef READERS
+#define READERS 2
+#endif
+#define NR_SLOTS   (READERS + 1)
+#define NR_OBJECTS (UPDATES + 1)
+
+static void check(bool good, const char *what)
+{
+	(void)what;
+	assert(good);
+}
+
+static void wait_for_readers(void);
+
+#include "srcu_scenario.h"
+#include "srcu_stubs.h"
+
+static __thread unsigned int cpu; /* every thread has one of its own */
+
+#ifdef GENMC
+static void wait_for_readers(void)
+{
+	int i;
+
+	srcu_gp_start(&world.domain);
+	for (i = 0; i < TURNS; i++) {
+		if (srcu_gp_advance(&world.domain))
+			return;
+	}
+	__VERIFIER_assume(0);
+}
+#else
+static int all_updated;
+
+static void wait_for_readers(void)
+{
+	srcu_gp_start(&world.domain);
+	while (!srcu_gp_advance(&world.domain))
+		sched_yield();
+}
+#endif
+
+/* What a restartable sequence is to the others: a load and a plain store. */
+bool __srcu_rseq_inc(unsigned long *word)
+{
+#ifdef ATOMIC_READERS
+	(void)word;
+	return false;
+#else
+	word += cpu * (sizeof(struct __srcu_slot) / sizeof(*word));
+	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
+			 SRCU_UNLOCK_ORDER);
+	return true;
+#endif
+}
+
+static void *reader(void *number)
+{
+	cpu = (unsigned int)(uintptr_t)number;
+#ifdef GENMC
+	for (int i = 0; i < SECTIONS; i++)
+		read_once();
+#else
+	while (!__atomic_load_n(&all_updated, __ATOMIC_RELAXED))
+		read_once();
+#endif
+	return NULL;
+}
+
+#ifdef GENMC
+static void update_all(void)
+{
+	for (int i = 0; i < UPDATES; i++)
+		update();
+}
+#else
+static void update_all(void)
+{
+	time_t end = time(NULL) + SECONDS;
+
+	for (int i = 0; i < UPDATES; i++) {
+		update();
+		if (i % 256 == 0 && time(NULL) >= end)
+			break;
+	}
+	__atomic_store_n(&all_updated, 1, __ATOMIC_RELAXED);
+}
+#endif
+
+int main(void)
+{
+	pthread_t threads[READERS];
+
+	world_init(false);
+	for (uintptr_t i = 0; i < READERS; i++)
+		pthread_create(&threads[i], NULL, reader, (void *)(i + 1));
+	update_all();
+	for (int i = 0; i < READERS; i++)
+		pthread_join(threads[i], NULL);
+	world_check();
+	return 0;
+}

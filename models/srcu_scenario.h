@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What both checkers run: readers that look at the published object, and an
+ * updater that publishes the next one, waits for a grace period and poisons
+ * the old.  The safety property: nobody sees the poison inside a section, and
+ * what a section wrote to an object is there before the poison.
+ *
+ * Included after src/srcu/gp.c and reader.c by a file that defines, for its
+ * checker,
+ * NR_SLOTS, NR_OBJECTS, check() and wait_for_readers().
+ */
+#ifndef BF_MODELS_SRCU_SCENARIO_H
+#define BF_MODELS_SRCU_SCENARIO_H
+
+enum object_state {
+	OBJECT_LIVE = 1,
+	OBJECT_POISON = 2,
+};
+
+struct object {
+	int state;
+	int mark; /* who was here; poison at the end */
+};
+
+static struct world {
+	struct srcu_struct domain;
+	struct __srcu_slot slots[NR_SLOTS];
+	struct object objects[NR_OBJECTS];
+	struct object *published;
+	int updates;
+	/* The hand-over of a section from one thread to another. */
+	int handed_idx;
+	struct object *handed_object;
+} world;
+
+static void world_init(bool fast)
+{
+	memset(&world, 0, sizeof(world));
+	world.domain =
+		(struct srcu_struct)__SRCU_STRUCT_INIT(world.domain, fast);
+	world.domain.slots = world.slots;
+	world.domain.reader_fences = false;
+	world.domain.rseq_slots = world.slots;
+	srcu_set_bank(&world.domain, 0);
+	srcu_nr_slots = NR_SLOTS;
+	for (int i = 0; i < NR_OBJECTS; i++)
+		world.objects[i] = (struct object){OBJECT_LIVE, 0};
+	world.published = &world.objects[0];
+}
+
+/* At the end, with all threads gone. */
+static void world_check(void)
+{
+	for (int i = 0; i < world.updates; i++)
+		check(world.objects[i].mark == OBJECT_POISON,
+		      "a section wrote to an object after it was poisoned");
+}
+
+/* A domain has fenced readers or fast ones; a hand-over suits both. */
+struct section {
+	int idx;
+	struct srcu_ctr *scp;
+};
+
+static struct section section_enter(void)
+{
+	struct section section = {0, NULL};
+
+	if (world.domain.fast)
+		section.scp = srcu_read_lock_fast(&world.domain);
+	else
+		section.idx = srcu_read_lock(&world.domain);
+	return section;
+}
+
+static void section_leave(struct section section)
+{
+	if (world.domain.fast)
+		srcu_read_unlock_fast(&world.domain, section.scp);
+	else
+		srcu_read_unlock(&world.domain, section.idx);
+}
+
+static void look(struct object *object)
+{
+	check(__atomic_load_n(&object->state, __ATOMIC_RELAXED) == OBJECT_LIVE,
+	      "an object was poisoned under a reader");
+}
+
+static void mark(struct object *object)
+{
+	__atomic_store_n(&object->mark, OBJECT_LIVE, __ATOMIC_RELAXED);
+	look(object);
+}
+
+static void read_once(void)
+{
+	struct section section = section_enter();
+	struct object *object =
+		srcu_dereference(world.published, &world.domain);
+
+	look(object);
+	mark(object);
+	section_leave(section);
+}
+
+/* Publishes the next object and poisons the one before it. */
+static void update(void)
+{
+	struct object *old = &world.objects[world.updates++];
+
+	srcu_assign_pointer(world.published, old + 1);
+	wait_for_readers();
+	__atomic_store_n(&old->state, OBJECT_POISON, __ATOMIC_RELAXED);
+	__atomic_store_n(&old->mark, OBJECT_POISON, __ATOMIC_RELAXED);
+}
+
+#endif
