@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Flags by which the threads of a test keep step. */
+#ifndef BF_TESTS_FLAGS_H
+#define BF_TESTS_FLAGS_H
+
+#include <unistd.h>
+
+static inline int get(const int *flag)
+{
+	return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
+}
+
+static inline void set(int *flag, int value)
+{
+	__atomic_store_n(flag, value, __ATOMIC_RELEASE);
+}
+
+static inline void wait_for(const int *flag, int value)
+{
+	while (get(flag) != value)
+		usleep(100);
+}
+
+#endif

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""An unmodified QEMU does the same under belfry, without the stalls.
+
+usage: test_qemu.py SOURCE BUILD
+
+Exits 77 where the machine has no KVM or no QEMU, and for a sanitized build,
+whose library cannot be preloaded.
+"""
+import os
+import sys
+from pathlib import Path
+from statistics import median
+
+sys.dont_write_bytecode = True  # the source tree stays as it is
+sys.path.insert(0, str(Path(sys.argv[1], "scripts")))
+
+import qemu_boot
+
+TIMES = 3
+ONCE = {"alone": None, "eager": ["--policy", "eager"]}
+IN_TURN = {"plain": ["--plain"], "belfry": []}
+
+failures = []
+
+
+def check(condition, text):
+    print(f"{'ok' if condition else 'FAILED'}: {text}")
+    if not condition:
+        failures.append(text)
+
+
+def check_statuses(runs):
+    for mode, of_mode in runs.items():
+        statuses = [run.status for run in of_mode]
+        check(set(statuses) == {qemu_boot.STATUS_SUM_IS_RIGHT},
+              f"{mode}: reads its disk right: statuses {statuses}")
+
+
+def check_same_stderr(runs):
+    alone = runs["alone"][0].stderr
+    for mode, of_mode in runs.items():
+        check(all(run.stderr == alone for run in of_mode),
+              f"{mode}: QEMU says what it says alone")
+
+
+def check_plain_is_plain(runs):
+    check(all(run.value("doorbells assigned") == 0 for run in runs["plain"]),
+          "plain: belfry answers for no doorbell")
+
+
+def check_doorbells(run):
+    """All that are left were given to the kernel, so they ring there."""
+    name = "doorbells assigned"
+    assigned = run.value(name)
+    gone = run.peer(name, "never known to the kernel")
+    installed = run.peer(name, "installed")
+    rings = run.value("rings in user space")
+    check(assigned > 0, f"belfry: {assigned} doorbells assigned")
+    check(installed == assigned - gone,
+          f"belfry: {installed} installed, {gone} gone before that,"
+          f" {rings} rings in user space")
+    check(run.peer(name, "refused") == 0, "belfry: none refused")
+    check(run.value("VMs left to themselves") == 0,
+          "belfry: no VM left to itself")
+
+
+def removals(runs):
+    return [run.stalls("KVM_IOEVENTFD (deassign)") for run in runs]
+
+
+def behind(runs):
+    return [run.stalls_behind_doorbells() for run in runs]
+
+
+def is_free(runs):
+    """What stalls always is told from noise by one run without it."""
+    return median(removals(runs)) == 0 and min(behind(runs)) == 0
+
+
+def check_stalls(build, runs):
+    """A busy machine stalls whatever waits: then look once more."""
+    if not median(removals(runs["plain"])):
+        print("this kernel does not stall: nothing to compare")
+        return
+    if not is_free(runs["belfry"]):
+        more = qemu_boot.boot_in_turn(build, IN_TURN, TIMES)
+        for mode, of_mode in more.items():
+            runs[mode] += of_mode
+    for mode in IN_TURN:
+        print(f"{mode}: stalls in removals {removals(runs[mode])},"
+              f" in all behind doorbells {behind(runs[mode])}")
+    check(median(removals(runs["belfry"])) == 0,
+          "belfry: removals do not stall, as they do without it")
+    check(min(behind(runs["belfry"])) == 0,
+          "belfry: nor does what else waits behind doorbells")
+
+
+def main():
+    missing = qemu_boot.missing()
+    if os.environ.get("BELFRY_SANITIZED"):
+        missing = "a sanitized library cannot be preloaded"
+    if missing:
+        print(f"skipped: {missing}")
+        return 77
+    try:
+        compare(sys.argv[2])
+    except qemu_boot.BootFailed as failure:
+        check(False, str(failure))
+    return 1 if failures else 0
+
+
+def compare(build):
+    runs = qemu_boot.boot_in_turn(build, ONCE, 1)
+    runs.update(qemu_boot.boot_in_turn(build, IN_TURN, TIMES))
+    check_statuses(runs)
+    check_same_stderr(runs)
+    check_plain_is_plain(runs)
+    for run in runs["belfry"]:
+        check_doorbells(run)
+    check_stalls(build, runs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

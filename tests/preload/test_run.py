@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""belfry run as its user meets it.
+
+usage: test_run.py BELFRY LIBRARY TINY_VMM STATIC_PROGRAM
+"""
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+BELFRY, LIBRARY, TINY_VMM, STATIC = sys.argv[1:5]
+SANITIZED = bool(os.environ.get("BELFRY_SANITIZED"))
+HAVE_KVM = os.access("/dev/kvm", os.R_OK | os.W_OK)
+
+# Ends with as many INTs as came, once no more follow.
+COUNT_INTS = """
+import signal, sys, time
+count = 0
+def on_int(*args):
+    global count
+    count += 1
+signal.signal(signal.SIGINT, on_int)
+print("ready", flush=True)
+while not count:
+    time.sleep(0.01)
+time.sleep(0.3)
+sys.exit(count)
+"""
+
+
+def belfry(*args, **kwargs):
+    return subprocess.run([BELFRY, *args], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=60,
+                          check=False, **kwargs)
+
+
+def start(*args, **kwargs):
+    return subprocess.Popen([BELFRY, "run", *args], stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL, text=True, **kwargs)
+
+
+class Usage(unittest.TestCase):
+    def check_usage(self, *args):
+        done = belfry(*args)
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(done.stdout, "")
+        self.assertEqual(len(done.stderr.splitlines()), 1)
+
+    def test_bad_words(self):
+        self.check_usage()
+        self.check_usage("no-such-command")
+        self.check_usage("--no-such-option")
+        self.check_usage("run")
+        self.check_usage("run", "--no-such-option", "true")
+        self.check_usage("run", "--policy", "no-such-policy", "true")
+        self.check_usage("run", "--policy")
+        self.check_usage("run", "--json=x", "true")
+        self.check_usage("run", "-x", "true")
+
+    def test_help(self):
+        for args in ["--help"], ["run", "--help"], ["--version"]:
+            done = belfry(*args)
+            self.assertEqual(done.returncode, 0)
+            self.assertEqual(done.stderr, "")
+            self.assertIn("belfry", done.stdout)
+
+    def test_output_that_cannot_be_written(self):
+        done = belfry("run", "--output", "/nonexistent/file", "true")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(len(done.stderr.splitlines()), 1)
+
+    def test_library_that_is_missing(self):
+        env = dict(os.environ, BELFRY_PRELOAD="/nonexistent.so")
+        done = belfry("run", "true", env=env)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/nonexistent.so", done.stderr)
+
+
+@unittest.skipIf(SANITIZED, "a sanitized library cannot be preloaded")
+class Status(unittest.TestCase):
+    def test_status(self):
+        for status in 0, 1, 126, 127, 255:
+            done = belfry("run", "sh", "-c", f"exit {status}")
+            self.assertEqual(done.returncode, status)
+            self.assertEqual(done.stderr,
+                             "belfry run: no KVM call was seen\n")
+
+    def test_options_of_the_command_are_its_own(self):
+        done = belfry("run", "--", "printf", "%s", "--json")
+        self.assertEqual(done.stdout, "--json")
+        done = belfry("run", "printf", "%s", "--json")
+        self.assertEqual(done.stdout, "--json")
+        done = belfry("run", "--json", "printf", "%s", "--version")
+        self.assertEqual(done.stdout, "--version")
+
+    def test_not_found(self):
+        done = belfry("run", "no-such-program")
+        self.assertEqual(done.returncode, 127)
+        self.assertEqual(done.stderr, "belfry run: no-such-program:"
+                                      " command not found\n")
+
+    def test_not_executable(self):
+        done = belfry("run", "/etc/passwd")
+        self.assertEqual(done.returncode, 126)
+        self.assertEqual(len(done.stderr.splitlines()), 1)
+
+    def test_killed(self):
+        done = belfry("run", "sh", "-c", "kill -9 $$")
+        self.assertEqual(done.returncode, 128 + 9)
+
+    def test_static(self):
+        done = belfry("run", STATIC)
+        self.assertEqual(done.returncode, 5)
+        self.assertIn("statically linked", done.stderr)
+        self.assertIn("did not load the library", done.stderr)
+
+    def test_no_program_at_all(self):
+        with tempfile.TemporaryDirectory() as folder:
+            fifo = Path(folder, "fifo")
+            os.mkfifo(fifo, 0o755)
+            for name in fifo, folder, "/dev/null":
+                done = belfry("run", str(name))
+                self.assertEqual(done.returncode, 126)
+                self.assertEqual(len(done.stderr.splitlines()), 1)
+
+    def test_search(self):
+        """The static program is found where execvp() finds it."""
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "fifo").mkdir()
+            os.mkfifo(Path(folder, "fifo", "program"), 0o755)
+            Path(folder, "program").symlink_to(Path(STATIC).resolve())
+            for path in "", ":/nonexistent", "/nonexistent:", "fifo::x":
+                done = subprocess.run(
+                    [Path(BELFRY).resolve(), "run", "program"], cwd=folder,
+                    capture_output=True, text=True, timeout=60, check=False,
+                    env=dict(os.environ, PATH=path))
+                self.assertEqual(done.returncode, 5)
+                self.assertIn("statically linked", done.stderr)
+
+    def test_full_disk(self):
+        """A report that is lost is a failure; what COMMAND loses is not."""
+        for options in [], ["--json"]:
+            done = belfry("run", *options, "--output", "/dev/full", "true")
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(done.stderr, "belfry run: cannot write /dev/full:"
+                                          " No space left on device\n")
+        done = belfry("run", "sh", "-c", "echo x >/dev/full; exit 0")
+        self.assertEqual(done.returncode, 0)
+
+    def test_other_preloads_stay(self):
+        env = dict(os.environ, LD_PRELOAD="libm.so.6")
+        done = belfry("run", "sh", "-c", "echo $LD_PRELOAD", env=env)
+        self.assertEqual(done.stdout, f"{Path(LIBRARY).resolve()}"
+                                      ":libm.so.6\n")
+
+
+@unittest.skipIf(SANITIZED, "a sanitized library cannot be preloaded")
+class Signals(unittest.TestCase):
+    def test_forwarded(self):
+        for sig in signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1:
+            trap = f"trap 'exit 7' {sig.name[3:]}; echo ready;" \
+                   " while :; do sleep 0.05; done"
+            with start("sh", "-c", trap) as run:
+                self.assertEqual(run.stdout.readline(), "ready\n")
+                run.send_signal(sig)
+                self.assertEqual(run.wait(60), 7)
+
+    def test_unhandled_one_ends_the_program(self):
+        with start("sh", "-c", "echo ready; exec sleep 60") as run:
+            run.stdout.readline()
+            run.send_signal(signal.SIGTERM)
+            self.assertEqual(run.wait(60), 128 + signal.SIGTERM)
+
+    def test_terminal_sends_once(self):
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execv(BELFRY, [BELFRY, "run", sys.executable, "-c",
+                              COUNT_INTS])
+        said = b""
+        while b"ready" not in said:
+            said += os.read(terminal, 100)
+        os.write(terminal, b"\x03")
+        try:
+            while os.read(terminal, 100):
+                pass
+        except OSError:
+            pass  # the other side is gone
+        _, status = os.waitpid(pid, 0)
+        os.close(terminal)
+        self.assertEqual(os.waitstatus_to_exitcode(status), 1)
+
+
+@unittest.skipIf(SANITIZED, "a sanitized library cannot be preloaded")
+@unittest.skipUnless(HAVE_KVM, "no /dev/kvm")
+class Report(unittest.TestCase):
+    def rows(self, *args):
+        with tempfile.TemporaryDirectory() as folder:
+            output = Path(folder, "result.json")
+            done = belfry("run", "--json", "--output", str(output), *args)
+            return done, {row["name"]: row
+                          for row in json.loads(output.read_text())}
+
+    def test_json(self):
+        done, rows = self.rows(TINY_VMM, "two-vms")
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(done.stderr, "")
+        for row in rows.values():
+            self.assertIsInstance(row["name"], str)
+            self.assertIsInstance(row["unit"], str)
+            self.assertIsInstance(row["value"], (int, float))
+            self.assertIsInstance(row["peers"], dict)
+        self.assertEqual(rows["KVM_CREATE_VM"]["calls"], 2)
+        self.assertEqual(rows["close(vm)"]["calls"], 2)
+        self.assertEqual(rows["doorbells assigned"]["value"], 2)
+        self.assertEqual(rows["doorbells assigned"]["peers"]["installed"], 2)
+        self.assertGreater(rows["start to first KVM_RUN"]["value"], 0)
+
+    def test_plain(self):
+        _, rows = self.rows("--plain", TINY_VMM, "two-vms")
+        self.assertEqual(rows["doorbells assigned"]["value"], 0)
+        self.assertEqual(rows["KVM_IOEVENTFD (assign)"]["calls"], 2)
+
+    def test_killed(self):
+        done, rows = self.rows(TINY_VMM, "killed")
+        self.assertEqual(done.returncode, 128 + 9)
+        self.assertEqual(rows["doorbells assigned"]["value"], 1)
+        self.assertEqual(rows["rings in user space"]["peers"]["KVM_RUN"], 1)
+
+    def test_errors(self):
+        _, rows = self.rows(TINY_VMM, "plain-ioctl")
+        self.assertEqual(rows["KVM_CREATE_VM"]["errors"], 1)
+
+    def test_text(self):
+        done = belfry("run", TINY_VMM, "two-vms")
+        self.assertEqual(done.stdout, "exit 5\nexit 5\nfirst: 3\nsecond: 4\n")
+        self.assertIn("KVM_SET_USER_MEMORY_REGION", done.stderr)
+        self.assertIn("doorbells: 2 assigned", done.stderr)
+        self.assertIn("policy first-run", done.stderr)
+
+    def test_without_belfry_run(self):
+        env = dict(os.environ, LD_PRELOAD=LIBRARY)
+        done = subprocess.run([TINY_VMM, "two-vms"], capture_output=True,
+                              text=True, timeout=60, check=False, env=env)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("KVM_SET_USER_MEMORY_REGION", done.stderr)
+        self.assertIn("belfry: doorbells: 2 assigned", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

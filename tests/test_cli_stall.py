@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""belfry stall, with this machine's KVM and without.
+
+usage: test_cli_stall.py BELFRY
+
+The machine without is made in a mount namespace, where that is allowed.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+BELFRY = str(Path(sys.argv[1]).resolve())
+HAVE_KVM = os.access("/dev/kvm", os.R_OK | os.W_OK)
+HAVE_NODE = os.path.exists("/dev/kvm")
+
+NAMESPACE = ["unshare", "-m"] if os.getuid() == 0 else ["unshare", "-rm"]
+# Root may read everything until it gives its capabilities away.
+POWERLESS = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+
+EMPTY_DEV = "mount -t tmpfs none /dev"
+COVERED_NODE = 'mount --bind "$0" /dev/kvm'
+
+
+def run(*command):
+    return subprocess.run(command, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=60,
+                          check=False)
+
+
+def run_covered(mount, *command, mode=0o600):
+    """After that mount; $0 there is a regular file of that mode."""
+    with tempfile.NamedTemporaryFile() as file:
+        os.chmod(file.name, mode)
+        return run(*NAMESPACE, "sh", "-c", f'{mount} && exec "$@"', file.name,
+                   *command)
+
+
+def can_cover(mount, *prefix):
+    try:
+        return run_covered(mount, *prefix, "true").returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+@unittest.skipUnless(HAVE_KVM, "no /dev/kvm")
+class Rows(unittest.TestCase):
+    def rows(self):
+        done = run(BELFRY, "stall", "--count", "1", "--json")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertEqual(done.stderr, "")
+        rows = json.loads(done.stdout)
+        self.assertIsInstance(rows, list)
+        return {row["name"]: row for row in rows}
+
+    def test_members(self):
+        rows = self.rows()
+        self.assertEqual(len(rows), 6)
+        for row in rows.values():
+            self.assertEqual(row["unit"], "us")
+            self.assertGreater(row["plain"], 0)
+            self.assertGreater(row["belfry"], 0)
+            self.assertAlmostEqual(row["ratio"], row["plain"] / row["belfry"],
+                                   delta=0.01 * row["ratio"])
+
+    def test_goals(self):
+        rows = self.rows()
+        stated = {name for name, row in rows.items() if "goal" in row}
+        self.assertEqual(stated, {"1 ioeventfd, memslot",
+                                  "16 x (4 ioeventfds, memslot)"})
+        for name, row in rows.items():
+            self.assertEqual("met" in row, name in stated)
+            if name in stated:
+                self.assertIsInstance(row["goal"], str)
+                self.assertIsInstance(row["met"], bool)
+
+    def test_alone(self):
+        """Where the doorbells are all there is, nothing is left to time."""
+        for name, row in self.rows().items():
+            self.assertEqual("alone" in row, name != "deassign after assign")
+
+    def test_table(self):
+        done = run(BELFRY, "stall", "--count", "1")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertEqual(done.stderr, "")
+        self.assertIn("first vCPU after assign [us]", done.stdout)
+
+
+class Without(unittest.TestCase):
+    def check_skipped(self, done, words):
+        self.assertEqual(done.returncode, 77, done)
+        self.assertEqual(done.stdout, "")
+        self.assertEqual(len(done.stderr.splitlines()), 1, done)
+        self.assertTrue(done.stderr.startswith("belfry stall: "), done)
+        self.assertIn(words, done.stderr)
+
+    def test_no_device(self):
+        if HAVE_NODE and not can_cover(EMPTY_DEV):
+            self.skipTest("no mount namespace in which to hide /dev/kvm")
+        done = run_covered(EMPTY_DEV, BELFRY, "stall") if HAVE_NODE else \
+            run(BELFRY, "stall")
+        self.check_skipped(done, "no /dev/kvm: load the kvm")
+
+    def test_no_permission(self):
+        if not HAVE_NODE or not can_cover(COVERED_NODE, *POWERLESS):
+            self.skipTest("no mount namespace, or no /dev/kvm to cover")
+        done = run_covered(COVERED_NODE, *POWERLESS, BELFRY, "stall", mode=0)
+        self.check_skipped(done, "no permission on /dev/kvm: join the group")
+
+    def test_no_kvm_behind_it(self):
+        if not HAVE_NODE or not can_cover(COVERED_NODE):
+            self.skipTest("no mount namespace, or no /dev/kvm to cover")
+        done = run_covered(COVERED_NODE, BELFRY, "stall")
+        self.check_skipped(done, "/dev/kvm is not KVM")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

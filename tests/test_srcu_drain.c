@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+/* A program that forbids helper threads does the worker's part itself. */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "belfry/srcu.h"
+
+static int wanted_calls, called;
+
+static void wanted(void *opaque)
+{
+	++*(int *)opaque;
+}
+
+static void count(struct srcu_head *head)
+{
+	called++;
+}
+
+static int setup(void **state)
+{
+	return srcu_forbid_worker(wanted, &wanted_calls);
+}
+
+static void test_drain_runs_what_is_due(void **state)
+{
+	struct srcu_struct ssp;
+	struct srcu_head heads[2];
+	uint64_t again;
+
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	srcu_set_pace(&ssp, 5000000);
+	call_srcu(&ssp, &heads[0], count);
+	assert_true(wanted_calls > 0);
+	again = srcu_drain();
+	assert_int_equal(called, 0);
+	assert_in_range(again, 1, 5000000);
+	usleep(6000);
+	assert_true(srcu_drain() == UINT64_MAX);
+	assert_int_equal(called, 1);
+	call_srcu_expedited(&ssp, &heads[1], count);
+	srcu_drain();
+	assert_int_equal(called, 2);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+static void test_drain_does_not_wait_for_readers(void **state)
+{
+	struct srcu_struct ssp;
+	struct srcu_head head;
+	int idx;
+
+	called = 0;
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	idx = srcu_read_lock(&ssp);
+	call_srcu_expedited(&ssp, &head, count);
+	srcu_drain();
+	assert_int_equal(called, 0);
+	wanted_calls = 0;
+	srcu_read_unlock(&ssp, idx);
+	assert_true(wanted_calls > 0);
+	srcu_drain();
+	assert_int_equal(called, 1);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+static void test_expedite_current(void **state)
+{
+	struct srcu_struct ssp;
+	struct srcu_head head;
+	struct srcu_stats stats;
+	unsigned long cookie;
+
+	called = 0;
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	srcu_set_pace(&ssp, 3600ULL * 1000000000ULL);
+	srcu_expedite_current(&ssp);
+	srcu_drain();
+	srcu_get_stats(&ssp, &stats);
+	assert_int_equal(stats.grace_periods, 0);
+	call_srcu(&ssp, &head, count);
+	cookie = start_poll_synchronize_srcu(&ssp);
+	srcu_drain();
+	assert_int_equal(called, 0);
+	srcu_expedite_current(&ssp);
+	srcu_drain();
+	assert_int_equal(called, 1);
+	assert_true(poll_state_synchronize_srcu(&ssp, cookie));
+	srcu_get_stats(&ssp, &stats);
+	assert_int_equal(stats.grace_periods, 1);
+	assert_int_equal(stats.expedited, 1);
+	assert_int_equal(stats.callbacks, 1);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+/* A flood does not wait for the pace. */
+static void test_flood_expedites_itself(void **state)
+{
+	struct srcu_head *heads = calloc(SRCU_FLOOD + 2, sizeof(*heads));
+	struct srcu_struct ssp;
+	int i;
+
+	called = 0;
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	srcu_set_pace(&ssp, 3600ULL * 1000000000ULL);
+	for (i = 0; i < SRCU_FLOOD; i++)
+		call_srcu(&ssp, &heads[i], count);
+	srcu_drain();
+	assert_int_equal(called, 0);
+	call_srcu(&ssp, &heads[SRCU_FLOOD], count);
+	srcu_drain();
+	assert_int_equal(called, SRCU_FLOOD + 1);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+	free(heads);
+}
+
+static void test_barrier_and_synchronize(void **state)
+{
+	struct srcu_struct ssp;
+	struct srcu_head head;
+
+	called = 0;
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	call_srcu(&ssp, &head, count);
+	srcu_barrier(&ssp);
+	assert_int_equal(called, 1);
+	synchronize_srcu(&ssp);
+	synchronize_srcu(&ssp);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+static void drain_inside(struct srcu_head *head)
+{
+	called += srcu_drain() == 0;
+}
+
+static void test_drain_in_a_callback(void **state)
+{
+	struct srcu_struct ssp;
+	struct srcu_head head;
+
+	called = 0;
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	call_srcu_expedited(&ssp, &head, drain_inside);
+	srcu_drain();
+	assert_int_equal(called, 1);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_drain_runs_what_is_due),
+		cmocka_unit_test(test_drain_does_not_wait_for_readers),
+		cmocka_unit_test(test_expedite_current),
+		cmocka_unit_test(test_flood_expedites_itself),
+		cmocka_unit_test(test_barrier_and_synchronize),
+		cmocka_unit_test(test_drain_in_a_callback),
+	};
+
+	return cmocka_run_group_tests_name("srcu_drain", tests, setup, NULL);
+}

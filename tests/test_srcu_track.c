@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+/* Reports: stalls with and without tracking, and each kind of misuse. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "srcu/gp.h"
+
+static char first_text[4096];
+static enum srcu_report first_what;
+static int reports;
+
+/* Keeps the first: a reader may be leaving while a later one is made. */
+static void hook(enum srcu_report what, const char *text)
+{
+	if (!__atomic_load_n(&reports, __ATOMIC_ACQUIRE)) {
+		first_what = what;
+		snprintf(first_text, sizeof(first_text), "%s", text);
+	}
+	__atomic_fetch_add(&reports, 1, __ATOMIC_RELEASE);
+}
+
+static int reported(void)
+{
+	return __atomic_exchange_n(&reports, 0, __ATOMIC_ACQUIRE);
+}
+
+static int setup(void **state)
+{
+	reports = 0;
+	srcu_set_report_hook(hook);
+	srcu_set_tracking(true);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	srcu_set_tracking(false);
+	srcu_set_report_hook(NULL);
+	srcu_set_stall_timeout(10000);
+	return 0;
+}
+
+static void check_report(enum srcu_report what, const char *words)
+{
+	assert_int_equal(reported(), 1);
+	assert_int_equal(first_what, what);
+	assert_non_null(strstr(first_text, words));
+	/* The domain and a place in this program. */
+	assert_non_null(strstr(first_text, "domain ssp"));
+	assert_non_null(strstr(first_text, "test_srcu_track"));
+}
+
+static void nothing(struct srcu_head *head)
+{
+}
+
+static void test_proper_use_is_not_reported(void **state)
+{
+	struct srcu_struct ssp;
+	struct srcu_head head;
+	int outer, inner, down;
+
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	outer = srcu_read_lock(&ssp);
+	inner = srcu_read_lock(&ssp);
+	down = srcu_down_read(&ssp);
+	call_srcu(&ssp, &head, nothing);
+	srcu_read_unlock(&ssp, outer);
+	srcu_read_unlock(&ssp, inner);
+	srcu_up_read(&ssp, down);
+	srcu_barrier(&ssp);
+	synchronize_srcu(&ssp);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+	assert_int_equal(reported(), 0);
+}
+
+static void test_unlock_twice(void **state)
+{
+	struct srcu_struct ssp;
+	int idx;
+
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	idx = srcu_read_lock(&ssp);
+	srcu_read_unlock(&ssp, idx);
+	assert_int_equal(reported(), 0);
+	srcu_read_unlock(&ssp, idx);
+	check_report(SRCU_REPORT_UNLOCK, "not open");
+	/* It did not count, so the domain still works. */
+	assert_false(srcu_gp_readers(&ssp));
+	synchronize_srcu_expedited(&ssp);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+static void test_mixed_flavours(void **state)
+{
+	struct srcu_struct ssp;
+	struct srcu_ctr *scp;
+	int idx;
+
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	scp = srcu_read_lock_fast(&ssp);
+	check_report(SRCU_REPORT_FLAVOUR, "fenced domain");
+	srcu_read_unlock_fast(&ssp, scp);
+	assert_int_equal(reported(), 0);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+
+	assert_int_equal(init_srcu_struct_fast(&ssp), 0);
+	idx = srcu_read_lock(&ssp);
+	check_report(SRCU_REPORT_FLAVOUR, "fast domain");
+	srcu_read_unlock_fast(&ssp, (struct srcu_ctr *)(uintptr_t)(idx + 1));
+	check_report(SRCU_REPORT_FLAVOUR, "other flavour");
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+static void test_head_queued_twice(void **state)
+{
+	struct srcu_struct ssp;
+	struct srcu_head head;
+
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	srcu_set_pace(&ssp, 3600ULL * 1000000000ULL);
+	call_srcu(&ssp, &head, nothing);
+	call_srcu(&ssp, &head, nothing);
+	check_report(SRCU_REPORT_CALLBACK, "queued already");
+	srcu_barrier(&ssp);
+	call_srcu(&ssp, &head, nothing);
+	srcu_barrier(&ssp);
+	assert_int_equal(reported(), 0);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+/* In a child, because the report is the last thing that it does. */
+static void test_waiting_for_oneself(void **state)
+{
+	struct srcu_struct ssp;
+	char text[1024] = "";
+	int status, fds[2];
+	ssize_t len;
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		dup2(fds[1], STDERR_FILENO);
+		srcu_set_report_hook(NULL);
+		signal(SIGABRT, SIG_DFL);
+		init_srcu_struct(&ssp);
+		srcu_read_lock(&ssp);
+		synchronize_srcu_expedited(&ssp);
+		_exit(0);
+	}
+	close(fds[1]);
+	len = read(fds[0], text, sizeof(text) - 1);
+	close(fds[0]);
+	assert_true(len > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGABRT);
+	assert_non_null(strstr(text, "waits for its own section"));
+	assert_non_null(strstr(text, "which began at"));
+}
+
+DEFINE_STATIC_SRCU(late_tracked);
+
+/* Tracking begins while a section is open: its end is not one too many. */
+static void test_section_older_than_tracking(void **state)
+{
+	int idx;
+
+	srcu_set_tracking(false);
+	idx = srcu_read_lock(&late_tracked);
+	srcu_set_tracking(true);
+	start_poll_synchronize_srcu(&late_tracked);
+	srcu_read_unlock(&late_tracked, idx);
+	assert_int_equal(reported(), 0);
+	assert_false(srcu_gp_readers(&late_tracked));
+	synchronize_srcu_expedited(&late_tracked);
+}
+
+struct holder {
+	struct srcu_struct *ssp;
+	int inside;
+	int leave;
+};
+
+static void *hold(void *arg)
+{
+	struct holder *holder = arg;
+	int idx;
+
+	pthread_setname_np(pthread_self(), "slow-reader");
+	idx = srcu_read_lock(holder->ssp);
+	__atomic_store_n(&holder->inside, 1, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&holder->leave, __ATOMIC_ACQUIRE))
+		usleep(1000);
+	srcu_read_unlock(holder->ssp, idx);
+	return NULL;
+}
+
+/* Leaves the section once two reports have come. */
+static void *wait_for_reports(void *arg)
+{
+	struct holder *holder = arg;
+
+	while (__atomic_load_n(&reports, __ATOMIC_ACQUIRE) < 2)
+		usleep(1000);
+	__atomic_store_n(&holder->leave, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void check_stall(bool tracked, void (*request)(struct srcu_struct *ssp))
+{
+	struct srcu_struct ssp;
+	struct holder holder = {.ssp = &ssp};
+	pthread_t reader, waker;
+
+	srcu_set_tracking(tracked);
+	srcu_set_stall_timeout(20);
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	pthread_create(&reader, NULL, hold, &holder);
+	while (!__atomic_load_n(&holder.inside, __ATOMIC_ACQUIRE))
+		usleep(100);
+	pthread_create(&waker, NULL, wait_for_reports, &holder);
+	request(&ssp);
+	pthread_join(waker, NULL);
+	pthread_join(reader, NULL);
+	srcu_barrier(&ssp);
+	synchronize_srcu_expedited(&ssp);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+	assert_true(reported() >= 2);
+	assert_int_equal(first_what, SRCU_REPORT_STALL);
+	assert_non_null(strstr(first_text, "domain ssp: a grace period has"));
+	assert_non_null(strstr(first_text, ":+1"));
+	if (tracked) {
+		assert_non_null(strstr(first_text, "(slow-reader)"));
+		assert_non_null(strstr(first_text, "test_srcu_track"));
+	}
+}
+
+static void test_stall_names_the_reader(void **state)
+{
+	check_stall(true, synchronize_srcu_expedited);
+}
+
+static void test_stall_without_tracking(void **state)
+{
+	check_stall(false, synchronize_srcu_expedited);
+}
+
+static void queue_one(struct srcu_struct *ssp)
+{
+	static struct srcu_head head;
+
+	call_srcu_expedited(ssp, &head, nothing);
+}
+
+/* Nobody waits but the worker. */
+static void test_stall_of_a_callback(void **state)
+{
+	check_stall(false, queue_one);
+}
+
+#define TRACK_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TRACK_TEST(test_proper_use_is_not_reported),
+		TRACK_TEST(test_unlock_twice),
+		TRACK_TEST(test_mixed_flavours),
+		TRACK_TEST(test_head_queued_twice),
+		TRACK_TEST(test_waiting_for_oneself),
+		TRACK_TEST(test_section_older_than_tracking),
+		TRACK_TEST(test_stall_names_the_reader),
+		TRACK_TEST(test_stall_without_tracking),
+		TRACK_TEST(test_stall_of_a_callback),
+	};
+
+	return cmocka_run_group_tests_name("srcu_track", tests, NULL, NULL);
+}

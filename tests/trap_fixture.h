@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* One vCPU of the trap engine, its memory and a device; for test_trap_*.c. */
+#ifndef BF_TESTS_TRAP_FIXTURE_H
+#define BF_TESTS_TRAP_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "engine/trap.h"
+
+#define WINDOW_GPA  0xd0000000ull
+#define WINDOW_SIZE 0x4000u
+
+/* Guest memory, by gpa: code, results, a stack, operands. */
+#define MEMORY_SIZE 0x10000u
+#define CODE	    0x0u
+#define RESULTS	    0x2000u
+#define STACK_TOP   0x4000u
+#define OPERANDS    0x4000u /* as large as the window */
+#define SOURCE	    0x8000u /* likewise */
+
+#define GUEST(name)                                    \
+	extern const char name##_start[]               \
+		__attribute__((visibility("hidden"))); \
+	extern const char name##_end[] __attribute__((visibility("hidden")))
+
+struct machine {
+	struct bf_trap *trap;
+	struct bf_trap_vcpu *vcpu;
+	struct kvm_run *run;
+	char *memory;
+	char device[WINDOW_SIZE]; /* what the window reads and writes */
+	char ports[8];		  /* what every port reads */
+	bool claim;
+	/* Each access: "r4@100 w1@3", "in2@10x3=DATA out1@20x1=DATA". */
+	char log[4096];
+	atomic_ulong exits;
+	bool (*hook)(struct machine *m); /* instead of all that */
+};
+
+/* cmocka's set-up and tear-down; *state is the machine. */
+int machine_setup(void **state);
+int machine_teardown(void **state);
+
+/* Another vCPU of the same machine. */
+struct bf_trap_vcpu *machine_add_vcpu(struct machine *m);
+
+uint64_t window_addr(struct machine *m, uint64_t offset);
+uint64_t memory_addr(struct machine *m, uint64_t gpa);
+uint64_t result(const struct machine *m, unsigned int i);
+
+void copy_code(struct machine *m, uint64_t gpa, const void *start, size_t size);
+void boot_at(struct machine *m, struct bf_trap_vcpu *vcpu, uint64_t gpa,
+	     const uint64_t args[6]);
+
+/*
+ * Copies a program in, clears log and results, and boots: rdi, rsi, rdx, rcx,
+ * r8 = results, r9.
+ */
+void boot_code(struct machine *m, const void *start, size_t size, uint64_t rdi,
+	       uint64_t rsi, uint64_t rdx, uint64_t rcx, uint64_t r9);
+
+#define boot(m, name, ...)                                              \
+	boot_code(m, name##_start, (size_t)(name##_end - name##_start), \
+		  __VA_ARGS__)
+
+/* Runs and checks that the exit is this one. */
+void run_to(struct machine *m, uint32_t reason);
+
+#endif
