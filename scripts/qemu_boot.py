@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: MIT
+"""Boot the disk of guests/boot in QEMU, with and without belfry under it.
+
+What the demonstration shows and what the test checks.
+"""
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from statistics import median
+
+QEMU = "qemu-system-x86_64"
+FIRMWARE = [
+    Path("/usr/share/seabios/bios-microvm.bin"),
+    Path("/usr/share/qemu/bios-microvm.bin"),
+]
+KVM_GET_API_VERSION = 0xAE00
+
+# What the boot sector says through isa-debug-exit: 0x10 * 2 + 1.
+STATUS_SUM_IS_RIGHT = 33
+
+# A run takes 3 s on a quiet machine.
+TIMEOUT = 120
+
+# What waits, in the kernel, for the grace period that a doorbell or a zone
+# leaves behind.
+BEHIND_DOORBELLS = [
+    "KVM_IOEVENTFD (assign)",
+    "KVM_IOEVENTFD (deassign)",
+    "KVM_SET_USER_MEMORY_REGION",
+    "KVM_REGISTER_COALESCED_MMIO",
+    "KVM_UNREGISTER_COALESCED_MMIO",
+    "KVM_X86_SET_MSR_FILTER",
+    "installs before KVM_RUN",
+    "close(vm)",
+]
+
+
+class BootFailed(Exception):
+    """No boot that can be measured; the text is one line."""
+
+
+def missing():
+    """What is not on this machine, in words; None when all is there."""
+    if not shutil.which(QEMU):
+        return f"no {QEMU}"
+    if not firmware():
+        return "no bios-microvm.bin of SeaBIOS"
+    try:
+        fd = os.open("/dev/kvm", os.O_RDWR)
+    except OSError as error:
+        return f"/dev/kvm: {error.strerror}"
+    try:
+        fcntl.ioctl(fd, KVM_GET_API_VERSION)
+    except OSError as error:
+        return f"/dev/kvm: {error.strerror}"
+    finally:
+        os.close(fd)
+    return None
+
+
+def firmware():
+    return next((path for path in FIRMWARE if path.exists()), None)
+
+
+def qemu_command(image):
+    return [
+        QEMU, "-accel", "kvm", "-M", "microvm", "-bios", str(firmware()),
+        "-m", "64", "-nodefaults", "-no-user-config", "-no-reboot",
+        "-display", "none",
+        "-drive", f"id=disk,file={image},format=raw,if=none,readonly=on",
+        "-device", "virtio-blk-device,drive=disk",
+        "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
+    ]
+
+
+class Run:
+    """One boot: its exit status, stderr, and belfry's rows by name."""
+
+    def __init__(self, status, stderr, rows):
+        self.status = status
+        self.stderr = stderr
+        try:
+            self.rows = {row["name"]: row for row in rows}
+        except (KeyError, TypeError):
+            raise BootFailed("the result of belfry run is no array of rows"
+                             ) from None
+
+    def find(self, *keys):
+        found = self.rows
+        try:
+            for key in keys:
+                found = found[key]
+        except (KeyError, TypeError):
+            raise BootFailed("the result of belfry run lacks "
+                             + ": ".join(keys)) from None
+        return found
+
+    def value(self, name):
+        return self.find(name, "value")
+
+    def peer(self, name, peer):
+        return self.find(name, "peers", peer)
+
+    def stalls(self, name):
+        return self.rows.get(name, {}).get("stalls", 0)
+
+    def stalls_behind_doorbells(self):
+        return sum(self.stalls(name) for name in BEHIND_DOORBELLS)
+
+
+def kill_group(process):
+    """The VMM too: it does not end with the belfry run above it."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def run_to_end(command):
+    """Its exit status and what it said on stderr."""
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, text=True,
+                                   start_new_session=True)
+    except OSError as error:
+        raise BootFailed(f"cannot start {command[0]}: {error.strerror}"
+                         ) from None
+    with process:
+        try:
+            stderr = process.communicate(timeout=TIMEOUT)[1]
+        except subprocess.TimeoutExpired:
+            kill_group(process)
+            raise BootFailed(f"QEMU did not end within {TIMEOUT} s, and was"
+                             " killed") from None
+        except BaseException:  # Ctrl-C, which does not reach its group
+            kill_group(process)
+            raise
+    return process.returncode, stderr
+
+
+def read_rows(path, status, stderr):
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        said = stderr.strip().splitlines() or ["nothing"]
+        raise BootFailed(f"belfry run left no result; its exit status was"
+                         f" {status}, and it said last: {said[-1]}"
+                         ) from None
+
+
+def boot(build, mode):
+    """Mode: None for QEMU alone, else the options of belfry run."""
+    command = qemu_command(Path(build, "guests/boot/boot.img"))
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder, "result.json")
+        if mode is not None:
+            command = [str(Path(build, "cli/belfry")), "run", *mode,
+                       "--json", "--output", str(result), "--", *command]
+        status, stderr = run_to_end(command)
+        rows = read_rows(result, status, stderr) if mode is not None else []
+    return Run(status, stderr, rows)
+
+
+def boot_in_turn(build, modes, times):
+    """Each mode `times` times, in turn, so that noise meets all alike."""
+    runs = {name: [] for name in modes}
+    for _ in range(times):
+        for name, mode in modes.items():
+            runs[name].append(boot(build, mode))
+    return runs
+
+
+def median_of(runs, read):
+    return median(read(run) for run in runs)
