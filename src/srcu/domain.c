@@ -73,6 +73,14 @@ static void choose_readers(struct srcu_struct *ssp)
 	srcu_set_bank(ssp, ssp->idx);
 }
 
+/* Atomic: the domain's users look at it without a lock, to see it set up. */
+static void link_next(struct srcu_struct *ssp, struct srcu_struct **link)
+{
+	if (ssp->all_next)
+		__atomic_store_n(&ssp->all_next->all_link, link,
+				 __ATOMIC_RELAXED);
+}
+
 /* Both locks held.  From here on the domain is in the list. */
 static void set_up(struct srcu_struct *ssp)
 {
@@ -82,8 +90,7 @@ static void set_up(struct srcu_struct *ssp)
 	__atomic_store_n(&ssp->slots, new_slots(), __ATOMIC_RELEASE);
 	choose_readers(ssp);
 	ssp->all_next = srcu_all;
-	if (srcu_all)
-		srcu_all->all_link = &ssp->all_next;
+	link_next(ssp, &ssp->all_next);
 	srcu_all = ssp;
 	__atomic_store_n(&ssp->all_link, &srcu_all, __ATOMIC_RELEASE);
 }
@@ -111,9 +118,8 @@ static void take_off_list(struct srcu_struct *ssp)
 	pthread_mutex_lock(&srcu_all_lock);
 	if (ssp->all_link) {
 		*ssp->all_link = ssp->all_next;
-		if (ssp->all_next)
-			ssp->all_next->all_link = ssp->all_link;
-		ssp->all_link = NULL;
+		link_next(ssp, ssp->all_link);
+		__atomic_store_n(&ssp->all_link, NULL, __ATOMIC_RELAXED);
 	}
 	pthread_mutex_unlock(&srcu_all_lock);
 }
