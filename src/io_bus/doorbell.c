@@ -530,10 +530,11 @@ uint64_t bf_doorbell_remove(struct bf_io_bus *bus,
 	return rings;
 }
 
-void bf_io_remove_doorbell(struct bf_io_bus *bus,
-			   struct bf_io_doorbell *doorbell)
+int bf_io_remove_doorbell(struct bf_io_bus *bus,
+			  struct bf_io_doorbell *doorbell)
 {
 	bf_doorbell_remove(bus, doorbell);
+	return 0;
 }
 
 void *bf_io_doorbell_opaque(const struct bf_io_doorbell *doorbell)
