@@ -113,12 +113,11 @@ typedef void (*bf_io_drain_fn)(void *opaque,
  * @fn: called for each entry; not for another drain of the same rings
  * @opaque: for @fn
  *
- * Takes out what was in the rings when it looked first, and what comes
- * meanwhile up to one ring's worth each, so that it ends whatever guests do.
- * Of two writes that one thread made, the earlier comes first, whichever rings
- * they went to.
- * Returns how many entries it took.  When it returns less than the rings held,
- * the eventfds say so.  Does not block.
+ * Takes out what is in all of them at one time, so that it ends whatever
+ * guests do; where more than its wake allows has come meanwhile, the eventfd of
+ * the ring is signalled.  Of two writes that one thread made, the earlier comes
+ * first, whichever rings they went to.
+ * Returns how many entries it took.  Does not block.
  */
 size_t bf_io_ring_drain(struct bf_io_ring *const *rings, unsigned int count,
 			bf_io_drain_fn fn, void *opaque);

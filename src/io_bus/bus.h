@@ -1,69 +1,76 @@
 /* SPDX-License-Identifier: MIT */
-/* A bus from inside. */
+/*
+ * A bus from inside.
+ *
+ * What accesses look at is one struct bf_io_state, replaced whole by each
+ * change: trees whose nodes are shared with the states before (edit.h).  An
+ * access takes the state once, so all its parts see the same.
+ */
 #ifndef BF_IO_BUS_BUS_H
 #define BF_IO_BUS_BUS_H
 
 #include "belfry/io_bus.h"
+#include "belfry/io_stats.h"
 #include "belfry/srcu.h"
-#include "io_bus/ptrhash.h"
+#include "io_bus/span_tree.h"
+#include "io_bus/trie.h"
 
-struct bf_range_table;
+struct bf_io_state {
+	struct srcu_head head;
+	struct bf_node *replaced; /* by the next state; free them together */
+	bool counting;
+	uintptr_t doorbells[BF_IO_SPACES]; /* tries of struct bf_bell_addr */
+	struct bf_span_node *zones[BF_IO_SPACES];
+	struct bf_span_node *ranges[BF_IO_SPACES];
+};
 
 struct bf_io_bus {
 	struct srcu_struct srcu;    /* covers every access */
-	struct srcu_struct signals; /* covers a doorbell's signal alone */
-	pthread_mutex_t lock;	    /* one updater at a time */
-	struct bf_ptrhash groups;   /* struct bf_doorbell_group, by address */
-	struct bf_ptrhash matches;  /* doorbells with a datamatch */
-	struct bf_range_table *ranges[BF_IO_SPACES];
+	struct srcu_struct signals; /* covers a doorbell's consumer alone */
+	struct bf_io_state *state;  /* published */
+	pthread_mutex_t lock;	    /* one change at a time */
+	uint64_t changes;	    /* published so far; the stamp of edits */
 	char name[32];
 };
 
+/* A change being made: the bus is locked, the state is not published yet. */
+struct bf_change {
+	struct bf_io_bus *bus;
+	struct bf_io_state *state;
+	struct bf_edit edit;
+};
+
 /*
- * Calls fn when all accesses under way are over: at once where there are none,
- * which spares waking the SRCU worker.
+ * change.c: locks the bus; 0, or -ENOMEM: it is not locked.  Ends with one of
+ * the other two, which unlock it; after an error of what comes in between only
+ * the second will do.
+ */
+int bf_change_begin(struct bf_change *change, struct bf_io_bus *bus);
+void bf_change_commit(struct bf_change *change);
+void bf_change_abort(struct bf_change *change);
+
+/*
+ * bus.c: calls fn when all accesses under way are over: at once where there
+ * are none, which spares waking the SRCU worker.  Bus not locked.
  */
 void bf_io_defer(struct bf_io_bus *bus, struct srcu_head *head,
 		 void (*fn)(struct srcu_head *head));
 
-/* Is the calling thread in a handler of this bus? */
-bool bf_io_in_handler(const struct bf_io_bus *bus);
-
 /* Copies at most 31 characters; NULL is "". */
 void bf_io_copy_name(char name[32], const char *from);
 
-/* doorbell.c; in a section of the bus: true when a doorbell took the write. */
-bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_access *access);
-/*
- * bf_io_add_doorbell() for somebody who keeps the handle to himself: only
- * bf_doorbell_find() with the same owner finds it.  NULL is everybody.  check
- * tells an eventfd from other descriptors: 0, -EBADF or -EINVAL.
- */
-int bf_doorbell_add(struct bf_io_bus *bus,
-		    const struct bf_io_doorbell_desc *desc, void *owner,
-		    int (*check)(void *owner, int fd),
-		    struct bf_io_doorbell **doorbellp);
+/* What of the bus's the calling thread is in. */
+struct bf_io_frame {
+	const struct bf_io_bus *bus;
+	bool consumer; /* of a doorbell; else the handler of a range */
+	struct bf_io_frame *outer;
+};
 
-/* The doorbell that bf_io_find_doorbell() would find, or NULL. */
-struct bf_io_doorbell *bf_doorbell_find(struct bf_io_bus *bus,
-					const struct bf_io_doorbell_desc *desc,
-					const void *owner);
-
-/* bf_io_remove_doorbell(); returns how often it was rung, for good. */
-uint64_t bf_doorbell_remove(struct bf_io_bus *bus,
-			    struct bf_io_doorbell *doorbell);
-
-/* The bus's own duplicate of the eventfd. */
-int bf_doorbell_fd(const struct bf_io_doorbell *doorbell);
-void bf_doorbells_destroy(struct bf_io_bus *bus);
-
-/* range.c; in a section of the bus: 0 or -EOPNOTSUPP. */
-int bf_range_access(struct bf_io_bus *bus, const struct bf_io_access *access);
-void bf_ranges_destroy(struct bf_io_bus *bus);
-
-/* bus.c; calls the handler of a range with the bus marked as entered. */
-int bf_io_call_handler(struct bf_io_bus *bus, const struct bf_io_ops *ops,
-		       void *opaque, uint64_t offset,
-		       const struct bf_io_access *access);
+/* access.c */
+void bf_io_enter(struct bf_io_frame *frame, const struct bf_io_bus *bus,
+		 bool consumer);
+void bf_io_leave(struct bf_io_frame *frame);
+bool bf_io_in_handler(const struct bf_io_bus *bus); /* or in a consumer */
+bool bf_io_in_consumer(const struct bf_io_bus *bus);
 
 #endif

@@ -1,113 +1,12 @@
 // SPDX-License-Identifier: MIT
-/*
- * Doorbells, by the rules of KVM_IOEVENTFD.
- *
- * All doorbells of one address form a group.  A group holds either one
- * doorbell of length 0, or for each length either one wildcard or any number
- * with different values: the collision rule leaves nothing else.  So a write
- * finds its doorbell with one lookup by address and, where the length has
- * datamatches, one by value, however many share the address.
- */
+/* Doorbells: rung, made, registered, found and removed. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "io_bus/bus.h"
-#include "io_bus/eventfd.h"
+#include "io_bus/doorbell.h"
+#include "io_bus/probe.h"
 #include "util.h"
-
-#define LENGTHS 4 /* 1, 2, 4, 8 */
-
-struct bf_io_doorbell {
-	struct bf_ptrhash_entry entry; /* in matches, if not a wildcard */
-	struct bf_doorbell_group *group;
-	struct bf_io_doorbell *next; /* in the group's list */
-	struct bf_io_doorbell **link;
-	uint64_t datamatch;
-	uint32_t len;
-	bool wildcard;
-	bool dead; /* removed: must not signal any more */
-	struct bf_eventfd eventfd;
-	unsigned long rung;
-	const void *owner; /* who may find it again */
-	void *opaque;
-	struct srcu_head head;
-};
-
-struct bf_doorbell_group {
-	struct bf_ptrhash_entry entry; /* in groups */
-	uint64_t addr;
-	uint16_t space;
-	struct bf_io_doorbell *any;	      /* length 0 */
-	struct bf_io_doorbell *wild[LENGTHS]; /* any data, by length */
-	unsigned int datamatches[LENGTHS];    /* how many, by length */
-	struct bf_io_doorbell *list;	      /* all; updaters only */
-	struct srcu_head head;
-};
-
-/* A datamatch to look for. */
-struct match_key {
-	const struct bf_doorbell_group *group;
-	uint64_t datamatch;
-	uint32_t len;
-};
-
-static unsigned int length_index(uint32_t len)
-{
-	return (unsigned int)__builtin_ctz(len);
-}
-
-static uint64_t group_hash(uint16_t space, uint64_t addr)
-{
-	return bf_hash_mix(addr + ((uint64_t)space << 60));
-}
-
-static uint64_t match_hash(const struct match_key *key)
-{
-	return bf_hash_mix(key->group->entry.hash + key->datamatch +
-			   ((uint64_t)key->len << 56));
-}
-
-static bool group_is(const struct bf_ptrhash_entry *entry, const void *key)
-{
-	const struct bf_doorbell_group *group =
-		container_of(entry, struct bf_doorbell_group, entry);
-	const struct bf_doorbell_group *wanted = key;
-
-	return group->addr == wanted->addr && group->space == wanted->space;
-}
-
-static struct bf_doorbell_group *find_group(const struct bf_io_bus *bus,
-					    uint16_t space, uint64_t addr)
-{
-	struct bf_doorbell_group key = {.addr = addr, .space = space};
-	struct bf_ptrhash_entry *entry;
-
-	entry = bf_ptrhash_find(&bus->groups, group_hash(space, addr), group_is,
-				&key);
-	return entry ? container_of(entry, struct bf_doorbell_group, entry) :
-		       NULL;
-}
-
-static bool match_is(const struct bf_ptrhash_entry *entry, const void *key)
-{
-	const struct bf_io_doorbell *doorbell =
-		container_of(entry, struct bf_io_doorbell, entry);
-	const struct match_key *wanted = key;
-
-	return doorbell->group == wanted->group &&
-	       doorbell->len == wanted->len &&
-	       doorbell->datamatch == wanted->datamatch;
-}
-
-static struct bf_io_doorbell *find_match(const struct bf_io_bus *bus,
-					 const struct match_key *key)
-{
-	struct bf_ptrhash_entry *entry;
-
-	entry = bf_ptrhash_find(&bus->matches, match_hash(key), match_is, key);
-	return entry ? container_of(entry, struct bf_io_doorbell, entry) : NULL;
-}
 
 /* The data as KVM compares it: zero-extended, from any alignment. */
 static uint64_t access_value(const struct bf_io_access *access)
@@ -125,49 +24,75 @@ static uint64_t access_value(const struct bf_io_access *access)
 	case 4:
 		memcpy(&value32, access->data, sizeof(value32));
 		return value32;
-	default:
+	case 8:
 		memcpy(&value, access->data, sizeof(value));
+		return value;
+	default:
+		memcpy(&value, access->data, access->len);
 		return value;
 	}
 }
 
-static bool is_doorbell_length(uint32_t len)
-{
-	return len == 1 || len == 2 || len == 4 || len == 8;
-}
-
-static struct bf_io_doorbell *hit(const struct bf_io_bus *bus,
+static struct bf_io_doorbell *hit(const struct bf_bell_addr *at,
 				  const struct bf_io_access *access)
 {
-	struct bf_doorbell_group *group =
-		find_group(bus, access->space, access->addr);
-	struct match_key key = {.group = group, .len = access->len};
 	struct bf_io_doorbell *doorbell;
 	unsigned int i;
 
-	if (!group)
-		return NULL;
-	doorbell = __atomic_load_n(&group->any, __ATOMIC_CONSUME);
-	if (doorbell || !is_doorbell_length(access->len))
+	doorbell = __atomic_load_n(&at->any, __ATOMIC_CONSUME);
+	if (doorbell || !bf_bell_is_length(access->len))
 		return doorbell;
-	i = length_index(access->len);
-	doorbell = __atomic_load_n(&group->wild[i], __ATOMIC_CONSUME);
-	if (doorbell ||
-	    !__atomic_load_n(&group->datamatches[i], __ATOMIC_RELAXED))
+	i = bf_bell_length(access->len);
+	doorbell = __atomic_load_n(&at->wild[i], __ATOMIC_CONSUME);
+	if (doorbell || !at->matches[i])
 		return doorbell;
-	key.datamatch = access_value(access);
-	return find_match(bus, &key);
+	return bf_bell_match(at, access->len, access_value(access));
+}
+
+static void call_ring(const struct bf_io_bus *bus,
+		      const struct bf_io_doorbell *doorbell,
+		      const struct bf_io_access *access)
+{
+	struct bf_io_frame frame;
+
+	bf_io_enter(&frame, bus, true);
+	doorbell->ring(doorbell->opaque, access->addr, access->len,
+		       access_value(access));
+	bf_io_leave(&frame);
+}
+
+static void consume(const struct bf_io_bus *bus,
+		    const struct bf_io_doorbell *doorbell,
+		    const struct bf_io_access *access)
+{
+	if (doorbell->ring)
+		call_ring(bus, doorbell, access);
+	else
+		bf_eventfd_signal(&doorbell->eventfd);
+}
+
+static void consume_counted(const struct bf_io_bus *bus,
+			    struct bf_io_doorbell *doorbell,
+			    const struct bf_io_access *access)
+{
+	uint64_t start = bf_count_start();
+
+	consume(bus, doorbell, access);
+	bf_count(&doorbell->counters, true, start);
 }
 
 /*
- * The signal has a domain of its own, so that a removal need not wait for
+ * The consumer has a domain of its own, so that a removal need not wait for
  * handlers of ranges, which may sleep, nor deadlock in one of them.  Who found
  * the doorbell before it was removed either is in this section when the
  * removal waits for it, or enters later and sees it dead.
  */
-bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_access *access)
+bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_state *state,
+		      const struct bf_io_access *access)
 {
-	struct bf_io_doorbell *doorbell = hit(bus, access);
+	const struct bf_bell_addr *at =
+		bf_bell_addr(state, access->space, access->addr);
+	struct bf_io_doorbell *doorbell = at ? hit(at, access) : NULL;
 	bool dead;
 	int idx;
 
@@ -177,73 +102,20 @@ bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_access *access)
 	dead = __atomic_load_n(&doorbell->dead, __ATOMIC_RELAXED);
 	if (!dead) {
 		__atomic_fetch_add(&doorbell->rung, 1, __ATOMIC_RELAXED);
-		bf_eventfd_signal(&doorbell->eventfd);
+		if (unlikely(state->counting))
+			consume_counted(bus, doorbell, access);
+		else
+			consume(bus, doorbell, access);
 	}
 	srcu_read_unlock(&bus->signals, idx);
 	return !dead;
 }
 
-/* Where in its group a doorbell without datamatch stands. */
-static struct bf_io_doorbell **wild_slot(struct bf_doorbell_group *group,
-					 uint32_t len)
+int bf_doorbell_check(const struct bf_io_doorbell_desc *desc)
 {
-	return len ? &group->wild[length_index(len)] : &group->any;
-}
-
-/* Who stands in the way of len and datamatch; update lock held. */
-static struct bf_io_doorbell *
-find_collision(const struct bf_io_bus *bus, struct bf_doorbell_group *group,
-	       const struct bf_io_doorbell_desc *desc)
-{
-	struct match_key key = {
-		.group = group,
-		.datamatch = desc->datamatch,
-		.len = desc->len,
-	};
-	struct bf_io_doorbell *other;
-
-	if (!desc->len || group->any)
-		return group->list;
-	if (group->wild[length_index(desc->len)])
-		return group->wild[length_index(desc->len)];
-	if (!group->datamatches[length_index(desc->len)])
-		return NULL;
-	if (!desc->wildcard)
-		return find_match(bus, &key);
-	for (other = group->list; other->len != desc->len;)
-		other = other->next;
-	return other;
-}
-
-static struct bf_io_party wanted_party(const struct bf_io_doorbell_desc *desc)
-{
-	return (struct bf_io_party){
-		.kind = BF_IO_DOORBELL,
-		.space = desc->space,
-		.wildcard = desc->wildcard,
-		.addr = desc->addr,
-		.size = desc->len,
-		.datamatch = desc->datamatch,
-	};
-}
-
-static struct bf_io_party party_of(const struct bf_io_doorbell *doorbell)
-{
-	return (struct bf_io_party){
-		.kind = BF_IO_DOORBELL,
-		.space = doorbell->group->space,
-		.wildcard = doorbell->wildcard,
-		.addr = doorbell->group->addr,
-		.size = doorbell->len,
-		.datamatch = doorbell->datamatch,
-	};
-}
-
-static int check_desc(const struct bf_io_doorbell_desc *desc)
-{
-	if (desc->len && !is_doorbell_length(desc->len))
+	if (desc->len && !bf_bell_is_length(desc->len))
 		return -EINVAL;
-	/* As the kernel: a range that ends at 2^64 exactly is refused too. */
+	/* As the kernel: one that ends at 2^64 exactly is refused too. */
 	if (desc->addr + desc->len < desc->addr)
 		return -EINVAL;
 	if (desc->space >= BF_IO_SPACES || (!desc->len && !desc->wildcard))
@@ -251,138 +123,84 @@ static int check_desc(const struct bf_io_doorbell_desc *desc)
 	return 0;
 }
 
-static void link_doorbell(struct bf_doorbell_group *group,
-			  struct bf_io_doorbell *doorbell)
+static struct bf_io_doorbell *doorbell_of(struct bf_removal *removal)
 {
-	doorbell->group = group;
-	doorbell->next = group->list;
-	doorbell->link = &group->list;
-	if (group->list)
-		group->list->link = &doorbell->next;
-	group->list = doorbell;
+	return container_of(removal, struct bf_io_doorbell, removal);
 }
 
-static void unlink_doorbell(struct bf_io_doorbell *doorbell)
+/* Its eventfd is not needed any more, whoever may still look at it. */
+static void silence(struct bf_io_doorbell *doorbell)
 {
-	*doorbell->link = doorbell->next;
-	if (doorbell->next)
-		doorbell->next->link = doorbell->link;
+	if (!doorbell->ring)
+		bf_eventfd_put(&doorbell->eventfd);
 }
 
-/* Makes the doorbell visible in its group; room for it is reserved. */
-static void publish_in_group(struct bf_io_bus *bus,
-			     struct bf_doorbell_group *group,
-			     struct bf_io_doorbell *doorbell)
+/* Silenced before. */
+static void free_silenced(struct bf_removal *removal)
 {
-	struct match_key key = {
-		.group = group,
-		.datamatch = doorbell->datamatch,
-		.len = doorbell->len,
-	};
-	unsigned int *count;
+	struct bf_io_doorbell *doorbell = doorbell_of(removal);
 
-	link_doorbell(group, doorbell);
-	if (doorbell->wildcard) {
-		srcu_assign_pointer(*wild_slot(group, doorbell->len), doorbell);
-		return;
-	}
-	doorbell->entry.hash = match_hash(&key);
-	bf_ptrhash_insert(&bus->matches, &doorbell->entry);
-	count = &group->datamatches[length_index(doorbell->len)];
-	__atomic_store_n(count, *count + 1, __ATOMIC_RELEASE);
+	bf_counters_free(doorbell->counters);
+	free(doorbell);
 }
 
-static struct bf_doorbell_group *group_new(uint16_t space, uint64_t addr)
+void bf_doorbell_free(struct bf_io_doorbell *doorbell)
 {
-	struct bf_doorbell_group *group = calloc(1, sizeof(*group));
-
-	if (!group)
-		return NULL;
-	group->addr = addr;
-	group->space = space;
-	group->entry.hash = group_hash(space, addr);
-	return group;
+	silence(doorbell);
+	free_silenced(&doorbell->removal);
 }
 
-/* The first doorbell of an address: complete before the group can be found. */
-static int publish_new_group(struct bf_io_bus *bus,
-			     const struct bf_io_doorbell_desc *desc,
-			     struct bf_io_doorbell *doorbell)
+static void removed(struct bf_removal *removal)
 {
-	struct bf_doorbell_group *group;
-	int ret;
-
-	ret = bf_ptrhash_reserve(&bus->groups, bus);
-	if (ret)
-		return ret;
-	group = group_new(desc->space, desc->addr);
-	if (!group)
-		return -ENOMEM;
-	publish_in_group(bus, group, doorbell);
-	bf_ptrhash_insert(&bus->groups, &group->entry);
-	return 0;
+	PROBE_REMOVED(removal->bus, BF_IO_DOORBELL, doorbell_of(removal));
+	bf_doorbell_free(doorbell_of(removal));
 }
 
-static void describe_collision(struct bf_io_conflict *conflict,
-			       const struct bf_io_doorbell_desc *desc,
-			       const struct bf_io_doorbell *other)
-{
-	if (!conflict)
-		return;
-	conflict->wanted = wanted_party(desc);
-	conflict->existing = party_of(other);
-}
-
-/* Update lock held; whatever can fail does so before anything is visible. */
-static int publish(struct bf_io_bus *bus,
-		   const struct bf_io_doorbell_desc *desc,
-		   struct bf_io_doorbell *doorbell,
-		   struct bf_io_conflict *conflict)
-{
-	struct bf_doorbell_group *group =
-		find_group(bus, desc->space, desc->addr);
-	struct bf_io_doorbell *other;
-	int ret;
-
-	other = group ? find_collision(bus, group, desc) : NULL;
-	if (other) {
-		describe_collision(conflict, desc, other);
-		return -EEXIST;
-	}
-	ret = bf_ptrhash_reserve(&bus->matches, bus);
-	if (ret)
-		return ret;
-	if (!group)
-		return publish_new_group(bus, desc, doorbell);
-	publish_in_group(bus, group, doorbell);
-	return 0;
-}
-
-static int doorbell_new(const struct bf_io_doorbell_desc *desc,
-			struct bf_io_doorbell **doorbellp)
+int bf_doorbell_new(struct bf_io_bus *bus,
+		    const struct bf_io_doorbell_desc *desc,
+		    struct bf_io_doorbell **doorbellp)
 {
 	struct bf_io_doorbell *doorbell = calloc(1, sizeof(*doorbell));
-	int ret;
+	int ret = 0;
 
 	if (!doorbell)
 		return -ENOMEM;
-	ret = bf_eventfd_get(&doorbell->eventfd, desc->eventfd);
+	if (!desc->ring)
+		ret = bf_eventfd_get(&doorbell->eventfd, desc->eventfd);
 	if (ret) {
 		free(doorbell);
 		return ret;
 	}
+	doorbell->addr = desc->addr;
+	doorbell->space = desc->space;
 	doorbell->len = desc->len;
 	doorbell->wildcard = desc->wildcard;
+	doorbell->ring = desc->ring;
 	doorbell->opaque = desc->opaque;
 	doorbell->datamatch = desc->wildcard ? 0 : desc->datamatch;
+	doorbell->removal.bus = bus;
+	doorbell->removal.free = removed;
 	*doorbellp = doorbell;
 	return 0;
 }
 
-static void doorbell_destroy(struct bf_io_doorbell *doorbell)
+static int publish(struct bf_io_bus *bus, struct bf_io_doorbell *doorbell,
+		   struct bf_io_conflict *conflict)
 {
-	bf_eventfd_put(&doorbell->eventfd);
-	free(doorbell);
+	struct bf_change change;
+	int ret = bf_change_begin(&change, bus);
+
+	if (ret)
+		return ret;
+	ret = bf_bell_add(&change, doorbell, conflict);
+	if (ret) {
+		bf_change_abort(&change);
+		return ret;
+	}
+	PROBE_REGISTER(bus, BF_IO_DOORBELL, doorbell->space, doorbell->addr,
+		       doorbell->len);
+	bf_change_commit(&change);
+	return 0;
 }
 
 static int add(struct bf_io_bus *bus, const struct bf_io_doorbell_desc *desc,
@@ -392,15 +210,13 @@ static int add(struct bf_io_bus *bus, const struct bf_io_doorbell_desc *desc,
 	struct bf_io_doorbell *doorbell;
 	int ret;
 
-	ret = doorbell_new(desc, &doorbell);
+	ret = bf_doorbell_new(bus, desc, &doorbell);
 	if (ret)
 		return ret;
 	doorbell->owner = owner;
-	pthread_mutex_lock(&bus->lock);
-	ret = publish(bus, desc, doorbell, conflict);
-	pthread_mutex_unlock(&bus->lock);
+	ret = publish(bus, doorbell, conflict);
 	if (ret)
-		doorbell_destroy(doorbell);
+		bf_doorbell_free(doorbell);
 	else if (doorbellp)
 		*doorbellp = doorbell;
 	return ret;
@@ -411,7 +227,7 @@ int bf_doorbell_add(struct bf_io_bus *bus,
 		    int (*check)(void *owner, int fd),
 		    struct bf_io_doorbell **doorbellp)
 {
-	int ret = check_desc(desc);
+	int ret = bf_doorbell_check(desc);
 
 	if (!ret)
 		ret = check(owner, desc->eventfd);
@@ -423,29 +239,20 @@ int bf_io_add_doorbell(struct bf_io_bus *bus,
 		       struct bf_io_doorbell **doorbellp,
 		       struct bf_io_conflict *conflict)
 {
-	int ret = check_desc(desc);
+	int ret = bf_doorbell_check(desc);
 
-	if (!ret)
+	if (!ret && !desc->ring)
 		ret = bf_eventfd_check(desc->eventfd);
 	return ret ? ret : add(bus, desc, NULL, doorbellp, conflict);
 }
 
-static struct bf_io_doorbell *find_exact(struct bf_io_bus *bus,
-					 const struct bf_io_doorbell_desc *desc)
+static bool same_consumer(const struct bf_io_doorbell *doorbell,
+			  const struct bf_io_doorbell_desc *desc)
 {
-	struct bf_doorbell_group *group =
-		find_group(bus, desc->space, desc->addr);
-	struct match_key key = {
-		.group = group,
-		.datamatch = desc->datamatch,
-		.len = desc->len,
-	};
-
-	if (!group || (desc->len && !is_doorbell_length(desc->len)))
-		return NULL;
-	if (desc->wildcard)
-		return *wild_slot(group, desc->len);
-	return find_match(bus, &key);
+	if (desc->ring || doorbell->ring)
+		return doorbell->ring == desc->ring &&
+		       doorbell->opaque == desc->opaque;
+	return bf_eventfd_same(doorbell->eventfd.fd, desc->eventfd);
 }
 
 struct bf_io_doorbell *bf_doorbell_find(struct bf_io_bus *bus,
@@ -455,9 +262,9 @@ struct bf_io_doorbell *bf_doorbell_find(struct bf_io_bus *bus,
 	struct bf_io_doorbell *doorbell;
 
 	pthread_mutex_lock(&bus->lock);
-	doorbell = find_exact(bus, desc);
-	if (doorbell && (doorbell->owner != owner ||
-			 !bf_eventfd_same(doorbell->eventfd.fd, desc->eventfd)))
+	doorbell = bf_bell_find(bus->state, desc);
+	if (doorbell &&
+	    (doorbell->owner != owner || !same_consumer(doorbell, desc)))
 		doorbell = NULL;
 	pthread_mutex_unlock(&bus->lock);
 	return doorbell;
@@ -468,73 +275,78 @@ int bf_io_find_doorbell(struct bf_io_bus *bus,
 			struct bf_io_doorbell **doorbellp)
 {
 	struct bf_io_doorbell *doorbell = bf_doorbell_find(bus, desc, NULL);
-	int ret;
+	int ret = 0;
 
 	if (!doorbell) {
-		ret = bf_eventfd_check(desc->eventfd);
+		if (!desc->ring)
+			ret = bf_eventfd_check(desc->eventfd);
 		return ret ? ret : -ENOENT;
 	}
 	*doorbellp = doorbell;
 	return 0;
 }
 
-/* Returns the group if it is to be freed with the doorbell. */
-static struct bf_doorbell_group *unpublish(struct bf_io_bus *bus,
-					   struct bf_io_doorbell *doorbell)
+static int try_unpublish(struct bf_io_bus *bus,
+			 const struct bf_io_doorbell *doorbell)
 {
-	struct bf_doorbell_group *group = doorbell->group;
-	unsigned int *count;
+	struct bf_change change;
+	int ret = bf_change_begin(&change, bus);
 
-	if (doorbell->wildcard) {
-		__atomic_store_n(wild_slot(group, doorbell->len), NULL,
-				 __ATOMIC_RELAXED);
-	} else {
-		bf_ptrhash_remove(&bus->matches, &doorbell->entry);
-		count = &group->datamatches[length_index(doorbell->len)];
-		__atomic_store_n(count, *count - 1, __ATOMIC_RELAXED);
-	}
-	unlink_doorbell(doorbell);
-	if (group->list)
-		return NULL;
-	bf_ptrhash_remove(&bus->groups, &group->entry);
-	return group;
+	if (ret)
+		return ret;
+	ret = bf_bell_remove(&change, doorbell);
+	if (ret)
+		bf_change_abort(&change);
+	else
+		bf_change_commit(&change);
+	return ret;
 }
 
-static void free_doorbell(struct srcu_head *head)
+/* Without memory for a new state it is taken out of the one that there is. */
+static void unpublish(struct bf_io_bus *bus,
+		      const struct bf_io_doorbell *doorbell)
 {
-	free(container_of(head, struct bf_io_doorbell, head));
-}
-
-static void free_group(struct srcu_head *head)
-{
-	free(container_of(head, struct bf_doorbell_group, head));
+	PROBE_REMOVE(bus, BF_IO_DOORBELL, doorbell->space, doorbell->addr,
+		     doorbell->len);
+	if (!try_unpublish(bus, doorbell))
+		return;
+	pthread_mutex_lock(&bus->lock);
+	bf_bell_clear(bus->state, doorbell);
+	pthread_mutex_unlock(&bus->lock);
 }
 
 uint64_t bf_doorbell_remove(struct bf_io_bus *bus,
 			    struct bf_io_doorbell *doorbell)
 {
-	struct bf_doorbell_group *group;
 	uint64_t rings;
 
-	pthread_mutex_lock(&bus->lock);
-	group = unpublish(bus, doorbell);
+	unpublish(bus, doorbell);
 	__atomic_store_n(&doorbell->dead, true, __ATOMIC_RELAXED);
-	pthread_mutex_unlock(&bus->lock);
 	synchronize_srcu_expedited(&bus->signals);
 	rings = bf_io_doorbell_rings(doorbell);
-	bf_eventfd_put(&doorbell->eventfd);
-	/* Accesses that began before may still look at both. */
-	bf_io_defer(bus, &doorbell->head, free_doorbell);
-	if (group)
-		bf_io_defer(bus, &group->head, free_group);
+	silence(doorbell);
+	PROBE_REMOVED(bus, BF_IO_DOORBELL, doorbell);
+	/* Accesses that began before may still look at it. */
+	doorbell->removal.free = free_silenced;
+	bf_removal_defer(&doorbell->removal, NULL, NULL);
 	return rings;
 }
 
 int bf_io_remove_doorbell(struct bf_io_bus *bus,
 			  struct bf_io_doorbell *doorbell)
 {
+	if (bf_io_in_consumer(bus))
+		return -EDEADLK;
 	bf_doorbell_remove(bus, doorbell);
 	return 0;
+}
+
+void bf_io_remove_doorbell_async(struct bf_io_bus *bus,
+				 struct bf_io_doorbell *doorbell,
+				 bf_io_done_fn done, void *opaque)
+{
+	unpublish(bus, doorbell);
+	bf_removal_defer(&doorbell->removal, done, opaque);
 }
 
 void *bf_io_doorbell_opaque(const struct bf_io_doorbell *doorbell)
@@ -550,27 +362,4 @@ uint64_t bf_io_doorbell_rings(const struct bf_io_doorbell *doorbell)
 int bf_doorbell_fd(const struct bf_io_doorbell *doorbell)
 {
 	return doorbell->eventfd.fd;
-}
-
-static void destroy_group(struct bf_ptrhash_entry *entry)
-{
-	struct bf_doorbell_group *group =
-		container_of(entry, struct bf_doorbell_group, entry);
-	struct bf_io_doorbell *doorbell;
-
-	while ((doorbell = group->list)) {
-		group->list = doorbell->next;
-		doorbell_destroy(doorbell);
-	}
-	free(group);
-}
-
-static void nothing(struct bf_ptrhash_entry *entry)
-{
-}
-
-void bf_doorbells_destroy(struct bf_io_bus *bus)
-{
-	bf_ptrhash_destroy(&bus->matches, nothing);
-	bf_ptrhash_destroy(&bus->groups, destroy_group);
 }

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <string.h>
-
 #include "vm/exit.h"
 
 static bool offer_mmio(struct bf_io_bus *bus, struct kvm_run *run)
@@ -16,32 +14,18 @@ static bool offer_mmio(struct bf_io_bus *bus, struct kvm_run *run)
 	return bf_io_access(bus, &access) == 0;
 }
 
-/*
- * String and repeated operations come as several elements for one port.  As
- * in the kernel the first decides who gets the string; when a later one finds
- * nobody (the device is gone by now) its write is dropped, its read is zero.
- */
+/* String and repeated operations come as several elements for one port. */
 static bool offer_io(struct bf_io_bus *bus, struct kvm_run *run)
 {
-	char *data = (char *)run + run->io.data_offset;
-	struct bf_io_access access = {
+	const struct bf_io_access access = {
 		.addr = run->io.port,
+		.data = (char *)run + run->io.data_offset,
 		.len = run->io.size,
 		.space = BF_IO_PIO,
 		.write = run->io.direction == KVM_EXIT_IO_OUT,
 	};
-	__u32 i;
 
-	for (i = 0; i < run->io.count; i++, data += access.len) {
-		access.data = data;
-		if (bf_io_access(bus, &access) == 0)
-			continue;
-		if (i == 0)
-			return false;
-		if (!access.write)
-			memset(data, 0, access.len);
-	}
-	return run->io.count > 0;
+	return bf_io_access_string(bus, &access, run->io.count) == 0;
 }
 
 bool bf_exit_offer(struct bf_io_bus *bus, struct kvm_run *run)

@@ -18,7 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "io_bus/bus.h"
+#include "io_bus/doorbell.h"
 #include "io_bus/eventfd.h"
 #include "util.h"
 #include "vm/exit.h"

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+/* Accesses: offered in their order, whole, in parts or as strings. */
+#include <errno.h>
+#include <string.h>
+
+#include "io_bus/bus.h"
+#include "io_bus/doorbell.h"
+#include "io_bus/probe.h"
+#include "io_bus/range.h"
+#include "io_bus/zone.h"
+#include "util.h"
+
+/* What this thread is in, innermost first. */
+static __thread struct bf_io_frame *frames;
+
+void bf_io_enter(struct bf_io_frame *frame, const struct bf_io_bus *bus,
+		 bool consumer)
+{
+	frame->bus = bus;
+	frame->consumer = consumer;
+	frame->outer = frames;
+	frames = frame;
+}
+
+void bf_io_leave(struct bf_io_frame *frame)
+{
+	frames = frame->outer;
+}
+
+bool bf_io_in_handler(const struct bf_io_bus *bus)
+{
+	const struct bf_io_frame *frame;
+
+	for (frame = frames; frame; frame = frame->outer)
+		if (frame->bus == bus)
+			return true;
+	return false;
+}
+
+bool bf_io_in_consumer(const struct bf_io_bus *bus)
+{
+	const struct bf_io_frame *frame;
+
+	for (frame = frames; frame; frame = frame->outer)
+		if (frame->bus == bus && frame->consumer)
+			return true;
+	return false;
+}
+
+/* A write that need not be handled now. */
+static bool take_write(struct bf_io_bus *bus, const struct bf_io_state *state,
+		       const struct bf_io_access *access)
+{
+	if (state->doorbells[access->space] &&
+	    bf_doorbell_ring(bus, state, access))
+		return true;
+	return state->zones[access->space] && bf_zone_write(state, access);
+}
+
+/* One part, in a section of the bus: 0 or -EOPNOTSUPP. */
+static int offer(struct bf_io_bus *bus, const struct bf_io_state *state,
+		 const struct bf_io_access *access)
+{
+	int ret;
+
+	if (access->write && take_write(bus, state, access))
+		return 0;
+	ret = bf_range_access(bus, state, access);
+	if (unlikely(ret))
+		PROBE_ACCESS(io_miss, bus, access);
+	return ret;
+}
+
+static bool is_sound(const struct bf_io_access *access)
+{
+	return access->len && access->space < BF_IO_SPACES;
+}
+
+int bf_io_access(struct bf_io_bus *bus, const struct bf_io_access *access)
+{
+	int idx, ret;
+
+	if (!is_sound(access) || access->len > BF_IO_MAX_LEN)
+		return -EINVAL;
+	idx = srcu_read_lock(&bus->srcu);
+	ret = offer(bus, srcu_dereference(bus->state, &bus->srcu), access);
+	srcu_read_unlock(&bus->srcu, idx);
+	return ret;
+}
+
+/* In parts of 8 bytes until nobody takes one; returns how many were taken. */
+static uint32_t offer_parts(struct bf_io_bus *bus,
+			    const struct bf_io_state *state,
+			    const struct bf_io_access *access)
+{
+	struct bf_io_access part = *access;
+	uint32_t done;
+
+	for (done = 0; done < access->len; done += part.len) {
+		part.addr = access->addr + done;
+		part.data = (char *)access->data + done;
+		part.len = access->len - done;
+		if (part.len > BF_IO_MAX_LEN)
+			part.len = BF_IO_MAX_LEN;
+		if (part.addr < access->addr || offer(bus, state, &part))
+			break;
+	}
+	return done;
+}
+
+int bf_io_access_long(struct bf_io_bus *bus, const struct bf_io_access *access,
+		      uint32_t *done)
+{
+	uint32_t taken;
+	int idx;
+
+	if (!is_sound(access))
+		return -EINVAL;
+	idx = srcu_read_lock(&bus->srcu);
+	taken = offer_parts(bus, srcu_dereference(bus->state, &bus->srcu),
+			    access);
+	srcu_read_unlock(&bus->srcu, idx);
+	*done += taken;
+	return taken == access->len ? 0 : -EOPNOTSUPP;
+}
+
+static int offer_elements(struct bf_io_bus *bus,
+			  const struct bf_io_state *state,
+			  const struct bf_io_access *access, uint32_t count)
+{
+	struct bf_io_access element = *access;
+	uint32_t i;
+
+	if (!count || offer(bus, state, access))
+		return -EOPNOTSUPP;
+	for (i = 1; i < count; i++) {
+		element.data = (char *)element.data + element.len;
+		if (offer(bus, state, &element) && !element.write)
+			memset(element.data, 0, element.len);
+	}
+	return 0;
+}
+
+int bf_io_access_string(struct bf_io_bus *bus,
+			const struct bf_io_access *access, uint32_t count)
+{
+	int idx, ret;
+
+	if (!is_sound(access) || access->len > BF_IO_MAX_LEN)
+		return -EINVAL;
+	idx = srcu_read_lock(&bus->srcu);
+	ret = offer_elements(bus, srcu_dereference(bus->state, &bus->srcu),
+			     access, count);
+	srcu_read_unlock(&bus->srcu, idx);
+	return ret;
+}

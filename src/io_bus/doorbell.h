@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Doorbells, by the rules of KVM_IOEVENTFD.
+ *
+ * What is registered at one address has a node of its own, found by address.
+ * It holds either one doorbell of length 0, or for each length either one
+ * wildcard or any number with different values: the collision rule leaves
+ * nothing else.  So a write finds its doorbell with one lookup by address and,
+ * where its length has datamatches, one by value, however many share the
+ * address.
+ */
+#ifndef BF_IO_BUS_DOORBELL_H
+#define BF_IO_BUS_DOORBELL_H
+
+#include "io_bus/bus.h"
+#include "io_bus/counters.h"
+#include "io_bus/eventfd.h"
+#include "io_bus/removal.h"
+
+#define BF_BELL_LENGTHS 4 /* 1, 2, 4, 8 */
+
+struct bf_io_doorbell {
+	struct bf_trie_entry match; /* by datamatch, if not a wildcard */
+	uint64_t addr;		    /* changers only, as the next three */
+	uint64_t datamatch;
+	uint16_t space;
+	bool wildcard;
+	bool dead;	    /* removed: must not signal any more */
+	uint32_t len;	    /* 0: any */
+	bf_io_ring_fn ring; /* NULL: eventfd */
+	struct bf_eventfd eventfd;
+	unsigned long rung;
+	struct bf_counters *counters; /* NULL: not counted yet */
+	const void *owner;	      /* who may find it again */
+	void *opaque;
+	struct bf_removal removal;
+};
+
+/* What is registered at one address of a space. */
+struct bf_bell_addr {
+	struct bf_node node;
+	struct bf_trie_entry entry;
+	uint64_t addr;
+	struct bf_io_doorbell *any;		      /* length 0 */
+	struct bf_io_doorbell *wild[BF_BELL_LENGTHS]; /* any data, by length */
+	uintptr_t matches[BF_BELL_LENGTHS];	      /* tries, by length */
+};
+
+/* The length of a doorbell with data to compare, as an index. */
+static inline unsigned int bf_bell_length(uint32_t len)
+{
+	return (unsigned int)__builtin_ctz(len);
+}
+
+static inline bool bf_bell_is_length(uint32_t len)
+{
+	return len == 1 || len == 2 || len == 4 || len == 8;
+}
+
+/* doorbell_table.c: what is there, in a section or with the bus locked. */
+struct bf_bell_addr *bf_bell_addr(const struct bf_io_state *state,
+				  uint16_t space, uint64_t addr);
+struct bf_io_doorbell *bf_bell_match(const struct bf_bell_addr *at,
+				     uint32_t len, uint64_t value);
+struct bf_io_doorbell *bf_bell_find(const struct bf_io_state *state,
+				    const struct bf_io_doorbell_desc *desc);
+
+/* 0; -EEXIST, with conflict, which may be NULL, filled in; -ENOMEM. */
+int bf_bell_add(struct bf_change *change, struct bf_io_doorbell *doorbell,
+		struct bf_io_conflict *conflict);
+
+/* 0 or -ENOMEM. */
+int bf_bell_remove(struct bf_change *change,
+		   const struct bf_io_doorbell *doorbell);
+
+/* In place, for want of memory; bus locked. */
+void bf_bell_clear(struct bf_io_state *state,
+		   const struct bf_io_doorbell *doorbell);
+
+struct bf_io_party bf_bell_party(const struct bf_io_doorbell *doorbell);
+
+/* Calls fn for each doorbell of an address; stops at a non-zero answer. */
+int bf_bell_each(const struct bf_bell_addr *at,
+		 int (*fn)(void *opaque, struct bf_io_doorbell *doorbell),
+		 void *opaque);
+
+/* Frees the tries of a space; calls fn for each doorbell. */
+void bf_bells_free(uintptr_t root, void (*fn)(struct bf_io_doorbell *doorbell));
+
+/* doorbell.c; in a section of the bus: true when a doorbell took the write. */
+bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_state *state,
+		      const struct bf_io_access *access);
+
+/* 0 or -EINVAL: nobody could register that. */
+int bf_doorbell_check(const struct bf_io_doorbell_desc *desc);
+
+/* Made, not published; 0, -ENOMEM, -EMFILE, -EBADF. */
+int bf_doorbell_new(struct bf_io_bus *bus,
+		    const struct bf_io_doorbell_desc *desc,
+		    struct bf_io_doorbell **doorbellp);
+
+/* Nobody knows it any more. */
+void bf_doorbell_free(struct bf_io_doorbell *doorbell);
+
+/*
+ * For a layer above:
+ *
+ * bf_io_add_doorbell() for somebody who keeps the handle to himself: only
+ * bf_doorbell_find() with the same owner finds it.  NULL is everybody.  check
+ * tells an eventfd from other descriptors: 0, -EBADF or -EINVAL.
+ */
+int bf_doorbell_add(struct bf_io_bus *bus,
+		    const struct bf_io_doorbell_desc *desc, void *owner,
+		    int (*check)(void *owner, int fd),
+		    struct bf_io_doorbell **doorbellp);
+
+/* The doorbell that bf_io_find_doorbell() would find, or NULL. */
+struct bf_io_doorbell *bf_doorbell_find(struct bf_io_bus *bus,
+					const struct bf_io_doorbell_desc *desc,
+					const void *owner);
+
+/* bf_io_remove_doorbell(); returns how often it was rung, for good. */
+uint64_t bf_doorbell_remove(struct bf_io_bus *bus,
+			    struct bf_io_doorbell *doorbell);
+
+/* The bus's own duplicate of the eventfd. */
+int bf_doorbell_fd(const struct bf_io_doorbell *doorbell);
+
+#endif

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#include <stdlib.h>
+#include <string.h>
+
+#include "io_bus/edit.h"
+
+static void push(struct bf_node **list, struct bf_node *node)
+{
+	node->link = *list;
+	*list = node;
+}
+
+static void *make(struct bf_edit *edit, size_t size)
+{
+	struct bf_node *node = malloc(size);
+
+	if (!node)
+		return NULL;
+	node->stamp = edit->stamp;
+	push(&edit->made, node);
+	return node;
+}
+
+void *bf_edit_make(struct bf_edit *edit, size_t size)
+{
+	struct bf_node *node = make(edit, size);
+
+	if (node)
+		memset(node + 1, 0, size - sizeof(*node));
+	return node;
+}
+
+void *bf_edit_copy(struct bf_edit *edit, struct bf_node *node, size_t size)
+{
+	struct bf_node *copy = make(edit, size);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy + 1, node + 1, size - sizeof(*node));
+	bf_edit_drop(edit, node);
+	return copy;
+}
+
+/* One of its own is on the list of those: it is marked, and freed at the end */
+void bf_edit_drop(struct bf_edit *edit, struct bf_node *node)
+{
+	if (bf_edit_owns(edit, node))
+		node->stamp = 0;
+	else
+		push(&edit->replaced, node);
+}
+
+struct bf_node *bf_edit_end(struct bf_edit *edit)
+{
+	struct bf_node *node, *next;
+
+	for (node = edit->made; node; node = next) {
+		next = node->link;
+		if (!node->stamp)
+			free(node);
+	}
+	return edit->replaced;
+}
+
+void bf_edit_abort(struct bf_edit *edit)
+{
+	bf_nodes_free(edit->made);
+}
+
+void bf_nodes_free(struct bf_node *list)
+{
+	struct bf_node *next;
+
+	for (; list; list = next) {
+		next = list->link;
+		free(list);
+	}
+}

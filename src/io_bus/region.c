@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <string.h>
+
+#include "io_bus/probe.h"
+#include "io_bus/region.h"
+
+int bf_region_check(uint64_t addr, uint64_t size, uint16_t space)
+{
+	if (!size || space >= BF_IO_SPACES || size - 1 > UINT64_MAX - addr)
+		return -EINVAL;
+	return 0;
+}
+
+void bf_region_init(struct bf_region *region, enum bf_io_kind kind,
+		    const struct bf_io_range_desc *where)
+{
+	region->span.first = where->addr;
+	region->span.last = where->addr + (where->size - 1);
+	region->kind = kind;
+	region->space = where->space;
+	bf_io_copy_name(region->name, where->name);
+}
+
+int bf_region_span_at(const struct bf_region *region, uint64_t addr,
+		      struct bf_span *span)
+{
+	uint64_t rest = region->span.last - region->span.first;
+
+	if (rest > UINT64_MAX - addr)
+		return -EINVAL;
+	*span = (struct bf_span){addr, addr + rest};
+	return 0;
+}
+
+static struct bf_span_node **root_of(struct bf_io_state *state,
+				     const struct bf_region *region)
+{
+	return region->kind == BF_IO_ZONE ? &state->zones[region->space] :
+					    &state->ranges[region->space];
+}
+
+struct bf_io_party bf_region_party(const struct bf_region *region)
+{
+	struct bf_io_party party = {
+		.kind = region->kind,
+		.space = region->space,
+		.addr = region->span.first,
+		.size = region->span.last - region->span.first + 1,
+	};
+
+	memcpy(party.name, region->name, sizeof(party.name));
+	return party;
+}
+
+int bf_region_add(struct bf_change *change, struct bf_region *region,
+		  struct bf_io_conflict *conflict)
+{
+	struct bf_span_node **root = root_of(change->state, region);
+	const struct bf_region *other = bf_span_overlap(*root, region->span);
+
+	if (!other)
+		return bf_span_add(&change->edit, root, region->span, region);
+	if (conflict) {
+		conflict->wanted = bf_region_party(region);
+		conflict->existing = bf_region_party(other);
+	}
+	return -EEXIST;
+}
+
+int bf_region_remove(struct bf_change *change, const struct bf_region *region)
+{
+	return bf_span_remove(&change->edit, root_of(change->state, region),
+			      region->span.first);
+}
+
+int bf_region_publish(struct bf_io_bus *bus, struct bf_region *region,
+		      struct bf_io_conflict *conflict)
+{
+	struct bf_change change;
+	int ret = bf_change_begin(&change, bus);
+
+	if (ret)
+		return ret;
+	ret = bf_region_add(&change, region, conflict);
+	if (ret) {
+		bf_change_abort(&change);
+		return ret;
+	}
+	PROBE_REGISTER(bus, region->kind, region->space, region->span.first,
+		       region->span.last - region->span.first + 1);
+	bf_change_commit(&change);
+	return 0;
+}
+
+static int try_unpublish(struct bf_io_bus *bus, const struct bf_region *region)
+{
+	struct bf_change change;
+	int ret = bf_change_begin(&change, bus);
+
+	if (ret)
+		return ret;
+	ret = bf_region_remove(&change, region);
+	if (ret)
+		bf_change_abort(&change);
+	else
+		bf_change_commit(&change);
+	return ret;
+}
+
+/* Without memory for a new state it is taken out of the one that there is. */
+void bf_region_unpublish(struct bf_io_bus *bus, const struct bf_region *region)
+{
+	PROBE_REMOVE(bus, region->kind, region->space, region->span.first,
+		     region->span.last - region->span.first + 1);
+	if (!try_unpublish(bus, region))
+		return;
+	pthread_mutex_lock(&bus->lock);
+	bf_span_clear(*root_of(bus->state, region), region->span.first);
+	pthread_mutex_unlock(&bus->lock);
+}
