@@ -71,6 +71,7 @@ int bf_io_bus_create(struct bf_io_bus **busp, const char *name)
 		return ret;
 	}
 	pthread_mutex_init(&bus->lock, NULL);
+	bf_eventfd_pool_init(&bus->eventfds);
 	bf_io_copy_name(bus->name, name);
 	*busp = bus;
 	return 0;
@@ -121,6 +122,7 @@ void bf_io_bus_destroy(struct bf_io_bus *bus)
 	cleanup_srcu_struct(&bus->signals);
 	for (space = 0; space < BF_IO_SPACES; space++)
 		free_entries(bus->state, space);
+	bf_eventfd_pool_destroy(&bus->eventfds);
 	pthread_mutex_destroy(&bus->lock);
 	bus_free(bus);
 }

@@ -12,6 +12,7 @@
 #include "belfry/io_bus.h"
 #include "belfry/io_stats.h"
 #include "belfry/srcu.h"
+#include "io_bus/eventfd_pool.h"
 #include "io_bus/span_tree.h"
 #include "io_bus/trie.h"
 
@@ -30,6 +31,7 @@ struct bf_io_bus {
 	struct bf_io_state *state;  /* published */
 	pthread_mutex_t lock;	    /* one change at a time */
 	uint64_t changes;	    /* published so far; the stamp of edits */
+	struct bf_eventfd_pool eventfds;
 	char name[32];
 };
 

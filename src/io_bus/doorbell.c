@@ -68,7 +68,7 @@ static void consume(const struct bf_io_bus *bus,
 	if (doorbell->ring)
 		call_ring(bus, doorbell, access);
 	else
-		bf_eventfd_signal(&doorbell->eventfd);
+		bf_eventfd_signal(&doorbell->eventfd->eventfd);
 }
 
 static void consume_counted(const struct bf_io_bus *bus,
@@ -132,7 +132,8 @@ static struct bf_io_doorbell *doorbell_of(struct bf_removal *removal)
 static void silence(struct bf_io_doorbell *doorbell)
 {
 	if (!doorbell->ring)
-		bf_eventfd_put(&doorbell->eventfd);
+		bf_eventfd_unshare(&doorbell->removal.bus->eventfds,
+				   doorbell->eventfd);
 }
 
 /* Silenced before. */
@@ -166,7 +167,8 @@ int bf_doorbell_new(struct bf_io_bus *bus,
 	if (!doorbell)
 		return -ENOMEM;
 	if (!desc->ring)
-		ret = bf_eventfd_get(&doorbell->eventfd, desc->eventfd);
+		ret = bf_eventfd_share(&bus->eventfds, desc->eventfd,
+				       &doorbell->eventfd);
 	if (ret) {
 		free(doorbell);
 		return ret;
@@ -252,7 +254,7 @@ static bool same_consumer(const struct bf_io_doorbell *doorbell,
 	if (desc->ring || doorbell->ring)
 		return doorbell->ring == desc->ring &&
 		       doorbell->opaque == desc->opaque;
-	return bf_eventfd_same(doorbell->eventfd.fd, desc->eventfd);
+	return bf_eventfd_same(doorbell->eventfd->eventfd.fd, desc->eventfd);
 }
 
 struct bf_io_doorbell *bf_doorbell_find(struct bf_io_bus *bus,
@@ -361,5 +363,5 @@ uint64_t bf_io_doorbell_rings(const struct bf_io_doorbell *doorbell)
 
 int bf_doorbell_fd(const struct bf_io_doorbell *doorbell)
 {
-	return doorbell->eventfd.fd;
+	return doorbell->eventfd->eventfd.fd;
 }

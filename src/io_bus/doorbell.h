@@ -14,7 +14,6 @@
 
 #include "io_bus/bus.h"
 #include "io_bus/counters.h"
-#include "io_bus/eventfd.h"
 #include "io_bus/removal.h"
 
 #define BF_BELL_LENGTHS 4 /* 1, 2, 4, 8 */
@@ -28,7 +27,7 @@ struct bf_io_doorbell {
 	bool dead;	    /* removed: must not signal any more */
 	uint32_t len;	    /* 0: any */
 	bf_io_ring_fn ring; /* NULL: eventfd */
-	struct bf_eventfd eventfd;
+	struct bf_shared_eventfd *eventfd;
 	unsigned long rung;
 	struct bf_counters *counters; /* NULL: not counted yet */
 	const void *owner;	      /* who may find it again */

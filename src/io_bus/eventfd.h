@@ -27,6 +27,9 @@ void bf_eventfd_put(struct bf_eventfd *eventfd);
 /* Same object behind both numbers? */
 bool bf_eventfd_same(int fd, int other);
 
+/* The same, but false where that would take more than a system call. */
+bool bf_eventfd_surely_same(int fd, int other);
+
 /* Adds 1; at its maximum the counter stays there.  Never blocks; keeps errno. */
 void bf_eventfd_signal(const struct bf_eventfd *eventfd);
 

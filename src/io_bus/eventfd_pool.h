@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One duplicate for all doorbells of an eventfd: descriptors are few, and a
+ * device may have a doorbell for each of thousands of values.
+ */
+#ifndef BF_IO_BUS_EVENTFD_POOL_H
+#define BF_IO_BUS_EVENTFD_POOL_H
+
+#include <pthread.h>
+
+#include "io_bus/eventfd.h"
+
+struct bf_shared_eventfd {
+	struct bf_eventfd eventfd;
+	int from; /* the number that the caller had it under */
+	unsigned int users;
+};
+
+/*
+ * Finds again what was registered last under a number that is equal modulo the
+ * size of the table; what it does not find is duplicated once more.
+ */
+struct bf_eventfd_pool {
+	pthread_mutex_t lock;
+	struct bf_shared_eventfd *recent[16];
+};
+
+void bf_eventfd_pool_init(struct bf_eventfd_pool *pool);
+void bf_eventfd_pool_destroy(struct bf_eventfd_pool *pool);
+
+/* 0, -ENOMEM, -EBADF, -EMFILE. */
+int bf_eventfd_share(struct bf_eventfd_pool *pool, int fd,
+		     struct bf_shared_eventfd **sharedp);
+void bf_eventfd_unshare(struct bf_eventfd_pool *pool,
+			struct bf_shared_eventfd *shared);
+
+#endif
