@@ -111,7 +111,7 @@ bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_state *state,
 	return !dead;
 }
 
-int bf_doorbell_check(const struct bf_io_doorbell_desc *desc)
+static int check_desc(const struct bf_io_doorbell_desc *desc)
 {
 	if (desc->len && !bf_bell_is_length(desc->len))
 		return -EINVAL;
@@ -157,17 +157,28 @@ static void removed(struct bf_removal *removal)
 	bf_doorbell_free(doorbell_of(removal));
 }
 
+static int check_eventfd(void *unused, int fd)
+{
+	return bf_eventfd_check(fd);
+}
+
+const struct bf_eventfd_check bf_doorbell_eventfd = {check_eventfd, NULL};
+
 int bf_doorbell_new(struct bf_io_bus *bus,
 		    const struct bf_io_doorbell_desc *desc,
+		    const struct bf_eventfd_check *check,
 		    struct bf_io_doorbell **doorbellp)
 {
-	struct bf_io_doorbell *doorbell = calloc(1, sizeof(*doorbell));
-	int ret = 0;
+	struct bf_io_doorbell *doorbell;
+	int ret = check_desc(desc);
 
+	if (ret)
+		return ret;
+	doorbell = calloc(1, sizeof(*doorbell));
 	if (!doorbell)
 		return -ENOMEM;
 	if (!desc->ring)
-		ret = bf_eventfd_share(&bus->eventfds, desc->eventfd,
+		ret = bf_eventfd_share(&bus->eventfds, desc->eventfd, check,
 				       &doorbell->eventfd);
 	if (ret) {
 		free(doorbell);
@@ -206,16 +217,17 @@ static int publish(struct bf_io_bus *bus, struct bf_io_doorbell *doorbell,
 }
 
 static int add(struct bf_io_bus *bus, const struct bf_io_doorbell_desc *desc,
-	       const void *owner, struct bf_io_doorbell **doorbellp,
+	       const struct bf_eventfd_check *check,
+	       struct bf_io_doorbell **doorbellp,
 	       struct bf_io_conflict *conflict)
 {
 	struct bf_io_doorbell *doorbell;
 	int ret;
 
-	ret = bf_doorbell_new(bus, desc, &doorbell);
+	ret = bf_doorbell_new(bus, desc, check, &doorbell);
 	if (ret)
 		return ret;
-	doorbell->owner = owner;
+	doorbell->owner = check->opaque;
 	ret = publish(bus, doorbell, conflict);
 	if (ret)
 		bf_doorbell_free(doorbell);
@@ -229,11 +241,9 @@ int bf_doorbell_add(struct bf_io_bus *bus,
 		    int (*check)(void *owner, int fd),
 		    struct bf_io_doorbell **doorbellp)
 {
-	int ret = bf_doorbell_check(desc);
+	const struct bf_eventfd_check by_owner = {check, owner};
 
-	if (!ret)
-		ret = check(owner, desc->eventfd);
-	return ret ? ret : add(bus, desc, owner, doorbellp, NULL);
+	return add(bus, desc, &by_owner, doorbellp, NULL);
 }
 
 int bf_io_add_doorbell(struct bf_io_bus *bus,
@@ -241,11 +251,7 @@ int bf_io_add_doorbell(struct bf_io_bus *bus,
 		       struct bf_io_doorbell **doorbellp,
 		       struct bf_io_conflict *conflict)
 {
-	int ret = bf_doorbell_check(desc);
-
-	if (!ret && !desc->ring)
-		ret = bf_eventfd_check(desc->eventfd);
-	return ret ? ret : add(bus, desc, NULL, doorbellp, conflict);
+	return add(bus, desc, &bf_doorbell_eventfd, doorbellp, conflict);
 }
 
 static bool same_consumer(const struct bf_io_doorbell *doorbell,

@@ -90,12 +90,16 @@ void bf_bells_free(uintptr_t root, void (*fn)(struct bf_io_doorbell *doorbell));
 bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_state *state,
 		      const struct bf_io_access *access);
 
-/* 0 or -EINVAL: nobody could register that. */
-int bf_doorbell_check(const struct bf_io_doorbell_desc *desc);
+/* bf_eventfd_check() */
+extern const struct bf_eventfd_check bf_doorbell_eventfd;
 
-/* Made, not published; 0, -ENOMEM, -EMFILE, -EBADF. */
+/*
+ * Checked and made, not published; 0, -EINVAL, what check says of its eventfd,
+ * -ENOMEM, -EMFILE.
+ */
 int bf_doorbell_new(struct bf_io_bus *bus,
 		    const struct bf_io_doorbell_desc *desc,
+		    const struct bf_eventfd_check *check,
 		    struct bf_io_doorbell **doorbellp);
 
 /* Nobody knows it any more. */

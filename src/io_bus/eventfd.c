@@ -98,21 +98,19 @@ static long eventfd_id(int fd)
 }
 
 /* 0: they are; above: they are not; below: it cannot say. */
-static long compare_files(int fd, int other)
+static long compare_files(pid_t pid, int fd, int other)
 {
-	pid_t pid = getpid();
-
 	return syscall(SYS_kcmp, pid, pid, KCMP_FILE, fd, other);
 }
 
-bool bf_eventfd_surely_same(int fd, int other)
+bool bf_eventfd_surely_same(pid_t pid, int fd, int other)
 {
-	return compare_files(fd, other) == 0;
+	return compare_files(pid, fd, other) == 0;
 }
 
 bool bf_eventfd_same(int fd, int other)
 {
-	long ret = compare_files(fd, other);
+	long ret = compare_files(getpid(), fd, other);
 	long id;
 
 	if (ret >= 0)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "io_bus/eventfd_pool.h"
 #include "util.h"
@@ -8,6 +9,7 @@
 void bf_eventfd_pool_init(struct bf_eventfd_pool *pool)
 {
 	pthread_mutex_init(&pool->lock, NULL);
+	pool->pid = getpid();
 }
 
 void bf_eventfd_pool_destroy(struct bf_eventfd_pool *pool)
@@ -20,11 +22,15 @@ static struct bf_shared_eventfd **recent(struct bf_eventfd_pool *pool, int fd)
 	return &pool->recent[(unsigned int)fd % ARRAY_SIZE(pool->recent)];
 }
 
-static int new_shared(int fd, struct bf_shared_eventfd **sharedp)
+static int new_shared(int fd, const struct bf_eventfd_check *check,
+		      struct bf_shared_eventfd **sharedp)
 {
-	struct bf_shared_eventfd *shared = calloc(1, sizeof(*shared));
-	int ret;
+	struct bf_shared_eventfd *shared;
+	int ret = check->fn(check->opaque, fd);
 
+	if (ret)
+		return ret;
+	shared = calloc(1, sizeof(*shared));
 	if (!shared)
 		return -ENOMEM;
 	ret = bf_eventfd_get(&shared->eventfd, fd);
@@ -37,17 +43,24 @@ static int new_shared(int fd, struct bf_shared_eventfd **sharedp)
 	return 0;
 }
 
+/* It may be another eventfd by now, or none. */
+static bool is_still(const struct bf_eventfd_pool *pool,
+		     const struct bf_shared_eventfd *shared, int fd)
+{
+	return shared && shared->from == fd &&
+	       bf_eventfd_surely_same(pool->pid, shared->eventfd.fd, fd);
+}
+
 int bf_eventfd_share(struct bf_eventfd_pool *pool, int fd,
+		     const struct bf_eventfd_check *check,
 		     struct bf_shared_eventfd **sharedp)
 {
 	struct bf_shared_eventfd **slot = recent(pool, fd);
 	int ret = 0;
 
 	pthread_mutex_lock(&pool->lock);
-	/* The number may be another eventfd's by now. */
-	if (!*slot || (*slot)->from != fd ||
-	    !bf_eventfd_surely_same((*slot)->eventfd.fd, fd))
-		ret = new_shared(fd, slot);
+	if (!is_still(pool, *slot, fd))
+		ret = new_shared(fd, check, slot);
 	if (!ret) {
 		(*slot)->users++;
 		*sharedp = *slot;

@@ -7,6 +7,7 @@
 #define BF_IO_BUS_EVENTFD_POOL_H
 
 #include <pthread.h>
+#include <sys/types.h>
 
 #include "io_bus/eventfd.h"
 
@@ -22,14 +23,22 @@ struct bf_shared_eventfd {
  */
 struct bf_eventfd_pool {
 	pthread_mutex_t lock;
+	pid_t pid; /* of the process that it belongs to */
 	struct bf_shared_eventfd *recent[16];
 };
 
 void bf_eventfd_pool_init(struct bf_eventfd_pool *pool);
 void bf_eventfd_pool_destroy(struct bf_eventfd_pool *pool);
 
-/* 0, -ENOMEM, -EBADF, -EMFILE. */
+/* Tells an eventfd from other descriptors: 0, -EBADF or -EINVAL. */
+struct bf_eventfd_check {
+	int (*fn)(void *opaque, int fd);
+	void *opaque;
+};
+
+/* 0, what check says of one that is new, -ENOMEM, -EMFILE. */
 int bf_eventfd_share(struct bf_eventfd_pool *pool, int fd,
+		     const struct bf_eventfd_check *check,
 		     struct bf_shared_eventfd **sharedp);
 void bf_eventfd_unshare(struct bf_eventfd_pool *pool,
 			struct bf_shared_eventfd *shared);

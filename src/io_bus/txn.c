@@ -143,14 +143,11 @@ int bf_io_txn_add_doorbell(struct bf_io_txn *txn,
 			   struct bf_io_doorbell **doorbellp)
 {
 	struct bf_io_doorbell *doorbell;
-	int ret = bf_doorbell_check(desc);
+	int ret = reserve(txn);
 
-	if (!ret && !desc->ring)
-		ret = bf_eventfd_check(desc->eventfd);
 	if (!ret)
-		ret = reserve(txn);
-	if (!ret)
-		ret = bf_doorbell_new(txn->bus, desc, &doorbell);
+		ret = bf_doorbell_new(txn->bus, desc, &bf_doorbell_eventfd,
+				      &doorbell);
 	if (ret)
 		return ret;
 	append(txn, &(struct op){.kind = OP_ADD, .doorbell = doorbell});
