@@ -54,7 +54,7 @@ static bool claim(struct stats_call *call, uint32_t key)
 	return old == key;
 }
 
-static struct stats_call *find_call(struct stats *stats, uint32_t key)
+struct stats_call *stats_call(struct stats *stats, uint32_t key)
 {
 	uint32_t first = (key * 2654435761u) >> 24;
 
@@ -81,7 +81,7 @@ void stats_record(struct stats *stats, uint32_t key, uint64_t start_ns,
 		  bool error)
 {
 	uint64_t ns = stats_now() - start_ns;
-	struct stats_call *call = find_call(stats, key);
+	struct stats_call *call = stats_call(stats, key);
 
 	if (!call) {
 		add(&stats->uncounted, 1);
