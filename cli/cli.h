@@ -46,6 +46,12 @@ int cli_bad_option(const char *command, int c, char **argv);
  */
 int cli_end_output(const char *command, FILE *out, const char *name);
 
+/*
+ * The same for a file that is then closed, which may be what finds its disk
+ * full.
+ */
+int cli_close_output(const char *command, FILE *out, const char *name);
+
 /* What --version prints; CLI_OK. */
 int cli_print_version(void);
 

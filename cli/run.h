@@ -7,11 +7,15 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "preload/recording.h"
 #include "preload/stats.h"
 
 struct run_options {
-	const char *policy; /* as BELFRY_POLICY takes it */
-	const char *output; /* NULL: stderr */
+	const char *policy;   /* as BELFRY_POLICY takes it */
+	const char *output;   /* NULL: stderr */
+	const char *trace;    /* NULL: none */
+	const char *report;   /* NULL: none */
+	unsigned long events; /* there is room for, of ordinary calls */
 	bool json;
 	char **command;
 };
@@ -28,9 +32,27 @@ void run_check_command(const char *command);
 /* Shared counters; *path is what BELFRY_STATS takes.  NULL: said. */
 struct stats *run_share_stats(char *path, size_t size);
 
+/* Gives the counters back. */
+void run_unshare_stats(struct stats *stats);
+
 /* Puts the library and what it is to know in the environment.  0 or said. */
 int run_set_environment(const struct run_options *options, const char *library,
 			const char *stats_path);
+
+/* The files of --trace and --report, and what goes there. */
+struct run_record {
+	struct recording *recording; /* NULL: neither is asked for */
+	FILE *trace;
+	FILE *report;
+};
+
+/* Opens them, and tells the environment.  0 or said. */
+int run_record_begin(struct run_record *record,
+		     const struct run_options *options);
+
+/* Writes them, unless @stats is NULL: nothing ran.  0 or said. */
+int run_record_end(struct run_record *record, struct stats *stats,
+		   const struct run_options *options, int status);
 
 /*
  * Runs the command to its end and returns its exit status, 128 + N after

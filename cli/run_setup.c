@@ -69,6 +69,11 @@ static struct stats *map_stats(int fd)
 	return stats;
 }
 
+void run_unshare_stats(struct stats *stats)
+{
+	munmap(stats, sizeof(*stats));
+}
+
 struct stats *run_share_stats(char *path, size_t size)
 {
 	int fd = memfd_create("belfry-stats", MFD_CLOEXEC);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <linux/kvm.h>
-#include <time.h>
 
 #include "preload/record_debt.h"
 #include "preload/record_event.h"
@@ -15,15 +14,6 @@
 #define BLAMED_TICKS	 4
 #define SURE_CLOSE_TICKS 3
 #define SURE_TICKS	 2
-
-/* The coarse clock moves once a tick. */
-static uint64_t tick_ns(void)
-{
-	struct timespec tick;
-
-	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
-	return (uint64_t)tick.tv_sec * 1000000000u + (uint64_t)tick.tv_nsec;
-}
 
 void debt_made(uint32_t vm, enum recorded_debt debt, uint64_t now)
 {
@@ -51,7 +41,7 @@ static bool take(_Atomic uint64_t *since, uint64_t start, unsigned int ticks)
 	if (!atomic_compare_exchange_strong_explicit(since, &left, 0, relaxed,
 						     relaxed))
 		return false;
-	return start - left <= ticks * tick_ns();
+	return start - left <= ticks * stats_tick();
 }
 
 /* A close pays only if it is what ended the VM. */

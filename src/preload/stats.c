@@ -11,12 +11,26 @@
 
 #define relaxed memory_order_relaxed
 
+static uint64_t nanoseconds(const struct timespec *time)
+{
+	return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
+}
+
 uint64_t stats_now(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	return nanoseconds(&now);
+}
+
+/* The coarse clock moves once a tick. */
+uint64_t stats_tick(void)
+{
+	struct timespec tick;
+
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	return nanoseconds(&tick);
 }
 
 void stats_init(struct stats *stats)

@@ -71,6 +71,9 @@ void stats_init(struct stats *stats);
 
 uint64_t stats_now(void);
 
+/* The kernel's tick in nanoseconds. */
+uint64_t stats_tick(void);
+
 /* The counters of @key; NULL when those of too many others are there. */
 struct stats_call *stats_call(struct stats *stats, uint32_t key);
 
