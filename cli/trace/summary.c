@@ -195,19 +195,50 @@ static struct json_object *vms(const struct trace *trace)
 	return array;
 }
 
-static struct json_object *saved(const struct trace *trace)
+/* Since 6.18 others wait for what a registration left, before it waited. */
+static bool frees_later(void)
 {
-	struct json_object *to = json_new();
-	uint64_t seen = trace->recording->vms_seen, spared = 0;
+	struct utsname system;
+	int major = 0, minor = 0;
 
+	uname(&system);
+	sscanf(system.release, "%d.%d", &major, &minor);
+	return major > 6 || (major == 6 && minor >= 18);
+}
+
+static struct json_object *spared(struct recording *recording)
+{
+	uint64_t seen = recording->vms_seen, sum = 0;
+
+	if (!frees_later())
+		return NULL;
 	for (uint64_t n = 0; n < seen && n < RECORDING_VMS; n++)
-		spared += trace->recording->vms[n].spared;
-	json_set_count(to, "assigned", trace->stats->assigned);
-	json_set_count(to, "deassigned", trace->stats->deassigned);
-	json_set_count(to, "never_known", trace->stats->never_known);
-	json_set_count(to, "installed", trace->stats->installed);
-	json_set_count(to, "refused", trace->stats->refused);
-	json_set_count(to, "spared_estimate", spared);
+		sum += recording->vms[n].spared;
+	return xcheck(json_object_new_uint64(sum));
+}
+
+/* Of the rows rather than of the front: a VMM that was killed left these. */
+static struct json_object *saved(struct recording *recording)
+{
+	uint64_t assigned = 0, deassigned = 0, never_known = 0;
+	uint64_t installed = 0, refused = 0;
+	struct json_object *to = json_new();
+
+	for (size_t i = 0; i < RECORDING_DOORBELLS; i++) {
+		struct recorded_doorbell *row = &recording->doorbells[i];
+
+		assigned += row->assigned;
+		deassigned += row->deassigned;
+		never_known += row->never_known;
+		installed += row->installed;
+		refused += row->refused;
+	}
+	json_set_count(to, "assigned", assigned);
+	json_set_count(to, "deassigned", deassigned);
+	json_set_count(to, "never_known", never_known);
+	json_set_count(to, "installed", installed);
+	json_set_count(to, "refused", refused);
+	json_set(to, "spared_estimate", spared(recording));
 	return to;
 }
 
@@ -303,7 +334,7 @@ struct json_object *trace_summary(const struct trace *trace)
 	json_set(to, "calls", calls(trace));
 	json_set(to, "doorbells", doorbells(trace));
 	json_set(to, "vms", vms(trace));
-	json_set(to, "saved", saved(trace));
+	json_set(to, "saved", saved(trace->recording));
 	json_set(to, "left", left(trace));
 	json_set(to, "dropped", dropped(trace->recording));
 	return to;
