@@ -21,6 +21,7 @@ typedef int (*cli_command_fn)(int argc, char **argv);
 
 int cmd_bench(int argc, char **argv);
 int cmd_doorbell(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_stall(int argc, char **argv);
 int cmd_torture(int argc, char **argv);

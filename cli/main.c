@@ -15,6 +15,7 @@ static const struct command commands[] = {
 	{"bench", "a layer beside others of its kind", cmd_bench},
 	{"doorbell", "what a doorbell costs: kernel, user space, belfry",
 	 cmd_doorbell},
+	{"report", "print a trace of belfry run", cmd_report},
 	{"run", "run a VMM with belfry under it and show its stalls", cmd_run},
 	{"stall", "what a VM's changes cost, plain and through belfry",
 	 cmd_stall},

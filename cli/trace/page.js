@@ -45,6 +45,9 @@
     return us >= 1 ? `${digits(us)} \u00b5s` : `${Math.round(us * 1e3)} ns`;
   }
 
+  /* For prose: "1 ms", not "1.00 ms". */
+  const limit = (us) => duration(us).replace(/\.0+ /, " ");
+
   const moment = (us) => us === null || us === undefined ? "\u2013" :
     `${(us / 1e3).toFixed(3)} ms`;
 
@@ -162,11 +165,11 @@
       tile("Start to first KVM_RUN", duration(about.first_run_us),
         `of that ${duration(about.stalled_before_run_us)} stalled`);
     tile("In stalls", stalledCalls ? duration(stalledTime) : "none",
-      `${plural(stalledCalls, "call")} over ${duration(about.stall_us)}`,
+      `${plural(stalledCalls, "call")} over ${limit(about.stall_us)}`,
       stalledCalls > 0);
     tile("Doorbells", count(about.saved.assigned) + " assigned",
       `${count(about.saved.never_known)} gone before the kernel knew them`);
-    if (about.saved.spared_estimate !== null)
+    if (about.saved.spared_estimate !== null && about.saved.assigned)
       tile("Stalls avoided", `about ${count(about.saved.spared_estimate)}`,
         "an estimate: see below");
   }
@@ -339,9 +342,12 @@
 
   function drawLane(own, y) {
     const group = draw("g", {});
-    group.append(draw("text", {x: 8, y: y + LANE / 2 + 4},
-      shorten(laneName(own), labelWidth() - 12),
+    group.append(draw("text", {x: 8, y: y + 16},
+      shorten(own.name || laneName(own), labelWidth() - 12),
       draw("title", {}, laneName(own))));
+    if (own.tid)
+      group.append(draw("text", {class: "soft", x: 8, y: y + 31},
+        manyProcesses ? `${own.pid}/${own.tid}` : String(own.tid)));
     drawBars(group, own.runs, "run", y + 8, LANE - 16, () => true);
     drawBars(group, own.calls, "call", y + 12, LANE - 24,
       (event) => !event.args.stall);
@@ -479,10 +485,11 @@
       make("th", {scope: "col", class: kind || ""}, text)));
     const body = rows.map((cells) => make("tr", {}, ...cells.map(
       (cell, i) => make("td", {class: heads[i][1] || ""}, cell))));
-    return make("div", {class: "scroll", tabindex: 0, role: "region",
-      "aria-label": caption},
-      make("table", {}, make("caption", {}, caption),
-        make("thead", {}, head), make("tbody", {}, ...body)));
+    return make("div", {}, make("p", {class: "caption"}, caption),
+      make("div", {class: "scroll", tabindex: 0, role: "region",
+        "aria-label": caption},
+      make("table", {}, make("thead", {}, head),
+        make("tbody", {}, ...body))));
   }
 
   function show(stall) {
@@ -509,7 +516,7 @@
   function writeStalls() {
     if (!stalls.length) {
       byId("stalls").append(make("p", {},
-        `No call took longer than ${duration(about.stall_us)}.`));
+        `No call took longer than ${limit(about.stall_us)}.`));
       return;
     }
     let shown = stalls;
@@ -540,7 +547,7 @@
       if (us === 1e4 && longest < 2e4)
         continue;
       plot.append(draw("text", {class: "soft", x: scale(us), y: 12,
-        "text-anchor": "middle"}, duration(us).replace(/\.0+/, "")));
+        "text-anchor": "middle"}, limit(us)));
     }
     return plot;
   }
@@ -631,7 +638,7 @@
         "the registration itself that waits.");
     else
       items.push(`Estimate: ${plural(saved.spared_estimate,
-        "call")} came within two ticks (${duration(2 * about.tick_us)}) of ` +
+        "call")} came within two ticks (${limit(2 * about.tick_us)}) of ` +
         "a registration that belfry had kept from the kernel, three for the " +
         "close of a VM, and did not stall. Each would have slept out the " +
         "grace period of that registration. For how long was not measured " +

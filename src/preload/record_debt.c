@@ -67,18 +67,32 @@ static bool is_payer(const struct recorded_vm *vm, uint32_t key, uint64_t start)
 	       atomic_load_explicit(&vm->ended_ns, relaxed) >= start;
 }
 
+/*
+ * The front may have answered these by itself; one that stalled went to the
+ * kernel.
+ */
+static bool reached_kernel(const struct recorded_vm *vm, uint32_t key,
+			   bool stalled)
+{
+	if (key != STATS_DEASSIGN && key != KVM_UNREGISTER_COALESCED_MMIO)
+		return true;
+	return stalled || !atomic_load_explicit(&vm->front, relaxed);
+}
+
 static uint32_t pay(struct recorded_vm *vm, uint32_t key, uint64_t start,
 		    bool stalled)
 {
 	unsigned int sure = is_close(key) ? SURE_CLOSE_TICKS : SURE_TICKS;
 	uint32_t paid = 0;
 
+	if (take(&vm->deferred_ns, start, sure) && !stalled)
+		atomic_fetch_add_explicit(&vm->spared, 1, relaxed);
+	if (!reached_kernel(vm, key, stalled))
+		return 0;
 	for (unsigned int i = 0; i < NR_DEBTS; i++) {
 		if (take(&vm->owed_ns[i], start, BLAMED_TICKS))
 			paid |= 1u << i;
 	}
-	if (take(&vm->deferred_ns, start, sure) && !stalled)
-		atomic_fetch_add_explicit(&vm->spared, 1, relaxed);
 	return stalled ? paid : 0;
 }
 
