@@ -20,6 +20,7 @@ enum cli_status {
 typedef int (*cli_command_fn)(int argc, char **argv);
 
 int cmd_bench(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
 int cmd_doorbell(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_run(int argc, char **argv);

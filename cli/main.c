@@ -13,6 +13,8 @@ struct command {
 
 static const struct command commands[] = {
 	{"bench", "a layer beside others of its kind", cmd_bench},
+	{"compare", "run a VMM plain and with belfry in turn, and compare",
+	 cmd_compare},
 	{"doorbell", "what a doorbell costs: kernel, user space, belfry",
 	 cmd_doorbell},
 	{"report", "print a trace of belfry run", cmd_report},

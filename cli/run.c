@@ -51,9 +51,14 @@ static int print_help(void)
 	return CLI_OK;
 }
 
+bool run_knows_policy(const char *policy)
+{
+	return !strcmp(policy, "first-run") || !strcmp(policy, "eager");
+}
+
 static int set_policy(struct run_options *options, const char *policy)
 {
-	if (strcmp(policy, "first-run") && strcmp(policy, "eager"))
+	if (!run_knows_policy(policy))
 		return cli_usage("run", "unknown policy '%s'", policy);
 	options->policy = policy;
 	return CLI_OK;
@@ -120,9 +125,9 @@ static int parse(struct run_options *options, int argc, char **argv)
 
 static int run(const struct run_options *options, FILE *out)
 {
-	char library[PATH_MAX], stats_path[64];
+	char library[PATH_MAX];
 	struct run_record record;
-	struct stats *stats;
+	struct run_counters counters;
 	bool started;
 	int status;
 
@@ -130,14 +135,15 @@ static int run(const struct run_options *options, FILE *out)
 		return CLI_FAILURE;
 	if (run_record_begin(&record, options))
 		return CLI_FAILURE;
-	stats = run_share_stats(stats_path, sizeof(stats_path));
-	if (!stats || run_set_environment(options, library, stats_path))
+	if (run_share_stats(&counters) ||
+	    run_set_environment(options, library, counters.path))
 		return CLI_FAILURE;
 	run_check_command(options->command[0]);
-	status = run_child(options->command, stats, &started);
+	status = run_child(options->command, counters.stats, &started);
 	if (started)
-		run_report(stats, options, out);
-	if (run_record_end(&record, started ? stats : NULL, options, status))
+		run_report(counters.stats, options, out);
+	if (run_record_end(&record, started ? counters.stats : NULL, options,
+			   status))
 		return CLI_FAILURE;
 	return status;
 }

@@ -20,6 +20,9 @@ struct run_options {
 	char **command;
 };
 
+/* Of --policy. */
+bool run_knows_policy(const char *policy);
+
 /*
  * The preload library's path: the one that BELFRY_PRELOAD names, or that of
  * this build or of the installation.  0 or CLI_FAILURE, said.
@@ -29,11 +32,16 @@ int run_find_library(char path[PATH_MAX]);
 /* Says so in one line where the library cannot get under the command. */
 void run_check_command(const char *command);
 
-/* Shared counters; *path is what BELFRY_STATS takes.  NULL: said. */
-struct stats *run_share_stats(char *path, size_t size);
+/* Counters that a program shares with us. */
+struct run_counters {
+	struct stats *stats;
+	int fd;
+	char path[64]; /* what BELFRY_STATS takes */
+};
 
-/* Gives the counters back. */
-void run_unshare_stats(struct stats *stats);
+/* New ones.  0 or said. */
+int run_share_stats(struct run_counters *counters);
+void run_unshare_stats(struct run_counters *counters);
 
 /* Puts the library and what it is to know in the environment.  0 or said. */
 int run_set_environment(const struct run_options *options, const char *library,
