@@ -6,6 +6,7 @@
  * matter who is first.  Two doorbells of one hash would share a row, and be
  * counted as one.
  */
+#include "preload/config.h"
 #include "preload/record_debt.h"
 #include "preload/record_doorbell.h"
 #include "preload/record_event.h"
@@ -156,7 +157,7 @@ void record_answer(const struct object_vm *vm, const struct kvm_ioeventfd *arg,
 	const struct recorded_key key = key_of(vm->number, arg);
 	struct recorded_doorbell *row;
 
-	if (ret < 0)
+	if (ret < 0 || !config_is_owner())
 		return;
 	row = claim_row(&key);
 	if (!row)
