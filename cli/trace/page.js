@@ -81,11 +81,16 @@
       (own) => own.calls.length + own.runs.length + own.marks.length);
   }
 
-  const size = (own) => own.calls.length + own.runs.length;
+  /* Threads that make or run VMs tell more than those with many calls. */
+  const isMain = (own) => own.runs.length > 0 ||
+    own.calls.some((event) => event.name === "KVM_CREATE_VM");
+  const size = (own) => own.calls.length + own.runs.length +
+    (isMain(own) ? 1e6 : 0);
   const allLanes = gather();
   const lanes = allLanes.length <= MOST_LANES ? allLanes :
     [...allLanes].sort((a, b) => b.stalled - a.stalled || size(b) - size(a))
-      .slice(0, MOST_LANES);
+      .slice(0, MOST_LANES)
+      .sort((a, b) => allLanes.indexOf(a) - allLanes.indexOf(b));
   const stalls = allLanes.flatMap((own) =>
     own.calls.filter((event) => event.args.stall)
       .map((event) => ({event, own})))
