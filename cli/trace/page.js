@@ -547,7 +547,8 @@
     Math.log10(Math.max(us, LEAST) / LEAST) / decades * (PLOT - 4) + 2;
 
   function scaleHead() {
-    const plot = draw("svg", {width: PLOT, height: 16, "aria-hidden": "true"});
+    const plot = draw("svg", {width: PLOT, height: 16,
+      viewBox: `0 0 ${PLOT} 16`, "aria-hidden": "true"});
     for (let us = 1; us < longest; us *= 10) {
       if (us === 1e4 && longest < 2e4)
         continue;
@@ -559,6 +560,7 @@
 
   function histogram(call) {
     const plot = draw("svg", {width: PLOT, height: PLOT_HEIGHT, role: "img",
+      viewBox: `0 0 ${PLOT} ${PLOT_HEIGHT}`,
       "aria-label": `${call.name}: half within ${duration(call.p50_us)}, ` +
         `the longest ${duration(call.longest_us)}`});
     const most = Math.max(...call.histogram.map(([, , n]) => n));
