@@ -20,7 +20,9 @@ enum cli_status {
 typedef int (*cli_command_fn)(int argc, char **argv);
 
 int cmd_bench(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
 int cmd_doorbell(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_stall(int argc, char **argv);
 int cmd_torture(int argc, char **argv);
@@ -45,6 +47,12 @@ int cli_bad_option(const char *command, int c, char **argv);
  * be written, which has been said.
  */
 int cli_end_output(const char *command, FILE *out, const char *name);
+
+/*
+ * The same for a file that is then closed, which may be what finds its disk
+ * full.
+ */
+int cli_close_output(const char *command, FILE *out, const char *name);
 
 /* What --version prints; CLI_OK. */
 int cli_print_version(void);

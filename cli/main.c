@@ -13,8 +13,11 @@ struct command {
 
 static const struct command commands[] = {
 	{"bench", "a layer beside others of its kind", cmd_bench},
+	{"compare", "run a VMM plain and with belfry in turn, and compare",
+	 cmd_compare},
 	{"doorbell", "what a doorbell costs: kernel, user space, belfry",
 	 cmd_doorbell},
+	{"report", "print a trace of belfry run", cmd_report},
 	{"run", "run a VMM with belfry under it and show its stalls", cmd_run},
 	{"stall", "what a VM's changes cost, plain and through belfry",
 	 cmd_stall},

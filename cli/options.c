@@ -70,6 +70,16 @@ int cli_end_output(const char *command, FILE *out, const char *name)
 			errno ? strerror(errno) : "not all was accepted");
 }
 
+int cli_close_output(const char *command, FILE *out, const char *name)
+{
+	int status = cli_end_output(command, out, name);
+
+	if (fclose(out) && !status)
+		status = cli_fail(command, "cannot write %s: %s", name,
+				  strerror(errno));
+	return status;
+}
+
 int cli_print_version(void)
 {
 	puts("belfry " BELFRY_VERSION);

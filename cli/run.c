@@ -8,12 +8,18 @@
 #include "cli.h"
 #include "run.h"
 
+#define EVENTS	    16384
+#define MOST_EVENTS 4194304
+
 static const struct option long_options[] = {
 	{"help", no_argument, NULL, 'h'},
+	{"events", required_argument, NULL, 'e'},
 	{"json", no_argument, NULL, 'j'},
 	{"output", required_argument, NULL, 'o'},
 	{"plain", no_argument, NULL, 'p'},
 	{"policy", required_argument, NULL, 'P'},
+	{"report", required_argument, NULL, 'R'},
+	{"trace", required_argument, NULL, 'T'},
 	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
 };
@@ -33,23 +39,46 @@ static int print_help(void)
 	     "                     eager      at once\n"
 	     "  --json           the result as one JSON array\n"
 	     "  --output FILE    write the result there, not to stderr\n"
+	     "  --report FILE    write a page to look at: timeline, latencies,\n"
+	     "                   doorbells, what was saved and what was not\n"
+	     "  --trace FILE     write a trace for belfry report and for\n"
+	     "                   ui.perfetto.dev\n"
+	     "  --events N       room for N ordinary calls in these (default\n"
+	     "                   16384); stalls have their own\n"
 	     "\n"
 	     "The exit status is COMMAND's; 128 + N when signal N ended it,\n"
 	     "127 when it is not found, 126 when it cannot be executed.");
 	return CLI_OK;
 }
 
+bool run_knows_policy(const char *policy)
+{
+	return !strcmp(policy, "first-run") || !strcmp(policy, "eager");
+}
+
 static int set_policy(struct run_options *options, const char *policy)
 {
-	if (strcmp(policy, "first-run") && strcmp(policy, "eager"))
+	if (!run_knows_policy(policy))
 		return cli_usage("run", "unknown policy '%s'", policy);
 	options->policy = policy;
+	return CLI_OK;
+}
+
+static int set_events(struct run_options *options, const char *text)
+{
+	if (cli_parse_count(text, RECORDING_CHUNK, MOST_EVENTS,
+			    &options->events))
+		return cli_usage("run",
+				 "'%s': --events takes a number from %d to %d",
+				 text, RECORDING_CHUNK, MOST_EVENTS);
 	return CLI_OK;
 }
 
 static int set_option(struct run_options *options, int c, char **argv)
 {
 	switch (c) {
+	case 'e':
+		return set_events(options, optarg);
 	case 'j':
 		options->json = true;
 		return CLI_OK;
@@ -61,6 +90,12 @@ static int set_option(struct run_options *options, int c, char **argv)
 		return CLI_OK;
 	case 'P':
 		return set_policy(options, optarg);
+	case 'R':
+		options->report = optarg;
+		return CLI_OK;
+	case 'T':
+		options->trace = optarg;
+		return CLI_OK;
 	}
 	return cli_bad_option("run", c, argv);
 }
@@ -90,20 +125,26 @@ static int parse(struct run_options *options, int argc, char **argv)
 
 static int run(const struct run_options *options, FILE *out)
 {
-	char library[PATH_MAX], stats_path[64];
-	struct stats *stats;
+	char library[PATH_MAX];
+	struct run_record record;
+	struct run_counters counters;
 	bool started;
 	int status;
 
 	if (run_find_library(library))
 		return CLI_FAILURE;
-	stats = run_share_stats(stats_path, sizeof(stats_path));
-	if (!stats || run_set_environment(options, library, stats_path))
+	if (run_record_begin(&record, options))
+		return CLI_FAILURE;
+	if (run_share_stats(&counters) ||
+	    run_set_environment(options, library, counters.path))
 		return CLI_FAILURE;
 	run_check_command(options->command[0]);
-	status = run_child(options->command, stats, &started);
+	status = run_child(options->command, counters.stats, &started);
 	if (started)
-		run_report(stats, options, out);
+		run_report(counters.stats, options, out);
+	if (run_record_end(&record, started ? counters.stats : NULL, options,
+			   status))
+		return CLI_FAILURE;
 	return status;
 }
 
@@ -112,20 +153,9 @@ static int answer(int question)
 	return question == 'V' ? cli_print_version() : print_help();
 }
 
-/* Closing a file may be what finds its disk full. */
-static int end_output(FILE *out, const char *name)
-{
-	int status = cli_end_output("run", out, name);
-
-	if (fclose(out) && !status)
-		status = cli_fail("run", "cannot write %s: %s", name,
-				  strerror(errno));
-	return status;
-}
-
 int cmd_run(int argc, char **argv)
 {
-	struct run_options options = {.policy = "first-run"};
+	struct run_options options = {.policy = "first-run", .events = EVENTS};
 	int status = parse(&options, argc, argv);
 	FILE *out = stderr;
 
@@ -137,7 +167,7 @@ int cmd_run(int argc, char **argv)
 		return cli_fail("run", "cannot write %s: %s", options.output,
 				strerror(errno));
 	status = run(&options, out);
-	if (options.output && end_output(out, options.output))
+	if (options.output && cli_close_output("run", out, options.output))
 		return CLI_FAILURE;
 	return status;
 }

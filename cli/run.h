@@ -7,14 +7,21 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "preload/recording.h"
 #include "preload/stats.h"
 
 struct run_options {
-	const char *policy; /* as BELFRY_POLICY takes it */
-	const char *output; /* NULL: stderr */
+	const char *policy;   /* as BELFRY_POLICY takes it */
+	const char *output;   /* NULL: stderr */
+	const char *trace;    /* NULL: none */
+	const char *report;   /* NULL: none */
+	unsigned long events; /* there is room for, of ordinary calls */
 	bool json;
 	char **command;
 };
+
+/* Of --policy. */
+bool run_knows_policy(const char *policy);
 
 /*
  * The preload library's path: the one that BELFRY_PRELOAD names, or that of
@@ -25,12 +32,35 @@ int run_find_library(char path[PATH_MAX]);
 /* Says so in one line where the library cannot get under the command. */
 void run_check_command(const char *command);
 
-/* Shared counters; *path is what BELFRY_STATS takes.  NULL: said. */
-struct stats *run_share_stats(char *path, size_t size);
+/* Counters that a program shares with us. */
+struct run_counters {
+	struct stats *stats;
+	int fd;
+	char path[64]; /* what BELFRY_STATS takes */
+};
+
+/* New ones.  0 or said. */
+int run_share_stats(struct run_counters *counters);
+void run_unshare_stats(struct run_counters *counters);
 
 /* Puts the library and what it is to know in the environment.  0 or said. */
 int run_set_environment(const struct run_options *options, const char *library,
 			const char *stats_path);
+
+/* The files of --trace and --report, and what goes there. */
+struct run_record {
+	struct recording *recording; /* NULL: neither is asked for */
+	FILE *trace;
+	FILE *report;
+};
+
+/* Opens them, and tells the environment.  0 or said. */
+int run_record_begin(struct run_record *record,
+		     const struct run_options *options);
+
+/* Writes them, unless @stats is NULL: nothing ran.  0 or said. */
+int run_record_end(struct run_record *record, struct stats *stats,
+		   const struct run_options *options, int status);
 
 /*
  * Runs the command to its end and returns its exit status, 128 + N after

@@ -69,15 +69,32 @@ static struct stats *map_stats(int fd)
 	return stats;
 }
 
-struct stats *run_share_stats(char *path, size_t size)
+int run_share_stats(struct run_counters *counters)
 {
 	int fd = memfd_create("belfry-stats", MFD_CLOEXEC);
-	struct stats *stats = fd < 0 ? NULL : map_stats(fd);
 
-	if (!stats)
-		cli_fail("run", "no shared memory: %s", strerror(errno));
-	snprintf(path, size, "/proc/%d/fd/%d", (int)getpid(), fd);
-	return stats;
+	counters->stats = fd < 0 ? NULL : map_stats(fd);
+	if (!counters->stats)
+		return cli_fail("run", "no shared memory: %s", strerror(errno));
+	counters->fd = fd;
+	snprintf(counters->path, sizeof(counters->path), "/proc/%d/fd/%d",
+		 (int)getpid(), fd);
+	return CLI_OK;
+}
+
+void run_unshare_stats(struct run_counters *counters)
+{
+	munmap(counters->stats, sizeof(*counters->stats));
+	close(counters->fd);
+}
+
+/* As it is after an earlier run of ours. */
+static bool is_first(const char *library, const char *list)
+{
+	size_t length = strlen(library);
+
+	return list && !strncmp(list, library, length) &&
+	       (list[length] == ':' || !list[length]);
 }
 
 static int set_preload(const char *library)
@@ -91,6 +108,8 @@ static int set_preload(const char *library)
 				"LD_PRELOAD cannot hold '%s': move it to a"
 				" path without spaces and colons",
 				library);
+	if (is_first(library, others))
+		return CLI_OK;
 	if (asprintf(&value, "%s%s%s", library, others ? ":" : "",
 		     others ? others : "") < 0)
 		return cli_fail("run", "out of memory");

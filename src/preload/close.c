@@ -14,6 +14,7 @@
 #include "preload/fdtable.h"
 #include "preload/numbers.h"
 #include "preload/own.h"
+#include "preload/record.h"
 #include "preload/sys.h"
 #include "preload/vm.h"
 
@@ -24,11 +25,13 @@ static long close_known(int fd, struct object *obj)
 {
 	uint32_t key = obj->kind == OBJECT_VM ? STATS_CLOSE_VM :
 						STATS_CLOSE_VCPU;
+	struct record_who who = record_who(obj);
 	uint64_t start = stats_now();
 	long ret = sys_close(fd);
 
 	object_put(obj);
 	stats_record(config.stats, key, start, ret < 0);
+	record_close(who, key, start, ret);
 	return ret;
 }
 

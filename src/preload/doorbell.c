@@ -10,6 +10,7 @@
 #include "preload/config.h"
 #include "preload/doorbell.h"
 #include "preload/fdtable.h"
+#include "preload/record.h"
 #include "preload/sys.h"
 #include "preload/vm.h"
 
@@ -80,6 +81,7 @@ long doorbell_ioeventfd(int fd, void *arg, uint32_t *key)
 	if (!vm)
 		return sys_ioctl(fd, KVM_IOEVENTFD, arg);
 	ret = answer(&vm->vm, fd, &copy, arg);
+	record_doorbell(&vm->vm, &copy, ret);
 	object_put(vm);
 	return ret;
 }

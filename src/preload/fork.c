@@ -14,6 +14,7 @@
 #include "preload/fork.h"
 #include "preload/numbers.h"
 #include "preload/own.h"
+#include "preload/record.h"
 
 static void give_up(int fd)
 {
@@ -34,6 +35,7 @@ static void in_child(void)
 	fdtable_walk(0, INT_MAX, give_up);
 	fdtable_forget();
 	own_forget();
+	record_forked();
 	config.pid = getpid();
 }
 

@@ -6,6 +6,7 @@
 
 #include "preload/config.h"
 #include "preload/doorbell.h"
+#include "preload/record.h"
 #include "preload/run.h"
 #include "preload/sys.h"
 #include "preload/vm.h"
@@ -33,6 +34,7 @@ static long timed(int fd, uint32_t request, void *arg)
 	long ret = answer(fd, request, arg, &key);
 
 	stats_record(config.stats, key, start, ret < 0);
+	record_ioctl(fd, key, start, ret);
 	return ret;
 }
 

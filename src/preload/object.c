@@ -6,6 +6,7 @@
 
 #include "preload/object.h"
 #include "preload/own.h"
+#include "preload/record.h"
 #include "preload/vm.h"
 
 static pthread_mutex_t free_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -116,6 +117,7 @@ static void end_vm(struct object_vm *vm)
 	}
 	if (vm->fd >= 0)
 		own_close(vm->fd);
+	record_vm_end(vm);
 	pthread_mutex_destroy(&vm->lock);
 }
 

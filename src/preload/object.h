@@ -30,6 +30,7 @@ struct object;
 struct object_vm {
 	struct bf_front *front;	 /* NULL: everything passes through */
 	int fd;			 /* our own number of the VM, or -1 */
+	uint32_t number;	 /* in the recording, from 1; 0: none */
 	size_t page_size;	 /* of a vCPU's mapping */
 	_Atomic bool aside;	 /* no new doorbell is taken any more */
 	_Atomic bool changed;	 /* doorbell calls since the last KVM_RUN */
@@ -40,6 +41,7 @@ struct object_vm {
 struct object_vcpu {
 	struct object *vm;    /* counted */
 	struct kvm_run *page; /* NULL: exits are not looked at */
+	uint32_t id;	      /* as the VMM chose it; when recording */
 	struct stats_vcpu *stats;
 };
 

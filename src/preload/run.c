@@ -7,6 +7,7 @@
  */
 #include "preload/config.h"
 #include "preload/fdtable.h"
+#include "preload/record.h"
 #include "preload/run.h"
 #include "preload/sys.h"
 #include "preload/vm.h"
@@ -24,6 +25,7 @@ static void before_run(struct object_vm *vm)
 	atomic_store_explicit(&vm->changed, false, memory_order_relaxed);
 	bf_front_before_run(vm->front);
 	stats_record(config.stats, STATS_INSTALL, start, false);
+	record_install_time(vm, start);
 	vm_tell(vm);
 }
 
@@ -32,6 +34,7 @@ static bool was_ours(struct object_vm *vm, struct object_vcpu *vcpu)
 	if (!vcpu->page || !bf_front_exit(vm->front, vcpu->page))
 		return false;
 	atomic_fetch_add_explicit(&vcpu->stats->rings, 1, memory_order_relaxed);
+	record_exit(vcpu);
 	return true;
 }
 
@@ -59,7 +62,9 @@ long run_vcpu(int fd, void *arg)
 		stats_run(config.stats, &config.stats->vcpu[0]);
 		return sys_ioctl(fd, KVM_RUN, arg);
 	}
+	record_run_begins(&vcpu->vcpu);
 	ret = run_known(&vcpu->vcpu, fd, arg);
+	record_run_ends();
 	object_put(vcpu);
 	return ret;
 }

@@ -8,6 +8,7 @@
 #include "preload/fork.h"
 #include "preload/own.h"
 #include "preload/print.h"
+#include "preload/record.h"
 #include "preload/sys.h"
 #include "preload/vm.h"
 
@@ -38,6 +39,7 @@ __attribute__((constructor)) static void setup(void)
 	int saved_errno = errno;
 
 	config_load();
+	record_setup();
 	fork_setup();
 	if (!config.plain) {
 		grow_fd_table();

@@ -11,12 +11,26 @@
 
 #define relaxed memory_order_relaxed
 
+static uint64_t nanoseconds(const struct timespec *time)
+{
+	return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
+}
+
 uint64_t stats_now(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	return nanoseconds(&now);
+}
+
+/* The coarse clock moves once a tick. */
+uint64_t stats_tick(void)
+{
+	struct timespec tick;
+
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	return nanoseconds(&tick);
 }
 
 void stats_init(struct stats *stats)
@@ -54,7 +68,7 @@ static bool claim(struct stats_call *call, uint32_t key)
 	return old == key;
 }
 
-static struct stats_call *find_call(struct stats *stats, uint32_t key)
+struct stats_call *stats_call(struct stats *stats, uint32_t key)
 {
 	uint32_t first = (key * 2654435761u) >> 24;
 
@@ -81,7 +95,7 @@ void stats_record(struct stats *stats, uint32_t key, uint64_t start_ns,
 		  bool error)
 {
 	uint64_t ns = stats_now() - start_ns;
-	struct stats_call *call = find_call(stats, key);
+	struct stats_call *call = stats_call(stats, key);
 
 	if (!call) {
 		add(&stats->uncounted, 1);

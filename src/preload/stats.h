@@ -71,6 +71,12 @@ void stats_init(struct stats *stats);
 
 uint64_t stats_now(void);
 
+/* The kernel's tick in nanoseconds. */
+uint64_t stats_tick(void);
+
+/* The counters of @key; NULL when those of too many others are there. */
+struct stats_call *stats_call(struct stats *stats, uint32_t key);
+
 /* Counts one call that began at @start_ns and ends now. */
 void stats_record(struct stats *stats, uint32_t key, uint64_t start_ns,
 		  bool error);

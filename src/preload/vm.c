@@ -6,6 +6,7 @@
 #include "preload/config.h"
 #include "preload/fdtable.h"
 #include "preload/own.h"
+#include "preload/record.h"
 #include "preload/say.h"
 #include "preload/sys.h"
 #include "preload/vm.h"
@@ -98,6 +99,7 @@ long vm_create(int kvm_fd, void *arg)
 
 	if (fd >= 0 && config_is_owner())
 		learn_vm(kvm_fd, (int)fd);
+	record_vm((int)fd);
 	return fd;
 }
 
@@ -164,6 +166,7 @@ long vm_create_vcpu(int fd, void *arg)
 		return ret;
 	if (ret >= 0 && config_is_owner())
 		learn_vcpu(vm, (int)ret);
+	record_vcpu((int)ret, (uintptr_t)arg);
 	object_put(vm);
 	return ret;
 }

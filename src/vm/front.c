@@ -23,6 +23,7 @@
 #include "util.h"
 #include "vm/exit.h"
 #include "vm/front.h"
+#include "vm/watch.h"
 
 /* Has no name in the headers: accepted by the kernel, without effect. */
 #define IOEVENTFD_FLAG_FAST_MMIO (1U << 4)
@@ -214,6 +215,7 @@ static int install(struct bf_front *front, struct front_doorbell *d)
 {
 	int ret = kernel_doorbell(front, d, 0);
 
+	bf_watch_doorbell(front, &d->arg, ret);
 	set_state(front, d, ret ? FRONT_REFUSED : FRONT_INSTALLED);
 	if (ret)
 		front->stats.refused++;
@@ -462,6 +464,7 @@ static int register_zone(struct bf_front *front,
 	pthread_mutex_unlock(&front->lock);
 	if (!ret)
 		ret = kernel(front, KVM_REGISTER_COALESCED_MMIO, zone);
+	bf_watch_zone(front, zone, ret);
 	if (!ret)
 		return 0;
 	pthread_mutex_lock(&front->lock);

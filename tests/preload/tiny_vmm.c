@@ -187,6 +187,9 @@ static const struct {
 	{"plain-ioctl", scenario_plain_ioctl},
 	{"aside", scenario_aside},
 	{"killed", scenario_killed},
+	{"many-threads", scenario_many_threads},
+	{"irqchip", scenario_irqchip},
+	{"taken-back", scenario_taken_back},
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,413 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Traces, pages and comparisons as their user meets them.
+
+usage: test_report.py BELFRY TINY_VMM
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from html.parser import HTMLParser
+from pathlib import Path
+
+BELFRY, TINY_VMM = sys.argv[1:3]
+SANITIZED = bool(os.environ.get("BELFRY_SANITIZED"))
+HAVE_KVM = os.access("/dev/kvm", os.R_OK | os.W_OK)
+
+# Elements that have no end.
+VOID = {"meta", "link", "br", "img", "input"}
+
+
+def belfry(*args, **kwargs):
+    return subprocess.run([BELFRY, *args], stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=100, check=False,
+                          **kwargs)
+
+
+class Page(HTMLParser):
+    """Every element ends where it should; what the scripts hold."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.open = []
+        self.tags = []
+        self.ids = []
+        self.attributes = []
+        self.scripts = []
+        self.feed(text)
+        self.close()
+        assert not self.open, f"never ended: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        self.ids += [value for name, value in attrs if name == "id"]
+        if tag == "script":
+            self.scripts.append("")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1] == tag, (tag, self.open)
+        self.open.pop()
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "script":
+            self.scripts[-1] += data
+
+
+class WithFolder(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.folder = Path(holder.name)
+        self.trace_path = self.folder / "run.trace"
+        self.page_path = self.folder / "run.html"
+
+    def record(self, *args, options=()):
+        """Runs a command; its trace, and the same out of the page."""
+        self.done = belfry("run", "--trace", self.trace_path, "--report",
+                           self.page_path, *options, "--", *args)
+        trace = json.loads(self.trace_path.read_text())
+        self.page = Page(self.page_path.read_text())
+        self.assertEqual(json.loads(self.page.scripts[0]), trace)
+        return trace
+
+    def text(self):
+        done = belfry("report", self.trace_path, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+
+class Usage(WithFolder):
+    def check_line(self, status, *args):
+        done = belfry(*args, text=True)
+        self.assertEqual(done.returncode, status)
+        self.assertEqual(done.stdout, "")
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        return done.stderr
+
+    def test_bad_words(self):
+        self.check_line(2, "report")
+        self.check_line(2, "report", "a", "b")
+        self.check_line(2, "report", "--json", "a")
+        self.check_line(2, "run", "--trace")
+        self.check_line(2, "run", "--events", "x", "true")
+        self.check_line(2, "run", "--events", "1", "true")
+        self.check_line(2, "compare")
+        self.check_line(2, "compare", "-n", "0", "true")
+        self.check_line(2, "compare", "-n")
+        self.check_line(2, "compare", "--policy", "no-such-policy", "true")
+        self.check_line(2, "compare", "--goal", "0", "true")
+        self.check_line(2, "compare", "--goal", "0.5x", "true")
+
+    def test_help(self):
+        for command in "report", "compare":
+            done = belfry(command, "--help", text=True)
+            self.assertEqual(done.returncode, 0)
+            self.assertIn(f"belfry {command}", done.stdout)
+
+    def test_files_that_cannot_be_written(self):
+        for option in "--trace", "--report":
+            self.check_line(1, "run", option, "/nonexistent/file", "true")
+
+    def test_no_trace(self):
+        for text in ("", "{", '{"traceEvents": [', "[]", "null", "x",
+                     '{"traceEvents": []}', '{"traceEvents": 3}',
+                     '{"traceEvents": [], "belfry": {"version": 0}}',
+                     '{"traceEvents": [], "belfry": []}', '"' + "\0" * 9):
+            self.trace_path.write_text(text)
+            self.check_line(1, "report", str(self.trace_path))
+        self.check_line(1, "report", "/nonexistent/file")
+        self.check_line(1, "report", str(self.folder))
+
+    def test_trace_of_odd_parts(self):
+        """Right JSON of the right name, and nothing else as expected."""
+        for odd in 3, "x", None, [], {}, [None, 3, "x", [], {}]:
+            names = ("command", "calls", "doorbells", "left", "dropped",
+                     "saved", "first_run_us", "policy", "status")
+            about = {"version": 1, **{name: odd for name in names}}
+            self.trace_path.write_text(json.dumps(
+                {"traceEvents": [odd, {"args": odd},
+                                 {"args": {"stall": True}, "name": odd}],
+                 "belfry": about}))
+            self.text()
+
+
+@unittest.skipIf(SANITIZED, "a sanitized library cannot be preloaded")
+class WithoutKvm(WithFolder):
+    def test_no_call(self):
+        trace = self.record("true")
+        self.assertEqual(self.done.returncode, 0)
+        self.assertEqual(trace["traceEvents"], [])
+        self.assertEqual(trace["belfry"]["calls"], [])
+        self.assertIsNone(trace["belfry"]["first_run_us"])
+        self.assertIn("No KVM call.", self.text())
+
+    def test_page_is_self_contained(self):
+        self.record("true")
+        for name, value in self.page.attributes:
+            self.assertNotIn(name, ["src", "srcset", "action", "onload"])
+            if name == "href":
+                self.assertEqual(value, "data:,")
+        style = self.page_path.read_text()
+        for word in "http:", "https:", "@import", "url(":
+            self.assertNotIn(word, style.replace(
+                "http://www.w3.org/2000/svg", ""))
+
+    def test_page_has_what_its_script_looks_for(self):
+        self.record("true")
+        self.assertEqual(len(self.page.ids), len(set(self.page.ids)))
+        words = self.page.scripts[1].split('byId("')[1:]
+        for word in words:
+            self.assertIn(word.split('"')[0], self.page.ids)
+
+    def test_names_stay_names(self):
+        words = ["true", "</script><script>x()</script>", "<!--<script>",
+                 "&lt;\"'\\", "a\nb\x1b[2J", "\u20ac\U0001f514"]
+        trace = self.record(*words)
+        self.assertEqual(trace["belfry"]["command"], words)
+        self.assertEqual(self.page.tags.count("script"), 2)
+        self.assertNotIn("x()</script>", self.page_path.read_text())
+        self.assertNotIn("\x1b", self.text())
+
+    def test_bytes_that_are_no_text(self):
+        words = [b"a\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80",
+                 b"\xe2\x82", b"\xc3\xa9"]
+        trace = self.record("true", *words)
+        self.assertEqual(trace["belfry"]["command"][1],  "a\ufffd")
+        self.assertEqual(trace["belfry"]["command"][6], "\u00e9")
+        for word in trace["belfry"]["command"][2:6]:
+            self.assertEqual(set(word), {"\ufffd"})
+
+    def test_full_disk(self):
+        for option in "--trace", "--report":
+            done = belfry("run", option, "/dev/full", "true", text=True)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("cannot write /dev/full", done.stderr)
+
+    def test_compare_same(self):
+        done = belfry("compare", "-n", "2", "--json", "--", "sh", "-c",
+                      "echo said; exit 7", text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = {row["name"]: row for row in json.loads(done.stdout)}
+        self.assertNotIn("start to first KVM_RUN", rows)
+        exit_row = rows["start to exit"]
+        self.assertEqual(exit_row["unit"], "ms")
+        for way in "plain", "belfry":
+            self.assertGreater(exit_row[way], 0)
+            self.assertLessEqual(exit_row[way + "_min"], exit_row[way])
+            self.assertGreaterEqual(exit_row[way + "_max"], exit_row[way])
+        self.assertNotIn("goal", exit_row)
+
+    def test_compare_shows_output(self):
+        done = belfry("compare", "-n", "3", "--show-output", "echo", "said",
+                      text=True)
+        self.assertEqual(done.stderr, "said\n" * 6)
+        self.assertNotIn("said", done.stdout)
+
+    def test_compare_differs(self):
+        done = belfry("compare", "sh", "-c", '[ "$BELFRY_POLICY" = plain ]',
+                      text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stdout, "")
+        self.assertEqual(done.stderr, "belfry compare: exit statuses differ:"
+                         " plain ended with 0, first-run with 1\n")
+
+    def test_compare_nothing(self):
+        done = belfry("compare", "no-such-program", text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(len(done.stderr.splitlines()), 1)
+
+
+@unittest.skipIf(SANITIZED, "a sanitized library cannot be preloaded")
+@unittest.skipUnless(HAVE_KVM, "no /dev/kvm")
+class WithKvm(WithFolder):
+    def check_events(self, trace):
+        """What Chrome's format asks for, and what belfry adds."""
+        threads = {(event["pid"], event["tid"])
+                   for event in trace["traceEvents"]
+                   if event["ph"] == "M" and event["name"] == "thread_name"}
+        starts = []
+        for event in trace["traceEvents"]:
+            self.assertIn(event["ph"], "MXi")
+            self.assertIn((event["pid"], event["tid"]), threads)
+            self.assertIsInstance(event["name"], str)
+            self.assertIsInstance(event["args"], dict)
+            if event["ph"] == "M":
+                continue
+            starts.append(event["ts"])
+            if event["ph"] == "X":
+                self.assertGreaterEqual(event["dur"], 0)
+            else:
+                self.assertEqual(event["s"], "t")
+        self.assertEqual(starts, sorted(starts))
+
+    def events(self, trace, name):
+        return [event for event in trace["traceEvents"]
+                if event["name"] == name]
+
+    def test_two_vms(self):
+        trace = self.record(TINY_VMM, "two-vms")
+        self.check_events(trace)
+        self.assertEqual(self.done.returncode, 0)
+        for name in ("KVM_CREATE_VM", "KVM_CREATE_VCPU", "close(vm)",
+                     "close(vcpu)", "first KVM_RUN", "doorbell assigned",
+                     "doorbell installed"):
+            found = self.events(trace, name)
+            self.assertEqual([event["args"]["vm"] for event in found], [1, 2],
+                             name)
+        self.assertEqual([row["served"]
+                          for row in trace["belfry"]["doorbells"]],
+                         ["kernel", "kernel"])
+        for vm in trace["belfry"]["vms"]:
+            self.assertGreater(vm["ended_us"], vm["first_run_us"])
+        self.assertIn("VM 2 mmio 0x20000 +4", self.text())
+
+    def test_calls_match_histograms(self):
+        trace = self.record(TINY_VMM, "two-vms")
+        self.assertTrue(trace["belfry"]["calls"])
+        for call in trace["belfry"]["calls"]:
+            buckets = call["histogram"]
+            self.assertEqual(sum(count for _, _, count in buckets),
+                             call["calls"])
+            self.assertEqual(len(self.events(trace, call["name"])),
+                             call["calls"])
+            for start, end, _ in buckets:
+                self.assertLess(start, end)
+            self.assertLessEqual(call["p50_us"], call["p99_us"])
+            self.assertLessEqual(call["p99_us"], call["longest_us"])
+
+    def test_stalls_are_all_told(self):
+        trace = self.record(TINY_VMM, "two-vms")
+        calls = sum(call["stalls"] for call in trace["belfry"]["calls"])
+        events = [event for event in trace["traceEvents"]
+                  if event["args"].get("stall")]
+        left = sum(entry["stalls"] for entry in trace["belfry"]["left"])
+        self.assertLessEqual(abs(len(events) - calls), 1)  # one at 1 ms
+        self.assertEqual(left, len(events))
+        self.assertEqual(self.text().count("KVM_IOEVENTFD (assign) [us]"), 1)
+
+    def test_plain(self):
+        trace = self.record(TINY_VMM, "two-vms", options=["--plain"])
+        self.assertEqual(trace["belfry"]["policy"], "plain")
+        self.assertEqual(trace["belfry"]["saved"]["never_known"], 0)
+        self.assertEqual(len(trace["belfry"]["doorbells"]), 2)
+        self.assertFalse(self.events(trace, "doorbell installed"))
+
+    def test_refused_rings_here(self):
+        trace = self.record(TINY_VMM, "refused")
+        row, = trace["belfry"]["doorbells"]
+        self.assertEqual(row["rings"], 1000)
+        self.assertEqual(row["refused"], 1)
+        self.assertIn("refused", row["served"])
+        self.assertIsNotNone(row["first_ring_us"])
+        ring, = self.events(trace,
+                            "doorbell rung in user space, first time")
+        self.assertEqual(ring["args"]["address"], "0x20000")
+        runs = self.events(trace, "KVM_RUN")
+        self.assertEqual(sum(run["args"]["calls"] for run in runs), 1)
+
+    def test_strings_ring_by_element(self):
+        trace = self.record(TINY_VMM, "exits")
+        self.check_events(trace)
+        spaces = {row["space"] for row in trace["belfry"]["doorbells"]}
+        self.assertEqual(spaces, {"mmio", "pio"})
+
+    def test_killed(self):
+        trace = self.record(TINY_VMM, "taken-back")
+        self.check_events(trace)
+        self.assertEqual(self.done.returncode, 128 + 9)
+        self.assertEqual(trace["belfry"]["status"], 128 + 9)
+        self.assertEqual(trace["belfry"]["saved"]["never_known"], 3)
+        self.assertEqual(len(trace["belfry"]["doorbells"]), 3)
+        self.assertEqual(len(self.events(trace, "KVM_CREATE_VCPU")), 1)
+
+    def test_cut_off(self):
+        self.record(TINY_VMM, "two-vms")
+        whole = self.trace_path.read_bytes()
+        for part in 1, len(whole) // 2, len(whole) - 2:
+            self.trace_path.write_bytes(whole[:part])
+            done = belfry("report", self.trace_path, text=True)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(len(done.stderr.splitlines()), 1)
+            self.assertIn("cut off", done.stderr)
+
+    def test_many_threads(self):
+        trace = self.record(TINY_VMM, "many-threads",
+                            options=["--events", "32768"])
+        self.check_events(trace)
+        threads = self.events(trace, "thread_name")
+        self.assertEqual(len(threads), 81)
+        self.assertEqual(trace["belfry"]["dropped"]["events"], 0)
+        asked = [call for call in trace["belfry"]["calls"]
+                 if call["name"] == "KVM_CHECK_EXTENSION"]
+        self.assertEqual(len(self.events(trace, "KVM_CHECK_EXTENSION")),
+                         asked[0]["calls"])
+
+    def test_overflow_is_counted(self):
+        trace = self.record(TINY_VMM, "many-threads",
+                            options=["--events", "128"])
+        dropped = trace["belfry"]["dropped"]["events"]
+        told = [event for event in trace["traceEvents"]
+                if event["ph"] == "X" and event["cat"] != "run"]
+        calls = sum(call["calls"] for call in trace["belfry"]["calls"])
+        self.assertEqual(len(told) + dropped, calls)
+        self.assertGreater(dropped, 80 * 200 / 2)
+        self.assertEqual(len(self.events(trace, "close(vm)")), 1)
+        self.assertIn(f"No room: {dropped} events", self.text())
+
+    def test_irqchip_stands_apart(self):
+        trace = self.record(TINY_VMM, "irqchip")
+        memory = self.events(trace, "KVM_SET_USER_MEMORY_REGION")
+        self.assertEqual(len(memory), 2)
+        if not memory[1]["args"].get("stall"):
+            self.skipTest("this kernel did not stall")
+        self.assertEqual(memory[1]["args"]["behind"], "KVM_CREATE_IRQCHIP")
+        self.assertEqual([entry["irqchip"]
+                          for entry in trace["belfry"]["left"]
+                          if entry["behind"]], [True])
+
+    def test_children_are_processes(self):
+        trace = self.record(TINY_VMM, "fork")
+        self.check_events(trace)
+        self.assertEqual(len(self.events(trace, "process_name")), 2)
+        self.assertEqual(len(trace["belfry"]["vms"]), 2)
+
+    def test_programs_that_share(self):
+        for scenario in "threads", "vfork", "death", "kick", "aside":
+            self.check_events(self.record(TINY_VMM, scenario))
+
+    def test_same_as_without(self):
+        for scenario in "exits", "two-vms", "numbers", "fork":
+            alone = subprocess.run([TINY_VMM, scenario], timeout=60,
+                                   capture_output=True, check=False)
+            self.record(TINY_VMM, scenario)
+            self.assertEqual(self.done.stdout, alone.stdout)
+
+    def test_compare(self):
+        done = belfry("compare", "-n", "2", "--goal", "1000", "--json",
+                      TINY_VMM, "two-vms", text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = {row["name"]: row for row in json.loads(done.stdout)}
+        self.assertEqual(list(rows), ["start to first KVM_RUN",
+                                      "in stalled ioctls", "stalled ioctls",
+                                      "start to exit"])
+        first = rows["start to first KVM_RUN"]
+        self.assertEqual(first["goal"], "<= 1000 x plain")
+        self.assertIs(first["met"], True)
+        self.assertAlmostEqual(first["ratio"],
+                               first["plain"] / first["belfry"], places=2)
+
+    def test_compare_table(self):
+        done = belfry("compare", "-n", "1", TINY_VMM, "two-vms", text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("start to first KVM_RUN [ms]", done.stdout)
+        self.assertEqual(done.stderr, "")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
