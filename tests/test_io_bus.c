@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "belfry/io_bus.h"
+#include "belfry/io_txn.h"
 #include "util.h"
 
 static struct bf_io_bus *bus;
@@ -531,6 +532,29 @@ static void test_handler_reconfigures_its_bus(void **state)
 	assert_int_equal(bf_io_remove_range(bus, self), 0);
 }
 
+static void count_done(void *opaque)
+{
+	__atomic_fetch_add((int *)opaque, 1, __ATOMIC_RELEASE);
+}
+
+/* Whom a removal that was given up would have told, the next one does not. */
+static void test_given_up_removal_tells_nobody(void **state)
+{
+	struct device device = {0};
+	struct bf_io_range *range;
+	struct bf_io_txn *txn;
+	int done = 0;
+
+	assert_int_equal(add_range(0x1000, 8, &device_ops, &device, &range), 0);
+	assert_int_equal(bf_io_txn_begin(bus, &txn), 0);
+	assert_int_equal(bf_io_txn_remove_range(txn, range, count_done, &done),
+			 0);
+	bf_io_txn_abort(txn);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x1000, 1, 4), 0);
+	assert_int_equal(bf_io_remove_range(bus, range), 0);
+	assert_int_equal(done, 0);
+}
+
 /* A handler that sleeps until it is told to go on. */
 struct sleeper {
 	int inside;
@@ -684,6 +708,7 @@ int main(void)
 		BUS_TEST(test_doorbell_wins_over_range),
 		BUS_TEST(test_many_ranges),
 		BUS_TEST(test_handler_reconfigures_its_bus),
+		BUS_TEST(test_given_up_removal_tells_nobody),
 		BUS_TEST(test_removals_and_a_sleeping_handler),
 		BUS_TEST(test_exactly_once_while_removed),
 	};

@@ -68,6 +68,13 @@ int bf_io_txn_begin(struct bf_io_bus *bus, struct bf_io_txn **txnp)
 	return 0;
 }
 
+/* Whom this removal would have told, another one must not. */
+static void let_stay(struct bf_removal *removal)
+{
+	removal->txn = NULL;
+	removal->done = NULL;
+}
+
 void bf_io_txn_abort(struct bf_io_txn *txn)
 {
 	size_t i;
@@ -78,7 +85,7 @@ void bf_io_txn_abort(struct bf_io_txn *txn)
 		if (txn->ops[i].kind == OP_ADD)
 			free_object(&txn->ops[i]);
 		else
-			removal_of(&txn->ops[i])->txn = NULL;
+			let_stay(removal_of(&txn->ops[i]));
 	}
 	free_txn(txn);
 }
