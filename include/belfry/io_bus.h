@@ -16,7 +16,9 @@
  * Accesses are answered under SRCU (belfry/srcu.h): they take no lock, never
  * wait for a thread that changes the bus, and handlers may sleep.  Each access
  * sees one state of the bus from its beginning to its end, all its parts; a
- * change is seen whole or not at all.
+ * change is seen whole or not at all.  (Two removals an access under way may
+ * see between its parts: bf_io_remove_doorbell(), which does not wait for it,
+ * and any for which there is no memory left.)
  *
  * Changing the bus never waits for accesses, except where a removal is asked
  * to.  Several changes at once, all or nothing: belfry/io_txn.h.  A change
@@ -113,8 +115,8 @@ struct bf_io_doorbell_desc {
 	uint32_t len;	    /* 0 (any length), 1, 2, 4 or 8 */
 	uint16_t space;	    /* enum bf_io_space */
 	bool wildcard;	    /* any data: datamatch is ignored */
-	int eventfd;	    /* += 1 at each hit; the bus keeps a duplicate,
-			       one for all doorbells of the same eventfd.
+	int eventfd;	    /* += 1 at each hit; the bus keeps a duplicate, as
+			       a rule one for all doorbells of this number.
 			       Ignored where there is @ring */
 	bf_io_ring_fn ring; /* called at each hit, with @opaque; NULL: eventfd */
 	void *opaque;	    /* the caller's, see bf_io_doorbell_opaque() */
@@ -154,7 +156,7 @@ struct bf_io_party {
 	uint16_t space;
 	bool wildcard;
 	uint64_t addr;
-	uint64_t size; /* a doorbell's length; 0 for all of the space */
+	uint64_t size; /* a doorbell's length; a range of 2^64 has 0 */
 	uint64_t datamatch;
 	char name[32];
 };
@@ -178,7 +180,7 @@ int bf_io_bus_create(struct bf_io_bus **busp, const char *name);
  * bf_io_bus_destroy - free a bus and all that is registered on it
  * @bus: no call on it is under way in any thread; NULL does nothing
  *
- * May sleep until removals of this bus are complete, their functions called.
+ * Completes removals that are not yet, whose functions it calls or waits for.
  * Handlers are not called again.  Not from a handler of the same bus.
  */
 void bf_io_bus_destroy(struct bf_io_bus *bus);
@@ -186,7 +188,8 @@ void bf_io_bus_destroy(struct bf_io_bus *bus);
 /**
  * bf_io_access - answer one access
  * @bus: the bus
- * @access: what; a read's data is written only when the answer is 0
+ * @access: what; a read's data is the answer when that is 0, and otherwise
+ *          what a handler that refused left there
  *
  * Returns 0 when a doorbell, a zone or a handler took it, -EOPNOTSUPP when
  * nobody did, -EINVAL for a length of 0 or above BF_IO_MAX_LEN or an unknown
@@ -195,10 +198,10 @@ void bf_io_bus_destroy(struct bf_io_bus *bus);
  * doorbell of length 0 at its address.
  *
  * Takes no lock (a zone's ring has one of its own), waits for no other thread;
- * sleeps only where a handler does.  Allocates nothing, but for a counter at
- * a thread's first access while counting is on (belfry/io_stats.h).  errno is
- * kept.  An access by anyone who learned of a registration's return, by
- * whatever means, sees that registration.
+ * sleeps only where a handler does.  Allocates nothing, but for the counters
+ * of a thread that uses an entry for the first time while counting is on
+ * (belfry/io_stats.h).  errno is kept.  An access by anyone who learned of a
+ * registration's return, by whatever means, sees that registration.
  */
 int bf_io_access(struct bf_io_bus *bus, const struct bf_io_access *access);
 

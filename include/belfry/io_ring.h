@@ -63,7 +63,7 @@ struct bf_io_ring_desc {
  * @desc: what; NULL means all zero
  *
  * Returns 0; -EINVAL: too many entries, an unknown wake, no eventfd; -EBADF:
- * the eventfd is not open; -ENOMEM, -EMFILE.  Does not block.
+ * the eventfd is not open; -ENOMEM, -EMFILE, -ENFILE.  Does not block.
  */
 int bf_io_ring_create(struct bf_io_ring **ringp,
 		      const struct bf_io_ring_desc *desc);

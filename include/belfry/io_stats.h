@@ -7,8 +7,9 @@
  *
  * Where <sys/sdt.h> was there at build time, the provider "belfry" has the
  * probes (for bpftrace, perf, systemtap)
- *   io_dispatch(bus, space, addr, len, write)  an access that a range takes
- *   io_miss(bus, space, addr, len, write)      one that nobody takes
+ *   io_dispatch(bus, kind, space, addr, len, write)
+ *						an access is offered to an entry
+ *   io_miss(bus, space, addr, len, write)      nobody took it
  *   io_register(bus, kind, space, addr, size)  an addition, a move's too
  *   io_remove(bus, kind, space, addr, size)    a removal, a move's too
  *   io_removed(bus, kind, object)              a removal is complete

@@ -48,27 +48,36 @@ bool bf_io_in_consumer(const struct bf_io_bus *bus)
 }
 
 /* A write that need not be handled now. */
-static bool take_write(struct bf_io_bus *bus, const struct bf_io_state *state,
+static bool take_write(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		       const struct bf_io_access *access)
 {
-	if (state->doorbells[access->space] &&
-	    bf_doorbell_ring(bus, state, access))
+	if (roots->doorbells && bf_doorbell_ring(bus, roots, access))
 		return true;
-	return state->zones[access->space] && bf_zone_write(state, access);
+	return roots->zones && bf_zone_write(bus, roots, access);
 }
 
 /* One part, in a section of the bus: 0 or -EOPNOTSUPP. */
-static int offer(struct bf_io_bus *bus, const struct bf_io_state *state,
+static int offer(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		 const struct bf_io_access *access)
 {
 	int ret;
 
-	if (access->write && take_write(bus, state, access))
+	if (access->write && take_write(bus, roots, access))
 		return 0;
-	ret = bf_range_access(bus, state, access);
+	ret = bf_range_access(bus, roots, access);
 	if (unlikely(ret))
-		PROBE_ACCESS(io_miss, bus, access);
+		PROBE_MISS(bus, access);
 	return ret;
+}
+
+/* Taken once, in a section: all that the access will see. */
+static const struct bf_io_roots *roots_for(struct bf_io_bus *bus,
+					   const struct bf_io_access *access)
+{
+	const struct bf_io_state *state =
+		srcu_dereference(bus->state, &bus->srcu);
+
+	return &state->space[access->space];
 }
 
 static bool is_sound(const struct bf_io_access *access)
@@ -83,14 +92,14 @@ int bf_io_access(struct bf_io_bus *bus, const struct bf_io_access *access)
 	if (!is_sound(access) || access->len > BF_IO_MAX_LEN)
 		return -EINVAL;
 	idx = srcu_read_lock(&bus->srcu);
-	ret = offer(bus, srcu_dereference(bus->state, &bus->srcu), access);
+	ret = offer(bus, roots_for(bus, access), access);
 	srcu_read_unlock(&bus->srcu, idx);
 	return ret;
 }
 
 /* In parts of 8 bytes until nobody takes one; returns how many were taken. */
 static uint32_t offer_parts(struct bf_io_bus *bus,
-			    const struct bf_io_state *state,
+			    const struct bf_io_roots *roots,
 			    const struct bf_io_access *access)
 {
 	struct bf_io_access part = *access;
@@ -102,7 +111,7 @@ static uint32_t offer_parts(struct bf_io_bus *bus,
 		part.len = access->len - done;
 		if (part.len > BF_IO_MAX_LEN)
 			part.len = BF_IO_MAX_LEN;
-		if (part.addr < access->addr || offer(bus, state, &part))
+		if (part.addr < access->addr || offer(bus, roots, &part))
 			break;
 	}
 	return done;
@@ -117,25 +126,24 @@ int bf_io_access_long(struct bf_io_bus *bus, const struct bf_io_access *access,
 	if (!is_sound(access))
 		return -EINVAL;
 	idx = srcu_read_lock(&bus->srcu);
-	taken = offer_parts(bus, srcu_dereference(bus->state, &bus->srcu),
-			    access);
+	taken = offer_parts(bus, roots_for(bus, access), access);
 	srcu_read_unlock(&bus->srcu, idx);
 	*done += taken;
 	return taken == access->len ? 0 : -EOPNOTSUPP;
 }
 
 static int offer_elements(struct bf_io_bus *bus,
-			  const struct bf_io_state *state,
+			  const struct bf_io_roots *roots,
 			  const struct bf_io_access *access, uint32_t count)
 {
 	struct bf_io_access element = *access;
 	uint32_t i;
 
-	if (!count || offer(bus, state, access))
+	if (!count || offer(bus, roots, access))
 		return -EOPNOTSUPP;
 	for (i = 1; i < count; i++) {
 		element.data = (char *)element.data + element.len;
-		if (offer(bus, state, &element) && !element.write)
+		if (offer(bus, roots, &element) && !element.write)
 			memset(element.data, 0, element.len);
 	}
 	return 0;
@@ -149,8 +157,7 @@ int bf_io_access_string(struct bf_io_bus *bus,
 	if (!is_sound(access) || access->len > BF_IO_MAX_LEN)
 		return -EINVAL;
 	idx = srcu_read_lock(&bus->srcu);
-	ret = offer_elements(bus, srcu_dereference(bus->state, &bus->srcu),
-			     access, count);
+	ret = offer_elements(bus, roots_for(bus, access), access, count);
 	srcu_read_unlock(&bus->srcu, idx);
 	return ret;
 }

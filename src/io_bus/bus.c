@@ -97,19 +97,16 @@ static int free_zone(void *opaque, struct bf_span span, void *region)
 	return 0;
 }
 
-static void free_entries(struct bf_io_state *state, unsigned int space)
+static void free_entries(struct bf_io_roots *roots)
 {
-	bf_bells_free(state->doorbells[space], bf_doorbell_free);
-	bf_span_each(state->zones[space], free_zone, NULL);
-	bf_span_free(state->zones[space]);
-	bf_span_each(state->ranges[space], free_range, NULL);
-	bf_span_free(state->ranges[space]);
+	bf_bells_free(roots->doorbells, bf_doorbell_free);
+	bf_span_each(roots->zones, free_zone, NULL);
+	bf_span_free(roots->zones);
+	bf_span_each(roots->ranges, free_range, NULL);
+	bf_span_free(roots->ranges);
 }
 
-/*
- * Removals that complete on the one domain may go on to the other: a doorbell
- * is freed when neither looks at it.  Callbacks may queue more.
- */
+/* A function that is told of a removal may make another. */
 void bf_io_bus_destroy(struct bf_io_bus *bus)
 {
 	unsigned int space;
@@ -121,7 +118,7 @@ void bf_io_bus_destroy(struct bf_io_bus *bus)
 	while (cleanup_srcu_struct(&bus->srcu));
 	cleanup_srcu_struct(&bus->signals);
 	for (space = 0; space < BF_IO_SPACES; space++)
-		free_entries(bus->state, space);
+		free_entries(&bus->state->space[space]);
 	bf_eventfd_pool_destroy(&bus->eventfds);
 	pthread_mutex_destroy(&bus->lock);
 	bus_free(bus);

@@ -16,13 +16,18 @@
 #include "io_bus/span_tree.h"
 #include "io_bus/trie.h"
 
+/* What is registered in a space; half a cache line. */
+struct bf_io_roots {
+	uintptr_t doorbells; /* a trie of struct bf_bell_addr */
+	struct bf_span_node *zones;
+	struct bf_span_node *ranges;
+	bool counting; /* the same in all spaces */
+};
+
 struct bf_io_state {
+	struct bf_io_roots space[BF_IO_SPACES];
 	struct srcu_head head;
 	struct bf_node *replaced; /* by the next state; free them together */
-	bool counting;
-	uintptr_t doorbells[BF_IO_SPACES]; /* tries of struct bf_bell_addr */
-	struct bf_span_node *zones[BF_IO_SPACES];
-	struct bf_span_node *ranges[BF_IO_SPACES];
 };
 
 struct bf_io_bus {
@@ -50,6 +55,9 @@ struct bf_change {
 int bf_change_begin(struct bf_change *change, struct bf_io_bus *bus);
 void bf_change_commit(struct bf_change *change);
 void bf_change_abort(struct bf_change *change);
+
+/* One more state, if only by what was cleared in place; bus locked. */
+void bf_change_counts(struct bf_io_bus *bus);
 
 /*
  * bus.c: calls fn when all accesses under way are over: at once where there

@@ -27,12 +27,17 @@ int bf_change_begin(struct bf_change *change, struct bf_io_bus *bus)
 	return 0;
 }
 
+void bf_change_counts(struct bf_io_bus *bus)
+{
+	__atomic_store_n(&bus->changes, bus->changes + 1, __ATOMIC_RELAXED);
+}
+
 void bf_change_commit(struct bf_change *change)
 {
 	struct bf_io_bus *bus = change->bus;
 	struct bf_io_state *old = bus->state;
 
-	__atomic_store_n(&bus->changes, change->edit.stamp, __ATOMIC_RELAXED);
+	bf_change_counts(bus);
 	old->replaced = bf_edit_end(&change->edit);
 	/* Release: who loads the state sees the nodes and what they lead to. */
 	srcu_assign_pointer(bus->state, change->state);

@@ -44,7 +44,7 @@ static struct bf_io_doorbell *hit(const struct bf_bell_addr *at,
 		return doorbell;
 	i = bf_bell_length(access->len);
 	doorbell = __atomic_load_n(&at->wild[i], __ATOMIC_CONSUME);
-	if (doorbell || !at->matches[i])
+	if (doorbell)
 		return doorbell;
 	return bf_bell_match(at, access->len, access_value(access));
 }
@@ -87,22 +87,22 @@ static void consume_counted(const struct bf_io_bus *bus,
  * the doorbell before it was removed either is in this section when the
  * removal waits for it, or enters later and sees it dead.
  */
-bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_state *state,
+bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		      const struct bf_io_access *access)
 {
-	const struct bf_bell_addr *at =
-		bf_bell_addr(state, access->space, access->addr);
+	const struct bf_bell_addr *at = bf_bell_addr(roots, access->addr);
 	struct bf_io_doorbell *doorbell = at ? hit(at, access) : NULL;
 	bool dead;
 	int idx;
 
 	if (!doorbell)
 		return false;
+	PROBE_DISPATCH(bus, BF_IO_DOORBELL, access);
 	idx = srcu_read_lock(&bus->signals);
 	dead = __atomic_load_n(&doorbell->dead, __ATOMIC_RELAXED);
 	if (!dead) {
 		__atomic_fetch_add(&doorbell->rung, 1, __ATOMIC_RELAXED);
-		if (unlikely(state->counting))
+		if (unlikely(roots->counting))
 			consume_counted(bus, doorbell, access);
 		else
 			consume(bus, doorbell, access);
@@ -169,21 +169,24 @@ int bf_doorbell_new(struct bf_io_bus *bus,
 		    const struct bf_eventfd_check *check,
 		    struct bf_io_doorbell **doorbellp)
 {
+	struct bf_shared_eventfd *eventfd = NULL;
 	struct bf_io_doorbell *doorbell;
 	int ret = check_desc(desc);
 
 	if (ret)
 		return ret;
-	doorbell = calloc(1, sizeof(*doorbell));
-	if (!doorbell)
-		return -ENOMEM;
 	if (!desc->ring)
 		ret = bf_eventfd_share(&bus->eventfds, desc->eventfd, check,
-				       &doorbell->eventfd);
-	if (ret) {
-		free(doorbell);
+				       &eventfd);
+	if (ret)
 		return ret;
+	doorbell = calloc(1, sizeof(*doorbell));
+	if (!doorbell) {
+		if (eventfd)
+			bf_eventfd_unshare(&bus->eventfds, eventfd);
+		return -ENOMEM;
 	}
+	doorbell->eventfd = eventfd;
 	doorbell->addr = desc->addr;
 	doorbell->space = desc->space;
 	doorbell->len = desc->len;
@@ -191,6 +194,7 @@ int bf_doorbell_new(struct bf_io_bus *bus,
 	doorbell->ring = desc->ring;
 	doorbell->opaque = desc->opaque;
 	doorbell->datamatch = desc->wildcard ? 0 : desc->datamatch;
+	doorbell->match.hash = bf_trie_hash(doorbell->datamatch);
 	doorbell->removal.bus = bus;
 	doorbell->removal.free = removed;
 	*doorbellp = doorbell;
@@ -320,6 +324,7 @@ static void unpublish(struct bf_io_bus *bus,
 		return;
 	pthread_mutex_lock(&bus->lock);
 	bf_bell_clear(bus->state, doorbell);
+	bf_change_counts(bus);
 	pthread_mutex_unlock(&bus->lock);
 }
 

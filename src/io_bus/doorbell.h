@@ -57,8 +57,8 @@ static inline bool bf_bell_is_length(uint32_t len)
 }
 
 /* doorbell_table.c: what is there, in a section or with the bus locked. */
-struct bf_bell_addr *bf_bell_addr(const struct bf_io_state *state,
-				  uint16_t space, uint64_t addr);
+struct bf_bell_addr *bf_bell_addr(const struct bf_io_roots *roots,
+				  uint64_t addr);
 struct bf_io_doorbell *bf_bell_match(const struct bf_bell_addr *at,
 				     uint32_t len, uint64_t value);
 struct bf_io_doorbell *bf_bell_find(const struct bf_io_state *state,
@@ -87,7 +87,7 @@ int bf_bell_each(const struct bf_bell_addr *at,
 void bf_bells_free(uintptr_t root, void (*fn)(struct bf_io_doorbell *doorbell));
 
 /* doorbell.c; in a section of the bus: true when a doorbell took the write. */
-bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_state *state,
+bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		      const struct bf_io_access *access);
 
 /* bf_eventfd_check() */

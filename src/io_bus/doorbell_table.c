@@ -16,11 +16,11 @@ static struct bf_io_doorbell *bell_of(struct bf_trie_entry *entry)
 	return container_of(entry, struct bf_io_doorbell, match);
 }
 
-struct bf_bell_addr *bf_bell_addr(const struct bf_io_state *state,
-				  uint16_t space, uint64_t addr)
+struct bf_bell_addr *bf_bell_addr(const struct bf_io_roots *roots,
+				  uint64_t addr)
 {
 	struct bf_trie_entry *entry =
-		bf_trie_find(&state->doorbells[space], bf_trie_hash(addr));
+		bf_trie_find(&roots->doorbells, bf_trie_hash(addr));
 
 	return entry ? addr_of(entry) : NULL;
 }
@@ -48,7 +48,7 @@ struct bf_io_doorbell *bf_bell_find(const struct bf_io_state *state,
 	if (desc->space >= BF_IO_SPACES ||
 	    (desc->len && !bf_bell_is_length(desc->len)))
 		return NULL;
-	at = bf_bell_addr(state, desc->space, desc->addr);
+	at = bf_bell_addr(&state->space[desc->space], desc->addr);
 	if (!at)
 		return NULL;
 	if (desc->wildcard)
@@ -103,6 +103,11 @@ struct bf_io_party bf_bell_party(const struct bf_io_doorbell *doorbell)
 	};
 }
 
+static struct bf_io_roots *roots_of(struct bf_change *change, uint16_t space)
+{
+	return &change->state->space[space];
+}
+
 static struct bf_bell_addr *new_addr(struct bf_change *change, uint16_t space,
 				     uint64_t addr)
 {
@@ -112,7 +117,7 @@ static struct bf_bell_addr *new_addr(struct bf_change *change, uint16_t space,
 		return NULL;
 	at->addr = addr;
 	at->entry.hash = bf_trie_hash(addr);
-	return bf_trie_add(&change->edit, &change->state->doorbells[space],
+	return bf_trie_add(&change->edit, &roots_of(change, space)->doorbells,
 			   &at->entry) ?
 		       NULL :
 		       at;
@@ -127,7 +132,8 @@ static struct bf_bell_addr *own_addr(struct bf_change *change, uint16_t space,
 	at = bf_edit_copy(&change->edit, &at->node, sizeof(*at));
 	if (!at)
 		return NULL;
-	return bf_trie_replace(&change->edit, &change->state->doorbells[space],
+	return bf_trie_replace(&change->edit,
+			       &roots_of(change, space)->doorbells,
 			       &at->entry) ?
 		       NULL :
 		       at;
@@ -140,7 +146,6 @@ static int put(struct bf_change *change, struct bf_bell_addr *at,
 		*wild_slot(at, doorbell->len) = doorbell;
 		return 0;
 	}
-	doorbell->match.hash = bf_trie_hash(doorbell->datamatch);
 	return bf_trie_add(&change->edit,
 			   &at->matches[bf_bell_length(doorbell->len)],
 			   &doorbell->match);
@@ -150,7 +155,7 @@ int bf_bell_add(struct bf_change *change, struct bf_io_doorbell *doorbell,
 		struct bf_io_conflict *conflict)
 {
 	struct bf_bell_addr *at =
-		bf_bell_addr(change->state, doorbell->space, doorbell->addr);
+		bf_bell_addr(roots_of(change, doorbell->space), doorbell->addr);
 	const struct bf_io_doorbell *other = at ? collision(at, doorbell) :
 						  NULL;
 
@@ -179,9 +184,9 @@ static bool is_empty(const struct bf_bell_addr *at)
 int bf_bell_remove(struct bf_change *change,
 		   const struct bf_io_doorbell *doorbell)
 {
-	uintptr_t *root = &change->state->doorbells[doorbell->space];
+	uintptr_t *root = &roots_of(change, doorbell->space)->doorbells;
 	struct bf_bell_addr *at =
-		bf_bell_addr(change->state, doorbell->space, doorbell->addr);
+		bf_bell_addr(roots_of(change, doorbell->space), doorbell->addr);
 
 	at = own_addr(change, doorbell->space, at);
 	if (!at)
@@ -203,7 +208,7 @@ void bf_bell_clear(struct bf_io_state *state,
 		   const struct bf_io_doorbell *doorbell)
 {
 	struct bf_bell_addr *at =
-		bf_bell_addr(state, doorbell->space, doorbell->addr);
+		bf_bell_addr(&state->space[doorbell->space], doorbell->addr);
 
 	if (!doorbell->wildcard)
 		bf_trie_clear(&at->matches[bf_bell_length(doorbell->len)],
@@ -241,7 +246,9 @@ int bf_bell_each(const struct bf_bell_addr *at,
 	for (i = 0; i < BF_BELL_LENGTHS && !ret; i++) {
 		wild = __atomic_load_n(&at->wild[i], __ATOMIC_CONSUME);
 		ret = wild ? fn(opaque, wild) :
-			     bf_trie_each(at->matches[i], visit_match, &visit);
+			     bf_trie_each(__atomic_load_n(&at->matches[i],
+							  __ATOMIC_CONSUME),
+					  visit_match, &visit);
 	}
 	return ret;
 }

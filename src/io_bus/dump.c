@@ -90,16 +90,15 @@ static int add_addr(void *opaque, struct bf_trie_entry *entry)
 	return bf_bell_each(at, add_doorbell, lines);
 }
 
-static int gather(const struct bf_io_state *state, unsigned int space,
-		  struct lines *lines)
+static int gather(const struct bf_io_roots *roots, struct lines *lines)
 {
 	int ret;
 
-	ret = bf_span_each(state->ranges[space], add_region, lines);
+	ret = bf_span_each(roots->ranges, add_region, lines);
 	if (!ret)
-		ret = bf_span_each(state->zones[space], add_region, lines);
+		ret = bf_span_each(roots->zones, add_region, lines);
 	if (!ret)
-		ret = bf_trie_each(state->doorbells[space], add_addr, lines);
+		ret = bf_trie_each(roots->doorbells, add_addr, lines);
 	return ret;
 }
 
@@ -206,7 +205,7 @@ static int dump_space(const struct bf_io_state *state, unsigned int space,
 {
 	struct lines lines = {0};
 	char buf[16];
-	int ret = gather(state, space, &lines);
+	int ret = gather(&state->space[space], &lines);
 
 	if (!ret && lines.count) {
 		fprintf(out, "  %s\n", bf_io_space_name((uint16_t)space, buf));

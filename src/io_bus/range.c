@@ -29,7 +29,7 @@ static int call_counted(struct bf_io_range *range, uint64_t offset,
 	return ret;
 }
 
-int bf_range_access(struct bf_io_bus *bus, const struct bf_io_state *state,
+int bf_range_access(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		    const struct bf_io_access *access)
 {
 	struct bf_io_frame frame;
@@ -38,14 +38,13 @@ int bf_range_access(struct bf_io_bus *bus, const struct bf_io_state *state,
 	uint64_t first;
 	int ret;
 
-	region = bf_span_find(state->ranges[access->space], access->addr,
-			      access->len, &first);
+	region = bf_span_find(roots->ranges, access->addr, access->len, &first);
 	if (!region)
 		return -EOPNOTSUPP;
-	PROBE_ACCESS(io_dispatch, bus, access);
+	PROBE_DISPATCH(bus, BF_IO_RANGE, access);
 	range = container_of(region, struct bf_io_range, region);
 	bf_io_enter(&frame, bus, false);
-	ret = unlikely(state->counting) ?
+	ret = unlikely(roots->counting) ?
 		      call_counted(range, access->addr - first, access) :
 		      call_ops(range, access->addr - first, access);
 	bf_io_leave(&frame);

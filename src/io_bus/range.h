@@ -14,7 +14,7 @@ struct bf_io_range {
 };
 
 /* In a section of the bus: 0, or -EOPNOTSUPP: nobody took it. */
-int bf_range_access(struct bf_io_bus *bus, const struct bf_io_state *state,
+int bf_range_access(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		    const struct bf_io_access *access);
 
 /* Checked and made, not published; 0, -EINVAL, -ENOMEM. */

@@ -36,8 +36,9 @@ int bf_region_span_at(const struct bf_region *region, uint64_t addr,
 static struct bf_span_node **root_of(struct bf_io_state *state,
 				     const struct bf_region *region)
 {
-	return region->kind == BF_IO_ZONE ? &state->zones[region->space] :
-					    &state->ranges[region->space];
+	struct bf_io_roots *roots = &state->space[region->space];
+
+	return region->kind == BF_IO_ZONE ? &roots->zones : &roots->ranges;
 }
 
 struct bf_io_party bf_region_party(const struct bf_region *region)
@@ -117,5 +118,6 @@ void bf_region_unpublish(struct bf_io_bus *bus, const struct bf_region *region)
 		return;
 	pthread_mutex_lock(&bus->lock);
 	bf_span_clear(*root_of(bus->state, region), region->span.first);
+	bf_change_counts(bus);
 	pthread_mutex_unlock(&bus->lock);
 }

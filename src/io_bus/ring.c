@@ -6,6 +6,7 @@
  * checked.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,15 @@ static uint32_t kernel_size(void)
 			  sizeof(struct kvm_coalesced_mmio));
 }
 
+/* For good: whoever shares it could otherwise cut it off below our feet. */
+static int set_size(int fd, size_t size)
+{
+	if (ftruncate(fd, (off_t)size))
+		return -1;
+	return fcntl(fd, F_ADD_SEALS,
+		     F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+}
+
 static int map_memory(struct bf_io_ring *ring)
 {
 	void *memory;
@@ -63,11 +73,11 @@ static int map_memory(struct bf_io_ring *ring)
 
 	ring->bytes = stamps_offset(ring->size) +
 		      ring->size * sizeof(ring->stamps[0]);
-	ring->fd = memfd_create("belfry-ring", MFD_CLOEXEC);
+	ring->fd = memfd_create("belfry-ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (ring->fd < 0)
 		return -errno;
 	memory = MAP_FAILED;
-	if (!ftruncate(ring->fd, (off_t)ring->bytes))
+	if (!set_size(ring->fd, ring->bytes))
 		memory = mmap(NULL, ring->bytes, PROT_READ | PROT_WRITE,
 			      MAP_SHARED, ring->fd, 0);
 	if (memory == MAP_FAILED) {
@@ -279,16 +289,22 @@ static void drain_begin(struct bf_io_ring *ring)
  * entry must have seen the earlier one.  One look at each ring would not do,
  * as both may come in between.  So all are looked at until each stands as it
  * did when those that were looked at after it were looked at: then all stood
- * so at one time.  Rings that nobody empties fill up, so this ends.
+ * so at one time.  Rings that nobody empties fill up, so this ends; what a
+ * stranger stores in the shared memory is looked at no longer than that.
  */
 static void see_all(struct bf_io_ring *const *rings, unsigned int count)
 {
 	unsigned int i, same = 0;
+	uint64_t looks = 2;
 	uint32_t last;
 
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
 		drain_begin(rings[i]);
-	for (i = 0; same < count; i = (i + 1) % count) {
+		looks += rings[i]->size;
+	}
+	/* At most so many additions, and a round after each. */
+	looks *= count;
+	for (i = 0; same < count && looks--; i = (i + 1) % count) {
 		last = look(rings[i]);
 		same = last == rings[i]->seen ? same + 1 : 1;
 		rings[i]->seen = last;

@@ -6,11 +6,13 @@
 int bf_io_count(struct bf_io_bus *bus, bool on)
 {
 	struct bf_change change;
+	unsigned int space;
 	int ret = bf_change_begin(&change, bus);
 
 	if (ret)
 		return ret;
-	change.state->counting = on;
+	for (space = 0; space < BF_IO_SPACES; space++)
+		change.state->space[space].counting = on;
 	bf_change_commit(&change);
 	return 0;
 }

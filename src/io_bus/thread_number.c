@@ -12,6 +12,7 @@
 struct numbered {
 	unsigned int number;
 	bool given;
+	bool gone; /* the thread is about to end: no more numbers */
 	struct numbered *next;
 };
 
@@ -35,6 +36,7 @@ static void give_back(void *unused)
 		link = &(*link)->next;
 	*link = me.next;
 	me.given = false;
+	me.gone = true;
 	pthread_mutex_unlock(&all_lock);
 }
 
@@ -72,7 +74,7 @@ int bf_thread_number(void)
 		return (int)me.number;
 	pthread_once(&once, init);
 	/* A value that is not NULL, so that give_back() is called. */
-	if (!have_key || pthread_setspecific(at_exit, &me))
+	if (me.gone || !have_key || pthread_setspecific(at_exit, &me))
 		return -1;
 	take_number();
 	return (int)me.number;

@@ -8,7 +8,8 @@
 
 /*
  * The calling thread's number: no other living thread has it, and whoever had
- * it before is gone, all that it wrote being visible.  -1: out of memory.
+ * it before is gone, all that it wrote being visible. -1: none is to be
+ * had, for want of memory or because the thread is about to end.
  */
 int bf_thread_number(void);
 

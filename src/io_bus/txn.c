@@ -14,7 +14,7 @@
 #include "util.h"
 
 enum op_kind {
-	OP_ADD,
+	OP_ADD, /* what is 0 */
 	OP_REMOVE,
 	OP_MOVE,
 };
@@ -111,21 +111,31 @@ static void append(struct bf_io_txn *txn, const struct op *op)
 	removal_of(op)->txn = txn;
 }
 
+/* An addition, whose object is freed where there is no room for it. */
+static int put_new(struct bf_io_txn *txn, const struct op *op)
+{
+	int ret = reserve(txn);
+
+	if (ret)
+		free_object(op);
+	else
+		append(txn, op);
+	return ret;
+}
+
 int bf_io_txn_add_range(struct bf_io_txn *txn,
 			const struct bf_io_range_desc *desc,
 			struct bf_io_range **rangep)
 {
 	struct bf_io_range *range;
-	int ret = reserve(txn);
+	int ret = bf_range_new(txn->bus, desc, &range);
 
-	if (!ret)
-		ret = bf_range_new(txn->bus, desc, &range);
 	if (ret)
 		return ret;
-	append(txn, &(struct op){.kind = OP_ADD, .region = &range->region});
-	if (rangep)
+	ret = put_new(txn, &(struct op){.region = &range->region});
+	if (!ret && rangep)
 		*rangep = range;
-	return 0;
+	return ret;
 }
 
 int bf_io_txn_add_zone(struct bf_io_txn *txn,
@@ -133,16 +143,14 @@ int bf_io_txn_add_zone(struct bf_io_txn *txn,
 		       struct bf_io_zone **zonep)
 {
 	struct bf_io_zone *zone;
-	int ret = reserve(txn);
+	int ret = bf_zone_new(txn->bus, desc, &zone);
 
-	if (!ret)
-		ret = bf_zone_new(txn->bus, desc, &zone);
 	if (ret)
 		return ret;
-	append(txn, &(struct op){.kind = OP_ADD, .region = &zone->region});
-	if (zonep)
+	ret = put_new(txn, &(struct op){.region = &zone->region});
+	if (!ret && zonep)
 		*zonep = zone;
-	return 0;
+	return ret;
 }
 
 int bf_io_txn_add_doorbell(struct bf_io_txn *txn,
@@ -150,17 +158,15 @@ int bf_io_txn_add_doorbell(struct bf_io_txn *txn,
 			   struct bf_io_doorbell **doorbellp)
 {
 	struct bf_io_doorbell *doorbell;
-	int ret = reserve(txn);
+	int ret = bf_doorbell_new(txn->bus, desc, &bf_doorbell_eventfd,
+				  &doorbell);
 
-	if (!ret)
-		ret = bf_doorbell_new(txn->bus, desc, &bf_doorbell_eventfd,
-				      &doorbell);
 	if (ret)
 		return ret;
-	append(txn, &(struct op){.kind = OP_ADD, .doorbell = doorbell});
-	if (doorbellp)
+	ret = put_new(txn, &(struct op){.doorbell = doorbell});
+	if (!ret && doorbellp)
 		*doorbellp = doorbell;
-	return 0;
+	return ret;
 }
 
 /* A removal or a move. */

@@ -8,18 +8,18 @@
 #include "io_bus/zone.h"
 #include "util.h"
 
-bool bf_zone_write(const struct bf_io_state *state,
+bool bf_zone_write(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		   const struct bf_io_access *access)
 {
 	struct bf_region *region;
 	uint64_t first;
 
-	region = bf_span_find(state->zones[access->space], access->addr,
-			      access->len, &first);
-	return region &&
-	       bf_ring_put(
-		       container_of(region, struct bf_io_zone, region)->ring,
-		       access);
+	region = bf_span_find(roots->zones, access->addr, access->len, &first);
+	if (!region)
+		return false;
+	PROBE_DISPATCH(bus, BF_IO_ZONE, access);
+	return bf_ring_put(
+		container_of(region, struct bf_io_zone, region)->ring, access);
 }
 
 void bf_zone_free(struct bf_io_zone *zone)

@@ -11,7 +11,7 @@ struct bf_io_zone {
 };
 
 /* In a section of the bus: true when the write is in a ring. */
-bool bf_zone_write(const struct bf_io_state *state,
+bool bf_zone_write(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		   const struct bf_io_access *access);
 
 /* Checked and made, not published; 0, -EINVAL, -ENOMEM. */
