@@ -192,7 +192,8 @@ static void srcu_gp_drive(struct srcu_struct *ssp, unsigned long cookie,
 {
 	while (!srcu_gp_done(ssp->gp_seq, cookie)) {
 		if (srcu_gp_phase(ssp) == SRCU_GP_IDLE)
-			srcu_gp_begin(ssp, expedited);
+			srcu_gp_begin(ssp,
+				      expedited || srcu_gp_wanted_now(ssp));
 		if (!srcu_gp_step(ssp))
 			srcu_gp_wait(ssp);
 	}
@@ -259,7 +260,8 @@ static void srcu_gather(struct srcu_struct *ssp, unsigned long cookie)
 
 	srcu_need(ssp, cookie);
 	srcu_start_pace(ssp, now);
-	while (!srcu_gp_done(ssp->gp_seq, cookie) && now < ssp->gp_due) {
+	while (!srcu_gp_done(ssp->gp_seq, cookie) && !srcu_gp_wanted_now(ssp) &&
+	       now < ssp->gp_due) {
 		seq = __atomic_load_n(&ssp->wake_seq, __ATOMIC_ACQUIRE);
 		srcu_sleep(ssp, seq, ssp->gp_due - now);
 		now = monotonic_ns();
@@ -291,6 +293,8 @@ void srcu_expedite_current(struct srcu_struct *ssp)
 	pthread_mutex_lock(&ssp->lock);
 	wanted = srcu_gp_wanted(ssp);
 	ssp->gp_urgent = wanted;
+	if (wanted && ssp->sleepers)
+		srcu_wake_sleepers(ssp);
 	pthread_mutex_unlock(&ssp->lock);
 	if (wanted)
 		srcu_worker_kick(ssp, SRCU_NOW);
