@@ -73,6 +73,17 @@ static void choose_readers(struct srcu_struct *ssp)
 	srcu_set_bank(ssp, ssp->idx);
 }
 
+/*
+ * Where a domain of the list is linked from.  srcu_prepare() reads this word
+ * without a lock, and what was set up must be visible to it also when another
+ * domain, that came or went, stored it last: so each store is a release.  The
+ * list's lock orders that thread behind the one that did the setting up.
+ */
+static void set_link(struct srcu_struct *ssp, struct srcu_struct **link)
+{
+	__atomic_store_n(&ssp->all_link, link, __ATOMIC_RELEASE);
+}
+
 /* Both locks held.  From here on the domain is in the list. */
 static void set_up(struct srcu_struct *ssp)
 {
@@ -83,9 +94,9 @@ static void set_up(struct srcu_struct *ssp)
 	choose_readers(ssp);
 	ssp->all_next = srcu_all;
 	if (srcu_all)
-		srcu_all->all_link = &ssp->all_next;
+		set_link(srcu_all, &ssp->all_next);
 	srcu_all = ssp;
-	__atomic_store_n(&ssp->all_link, &srcu_all, __ATOMIC_RELEASE);
+	set_link(ssp, &srcu_all);
 }
 
 static void once_a_process(void)
@@ -112,8 +123,8 @@ static void take_off_list(struct srcu_struct *ssp)
 	if (ssp->all_link) {
 		*ssp->all_link = ssp->all_next;
 		if (ssp->all_next)
-			ssp->all_next->all_link = ssp->all_link;
-		ssp->all_link = NULL;
+			set_link(ssp->all_next, ssp->all_link);
+		set_link(ssp, NULL);
 	}
 	pthread_mutex_unlock(&srcu_all_lock);
 }
