@@ -109,6 +109,7 @@ static void note_end(struct actor *actor, struct note *note)
 	struct transient *t = note->transient;
 
 	if (actor_random(actor, 8) == 0) {
+		actor_does(actor, "synchronize_srcu_expedited", name);
 		synchronize_srcu_expedited(&t->srcu);
 		note_free(note);
 		return;
