@@ -119,7 +119,7 @@ bool srcu_gp_step(struct srcu_struct *ssp)
 	if (ssp->sleepers)
 		srcu_wake_sleepers(ssp);
 	if (ssp->cb_done && !ssp->cb_running)
-		srcu_worker_kick(ssp, SRCU_NEXT);
+		srcu_worker_kick_locked(ssp, SRCU_NEXT);
 	return true;
 }
 

@@ -107,6 +107,14 @@ void srcu_worker_kick(struct srcu_struct *ssp, enum srcu_haste haste)
 	srcu_worker_poke(haste);
 }
 
+void srcu_worker_kick_locked(struct srcu_struct *ssp, enum srcu_haste haste)
+{
+	if (srcu_worker_has(ssp))
+		srcu_worker_poke(haste);
+	else
+		srcu_worker_kick(ssp, haste);
+}
+
 /* Has the pace passed?  The first look at a request starts its clock. */
 static bool gp_is_due(struct srcu_struct *ssp)
 {
