@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "belfry/srcu.h"
+#include "flags.h"
 
 static int wanted_calls, called;
 
@@ -191,6 +192,45 @@ static void test_drain_in_a_callback(void **state)
 	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
 }
 
+static int inside, leave;
+
+static void block(struct srcu_head *head)
+{
+	set(&inside, 1);
+	wait_for(&leave, 1);
+	count(head);
+}
+
+static void *wait_in_barrier(void *ssp)
+{
+	srcu_barrier(ssp);
+	return NULL;
+}
+
+/* What another thread will do is nothing to be called again for. */
+static void test_drain_leaves_callbacks_to_who_runs_them(void **state)
+{
+	struct srcu_struct ssp;
+	struct srcu_head heads[2];
+	pthread_t thread;
+
+	called = 0;
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	call_srcu(&ssp, &heads[0], block);
+	assert_int_equal(pthread_create(&thread, NULL, wait_in_barrier, &ssp),
+			 0);
+	wait_for(&inside, 1);
+	call_srcu(&ssp, &heads[1], count);
+	synchronize_srcu_expedited(&ssp);
+	assert_true(srcu_drain() == UINT64_MAX);
+	assert_int_equal(called, 0);
+	set(&leave, 1);
+	pthread_join(thread, NULL);
+	srcu_barrier(&ssp);
+	assert_int_equal(called, 2);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +241,7 @@ int main(void)
 		cmocka_unit_test(test_flood_expedites_itself),
 		cmocka_unit_test(test_barrier_and_synchronize),
 		cmocka_unit_test(test_drain_in_a_callback),
+		cmocka_unit_test(test_drain_leaves_callbacks_to_who_runs_them),
 	};
 
 	return cmocka_run_group_tests_name("srcu_drain", tests, setup, NULL);

@@ -193,7 +193,8 @@ static bool worker_drop(struct srcu_struct *ssp)
 static uint64_t worker_deadline(struct srcu_struct *ssp)
 {
 	if (srcu_gp_phase(ssp) == SRCU_GP_IDLE)
-		return ssp->gp_due;
+		/* Or another thread runs callbacks, and will see those left. */
+		return srcu_gp_wanted(ssp) ? ssp->gp_due : FUTEX_FOREVER;
 	return monotonic_ns() + srcu_gp_sleep_ns(ssp);
 }
 
