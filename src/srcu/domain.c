@@ -117,9 +117,30 @@ void srcu_prepare_slow(struct srcu_struct *ssp)
 	pthread_mutex_unlock(&srcu_all_lock);
 }
 
+/*
+ * Its memory may be anything soon, and a fork would go through it.  The head
+ * changes under our hands: readers push other domains.
+ */
+static void take_off_early(struct srcu_struct *ssp)
+{
+	struct srcu_struct *before = ssp;
+
+	if (!ssp->early)
+		return;
+	ssp->early = false;
+	if (__atomic_compare_exchange_n(&srcu_early, &before, ssp->early_next,
+					false, __ATOMIC_ACQUIRE,
+					__ATOMIC_ACQUIRE))
+		return;
+	while (before->early_next != ssp)
+		before = before->early_next;
+	before->early_next = ssp->early_next;
+}
+
 static void take_off_list(struct srcu_struct *ssp)
 {
 	pthread_mutex_lock(&srcu_all_lock);
+	take_off_early(ssp);
 	if (ssp->all_link) {
 		*ssp->all_link = ssp->all_next;
 		if (ssp->all_next)
