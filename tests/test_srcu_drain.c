@@ -16,7 +16,7 @@ static int wanted_calls, called;
 
 static void wanted(void *opaque)
 {
-	++*(int *)opaque;
+	__atomic_fetch_add((int *)opaque, 1, __ATOMIC_RELAXED);
 }
 
 static void count(struct srcu_head *head)
