@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who drives a grace period, who sleeps and who wakes whom: src/srcu/wait.c,
- * worker.c and callback.c for one domain.  Of a bank there is only the number
- * of open sections; gp.c itself is explored by srcu_explore.
+ * Who drives a grace period, who sleeps and who wakes whom: wait.c, worker.c,
+ * worker_thread.c and callback.c of src/srcu/, for one domain.  Of a bank there
+ * is only the number of open sections; gp.c itself is explored by srcu_explore.
  *
  * Checked: when nobody can do anything any more, every request has been
  * answered and every callback has run; no endless loop on the way (-DNP).

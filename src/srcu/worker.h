@@ -39,8 +39,15 @@ bool srcu_worker_has(struct srcu_struct *ssp);
 /* Returns when the worker has let go of the domain, which wants nothing. */
 void srcu_worker_forget(struct srcu_struct *ssp);
 
+/*
+ * Everything that can be done now, for all domains; returns after how many
+ * nanoseconds there will be more.
+ */
+uint64_t srcu_worker_round(void);
+
 /* The child of a fork: no thread, no list.  Each domain is told apart. */
 void srcu_worker_after_fork(void);
+void srcu_worker_thread_after_fork(void);
 void srcu_worker_unqueue(struct srcu_struct *ssp);
 
 #endif
