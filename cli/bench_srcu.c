@@ -12,8 +12,8 @@
 #include "cli.h"
 #include "progress.h"
 
-#define COMMAND	  "bench srcu"
-#define MAX_PEERS 6
+#define COMMAND	   "bench srcu"
+#define MAX_SERIES 8 /* of a row: the library twice, and each peer */
 
 /* One row: a figure of the library and of its peers. */
 static const struct comparison {
@@ -21,66 +21,194 @@ static const struct comparison {
 	const char *what; /* is measured */
 	const struct peer *own;
 	double (*measure)(const struct peer *peer);
+	/* The library with nothing in its way: the series "alone". */
+	double (*measure_alone)(const struct peer *peer);
 	unsigned int rounds, peer_rounds;
-	double percentile; /* of the samples; peers: the median */
+	double percentile; /* of the library's samples; others: the median */
 	const char *goal;
-	double factor;
-	const char *than; /* a peer, a flavour, or NULL: an absolute limit */
+	double factor, slack; /* met: <= factor x the other's, or + slack */
+	const char *than;     /* a series, or NULL: an absolute limit */
 } comparisons[] = {
-	{"lock+unlock, fast", "ns", "200,000 inline pairs, one thread",
-	 &own_fast, measure_pair, 31, 31, 50, "<= 1.15 x liburcu memb", 1.15,
-	 "liburcu memb"},
-	{"lock+unlock, fenced", "ns", "the same", &own_fenced, measure_pair, 31,
-	 31, 50, "<= 0.35 x liburcu mb", 0.35, "liburcu mb"},
-	{"lock+unlock, fenced and fast", "ns", "the same", &own_fenced,
-	 measure_pair, 31, 0, 50, "<= 2.5 x fast", 2.5, "fast"},
-	{"synchronize, nobody reads", "us", "expedited, fenced", &own_fenced,
-	 measure_sync, 21, 21, 50, "<= 0.5 x liburcu memb", 0.5,
-	 "liburcu memb"},
-	{"synchronize, a spinning reader", "us",
-	 "expedited, fenced; another thread in short sections", &own_fenced,
-	 measure_sync_beside_reader, 21, 21, 50, "<= 0.1 x liburcu memb", 0.1,
-	 "liburcu memb"},
-	{"expedited callback, idle worker", "us", "from call to callback",
-	 &own_expedited, measure_call, 101, 21, 50, "<= 0.01 x liburcu memb",
-	 0.01, "liburcu memb"},
-	{"barrier, nothing pending", "us", "", &own_fenced, measure_barrier,
-	 101, 21, 50, "< 1 us", 1, NULL},
-	{"synchronize, a 50 ms sleeper elsewhere", "us",
-	 "a reader asleep in another domain, if there are domains", &own_fenced,
-	 measure_sync_beside_sleeper, 9, 5, 50, "<= 0.01 x liburcu memb", 0.01,
-	 "liburcu memb"},
-	{"transfer: callback after synchronize, p99", "us",
-	 "call, synchronize; from its return to the callback", &own_fenced,
-	 measure_transfer, 500, 21, 99, "<= 60 us", 60, NULL},
-	{"reader leaves, sleeping waiter returns", "us", "fenced, expedited",
-	 &own_fenced, measure_wake, 51, 51, 50, "<= liburcu memb", 1,
-	 "liburcu memb"},
+	{
+		.name = "lock+unlock, fast",
+		.unit = "ns",
+		.what = "200,000 inline pairs, one thread",
+		.own = &own_fast,
+		.measure = measure_pair,
+		.rounds = 31,
+		.peer_rounds = 31,
+		.percentile = 50,
+		.goal = "<= 1.15 x liburcu memb",
+		.factor = 1.15,
+		.than = "liburcu memb",
+	},
+	{
+		.name = "lock+unlock, fenced",
+		.unit = "ns",
+		.what = "the same",
+		.own = &own_fenced,
+		.measure = measure_pair,
+		.rounds = 31,
+		.peer_rounds = 31,
+		.percentile = 50,
+		.goal = "<= 0.35 x liburcu mb",
+		.factor = 0.35,
+		.than = "liburcu mb",
+	},
+	{
+		.name = "lock+unlock, fenced and fast",
+		.unit = "ns",
+		.what = "the same",
+		.own = &own_fenced,
+		.measure = measure_pair,
+		.rounds = 31,
+		.percentile = 50,
+		.goal = "<= 2.5 x fast",
+		.factor = 2.5,
+		.than = "fast",
+	},
+	{
+		.name = "synchronize, nobody reads",
+		.unit = "us",
+		.what = "expedited, fenced",
+		.own = &own_fenced,
+		.measure = measure_sync,
+		.rounds = 21,
+		.peer_rounds = 21,
+		.percentile = 50,
+		.goal = "<= 0.5 x liburcu memb",
+		.factor = 0.5,
+		.than = "liburcu memb",
+	},
+	{
+		.name = "synchronize, a spinning reader",
+		.unit = "us",
+		.what = "expedited, fenced; another thread in short sections",
+		.own = &own_fenced,
+		.measure = measure_sync_beside_reader,
+		.rounds = 21,
+		.peer_rounds = 21,
+		.percentile = 50,
+		.goal = "<= 0.1 x liburcu memb",
+		.factor = 0.1,
+		.than = "liburcu memb",
+	},
+	{
+		.name = "expedited callback, idle worker",
+		.unit = "us",
+		.what = "from call to callback; peers: their only call",
+		.own = &own_expedited,
+		.measure = measure_call,
+		.rounds = 101,
+		.peer_rounds = 21,
+		.percentile = 50,
+		.goal = "<= 0.01 x liburcu memb",
+		.factor = 0.01,
+		.than = "liburcu memb",
+	},
+	{
+		.name = "barrier, nothing pending",
+		.unit = "us",
+		.what = "one call, fenced",
+		.own = &own_fenced,
+		.measure = measure_barrier,
+		.rounds = 101,
+		.peer_rounds = 21,
+		.percentile = 50,
+		.goal = "< 1 us",
+		.factor = 1,
+	},
+	{
+		.name = "synchronize, a 50 ms sleeper elsewhere",
+		.unit = "us",
+		.what = "a reader asleep in another domain, if there are "
+			"domains; alone: the thread asleep in no section",
+		.own = &own_fenced,
+		.measure = measure_sync_beside_sleeper,
+		.measure_alone = measure_sync_beside_no_reader,
+		.rounds = 15,
+		.peer_rounds = 5,
+		.percentile = 50,
+		.goal = "<= 1.25 x alone, or 1 us more",
+		.factor = 1.25,
+		.slack = 1,
+		.than = "alone",
+	},
+	{
+		.name = "transfer: callback after synchronize, p99",
+		.unit = "us",
+		.what = "call, synchronize; from its return to the callback; "
+			"peers: median",
+		.own = &own_fenced,
+		.measure = measure_transfer,
+		.rounds = 500,
+		.peer_rounds = 21,
+		.percentile = 99,
+		.goal = "<= 60 us",
+		.factor = 60,
+	},
+	{
+		.name = "reader leaves, sleeping waiter returns",
+		.unit = "us",
+		.what = "fenced, expedited",
+		.own = &own_fenced,
+		.measure = measure_wake,
+		.rounds = 151,
+		.peer_rounds = 151,
+		.percentile = 50,
+		.goal = "<= liburcu memb",
+		.factor = 1,
+		.than = "liburcu memb",
+	},
 };
 
 #define NR_COMPARISONS (sizeof(comparisons) / sizeof(comparisons[0]))
 
+/* The library first, then what it is compared with. */
 struct series {
+	const char *name;
 	const struct peer *peer;
+	double (*measure)(const struct peer *peer);
+	bool is_peer; /* not the library */
 	struct samples samples;
 };
 
-/* The library first, then whoever can be compared. */
+static bool can_compare(const struct comparison *c, const struct peer *peer)
+{
+	return peer->call ||
+	       (c->measure != measure_call && c->measure != measure_barrier &&
+		c->measure != measure_transfer);
+}
+
 static unsigned int init_series(const struct comparison *c,
 				struct series *series)
 {
 	unsigned int i, nr = 0;
 
-	series[nr++].peer = c->own;
+	series[nr++] = (struct series){.peer = c->own, .measure = c->measure};
+	if (c->measure_alone)
+		series[nr++] = (struct series){.name = "alone",
+					       .peer = c->own,
+					       .measure = c->measure_alone};
 	if (c->than == own_fast.name)
-		series[nr++].peer = &own_fast;
+		series[nr++] = (struct series){.name = own_fast.name,
+					       .peer = &own_fast,
+					       .measure = c->measure};
 	for (i = 0; peers[i] && c->peer_rounds; i++) {
-		if (peers[i]->call || (c->measure != measure_call &&
-				       c->measure != measure_barrier &&
-				       c->measure != measure_transfer))
-			series[nr++].peer = peers[i];
+		if (can_compare(c, peers[i]))
+			series[nr++] = (struct series){.name = peers[i]->name,
+						       .peer = peers[i],
+						       .measure = c->measure,
+						       .is_peer = true};
 	}
 	return nr;
+}
+
+/* Peers that need fewer samples are spread over all rounds. */
+static bool is_peer_round(const struct comparison *c, unsigned int round)
+{
+	return (round + 1) * c->peer_rounds / c->rounds !=
+	       round * c->peer_rounds / c->rounds;
 }
 
 static void take_samples(const struct comparison *c, struct series *series,
@@ -89,25 +217,26 @@ static void take_samples(const struct comparison *c, struct series *series,
 	unsigned int round, i;
 
 	for (round = 0; round < c->rounds; round++) {
-		samples_add(&series[0].samples, c->measure(c->own));
-		for (i = 1; i < nr && round < c->peer_rounds; i++)
-			samples_add(&series[i].samples,
-				    c->measure(series[i].peer));
-	}
-	/* A flavour of the library is measured as often as the library. */
-	for (i = 1; i < nr && !c->peer_rounds; i++) {
-		for (round = 0; round < c->rounds; round++)
-			samples_add(&series[i].samples,
-				    c->measure(series[i].peer));
+		for (i = 0; i < nr; i++) {
+			if (!series[i].is_peer || is_peer_round(c, round))
+				samples_add(&series[i].samples,
+					    series[i].measure(series[i].peer));
+		}
 	}
 }
 
-static void report_peer(struct report *report, struct series *series)
+static void report_series(struct report *report, struct series *series)
 {
 	char key[40];
 
-	snprintf(key, sizeof(key), "peers.%s", series->peer->name);
+	snprintf(key, sizeof(key), "%s%s", series->is_peer ? "peers." : "",
+		 series->name);
 	report_number(report, key, "%.2f", samples_median(&series->samples));
+}
+
+static bool is_met(const struct comparison *c, double value, double other)
+{
+	return value <= c->factor * other || value < other + c->slack;
 }
 
 /* No goal where there is nobody to compare with. */
@@ -119,11 +248,11 @@ static void report_met(struct report *report, const struct comparison *c,
 		return;
 	}
 	for (unsigned int i = 1; i < nr; i++) {
-		if (strcmp(series[i].peer->name, c->than) != 0)
+		if (strcmp(series[i].name, c->than) != 0)
 			continue;
 		report_goal(report, c->goal,
-			    value <= c->factor * samples_median(
-							 &series[i].samples));
+			    is_met(c, value,
+				   samples_median(&series[i].samples)));
 		return;
 	}
 	report_text(report, "note", "the peer of the goal is absent");
@@ -131,7 +260,7 @@ static void report_met(struct report *report, const struct comparison *c,
 
 static void compare(struct report *report, const struct comparison *c)
 {
-	struct series series[MAX_PEERS + 1] = {{NULL, {NULL, 0, 0}}};
+	struct series series[MAX_SERIES];
 	unsigned int i, nr = init_series(c, series);
 	double value;
 
@@ -140,7 +269,7 @@ static void compare(struct report *report, const struct comparison *c)
 	report_row(report, c->name, c->unit);
 	report_number(report, "value", "%.2f", value);
 	for (i = 1; i < nr; i++)
-		report_peer(report, &series[i]);
+		report_series(report, &series[i]);
 	report_met(report, c, value, series, nr);
 	report_text(report, "what", c->what);
 	for (i = 0; i < nr; i++)

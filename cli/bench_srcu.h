@@ -39,6 +39,7 @@ double measure_pair_of_two(const struct peer *peer);
 double measure_sync(const struct peer *peer);
 double measure_sync_beside_reader(const struct peer *peer);
 double measure_sync_beside_sleeper(const struct peer *peer);
+double measure_sync_beside_no_reader(const struct peer *peer);
 double measure_wake(const struct peer *peer);
 double measure_call(const struct peer *peer);
 double measure_barrier(const struct peer *peer);

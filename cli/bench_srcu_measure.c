@@ -114,6 +114,11 @@ void step_sleep_50ms(const struct peer *peer)
 	peer->section(inside_sleep_50ms, NULL);
 }
 
+static void step_sleep_50ms_outside(const struct peer *peer)
+{
+	sleep_us(50000);
+}
+
 static double loop_ns(const struct peer *peer)
 {
 	uint64_t start;
@@ -183,20 +188,32 @@ static double sync_once(const struct peer *peer)
 	return (double)(end - start) / NSEC_USEC;
 }
 
-/*
- * The sleeper is in a domain of its own where there are domains: the fast one,
- * while the fenced one is measured.
- */
-double measure_sync_beside_sleeper(const struct peer *peer)
+static double sync_once_beside(void (*step)(const struct peer *peer),
+			       const struct peer *other,
+			       const struct peer *peer)
 {
-	struct helper *helper = helper_start(
-		step_sleep_50ms, peer == &own_fenced ? &own_fast : peer);
+	struct helper *helper = helper_start(step, other);
 	double us;
 
 	sleep_us(1000);
 	us = sync_once(peer);
 	helper_stop(helper);
 	return us;
+}
+
+/*
+ * The sleeper is in a domain of its own where there are domains: the fast one,
+ * while the fenced one is measured.
+ */
+double measure_sync_beside_sleeper(const struct peer *peer)
+{
+	return sync_once_beside(step_sleep_50ms,
+				peer == &own_fenced ? &own_fast : peer, peer);
+}
+
+double measure_sync_beside_no_reader(const struct peer *peer)
+{
+	return sync_once_beside(step_sleep_50ms_outside, peer, peer);
 }
 
 static struct {

@@ -16,17 +16,20 @@
 
 #define COMMAND "torture srcu"
 
-static struct srcu_struct fenced, fenced_slow, fast, fast_eager;
+static struct srcu_struct fenced, fenced_slow, fenced_polled;
+static struct srcu_struct fast, fast_eager, fast_polled;
 DEFINE_STATIC_SRCU(fenced_static);
 DEFINE_STATIC_SRCU_FAST(fast_static);
 
 static struct domain domains[] = {
-	{&fenced, "fenced", false, true, NULL},
-	{&fenced_slow, "fenced, 50 ms pace", false, false, NULL},
-	{&fenced_static, "fenced, static", false, false, NULL},
-	{&fast, "fast", true, true, NULL},
-	{&fast_eager, "fast, no pace", true, false, NULL},
-	{&fast_static, "fast, static", true, false, NULL},
+	{&fenced, "fenced", false, DOMAIN_BRISK, NULL},
+	{&fenced_slow, "fenced, 50 ms pace", false, DOMAIN_COMMON, NULL},
+	{&fenced_static, "fenced, static", false, DOMAIN_COMMON, NULL},
+	{&fenced_polled, "fenced, polled only", false, DOMAIN_POLLED, NULL},
+	{&fast, "fast", true, DOMAIN_BRISK, NULL},
+	{&fast_eager, "fast, no pace", true, DOMAIN_COMMON, NULL},
+	{&fast_static, "fast, static", true, DOMAIN_COMMON, NULL},
+	{&fast_polled, "fast, polled only", true, DOMAIN_POLLED, NULL},
 };
 
 #define NR_DOMAINS (sizeof(domains) / sizeof(domains[0]))
@@ -42,6 +45,11 @@ static const char *const tally_names[NR_TALLIES] = {
 	[TALLY_CALLBACKS] = "callbacks",
 	[TALLY_POLLED] = "polled cookies",
 	[TALLY_BARRIERS] = "srcu_barrier",
+	[TALLY_SELF_POLLED] = "polled cookies that nobody helped",
+	[TALLY_WAITED_IN_CALLBACK] = "waits in callbacks",
+	[TALLY_TRANSIENTS] = "domains that came and went",
+	[TALLY_BUSY] = "cleanups of busy domains",
+	[TALLY_FORKS] = "children that used every domain",
 };
 
 static int init_domains(void)
@@ -50,8 +58,10 @@ static int init_domains(void)
 
 	if ((ret = init_srcu_struct(&fenced)) ||
 	    (ret = init_srcu_struct(&fenced_slow)) ||
+	    (ret = init_srcu_struct(&fenced_polled)) ||
 	    (ret = init_srcu_struct_fast(&fast)) ||
-	    (ret = init_srcu_struct_fast(&fast_eager)))
+	    (ret = init_srcu_struct_fast(&fast_eager)) ||
+	    (ret = init_srcu_struct_fast(&fast_polled)))
 		return ret;
 	srcu_set_pace(&fenced_slow, 50000000);
 	srcu_set_pace(&fast_eager, 0);
@@ -85,8 +95,9 @@ static void check_account(const struct account *account)
 }
 
 /* One barrier for the callbacks of writers, one for those of callbacks. */
-static void end_domain(struct domain *domain)
+static void end_domain(struct actor *actor, struct domain *domain)
 {
+	actor_does(actor, "srcu_barrier", domain->name);
 	srcu_barrier(domain->srcu);
 	srcu_barrier(domain->srcu);
 	for (unsigned long i = 0; i < torture.nr_writers; i++)
@@ -116,12 +127,16 @@ static void end_srcu(struct domain *domain)
 
 static void end_all(void)
 {
+	struct actor actor;
+
+	actor_init(&actor, ACTOR_MAIN, 0);
 	for (size_t i = 0; i < NR_DOMAINS; i++)
-		end_domain(&domains[i]);
+		end_domain(&actor, &domains[i]);
+	actor_done(&actor);
 }
 
 struct crew {
-	pthread_t threads[MAX_THREADS + 1];
+	pthread_t threads[MAX_THREADS + NR_TRANSIENTS + NR_OTHERS];
 	unsigned int count;
 };
 
@@ -163,7 +178,10 @@ static int run_crews(void)
 
 	if ((ret = crew_add(&readers, reader_main, torture.nr_readers)) ||
 	    (ret = crew_add(&readers, spawner_main, 1)) ||
-	    (ret = crew_add(&writers, writer_main, torture.nr_writers)))
+	    (ret = crew_add(&readers, forker_main, !forker_problem())) ||
+	    (ret = crew_add(&writers, writer_main, torture.nr_writers)) ||
+	    (ret = crew_add(&writers, poller_main, 1)) ||
+	    (ret = crew_add(&writers, transient_main, NR_TRANSIENTS)))
 		torture_stop();
 	wait_until_end();
 	torture_stop();
@@ -203,17 +221,34 @@ static void print_summary(bool json)
 	report_free(report);
 }
 
+static int run_watched(void)
+{
+	int ret = watchdog_start();
+
+	if (ret)
+		return ret;
+	callbacks_begin();
+	ret = run_crews();
+	if (!ret)
+		end_all();
+	callbacks_end();
+	watchdog_stop();
+	return ret;
+}
+
 static int run(bool json)
 {
 	int ret = init_domains();
 
 	if (ret)
 		return cli_fail(COMMAND, "%s", strerror(-ret));
+	if (forker_problem())
+		fprintf(stderr, "belfry " COMMAND ": no forks: %s\n",
+			forker_problem());
 	init_accounts();
-	ret = run_crews();
+	ret = run_watched();
 	if (ret)
 		return cli_fail(COMMAND, "a thread: %s", strerror(ret));
-	end_all();
 	print_summary(json);
 	for (size_t i = 0; i < NR_DOMAINS && !torture.failing; i++)
 		end_srcu(&domains[i]);
@@ -229,12 +264,14 @@ static int print_help(void)
 	     "\n"
 	     "Readers, updaters and callbacks of all kinds, on fenced and fast\n"
 	     "domains, for some seconds.  Use after free, an early, lost or\n"
-	     "misplaced callback end it with status 1 and one line.\n"
+	     "misplaced callback, and a wait that does not end, give status 1\n"
+	     "and say what it was.\n"
 	     "\n"
 	     "  --seconds N   how long (5)\n"
 	     "  --readers R   threads that read, 1 to 64 (4)\n"
 	     "  --writers W   threads that update, 1 to 64 (2)\n"
 	     "  --seed S      of every thread's random choices (1)\n"
+	     "  --watchdog N  seconds without progress until it gives up (60)\n"
 	     "  --json        the summary as JSON");
 	return CLI_OK;
 }
@@ -244,6 +281,7 @@ static const struct option options[] = {
 	{"readers", required_argument, NULL, 'r'},
 	{"writers", required_argument, NULL, 'w'},
 	{"seed", required_argument, NULL, 'S'},
+	{"watchdog", required_argument, NULL, 'd'},
 	{"json", no_argument, NULL, 'j'},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
@@ -260,6 +298,7 @@ static const struct number {
 	{'r', "--readers", 1, MAX_THREADS, &torture.nr_readers},
 	{'w', "--writers", 1, MAX_THREADS, &torture.nr_writers},
 	{'S', "--seed", 0, 1000000000, &torture.seed},
+	{'d', "--watchdog", 1, 1000000, &torture.watchdog},
 };
 
 /* CLI_OK also where the option takes no number. */
@@ -291,6 +330,7 @@ int torture_srcu(int argc, char **argv)
 	torture.nr_readers = 4;
 	torture.nr_writers = 2;
 	torture.seed = 1;
+	torture.watchdog = 60;
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":hVs:r:w:", options, NULL)) !=
 	       -1) {

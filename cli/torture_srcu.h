@@ -17,17 +17,27 @@
 
 #include "belfry/srcu.h"
 
-#define NR_CELLS    4	 /* of a writer in a domain */
-#define SPRINT	    1000 /* short sections, or updates, in a row */
-#define MAX_THREADS 64	 /* of each kind */
+#define NR_CELLS      4	   /* of a writer in a domain */
+#define SPRINT	      1000 /* short sections, or updates, in a row */
+#define MAX_THREADS   64   /* readers, and writers */
+#define NR_TRANSIENTS 2	   /* threads that make domains of their own */
+#define NR_OTHERS     8	   /* all others at a time, and some more */
 
 enum object_state {
 	OBJECT_LIVE = 0x600d0b1e,
 	OBJECT_POISON = 0xdeadbeef,
 };
 
-struct cell;
+struct domain;
 struct account;
+
+/* What the callback of an object does when it has been retired. */
+enum object_then {
+	OBJECT_PUT,
+	OBJECT_AGAIN,	   /* is queued once more */
+	OBJECT_WAIT,	   /* waits for a grace period of its domain */
+	OBJECT_WAIT_OTHER, /* ... of another domain */
+};
 
 struct object {
 	struct srcu_head head;
@@ -36,7 +46,8 @@ struct object {
 	unsigned int state;
 	unsigned int generation;
 	unsigned int readers; /* some of those inside */
-	unsigned int lives;   /* callbacks that this one queues after itself */
+	enum object_then then;
+	struct domain *other; /* of OBJECT_WAIT_OTHER */
 	unsigned long order;  /* among the callbacks of its account */
 	unsigned long cookie; /* of a polled grace period */
 };
@@ -54,11 +65,18 @@ struct account {
 	unsigned long rerun;
 };
 
+enum domain_kind {
+	DOMAIN_COMMON = 1,
+	DOMAIN_BRISK = 2,  /* nobody sleeps inside: short grace periods */
+	DOMAIN_POLLED = 4, /* nobody asks for grace periods but the poller */
+	DOMAIN_UPDATED = DOMAIN_COMMON | DOMAIN_BRISK, /* by the writers */
+};
+
 struct domain {
 	struct srcu_struct *srcu;
 	const char *name;
 	bool fast;
-	bool brisk; /* nobody sleeps inside, so grace periods are short */
+	enum domain_kind kind;
 	struct account *accounts; /* one a writer */
 };
 
@@ -74,14 +92,20 @@ enum tally {
 	TALLY_CALLBACKS,
 	TALLY_POLLED,
 	TALLY_BARRIERS,
+	TALLY_SELF_POLLED,
+	TALLY_WAITED_IN_CALLBACK,
+	TALLY_TRANSIENTS,
+	TALLY_BUSY,
+	TALLY_FORKS,
 	NR_TALLIES,
 };
 
 struct torture {
-	unsigned long seconds, nr_readers, nr_writers, seed;
+	unsigned long seconds, nr_readers, nr_writers, seed, watchdog;
 	struct domain *domains;
 	unsigned int nr_domains;
 	bool stop;
+	bool child; /* of a fork: the objects are the parent's */
 	unsigned long tallies[NR_TALLIES];
 	bool failing;
 	char failure[200]; /* the first one */
@@ -89,26 +113,53 @@ struct torture {
 
 extern struct torture torture;
 
-/* A thread of the torture: its own random numbers and its own tallies. */
-struct actor {
-	uint64_t random;
-	unsigned int number;
-	unsigned long tallies[NR_TALLIES];
-};
-
 enum actor_kind {
 	ACTOR_READER,
 	ACTOR_PASSER_BY,
 	ACTOR_SPAWNER,
 	ACTOR_WRITER,
+	ACTOR_POLLER,
+	ACTOR_TRANSIENT,
+	ACTOR_FORKER,
+	ACTOR_CALLBACK, /* the library's worker, while a callback waits */
+	ACTOR_MAIN,
+	NR_ACTOR_KINDS,
+};
+
+/*
+ * Where an actor says what it does, for the watchdog: no lock, since that may
+ * be what it hangs on.
+ */
+struct post {
+	bool taken;
+	enum actor_kind kind;
+	unsigned int number;
+	const char *doing; /* NULL: nothing that must end */
+	const char *domain;
+	unsigned long steps;
+};
+
+#define NR_POSTS (2 * MAX_THREADS + NR_TRANSIENTS + NR_OTHERS)
+
+extern struct post posts[NR_POSTS];
+
+/* A thread of the torture: its own random numbers and its own tallies. */
+struct actor {
+	uint64_t random;
+	unsigned int number;
+	struct post *post;
+	unsigned long tallies[NR_TALLIES];
 };
 
 /* A number below n that only the seed and the actor's history decide. */
 unsigned int actor_random(struct actor *actor, unsigned int n);
 void actor_init(struct actor *actor, enum actor_kind kind, unsigned int number);
-/* One in which nobody sleeps. */
-struct domain *actor_brisk_domain(struct actor *actor);
-/* Adds its tallies to the torture's. */
+/* Any of the kinds. */
+struct domain *actor_domain(struct actor *actor, unsigned int kinds);
+/* What it does from now on, with the name of a domain or NULL. */
+void actor_does(struct actor *actor, const char *what, const char *domain);
+void actor_rests(struct actor *actor);
+/* Adds its tallies to the torture's, and leaves its post. */
 void actor_done(struct actor *actor);
 
 bool torture_stopped(void);
@@ -146,9 +197,14 @@ static inline void section_leave(struct domain *domain, struct section section)
 void account_init(struct account *account, struct domain *domain);
 void account_free(struct account *account);
 struct object *account_get(struct account *account);
+/* Publishes the new object; the old one is the caller's to end. */
+struct object *account_replace(struct actor *actor, struct account *account,
+			       struct object *new);
 /* A grace period has passed since the object was unpublished. */
 void object_retire(struct object *object);
 void object_put(struct object *object);
+/* Both. */
+void object_end(struct object *object);
 /* The same, as callbacks. */
 void object_called(struct srcu_head *head);
 
@@ -156,7 +212,26 @@ void object_called(struct srcu_head *head);
 void *reader_main(void *number);
 void *spawner_main(void *number);
 void *writer_main(void *number);
+void *poller_main(void *number);
+void *transient_main(void *number);
+void *forker_main(void *number);
+/* Callbacks that wait do it as this actor. */
+void callbacks_begin(void);
+void callbacks_end(void);
 /* Ends the sections that nobody came for. */
 void reader_drain(void);
+
+void sleep_us(unsigned int us);
+
+/* Why children are not forked here; NULL: they are. */
+const char *forker_problem(void);
+
+/*
+ * A thread that ends the process with status 1 when an actor has been at the
+ * same thing for torture.watchdog seconds, having said who does what.
+ * Returns an errno.
+ */
+int watchdog_start(void);
+void watchdog_stop(void);
 
 #endif

@@ -3,10 +3,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "torture_srcu.h"
 
 struct torture torture;
+struct post posts[NR_POSTS];
 
 bool torture_stopped(void)
 {
@@ -46,28 +48,69 @@ unsigned int actor_random(struct actor *actor, unsigned int n)
 	return (unsigned int)(((next_random(&actor->random) >> 32) * n) >> 32);
 }
 
+/* There are as many as there can be actors. */
+static struct post *take_post(enum actor_kind kind, unsigned int number)
+{
+	struct post *post = posts;
+
+	while (__atomic_exchange_n(&post->taken, true, __ATOMIC_ACQUIRE))
+		post++;
+	__atomic_store_n(&post->kind, kind, __ATOMIC_RELAXED);
+	__atomic_store_n(&post->number, number, __ATOMIC_RELAXED);
+	return post;
+}
+
+static void leave_post(struct post *post)
+{
+	__atomic_store_n(&post->doing, NULL, __ATOMIC_RELAXED);
+	__atomic_store_n(&post->taken, false, __ATOMIC_RELEASE);
+}
+
+void actor_does(struct actor *actor, const char *what, const char *domain)
+{
+	struct post *post = actor->post;
+
+	__atomic_store_n(&post->domain, domain, __ATOMIC_RELAXED);
+	__atomic_store_n(&post->doing, what, __ATOMIC_RELAXED);
+	__atomic_store_n(&post->steps, post->steps + 1, __ATOMIC_RELAXED);
+}
+
+void actor_rests(struct actor *actor)
+{
+	actor_does(actor, NULL, NULL);
+}
+
 void actor_init(struct actor *actor, enum actor_kind kind, unsigned int number)
 {
 	memset(actor, 0, sizeof(*actor));
 	actor->number = number;
+	actor->post = take_post(kind, number);
 	actor->random = torture.seed;
 	actor->random = next_random(&actor->random) + kind;
 	actor->random = next_random(&actor->random) + number;
 }
 
-struct domain *actor_brisk_domain(struct actor *actor)
+struct domain *actor_domain(struct actor *actor, unsigned int kinds)
 {
 	struct domain *domain;
 
 	do {
 		domain = &torture.domains[actor_random(actor,
 						       torture.nr_domains)];
-	} while (!domain->brisk);
+	} while (!(domain->kind & kinds));
 	return domain;
+}
+
+void sleep_us(unsigned int us)
+{
+	struct timespec ts = {.tv_nsec = us * 1000L};
+
+	nanosleep(&ts, NULL);
 }
 
 void actor_done(struct actor *actor)
 {
+	leave_post(actor->post);
 	for (int i = 0; i < NR_TALLIES; i++)
 		__atomic_fetch_add(&torture.tallies[i], actor->tallies[i],
 				   __ATOMIC_RELAXED);

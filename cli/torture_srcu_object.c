@@ -24,6 +24,16 @@ void account_init(struct account *account, struct domain *domain)
 		account->cells[i] = account_get(account);
 }
 
+struct object *account_replace(struct actor *actor, struct account *account,
+			       struct object *new)
+{
+	struct object **cell = &account->cells[actor_random(actor, NR_CELLS)];
+	struct object *old = *cell;
+
+	srcu_assign_pointer(*cell, new);
+	return old;
+}
+
 static void free_list(struct object *object)
 {
 	struct object *next;
@@ -88,11 +98,19 @@ void object_put(struct object *object)
 					      __ATOMIC_RELAXED));
 }
 
+void object_end(struct object *object)
+{
+	object_retire(object);
+	object_put(object);
+}
+
 /* Callbacks that were queued by a callback: nobody promised an order. */
 static void object_called_again(struct srcu_head *head)
 {
 	struct object *object = container_of(head, struct object, head);
 
+	if (torture.child)
+		return;
 	__atomic_fetch_add(&object->account->rerun, 1, __ATOMIC_RELAXED);
 	object_put(object);
 }
@@ -105,20 +123,51 @@ static void call_again(struct object *object)
 	call_srcu(account->domain->srcu, &object->head, object_called_again);
 }
 
+static struct actor callbacks;
+
+void callbacks_begin(void)
+{
+	actor_init(&callbacks, ACTOR_CALLBACK, 0);
+}
+
+void callbacks_end(void)
+{
+	actor_done(&callbacks);
+}
+
+/* One at a time: callbacks are called by one thread. */
+static void wait_in_callback(struct domain *domain)
+{
+	actor_does(&callbacks, "waits in a callback", domain->name);
+	if (actor_random(&callbacks, 2))
+		synchronize_srcu(domain->srcu);
+	else
+		synchronize_srcu_expedited(domain->srcu);
+	actor_rests(&callbacks);
+	callbacks.tallies[TALLY_WAITED_IN_CALLBACK]++;
+}
+
 void object_called(struct srcu_head *head)
 {
 	struct object *object = container_of(head, struct object, head);
 	struct account *account = object->account;
 	unsigned long run = __atomic_load_n(&account->run, __ATOMIC_RELAXED);
 
+	if (torture.child)
+		return;
 	object_retire(object);
 	if (object->order != run)
 		torture_fail("%s: callback %lu of a thread was called as "
 			     "number %lu",
 			     account->domain->name, object->order, run);
 	__atomic_store_n(&account->run, run + 1, __ATOMIC_RELEASE);
-	if (object->lives)
+	if (object->then == OBJECT_AGAIN) {
 		call_again(object);
-	else
-		object_put(object);
+		return;
+	}
+	if (object->then == OBJECT_WAIT)
+		wait_in_callback(account->domain);
+	else if (object->then == OBJECT_WAIT_OTHER)
+		wait_in_callback(object->other);
+	object_put(object);
 }

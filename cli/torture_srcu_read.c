@@ -2,7 +2,6 @@
 /* Readers of the SRCU torture. */
 #include <sched.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "torture_srcu.h"
 
@@ -71,13 +70,6 @@ static struct object *look_up(struct actor *actor, struct domain *domain,
 	return object;
 }
 
-static void sleep_us(unsigned int us)
-{
-	struct timespec ts = {.tv_nsec = us * 1000L};
-
-	nanosleep(&ts, NULL);
-}
-
 static void read_section(struct actor *actor, struct domain *domain,
 			 unsigned int depth);
 
@@ -88,7 +80,8 @@ static void nest(struct actor *actor, struct domain *domain, unsigned int depth)
 		&torture.domains[actor_random(actor, torture.nr_domains)];
 
 	actor->tallies[TALLY_NESTED]++;
-	read_section(actor, domain->brisk ? domain : inner, depth + 1);
+	read_section(actor, domain->kind == DOMAIN_BRISK ? domain : inner,
+		     depth + 1);
 }
 
 static void take_a_break(struct actor *actor, unsigned int dice)
@@ -107,7 +100,7 @@ static void dwell(struct actor *actor, struct domain *domain,
 {
 	unsigned int dice = actor_random(actor, 4096);
 
-	if (dice < 8 && !domain->brisk)
+	if (dice < 8 && domain->kind != DOMAIN_BRISK)
 		take_a_break(actor, dice);
 	else if (dice < 256 && depth < 4)
 		nest(actor, domain, depth);
@@ -139,6 +132,7 @@ static void read_section(struct actor *actor, struct domain *domain,
 	unsigned int generation;
 	struct section section = section_enter(domain);
 
+	actor_does(actor, "reads", domain->name);
 	object = look_up(actor, domain, &generation);
 	dwell_counted(actor, domain, object, depth);
 	check_object(domain, object, generation);
@@ -194,7 +188,7 @@ static void read_something(struct actor *actor)
 		fill_store_buffer(actor, 8 + dice % 32);
 	if (dice % 32 == 1)
 		empty_mailbox(dice / 32 % NR_MAILBOXES);
-	if (dice % 256 == 0 && !domain->brisk)
+	if (dice % 256 == 0 && domain->kind != DOMAIN_BRISK)
 		hand_over(actor, domain);
 	else
 		read_section(actor, domain, 0);
@@ -206,12 +200,13 @@ static void read_something(struct actor *actor)
  */
 static void sprint(struct actor *actor)
 {
-	struct domain *domain = actor_brisk_domain(actor);
+	struct domain *domain = actor_domain(actor, DOMAIN_BRISK);
 	unsigned int writer = actor_random(actor, torture.nr_writers);
 	struct object **cell = &domain->accounts[writer].cells[0];
 	struct object *object;
 	struct section section;
 
+	actor_does(actor, "reads", domain->name);
 	for (int i = 0; i < SPRINT; i++) {
 		fill_store_buffer(actor, 8);
 		section = section_enter(domain);
@@ -258,6 +253,7 @@ void *spawner_main(void *number)
 	while (!torture_stopped()) {
 		uintptr_t n = ++actor.tallies[TALLY_THREADS];
 
+		actor_does(&actor, "waits for a passer-by", NULL);
 		if (!pthread_create(&thread, NULL, passer_by, (void *)n))
 			pthread_join(thread, NULL);
 		sleep_us(actor_random(&actor, 2000));

@@ -2,35 +2,35 @@
 /* Writers of the SRCU torture: every way to get rid of an object. */
 #include "torture_srcu.h"
 
-/* Publishes the new object; the old one is the caller's to end. */
-static struct object *replace(struct actor *actor, struct account *account,
-			      struct object *new)
-{
-	struct object **cell = &account->cells[actor_random(actor, NR_CELLS)];
-	struct object *old = *cell;
-
-	srcu_assign_pointer(*cell, new);
-	return old;
-}
-
-static void end(struct object *old)
-{
-	object_retire(old);
-	object_put(old);
-}
-
 static void end_sync(struct actor *actor, struct object *old)
 {
-	synchronize_srcu(old->account->domain->srcu);
-	end(old);
+	struct domain *domain = old->account->domain;
+
+	actor_does(actor, "synchronize_srcu", domain->name);
+	synchronize_srcu(domain->srcu);
+	object_end(old);
 	actor->tallies[TALLY_SYNC]++;
 }
 
 static void end_expedited(struct actor *actor, struct object *old)
 {
-	synchronize_srcu_expedited(old->account->domain->srcu);
-	end(old);
+	struct domain *domain = old->account->domain;
+
+	actor_does(actor, "synchronize_srcu_expedited", domain->name);
+	synchronize_srcu_expedited(domain->srcu);
+	object_end(old);
 	actor->tallies[TALLY_SYNC_EXPEDITED]++;
+}
+
+static enum object_then then(struct actor *actor)
+{
+	unsigned int dice = actor_random(actor, 256);
+
+	if (dice >= 34)
+		return OBJECT_PUT;
+	if (dice >= 2)
+		return OBJECT_AGAIN;
+	return dice ? OBJECT_WAIT : OBJECT_WAIT_OTHER;
 }
 
 static void end_call(struct actor *actor, struct object *old)
@@ -38,7 +38,10 @@ static void end_call(struct actor *actor, struct object *old)
 	struct account *account = old->account;
 
 	old->order = account->queued++;
-	old->lives = actor_random(actor, 8) == 0;
+	old->then = then(actor);
+	if (old->then == OBJECT_WAIT_OTHER)
+		old->other = actor_domain(actor, DOMAIN_UPDATED);
+	actor_does(actor, "call_srcu", account->domain->name);
 	if (actor_random(actor, 2))
 		call_srcu(account->domain->srcu, &old->head, object_called);
 	else
@@ -56,7 +59,7 @@ static void end_polled(struct account *account)
 	while ((object = *link)) {
 		if (poll_state_synchronize_srcu(srcu, object->cookie)) {
 			*link = object->next;
-			end(object);
+			object_end(object);
 		} else {
 			link = &object->next;
 		}
@@ -87,6 +90,7 @@ static void barrier(struct actor *actor, struct account *account)
 {
 	unsigned long run;
 
+	actor_does(actor, "srcu_barrier", account->domain->name);
 	srcu_barrier(account->domain->srcu);
 	run = __atomic_load_n(&account->run, __ATOMIC_ACQUIRE);
 	if (run != account->queued)
@@ -117,13 +121,13 @@ static void update(struct actor *actor, struct account *account)
 	}
 	while (dice >= ends[i].percent)
 		dice -= ends[i++].percent;
-	ends[i].end(actor, replace(actor, account, new));
+	ends[i].end(actor, account_replace(actor, account, new));
 }
 
 /* Short grace periods, one after the other: see sprint() of the readers. */
 static void sprint(struct actor *actor)
 {
-	struct domain *domain = actor_brisk_domain(actor);
+	struct domain *domain = actor_domain(actor, DOMAIN_BRISK);
 	struct account *account = &domain->accounts[actor->number];
 	struct object *old, *new;
 
@@ -140,6 +144,7 @@ static void sprint(struct actor *actor)
 /* A grace period for the cookies of which nobody drives one. */
 static void finish(struct actor *actor, struct account *account)
 {
+	actor_does(actor, "synchronize_srcu_expedited", account->domain->name);
 	synchronize_srcu_expedited(account->domain->srcu);
 	end_polled(account);
 	if (account->polled)
@@ -152,22 +157,25 @@ static void finish(struct actor *actor, struct account *account)
 void *writer_main(void *number)
 {
 	struct actor actor;
+	struct domain *domain;
 	struct account *account;
-	unsigned int i;
 
 	actor_init(&actor, ACTOR_WRITER, (unsigned int)(uintptr_t)number);
 	while (!torture_stopped()) {
 		if (actor.number % 2 && actor_random(&actor, 2))
 			sprint(&actor);
-		i = actor_random(&actor, torture.nr_domains);
-		account = &torture.domains[i].accounts[actor.number];
+		domain = actor_domain(&actor, DOMAIN_UPDATED);
+		account = &domain->accounts[actor.number];
 		end_polled(account);
 		update(&actor, account);
 		if (actor_random(&actor, 1024) == 0)
 			barrier(&actor, account);
 	}
-	for (i = 0; i < torture.nr_domains; i++)
-		finish(&actor, &torture.domains[i].accounts[actor.number]);
+	for (unsigned int i = 0; i < torture.nr_domains; i++) {
+		domain = &torture.domains[i];
+		if (domain->kind != DOMAIN_POLLED)
+			finish(&actor, &domain->accounts[actor.number]);
+	}
 	actor_done(&actor);
 	return NULL;
 }

@@ -87,6 +87,7 @@ class Usage(Common):
         self.check_numbers(["torture", "srcu"], "--seconds", "1000001")
         self.check_numbers(["torture", "srcu"], "--readers", "65")
         self.check_numbers(["torture", "srcu"], "--writers", "65")
+        self.check_numbers(["torture", "srcu"], "--watchdog", "1000001")
         self.check_usage("'many'", "torture", "srcu", "--seed", "many")
 
     def check_numbers(self, command, option, too_many):

@@ -232,6 +232,57 @@ static void test_domain_not_yet_updated(void **state)
 	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
 }
 
+static struct srcu_struct *forgotten[3];
+
+static struct srcu_struct *new_early_domain(void)
+{
+	struct srcu_struct *domain = aligned_alloc(64, sizeof(*domain));
+	struct srcu_struct model = __SRCU_STRUCT_INIT(*domain, false);
+
+	*domain = model;
+	srcu_read_unlock(domain, srcu_read_lock(domain));
+	return domain;
+}
+
+static void clean_up_early_domain(struct srcu_struct *domain)
+{
+	synchronize_srcu_expedited(domain);
+	assert_int_equal(cleanup_srcu_struct(domain), 0);
+	memset(domain, 0xa5, sizeof(*domain));
+}
+
+/* How many of them the fork wrote to. */
+static int touched(void)
+{
+	const unsigned char *byte;
+	int i, count = 0;
+
+	for (i = 0; i < 3; i++) {
+		byte = (const unsigned char *)forgotten[i];
+		while (byte < (unsigned char *)(forgotten[i] + 1) &&
+		       *byte == 0xa5)
+			byte++;
+		count += byte < (unsigned char *)(forgotten[i] + 1);
+	}
+	return count;
+}
+
+/* Read before they were set up; their memory may be anything after the end. */
+static void test_early_domains_are_forgotten(void **state)
+{
+	int i;
+
+	for (i = 0; i < 3; i++)
+		forgotten[i] = new_early_domain();
+	/* One between others, then the newest, then the oldest. */
+	clean_up_early_domain(forgotten[1]);
+	clean_up_early_domain(forgotten[2]);
+	clean_up_early_domain(forgotten[0]);
+	in_child(touched);
+	for (i = 0; i < 3; i++)
+		free(forgotten[i]);
+}
+
 static void *synchronize_thread(void *arg)
 {
 	synchronize_srcu_expedited(&ssp);
@@ -318,6 +369,7 @@ int main(void)
 		cmocka_unit_test(test_fork_while_callbacks_run),
 		cmocka_unit_test(test_fork_while_a_barrier_waits),
 		cmocka_unit_test(test_domain_not_yet_updated),
+		cmocka_unit_test(test_early_domains_are_forgotten),
 		cmocka_unit_test(test_grace_period_in_progress),
 		cmocka_unit_test(test_fork_under_fire),
 	};

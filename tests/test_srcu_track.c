@@ -269,6 +269,74 @@ static void test_stall_of_a_callback(void **state)
 	check_stall(false, queue_one);
 }
 
+static struct srcu_struct shared;
+
+/* In the child of a fork: no thread of the parent may be named. */
+static void exit_by_report(enum srcu_report what, const char *text)
+{
+	_exit(strstr(text, "in a section since") ? 1 : 0);
+}
+
+static void *stall_after_exit_of(void *forker)
+{
+	static struct srcu_head head;
+
+	pthread_join(*(pthread_t *)forker, NULL);
+	srcu_set_report_hook(exit_by_report);
+	srcu_set_stall_timeout(20);
+	srcu_down_read(&shared);
+	call_srcu_expedited(&shared, &head, nothing);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static pid_t child;
+
+/* Comes to be on the list of threads, and leaves it in the child too. */
+static void *fork_and_exit(void *arg)
+{
+	static pthread_t self, thread;
+
+	srcu_read_unlock(&shared, srcu_read_lock(&shared));
+	self = pthread_self();
+	child = fork();
+	if (child == 0) {
+		alarm(20);
+		pthread_create(&thread, NULL, stall_after_exit_of, &self);
+	}
+	return arg;
+}
+
+static void test_exit_of_a_thread_that_forked(void **state)
+{
+	struct holder holder = {.ssp = &shared};
+	pthread_t reader, forker;
+	pthread_attr_t attr;
+	int status;
+
+#ifdef __SRCU_TSAN
+	/* It does not know the thread that lives on in a child. */
+	skip();
+#endif
+	assert_int_equal(init_srcu_struct(&shared), 0);
+	/* So large that the child does not use the memory for its threads. */
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 256UL << 20);
+	assert_int_equal(pthread_create(&reader, &attr, hold, &holder), 0);
+	pthread_attr_destroy(&attr);
+	while (!__atomic_load_n(&holder.inside, __ATOMIC_ACQUIRE))
+		usleep(100);
+	assert_int_equal(pthread_create(&forker, NULL, fork_and_exit, NULL), 0);
+	pthread_join(forker, NULL);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	__atomic_store_n(&holder.leave, 1, __ATOMIC_RELEASE);
+	pthread_join(reader, NULL);
+	assert_int_equal(cleanup_srcu_struct(&shared), 0);
+}
+
 #define TRACK_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -283,6 +351,7 @@ int main(void)
 		TRACK_TEST(test_stall_names_the_reader),
 		TRACK_TEST(test_stall_without_tracking),
 		TRACK_TEST(test_stall_of_a_callback),
+		TRACK_TEST(test_exit_of_a_thread_that_forked),
 	};
 
 	return cmocka_run_group_tests_name("srcu_track", tests, NULL, NULL);

@@ -550,8 +550,9 @@ void call_srcu_expedited(struct srcu_struct *ssp, struct srcu_head *head,
  * srcu_expedite_current - expedite what has been asked for
  * @ssp: the domain
  *
- * A normal grace period that gathers callbacks or pollers stops gathering and
- * begins; nothing happens where nothing is pending.  Does not wait.
+ * A normal grace period that gathers callbacks, pollers or threads in
+ * synchronize_srcu() stops gathering and begins; nothing happens where nothing
+ * is pending.  Does not wait.
  */
 void srcu_expedite_current(struct srcu_struct *ssp);
 

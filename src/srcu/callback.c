@@ -8,18 +8,39 @@
 #include "srcu/track.h"
 #include "srcu/worker.h"
 
+enum {
+	BARRIER_AHEAD = 0,
+	BARRIER_SLEPT_ON = 1,
+	BARRIER_REACHED = 2,
+};
+
 struct barrier {
 	struct srcu_head head;
-	unsigned int done; /* futex */
+	unsigned int state; /* futex */
 };
 
 static void barrier_reached(struct srcu_head *head)
 {
 	struct barrier *barrier = (struct barrier *)head;
 
-	__atomic_store_n(&barrier->done, 1, __ATOMIC_RELEASE);
-	/* The barrier may be gone by now: the kernel only hashes the address. */
-	futex_wake_all(&barrier->done);
+	/* The barrier may be gone by then: the kernel only hashes the address. */
+	if (__atomic_exchange_n(&barrier->state, BARRIER_REACHED,
+				__ATOMIC_RELEASE) == BARRIER_SLEPT_ON)
+		futex_wake_all(&barrier->state);
+}
+
+static void wait_for_barrier(struct barrier *barrier)
+{
+	unsigned int state = BARRIER_AHEAD;
+
+	if (!__atomic_compare_exchange_n(&barrier->state, &state,
+					 BARRIER_SLEPT_ON, false,
+					 __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
+		return;
+	do {
+		futex_wait(&barrier->state, BARRIER_SLEPT_ON, FUTEX_FOREVER);
+	} while (__atomic_load_n(&barrier->state, __ATOMIC_ACQUIRE) !=
+		 BARRIER_REACHED);
 }
 
 static void queue_callback(struct srcu_struct *ssp, struct srcu_head *head,
@@ -153,8 +174,7 @@ void srcu_barrier(struct srcu_struct *ssp)
 	synchronize_srcu_expedited(ssp);
 	if (!srcu_worker_start())
 		run_here(ssp);
-	while (!__atomic_load_n(&barrier.done, __ATOMIC_ACQUIRE))
-		futex_wait(&barrier.done, 0, FUTEX_FOREVER);
+	wait_for_barrier(&barrier);
 }
 
 /*

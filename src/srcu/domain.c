@@ -73,12 +73,15 @@ static void choose_readers(struct srcu_struct *ssp)
 	srcu_set_bank(ssp, ssp->idx);
 }
 
-/* Atomic: the domain's users look at it without a lock, to see it set up. */
-static void link_next(struct srcu_struct *ssp, struct srcu_struct **link)
+/*
+ * Where a domain of the list is linked from.  srcu_prepare() reads this word
+ * without a lock, and what was set up must be visible to it also when another
+ * domain, that came or went, stored it last: so each store is a release.  The
+ * list's lock orders that thread behind the one that did the setting up.
+ */
+static void set_link(struct srcu_struct *ssp, struct srcu_struct **link)
 {
-	if (ssp->all_next)
-		__atomic_store_n(&ssp->all_next->all_link, link,
-				 __ATOMIC_RELAXED);
+	__atomic_store_n(&ssp->all_link, link, __ATOMIC_RELEASE);
 }
 
 /* Both locks held.  From here on the domain is in the list. */
@@ -90,9 +93,10 @@ static void set_up(struct srcu_struct *ssp)
 	__atomic_store_n(&ssp->slots, new_slots(), __ATOMIC_RELEASE);
 	choose_readers(ssp);
 	ssp->all_next = srcu_all;
-	link_next(ssp, &ssp->all_next);
+	if (srcu_all)
+		set_link(srcu_all, &ssp->all_next);
 	srcu_all = ssp;
-	__atomic_store_n(&ssp->all_link, &srcu_all, __ATOMIC_RELEASE);
+	set_link(ssp, &srcu_all);
 }
 
 static void once_a_process(void)
@@ -113,13 +117,35 @@ void srcu_prepare_slow(struct srcu_struct *ssp)
 	pthread_mutex_unlock(&srcu_all_lock);
 }
 
+/*
+ * Its memory may be anything soon, and a fork would go through it.  The head
+ * changes under our hands: readers push other domains.
+ */
+static void take_off_early(struct srcu_struct *ssp)
+{
+	struct srcu_struct *before = ssp;
+
+	if (!ssp->early)
+		return;
+	ssp->early = false;
+	if (__atomic_compare_exchange_n(&srcu_early, &before, ssp->early_next,
+					false, __ATOMIC_ACQUIRE,
+					__ATOMIC_ACQUIRE))
+		return;
+	while (before->early_next != ssp)
+		before = before->early_next;
+	before->early_next = ssp->early_next;
+}
+
 static void take_off_list(struct srcu_struct *ssp)
 {
 	pthread_mutex_lock(&srcu_all_lock);
+	take_off_early(ssp);
 	if (ssp->all_link) {
 		*ssp->all_link = ssp->all_next;
-		link_next(ssp, ssp->all_link);
-		__atomic_store_n(&ssp->all_link, NULL, __ATOMIC_RELAXED);
+		if (ssp->all_next)
+			set_link(ssp->all_next, ssp->all_link);
+		set_link(ssp, NULL);
 	}
 	pthread_mutex_unlock(&srcu_all_lock);
 }

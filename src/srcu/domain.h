@@ -20,7 +20,10 @@ static inline void srcu_prepare(struct srcu_struct *ssp)
 /* fork.c: keeps the domains usable in a child; once. */
 void srcu_fork_init(void);
 
-/* Domains that were read before they were set up; a stack, never popped. */
+/*
+ * Domains that were read before they were set up: a stack that readers push
+ * on; who takes one off holds srcu_all_lock.
+ */
 extern struct srcu_struct *srcu_early;
 
 /* Every domain; under srcu_all_lock, which comes before any domain's. */

@@ -62,16 +62,22 @@ void srcu_set_tracking(bool on)
 	__atomic_store_n(&tracking, on, __ATOMIC_RELAXED);
 }
 
-/* A thread that exits inside a section stays unnamed in reports. */
+/*
+ * A thread that exits inside a section stays unnamed in reports.  One that
+ * forked is on no list in the child, though its exit key is set there too; its
+ * links lead to threads that are no more.
+ */
 static void unlist_thread(void *arg)
 {
 	struct thread *thread = arg;
 
 	pthread_mutex_lock(&lock);
-	*thread->link = thread->next;
-	if (thread->next)
-		thread->next->link = thread->link;
-	thread->listed = false;
+	if (thread->listed) {
+		*thread->link = thread->next;
+		if (thread->next)
+			thread->next->link = thread->link;
+		thread->listed = false;
+	}
 	pthread_mutex_unlock(&lock);
 }
 

@@ -41,6 +41,9 @@ void __srcu_wake(struct srcu_struct *ssp, int idx)
 {
 	unsigned int who;
 
+#ifdef SRCU_BREAK_WAKE
+	return;
+#endif
 	__srcu_fence();
 	if (idx == __srcu_bank(ssp) || !srcu_gp_bank_left(ssp))
 		return;
@@ -116,7 +119,7 @@ bool srcu_gp_step(struct srcu_struct *ssp)
 	if (ssp->sleepers)
 		srcu_wake_sleepers(ssp);
 	if (ssp->cb_done && !ssp->cb_running)
-		srcu_worker_kick(ssp, SRCU_NEXT);
+		srcu_worker_kick_locked(ssp, SRCU_NEXT);
 	return true;
 }
 
@@ -192,7 +195,8 @@ static void srcu_gp_drive(struct srcu_struct *ssp, unsigned long cookie,
 {
 	while (!srcu_gp_done(ssp->gp_seq, cookie)) {
 		if (srcu_gp_phase(ssp) == SRCU_GP_IDLE)
-			srcu_gp_begin(ssp, expedited);
+			srcu_gp_begin(ssp,
+				      expedited || srcu_gp_wanted_now(ssp));
 		if (!srcu_gp_step(ssp))
 			srcu_gp_wait(ssp);
 	}
@@ -259,7 +263,8 @@ static void srcu_gather(struct srcu_struct *ssp, unsigned long cookie)
 
 	srcu_need(ssp, cookie);
 	srcu_start_pace(ssp, now);
-	while (!srcu_gp_done(ssp->gp_seq, cookie) && now < ssp->gp_due) {
+	while (!srcu_gp_done(ssp->gp_seq, cookie) && !srcu_gp_wanted_now(ssp) &&
+	       now < ssp->gp_due) {
 		seq = __atomic_load_n(&ssp->wake_seq, __ATOMIC_ACQUIRE);
 		srcu_sleep(ssp, seq, ssp->gp_due - now);
 		now = monotonic_ns();
@@ -291,6 +296,8 @@ void srcu_expedite_current(struct srcu_struct *ssp)
 	pthread_mutex_lock(&ssp->lock);
 	wanted = srcu_gp_wanted(ssp);
 	ssp->gp_urgent = wanted;
+	if (wanted && ssp->sleepers)
+		srcu_wake_sleepers(ssp);
 	pthread_mutex_unlock(&ssp->lock);
 	if (wanted)
 		srcu_worker_kick(ssp, SRCU_NOW);

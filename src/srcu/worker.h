@@ -27,6 +27,9 @@ enum srcu_haste {
 /* Makes the worker look at the domain: callbacks are ready, or wanted. */
 void srcu_worker_kick(struct srcu_struct *ssp, enum srcu_haste haste);
 
+/* The same, cheaper; under the domain's lock none is taken off the list. */
+void srcu_worker_kick_locked(struct srcu_struct *ssp, enum srcu_haste haste);
+
 /* Makes it look at the domains that it has. */
 void srcu_worker_poke(enum srcu_haste haste);
 
@@ -36,8 +39,15 @@ bool srcu_worker_has(struct srcu_struct *ssp);
 /* Returns when the worker has let go of the domain, which wants nothing. */
 void srcu_worker_forget(struct srcu_struct *ssp);
 
+/*
+ * Everything that can be done now, for all domains; returns after how many
+ * nanoseconds there will be more.
+ */
+uint64_t srcu_worker_round(void);
+
 /* The child of a fork: no thread, no list.  Each domain is told apart. */
 void srcu_worker_after_fork(void);
+void srcu_worker_thread_after_fork(void);
 void srcu_worker_unqueue(struct srcu_struct *ssp);
 
 #endif

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The torture of a library whose readers wake nobody: 0 when the watchdog
+ * ended it, with status 1 and the name of somebody who waits.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "torture.h"
+
+static pid_t start(int argc, char **argv, int err)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	dup2(err, STDERR_FILENO);
+	exit(torture_srcu(argc, argv));
+}
+
+static bool says(FILE *file, const char *what)
+{
+	char line[512];
+	bool found = false;
+
+	rewind(file);
+	while (fgets(line, sizeof(line), file))
+		found |= strstr(line, what) != NULL;
+	return found;
+}
+
+int main(int argc, char **argv)
+{
+	FILE *err = tmpfile();
+	int status;
+	pid_t pid;
+
+	if (!err)
+		return 1;
+	pid = start(argc, argv, fileno(err));
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return 1;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == CLI_FAILURE &&
+	    says(err, "no progress for ") && says(err, ": polls: ") &&
+	    says(err, " grace periods, "))
+		return 0;
+	fprintf(stderr, "torture: not ended by the watchdog: status %#x\n",
+		(unsigned int)status);
+	return 1;
+}
