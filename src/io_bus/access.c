@@ -10,28 +10,13 @@
 #include "io_bus/zone.h"
 #include "util.h"
 
-/* What this thread is in, innermost first. */
-static __thread struct bf_io_frame *frames;
-
-void bf_io_enter(struct bf_io_frame *frame, const struct bf_io_bus *bus,
-		 bool consumer)
-{
-	frame->bus = bus;
-	frame->consumer = consumer;
-	frame->outer = frames;
-	frames = frame;
-}
-
-void bf_io_leave(struct bf_io_frame *frame)
-{
-	frames = frame->outer;
-}
+__thread struct bf_io_frame *bf_io_frames;
 
 bool bf_io_in_handler(const struct bf_io_bus *bus)
 {
 	const struct bf_io_frame *frame;
 
-	for (frame = frames; frame; frame = frame->outer)
+	for (frame = bf_io_frames; frame; frame = frame->outer)
 		if (frame->bus == bus)
 			return true;
 	return false;
@@ -41,15 +26,16 @@ bool bf_io_in_consumer(const struct bf_io_bus *bus)
 {
 	const struct bf_io_frame *frame;
 
-	for (frame = frames; frame; frame = frame->outer)
+	for (frame = bf_io_frames; frame; frame = frame->outer)
 		if (frame->bus == bus && frame->consumer)
 			return true;
 	return false;
 }
 
 /* A write that need not be handled now. */
-static bool take_write(struct bf_io_bus *bus, const struct bf_io_roots *roots,
-		       const struct bf_io_access *access)
+static inline __attribute__((always_inline)) bool
+take_write(struct bf_io_bus *bus, const struct bf_io_roots *roots,
+	   const struct bf_io_access *access)
 {
 	if (roots->doorbells && bf_doorbell_ring(bus, roots, access))
 		return true;
@@ -57,8 +43,9 @@ static bool take_write(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 }
 
 /* One part, in a section of the bus: 0 or -EOPNOTSUPP. */
-static int offer(struct bf_io_bus *bus, const struct bf_io_roots *roots,
-		 const struct bf_io_access *access)
+static inline __attribute__((always_inline)) int
+offer(struct bf_io_bus *bus, const struct bf_io_roots *roots,
+      const struct bf_io_access *access)
 {
 	int ret;
 
@@ -89,7 +76,9 @@ int bf_io_access(struct bf_io_bus *bus, const struct bf_io_access *access)
 {
 	int idx, ret;
 
-	if (!is_sound(access) || access->len > BF_IO_MAX_LEN)
+	/* One comparison: a length of 0 is far above the longest here. */
+	if (unlikely(access->len - 1 >= BF_IO_MAX_LEN ||
+		     access->space >= BF_IO_SPACES))
 		return -EINVAL;
 	idx = srcu_read_lock(&bus->srcu);
 	ret = offer(bus, roots_for(bus, access), access);
