@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT
+#include "bus_peer.h"
+
+const struct bus_peer *const bus_peers[] = {
+	&bus_interval_mutex,
+	&bus_rbtree_rwlock,
+	&bus_array_rwlock,
+	&bus_array_bare,
+	NULL,
+};
