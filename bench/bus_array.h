@@ -18,6 +18,19 @@ void *bus_array_add(struct bus_array *array,
 		    const struct bf_io_range_desc *desc);
 void bus_array_remove(struct bus_array *array, void *handle);
 
+/* half or 0, without a branch, which random addresses would defeat. */
+static inline size_t bus_array_step(bool up, size_t half)
+{
+#ifdef __clang__ /* which makes a branch of whatever it can look into */
+	size_t mask = -(size_t)up;
+
+	__asm__("" : "+r"(mask));
+	return half & mask;
+#else
+	return up ? half : 0;
+#endif
+}
+
 /* How many bases are at most addr; or 1, where that is none of some. */
 static inline size_t bus_array_search(const struct bus_array *array,
 				      uint64_t addr)
@@ -25,10 +38,9 @@ static inline size_t bus_array_search(const struct bus_array *array,
 	const uint64_t *base = array->bases;
 	size_t half, left = array->count;
 
-	/* A conditional move: random addresses would defeat a branch. */
 	while (left > 1) {
 		half = left / 2;
-		base = base[half] <= addr ? base + half : base;
+		base += bus_array_step(base[half] <= addr, half);
 		left -= half;
 	}
 	return (size_t)(base - array->bases) + left;
