@@ -1,8 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Benchmarks: one function a layer. */
+/* Benchmarks: one function a layer, and what they share. */
 #ifndef BF_CLI_BENCH_H
 #define BF_CLI_BENCH_H
 
+#include <stdbool.h>
+
 int bench_srcu(int argc, char **argv);
+
+/* A benchmark whose only option is --json. */
+struct bench {
+	const char *command; /* "bench LAYER" */
+	const char *help;
+	int (*run)(bool json); /* returns an enum cli_status */
+};
+
+int bench_main(int argc, char **argv, const struct bench *bench);
+
+/* Keeps the calling thread on the first or second CPU that it may use. */
+void pin_thread(unsigned int nth);
 
 #endif
