@@ -13,6 +13,8 @@ static const struct layer {
 	const char *summary;
 	cli_command_fn run;
 } layers[] = {
+	{"io_bus", "dispatch and changes of the bus beside others of its kind",
+	 bench_io_bus},
 	{"srcu", "readers, grace periods and callbacks beside other RCUs",
 	 bench_srcu},
 };

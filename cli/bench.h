@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+int bench_io_bus(int argc, char **argv);
 int bench_srcu(int argc, char **argv);
 
 /* A benchmark whose only option is --json. */

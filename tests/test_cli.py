@@ -14,8 +14,8 @@ BELFRY, MISCOUNT = sys.argv[1:3]
 SANITIZED = bool(os.environ.get("BELFRY_SANITIZED"))
 
 # Each with what its options begin after.
-COMMANDS = [["bench", "srcu"], ["doorbell"], ["run"], ["stall"],
-            ["torture", "srcu"]]
+COMMANDS = [["bench", "io_bus"], ["bench", "srcu"], ["doorbell"], ["run"],
+            ["stall"], ["torture", "srcu"]]
 
 
 def belfry(*args, **kwargs):
@@ -68,7 +68,7 @@ class Usage(Common):
 
     def test_layer(self):
         for layered in "bench", "torture":
-            self.check_usage("no layer given: srcu", layered)
+            self.check_usage("no layer given: ", layered)
             self.check_usage("'tea'", layered, "tea")
             self.check_usage("'--json'", layered, "--json", "srcu")
 
@@ -78,7 +78,8 @@ class Usage(Common):
                              "--no-such-option")
             self.check_usage("'-x'", *command, "-x")
             self.check_usage("--json", *command, "--json=x")
-        for command in ["bench", "srcu"], ["stall"], ["torture", "srcu"]:
+        for command in (["bench", "io_bus"], ["bench", "srcu"], ["stall"],
+                        ["torture", "srcu"]):
             self.check_usage("'now'", *command, "now")
             self.check_usage("'now'", *command, "--json", "now")
 

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+/* Single dispatches while another thread changes the bus without pause. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <x86intrin.h>
+
+#include "bench_io_bus.h"
+
+#define RANGES	    1000
+#define ROUNDS	    15
+#define PEER_ROUNDS 3
+#define DISPATCHES  20000 /* a round: the 20 slowest are above p99.9 */
+#define SPARE	    8	  /* ranges that come and go */
+
+/* No access before or after overlaps what is between two of these. */
+static uint64_t ticks(void)
+{
+	uint64_t now;
+
+	_mm_mfence();
+	_mm_lfence();
+	now = __rdtsc();
+	_mm_lfence();
+	return now;
+}
+
+/* What there is between two of them that follow each other. */
+static uint64_t ticks_cost(void)
+{
+	struct samples samples = {NULL, 0, 0};
+	uint64_t start, cost;
+
+	for (int i = 0; i < 10001; i++) {
+		start = ticks();
+		samples_add(&samples, (double)(ticks() - start));
+	}
+	cost = (uint64_t)samples_median(&samples);
+	samples_free(&samples);
+	return cost;
+}
+
+struct changer {
+	pthread_t thread;
+	const struct bus_peer *peer;
+	void *bus;
+	unsigned long changes;
+	bool started, stop;
+};
+
+static void change(struct changer *changer)
+{
+	void *ranges[SPARE];
+	size_t i;
+
+	for (i = 0; i < SPARE; i++) {
+		const struct bf_io_range_desc desc = place_desc(200 * i + 1);
+
+		ranges[i] = changer->peer->add(changer->bus, &desc);
+		must(ranges[i] ? 0 : -ENOMEM, "register beside accesses");
+	}
+	for (i = 0; i < SPARE; i++)
+		changer->peer->remove(changer->bus, ranges[i]);
+	changer->changes += 2 * SPARE;
+}
+
+static void *changer_main(void *arg)
+{
+	struct changer *changer = arg;
+
+	pin_thread(1);
+	do {
+		change(changer);
+		__atomic_store_n(&changer->started, true, __ATOMIC_RELEASE);
+	} while (!__atomic_load_n(&changer->stop, __ATOMIC_RELAXED));
+	return NULL;
+}
+
+static void changer_start(struct changer *changer, const struct bus_peer *peer,
+			  void *bus)
+{
+	*changer = (struct changer){.peer = peer, .bus = bus};
+	must(-pthread_create(&changer->thread, NULL, changer_main, changer),
+	     "start a thread");
+	while (!__atomic_load_n(&changer->started, __ATOMIC_ACQUIRE))
+		;
+}
+
+static void changer_stop(struct changer *changer)
+{
+	__atomic_store_n(&changer->stop, true, __ATOMIC_RELAXED);
+	pthread_join(changer->thread, NULL);
+}
+
+/* A bus, its changer, and the 99.9th percentiles of its rounds, in ns. */
+struct subject {
+	const struct bus_peer *peer;
+	void *bus;
+	struct samples quiet, busy, changes_per_s;
+	uint64_t preempted;
+};
+
+/* Ticks of each; nothing else happens in between, so that caches stay warm. */
+static void time_dispatches(const struct load *load,
+			    const struct subject *subject, uint64_t *taken)
+{
+	uint64_t start;
+
+	subject->peer->write_all(subject->bus, load->addrs, DISPATCHES);
+	for (size_t i = 0; i < DISPATCHES; i++) {
+		start = ticks();
+		subject->peer->write_all(subject->bus, &load->addrs[i], 1);
+		taken[i] = ticks() - start;
+	}
+}
+
+/* The 99.9th percentile of single dispatches, less the clock's cost: ns. */
+static double measure_dispatches(const struct load *load,
+				 const struct subject *subject, uint64_t cost)
+{
+	static uint64_t taken[DISPATCHES];
+	struct samples samples = {NULL, 0, 0};
+	uint64_t start_ns = clock_ns(), start_ticks = ticks();
+	double ns_per_tick, p999;
+
+	time_dispatches(load, subject, taken);
+	ns_per_tick = (double)(clock_ns() - start_ns) /
+		      (double)(ticks() - start_ticks);
+	for (size_t i = 0; i < DISPATCHES; i++)
+		samples_add(&samples, (double)taken[i]);
+	p999 = samples_percentile(&samples, 99.9);
+	samples_free(&samples);
+	return p999 > (double)cost ? (p999 - (double)cost) * ns_per_tick : 0;
+}
+
+static void measure_round(const struct load *load, struct subject *subject,
+			  uint64_t cost)
+{
+	struct changer changer;
+	uint64_t preempted, start;
+
+	samples_add(&subject->quiet, measure_dispatches(load, subject, cost));
+	changer_start(&changer, subject->peer, subject->bus);
+	start = clock_ns();
+	preempted = preemptions();
+	samples_add(&subject->busy, measure_dispatches(load, subject, cost));
+	subject->preempted += preemptions() - preempted;
+	changer_stop(&changer);
+	samples_add(&subject->changes_per_s,
+		    (double)changer.changes * 1e9 /
+			    (double)(clock_ns() - start));
+}
+
+#define NR_OWN 3
+
+static const struct bus_peer *const own_ways[NR_OWN] = {
+	&own_bus,
+	&own_bus_async,
+	&own_doorbells,
+};
+
+struct scene {
+	struct load ranges, doorbells;
+	struct subject own[NR_OWN], peers[MAX_BUS_PEERS];
+	size_t nr_peers;
+};
+
+static void subject_init(struct subject *subject, const struct bus_peer *peer)
+{
+	*subject = (struct subject){
+		.peer = peer,
+		.bus = filled_bus(peer, RANGES),
+	};
+}
+
+static void subject_free(struct subject *subject)
+{
+	subject->peer->destroy(subject->bus);
+	samples_free(&subject->quiet);
+	samples_free(&subject->busy);
+	samples_free(&subject->changes_per_s);
+}
+
+static void scene_init(struct scene *scene)
+{
+	const struct bus_choice choice = changeable_peers(true);
+	size_t i;
+
+	load_init(&scene->ranges, RANGES, false);
+	load_init(&scene->doorbells, RANGES, true);
+	for (i = 0; i < NR_OWN; i++)
+		subject_init(&scene->own[i], own_ways[i]);
+	for (i = 0; choice.peers[i]; i++)
+		subject_init(&scene->peers[i], choice.peers[i]);
+	scene->nr_peers = i;
+}
+
+static void scene_free(struct scene *scene)
+{
+	size_t i;
+
+	for (i = 0; i < NR_OWN; i++)
+		subject_free(&scene->own[i]);
+	for (i = 0; i < scene->nr_peers; i++)
+		subject_free(&scene->peers[i]);
+	load_free(&scene->ranges);
+	load_free(&scene->doorbells);
+}
+
+static void measure_scene(struct scene *scene)
+{
+	uint64_t cost = ticks_cost();
+	size_t i;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		for (i = 0; i < NR_OWN; i++)
+			measure_round(own_ways[i] == &own_doorbells ?
+					      &scene->doorbells :
+					      &scene->ranges,
+				      &scene->own[i], cost);
+		for (i = 0; i < scene->nr_peers && round < PEER_ROUNDS; i++)
+			measure_round(&scene->ranges, &scene->peers[i], cost);
+	}
+}
+
+static void report_subject(struct report *report, struct subject *own)
+{
+	double busy = samples_median(&own->busy);
+	double quiet = samples_median(&own->quiet);
+	char what[120];
+
+	report_number(report, "value", "%.0f", busy);
+	report_number(report, "alone", "%.0f", quiet);
+	report_number(report, "max", "%.0f", samples_max(&own->busy));
+	report_count(report, "preempted", own->preempted);
+	report_goal(report, "<= 1000 and <= 3 x alone",
+		    busy <= 1000 && busy <= 3 * quiet);
+	snprintf(what, sizeof(what),
+		 "single accesses less the clock; %.0f changes a second",
+		 samples_median(&own->changes_per_s));
+	report_text(report, "what", what);
+}
+
+void bench_bus_beside_changes(struct report *report)
+{
+	struct scene scene;
+	char name[80];
+	size_t i, j;
+
+	scene_init(&scene);
+	measure_scene(&scene);
+	for (i = 0; i < NR_OWN; i++) {
+		snprintf(name, sizeof(name),
+			 "dispatch p99.9 beside register and %s",
+			 own_ways[i]->name);
+		report_row(report, name, "ns");
+		report_subject(report, &scene.own[i]);
+		for (j = 0; !i && j < scene.nr_peers; j++)
+			report_bus_peer(report, scene.peers[j].peer, "%.0f",
+					samples_median(&scene.peers[j].busy));
+	}
+	scene_free(&scene);
+}

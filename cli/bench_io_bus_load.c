@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+/* What buses are filled with, and the accesses made to them. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "bench_io_bus.h"
+#include "cli.h"
+#include "xalloc.h"
+
+#define COMMAND "bench io_bus"
+
+void must(int ret, const char *what)
+{
+	if (!ret)
+		return;
+	exit(cli_fail(COMMAND, "%s: %s", what, strerror(-ret)));
+}
+
+void must_be(uint64_t is, uint64_t wanted, const char *what)
+{
+	if (is == wanted)
+		return;
+	exit(cli_fail(COMMAND, "%s is %llu, not %llu", what,
+		      (unsigned long long)is, (unsigned long long)wanted));
+}
+
+uint64_t place_addr(size_t place)
+{
+	return (uint64_t)place * PLACE_SIZE;
+}
+
+__thread uint64_t called_sum;
+
+static int sum_write(void *opaque, uint64_t offset, const void *data,
+		     uint32_t len)
+{
+	called_sum += (uintptr_t)opaque + offset;
+	return 0;
+}
+
+static int sum_read(void *opaque, uint64_t offset, void *data, uint32_t len)
+{
+	memset(data, 0, len);
+	called_sum += (uintptr_t)opaque + offset;
+	return 0;
+}
+
+const struct bf_io_ops sum_ops = {.read = sum_read, .write = sum_write};
+
+void sum_ring(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
+{
+	called_sum += (uintptr_t)opaque;
+}
+
+/* The number of a place says more than the place where sums are compared. */
+static uintptr_t number_of(size_t place)
+{
+	return place * 0x9e3779b97f4a7c15U;
+}
+
+struct bf_io_range_desc place_desc(size_t place)
+{
+	return (struct bf_io_range_desc){
+		.addr = place_addr(place),
+		.size = PLACE_SIZE,
+		.space = BF_IO_MMIO,
+		.ops = &sum_ops,
+		.opaque = (void *)number_of(place),
+	};
+}
+
+/* xorshift: Marsaglia, "Xorshift RNGs", 2003. */
+size_t random_below(size_t below)
+{
+	static uint64_t state = 88172645463325252ULL;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state % below;
+}
+
+size_t *shuffled(size_t count)
+{
+	size_t *order = xgrow(NULL, 0, count, sizeof(*order));
+	size_t i, j;
+
+	for (i = 0; i < count; i++) {
+		j = random_below(i + 1);
+		order[i] = order[j];
+		order[j] = i;
+	}
+	return order;
+}
+
+void *filled_bus(const struct bus_peer *peer, size_t count)
+{
+	void *bus = xcheck(peer->create());
+	size_t *order = shuffled(count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct bf_io_range_desc desc = place_desc(2 * order[i]);
+
+		xcheck(peer->add(bus, &desc));
+	}
+	free(order);
+	return bus;
+}
+
+void load_init(struct load *load, size_t count, bool exact)
+{
+	load->addrs = xgrow(NULL, 0, LOAD_ACCESSES, sizeof(*load->addrs));
+	load->sum = 0;
+	for (size_t i = 0; i < LOAD_ACCESSES; i++) {
+		size_t place = 2 * random_below(count);
+		uint64_t offset = exact ? 0 : random_below(PLACE_SIZE / 4) * 4;
+
+		load->addrs[i] = place_addr(place) + offset;
+		load->sum += number_of(place) + offset;
+	}
+}
+
+void load_free(struct load *load)
+{
+	free(load->addrs);
+}
+
+void load_run(const struct load *load, const struct bus_peer *peer, void *bus)
+{
+	uint64_t before = called_sum;
+
+	peer->write_all(bus, load->addrs, LOAD_ACCESSES);
+	must_be(called_sum - before, load->sum, "the sum of what was reached");
+}
+
+struct bus_choice changeable_peers(bool linear_too)
+{
+	struct bus_choice choice = {{NULL}};
+	size_t i, nr = 0;
+
+	for (i = 0; bus_peers[i]; i++) {
+		if (!bus_peers[i]->unguarded &&
+		    (linear_too || !bus_peers[i]->linear))
+			choice.peers[nr++] = bus_peers[i];
+	}
+	return choice;
+}
+
+uint64_t preemptions(void)
+{
+	struct rusage usage;
+
+	if (getrusage(RUSAGE_THREAD, &usage))
+		return 0;
+	return (uint64_t)usage.ru_nivcsw;
+}
+
+void report_bus_peer(struct report *report, const struct bus_peer *peer,
+		     const char *format, double value)
+{
+	char key[40];
+
+	snprintf(key, sizeof(key), "peers.%s", peer->name);
+	report_number(report, key, format, value);
+}
