@@ -10,28 +10,13 @@
 #include "io_bus/zone.h"
 #include "util.h"
 
-/* What this thread is in, innermost first. */
-static __thread struct bf_io_frame *frames;
-
-void bf_io_enter(struct bf_io_frame *frame, const struct bf_io_bus *bus,
-		 bool consumer)
-{
-	frame->bus = bus;
-	frame->consumer = consumer;
-	frame->outer = frames;
-	frames = frame;
-}
-
-void bf_io_leave(struct bf_io_frame *frame)
-{
-	frames = frame->outer;
-}
+__thread struct bf_io_frame *bf_io_frames;
 
 bool bf_io_in_handler(const struct bf_io_bus *bus)
 {
 	const struct bf_io_frame *frame;
 
-	for (frame = frames; frame; frame = frame->outer)
+	for (frame = bf_io_frames; frame; frame = frame->outer)
 		if (frame->bus == bus)
 			return true;
 	return false;
@@ -41,7 +26,7 @@ bool bf_io_in_consumer(const struct bf_io_bus *bus)
 {
 	const struct bf_io_frame *frame;
 
-	for (frame = frames; frame; frame = frame->outer)
+	for (frame = bf_io_frames; frame; frame = frame->outer)
 		if (frame->bus == bus && frame->consumer)
 			return true;
 	return false;

@@ -76,10 +76,27 @@ struct bf_io_frame {
 	struct bf_io_frame *outer;
 };
 
-/* access.c */
-void bf_io_enter(struct bf_io_frame *frame, const struct bf_io_bus *bus,
-		 bool consumer);
-void bf_io_leave(struct bf_io_frame *frame);
+/*
+ * access.c: the frames that this thread is in, innermost first.  Addressed
+ * directly, in a shared library too: an access has no time for a call.
+ */
+extern __thread struct bf_io_frame *bf_io_frames
+	__attribute__((tls_model("initial-exec")));
+
+static inline void bf_io_enter(struct bf_io_frame *frame,
+			       const struct bf_io_bus *bus, bool consumer)
+{
+	frame->bus = bus;
+	frame->consumer = consumer;
+	frame->outer = bf_io_frames;
+	bf_io_frames = frame;
+}
+
+static inline void bf_io_leave(const struct bf_io_frame *frame)
+{
+	bf_io_frames = frame->outer;
+}
+
 bool bf_io_in_handler(const struct bf_io_bus *bus); /* or in a consumer */
 bool bf_io_in_consumer(const struct bf_io_bus *bus);
 
