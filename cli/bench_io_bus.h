@@ -60,10 +60,29 @@ struct load {
 
 /* To the ranges, or exactly to the bases, of the first count even places. */
 void load_init(struct load *load, size_t count, bool exact);
+/* To the bases of a few of them, drawn at random. */
+void load_init_few(struct load *load, size_t count, size_t few);
 void load_free(struct load *load);
 
 /* Makes all accesses; ends the process if a wrong handler was called. */
 void load_run(const struct load *load, const struct bus_peer *peer, void *bus);
+
+/* How many there are in the rows that compare this. */
+#define NR_BUS_SIZES 4
+extern const size_t bus_sizes[NR_BUS_SIZES];
+
+/* A bus of that many, and what an access to it takes: ns. */
+struct bus_series {
+	const struct bus_peer *peer;
+	void *bus;
+	struct samples samples;
+};
+
+void bus_series_init(struct bus_series *series, const struct bus_peer *peer,
+		     size_t count);
+void bus_series_sample(struct bus_series *series, const struct load *load);
+/* Returns the median. */
+double bus_series_free(struct bus_series *series);
 
 /* Ends the process with one line where a call of the library failed. */
 void must(int ret, const char *what);

@@ -109,17 +109,32 @@ void *filled_bus(const struct bus_peer *peer, size_t count)
 	return bus;
 }
 
+const size_t bus_sizes[NR_BUS_SIZES] = {16, 100, 1000, 10000};
+
+static void load_add(struct load *load, size_t i, size_t place, uint64_t offset)
+{
+	load->addrs[i] = place_addr(place) + offset;
+	load->sum += number_of(place) + offset;
+}
+
 void load_init(struct load *load, size_t count, bool exact)
 {
 	load->addrs = xgrow(NULL, 0, LOAD_ACCESSES, sizeof(*load->addrs));
 	load->sum = 0;
-	for (size_t i = 0; i < LOAD_ACCESSES; i++) {
-		size_t place = 2 * random_below(count);
-		uint64_t offset = exact ? 0 : random_below(PLACE_SIZE / 4) * 4;
+	for (size_t i = 0; i < LOAD_ACCESSES; i++)
+		load_add(load, i, 2 * random_below(count),
+			 exact ? 0 : random_below(PLACE_SIZE / 4) * 4);
+}
 
-		load->addrs[i] = place_addr(place) + offset;
-		load->sum += number_of(place) + offset;
-	}
+void load_init_few(struct load *load, size_t count, size_t few)
+{
+	size_t *order = shuffled(count);
+
+	load->addrs = xgrow(NULL, 0, LOAD_ACCESSES, sizeof(*load->addrs));
+	load->sum = 0;
+	for (size_t i = 0; i < LOAD_ACCESSES; i++)
+		load_add(load, i, 2 * order[random_below(few)], 0);
+	free(order);
 }
 
 void load_free(struct load *load)
@@ -164,4 +179,31 @@ void report_bus_peer(struct report *report, const struct bus_peer *peer,
 
 	snprintf(key, sizeof(key), "peers.%s", peer->name);
 	report_number(report, key, format, value);
+}
+
+void bus_series_init(struct bus_series *series, const struct bus_peer *peer,
+		     size_t count)
+{
+	*series = (struct bus_series){
+		.peer = peer,
+		.bus = filled_bus(peer, count),
+	};
+}
+
+void bus_series_sample(struct bus_series *series, const struct load *load)
+{
+	uint64_t start = clock_ns();
+
+	load_run(load, series->peer, series->bus);
+	samples_add(&series->samples,
+		    (double)(clock_ns() - start) / LOAD_ACCESSES);
+}
+
+double bus_series_free(struct bus_series *series)
+{
+	double median = samples_median(&series->samples);
+
+	series->peer->destroy(series->bus);
+	samples_free(&series->samples);
+	return median;
 }
