@@ -33,8 +33,9 @@ bool bf_io_in_consumer(const struct bf_io_bus *bus)
 }
 
 /* A write that need not be handled now. */
-static bool take_write(struct bf_io_bus *bus, const struct bf_io_roots *roots,
-		       const struct bf_io_access *access)
+static inline __attribute__((always_inline)) bool
+take_write(struct bf_io_bus *bus, const struct bf_io_roots *roots,
+	   const struct bf_io_access *access)
 {
 	if (roots->doorbells && bf_doorbell_ring(bus, roots, access))
 		return true;
@@ -42,8 +43,9 @@ static bool take_write(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 }
 
 /* One part, in a section of the bus: 0 or -EOPNOTSUPP. */
-static int offer(struct bf_io_bus *bus, const struct bf_io_roots *roots,
-		 const struct bf_io_access *access)
+static inline __attribute__((always_inline)) int
+offer(struct bf_io_bus *bus, const struct bf_io_roots *roots,
+      const struct bf_io_access *access)
 {
 	int ret;
 
@@ -74,7 +76,9 @@ int bf_io_access(struct bf_io_bus *bus, const struct bf_io_access *access)
 {
 	int idx, ret;
 
-	if (!is_sound(access) || access->len > BF_IO_MAX_LEN)
+	/* One comparison: a length of 0 is far above the longest here. */
+	if (unlikely(access->len - 1 >= BF_IO_MAX_LEN ||
+		     access->space >= BF_IO_SPACES))
 		return -EINVAL;
 	idx = srcu_read_lock(&bus->srcu);
 	ret = offer(bus, roots_for(bus, access), access);

@@ -7,48 +7,14 @@
 #include "io_bus/range.h"
 #include "util.h"
 
-static int call_ops(const struct bf_io_range *range, uint64_t offset,
-		    const struct bf_io_access *access)
-{
-	const struct bf_io_ops *ops = range->ops;
-
-	if (access->write)
-		return !ops->write || ops->write(range->opaque, offset,
-						 access->data, access->len);
-	return !ops->read ||
-	       ops->read(range->opaque, offset, access->data, access->len);
-}
-
-static int call_counted(struct bf_io_range *range, uint64_t offset,
-			const struct bf_io_access *access)
+int bf_range_call_counted(struct bf_io_range *range, uint64_t offset,
+			  const struct bf_io_access *access)
 {
 	uint64_t start = bf_count_start();
-	int ret = call_ops(range, offset, access);
+	int ret = bf_range_call(range, offset, access);
 
 	bf_count(&range->counters, access->write, start);
 	return ret;
-}
-
-int bf_range_access(struct bf_io_bus *bus, const struct bf_io_roots *roots,
-		    const struct bf_io_access *access)
-{
-	struct bf_io_frame frame;
-	struct bf_region *region;
-	struct bf_io_range *range;
-	uint64_t first;
-	int ret;
-
-	region = bf_span_find(roots->ranges, access->addr, access->len, &first);
-	if (!region)
-		return -EOPNOTSUPP;
-	PROBE_DISPATCH(bus, BF_IO_RANGE, access);
-	range = container_of(region, struct bf_io_range, region);
-	bf_io_enter(&frame, bus, false);
-	ret = unlikely(roots->counting) ?
-		      call_counted(range, access->addr - first, access) :
-		      call_ops(range, access->addr - first, access);
-	bf_io_leave(&frame);
-	return ret ? -EOPNOTSUPP : 0;
 }
 
 void bf_range_free(struct bf_io_range *range)

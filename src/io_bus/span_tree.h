@@ -14,6 +14,7 @@
 #define BF_IO_BUS_SPAN_TREE_H
 
 #include "io_bus/edit.h"
+#include "util.h"
 
 #define BF_SPAN_FANOUT 16
 
@@ -48,7 +49,7 @@ static inline uint32_t bf_span_rank(const struct bf_span_node *node,
 	n += (first[0] <= addr) + (first[1] <= addr) + (first[2] <= addr) +
 	     (first[3] <= addr);
 	/* The highest address is also what is behind count. */
-	return n < node->count ? n : node->count;
+	return likely(addr != UINT64_MAX) ? n : node->count;
 }
 
 /* Where the last entry that begins at or before addr stands. */
