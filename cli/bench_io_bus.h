@@ -71,7 +71,7 @@ void load_run(const struct load *load, const struct bus_peer *peer, void *bus);
 #define NR_BUS_SIZES 4
 extern const size_t bus_sizes[NR_BUS_SIZES];
 
-/* A bus of that many, and what an access to it takes: ns. */
+/* A bus of that many, and what an access to it takes: ns of CPU. */
 struct bus_series {
 	const struct bus_peer *peer;
 	void *bus;

@@ -8,11 +8,12 @@
 
 #include "bench_io_bus.h"
 
-#define RANGES	    1000
-#define ROUNDS	    15
-#define PEER_ROUNDS 3
-#define DISPATCHES  20000 /* a round: the 20 slowest are above p99.9 */
-#define SPARE	    8	  /* ranges that come and go */
+#define RANGES		1000
+#define ROUNDS		15
+#define DISPATCHES	20000 /* a round: the 20 slowest are above p99.9 */
+#define PEER_ROUNDS	3
+#define PEER_DISPATCHES 5000 /* which may take milliseconds each */
+#define SPARE		8    /* ranges that come and go */
 
 /* No access before or after overlaps what is between two of these. */
 static uint64_t ticks(void)
@@ -97,6 +98,7 @@ static void changer_stop(struct changer *changer)
 struct subject {
 	const struct bus_peer *peer;
 	void *bus;
+	size_t count; /* dispatches in a round */
 	struct samples quiet, busy, changes_per_s;
 	uint64_t preempted;
 };
@@ -107,8 +109,8 @@ static void time_dispatches(const struct load *load,
 {
 	uint64_t start;
 
-	subject->peer->write_all(subject->bus, load->addrs, DISPATCHES);
-	for (size_t i = 0; i < DISPATCHES; i++) {
+	subject->peer->write_all(subject->bus, load->addrs, subject->count);
+	for (size_t i = 0; i < subject->count; i++) {
 		start = ticks();
 		subject->peer->write_all(subject->bus, &load->addrs[i], 1);
 		taken[i] = ticks() - start;
@@ -127,7 +129,7 @@ static double measure_dispatches(const struct load *load,
 	time_dispatches(load, subject, taken);
 	ns_per_tick = (double)(clock_ns() - start_ns) /
 		      (double)(ticks() - start_ticks);
-	for (size_t i = 0; i < DISPATCHES; i++)
+	for (size_t i = 0; i < subject->count; i++)
 		samples_add(&samples, (double)taken[i]);
 	p999 = samples_percentile(&samples, 99.9);
 	samples_free(&samples);
@@ -166,10 +168,12 @@ struct scene {
 	size_t nr_peers;
 };
 
-static void subject_init(struct subject *subject, const struct bus_peer *peer)
+static void subject_init(struct subject *subject, const struct bus_peer *peer,
+			 size_t count)
 {
 	*subject = (struct subject){
 		.peer = peer,
+		.count = count,
 		.bus = filled_bus(peer, RANGES),
 	};
 }
@@ -190,9 +194,10 @@ static void scene_init(struct scene *scene)
 	load_init(&scene->ranges, RANGES, false);
 	load_init(&scene->doorbells, RANGES, true);
 	for (i = 0; i < NR_OWN; i++)
-		subject_init(&scene->own[i], own_ways[i]);
+		subject_init(&scene->own[i], own_ways[i], DISPATCHES);
 	for (i = 0; choice.peers[i]; i++)
-		subject_init(&scene->peers[i], choice.peers[i]);
+		subject_init(&scene->peers[i], choice.peers[i],
+			     PEER_DISPATCHES);
 	scene->nr_peers = i;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "bench_io_bus.h"
 #include "cli.h"
@@ -190,13 +191,22 @@ void bus_series_init(struct bus_series *series, const struct bus_peer *peer,
 	};
 }
 
+/* Of this thread: what other processes take is not counted. */
+static uint64_t cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 void bus_series_sample(struct bus_series *series, const struct load *load)
 {
-	uint64_t start = clock_ns();
+	uint64_t start = cpu_ns();
 
 	load_run(load, series->peer, series->bus);
 	samples_add(&series->samples,
-		    (double)(clock_ns() - start) / LOAD_ACCESSES);
+		    (double)(cpu_ns() - start) / LOAD_ACCESSES);
 }
 
 double bus_series_free(struct bus_series *series)

@@ -4,10 +4,11 @@
 
 #include "bench_io_bus.h"
 
-#define RANGES	 1000
-#define ROUNDS	 15
-#define ATTEMPTS 5 /* at a round that nobody disturbs */
-#define PASSES	 2
+#define RANGES	    1000
+#define ROUNDS	    15
+#define PEER_ROUNDS 5
+#define ATTEMPTS    3 /* at a round that nobody disturbs */
+#define PASSES	    2
 
 /* What one thread did. */
 struct runner {
@@ -144,7 +145,7 @@ void bench_bus_two_threads(struct report *report)
 		crowd_init(&peers[nr], bus_peers[nr]);
 	for (int round = 0; round < ROUNDS; round++) {
 		crowd_sample(&own);
-		for (i = 0; i < nr; i++)
+		for (i = 0; i < nr && round < PEER_ROUNDS; i++)
 			crowd_sample(&peers[i]);
 	}
 	report_row(report, "two threads dispatch to 1000 ranges", "x one");

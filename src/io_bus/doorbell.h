@@ -18,20 +18,21 @@
 
 #define BF_BELL_LENGTHS 4 /* 1, 2, 4, 8 */
 
+/* What a ring needs comes first, so that it touches few cache lines. */
 struct bf_io_doorbell {
 	struct bf_trie_entry match; /* by datamatch, if not a wildcard */
-	uint64_t addr;		    /* changers only, as the next three */
-	uint64_t datamatch;
-	uint16_t space;
-	bool wildcard;
-	bool dead;	    /* removed: must not signal any more */
-	uint32_t len;	    /* 0: any */
-	bf_io_ring_fn ring; /* NULL: eventfd */
+	bf_io_ring_fn ring;	    /* NULL: eventfd */
+	void *opaque;
 	struct bf_shared_eventfd *eventfd;
 	unsigned long rung;
 	struct bf_counters *counters; /* NULL: not counted yet */
-	const void *owner;	      /* who may find it again */
-	void *opaque;
+	bool dead;		      /* removed: must not signal any more */
+	bool wildcard;
+	uint16_t space;
+	uint32_t len;  /* 0: any */
+	uint64_t addr; /* changers only, as the rest */
+	uint64_t datamatch;
+	const void *owner; /* who may find it again */
 	struct bf_removal removal;
 };
 

@@ -36,7 +36,7 @@ int bf_range_call_counted(struct bf_io_range *range, uint64_t offset,
 
 /*
  * In a section of the bus: 0, or -EOPNOTSUPP: nobody took it.  Inline, as all
- * that an access passes: each call on the way costs more than a comparison.
+ * that every access passes: a call costs more than a level of the tree.
  */
 static inline __attribute__((always_inline)) int
 bf_range_access(struct bf_io_bus *bus, const struct bf_io_roots *roots,
