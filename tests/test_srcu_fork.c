@@ -333,6 +333,8 @@ static void *storm(void *arg)
 		call_srcu(&ssp, head, count);
 		synchronize_srcu_expedited(&ssp);
 		srcu_barrier(&ssp);
+		/* On one busy CPU the thread that forks must run too. */
+		usleep(10);
 	}
 	return NULL;
 }
