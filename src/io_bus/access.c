@@ -32,14 +32,22 @@ bool bf_io_in_consumer(const struct bf_io_bus *bus)
 	return false;
 }
 
-/* A write that need not be handled now. */
-static inline __attribute__((always_inline)) bool
+/*
+ * A write that need not be handled now.  Not inline: it would make the way to
+ * a range save registers that it does not use.
+ */
+static __attribute__((noinline)) bool
 take_write(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 	   const struct bf_io_access *access)
 {
 	if (roots->doorbells && bf_doorbell_ring(bus, roots, access))
 		return true;
 	return roots->zones && bf_zone_write(bus, roots, access);
+}
+
+static inline bool may_take_write(const struct bf_io_roots *roots)
+{
+	return roots->doorbells || roots->zones;
 }
 
 /* One part, in a section of the bus: 0 or -EOPNOTSUPP. */
@@ -49,7 +57,8 @@ offer(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 {
 	int ret;
 
-	if (access->write && take_write(bus, roots, access))
+	if (access->write && may_take_write(roots) &&
+	    take_write(bus, roots, access))
 		return 0;
 	ret = bf_range_access(bus, roots, access);
 	if (unlikely(ret))

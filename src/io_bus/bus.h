@@ -33,11 +33,13 @@ struct bf_io_state {
 struct bf_io_bus {
 	struct srcu_struct srcu;    /* covers every access */
 	struct srcu_struct signals; /* covers a doorbell's consumer alone */
-	struct bf_io_state *state;  /* published */
-	pthread_mutex_t lock;	    /* one change at a time */
-	uint64_t changes;	    /* published so far; the stamp of edits */
-	struct bf_eventfd_pool eventfds;
+	/* Published; apart from what changes write more often than it. */
+	struct bf_io_state *state __attribute__((aligned(64)));
 	char name[32];
+	/* One change at a time. */
+	pthread_mutex_t lock __attribute__((aligned(64)));
+	uint64_t changes; /* published so far; the stamp of edits */
+	struct bf_eventfd_pool eventfds;
 };
 
 /* A change being made: the bus is locked, the state is not published yet. */

@@ -44,7 +44,7 @@ int bf_range_new(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,
 	range = calloc(1, sizeof(*range));
 	if (!range)
 		return -ENOMEM;
-	range->ops = desc->ops;
+	range->ops = *desc->ops;
 	range->opaque = desc->opaque;
 	bf_region_init(&range->region, BF_IO_RANGE, desc);
 	range->region.removal.bus = bus;

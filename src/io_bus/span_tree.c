@@ -13,8 +13,11 @@
 /* Joined nodes have room for additions before they are split again. */
 #define JOIN_MAX (BF_SPAN_FANOUT * 3 / 4)
 
-/* The root rises when it splits, and each half begins with 8: 8^22 > 2^64. */
-#define MAX_HEIGHT 22
+/*
+ * No tree that fits in memory comes near: what is half empty is joined, and
+ * the root rises when it has 16 nodes below.
+ */
+#define MAX_HEIGHT 32
 
 static size_t node_size(uint32_t level)
 {
@@ -99,16 +102,27 @@ static void put_child(struct bf_span_node *node, uint32_t i,
 	node->ptr[i] = child;
 }
 
-/* The upper half of child i moves to a new one behind it; both are owned. */
+/*
+ * How many of a full node stay in it: half, or, where the new one comes behind
+ * all others, all but one.  Devices are often placed at rising addresses, which
+ * would leave nodes half full and the tree higher.
+ */
+static uint32_t lower_part(const struct bf_span_node *node, uint64_t first)
+{
+	return first > node->first[node->count - 1] ? node->count - 1 :
+						      node->count / 2;
+}
+
+/* The upper part of child i moves to a new one behind it; both are owned. */
 static int split_child(struct bf_edit *edit, struct bf_span_node *node,
-		       uint32_t i)
+		       uint32_t i, uint64_t first)
 {
 	struct bf_span_node *child = node->ptr[i], *upper;
 
 	upper = make_node(edit, child->level);
 	if (!upper)
 		return -ENOMEM;
-	upper->count = child->count / 2;
+	upper->count = child->count - lower_part(child, first);
 	child->count -= upper->count;
 	move_entries(upper, 0, child, child->count, upper->count);
 	pad(upper);
@@ -118,7 +132,8 @@ static int split_child(struct bf_edit *edit, struct bf_span_node *node,
 }
 
 /* A node above a full root, so that it can be split. */
-static int grow(struct bf_edit *edit, struct bf_span_node **root)
+static int grow(struct bf_edit *edit, struct bf_span_node **root,
+		uint64_t first)
 {
 	struct bf_span_node *top = make_node(edit, (*root)->level + 1);
 
@@ -127,10 +142,11 @@ static int grow(struct bf_edit *edit, struct bf_span_node **root)
 	put_child(top, 0, *root);
 	pad(top);
 	*root = top;
-	return split_child(edit, top, 0);
+	return split_child(edit, top, 0, first);
 }
 
-static int own_root(struct bf_edit *edit, struct bf_span_node **root)
+static int own_root(struct bf_edit *edit, struct bf_span_node **root,
+		    uint64_t first)
 {
 	if (!*root) {
 		*root = make_node(edit, 0);
@@ -141,7 +157,7 @@ static int own_root(struct bf_edit *edit, struct bf_span_node **root)
 	}
 	if (!own(edit, root))
 		return -ENOMEM;
-	return (*root)->count < BF_SPAN_FANOUT ? 0 : grow(edit, root);
+	return (*root)->count < BF_SPAN_FANOUT ? 0 : grow(edit, root, first);
 }
 
 /* The child to go on in, owned and with room; NULL: no memory. */
@@ -159,7 +175,7 @@ descend_to_add(struct bf_edit *edit, struct bf_span_node *node, uint64_t first)
 	child = own_child(edit, node, rank - 1);
 	if (!child || child->count < BF_SPAN_FANOUT)
 		return child;
-	if (split_child(edit, node, rank - 1))
+	if (split_child(edit, node, rank - 1, first))
 		return NULL;
 	/* Of the two, whose children are owned. */
 	rank = bf_span_rank(node, first);
@@ -172,7 +188,7 @@ static int add(struct bf_edit *edit, struct bf_span_node **root,
 	struct bf_span_node *node;
 	uint32_t i;
 
-	if (own_root(edit, root))
+	if (own_root(edit, root, span.first))
 		return -ENOMEM;
 	for (node = *root; node->level;) {
 		node = descend_to_add(edit, node, span.first);
