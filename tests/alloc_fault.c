@@ -64,8 +64,8 @@ void *__real_realloc(void *block, size_t size);
 void *__real_aligned_alloc(size_t alignment, size_t size);
 int __real_posix_memalign(void **block, size_t alignment, size_t size);
 void __real_free(void *block);
-void *__real_mmap(void *addr, size_t size, int prot, int flags, int fd,
-		  off_t offset);
+void *__real_mmap64(void *addr, size_t size, int prot, int flags, int fd,
+		    off_t offset);
 int __real_munmap(void *addr, size_t size);
 int __real_memfd_create(const char *name, unsigned int flags);
 void *__wrap_malloc(size_t size);
@@ -74,8 +74,8 @@ void *__wrap_realloc(void *block, size_t size);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
 int __wrap_posix_memalign(void **block, size_t alignment, size_t size);
 void __wrap_free(void *block);
-void *__wrap_mmap(void *addr, size_t size, int prot, int flags, int fd,
-		  off_t offset);
+void *__wrap_mmap64(void *addr, size_t size, int prot, int flags, int fd,
+		    off_t offset);
 int __wrap_munmap(void *addr, size_t size);
 int __wrap_memfd_create(const char *name, unsigned int flags);
 
@@ -121,15 +121,16 @@ void __wrap_free(void *block)
 	__real_free(block);
 }
 
-void *__wrap_mmap(void *addr, size_t size, int prot, int flags, int fd,
-		  off_t offset)
+/* What mmap() is called with 64-bit offsets, which Meson turns on. */
+void *__wrap_mmap64(void *addr, size_t size, int prot, int flags, int fd,
+		    off_t offset)
 {
 	void *mapped = MAP_FAILED;
 
 	if (fails())
 		no_memory();
 	else
-		mapped = __real_mmap(addr, size, prot, flags, fd, offset);
+		mapped = __real_mmap64(addr, size, prot, flags, fd, offset);
 	if (mapped != MAP_FAILED)
 		count(1);
 	return mapped;

@@ -79,10 +79,10 @@ static void test_some_entries(void **state)
 
 static void test_many_entries(void **state)
 {
-	const struct stream_shape shape = {.room = 2000, .spread = 2048};
+	const struct stream_shape shape = {.room = 1000, .spread = 1024};
 	struct stream_totals totals = {.operations = 0};
 
-	run_seeds(&shape, LONG_RUN, 1 + runs / 32, &totals);
+	run_seeds(&shape, LONG_RUN, 1 + runs / 128, &totals);
 	assert_all_happened(&totals);
 }
 
