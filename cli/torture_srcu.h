@@ -11,15 +11,14 @@
 #ifndef BF_CLI_TORTURE_SRCU_H
 #define BF_CLI_TORTURE_SRCU_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "belfry/srcu.h"
+#include "torture_actor.h"
 
-#define NR_CELLS    4	 /* of a writer in a domain */
-#define SPRINT	    1000 /* short sections, or updates, in a row */
-#define MAX_THREADS 64	 /* of each kind */
+#define NR_CELLS 4    /* of a writer in a domain */
+#define SPRINT	 1000 /* short sections, or updates, in a row */
 
 enum object_state {
 	OBJECT_LIVE = 0x600d0b1e,
@@ -77,24 +76,13 @@ enum tally {
 	NR_TALLIES,
 };
 
-struct torture {
-	unsigned long seconds, nr_readers, nr_writers, seed;
+struct srcu_torture {
+	unsigned long nr_readers, nr_writers;
 	struct domain *domains;
 	unsigned int nr_domains;
-	bool stop;
-	unsigned long tallies[NR_TALLIES];
-	bool failing;
-	char failure[200]; /* the first one */
 };
 
-extern struct torture torture;
-
-/* A thread of the torture: its own random numbers and its own tallies. */
-struct actor {
-	uint64_t random;
-	unsigned int number;
-	unsigned long tallies[NR_TALLIES];
-};
+extern struct srcu_torture srcu_torture;
 
 enum actor_kind {
 	ACTOR_READER,
@@ -103,19 +91,8 @@ enum actor_kind {
 	ACTOR_WRITER,
 };
 
-/* A number below n that only the seed and the actor's history decide. */
-unsigned int actor_random(struct actor *actor, unsigned int n);
-void actor_init(struct actor *actor, enum actor_kind kind, unsigned int number);
 /* One in which nobody sleeps. */
 struct domain *actor_brisk_domain(struct actor *actor);
-/* Adds its tallies to the torture's. */
-void actor_done(struct actor *actor);
-
-bool torture_stopped(void);
-void torture_stop(void);
-/* Keeps the first failure and stops everybody. */
-void torture_fail(const char *format, ...)
-	__attribute__((format(printf, 1, 2)));
 
 /* A section of either flavour. */
 struct section {

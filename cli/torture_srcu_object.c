@@ -122,3 +122,14 @@ void object_called(struct srcu_head *head)
 	else
 		object_put(object);
 }
+
+struct domain *actor_brisk_domain(struct actor *actor)
+{
+	struct domain *domain;
+
+	do {
+		domain = &srcu_torture.domains[actor_random(
+			actor, srcu_torture.nr_domains)];
+	} while (!domain->brisk);
+	return domain;
+}

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* The threads of the SRCU torture: random numbers, tallies, failures. */
+/* The threads of a torture: random numbers, tallies, failures. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "torture_srcu.h"
+#include "torture_actor.h"
 
 struct torture torture;
 
@@ -46,7 +46,7 @@ unsigned int actor_random(struct actor *actor, unsigned int n)
 	return (unsigned int)(((next_random(&actor->random) >> 32) * n) >> 32);
 }
 
-void actor_init(struct actor *actor, enum actor_kind kind, unsigned int number)
+void actor_init(struct actor *actor, unsigned int kind, unsigned int number)
 {
 	memset(actor, 0, sizeof(*actor));
 	actor->number = number;
@@ -55,20 +55,9 @@ void actor_init(struct actor *actor, enum actor_kind kind, unsigned int number)
 	actor->random = next_random(&actor->random) + number;
 }
 
-struct domain *actor_brisk_domain(struct actor *actor)
-{
-	struct domain *domain;
-
-	do {
-		domain = &torture.domains[actor_random(actor,
-						       torture.nr_domains)];
-	} while (!domain->brisk);
-	return domain;
-}
-
 void actor_done(struct actor *actor)
 {
-	for (int i = 0; i < NR_TALLIES; i++)
+	for (int i = 0; i < MAX_TALLIES; i++)
 		__atomic_fetch_add(&torture.tallies[i], actor->tallies[i],
 				   __ATOMIC_RELAXED);
 }
