@@ -85,6 +85,33 @@ static void write_once(struct dispatcher *dispatcher, struct slot *slot)
 	check_write(dispatcher, slot, offset, &write, ret);
 }
 
+/* A doorbell that goes away in between leaves the rest to the range. */
+static void write_string(struct dispatcher *dispatcher, struct slot *slot)
+{
+	struct write write;
+	uint64_t data[STRING_COUNT];
+	struct bf_io_access access = {
+		.addr = slot->base + BELL_OFFSET,
+		.data = data,
+		.len = 8,
+		.write = true,
+	};
+	int ret;
+
+	begin_write(dispatcher, &write);
+	for (unsigned int i = 0; i < STRING_COUNT; i++)
+		data[i] = write.number;
+	ret = bf_io_access_string(io_torture.bus, &access, STRING_COUNT);
+	end_write(dispatcher);
+	if (ret || write.delivered > STRING_COUNT)
+		torture_fail("a string of %u writes was delivered %u times, "
+			     "answered %d",
+			     STRING_COUNT, write.delivered, ret);
+	else
+		dispatcher->silent += STRING_COUNT - write.delivered;
+	dispatcher->actor.tallies[TALLY_STRINGS]++;
+}
+
 /* The first device's range and doorbell, then the other's; or other first. */
 static bool in_order(const struct slot *slot, const struct write *write)
 {
@@ -127,6 +154,9 @@ void dispatch_write(struct dispatcher *dispatcher, struct slot *slot)
 {
 	if (slot->kind == SLOT_SWAPPED)
 		write_long(dispatcher, slot);
+	else if (slot->kind == SLOT_COVERED &&
+		 !actor_random(&dispatcher->actor, 4))
+		write_string(dispatcher, slot);
 	else
 		write_once(dispatcher, slot);
 }
