@@ -21,6 +21,8 @@
 #include "belfry/io_stats.h"
 #include "belfry/io_txn.h"
 #include "io_bus/bus.h"
+#include "io_bus/random.h"
+#include "io_bus/stream.h"
 #include "util.h"
 
 #define MANY  300	 /* ranges, zones and doorbells that are there first */
@@ -566,6 +568,34 @@ static void test_removals_in_a_handler_need_no_memory(void **state)
 	assert_usable(MANY / 2);
 }
 
+/*
+ * Random operations while memory runs out now and then: those that fail do
+ * nothing, and what was removed without memory stays away.
+ */
+static void test_random_operations(void **state)
+{
+	const struct stream_shape shape = {
+		.room = 64,
+		.spread = 48,
+		.fail_at = alloc_fail_at,
+	};
+	struct stream_totals totals = {.operations = 0};
+	static uint8_t bytes[1 << 16];
+	long live = alloc_live();
+	const char *problem;
+
+	for (uint64_t seed = 1; seed <= 16; seed++) {
+		uint64_t random = seed;
+
+		random_bytes(&random, bytes, sizeof(bytes));
+		problem = stream_run(&shape, bytes, sizeof(bytes), &totals);
+		if (problem)
+			fail_msg("seed %u: %s", (unsigned int)seed, problem);
+		assert_int_equal(alloc_live(), live);
+	}
+	assert_true(totals.failed > 1000);
+}
+
 /* Old memory does not pile up where nobody reads it. */
 static void test_no_memory_is_kept(void **state)
 {
@@ -634,6 +664,7 @@ int main(void)
 		OOM_TEST(test_all_removed_without_memory),
 		OOM_TEST(test_removals_with_memory_now_and_then),
 		OOM_TEST(test_removals_in_a_handler_need_no_memory),
+		OOM_TEST(test_random_operations),
 		OOM_TEST(test_no_memory_is_kept),
 		OOM_TEST(test_no_descriptors),
 	};

@@ -20,8 +20,10 @@
 
 /* How crowded the bus gets. */
 struct stream_shape {
-	size_t room;	     /* entries at most */
-	unsigned int spread; /* bytes of each part of a space that is used */
+	size_t room;		/* entries at most */
+	unsigned int spread;	/* bytes of each part of a space that is used */
+	void (*fail_at)(int n); /* lets the nth allocation from now fail, 0:
+				   none; NULL: memory is always there */
 };
 
 /* What a run did, so that a test can tell that it did something. */
@@ -36,6 +38,7 @@ struct stream_totals {
 	uint64_t committed;
 	uint64_t nested; /* operations inside handlers */
 	uint64_t drained;
+	uint64_t failed; /* changes, for want of memory */
 };
 
 /*
@@ -149,6 +152,11 @@ void stream_problem(struct stream *stream, const char *format, ...)
 /* The bus answered something else. */
 void stream_expect(struct stream *stream, const char *what, int64_t got,
 		   int64_t expected);
+
+/* From here on memory may run out, if the shape says so; up to the other. */
+void stream_run_short(struct stream *stream);
+/* The answer to a change: out of memory is right if memory ran out. */
+int stream_answer(struct stream *stream, int ret, int expected);
 
 /* The next byte; 0 when there is none. */
 unsigned int stream_byte(struct stream *stream);

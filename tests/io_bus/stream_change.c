@@ -272,7 +272,9 @@ void stream_add(struct stream *stream)
 		return;
 	}
 	expected = answer_to_add(stream, &entry);
+	stream_run_short(stream);
 	ret = ask_to_add(stream, &entry, &conflict);
+	expected = stream_answer(stream, ret, expected);
 	stream_expect(stream, "an addition", ret, expected);
 	if (ret == -EEXIST && expected == ret)
 		check_conflict(stream, &entry, &conflict);
@@ -350,8 +352,11 @@ static void remove_and_wait(struct stream *stream, struct subject *subject)
 	unsigned int inside = subject->kind == BF_IO_DOORBELL ?
 				      stream->consumed :
 				      stream->depth;
-	int ret = ask_to_remove(stream, subject);
+	int ret;
 
+	stream_run_short(stream);
+	ret = ask_to_remove(stream, subject);
+	stream_answer(stream, ret, 0);
 	stream_expect(stream, "a removal", ret, inside ? -EDEADLK : 0);
 	if (ret)
 		return;
@@ -368,6 +373,7 @@ static void remove_later(struct stream *stream, struct subject *subject)
 
 	subject_removing(subject);
 	model_remove(&stream->model, subject);
+	stream_run_short(stream);
 	switch (subject->kind) {
 	case BF_IO_DOORBELL:
 		bf_io_remove_doorbell_async(bus, subject->doorbell,
@@ -381,6 +387,7 @@ static void remove_later(struct stream *stream, struct subject *subject)
 		bf_io_remove_zone_async(bus, subject->zone, subject_completed,
 					device);
 	}
+	stream_answer(stream, 0, 0);
 	stream->publications++;
 }
 
@@ -413,8 +420,10 @@ void stream_move(struct stream *stream)
 		expected = -EINVAL;
 	else if (model_collides(&stream->model, &moved))
 		expected = -EEXIST;
+	stream_run_short(stream);
 	ret = bf_io_move_range(stream->bus, moved.subject->range, addr,
 			       &conflict);
+	expected = stream_answer(stream, ret, expected);
 	stream_expect(stream, "a move", ret, expected);
 	if (ret == -EEXIST && expected == ret)
 		check_conflict(stream, &moved, &conflict);

@@ -64,7 +64,9 @@ static void put_addition(struct change_set *set)
 		subject_drop(entry.subject);
 		return;
 	}
+	stream_run_short(stream);
 	ret = ask_to_add(set, &entry);
+	expected = stream_answer(stream, ret, expected);
 	stream_expect(stream, "an addition put in", ret, expected);
 	if (ret)
 		subject_drop(entry.subject);
@@ -92,13 +94,15 @@ static int ask_to_remove(struct change_set *set, struct subject *subject)
 static void put_removal(struct change_set *set)
 {
 	struct model_entry *entry = stream_pick(set->stream, BF_IO_NONE);
-	int ret;
+	int ret, expected;
 
 	if (!entry)
 		return;
+	stream_run_short(set->stream);
 	ret = ask_to_remove(set, entry->subject);
-	stream_expect(set->stream, "a removal put in", ret,
-		      is_in(set, entry->subject) ? -EBUSY : 0);
+	expected = stream_answer(set->stream, ret,
+				 is_in(set, entry->subject) ? -EBUSY : 0);
+	stream_expect(set->stream, "a removal put in", ret, expected);
 	if (!ret)
 		set->removed[set->nr_removed++] = entry->subject;
 }
@@ -131,12 +135,14 @@ static void put_move(struct change_set *set)
 		return;
 	moved = *entry;
 	moved.addr = addr;
+	stream_run_short(set->stream);
 	ret = ask_to_move(set, &moved);
 	if (is_in(set, moved.subject))
 		expected = !model_valid(&moved) && ret == -EINVAL ? -EINVAL :
 								    -EBUSY;
 	else if (!model_valid(&moved))
 		expected = -EINVAL;
+	expected = stream_answer(set->stream, ret, expected);
 	stream_expect(set->stream, "a move put in", ret, expected);
 	if (!ret)
 		want(set, &moved, false);
@@ -240,7 +246,9 @@ static void commit(struct change_set *set)
 	take_out(set, &after);
 	expected = put_in(set, &after);
 	mark_removed(set, true);
+	stream_run_short(stream);
 	ret = bf_io_txn_commit(set->txn, &conflict);
+	expected = stream_answer(stream, ret, expected);
 	stream_expect(stream, "a commit", ret, expected);
 	if (!ret) {
 		model_copy(&stream->model, &after);
@@ -249,7 +257,7 @@ static void commit(struct change_set *set)
 	} else {
 		mark_removed(set, false);
 		drop_additions(set);
-		if (ret == expected)
+		if (ret == expected && ret == -EEXIST)
 			check_conflict(set, &after, &conflict);
 	}
 	model_free(&after);
@@ -258,9 +266,12 @@ static void commit(struct change_set *set)
 void stream_transact(struct stream *stream)
 {
 	struct change_set set = {.stream = stream};
-	int ret = bf_io_txn_begin(stream->bus, &set.txn);
+	int ret;
 
-	stream_expect(stream, "a beginning", ret, 0);
+	stream_run_short(stream);
+	ret = bf_io_txn_begin(stream->bus, &set.txn);
+	stream_expect(stream, "a beginning", ret,
+		      stream_answer(stream, ret, 0));
 	if (ret)
 		return;
 	put_changes(&set);
