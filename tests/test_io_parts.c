@@ -205,6 +205,34 @@ static void test_all_parts_see_one_bus(void **state)
 	assert_int_equal(done, 0);
 }
 
+/* Waits for a doorbell's end although its own access is not over. */
+static struct bf_io_doorbell *bell;
+
+static int silence_bell(void *opaque, uint64_t offset, const void *data,
+			uint32_t len)
+{
+	if (!nr_asked)
+		assert_int_equal(bf_io_remove_doorbell(bus, bell), 0);
+	return note_write(opaque, offset, data, len);
+}
+
+/* What the doorbell does not take any more is for those behind it. */
+static void test_doorbell_that_ends_between_parts(void **state)
+{
+	static const struct bf_io_ops ops = {.write = silence_bell};
+	uint8_t data[16] = {0};
+	uint32_t done = 0;
+
+	nr_asked = 0;
+	assert_int_equal(add_range(0x1000, 16, &ops, NULL, NULL), 0);
+	assert_int_equal(add(doorbell_at(0x1008, 8), &bell), 0);
+	assert_int_equal(do_long(0x1000, data, 16, true, &done), 0);
+	assert_int_equal(done, 16);
+	assert_int_equal(nr_asked, 2);
+	assert_int_equal(asked[1].offset, 8);
+	assert_int_equal(taken(efd), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +243,7 @@ int main(void)
 		BUS_TEST(test_string),
 		BUS_TEST(test_later_reads_are_zero),
 		BUS_TEST(test_all_parts_see_one_bus),
+		BUS_TEST(test_doorbell_that_ends_between_parts),
 	};
 
 	return cmocka_run_group_tests_name("io_parts", tests, NULL, NULL);

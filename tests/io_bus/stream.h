@@ -81,7 +81,8 @@ struct subject {
 	unsigned int consumer; /* a doorbell's */
 	unsigned int ring;     /* a zone's */
 	bool reads, writes;    /* the handlers that a range has */
-	bool declines;	       /* they say "not mine" */
+	bool declines;	       /* they say "not mine", now and then */
+	unsigned int calls;    /* of those that may */
 	bool meddles;	       /* they change the bus */
 	bool silent;	       /* its removal was waited for */
 	uint64_t rung;

@@ -194,6 +194,12 @@ static int leave(struct stream *stream, struct cursor *cursor,
 	return taken ? 0 : -EIO;
 }
 
+/* One that declines does so every other time. */
+static bool declines(struct subject *subject)
+{
+	return subject->declines && subject->calls++ % 2;
+}
+
 /* What the model says of a call of a range, in its handler. */
 static struct cursor *enter_handler(struct subject *subject, uint64_t offset,
 				    uint32_t len, bool write,
@@ -221,13 +227,15 @@ static int handle_read(void *opaque, uint64_t offset, void *data, uint32_t len)
 	struct cursor *cursor =
 		enter_handler(subject, offset, len, false, &part);
 
+	bool taken = !declines(subject);
+
 	if (!cursor)
 		return 0;
-	if (!subject->declines) {
+	if (taken) {
 		fill(subject, offset, data, len);
 		fill(subject, offset, part.data, part.len);
 	}
-	return leave(subject->stream, cursor, &part, !subject->declines);
+	return leave(subject->stream, cursor, &part, taken);
 }
 
 static int handle_write(void *opaque, uint64_t offset, const void *data,
@@ -243,7 +251,7 @@ static int handle_write(void *opaque, uint64_t offset, const void *data,
 	if (len == part.len && memcmp(data, part.data, len))
 		stream_problem(subject->stream, "%s was given other data",
 			       subject->name);
-	return leave(subject->stream, cursor, &part, !subject->declines);
+	return leave(subject->stream, cursor, &part, !declines(subject));
 }
 
 const struct bf_io_ops subject_ops[4] = {

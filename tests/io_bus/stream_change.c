@@ -155,7 +155,7 @@ static void wish_range(struct stream *stream, struct model_entry *entry)
 	entry->size = some_size(stream, entry->addr);
 	entry->subject->reads = choice % 8 != 0;
 	entry->subject->writes = choice / 8 % 8 != 0;
-	entry->subject->declines = choice > 240;
+	entry->subject->declines = choice > 200;
 }
 
 static void wish_zone(struct stream *stream, struct model_entry *entry)
