@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* belfry bench: finds the layer and hands over. */
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +16,8 @@ static const struct layer {
 } layers[] = {
 	{"srcu", "readers, grace periods and callbacks beside other RCUs",
 	 bench_srcu},
+	{"vcpus", "lookups and creations beside other vCPU tables",
+	 bench_vcpus},
 };
 
 #define NR_LAYERS (sizeof(layers) / sizeof(layers[0]))
@@ -45,6 +48,40 @@ static int unknown_layer(const char *name)
 	if (!name)
 		return cli_usage(COMMAND, "no layer given: %s", known);
 	return cli_usage(COMMAND, "'%s': no such layer: %s", name, known);
+}
+
+static int print_text(const char *text)
+{
+	puts(text);
+	return CLI_OK;
+}
+
+int bench_main(const char *command, const char *help, int (*run)(bool json),
+	       int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{NULL, 0, NULL, 0},
+	};
+	bool json = false;
+	int c;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":hV", options, NULL)) != -1) {
+		if (c == '?' || c == ':')
+			return cli_bad_option(command, c, argv);
+		if (c == 'h')
+			return print_text(help);
+		if (c == 'V')
+			return cli_print_version();
+		json = true;
+	}
+	if (optind < argc)
+		return cli_usage(command, "'%s': takes no argument",
+				 argv[optind]);
+	return run(json);
 }
 
 int cmd_bench(int argc, char **argv)

@@ -3,7 +3,6 @@
  * belfry bench srcu: each figure of the library beside its peers, as medians
  * of samples that are taken in turn.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -202,40 +201,15 @@ static int run(bool json)
 	return CLI_OK;
 }
 
-static int print_help(void)
-{
-	puts("usage: belfry bench srcu [OPTIONS]\n"
-	     "\n"
-	     "The figures of the SRCU layer beside those of liburcu and ck_epoch\n"
-	     "(where belfry was built with them), in about half a minute.\n"
-	     "\n"
-	     "  --json        as JSON");
-	return CLI_OK;
-}
+static const char help[] =
+	"usage: belfry bench srcu [OPTIONS]\n"
+	"\n"
+	"The figures of the SRCU layer beside those of liburcu and ck_epoch\n"
+	"(where belfry was built with them), in about half a minute.\n"
+	"\n"
+	"  --json        as JSON";
 
 int bench_srcu(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},
-		{NULL, 0, NULL, 0},
-	};
-	bool json = false;
-	int c;
-
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":hV", options, NULL)) != -1) {
-		if (c == '?' || c == ':')
-			return cli_bad_option(COMMAND, c, argv);
-		if (c == 'h')
-			return print_help();
-		if (c == 'V')
-			return cli_print_version();
-		json = true;
-	}
-	if (optind < argc)
-		return cli_usage(COMMAND, "'%s': takes no argument",
-				 argv[optind]);
-	return run(json);
+	return bench_main(COMMAND, help, run, argc, argv);
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "belfry/srcu.h"
+#include "bench.h"
 #include "peer.h"
 #include "report.h"
 #include "samples.h"
@@ -17,9 +18,6 @@ extern struct srcu_struct bench_fenced, bench_fast;
 
 int own_init(void);
 int own_cleanup(void);
-
-/* Keeps the calling thread on the first or second CPU that it may use. */
-void pin_thread(unsigned int nth);
 
 /*
  * A thread on the second CPU that calls step(peer) until it is stopped, inside

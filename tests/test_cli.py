@@ -14,7 +14,7 @@ BELFRY, MISCOUNT = sys.argv[1:3]
 SANITIZED = bool(os.environ.get("BELFRY_SANITIZED"))
 
 # Each with what its options begin after.
-COMMANDS = [["bench", "srcu"], ["doorbell"], ["run"], ["stall"],
+COMMANDS = [["bench", "srcu"], ["bench", "vcpus"], ["doorbell"], ["run"], ["stall"],
             ["torture", "srcu"]]
 
 
