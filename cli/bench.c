@@ -50,12 +50,6 @@ static int unknown_layer(const char *name)
 	return cli_usage(COMMAND, "'%s': no such layer: %s", name, known);
 }
 
-static int print_text(const char *text)
-{
-	puts(text);
-	return CLI_OK;
-}
-
 int bench_main(const char *command, const char *help, int (*run)(bool json),
 	       int argc, char **argv)
 {
@@ -73,7 +67,7 @@ int bench_main(const char *command, const char *help, int (*run)(bool json),
 		if (c == '?' || c == ':')
 			return cli_bad_option(command, c, argv);
 		if (c == 'h')
-			return print_text(help);
+			return cli_print_help(help);
 		if (c == 'V')
 			return cli_print_version();
 		json = true;

@@ -49,6 +49,9 @@ int cli_end_output(const char *command, FILE *out, const char *name);
 /* What --version prints; CLI_OK. */
 int cli_print_version(void);
 
+/* The same for --help. */
+int cli_print_help(const char *text);
+
 /* A decimal count in [min, max]: 0 and *value, or -EINVAL, -ERANGE. */
 int cli_parse_count(const char *text, unsigned long min, unsigned long max,
 		    unsigned long *value);

@@ -76,6 +76,12 @@ int cli_print_version(void)
 	return CLI_OK;
 }
 
+int cli_print_help(const char *text)
+{
+	puts(text);
+	return CLI_OK;
+}
+
 int cli_parse_count(const char *text, unsigned long min, unsigned long max,
 		    unsigned long *value)
 {

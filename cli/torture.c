@@ -15,6 +15,7 @@ static const struct layer {
 } layers[] = {
 	{"srcu", "readers, updaters and callbacks of several domains",
 	 torture_srcu},
+	{"vcpus", "who looks up, adds, removes and locks vCPUs", torture_vcpus},
 };
 
 #define NR_LAYERS (sizeof(layers) / sizeof(layers[0]))

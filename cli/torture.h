@@ -4,5 +4,6 @@
 #define BF_CLI_TORTURE_H
 
 int torture_srcu(int argc, char **argv);
+int torture_vcpus(int argc, char **argv);
 
 #endif

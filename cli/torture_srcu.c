@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* belfry torture srcu: sets it up, lets it run, and says how it went. */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli.h"
-#include "progress.h"
 #include "report.h"
 #include "torture.h"
 #include "torture_srcu.h"
@@ -55,8 +52,8 @@ static int init_domains(void)
 		return ret;
 	srcu_set_pace(&fenced_slow, 50000000);
 	srcu_set_pace(&fast_eager, 0);
-	torture.domains = domains;
-	torture.nr_domains = NR_DOMAINS;
+	srcu_torture.domains = domains;
+	srcu_torture.nr_domains = NR_DOMAINS;
 	return 0;
 }
 
@@ -120,42 +117,6 @@ static void end_all(void)
 		end_domain(&domains[i]);
 }
 
-struct crew {
-	pthread_t threads[MAX_THREADS + 1];
-	unsigned int count;
-};
-
-static int crew_add(struct crew *crew, void *(*main)(void *),
-		    unsigned long count)
-{
-	int ret = 0;
-
-	for (uintptr_t i = 0; i < count && !ret; i++) {
-		ret = pthread_create(&crew->threads[crew->count], NULL, main,
-				     (void *)i);
-		crew->count += !ret;
-	}
-	return ret;
-}
-
-static void crew_join(struct crew *crew)
-{
-	for (unsigned int i = 0; i < crew->count; i++)
-		pthread_join(crew->threads[i], NULL);
-}
-
-static void wait_until_end(void)
-{
-	struct timespec tick = {.tv_nsec = 100000000};
-	unsigned long ticks = 10 * torture.seconds;
-
-	for (unsigned long i = 0; i < ticks && !torture_stopped(); i++) {
-		progress_show(COMMAND ", seconds", i / 10, torture.seconds);
-		nanosleep(&tick, NULL);
-	}
-	progress_clear();
-}
-
 static int run_crews(void)
 {
 	struct crew readers = {.count = 0}, writers = {.count = 0};
@@ -165,7 +126,7 @@ static int run_crews(void)
 	    (ret = crew_add(&readers, spawner_main, 1)) ||
 	    (ret = crew_add(&writers, writer_main, torture.nr_writers)))
 		torture_stop();
-	wait_until_end();
+	torture_wait(COMMAND);
 	torture_stop();
 	crew_join(&readers);
 	/* Writers wait for the sections that still lie in a mailbox. */
@@ -195,7 +156,7 @@ static void print_summary(bool json)
 
 	for (int i = 0; i < NR_TALLIES; i++) {
 		report_row(report, tally_names[i], "count");
-		report_count(report, "value", torture.tallies[i]);
+		report_count(report, "value", srcu_torture.tallies[i]);
 	}
 	for (size_t i = 0; i < NR_DOMAINS; i++)
 		report_domain(report, &domains[i]);
@@ -217,96 +178,23 @@ static int run(bool json)
 	print_summary(json);
 	for (size_t i = 0; i < NR_DOMAINS && !torture.failing; i++)
 		end_srcu(&domains[i]);
-	if (torture.failing)
-		return cli_fail(COMMAND, "%s; seed %lu", torture.failure,
-				torture.seed);
-	return CLI_OK;
+	return torture_verdict(COMMAND);
 }
 
-static int print_help(void)
-{
-	puts("usage: belfry torture srcu [OPTIONS]\n"
-	     "\n"
-	     "Readers, updaters and callbacks of all kinds, on fenced and fast\n"
-	     "domains, for some seconds.  Use after free, an early, lost or\n"
-	     "misplaced callback end it with status 1 and one line.\n"
-	     "\n"
-	     "  --seconds N   how long (5)\n"
-	     "  --readers R   threads that read, 1 to 64 (4)\n"
-	     "  --writers W   threads that update, 1 to 64 (2)\n"
-	     "  --seed S      of every thread's random choices (1)\n"
-	     "  --json        the summary as JSON");
-	return CLI_OK;
-}
-
-static const struct option options[] = {
-	{"seconds", required_argument, NULL, 's'},
-	{"readers", required_argument, NULL, 'r'},
-	{"writers", required_argument, NULL, 'w'},
-	{"seed", required_argument, NULL, 'S'},
-	{"json", no_argument, NULL, 'j'},
-	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, 'V'},
-	{NULL, 0, NULL, 0},
-};
-
-static const struct number {
-	int option;
-	const char *name;
-	unsigned long min, max;
-	unsigned long *value;
-} numbers[] = {
-	{'s', "--seconds", 1, 1000000, &torture.seconds},
-	{'r', "--readers", 1, MAX_THREADS, &torture.nr_readers},
-	{'w', "--writers", 1, MAX_THREADS, &torture.nr_writers},
-	{'S', "--seed", 0, 1000000000, &torture.seed},
-};
-
-/* CLI_OK also where the option takes no number. */
-static int take_number(int option)
-{
-	const struct number *number = numbers;
-
-	for (; number < numbers + sizeof(numbers) / sizeof(*numbers);
-	     number++) {
-		if (number->option != option)
-			continue;
-		if (!cli_parse_count(optarg, number->min, number->max,
-				     number->value))
-			break;
-		return cli_usage(COMMAND,
-				 "'%s': %s takes a number from %lu to %lu",
-				 optarg, number->name, number->min,
-				 number->max);
-	}
-	return CLI_OK;
-}
+static const char help[] =
+	"usage: belfry torture srcu [OPTIONS]\n"
+	"\n"
+	"Readers, updaters and callbacks of all kinds, on fenced and fast\n"
+	"domains, for some seconds.  Use after free, an early, lost or\n"
+	"misplaced callback end it with status 1 and one line.\n"
+	"\n"
+	"  --seconds N   how long (5)\n"
+	"  --readers R   threads that read, 1 to 64 (4)\n"
+	"  --writers W   threads that update, 1 to 64 (2)\n"
+	"  --seed S      of every thread's random choices (1)\n"
+	"  --json        the summary as JSON";
 
 int torture_srcu(int argc, char **argv)
 {
-	bool json = false;
-	int c;
-
-	torture.seconds = 5;
-	torture.nr_readers = 4;
-	torture.nr_writers = 2;
-	torture.seed = 1;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":hVs:r:w:", options, NULL)) !=
-	       -1) {
-		if (c == '?' || c == ':')
-			return cli_bad_option(COMMAND, c, argv);
-		if (c == 'h')
-			return print_help();
-		if (c == 'V')
-			return cli_print_version();
-		if (c == 'j')
-			json = true;
-		if (take_number(c))
-			return CLI_USAGE;
-	}
-	if (optind < argc)
-		return cli_usage(COMMAND, "'%s': takes no argument",
-				 argv[optind]);
-	return run(json);
+	return torture_main(COMMAND, help, run, argc, argv);
 }

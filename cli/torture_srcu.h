@@ -11,15 +11,14 @@
 #ifndef BF_CLI_TORTURE_SRCU_H
 #define BF_CLI_TORTURE_SRCU_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "belfry/srcu.h"
+#include "torture_frame.h"
 
-#define NR_CELLS    4	 /* of a writer in a domain */
-#define SPRINT	    1000 /* short sections, or updates, in a row */
-#define MAX_THREADS 64	 /* of each kind */
+#define NR_CELLS 4    /* of a writer in a domain */
+#define SPRINT	 1000 /* short sections, or updates, in a row */
 
 enum object_state {
 	OBJECT_LIVE = 0x600d0b1e,
@@ -77,17 +76,13 @@ enum tally {
 	NR_TALLIES,
 };
 
-struct torture {
-	unsigned long seconds, nr_readers, nr_writers, seed;
+struct srcu_torture {
 	struct domain *domains;
 	unsigned int nr_domains;
-	bool stop;
 	unsigned long tallies[NR_TALLIES];
-	bool failing;
-	char failure[200]; /* the first one */
 };
 
-extern struct torture torture;
+extern struct srcu_torture srcu_torture;
 
 /* A thread of the torture: its own random numbers and its own tallies. */
 struct actor {
@@ -110,12 +105,6 @@ void actor_init(struct actor *actor, enum actor_kind kind, unsigned int number);
 struct domain *actor_brisk_domain(struct actor *actor);
 /* Adds its tallies to the torture's. */
 void actor_done(struct actor *actor);
-
-bool torture_stopped(void);
-void torture_stop(void);
-/* Keeps the first failure and stops everybody. */
-void torture_fail(const char *format, ...)
-	__attribute__((format(printf, 1, 2)));
 
 /* A section of either flavour. */
 struct section {

@@ -85,7 +85,8 @@ static void read_section(struct actor *actor, struct domain *domain,
 static void nest(struct actor *actor, struct domain *domain, unsigned int depth)
 {
 	struct domain *inner =
-		&torture.domains[actor_random(actor, torture.nr_domains)];
+		&srcu_torture
+			 .domains[actor_random(actor, srcu_torture.nr_domains)];
 
 	actor->tallies[TALLY_NESTED]++;
 	read_section(actor, domain->brisk ? domain : inner, depth + 1);
@@ -186,8 +187,8 @@ void reader_drain(void)
 
 static void read_something(struct actor *actor)
 {
-	unsigned int i = actor_random(actor, torture.nr_domains);
-	struct domain *domain = &torture.domains[i];
+	unsigned int i = actor_random(actor, srcu_torture.nr_domains);
+	struct domain *domain = &srcu_torture.domains[i];
 	unsigned int dice = actor_random(actor, 1024);
 
 	if (dice < 512)

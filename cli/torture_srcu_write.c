@@ -159,15 +159,15 @@ void *writer_main(void *number)
 	while (!torture_stopped()) {
 		if (actor.number % 2 && actor_random(&actor, 2))
 			sprint(&actor);
-		i = actor_random(&actor, torture.nr_domains);
-		account = &torture.domains[i].accounts[actor.number];
+		i = actor_random(&actor, srcu_torture.nr_domains);
+		account = &srcu_torture.domains[i].accounts[actor.number];
 		end_polled(account);
 		update(&actor, account);
 		if (actor_random(&actor, 1024) == 0)
 			barrier(&actor, account);
 	}
-	for (i = 0; i < torture.nr_domains; i++)
-		finish(&actor, &torture.domains[i].accounts[actor.number]);
+	for (i = 0; i < srcu_torture.nr_domains; i++)
+		finish(&actor, &srcu_torture.domains[i].accounts[actor.number]);
 	actor_done(&actor);
 	return NULL;
 }

@@ -14,8 +14,8 @@ BELFRY, MISCOUNT = sys.argv[1:3]
 SANITIZED = bool(os.environ.get("BELFRY_SANITIZED"))
 
 # Each with what its options begin after.
-COMMANDS = [["bench", "srcu"], ["bench", "vcpus"], ["doorbell"], ["run"], ["stall"],
-            ["torture", "srcu"]]
+COMMANDS = [["bench", "srcu"], ["bench", "vcpus"], ["doorbell"], ["run"],
+            ["stall"], ["torture", "srcu"], ["torture", "vcpus"]]
 
 
 def belfry(*args, **kwargs):

@@ -191,7 +191,14 @@ int bf_vcpus_remove(struct bf_vcpus_entry *entry)
 
 	if (ret)
 		return ret;
+#ifndef BF_VCPUS_BREAK_REMOVAL
+	/*
+	 * Its fence orders the stores in unpublish() against its scan of the
+	 * readers: a section that it does not see finds the marks.  Without it
+	 * the vCPU is released under who found it before.
+	 */
 	synchronize_srcu_expedited(entry->vcpus->srcu);
+#endif
 	release(entry);
 	return 0;
 }

@@ -4,11 +4,11 @@
 
 #include "cli.h"
 #include "torture.h"
-#include "torture_srcu.h"
+#include "torture_frame.h"
 
 int main(int argc, char **argv)
 {
-	if (torture_srcu(argc, argv) == CLI_FAILURE && torture.failing)
+	if (TORTURE(argc, argv) == CLI_FAILURE && torture.failing)
 		return 0;
 	fputs("torture: nothing was found\n", stderr);
 	return 1;
