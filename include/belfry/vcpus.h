@@ -12,7 +12,7 @@
  *	idx = srcu_read_lock(bf_vcpus_srcu(vcpus));
  *	entry = bf_vcpus_by_id(vcpus, apic_id);
  *	if (entry)
- *		post_interrupt(container_of(entry, struct my_vcpu, entry));
+ *		post_interrupt((struct my_vcpu *)entry);
  *	srcu_read_unlock(bf_vcpus_srcu(vcpus), idx);
  *
  * Creation has two phases, as in the kernel: bf_vcpus_reserve() takes the id
@@ -56,9 +56,10 @@ struct bf_vcpus_ops;
 /**
  * struct bf_vcpus_entry - what makes the caller's structure a vCPU of a table
  *
- * A member of it; needs no initialization.  The table's from a successful
- * bf_vcpus_reserve() until bf_vcpus_cancel() returns or the release function
- * is called.
+ * A member of it, from which a cast (where it is the first) or container_of()
+ * style arithmetic leads back; needs no initialization.  The table's from a
+ * successful bf_vcpus_reserve() until bf_vcpus_cancel() returns or the release
+ * function is called.
  */
 struct bf_vcpus_entry {
 	struct bf_vcpus *vcpus;
@@ -241,9 +242,9 @@ int bf_vcpus_remove_async(struct bf_vcpus_entry *entry);
  *
  * Return the vCPU's entry, valid until the section ends, or NULL: never given,
  * out of range, being created, removed.  (A negative int arrives here as a
- * number that is out of range.)  In constant time: the memory accesses are two
- * up to 256 vCPUs (ids below 256), one more up to 65,536, and so on.  Take no
- * lock, never block, touch nothing of the vCPU itself.
+ * number that is out of range.)  In constant time: one node of a tree for each
+ * 8 bits of the largest index, or id, that was ever used.  Take no lock, never
+ * block, touch nothing of the vCPU itself.
  */
 struct bf_vcpus_entry *bf_vcpus_by_index(const struct bf_vcpus *vcpus,
 					 uint64_t index);
