@@ -25,7 +25,7 @@ uint32_t bf_vcpus_index(const struct bf_vcpus_entry *entry)
 	return entry->index;
 }
 
-/* Acquire, of both counts, against the releases of their stores in change.c. */
+/* Acquire, of both counts, against the release in set_count() of change.c. */
 uint32_t bf_vcpus_created(const struct bf_vcpus *vcpus)
 {
 	return __atomic_load_n(&vcpus->created, __ATOMIC_ACQUIRE);
@@ -42,7 +42,7 @@ void bf_vcpus_iter_begin(struct bf_vcpus_iter *iter,
 {
 	iter->vcpus = vcpus;
 	/*
-	 * Acquire against the release in bf_vcpus_publish(): every vCPU that
+	 * Acquire against the release in publish() of change.c: every vCPU that
 	 * is counted here is in its slot, below the end that is read next.
 	 * Without it one that was online before we began might be missed.
 	 */

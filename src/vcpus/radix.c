@@ -58,13 +58,20 @@ int bf_radix_reserve(struct bf_radix *tree, uint64_t key)
 	return 0;
 }
 
+#ifdef BF_VCPUS_BREAK_STORE
+#define STORE_ORDER __ATOMIC_RELAXED
+#else
+/*
+ * Release: who loads the pointer sees what it points to; pairs with the
+ * acquire in bf_radix_load().  Without it a reader finds a vCPU that is not
+ * set up yet.
+ */
+#define STORE_ORDER __ATOMIC_RELEASE
+#endif
+
 void bf_radix_store(struct bf_radix *tree, uint64_t key, void *value)
 {
-	/*
-	 * Release: who loads the pointer sees what it points to; pairs with
-	 * the acquire in bf_radix_load().
-	 */
-	__atomic_store_n(bf_radix_slot(tree, key), value, __ATOMIC_RELEASE);
+	__atomic_store_n(bf_radix_slot(tree, key), value, STORE_ORDER);
 }
 
 static void free_below(struct bf_radix_node *node)

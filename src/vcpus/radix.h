@@ -16,7 +16,9 @@
 
 #include <stdint.h>
 
-#define BF_RADIX_BITS  8
+#ifndef BF_RADIX_BITS /* of a key, per node; models/ takes smaller ones */
+#define BF_RADIX_BITS 8
+#endif
 #define BF_RADIX_SLOTS (1U << BF_RADIX_BITS)
 #define BF_RADIX_MASK  (BF_RADIX_SLOTS - 1)
 
