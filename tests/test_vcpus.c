@@ -571,6 +571,11 @@ static void test_trylock_all_backs_out(void **state)
 		bf_vcpus_unlock(&cpus[i].entry);
 	}
 	assert_int_equal(bf_vcpus_trylock_all(vcpus), 0);
+	/* Unlocked from the head of this list on. */
+	for (i = 4; i-- > 1;)
+		assert_ptr_equal(cpus[i].entry.locked_before,
+				 &cpus[i - 1].entry);
+	assert_ptr_equal(vcpus->locked, &cpus[3].entry);
 	assert_int_equal(bf_vcpus_trylock_all(vcpus), -EBUSY);
 	for (i = 0; i < 4; i++)
 		assert_int_equal(bf_vcpus_trylock(&cpus[i].entry), -EBUSY);

@@ -214,8 +214,9 @@ int bf_vcpus_add(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry,
  *
  * Returns 0, or -ENOENT where the vCPU is not online: being created, or
  * removed by somebody else (which the caller may ask only while it knows that
- * it is not released).  Not inside a section of the domain: it would wait for
- * itself; not by the thread that has all vCPUs locked.
+ * it is not released).  Not inside a section of the domain, nor by the thread
+ * that has all vCPUs locked: it would wait for itself.  Nor with the lock of a
+ * vCPU held: who waits for that lock does so inside a section.
  */
 int bf_vcpus_remove(struct bf_vcpus_entry *entry);
 
