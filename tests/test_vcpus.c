@@ -229,7 +229,12 @@ static void test_limits_come_first(void **state)
 	assert_int_equal(add(3, 10), -EINVAL);
 	check_counts(3, 3);
 	remove_cpu(1);
-	assert_int_equal(add(3, 12), 0);
+	/* What is being created counts. */
+	assert_int_equal(
+		bf_vcpus_reserve(vcpus, &cpus[3].entry, 12, &vcpu_ops, 0), 0);
+	assert_int_equal(add(4, 13), -EINVAL);
+	bf_vcpus_cancel(&cpus[3].entry);
+	assert_int_equal(add(4, 13), 0);
 }
 
 static void test_largest_limits(void **state)
@@ -424,15 +429,21 @@ static void test_without_functions(void **state)
 	check_counts(2, 2);
 }
 
+static void release_late(struct bf_vcpus_entry *entry)
+{
+	usleep(20000);
+	vcpu_released(entry);
+}
+
+/* It waits for a removal that is under way. */
 static void test_destroy_releases_the_rest(void **state)
 {
-	int idx;
+	static const struct bf_vcpus_ops late = {.release = release_late};
 
-	add_some(5);
+	add_some(4);
+	assert_int_equal(bf_vcpus_add(vcpus, &cpus[4].entry, 1, &late, 0), 0);
 	remove_cpu(1);
-	idx = enter();
-	assert_int_equal(bf_vcpus_remove_async(&cpus[2].entry), 0);
-	leave(idx);
+	assert_int_equal(bf_vcpus_remove_async(&cpus[4].entry), 0);
 	bf_vcpus_destroy(vcpus);
 	vcpus = NULL;
 	for (unsigned int i = 0; i < 5; i++)

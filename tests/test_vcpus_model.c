@@ -16,7 +16,7 @@
 
 #define NR_VCPUS  700
 #define MAX_IDS	  400
-#define MAX_VCPUS 300
+#define MAX_VCPUS 120
 #define MAX_INDEX 20000
 #define STEPS	  15000
 #define NOBODY	  (-1)
