@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "vcpus_fixture.h"
+#include "vcpus_vcpu.h"
 
 #define NR_VCPUS  700
 #define MAX_IDS	  400

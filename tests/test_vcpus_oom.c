@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "vcpus_fixture.h"
+#include "vcpus_vcpu.h"
 
 void *__real_calloc(size_t count, size_t size);
 void *__real_malloc(size_t size);

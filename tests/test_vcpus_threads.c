@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "flags.h"
-#include "vcpus_fixture.h"
+#include "vcpus_vcpu.h"
 
 #define NR_VCPUS  4096
 #define STRIDE	  5 /* between ids */

@@ -1,36 +1,44 @@
 /* SPDX-License-Identifier: MIT */
-/* A vCPU as the tests of the table make it: it knows what became of it. */
+/* One table, the vCPUs that a test puts into it, and what most tests ask. */
 #ifndef BF_TESTS_VCPUS_FIXTURE_H
 #define BF_TESTS_VCPUS_FIXTURE_H
 
-#include "belfry/vcpus.h"
-#include "util.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 
-struct vcpu {
-	unsigned int magic;
-	int released; /* how often */
-	int kicked;
-	struct bf_vcpus_entry entry;
-};
+#include <cmocka.h>
 
-static inline struct vcpu *vcpu_of(struct bf_vcpus_entry *entry)
-{
-	return container_of(entry, struct vcpu, entry);
-}
+#include "vcpus/vcpus.h"
+#include "vcpus_vcpu.h"
 
-static inline void vcpu_released(struct bf_vcpus_entry *entry)
-{
-	__atomic_fetch_add(&vcpu_of(entry)->released, 1, __ATOMIC_RELEASE);
-}
+#define NR_VCPUS 600
 
-static inline void vcpu_kicked(struct bf_vcpus_entry *entry)
-{
-	vcpu_of(entry)->kicked++;
-}
+extern struct bf_vcpus *vcpus;
+extern struct vcpu cpus[NR_VCPUS];
 
-static const struct bf_vcpus_ops vcpu_ops = {
-	.release = vcpu_released,
-	.kick = vcpu_kicked,
-};
+int table_setup(void **state);
+int table_teardown(void **state);
+
+/* Another table than table_setup() made. */
+void table_configure(const struct bf_vcpus_config *config);
+
+/* A section of the table's domain, and lookups in one of their own. */
+int table_enter(void);
+void table_leave(int idx);
+struct bf_vcpus_entry *table_index(uint64_t index);
+struct bf_vcpus_entry *table_id(uint64_t id);
+
+/* vCPU n of the array above. */
+int add(unsigned int n, uint64_t id);
+void remove_cpu(unsigned int n);
+
+/* vCPUs 0 to count - 1, with the ids 10, 11, ... */
+void add_some(unsigned int count);
+
+void check_counts(unsigned int created, unsigned int online);
+
+#define TABLE_TEST(function) \
+	cmocka_unit_test_setup_teardown(function, table_setup, table_teardown)
 
 #endif
