@@ -9,9 +9,9 @@
 #include "bench_vcpus.h"
 #include "xalloc.h"
 
-#define ROUNDS	       31
+#define ROUNDS	       11
 #define SLEEPER_ROUNDS 5
-#define SLEEPER_VCPUS  64
+#define SLEEPER_VCPUS  8
 #define NSEC_USEC      1000.0
 #define NSEC_MSEC      1000000.0
 

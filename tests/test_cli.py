@@ -4,7 +4,6 @@
 
 usage: test_cli.py BELFRY MISCOUNT
 """
-import json
 import os
 import subprocess
 import sys
@@ -96,23 +95,6 @@ class Usage(Common):
         self.check_usage(option, *command, option)
         for bad in "0", "-1", "", "2x", "many", too_many, "9" * 30:
             self.check_usage(f"'{bad}'", *command, option, bad)
-
-
-@unittest.skipIf(SANITIZED, "takes minutes with a sanitizer")
-class Benchmark(Common):
-    """One that is short: what its rows say, not how fast it is."""
-
-    def test_vcpus(self):
-        done = belfry("bench", "vcpus", "--json")
-        self.assertEqual(done.returncode, 0, done)
-        rows = json.loads(done.stdout)
-        for row in rows:
-            self.assertGreater(row["value"], 0, row)
-            self.assertIn(row["unit"], ("ns", "us", "ms", "ratio"))
-            self.assertEqual("goal" in row, "met" in row, row)
-            if row["unit"] != "ratio":
-                self.assertEqual(len(row["peers"]), 2, row)
-        self.assertEqual(sum("goal" in row for row in rows), 10)
 
 
 @unittest.skipIf(SANITIZED, "nothing can be preloaded before a sanitizer")
