@@ -17,6 +17,7 @@ static const struct layer {
 	 torture_io_bus},
 	{"srcu", "readers, updaters and callbacks of several domains",
 	 torture_srcu},
+	{"vcpus", "who looks up, adds, removes and locks vCPUs", torture_vcpus},
 };
 
 #define NR_LAYERS (sizeof(layers) / sizeof(layers[0]))

@@ -5,5 +5,6 @@
 
 int torture_io_bus(int argc, char **argv);
 int torture_srcu(int argc, char **argv);
+int torture_vcpus(int argc, char **argv);
 
 #endif

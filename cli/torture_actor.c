@@ -42,9 +42,14 @@ static uint64_t next_random(uint64_t *state)
 	return z ^ (z >> 31);
 }
 
+uint64_t actor_random_bits(struct actor *actor)
+{
+	return next_random(&actor->random);
+}
+
 unsigned int actor_random(struct actor *actor, unsigned int n)
 {
-	return (unsigned int)(((next_random(&actor->random) >> 32) * n) >> 32);
+	return (unsigned int)(((actor_random_bits(actor) >> 32) * n) >> 32);
 }
 
 /* There are as many as there can be actors. */
@@ -85,8 +90,8 @@ void actor_init(struct actor *actor, unsigned int kind, unsigned int number)
 	actor->number = number;
 	actor->post = take_post(kind, number);
 	actor->random = torture.seed;
-	actor->random = next_random(&actor->random) + kind;
-	actor->random = next_random(&actor->random) + number;
+	actor->random = actor_random_bits(actor) + kind;
+	actor->random = actor_random_bits(actor) + number;
 }
 
 void actor_done(struct actor *actor)

@@ -50,6 +50,7 @@ struct actor {
 
 /* A number below n that only the seed and the actor's history decide. */
 unsigned int actor_random(struct actor *actor, unsigned int n);
+uint64_t actor_random_bits(struct actor *actor);
 /* Kind and number together are the actor's alone. */
 void actor_init(struct actor *actor, unsigned int kind, unsigned int number);
 /* What it does from now on, and, where there are several, with what. */
