@@ -17,6 +17,8 @@ static const struct layer {
 	 bench_io_bus},
 	{"srcu", "readers, grace periods and callbacks beside other RCUs",
 	 bench_srcu},
+	{"vcpus", "lookups and creations beside other vCPU tables",
+	 bench_vcpus},
 };
 
 #define NR_LAYERS (sizeof(layers) / sizeof(layers[0]))

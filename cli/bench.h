@@ -7,6 +7,7 @@
 
 int bench_io_bus(int argc, char **argv);
 int bench_srcu(int argc, char **argv);
+int bench_vcpus(int argc, char **argv);
 
 /* A benchmark whose only option is --json. */
 struct bench {

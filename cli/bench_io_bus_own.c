@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* The library's bus as the benchmark sees its peers. */
-#include <time.h>
 
 #include "bench_io_bus.h"
+#include "sleep.h"
 #include "xalloc.h"
 
 static void *create(void)
@@ -120,10 +120,8 @@ static void removed(void *opaque)
 
 static void wait_for(const bool *flag)
 {
-	const struct timespec ts = {.tv_nsec = 100000};
-
 	while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE))
-		nanosleep(&ts, NULL);
+		sleep_us(100);
 }
 
 /* Callbacks run in the order of their calls, so these are the last ones. */

@@ -3,9 +3,9 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "bench_io_bus.h"
+#include "sleep.h"
 
 #define RANGES	    100
 #define SLEEP_MS    50
@@ -14,13 +14,6 @@
 #define CHANGES	    20
 /* Where the handler that sleeps is: a free place. */
 #define SLEEPER_PLACE 1
-
-static void sleep_ms(long ms)
-{
-	const struct timespec ts = {.tv_nsec = ms * 1000000};
-
-	nanosleep(&ts, NULL);
-}
 
 /* A thread that is nearly always in a handler that sleeps. */
 struct sleeper {

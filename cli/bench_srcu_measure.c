@@ -2,9 +2,9 @@
 /* One sample of one figure of one implementation. */
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "bench_srcu.h"
+#include "sleep.h"
 #include "xalloc.h"
 
 #define PAIRS	  200000
@@ -21,13 +21,6 @@ static void thread_end(const struct peer *peer)
 {
 	if (peer->thread_end)
 		peer->thread_end();
-}
-
-static void sleep_us(unsigned int us)
-{
-	struct timespec ts = {.tv_nsec = us * 1000L};
-
-	nanosleep(&ts, NULL);
 }
 
 struct helper {

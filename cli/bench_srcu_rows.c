@@ -5,21 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bench_srcu.h"
+#include "sleep.h"
 #include "xalloc.h"
 
 #define NR_DOMAINS 1000
-
-static void sleep_ms(unsigned int ms)
-{
-	struct timespec ts = {.tv_sec = ms / 1000,
-			      .tv_nsec = ms % 1000 * 1000000L};
-
-	nanosleep(&ts, NULL);
-}
 
 static void row(struct report *report, const char *name, const char *unit,
 		const char *format, double value)

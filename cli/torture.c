@@ -13,8 +13,11 @@ static const struct layer {
 	const char *summary;
 	cli_command_fn run;
 } layers[] = {
+	{"io_bus", "accesses to a bus that is changed all the time",
+	 torture_io_bus},
 	{"srcu", "readers, updaters and callbacks of several domains",
 	 torture_srcu},
+	{"vcpus", "who looks up, adds, removes and locks vCPUs", torture_vcpus},
 };
 
 #define NR_LAYERS (sizeof(layers) / sizeof(layers[0]))

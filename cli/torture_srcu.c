@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 /* belfry torture srcu: sets it up, lets it run, and says how it went. */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "cli.h"
-#include "progress.h"
 #include "report.h"
 #include "torture.h"
+#include "torture_crew.h"
+#include "torture_main.h"
 #include "torture_srcu.h"
+#include "util.h"
 #include "xalloc.h"
 
 #define COMMAND "torture srcu"
@@ -31,6 +32,8 @@ static struct domain domains[] = {
 	{&fast_static, "fast, static", true, DOMAIN_COMMON, NULL},
 	{&fast_polled, "fast, polled only", true, DOMAIN_POLLED, NULL},
 };
+
+struct srcu_torture srcu_torture;
 
 #define NR_DOMAINS (sizeof(domains) / sizeof(domains[0]))
 
@@ -52,6 +55,24 @@ static const char *const tally_names[NR_TALLIES] = {
 	[TALLY_FORKS] = "children that used every domain",
 };
 
+static const char *const actor_names[NR_ACTOR_KINDS] = {
+	[ACTOR_READER] = "reader",   [ACTOR_PASSER_BY] = "passer-by",
+	[ACTOR_SPAWNER] = "spawner", [ACTOR_WRITER] = "writer",
+	[ACTOR_POLLER] = "poller",   [ACTOR_TRANSIENT] = "maker of domains",
+	[ACTOR_FORKER] = "forker",   [ACTOR_CALLBACK] = "callback",
+	[ACTOR_MAIN] = "main",
+};
+
+struct domain *actor_domain(struct actor *actor, unsigned int kinds)
+{
+	struct domain *domain;
+
+	do {
+		domain = &domains[actor_random(actor, NR_DOMAINS)];
+	} while (!(domain->kind & kinds));
+	return domain;
+}
+
 static int init_domains(void)
 {
 	int ret;
@@ -65,8 +86,8 @@ static int init_domains(void)
 		return ret;
 	srcu_set_pace(&fenced_slow, 50000000);
 	srcu_set_pace(&fast_eager, 0);
-	torture.domains = domains;
-	torture.nr_domains = NR_DOMAINS;
+	srcu_torture.domains = domains;
+	srcu_torture.nr_domains = NR_DOMAINS;
 	return 0;
 }
 
@@ -75,9 +96,9 @@ static void init_accounts(void)
 	struct domain *domain;
 
 	for (domain = domains; domain < domains + NR_DOMAINS; domain++) {
-		domain->accounts = xgrow(NULL, 0, torture.nr_writers,
+		domain->accounts = xgrow(NULL, 0, srcu_torture.nr_writers,
 					 sizeof(*domain->accounts));
-		for (unsigned long i = 0; i < torture.nr_writers; i++)
+		for (unsigned long i = 0; i < srcu_torture.nr_writers; i++)
 			account_init(&domain->accounts[i], domain);
 	}
 }
@@ -100,11 +121,11 @@ static void end_domain(struct actor *actor, struct domain *domain)
 	actor_does(actor, "srcu_barrier", domain->name);
 	srcu_barrier(domain->srcu);
 	srcu_barrier(domain->srcu);
-	for (unsigned long i = 0; i < torture.nr_writers; i++)
+	for (unsigned long i = 0; i < srcu_torture.nr_writers; i++)
 		check_account(&domain->accounts[i]);
 	if (torture.failing)
 		return;
-	for (unsigned long i = 0; i < torture.nr_writers; i++)
+	for (unsigned long i = 0; i < srcu_torture.nr_writers; i++)
 		account_free(&domain->accounts[i]);
 	free(domain->accounts);
 }
@@ -135,55 +156,19 @@ static void end_all(void)
 	actor_done(&actor);
 }
 
-struct crew {
-	pthread_t threads[MAX_THREADS + NR_TRANSIENTS + NR_OTHERS];
-	unsigned int count;
-};
-
-static int crew_add(struct crew *crew, void *(*main)(void *),
-		    unsigned long count)
-{
-	int ret = 0;
-
-	for (uintptr_t i = 0; i < count && !ret; i++) {
-		ret = pthread_create(&crew->threads[crew->count], NULL, main,
-				     (void *)i);
-		crew->count += !ret;
-	}
-	return ret;
-}
-
-static void crew_join(struct crew *crew)
-{
-	for (unsigned int i = 0; i < crew->count; i++)
-		pthread_join(crew->threads[i], NULL);
-}
-
-static void wait_until_end(void)
-{
-	struct timespec tick = {.tv_nsec = 100000000};
-	unsigned long ticks = 10 * torture.seconds;
-
-	for (unsigned long i = 0; i < ticks && !torture_stopped(); i++) {
-		progress_show(COMMAND ", seconds", i / 10, torture.seconds);
-		nanosleep(&tick, NULL);
-	}
-	progress_clear();
-}
-
 static int run_crews(void)
 {
 	struct crew readers = {.count = 0}, writers = {.count = 0};
 	int ret;
 
-	if ((ret = crew_add(&readers, reader_main, torture.nr_readers)) ||
+	if ((ret = crew_add(&readers, reader_main, srcu_torture.nr_readers)) ||
 	    (ret = crew_add(&readers, spawner_main, 1)) ||
 	    (ret = crew_add(&readers, forker_main, !forker_problem())) ||
-	    (ret = crew_add(&writers, writer_main, torture.nr_writers)) ||
+	    (ret = crew_add(&writers, writer_main, srcu_torture.nr_writers)) ||
 	    (ret = crew_add(&writers, poller_main, 1)) ||
 	    (ret = crew_add(&writers, transient_main, NR_TRANSIENTS)))
 		torture_stop();
-	wait_until_end();
+	torture_wait(COMMAND);
 	torture_stop();
 	crew_join(&readers);
 	/* Writers wait for the sections that still lie in a mailbox. */
@@ -211,28 +196,22 @@ static void print_summary(bool json)
 {
 	struct report *report = report_new(json);
 
-	for (int i = 0; i < NR_TALLIES; i++) {
-		report_row(report, tally_names[i], "count");
-		report_count(report, "value", torture.tallies[i]);
-	}
+	torture_report(report, tally_names, NR_TALLIES);
 	for (size_t i = 0; i < NR_DOMAINS; i++)
 		report_domain(report, &domains[i]);
 	report_print(report, stdout);
 	report_free(report);
 }
 
-static int run_watched(void)
+static int run_threads(void)
 {
-	int ret = watchdog_start();
+	int ret;
 
-	if (ret)
-		return ret;
 	callbacks_begin();
 	ret = run_crews();
 	if (!ret)
 		end_all();
 	callbacks_end();
-	watchdog_stop();
 	return ret;
 }
 
@@ -246,107 +225,60 @@ static int run(bool json)
 		fprintf(stderr, "belfry " COMMAND ": no forks: %s\n",
 			forker_problem());
 	init_accounts();
-	ret = run_watched();
+	ret = run_threads();
 	if (ret)
 		return cli_fail(COMMAND, "a thread: %s", strerror(ret));
 	print_summary(json);
 	for (size_t i = 0; i < NR_DOMAINS && !torture.failing; i++)
 		end_srcu(&domains[i]);
-	if (torture.failing)
-		return cli_fail(COMMAND, "%s; seed %lu", torture.failure,
-				torture.seed);
-	return CLI_OK;
+	return torture_verdict(COMMAND);
 }
 
-static int print_help(void)
+static void print_domain(const struct domain *domain)
 {
-	puts("usage: belfry torture srcu [OPTIONS]\n"
-	     "\n"
-	     "Readers, updaters and callbacks of all kinds, on fenced and fast\n"
-	     "domains, for some seconds.  Use after free, an early, lost or\n"
-	     "misplaced callback, and a wait that does not end, give status 1\n"
-	     "and say what it was.\n"
-	     "\n"
-	     "  --seconds N   how long (5)\n"
-	     "  --readers R   threads that read, 1 to 64 (4)\n"
-	     "  --writers W   threads that update, 1 to 64 (2)\n"
-	     "  --seed S      of every thread's random choices (1)\n"
-	     "  --watchdog N  seconds without progress until it gives up (60)\n"
-	     "  --json        the summary as JSON");
-	return CLI_OK;
+	struct srcu_stats stats;
+
+	srcu_get_stats(domain->srcu, &stats);
+	dprintf(STDERR_FILENO,
+		"%s: %llu grace periods, %llu expedited, %llu promoted, "
+		"%llu callbacks, %llu membarriers, longest wait %.1f ms\n",
+		domain->name, (unsigned long long)stats.grace_periods,
+		(unsigned long long)stats.expedited,
+		(unsigned long long)stats.promoted,
+		(unsigned long long)stats.callbacks,
+		(unsigned long long)stats.membarriers,
+		(double)stats.longest_wait_ns / 1e6);
 }
 
-static const struct option options[] = {
-	{"seconds", required_argument, NULL, 's'},
-	{"readers", required_argument, NULL, 'r'},
-	{"writers", required_argument, NULL, 'w'},
-	{"seed", required_argument, NULL, 'S'},
-	{"watchdog", required_argument, NULL, 'd'},
-	{"json", no_argument, NULL, 'j'},
-	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, 'V'},
-	{NULL, 0, NULL, 0},
+/* For the watchdog: by no buffer. */
+static void print_stats(void)
+{
+	for (size_t i = 0; i < NR_DOMAINS; i++)
+		print_domain(&domains[i]);
+}
+
+static const struct torture_number numbers[] = {
+	{"readers", "R", "threads that read", 1, MAX_THREADS, 4,
+	 &srcu_torture.nr_readers},
+	{"writers", "W", "threads that update", 1, MAX_THREADS, 2,
+	 &srcu_torture.nr_writers},
 };
 
-static const struct number {
-	int option;
-	const char *name;
-	unsigned long min, max;
-	unsigned long *value;
-} numbers[] = {
-	{'s', "--seconds", 1, 1000000, &torture.seconds},
-	{'r', "--readers", 1, MAX_THREADS, &torture.nr_readers},
-	{'w', "--writers", 1, MAX_THREADS, &torture.nr_writers},
-	{'S', "--seed", 0, 1000000000, &torture.seed},
-	{'d', "--watchdog", 1, 1000000, &torture.watchdog},
+static const struct torture_layer layer = {
+	.command = COMMAND,
+	.about =
+		"Readers, updaters and callbacks of all kinds, on fenced and fast\n"
+		"domains, for some seconds.  Use after free, an early, lost or\n"
+		"misplaced callback, and a wait that does not end, give status 1\n"
+		"and say what it was.",
+	.numbers = numbers,
+	.nr_numbers = ARRAY_SIZE(numbers),
+	.actors = actor_names,
+	.print_stats = print_stats,
+	.run = run,
 };
-
-/* CLI_OK also where the option takes no number. */
-static int take_number(int option)
-{
-	const struct number *number = numbers;
-
-	for (; number < numbers + sizeof(numbers) / sizeof(*numbers);
-	     number++) {
-		if (number->option != option)
-			continue;
-		if (!cli_parse_count(optarg, number->min, number->max,
-				     number->value))
-			break;
-		return cli_usage(COMMAND,
-				 "'%s': %s takes a number from %lu to %lu",
-				 optarg, number->name, number->min,
-				 number->max);
-	}
-	return CLI_OK;
-}
 
 int torture_srcu(int argc, char **argv)
 {
-	bool json = false;
-	int c;
-
-	torture.seconds = 5;
-	torture.nr_readers = 4;
-	torture.nr_writers = 2;
-	torture.seed = 1;
-	torture.watchdog = 60;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":hVs:r:w:", options, NULL)) !=
-	       -1) {
-		if (c == '?' || c == ':')
-			return cli_bad_option(COMMAND, c, argv);
-		if (c == 'h')
-			return print_help();
-		if (c == 'V')
-			return cli_print_version();
-		if (c == 'j')
-			json = true;
-		if (take_number(c))
-			return CLI_USAGE;
-	}
-	if (optind < argc)
-		return cli_usage(COMMAND, "'%s': takes no argument",
-				 argv[optind]);
-	return run(json);
+	return torture_main(argc, argv, &layer);
 }

@@ -11,17 +11,15 @@
 #ifndef BF_CLI_TORTURE_SRCU_H
 #define BF_CLI_TORTURE_SRCU_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "belfry/srcu.h"
+#include "torture_actor.h"
 
 #define NR_CELLS      4	   /* of a writer in a domain */
 #define SPRINT	      1000 /* short sections, or updates, in a row */
-#define MAX_THREADS   64   /* readers, and writers */
 #define NR_TRANSIENTS 2	   /* threads that make domains of their own */
-#define NR_OTHERS     8	   /* all others at a time, and some more */
 
 enum object_state {
 	OBJECT_LIVE = 0x600d0b1e,
@@ -100,18 +98,14 @@ enum tally {
 	NR_TALLIES,
 };
 
-struct torture {
-	unsigned long seconds, nr_readers, nr_writers, seed, watchdog;
+struct srcu_torture {
+	unsigned long nr_readers, nr_writers;
 	struct domain *domains;
 	unsigned int nr_domains;
-	bool stop;
 	bool child; /* of a fork: the objects are the parent's */
-	unsigned long tallies[NR_TALLIES];
-	bool failing;
-	char failure[200]; /* the first one */
 };
 
-extern struct torture torture;
+extern struct srcu_torture srcu_torture;
 
 enum actor_kind {
 	ACTOR_READER,
@@ -126,47 +120,8 @@ enum actor_kind {
 	NR_ACTOR_KINDS,
 };
 
-/*
- * Where an actor says what it does, for the watchdog: no lock, since that may
- * be what it hangs on.
- */
-struct post {
-	bool taken;
-	enum actor_kind kind;
-	unsigned int number;
-	const char *doing; /* NULL: nothing that must end */
-	const char *domain;
-	unsigned long steps;
-};
-
-#define NR_POSTS (2 * MAX_THREADS + NR_TRANSIENTS + NR_OTHERS)
-
-extern struct post posts[NR_POSTS];
-
-/* A thread of the torture: its own random numbers and its own tallies. */
-struct actor {
-	uint64_t random;
-	unsigned int number;
-	struct post *post;
-	unsigned long tallies[NR_TALLIES];
-};
-
-/* A number below n that only the seed and the actor's history decide. */
-unsigned int actor_random(struct actor *actor, unsigned int n);
-void actor_init(struct actor *actor, enum actor_kind kind, unsigned int number);
 /* Any of the kinds. */
 struct domain *actor_domain(struct actor *actor, unsigned int kinds);
-/* What it does from now on, with the name of a domain or NULL. */
-void actor_does(struct actor *actor, const char *what, const char *domain);
-void actor_rests(struct actor *actor);
-/* Adds its tallies to the torture's, and leaves its post. */
-void actor_done(struct actor *actor);
-
-bool torture_stopped(void);
-void torture_stop(void);
-/* Keeps the first failure and stops everybody. */
-void torture_fail(const char *format, ...)
-	__attribute__((format(printf, 1, 2)));
 
 /* A section of either flavour. */
 struct section {
@@ -221,17 +176,7 @@ void callbacks_end(void);
 /* Ends the sections that nobody came for. */
 void reader_drain(void);
 
-void sleep_us(unsigned int us);
-
 /* Why children are not forked here; NULL: they are. */
 const char *forker_problem(void);
-
-/*
- * A thread that ends the process with status 1 when an actor has been at the
- * same thing for torture.watchdog seconds, having said who does what.
- * Returns an errno.
- */
-int watchdog_start(void);
-void watchdog_stop(void);
 
 #endif

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sleep.h"
 #include "torture_srcu.h"
 #include "util.h"
 
@@ -65,10 +66,10 @@ static bool child_uses(struct domain *domain)
 /* 0, or the number of the domain that failed, from 1. */
 static int child_main(void)
 {
-	torture.child = true;
+	srcu_torture.child = true;
 	alarm((unsigned int)torture.watchdog);
-	for (unsigned int i = 0; i < torture.nr_domains; i++)
-		if (!child_uses(&torture.domains[i]))
+	for (unsigned int i = 0; i < srcu_torture.nr_domains; i++)
+		if (!child_uses(&srcu_torture.domains[i]))
 			return (int)i + 1;
 	return 0;
 }
@@ -80,9 +81,10 @@ static void check_child(int status)
 			     WTERMSIG(status),
 			     WTERMSIG(status) == SIGALRM ? ": it hung" : "");
 	else if (WEXITSTATUS(status))
-		torture_fail("%s: callbacks were missing in the child of a "
-			     "fork",
-			     torture.domains[WEXITSTATUS(status) - 1].name);
+		torture_fail(
+			"%s: callbacks were missing in the child of a "
+			"fork",
+			srcu_torture.domains[WEXITSTATUS(status) - 1].name);
 }
 
 static void fork_once(struct actor *actor)

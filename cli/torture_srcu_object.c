@@ -109,7 +109,7 @@ static void object_called_again(struct srcu_head *head)
 {
 	struct object *object = container_of(head, struct object, head);
 
-	if (torture.child)
+	if (srcu_torture.child)
 		return;
 	__atomic_fetch_add(&object->account->rerun, 1, __ATOMIC_RELAXED);
 	object_put(object);
@@ -153,7 +153,7 @@ void object_called(struct srcu_head *head)
 	struct account *account = object->account;
 	unsigned long run = __atomic_load_n(&account->run, __ATOMIC_RELAXED);
 
-	if (torture.child)
+	if (srcu_torture.child)
 		return;
 	object_retire(object);
 	if (object->order != run)

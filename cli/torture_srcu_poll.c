@@ -3,11 +3,12 @@
  * A thread of the SRCU torture that only polls, on domains where nobody else
  * asks for grace periods: start_poll_synchronize_srcu() must be enough.
  */
+#include "sleep.h"
 #include "torture_srcu.h"
 
 static void replace_and_poll(struct actor *actor, struct domain *domain)
 {
-	unsigned int writer = actor_random(actor, torture.nr_writers);
+	unsigned int writer = actor_random(actor, srcu_torture.nr_writers);
 	struct account *account = &domain->accounts[writer];
 	struct object *old =
 		account_replace(actor, account, account_get(account));

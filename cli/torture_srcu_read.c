@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include "sleep.h"
 #include "torture_srcu.h"
 
 /* More than the caches hold: stores that miss keep the store buffer full. */
@@ -59,7 +60,7 @@ static void check_object(const struct domain *domain, struct object *object,
 static struct object *look_up(struct actor *actor, struct domain *domain,
 			      unsigned int *generation)
 {
-	unsigned int writer = actor_random(actor, torture.nr_writers);
+	unsigned int writer = actor_random(actor, srcu_torture.nr_writers);
 	unsigned int cell = actor_random(actor, NR_CELLS);
 	struct account *account = &domain->accounts[writer];
 	struct object *object =
@@ -77,7 +78,8 @@ static void read_section(struct actor *actor, struct domain *domain,
 static void nest(struct actor *actor, struct domain *domain, unsigned int depth)
 {
 	struct domain *inner =
-		&torture.domains[actor_random(actor, torture.nr_domains)];
+		&srcu_torture
+			 .domains[actor_random(actor, srcu_torture.nr_domains)];
 
 	actor->tallies[TALLY_NESTED]++;
 	read_section(actor, domain->kind == DOMAIN_BRISK ? domain : inner,
@@ -180,8 +182,8 @@ void reader_drain(void)
 
 static void read_something(struct actor *actor)
 {
-	unsigned int i = actor_random(actor, torture.nr_domains);
-	struct domain *domain = &torture.domains[i];
+	unsigned int i = actor_random(actor, srcu_torture.nr_domains);
+	struct domain *domain = &srcu_torture.domains[i];
 	unsigned int dice = actor_random(actor, 1024);
 
 	if (dice < 512)
@@ -201,7 +203,7 @@ static void read_something(struct actor *actor)
 static void sprint(struct actor *actor)
 {
 	struct domain *domain = actor_domain(actor, DOMAIN_BRISK);
-	unsigned int writer = actor_random(actor, torture.nr_writers);
+	unsigned int writer = actor_random(actor, srcu_torture.nr_writers);
 	struct object **cell = &domain->accounts[writer].cells[0];
 	struct object *object;
 	struct section section;

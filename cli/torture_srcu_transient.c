@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sleep.h"
 #include "torture_srcu.h"
 #include "util.h"
 #include "xalloc.h"
@@ -75,7 +76,7 @@ static void note_called(struct srcu_head *head)
 {
 	struct note *note = container_of(head, struct note, head);
 
-	if (torture.child)
+	if (srcu_torture.child)
 		return;
 	__atomic_fetch_add(&note->transient->called, 1, __ATOMIC_RELAXED);
 	note_free(note);

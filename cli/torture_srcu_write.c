@@ -171,8 +171,8 @@ void *writer_main(void *number)
 		if (actor_random(&actor, 1024) == 0)
 			barrier(&actor, account);
 	}
-	for (unsigned int i = 0; i < torture.nr_domains; i++) {
-		domain = &torture.domains[i];
+	for (unsigned int i = 0; i < srcu_torture.nr_domains; i++) {
+		domain = &srcu_torture.domains[i];
 		if (domain->kind != DOMAIN_POLLED)
 			finish(&actor, &domain->accounts[actor.number]);
 	}

@@ -10,7 +10,7 @@
 #include "machine.h"
 
 #define STACK_SIZE  65536
-#define BUFFER_SIZE 12
+#define BUFFER_SIZE 24
 #define WORLD_WORDS 1024 /* of 4 bytes */
 
 enum op {

@@ -14,8 +14,9 @@ BELFRY, MISCOUNT = sys.argv[1:3]
 SANITIZED = bool(os.environ.get("BELFRY_SANITIZED"))
 
 # Each with what its options begin after.
-COMMANDS = [["bench", "io_bus"], ["bench", "srcu"], ["doorbell"], ["run"],
-            ["stall"], ["torture", "srcu"]]
+BENCHMARKS = [["bench", "io_bus"], ["bench", "srcu"], ["bench", "vcpus"]]
+TORTURES = [["torture", "io_bus"], ["torture", "srcu"], ["torture", "vcpus"]]
+COMMANDS = BENCHMARKS + TORTURES + [["doorbell"], ["run"], ["stall"]]
 
 
 def belfry(*args, **kwargs):
@@ -67,8 +68,9 @@ class Usage(Common):
         self.assertEqual(done.stdout, "")
 
     def test_layer(self):
+        self.check_usage("no layer given: io_bus, srcu, vcpus", "bench")
+        self.check_usage("no layer given: io_bus, srcu, vcpus", "torture")
         for layered in "bench", "torture":
-            self.check_usage("no layer given: ", layered)
             self.check_usage("'tea'", layered, "tea")
             self.check_usage("'--json'", layered, "--json", "srcu")
 
@@ -78,18 +80,21 @@ class Usage(Common):
                              "--no-such-option")
             self.check_usage("'-x'", *command, "-x")
             self.check_usage("--json", *command, "--json=x")
-        for command in (["bench", "io_bus"], ["bench", "srcu"], ["stall"],
-                        ["torture", "srcu"]):
+        for command in BENCHMARKS + TORTURES + [["stall"]]:
             self.check_usage("'now'", *command, "now")
             self.check_usage("'now'", *command, "--json", "now")
 
     def test_numbers(self):
         self.check_numbers(["stall"], "--count", "100001")
-        self.check_numbers(["torture", "srcu"], "--seconds", "1000001")
-        self.check_numbers(["torture", "srcu"], "--readers", "65")
-        self.check_numbers(["torture", "srcu"], "--writers", "65")
-        self.check_numbers(["torture", "srcu"], "--watchdog", "1000001")
-        self.check_usage("'many'", "torture", "srcu", "--seed", "many")
+        for torture in TORTURES:
+            self.check_numbers(torture, "--seconds", "1000001")
+            self.check_numbers(torture, "--watchdog", "1000001")
+            self.check_usage("'many'", *torture, "--seed", "many")
+        self.check_numbers(["torture", "io_bus"], "--dispatchers", "65")
+        self.check_numbers(["torture", "io_bus"], "--changers", "65")
+        for layer in "srcu", "vcpus":
+            self.check_numbers(["torture", layer], "--readers", "65")
+            self.check_numbers(["torture", layer], "--writers", "65")
 
     def check_numbers(self, command, option, too_many):
         self.check_usage(option, *command, option)

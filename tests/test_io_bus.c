@@ -12,90 +12,10 @@
 
 #include <cmocka.h>
 
-#include "belfry/io_bus.h"
 #include "belfry/io_txn.h"
+#include "bus_fixture.h"
+#include "flags.h"
 #include "util.h"
-
-static struct bf_io_bus *bus;
-static int efd;
-
-static int setup(void **state)
-{
-	efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return efd < 0 || bf_io_bus_create(&bus, "test");
-}
-
-static int teardown(void **state)
-{
-	bf_io_bus_destroy(bus);
-	close(efd);
-	return 0;
-}
-
-static uint64_t taken(int fd)
-{
-	uint64_t count = 0;
-
-	return read(fd, &count, sizeof(count)) == sizeof(count) ? count : 0;
-}
-
-static int write_len(uint16_t space, uint64_t addr, uint64_t value,
-		     uint32_t len)
-{
-	/* Not aligned, and nothing behind it. */
-	char *buf = malloc(len + 1);
-	const struct bf_io_access access = {
-		.addr = addr,
-		.data = buf + 1,
-		.len = len,
-		.space = space,
-		.write = true,
-	};
-	int ret;
-
-	memcpy(buf + 1, &value, len < 8 ? len : 8);
-	ret = bf_io_access(bus, &access);
-	free(buf);
-	return ret;
-}
-
-static int read_len(uint16_t space, uint64_t addr, void *value, uint32_t len)
-{
-	const struct bf_io_access access = {
-		.addr = addr,
-		.data = value,
-		.len = len,
-		.space = space,
-	};
-
-	return bf_io_access(bus, &access);
-}
-
-static struct bf_io_doorbell_desc doorbell_at(uint64_t addr, uint32_t len)
-{
-	return (struct bf_io_doorbell_desc){
-		.addr = addr,
-		.len = len,
-		.space = BF_IO_MMIO,
-		.wildcard = true,
-		.eventfd = efd,
-	};
-}
-
-static struct bf_io_doorbell_desc match_at(uint64_t addr, uint32_t len,
-					   uint64_t datamatch)
-{
-	struct bf_io_doorbell_desc desc = doorbell_at(addr, len);
-
-	desc.wildcard = false;
-	desc.datamatch = datamatch;
-	return desc;
-}
-
-static int add(struct bf_io_doorbell_desc desc, struct bf_io_doorbell **handle)
-{
-	return bf_io_add_doorbell(bus, &desc, handle, NULL);
-}
 
 static void test_wildcard_hits_its_length_only(void **state)
 {
@@ -304,59 +224,6 @@ static void test_many_doorbells_at_one_address(void **state)
 				 i < MANY - 500 ? -EOPNOTSUPP : 0);
 	assert_int_equal(taken(efd), 500);
 	free(handles);
-}
-
-/* A device that remembers what it was asked. */
-struct device {
-	uint64_t offset;
-	uint64_t value;
-	uint32_t len;
-	unsigned int calls;
-	int answer;
-};
-
-static int device_read(void *opaque, uint64_t offset, void *data, uint32_t len)
-{
-	struct device *device = opaque;
-
-	device->calls++;
-	device->offset = offset;
-	device->len = len;
-	memcpy(data, &device->value, len);
-	return device->answer;
-}
-
-static int device_write(void *opaque, uint64_t offset, const void *data,
-			uint32_t len)
-{
-	struct device *device = opaque;
-
-	device->calls++;
-	device->offset = offset;
-	device->len = len;
-	device->value = 0;
-	memcpy(&device->value, data, len);
-	return device->answer;
-}
-
-static const struct bf_io_ops device_ops = {
-	.read = device_read,
-	.write = device_write,
-};
-
-static int add_range(uint64_t addr, uint64_t size, const struct bf_io_ops *ops,
-		     void *opaque, struct bf_io_range **handle)
-{
-	const struct bf_io_range_desc desc = {
-		.addr = addr,
-		.size = size,
-		.space = BF_IO_MMIO,
-		.name = "device",
-		.ops = ops,
-		.opaque = opaque,
-	};
-
-	return bf_io_add_range(bus, &desc, handle, NULL);
 }
 
 static void test_range_gets_offset_and_data(void **state)
@@ -681,8 +548,6 @@ static void test_exactly_once_while_removed(void **state)
 	}
 	assert_int_equal(signals, storm_hits);
 }
-
-#define BUS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -109,6 +109,9 @@ static uint32_t offer_parts(struct bf_io_bus *bus,
 		part.len = access->len - done;
 		if (part.len > BF_IO_MAX_LEN)
 			part.len = BF_IO_MAX_LEN;
+#ifdef BF_BREAK_SNAPSHOT
+		roots = roots_for(bus, access);
+#endif
 		if (part.addr < access->addr || offer(bus, roots, &part))
 			break;
 	}

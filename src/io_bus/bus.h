@@ -5,6 +5,9 @@
  * What accesses look at is one struct bf_io_state, replaced whole by each
  * change: trees whose nodes are shared with the states before (edit.h).  An
  * access takes the state once, so all its parts see the same.
+ *
+ * The BF_BREAK_* macros take one step away each, for the tests that show that
+ * the torture notices: see tests/torture/meson.build.
  */
 #ifndef BF_IO_BUS_BUS_H
 #define BF_IO_BUS_BUS_H

@@ -334,8 +334,12 @@ uint64_t bf_doorbell_remove(struct bf_io_bus *bus,
 	uint64_t rings;
 
 	unpublish(bus, doorbell);
+#ifndef BF_BREAK_DEAD
 	__atomic_store_n(&doorbell->dead, true, __ATOMIC_RELAXED);
+#endif
+#ifndef BF_BREAK_CONSUMER
 	synchronize_srcu_expedited(&bus->signals);
+#endif
 	rings = bf_io_doorbell_rings(doorbell);
 	silence(doorbell);
 	PROBE_REMOVED(bus, BF_IO_DOORBELL, doorbell);

@@ -169,22 +169,36 @@ static void print_line(const struct line *line, unsigned int depth, FILE *out)
 	fputc('\n', out);
 }
 
-/* How many of the enclosing spans, innermost last, contain the next one. */
-static unsigned int enclosing(const struct bf_span *outer, unsigned int depth,
-			      struct bf_span span)
+/* Zones and ranges are disjoint, so one of each at most is open at a place. */
+struct open_spans {
+	struct bf_span span[2];
+	unsigned int count;
+};
+
+/* Forgets those that end before the address. */
+static void close_before(struct open_spans *open, uint64_t addr)
 {
-	while (depth && outer[depth - 1].last < span.last)
-		depth--;
+	unsigned int i, kept = 0;
+
+	for (i = 0; i < open->count; i++)
+		if (open->span[i].last >= addr)
+			open->span[kept++] = open->span[i];
+	open->count = kept;
+}
+
+/* In how many of them does it lie whole? */
+static unsigned int depth_of(const struct open_spans *open, struct bf_span span)
+{
+	unsigned int i, depth = 0;
+
+	for (i = 0; i < open->count; i++)
+		depth += open->span[i].last >= span.last;
 	return depth;
 }
 
-/* Zones and ranges are disjoint: a doorbell in a zone in a range, or turned. */
-#define MAX_DEPTH 3
-
 static void print_lines(struct lines *lines, FILE *out)
 {
-	struct bf_span outer[MAX_DEPTH];
-	unsigned int depth = 0;
+	struct open_spans open = {.count = 0};
 	size_t i;
 
 	if (lines->count)
@@ -193,10 +207,10 @@ static void print_lines(struct lines *lines, FILE *out)
 	for (i = 0; i < lines->count; i++) {
 		const struct line *line = &lines->line[i];
 
-		depth = enclosing(outer, depth, line->span);
-		print_line(line, depth, out);
-		if (line->kind != BF_IO_DOORBELL && depth < MAX_DEPTH)
-			outer[depth++] = line->span;
+		close_before(&open, line->span.first);
+		print_line(line, depth_of(&open, line->span), out);
+		if (line->kind != BF_IO_DOORBELL)
+			open.span[open.count++] = line->span;
 	}
 }
 

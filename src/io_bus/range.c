@@ -75,7 +75,9 @@ int bf_io_remove_range(struct bf_io_bus *bus, struct bf_io_range *range)
 	if (bf_io_in_handler(bus))
 		return -EDEADLK;
 	bf_region_unpublish(bus, &range->region);
+#ifndef BF_BREAK_REMOVAL
 	synchronize_srcu_expedited(&bus->srcu);
+#endif
 	bf_removal_complete(&range->region.removal);
 	return 0;
 }

@@ -3,6 +3,7 @@
 #ifndef BF_SRCU_FUTEX_H
 #define BF_SRCU_FUTEX_H
 
+#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdint.h>
@@ -17,18 +18,25 @@
 
 /*
  * Sleeps while *word is value, until woken, at most timeout_ns; may return
- * early for no reason.
+ * early for no reason.  0 or a negative errno, -EINTR among them.
  */
-static inline void futex_wait(unsigned int *word, unsigned int value,
-			      uint64_t timeout_ns)
+static inline int futex_wait(unsigned int *word, unsigned int value,
+			     uint64_t timeout_ns)
 {
 	struct timespec ts = {
 		.tv_sec = (time_t)(timeout_ns / NSEC_PER_SEC),
 		.tv_nsec = (long)(timeout_ns % NSEC_PER_SEC),
 	};
 
-	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value,
-		timeout_ns == FUTEX_FOREVER ? NULL : &ts, NULL, 0);
+	if (syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value,
+		    timeout_ns == FUTEX_FOREVER ? NULL : &ts, NULL, 0))
+		return -errno;
+	return 0;
+}
+
+static inline void futex_wake_one(unsigned int *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 static inline void futex_wake_all(unsigned int *word)

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The watchdog of the SRCU torture.  It takes no lock that an actor takes, and
+ * The watchdog of a torture.  It takes no lock that an actor takes, and
  * what it prints goes by no buffer of theirs: they may hang for good.
  */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,19 +13,14 @@
 #include <unistd.h>
 
 #include "cli.h"
-#include "torture_srcu.h"
-#include "util.h"
+#include "torture_actor.h"
+#include "torture_main.h"
+#include "torture_watch.h"
 
 #define TICK_MS	      1000
 #define STATS_SECONDS 5 /* for statistics, which are under a lock */
 
-static const char *const kinds[NR_ACTOR_KINDS] = {
-	[ACTOR_READER] = "reader",   [ACTOR_PASSER_BY] = "passer-by",
-	[ACTOR_SPAWNER] = "spawner", [ACTOR_WRITER] = "writer",
-	[ACTOR_POLLER] = "poller",   [ACTOR_TRANSIENT] = "maker of domains",
-	[ACTOR_FORKER] = "forker",   [ACTOR_CALLBACK] = "callback",
-	[ACTOR_MAIN] = "main",
-};
+static const struct torture_layer *watched;
 
 static struct {
 	unsigned long steps;
@@ -54,31 +50,15 @@ static void print_post(size_t i)
 {
 	const struct post *post = &posts[i];
 	const char *doing = __atomic_load_n(&post->doing, __ATOMIC_RELAXED);
-	const char *domain = __atomic_load_n(&post->domain, __ATOMIC_RELAXED);
+	const char *where = __atomic_load_n(&post->where, __ATOMIC_RELAXED);
 
 	if (!__atomic_load_n(&post->taken, __ATOMIC_RELAXED))
 		return;
 	dprintf(STDERR_FILENO, "%s %u: %s%s%s, for %lu s, step %lu\n",
-		kinds[__atomic_load_n(&post->kind, __ATOMIC_RELAXED)],
+		watched->actors[__atomic_load_n(&post->kind, __ATOMIC_RELAXED)],
 		__atomic_load_n(&post->number, __ATOMIC_RELAXED),
-		doing ? doing : "nothing", domain ? ": " : "",
-		domain ? domain : "", seen[i].ticks, seen[i].steps);
-}
-
-static void print_stats(const struct domain *domain)
-{
-	struct srcu_stats stats;
-
-	srcu_get_stats(domain->srcu, &stats);
-	dprintf(STDERR_FILENO,
-		"%s: %llu grace periods, %llu expedited, %llu promoted, "
-		"%llu callbacks, %llu membarriers, longest wait %.1f ms\n",
-		domain->name, (unsigned long long)stats.grace_periods,
-		(unsigned long long)stats.expedited,
-		(unsigned long long)stats.promoted,
-		(unsigned long long)stats.callbacks,
-		(unsigned long long)stats.membarriers,
-		(double)stats.longest_wait_ns / 1e6);
+		doing ? doing : "nothing", where ? ": " : "",
+		where ? where : "", seen[i].ticks, seen[i].steps);
 }
 
 static void give_up(int signal)
@@ -86,21 +66,21 @@ static void give_up(int signal)
 	_exit(CLI_FAILURE);
 }
 
-/* Ends the process, even if a domain's lock is never let go. */
+/* Ends the process, even if a lock is never let go. */
 static void bark(void)
 {
 	const struct sigaction action = {.sa_handler = give_up};
 
 	dprintf(STDERR_FILENO,
-		"belfry torture srcu: no progress for %lu s: who waits below "
-		"was not woken, or waits for one who was not; seed %lu\n",
-		torture.watchdog, torture.seed);
+		"belfry %s: no progress for %lu s: who waits below was not "
+		"woken, or waits for one who was not; seed %lu\n",
+		watched->command, torture.watchdog, torture.seed);
 	for (size_t i = 0; i < NR_POSTS; i++)
 		print_post(i);
 	sigaction(SIGALRM, &action, NULL);
 	alarm(STATS_SECONDS);
-	for (unsigned int i = 0; i < torture.nr_domains; i++)
-		print_stats(&torture.domains[i]);
+	if (watched->print_stats)
+		watched->print_stats();
 	_exit(CLI_FAILURE);
 }
 
@@ -124,10 +104,11 @@ static void *watch(void *unused)
 	return unused;
 }
 
-int watchdog_start(void)
+int watchdog_start(const struct torture_layer *layer)
 {
 	int ret;
 
+	watched = layer;
 	end_fd = eventfd(0, EFD_CLOEXEC);
 	if (end_fd < 0)
 		return errno;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* The threads of the SRCU torture: random numbers, tallies, failures. */
+/* The threads of a torture: random numbers, tallies, failures. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "torture_srcu.h"
+#include "torture_actor.h"
 
 struct torture torture;
 struct post posts[NR_POSTS];
@@ -43,13 +42,18 @@ static uint64_t next_random(uint64_t *state)
 	return z ^ (z >> 31);
 }
 
+uint64_t actor_random_bits(struct actor *actor)
+{
+	return next_random(&actor->random);
+}
+
 unsigned int actor_random(struct actor *actor, unsigned int n)
 {
-	return (unsigned int)(((next_random(&actor->random) >> 32) * n) >> 32);
+	return (unsigned int)(((actor_random_bits(actor) >> 32) * n) >> 32);
 }
 
 /* There are as many as there can be actors. */
-static struct post *take_post(enum actor_kind kind, unsigned int number)
+static struct post *take_post(unsigned int kind, unsigned int number)
 {
 	struct post *post = posts;
 
@@ -66,11 +70,11 @@ static void leave_post(struct post *post)
 	__atomic_store_n(&post->taken, false, __ATOMIC_RELEASE);
 }
 
-void actor_does(struct actor *actor, const char *what, const char *domain)
+void actor_does(struct actor *actor, const char *what, const char *where)
 {
 	struct post *post = actor->post;
 
-	__atomic_store_n(&post->domain, domain, __ATOMIC_RELAXED);
+	__atomic_store_n(&post->where, where, __ATOMIC_RELAXED);
 	__atomic_store_n(&post->doing, what, __ATOMIC_RELAXED);
 	__atomic_store_n(&post->steps, post->steps + 1, __ATOMIC_RELAXED);
 }
@@ -80,38 +84,20 @@ void actor_rests(struct actor *actor)
 	actor_does(actor, NULL, NULL);
 }
 
-void actor_init(struct actor *actor, enum actor_kind kind, unsigned int number)
+void actor_init(struct actor *actor, unsigned int kind, unsigned int number)
 {
 	memset(actor, 0, sizeof(*actor));
 	actor->number = number;
 	actor->post = take_post(kind, number);
 	actor->random = torture.seed;
-	actor->random = next_random(&actor->random) + kind;
-	actor->random = next_random(&actor->random) + number;
-}
-
-struct domain *actor_domain(struct actor *actor, unsigned int kinds)
-{
-	struct domain *domain;
-
-	do {
-		domain = &torture.domains[actor_random(actor,
-						       torture.nr_domains)];
-	} while (!(domain->kind & kinds));
-	return domain;
-}
-
-void sleep_us(unsigned int us)
-{
-	struct timespec ts = {.tv_nsec = us * 1000L};
-
-	nanosleep(&ts, NULL);
+	actor->random = actor_random_bits(actor) + kind;
+	actor->random = actor_random_bits(actor) + number;
 }
 
 void actor_done(struct actor *actor)
 {
 	leave_post(actor->post);
-	for (int i = 0; i < NR_TALLIES; i++)
+	for (int i = 0; i < MAX_TALLIES; i++)
 		__atomic_fetch_add(&torture.tallies[i], actor->tallies[i],
 				   __ATOMIC_RELAXED);
 }

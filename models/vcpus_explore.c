@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The vCPU table of src/vcpus/ and the grace period under it, as they are,
+ * through every interleaving and every delay of a buffered store: one thread
+ * creates and removes, others look up and iterate.  Nodes of the trees have
+ * two slots, so that a handful of vCPUs makes them grow.
+ *
+ *	vcpus_explore [--expect-failure]
+ *
+ * Exits with 0 when nothing (or, as asked for, something) is wrong.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "explore.h"
+#include "intercept.h"
+
+#include "../src/srcu/gp.c"
+#include "../src/srcu/reader.c"
+#include "srcu_stubs.h"
+
+static void *new_zeroed(size_t size);
+
+/* One thread changes the table; its memory is part of the world. */
+#define calloc(count, size)	    new_zeroed((count) * (size))
+#define free(memory)		    ((void)(memory))
+#define pthread_mutex_lock(mutex)   ((void)(mutex))
+#define pthread_mutex_unlock(mutex) ((void)(mutex))
+
+#include "../src/vcpus/radix.c"
+#include "../src/vcpus/lookup.c"
+#include "../src/vcpus/change.c"
+
+#define NR_SLOTS MACHINE_THREADS
+#define NR_NODES 24
+#define NR_VCPUS 3
+
+enum vcpu_state {
+	VCPU_NEW,
+	VCPU_LIVE,
+	VCPU_POISON,
+};
+
+struct vcpu {
+	struct bf_vcpus_entry entry;
+	int state;
+};
+
+static struct {
+	struct srcu_struct domain;
+	struct __srcu_slot slots[NR_SLOTS];
+	struct bf_vcpus table;
+	struct vcpu vcpus[NR_VCPUS];
+	struct bf_radix_node nodes[NR_NODES];
+	unsigned int nr_nodes;
+} world;
+
+static void check(bool good, const char *what)
+{
+	if (!good)
+		machine_fail(what);
+}
+
+static void *new_zeroed(size_t size)
+{
+	check(size == sizeof(world.nodes[0]), "a node has another size");
+	check(world.nr_nodes < NR_NODES, "the model has too few nodes");
+	return &world.nodes[world.nr_nodes++];
+}
+
+/* What a restartable sequence is to the others: see srcu_explore.c. */
+bool __srcu_rseq_inc(unsigned long *word)
+{
+	word += machine_self() * (sizeof(struct __srcu_slot) / sizeof(*word));
+	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
+			 SRCU_UNLOCK_ORDER);
+	return true;
+}
+
+/* Nobody locks a vCPU, or all. */
+int bf_vcpus_word_lock(unsigned int *word)
+{
+	return 0;
+}
+
+void bf_vcpus_word_unlock(unsigned int *word)
+{
+}
+
+/* Once a thread: what comes after it depends on memory alone. */
+void synchronize_srcu_expedited(struct srcu_struct *ssp)
+{
+	srcu_gp_start(ssp);
+	while (!srcu_gp_advance(ssp)) {
+		machine_checkpoint(0);
+		machine_wait();
+	}
+}
+
+/* Nobody removes without waiting. */
+void call_srcu_expedited(struct srcu_struct *ssp, struct srcu_head *head,
+			 void (*func)(struct srcu_head *head))
+{
+	machine_fail("a callback");
+}
+
+static struct vcpu *vcpu_of(struct bf_vcpus_entry *entry)
+{
+	return container_of(entry, struct vcpu, entry);
+}
+
+/* The release function, of which there is one. */
+void bf_vcpus_release(struct bf_vcpus_entry *entry)
+{
+	__atomic_store_n(&vcpu_of(entry)->state, VCPU_POISON, __ATOMIC_RELAXED);
+}
+
+static void look(struct bf_vcpus_entry *entry)
+{
+	int state = __atomic_load_n(&vcpu_of(entry)->state, __ATOMIC_RELAXED);
+
+	check(state != VCPU_NEW, "a vCPU was found before it was set up");
+	check(state != VCPU_POISON, "a vCPU was released under a reader");
+}
+
+static const uint64_t ids[NR_VCPUS] = {0, 2, 5};
+
+static void add(unsigned int n, uint64_t id)
+{
+	struct vcpu *vcpu = &world.vcpus[n];
+	int ret = bf_vcpus_reserve(&world.table, &vcpu->entry, id, NULL,
+				   BF_VCPUS_REUSE_INDEX);
+
+	check(!ret, "a creation failed");
+	__atomic_store_n(&vcpu->state, VCPU_LIVE, __ATOMIC_RELAXED);
+	bf_vcpus_publish(&vcpu->entry);
+}
+
+/* Threads that change the table. */
+
+static void add_two(void *unused)
+{
+	add(1, ids[1]);
+	add(2, ids[2]);
+}
+
+static void add_one(void *unused)
+{
+	add(1, ids[1]);
+}
+
+/* The one that is there goes, and another takes its place, by id and index. */
+static void replace(void *unused)
+{
+	check(!bf_vcpus_remove(&world.vcpus[0].entry), "a removal failed");
+	add(1, ids[0]);
+}
+
+static void remove_first(void *unused)
+{
+	check(!bf_vcpus_remove(&world.vcpus[0].entry), "a removal failed");
+}
+
+/* Threads that look on; with removals, and without. */
+
+static void read_count(void *unused)
+{
+	int idx = srcu_read_lock(&world.domain);
+	uint32_t online = bf_vcpus_online(&world.table);
+
+	for (uint32_t i = 0; i < online; i++) {
+		struct bf_vcpus_entry *entry =
+			bf_vcpus_by_index(&world.table, i);
+
+		check(entry, "a vCPU was counted and not found by index");
+		look(entry);
+		entry = bf_vcpus_by_id(&world.table, ids[i]);
+		check(entry, "a vCPU was counted and not found by id");
+		look(entry);
+	}
+	srcu_read_unlock(&world.domain, idx);
+}
+
+static void iterate(bool complete)
+{
+	int idx = srcu_read_lock(&world.domain);
+	struct bf_vcpus_entry *entry;
+	struct bf_vcpus_iter iter;
+	uint64_t visited = 0;
+
+	bf_vcpus_iter_begin(&iter, &world.table, 0, UINT64_MAX);
+	while ((entry = bf_vcpus_iter_next(&iter))) {
+		look(entry);
+		check(++visited <= iter.born,
+		      "an iteration visited what came after it began");
+	}
+	if (complete)
+		check(visited == iter.born, "an iteration missed a vCPU");
+	srcu_read_unlock(&world.domain, idx);
+}
+
+static void read_iteration(void *unused)
+{
+	iterate(true);
+}
+
+static void read_iteration_beside_removal(void *unused)
+{
+	iterate(false);
+}
+
+static void read_id(void *unused)
+{
+	int idx = srcu_read_lock(&world.domain);
+	struct bf_vcpus_entry *entry = bf_vcpus_by_id(&world.table, ids[0]);
+	struct bf_vcpus_entry *again = bf_vcpus_by_id(&world.table, ids[0]);
+
+	if (entry)
+		look(entry);
+	if (again)
+		look(again);
+	check(!entry || !again || entry == again,
+	      "two vCPUs had one id within a section");
+	srcu_read_unlock(&world.domain, idx);
+}
+
+static void read_index(void *unused)
+{
+	int idx = srcu_read_lock(&world.domain);
+	struct bf_vcpus_entry *entry = bf_vcpus_by_index(&world.table, 0);
+	struct bf_vcpus_entry *again = bf_vcpus_by_index(&world.table, 0);
+
+	if (entry)
+		look(entry);
+	if (again)
+		look(again);
+	check(!entry || !again || entry == again,
+	      "two vCPUs had one index within a section");
+	srcu_read_unlock(&world.domain, idx);
+}
+
+static const struct scenario {
+	const char *name;
+	void (*change)(void *unused);
+	void (*readers[2])(void *unused);
+	uint32_t created, online; /* at the end */
+} scenarios[] = {
+	{"2 creations, one counts", add_two, {read_count}, 3, 3},
+	{"2 creations, one iterates", add_two, {read_iteration}, 3, 3},
+	{"a creation, 2 look on", add_one, {read_count, read_iteration}, 2, 2},
+	{"replaced beside a lookup by id", replace, {read_id}, 1, 1},
+	{"replaced beside a lookup by index", replace, {read_index}, 1, 1},
+	{"removed beside 2 lookups", remove_first, {read_id, read_index}, 0, 0},
+	{"replaced beside an iteration",
+	 replace,
+	 {read_iteration_beside_removal},
+	 1,
+	 1},
+};
+
+static const struct scenario *scenario;
+
+/* A table with one vCPU. */
+static void init(void)
+{
+	memset(&world, 0, sizeof(world));
+	world.domain =
+		(struct srcu_struct)__SRCU_STRUCT_INIT(world.domain, false);
+	world.domain.slots = world.slots;
+	world.domain.rseq_slots = world.slots;
+	world.domain.reader_fences = false;
+	srcu_set_bank(&world.domain, 0);
+	srcu_nr_slots = NR_SLOTS;
+	world.table.srcu = &world.domain;
+	world.table.max_ids = world.table.max_vcpus = 8;
+	world.table.hole = BF_VCPUS_NO_INDEX;
+	add(0, ids[0]);
+}
+
+static void check_end(void)
+{
+	check(bf_vcpus_created(&world.table) == scenario->created &&
+		      bf_vcpus_online(&world.table) == scenario->online,
+	      "the counts are wrong at the end");
+}
+
+static struct explore_result explore_scenario(void)
+{
+	struct machine_program program = {
+		.init = init,
+		.threads = {scenario->change, scenario->readers[0],
+			    scenario->readers[1]},
+		.nr_threads = scenario->readers[1] ? 3 : 2,
+		.check = check_end,
+		.world = &world,
+		.world_size = sizeof(world),
+	};
+
+	/* PSO: whatever TSO does is in it. */
+	return explore(&program, MACHINE_PSO);
+}
+
+static bool explore_all(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(scenarios); i++) {
+		struct explore_result result;
+
+		scenario = &scenarios[i];
+		result = explore_scenario();
+		printf("%lu states, %lu runs: %s: %s\n", result.states,
+		       result.runs, scenario->name,
+		       result.failure ? result.failure : "right");
+		fflush(stdout);
+		if (result.failure)
+			return false;
+	}
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	bool expect_failure = argc > 1 && !strcmp(argv[1], "--expect-failure");
+
+	return explore_all() == expect_failure;
+}

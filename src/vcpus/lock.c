@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+/* The lock of a vCPU, and locking them all. */
+#include <errno.h>
+
+#include "srcu/futex.h"
+#include "vcpus/lock.h"
+#include "vcpus/vcpus.h"
+
+/* Ulrich Drepper, "Futexes Are Tricky", 2011: its second mutex. */
+enum {
+	UNLOCKED,
+	LOCKED,
+	CONTENDED, /* locked, and somebody may sleep */
+};
+
+int bf_vcpus_word_trylock(unsigned int *word)
+{
+	unsigned int expected = UNLOCKED;
+
+	return __atomic_compare_exchange_n(word, &expected, LOCKED, false,
+					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED) ?
+		       0 :
+		       -EBUSY;
+}
+
+/*
+ * Acquire, here and above, against the release in unlock: who locks sees what
+ * was written under the lock.
+ */
+int bf_vcpus_word_lock(unsigned int *word)
+{
+	if (!bf_vcpus_word_trylock(word))
+		return 0;
+	while (__atomic_exchange_n(word, CONTENDED, __ATOMIC_ACQUIRE) !=
+	       UNLOCKED) {
+		if (futex_wait(word, CONTENDED, FUTEX_FOREVER) == -EINTR)
+			return -EINTR;
+	}
+	return 0;
+}
+
+void bf_vcpus_word_unlock(unsigned int *word)
+{
+	if (__atomic_exchange_n(word, UNLOCKED, __ATOMIC_RELEASE) == CONTENDED)
+		futex_wake_one(word);
+}
+
+int bf_vcpus_lock(struct bf_vcpus_entry *entry)
+{
+	return bf_vcpus_word_lock(&entry->lock);
+}
+
+int bf_vcpus_trylock(struct bf_vcpus_entry *entry)
+{
+	return bf_vcpus_word_trylock(&entry->lock);
+}
+
+void bf_vcpus_unlock(struct bf_vcpus_entry *entry)
+{
+	bf_vcpus_word_unlock(&entry->lock);
+}
+
+/* Gate held: none can begin behind our back. */
+static bool creation_under_way(struct bf_vcpus *vcpus)
+{
+	bool under_way;
+
+	pthread_mutex_lock(&vcpus->lock);
+	under_way = vcpus->reserved != 0;
+	pthread_mutex_unlock(&vcpus->lock);
+	return under_way;
+}
+
+static void unlock_each(struct bf_vcpus *vcpus)
+{
+	while (vcpus->locked) {
+		struct bf_vcpus_entry *entry = vcpus->locked;
+
+		vcpus->locked = entry->locked_before;
+		bf_vcpus_unlock(entry);
+	}
+}
+
+/* In a section that lasts until they are unlocked: 0 or -EINTR. */
+static int lock_each(struct bf_vcpus *vcpus, int (*lock)(unsigned int *word))
+{
+	struct bf_vcpus_entry *entry;
+	struct bf_vcpus_iter iter;
+
+	bf_vcpus_iter_begin(&iter, vcpus, 0, UINT64_MAX);
+	while ((entry = bf_vcpus_iter_next(&iter))) {
+		if (lock(&entry->lock)) {
+			unlock_each(vcpus);
+			return -EINTR;
+		}
+		entry->locked_before = vcpus->locked;
+		vcpus->locked = entry;
+	}
+	return 0;
+}
+
+static int lock_all(struct bf_vcpus *vcpus, int (*lock)(unsigned int *word))
+{
+	int idx, ret = lock(&vcpus->gate);
+
+	if (ret)
+		return ret;
+	if (creation_under_way(vcpus)) {
+		bf_vcpus_word_unlock(&vcpus->gate);
+		return -EBUSY;
+	}
+	idx = srcu_down_read(vcpus->srcu);
+	ret = lock_each(vcpus, lock);
+	if (ret) {
+		srcu_up_read(vcpus->srcu, idx);
+		bf_vcpus_word_unlock(&vcpus->gate);
+		return ret;
+	}
+	vcpus->locked_idx = idx;
+	return 0;
+}
+
+int bf_vcpus_lock_all(struct bf_vcpus *vcpus)
+{
+	return lock_all(vcpus, bf_vcpus_word_lock);
+}
+
+int bf_vcpus_trylock_all(struct bf_vcpus *vcpus)
+{
+	return lock_all(vcpus, bf_vcpus_word_trylock);
+}
+
+void bf_vcpus_unlock_all(struct bf_vcpus *vcpus)
+{
+	int idx = vcpus->locked_idx;
+
+	unlock_each(vcpus);
+	srcu_up_read(vcpus->srcu, idx);
+	bf_vcpus_word_unlock(&vcpus->gate);
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+/* What readers do, inside a section: lookups, counts, iteration, kicks. */
+#include <stddef.h>
+
+#include "vcpus/vcpus.h"
+
+struct bf_vcpus_entry *bf_vcpus_by_index(const struct bf_vcpus *vcpus,
+					 uint64_t index)
+{
+	return bf_vcpus_visible(bf_radix_load(&vcpus->by_index, index));
+}
+
+struct bf_vcpus_entry *bf_vcpus_by_id(const struct bf_vcpus *vcpus, uint64_t id)
+{
+	return bf_vcpus_visible(bf_radix_load(&vcpus->by_id, id));
+}
+
+uint32_t bf_vcpus_id(const struct bf_vcpus_entry *entry)
+{
+	return entry->id;
+}
+
+uint32_t bf_vcpus_index(const struct bf_vcpus_entry *entry)
+{
+	return entry->index;
+}
+
+/* Acquire, of both counts, against the release in set_count() of change.c. */
+uint32_t bf_vcpus_created(const struct bf_vcpus *vcpus)
+{
+	return __atomic_load_n(&vcpus->created, __ATOMIC_ACQUIRE);
+}
+
+uint32_t bf_vcpus_online(const struct bf_vcpus *vcpus)
+{
+	return __atomic_load_n(&vcpus->online, __ATOMIC_ACQUIRE);
+}
+
+void bf_vcpus_iter_begin(struct bf_vcpus_iter *iter,
+			 const struct bf_vcpus *vcpus, uint64_t first,
+			 uint64_t last)
+{
+	iter->vcpus = vcpus;
+	/*
+	 * Acquire against the release in publish() of change.c: every vCPU that
+	 * is counted here is in its slot, below the end that is read next.
+	 * Without it one that was online before we began might be missed.
+	 */
+	iter->born = __atomic_load_n(&vcpus->published, __ATOMIC_ACQUIRE);
+	iter->end = __atomic_load_n(&vcpus->end, __ATOMIC_RELAXED);
+	iter->next = first;
+	if (last < iter->end)
+		iter->end = last + 1;
+}
+
+struct bf_vcpus_entry *bf_vcpus_iter_next(struct bf_vcpus_iter *iter)
+{
+	struct bf_vcpus_entry *entry;
+
+	while (iter->next < iter->end) {
+		entry = bf_vcpus_by_index(iter->vcpus, iter->next++);
+		if (entry && entry->born <= iter->born)
+			return entry;
+	}
+	return NULL;
+}
+
+unsigned int bf_vcpus_kick_all(struct bf_vcpus *vcpus)
+{
+	struct bf_vcpus_entry *entry;
+	struct bf_vcpus_iter iter;
+	unsigned int kicked = 0;
+	int idx = srcu_down_read(vcpus->srcu);
+
+	bf_vcpus_iter_begin(&iter, vcpus, 0, UINT64_MAX);
+	while ((entry = bf_vcpus_iter_next(&iter))) {
+		if (!entry->ops || !entry->ops->kick)
+			continue;
+		entry->ops->kick(entry);
+		kicked++;
+	}
+	srcu_up_read(vcpus->srcu, idx);
+	return kicked;
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+/* The life of a table. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vcpus/vcpus.h"
+
+static uint64_t at_most(uint64_t wanted, uint64_t limit)
+{
+	return wanted && wanted < limit ? wanted : limit;
+}
+
+static void configure(struct bf_vcpus *vcpus,
+		      const struct bf_vcpus_config *config)
+{
+	memset(vcpus, 0, sizeof(*vcpus));
+	pthread_mutex_init(&vcpus->lock, NULL);
+	vcpus->hole = BF_VCPUS_NO_INDEX;
+	vcpus->srcu = config->srcu ? config->srcu : &vcpus->own;
+	vcpus->max_ids = at_most(config->max_ids, BF_VCPUS_MAX);
+	vcpus->max_vcpus = at_most(config->max_vcpus, BF_VCPUS_NO_INDEX);
+	vcpus->flags = config->flags;
+}
+
+int bf_vcpus_create(struct bf_vcpus **vcpusp,
+		    const struct bf_vcpus_config *config)
+{
+	static const struct bf_vcpus_config zero;
+	struct bf_vcpus *vcpus;
+
+	if (!config)
+		config = &zero;
+	if (config->flags & ~BF_VCPUS_REUSE_INDEX)
+		return -EINVAL;
+	if (posix_memalign((void **)&vcpus, __alignof__(*vcpus),
+			   sizeof(*vcpus)))
+		return -ENOMEM;
+	configure(vcpus, config);
+	if (!config->srcu && init_srcu_struct(&vcpus->own)) {
+		free(vcpus);
+		return -ENOMEM;
+	}
+	*vcpusp = vcpus;
+	return 0;
+}
+
+void bf_vcpus_release(struct bf_vcpus_entry *entry)
+{
+	if (entry->ops && entry->ops->release)
+		entry->ops->release(entry);
+}
+
+static void release_all(struct bf_vcpus *vcpus)
+{
+	struct bf_vcpus_entry *entry;
+	struct bf_vcpus_iter iter;
+
+	bf_vcpus_iter_begin(&iter, vcpus, 0, UINT64_MAX);
+	while ((entry = bf_vcpus_iter_next(&iter)))
+		bf_vcpus_release(entry);
+}
+
+void bf_vcpus_destroy(struct bf_vcpus *vcpus)
+{
+	if (!vcpus)
+		return;
+	srcu_barrier(vcpus->srcu);
+	release_all(vcpus);
+	bf_radix_destroy(&vcpus->by_index);
+	bf_radix_destroy(&vcpus->by_id);
+	if (vcpus->srcu == &vcpus->own)
+		cleanup_srcu_struct(&vcpus->own);
+	pthread_mutex_destroy(&vcpus->lock);
+	free(vcpus);
+}
+
+struct srcu_struct *bf_vcpus_srcu(struct bf_vcpus *vcpus)
+{
+	return vcpus->srcu;
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+/* malloc() and its like, by way of the linker's --wrap. */
+#include "alloc_fault.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+static int fail_at, tried;
+static bool fail_all;
+static long live;
+
+void alloc_fail_at(int n)
+{
+	__atomic_store_n(&tried, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&fail_at, n, __ATOMIC_RELAXED);
+}
+
+void alloc_fail_all(bool fail)
+{
+	__atomic_store_n(&tried, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&fail_all, fail, __ATOMIC_RELAXED);
+}
+
+int alloc_tried(void)
+{
+	return __atomic_load_n(&tried, __ATOMIC_RELAXED);
+}
+
+long alloc_live(void)
+{
+	return __atomic_load_n(&live, __ATOMIC_RELAXED);
+}
+
+static bool fails(void)
+{
+	int number = __atomic_add_fetch(&tried, 1, __ATOMIC_RELAXED);
+
+	return __atomic_load_n(&fail_all, __ATOMIC_RELAXED) ||
+	       number == __atomic_load_n(&fail_at, __ATOMIC_RELAXED);
+}
+
+static void count(long n)
+{
+	__atomic_fetch_add(&live, n, __ATOMIC_RELAXED);
+}
+
+static void *counted(void *block)
+{
+	if (block)
+		count(1);
+	return block;
+}
+
+static void *no_memory(void)
+{
+	errno = ENOMEM;
+	return NULL;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *block, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+int __real_posix_memalign(void **block, size_t alignment, size_t size);
+void __real_free(void *block);
+void *__real_mmap64(void *addr, size_t size, int prot, int flags, int fd,
+		    off_t offset);
+int __real_munmap(void *addr, size_t size);
+int __real_memfd_create(const char *name, unsigned int flags);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+int __wrap_posix_memalign(void **block, size_t alignment, size_t size);
+void __wrap_free(void *block);
+void *__wrap_mmap64(void *addr, size_t size, int prot, int flags, int fd,
+		    off_t offset);
+int __wrap_munmap(void *addr, size_t size);
+int __wrap_memfd_create(const char *name, unsigned int flags);
+
+void *__wrap_malloc(size_t size)
+{
+	return fails() ? no_memory() : counted(__real_malloc(size));
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return fails() ? no_memory() : counted(__real_calloc(n, size));
+}
+
+void *__wrap_realloc(void *block, size_t size)
+{
+	void *moved = fails() ? no_memory() : __real_realloc(block, size);
+
+	if (moved && !block)
+		count(1);
+	return moved;
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+	return fails() ? no_memory() :
+			 counted(__real_aligned_alloc(alignment, size));
+}
+
+int __wrap_posix_memalign(void **block, size_t alignment, size_t size)
+{
+	int ret = fails() ? ENOMEM :
+			    __real_posix_memalign(block, alignment, size);
+
+	if (!ret)
+		count(1);
+	return ret;
+}
+
+void __wrap_free(void *block)
+{
+	if (block)
+		count(-1);
+	__real_free(block);
+}
+
+/* What mmap() is called with 64-bit offsets, which Meson turns on. */
+void *__wrap_mmap64(void *addr, size_t size, int prot, int flags, int fd,
+		    off_t offset)
+{
+	void *mapped = MAP_FAILED;
+
+	if (fails())
+		no_memory();
+	else
+		mapped = __real_mmap64(addr, size, prot, flags, fd, offset);
+	if (mapped != MAP_FAILED)
+		count(1);
+	return mapped;
+}
+
+int __wrap_munmap(void *addr, size_t size)
+{
+	count(-1);
+	return __real_munmap(addr, size);
+}
+
+int __wrap_memfd_create(const char *name, unsigned int flags)
+{
+	if (!fails())
+		return __real_memfd_create(name, flags);
+	no_memory();
+	return -1;
+}

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: MIT
+/* Accesses of the operation stream, and the calls that they lead to. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stream.h"
+
+/* What a read finds: it tells the range and the place. */
+static void fill(const struct subject *subject, uint64_t offset, uint8_t *data,
+		 uint32_t len)
+{
+	for (uint32_t i = 0; i < len; i++)
+		data[i] = (uint8_t)(subject->name[1] * 31 + offset + i);
+}
+
+static uint8_t *part_data(struct cursor *cursor, uint32_t part)
+{
+	uint32_t len = cursor->form == LONG ? BF_IO_MAX_LEN :
+					      cursor->access.len;
+
+	return cursor->data + (size_t)part * len;
+}
+
+/* The part as an access of its own; false: beyond the end of the space. */
+static bool part_access(struct cursor *cursor, uint32_t part,
+			struct bf_io_access *access)
+{
+	*access = cursor->access;
+	access->data = part_data(cursor, part);
+	if (cursor->form != LONG)
+		return true;
+	access->addr += (uint64_t)part * BF_IO_MAX_LEN;
+	access->len -= part * BF_IO_MAX_LEN;
+	if (access->len > BF_IO_MAX_LEN)
+		access->len = BF_IO_MAX_LEN;
+	return access->addr >= cursor->access.addr;
+}
+
+static void part_taken(struct cursor *cursor, const struct bf_io_access *part)
+{
+	cursor->done += part->len;
+	cursor->next++;
+}
+
+static void part_missed(struct cursor *cursor, const struct bf_io_access *part)
+{
+	if (cursor->form == STRING && cursor->next) {
+		if (!part->write)
+			memset(part->data, 0, part->len);
+		cursor->next++;
+		return;
+	}
+	cursor->ret = -EOPNOTSUPP;
+	cursor->over = true;
+}
+
+static void part_over(struct stream *stream, struct cursor *cursor,
+		      const struct bf_io_access *part, bool taken)
+{
+	if (taken) {
+		part_taken(cursor, part);
+	} else {
+		stream->totals->missed++;
+		part_missed(cursor, part);
+	}
+}
+
+static void count(struct cursor *cursor, struct subject *subject, bool write)
+{
+	if (!cursor->counted)
+		return;
+	if (write)
+		subject->counted_writes++;
+	else
+		subject->counted_reads++;
+}
+
+/* True when the doorbell calls; else its eventfd was signalled. */
+static bool ring_doorbell(struct stream *stream, struct cursor *cursor,
+			  const struct model_entry *entry)
+{
+	struct subject *subject = entry->subject;
+
+	stream->totals->rung++;
+	subject->rung++;
+	count(cursor, subject, true);
+	if (subject->consumer == CONSUMER_CALL)
+		return true;
+	stream->bells_rung[subject->consumer]++;
+	return false;
+}
+
+/* A doorbell whose removal was waited for rings no more, for nobody. */
+static const struct model_entry *find_doorbell(struct cursor *cursor,
+					       const struct bf_io_access *part)
+{
+	const struct model_entry *entry =
+		model_find(&cursor->seen, BF_IO_DOORBELL, part);
+
+	return entry && entry->subject->silent ? NULL : entry;
+}
+
+/* True when the range is called. */
+static bool enter_range(struct stream *stream, struct cursor *cursor,
+			const struct model_entry *entry,
+			const struct bf_io_access *part)
+{
+	struct subject *subject = entry->subject;
+
+	count(cursor, subject, part->write);
+	return part->write ? subject->writes : subject->reads;
+}
+
+/* Does one part as far as it calls nobody; returns who is called. */
+static const struct model_entry *next_part(struct stream *stream,
+					   struct cursor *cursor)
+{
+	const struct model_entry *entry = NULL;
+	struct bf_io_access part;
+	bool inside = part_access(cursor, cursor->next, &part);
+
+	entry = inside ? find_doorbell(cursor, &part) : NULL;
+	if (entry) {
+		if (ring_doorbell(stream, cursor, entry))
+			return entry;
+		part_over(stream, cursor, &part, true);
+		return NULL;
+	}
+	entry = inside ? model_find(&cursor->seen, BF_IO_ZONE, &part) : NULL;
+	if (entry && rings_push(stream, entry->subject->ring, &part)) {
+		part_over(stream, cursor, &part, true);
+		return NULL;
+	}
+	entry = inside ? model_find(&cursor->seen, BF_IO_RANGE, &part) : NULL;
+	if (entry && enter_range(stream, cursor, entry, &part))
+		return entry;
+	part_over(stream, cursor, &part, false);
+	return NULL;
+}
+
+/* Goes on to whom the bus has to call next; NULL: to nobody. */
+static const struct model_entry *next_call(struct stream *stream,
+					   struct cursor *cursor)
+{
+	cursor->called = NULL;
+	while (!cursor->called && !cursor->over && cursor->next < cursor->parts)
+		cursor->called = next_part(stream, cursor);
+	return cursor->called;
+}
+
+/* The part that is being called for; NULL when the bus must not call. */
+static struct cursor *enter(struct stream *stream, struct subject *subject,
+			    struct bf_io_access *part)
+{
+	struct cursor *cursor = stream->cursor;
+	const struct model_entry *entry;
+
+	if (!cursor || cursor->called) {
+		stream_problem(stream, "%s was called out of turn",
+			       subject->name);
+		return NULL;
+	}
+	entry = next_call(stream, cursor);
+	if (!entry || entry->subject != subject) {
+		stream_problem(stream, "%s was called instead of %s",
+			       subject->name,
+			       entry ? entry->subject->name : "nobody");
+		return NULL;
+	}
+	part_access(cursor, cursor->next, part);
+	return cursor;
+}
+
+/* Changes the bus now and then. */
+static void meddle(struct stream *stream, struct subject *subject)
+{
+	if (!subject->meddles)
+		return;
+	if (!stream->depth++)
+		__atomic_store_n(&stream->handler, ++stream->handlers,
+				 __ATOMIC_RELAXED);
+	stream->totals->nested++;
+	stream_step(stream);
+	if (!--stream->depth)
+		__atomic_store_n(&stream->handler, 0, __ATOMIC_RELAXED);
+}
+
+static int leave(struct stream *stream, struct cursor *cursor,
+		 const struct bf_io_access *part, bool taken)
+{
+	part_over(stream, cursor, part, taken);
+	cursor->called = NULL;
+	return taken ? 0 : -EIO;
+}
+
+/* One that declines does so every other time. */
+static bool declines(struct subject *subject)
+{
+	return subject->declines && subject->calls++ % 2;
+}
+
+/* What the model says of a call of a range, in its handler. */
+static struct cursor *enter_handler(struct subject *subject, uint64_t offset,
+				    uint32_t len, bool write,
+				    struct bf_io_access *part)
+{
+	struct stream *stream = subject->stream;
+	struct cursor *cursor = enter(stream, subject, part);
+
+	if (!cursor)
+		return NULL;
+	stream->totals->handled++;
+	if (part->len != len || part->write != write ||
+	    part->addr - cursor->called->addr != offset)
+		stream_problem(stream, "%s was called for %s of %u at %#llx",
+			       subject->name, write ? "a write" : "a read", len,
+			       (unsigned long long)offset);
+	meddle(stream, subject);
+	return cursor;
+}
+
+static int handle_read(void *opaque, uint64_t offset, void *data, uint32_t len)
+{
+	struct subject *subject = ((struct device *)opaque)->subject;
+	struct bf_io_access part;
+	struct cursor *cursor =
+		enter_handler(subject, offset, len, false, &part);
+
+	bool taken = !declines(subject);
+
+	if (!cursor)
+		return 0;
+	if (taken) {
+		fill(subject, offset, data, len);
+		fill(subject, offset, part.data, part.len);
+	}
+	return leave(subject->stream, cursor, &part, taken);
+}
+
+static int handle_write(void *opaque, uint64_t offset, const void *data,
+			uint32_t len)
+{
+	struct subject *subject = ((struct device *)opaque)->subject;
+	struct bf_io_access part;
+	struct cursor *cursor =
+		enter_handler(subject, offset, len, true, &part);
+
+	if (!cursor)
+		return 0;
+	if (len == part.len && memcmp(data, part.data, len))
+		stream_problem(subject->stream, "%s was given other data",
+			       subject->name);
+	return leave(subject->stream, cursor, &part, !declines(subject));
+}
+
+const struct bf_io_ops subject_ops[4] = {
+	{.read = NULL},
+	{.read = handle_read},
+	{.write = handle_write},
+	{.read = handle_read, .write = handle_write},
+};
+
+void subject_ring(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
+{
+	struct subject *subject = ((struct device *)opaque)->subject;
+	struct stream *stream = subject->stream;
+	struct bf_io_access part;
+	struct cursor *cursor = enter(stream, subject, &part);
+
+	if (!cursor)
+		return;
+	if (part.addr != addr || part.len != len ||
+	    model_value(part.data, part.len) != value)
+		stream_problem(stream, "%s was rung with %#llx of %u at %#llx",
+			       subject->name, (unsigned long long)value, len,
+			       (unsigned long long)addr);
+	stream->consumed++;
+	meddle(stream, subject);
+	stream->consumed--;
+	leave(stream, cursor, &part, true);
+}
+
+static uint32_t size_of(const struct cursor *cursor)
+{
+	return cursor->form == STRING ? cursor->access.len * cursor->parts :
+					cursor->access.len;
+}
+
+static bool valid(const struct bf_io_access *access, bool is_long)
+{
+	return access->len && (is_long || access->len <= BF_IO_MAX_LEN) &&
+	       access->space < BF_IO_SPACES;
+}
+
+/* As the bus is asked; at an odd address, with nothing behind the data. */
+static int ask(struct stream *stream, struct cursor *cursor, void *data,
+	       uint32_t *done)
+{
+	struct bf_io_access access = cursor->access;
+
+	access.data = data;
+	switch (cursor->form) {
+	case LONG:
+		return bf_io_access_long(stream->bus, &access, done);
+	case STRING:
+		return bf_io_access_string(stream->bus, &access, cursor->parts);
+	default:
+		return bf_io_access(stream->bus, &access);
+	}
+}
+
+static void compare(struct stream *stream, struct cursor *cursor,
+		    const uint8_t *data, int ret, uint32_t done)
+{
+	const struct model_entry *missing = next_call(stream, cursor);
+
+	if (missing)
+		stream_problem(stream, "%s was not called",
+			       missing->subject->name);
+	stream_expect(stream, "an access", ret, cursor->ret);
+	if (cursor->form == LONG)
+		stream_expect(stream, "bytes done", done, 1000 + cursor->done);
+	if (memcmp(data, cursor->data, size_of(cursor)))
+		stream_problem(stream, "an access ends with other data");
+}
+
+static void run(struct stream *stream, struct cursor *cursor)
+{
+	uint32_t size = size_of(cursor), done = 1000;
+	uint8_t *block = malloc(size + 1);
+	int ret;
+
+	memcpy(block + 1, cursor->data, size);
+	model_init(&cursor->seen, stream->shape.room);
+	model_copy(&cursor->seen, &stream->model);
+	cursor->counted = stream->counting;
+	cursor->outer = stream->cursor;
+	stream->cursor = cursor;
+	ret = ask(stream, cursor, block + 1, &done);
+	compare(stream, cursor, block + 1, ret, done);
+	stream->cursor = cursor->outer;
+	model_free(&cursor->seen);
+	free(block);
+	stream->totals->accesses++;
+}
+
+/* Zero is no length, and 9 is too long. */
+static uint32_t some_len(struct stream *stream)
+{
+	static const uint32_t lens[16] = {1, 1, 2, 2, 4, 4, 4, 4,
+					  8, 8, 3, 5, 6, 7, 0, 9};
+
+	return lens[stream_byte(stream) % 16];
+}
+
+static void begin(struct stream *stream, struct cursor *cursor)
+{
+	unsigned int choice = stream_byte(stream);
+
+	cursor->access.write = choice % 4 != 0;
+	cursor->access.space = stream_space(stream);
+	cursor->access.addr = stream_addr(stream);
+	cursor->parts = 1;
+}
+
+/* Data of which doorbells know some, element by element. */
+static void some_data(struct stream *stream, struct cursor *cursor,
+		      uint32_t step)
+{
+	uint32_t size = size_of(cursor);
+
+	for (uint32_t at = 0; at < size; at += step) {
+		uint64_t value = stream_value(stream);
+		uint32_t len = size - at < step ? size - at : step;
+
+		memcpy(cursor->data + at, &value, len < 8 ? len : 8);
+	}
+}
+
+void stream_access(struct stream *stream)
+{
+	struct cursor cursor = {.form = SINGLE};
+
+	begin(stream, &cursor);
+	cursor.access.len = some_len(stream);
+	some_data(stream, &cursor, BF_IO_MAX_LEN);
+	if (!valid(&cursor.access, false)) {
+		cursor.ret = -EINVAL;
+		cursor.over = true;
+	}
+	run(stream, &cursor);
+}
+
+void stream_access_long(struct stream *stream)
+{
+	struct cursor cursor = {.form = LONG};
+
+	begin(stream, &cursor);
+	cursor.access.len = stream_byte(stream) % STREAM_LONG;
+	cursor.parts = (cursor.access.len + 7) / 8;
+	some_data(stream, &cursor, BF_IO_MAX_LEN);
+	if (!valid(&cursor.access, true)) {
+		cursor.ret = -EINVAL;
+		cursor.over = true;
+	}
+	run(stream, &cursor);
+}
+
+/* What comes first, a bad element or none at all, nobody has said. */
+void stream_access_string(struct stream *stream)
+{
+	struct cursor cursor = {.form = STRING};
+
+	begin(stream, &cursor);
+	cursor.access.len = some_len(stream);
+	cursor.parts = stream_byte(stream) % (STREAM_LONG / 9 + 1);
+	if (!valid(&cursor.access, false)) {
+		cursor.parts += !cursor.parts;
+		cursor.ret = -EINVAL;
+		cursor.over = true;
+	} else if (!cursor.parts) {
+		cursor.ret = -EOPNOTSUPP;
+		cursor.over = true;
+	}
+	if (cursor.access.len)
+		some_data(stream, &cursor, cursor.access.len);
+	run(stream, &cursor);
+}
