@@ -37,6 +37,7 @@ static const char *const tally_names[NR_TALLIES] = {
 	[TALLY_MOVED] = "moves",
 	[TALLY_COMMITTED] = "transactions",
 	[TALLY_DEADLK] = "removals refused inside",
+	[TALLY_MAPS] = "maps printed",
 };
 
 static int init_rings(void)
