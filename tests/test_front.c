@@ -28,6 +28,10 @@ static int efd;
 
 static int setup(void **state)
 {
+	const struct bf_front_config config = {
+		.policy = BF_POLICY_FIRST_RUN,
+		.zones_at_once = true,
+	};
 	unsigned int i;
 
 	fixture.vm = NULL;
@@ -37,8 +41,7 @@ static int setup(void **state)
 	fixture_setup(&fixture, NULL);
 	for (i = 0; i < VCPUS; i++)
 		fixture_add_vcpu(&fixture, &vcpus[i], i);
-	return bf_front_create(&front, bf_vm_fd(fixture.vm),
-			       BF_POLICY_FIRST_RUN, NULL);
+	return bf_front_create(&front, bf_vm_fd(fixture.vm), &config, NULL);
 }
 
 static int teardown(void **state)

@@ -34,23 +34,6 @@ static bool copy_in(void *to, const char *from, size_t size)
 	return true;
 }
 
-/*
- * The second look at aside: whoever steps aside in between has installed what
- * was pending, and this one came too late for that.
- */
-static long assign(struct object_vm *vm, int fd,
-		   const struct kvm_ioeventfd *copy, void *arg)
-{
-	long ret;
-
-	if (atomic_load(&vm->aside))
-		return sys_ioctl(fd, KVM_IOEVENTFD, arg);
-	ret = bf_front_ioeventfd(vm->front, copy);
-	if (atomic_load(&vm->aside))
-		bf_front_before_run(vm->front);
-	return ret;
-}
-
 static long answer(struct object_vm *vm, int fd,
 		   const struct kvm_ioeventfd *copy, void *arg)
 {
@@ -58,10 +41,7 @@ static long answer(struct object_vm *vm, int fd,
 
 	if (!vm->front || !config_is_owner())
 		return sys_ioctl(fd, KVM_IOEVENTFD, arg);
-	if (copy->flags & KVM_IOEVENTFD_FLAG_DEASSIGN)
-		ret = bf_front_ioeventfd(vm->front, copy);
-	else
-		ret = assign(vm, fd, copy, arg);
+	ret = bf_front_ioeventfd(vm->front, copy);
 	atomic_store_explicit(&vm->changed, true, memory_order_relaxed);
 	return ret;
 }

@@ -50,7 +50,7 @@ void vm_step_aside(struct object_vm *vm, const char *why)
 {
 	if (!vm->front || atomic_exchange(&vm->aside, true))
 		return;
-	bf_front_before_run(vm->front);
+	bf_front_give_all(vm->front);
 	vm_tell(vm);
 	add(&config.stats->aside, 1);
 	say("belfry: steps aside for a VM: %s", why);
@@ -70,7 +70,7 @@ static bool start_front(struct object_vm *vm, int kvm_fd, int fd)
 	if (own < 0)
 		return false;
 	if (size <= 0 ||
-	    bf_front_create(&vm->front, own, config.policy, NULL)) {
+	    bf_front_create(&vm->front, own, &config.front, NULL)) {
 		own_close(own);
 		return false;
 	}
@@ -139,9 +139,9 @@ static long call(struct object *vm, int fd, uint32_t request, void *arg)
 
 	if (!vm || !vm->vm.front)
 		return sys_ioctl(fd, request, arg);
-	bf_front_call_begins(vm->vm.front);
+	bf_front_call_begins(vm->vm.front, request);
 	ret = sys_ioctl(fd, request, arg);
-	bf_front_call_ends(vm->vm.front);
+	bf_front_call_ends(vm->vm.front, request);
 	return ret;
 }
 
