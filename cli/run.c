@@ -7,6 +7,7 @@
 
 #include "cli.h"
 #include "run.h"
+#include "util.h"
 
 static const struct option long_options[] = {
 	{"help", no_argument, NULL, 'h'},
@@ -14,7 +15,10 @@ static const struct option long_options[] = {
 	{"output", required_argument, NULL, 'o'},
 	{"plain", no_argument, NULL, 'p'},
 	{"policy", required_argument, NULL, 'P'},
+	{"quiet-ms", required_argument, NULL, 'q'},
+	{"rings", required_argument, NULL, 'r'},
 	{"version", no_argument, NULL, 'V'},
+	{"zones", required_argument, NULL, 'z'},
 	{NULL, 0, NULL, 0},
 };
 
@@ -28,9 +32,20 @@ static int print_help(void)
 	     "\n"
 	     "  --plain          measure only, change nothing\n"
 	     "  --policy POLICY  when a doorbell reaches the kernel:\n"
+	     "                     lazy       once it rang often, in a quiet"
+	     " moment (default)\n"
 	     "                     first-run  in a batch, at the first KVM_RUN"
-	     " (default)\n"
+	     "\n"
+	     "                     never      not at all\n"
 	     "                     eager      at once\n"
+	     "  --rings N        lazy: what is often (default: as many as cost"
+	     "\n"
+	     "                   what an install does, measured once per boot)\n"
+	     "  --quiet-ms N     lazy: no change of the VM for that long"
+	     " (default 10)\n"
+	     "  --zones WHEN     coalesced zones: deferred, as the policy says"
+	     " (default),\n"
+	     "                   or at-once\n"
 	     "  --json           the result as one JSON array\n"
 	     "  --output FILE    write the result there, not to stderr\n"
 	     "\n"
@@ -41,9 +56,40 @@ static int print_help(void)
 
 static int set_policy(struct run_options *options, const char *policy)
 {
-	if (strcmp(policy, "first-run") && strcmp(policy, "eager"))
-		return cli_usage("run", "unknown policy '%s'", policy);
-	options->policy = policy;
+	static const char *const policies[] = {
+		"lazy",
+		"first-run",
+		"never",
+		"eager",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(policies); i++) {
+		if (!strcmp(policy, policies[i])) {
+			options->policy = policy;
+			return CLI_OK;
+		}
+	}
+	return cli_usage("run", "unknown policy '%s'", policy);
+}
+
+static int set_number(const char **number, const char *option, const char *text)
+{
+	unsigned long value;
+
+	if (cli_parse_count(text, 1, UINT32_MAX, &value))
+		return cli_usage("run", "'%s': --%s takes a number from 1 up",
+				 text, option);
+	*number = text;
+	return CLI_OK;
+}
+
+static int set_zones(struct run_options *options, const char *zones)
+{
+	if (strcmp(zones, "deferred") && strcmp(zones, "at-once"))
+		return cli_usage("run",
+				 "'%s': --zones takes deferred or at-once",
+				 zones);
+	options->zones = zones;
 	return CLI_OK;
 }
 
@@ -61,6 +107,12 @@ static int set_option(struct run_options *options, int c, char **argv)
 		return CLI_OK;
 	case 'P':
 		return set_policy(options, optarg);
+	case 'q':
+		return set_number(&options->quiet_ms, "quiet-ms", optarg);
+	case 'r':
+		return set_number(&options->rings, "rings", optarg);
+	case 'z':
+		return set_zones(options, optarg);
 	}
 	return cli_bad_option("run", c, argv);
 }
@@ -97,6 +149,7 @@ static int run(const struct run_options *options, FILE *out)
 
 	if (run_find_library(library))
 		return CLI_FAILURE;
+	run_calibrate(options);
 	stats = run_share_stats(stats_path, sizeof(stats_path));
 	if (!stats || run_set_environment(options, library, stats_path))
 		return CLI_FAILURE;
@@ -125,7 +178,7 @@ static int end_output(FILE *out, const char *name)
 
 int cmd_run(int argc, char **argv)
 {
-	struct run_options options = {.policy = "first-run"};
+	struct run_options options = {.policy = "lazy"};
 	int status = parse(&options, argc, argv);
 	FILE *out = stderr;
 

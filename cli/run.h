@@ -10,8 +10,11 @@
 #include "preload/stats.h"
 
 struct run_options {
-	const char *policy; /* as BELFRY_POLICY takes it */
-	const char *output; /* NULL: stderr */
+	const char *policy;   /* as BELFRY_POLICY takes it */
+	const char *rings;    /* NULL, or as BELFRY_RINGS does */
+	const char *quiet_ms; /* and BELFRY_QUIET_MS */
+	const char *zones;    /* and BELFRY_ZONES */
+	const char *output;   /* NULL: stderr */
 	bool json;
 	char **command;
 };
@@ -21,6 +24,12 @@ struct run_options {
  * this build or of the installation.  0 or CLI_FAILURE, said.
  */
 int run_find_library(char path[PATH_MAX]);
+
+/*
+ * Where the policy needs to know what the kernel charges, it is measured here
+ * and not in the command.
+ */
+void run_calibrate(const struct run_options *options);
 
 /* Says so in one line where the library cannot get under the command. */
 void run_check_command(const char *command);

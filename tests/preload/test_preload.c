@@ -75,6 +75,8 @@ static void become(const char *scenario, const char *policy, const char *stats)
 	if (!policy)
 		execl(getenv("TEST_ALONE"), "tiny_vmm", scenario, NULL);
 	setenv("BELFRY_POLICY", policy, 1);
+	setenv("BELFRY_RINGS", "16", 1);
+	setenv("BELFRY_QUIET_MS", "1", 1);
 	if (stats)
 		setenv("BELFRY_STATS", stats, 1);
 	if (*library)
@@ -123,6 +125,8 @@ static void compare_all(const char *scenario)
 	assert_true(strlen(alone.out) > 0);
 	compare(scenario, "plain");
 	compare(scenario, "eager");
+	compare(scenario, "never");
+	compare(scenario, "lazy");
 	compare(scenario, "first-run");
 	assert_int_equal(alone.status, 0);
 	assert_int_equal(under.stats.loaded, 1);
@@ -178,6 +182,14 @@ static void test_exits(void **state)
 	assert_int_equal(under.stats.assigned, 7);
 	assert_int_equal(under.stats.installed, 7);
 	assert_true(under.stats.first_run_ns > under.stats.started_ns);
+}
+
+/* Whether as exits or through the ring: in the guest's order. */
+static void test_zone_order(void **state)
+{
+	compare_all("zone-order");
+	run(&under, "zone-order", "lazy");
+	assert_string_equal(under.out, alone.out);
 }
 
 static void test_closed_eventfd(void **state)
@@ -345,6 +357,7 @@ int main(void)
 		cmocka_unit_test(test_plain_ioctl),
 		cmocka_unit_test(test_errno),
 		cmocka_unit_test(test_zone_errno),
+		cmocka_unit_test(test_zone_order),
 		cmocka_unit_test(test_exits),
 		cmocka_unit_test(test_closed_eventfd),
 		cmocka_unit_test(test_numbers),

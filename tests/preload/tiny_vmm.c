@@ -172,6 +172,7 @@ static const struct {
 } scenarios[] = {
 	{"errno", scenario_errno},
 	{"zone-errno", scenario_zone_errno},
+	{"zone-order", scenario_zone_order},
 	{"exits", scenario_exits},
 	{"closed-eventfd", scenario_closed_eventfd},
 	{"numbers", scenario_numbers},
