@@ -56,10 +56,15 @@ void bf_front_stop(struct bf_front *front)
 	bf_front_lazy_stop(front);
 }
 
-static void forget_all(struct bf_front *front, struct front_doorbells *list)
+/* The bus goes too, and takes what is on it along. */
+static void free_doorbells(struct front_doorbells *list)
 {
-	while (!TAILQ_EMPTY(list))
-		bf_front_forget(front, TAILQ_FIRST(list));
+	struct front_doorbell *d;
+
+	while ((d = TAILQ_FIRST(list))) {
+		TAILQ_REMOVE(list, d, entry);
+		free(d);
+	}
 }
 
 void bf_front_destroy(struct bf_front *front)
@@ -67,9 +72,9 @@ void bf_front_destroy(struct bf_front *front)
 	if (!front)
 		return;
 	bf_front_stop(front);
-	forget_all(front, &front->pending);
-	forget_all(front, &front->wanted);
-	forget_all(front, &front->known);
+	free_doorbells(&front->pending);
+	free_doorbells(&front->wanted);
+	free_doorbells(&front->known);
 	bf_front_free_zones(front);
 	if (front->own_bus)
 		bf_io_bus_destroy(front->bus);

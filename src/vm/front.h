@@ -46,7 +46,10 @@ int bf_front_create(struct bf_front **frontp, int vm_fd,
  */
 void bf_front_stop(struct bf_front *front);
 
-/* Stops it, and leaves the kernel's own doorbells to the close of the VM. */
+/*
+ * Stops it, and leaves the kernel's own doorbells to the close of the VM, and
+ * those on a borrowed bus to that bus's end, which must come next.
+ */
 void bf_front_destroy(struct bf_front *front);
 
 /*
