@@ -24,11 +24,13 @@ static long close_known(int fd, struct object *obj)
 {
 	uint32_t key = obj->kind == OBJECT_VM ? STATS_CLOSE_VM :
 						STATS_CLOSE_VCPU;
+	bool counts = !number_vm(obj)->stranger;
 	uint64_t start = stats_now();
 	long ret = sys_close(fd);
 
 	object_put(obj);
-	stats_record(config.stats, key, start, ret < 0);
+	if (counts)
+		stats_record(config.stats, key, start, ret < 0);
 	return ret;
 }
 

@@ -9,7 +9,7 @@
 
 #include "preload/config.h"
 #include "preload/doorbell.h"
-#include "preload/fdtable.h"
+#include "preload/numbers.h"
 #include "preload/sys.h"
 #include "preload/vm.h"
 
@@ -56,7 +56,7 @@ long doorbell_ioeventfd(int fd, void *arg, uint32_t *key)
 		return sys_ioctl(fd, KVM_IOEVENTFD, arg);
 	if (copy.flags & KVM_IOEVENTFD_FLAG_DEASSIGN)
 		*key = STATS_DEASSIGN;
-	vm = fdtable_get_kind(fd, OBJECT_VM);
+	vm = number_learn(fd, OBJECT_VM);
 	if (!vm)
 		return sys_ioctl(fd, KVM_IOEVENTFD, arg);
 	ret = answer(&vm->vm, fd, &copy, arg);
@@ -67,7 +67,7 @@ long doorbell_ioeventfd(int fd, void *arg, uint32_t *key)
 long doorbell_zone(int fd, uint32_t request, void *arg)
 {
 	struct kvm_coalesced_mmio_zone copy;
-	struct object *vm = fdtable_get_kind(fd, OBJECT_VM);
+	struct object *vm = number_learn(fd, OBJECT_VM);
 	long ret;
 
 	if (!vm)

@@ -31,6 +31,7 @@ struct object_vm {
 	struct bf_front *front;	 /* NULL: everything passes through */
 	int fd;			 /* our own number of the VM, or -1 */
 	size_t page_size;	 /* of a vCPU's mapping */
+	bool stranger;		 /* nothing is known but its numbers */
 	_Atomic bool aside;	 /* no new doorbell is taken any more */
 	_Atomic bool changed;	 /* doorbell calls since the last KVM_RUN */
 	pthread_mutex_t lock;	 /* guards told */

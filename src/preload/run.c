@@ -6,7 +6,7 @@
  * after an exit that was ours, and the kernel completes that exit first.
  */
 #include "preload/config.h"
-#include "preload/fdtable.h"
+#include "preload/numbers.h"
 #include "preload/run.h"
 #include "preload/sys.h"
 #include "preload/vm.h"
@@ -52,7 +52,7 @@ static long run_known(struct object_vcpu *vcpu, int fd, void *arg)
 
 long run_vcpu(int fd, void *arg)
 {
-	struct object *vcpu = fdtable_get_kind(fd, OBJECT_VCPU);
+	struct object *vcpu = number_learn(fd, OBJECT_VCPU);
 	long ret;
 
 	if (!vcpu) {

@@ -5,6 +5,7 @@
 
 #include "preload/config.h"
 #include "preload/fdtable.h"
+#include "preload/numbers.h"
 #include "preload/own.h"
 #include "preload/say.h"
 #include "preload/sys.h"
@@ -147,7 +148,7 @@ static long call(struct object *vm, int fd, uint32_t request, void *arg)
 
 long vm_call(int fd, uint32_t request, void *arg)
 {
-	struct object *vm = fdtable_get_kind(fd, OBJECT_VM);
+	struct object *vm = number_learn(fd, OBJECT_VM);
 	long ret = call(vm, fd, request, arg);
 
 	if (vm)
@@ -157,7 +158,7 @@ long vm_call(int fd, uint32_t request, void *arg)
 
 long vm_create_vcpu(int fd, void *arg)
 {
-	struct object *vm = fdtable_get_kind(fd, OBJECT_VM);
+	struct object *vm = number_learn(fd, OBJECT_VM);
 	long ret = call(vm, fd, KVM_CREATE_VCPU, arg);
 
 	if (!vm)

@@ -215,6 +215,33 @@ static void test_strangers(void **state)
 	assert_int_equal(under.stats.refused, 0);
 }
 
+/* While they are on their way the program has no number of the VM. */
+static void test_received(void **state)
+{
+	compare_all("received");
+	assert_int_equal(under.stats.aside, 1);
+	assert_string_equal(under.err, "belfry: steps aside for a VM: its fd"
+				       " is sent over a socket\n");
+}
+
+static void test_pidfd(void **state)
+{
+	compare_all("pidfd");
+	assert_int_equal(under.stats.aside, 0);
+	/* All that the other numbers asked for was answered here. */
+	assert_int_equal(under.stats.assigned, 3);
+	assert_int_equal(under.stats.deassigned, 1);
+}
+
+static void test_raw(void **state)
+{
+	compare_all("raw");
+	assert_int_equal(under.stats.vms, 1);
+	assert_int_equal(under.stats.assigned, 0);
+	/* Of the one that was seen to be made. */
+	assert_int_equal(find_call(&under.stats, STATS_CLOSE_VM)->calls, 1);
+}
+
 /* Nor to replace: of all numbers this one cannot be had. */
 static void test_onto_all(void **state)
 {
@@ -362,6 +389,9 @@ int main(void)
 		cmocka_unit_test(test_closed_eventfd),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_received),
+		cmocka_unit_test(test_pidfd),
+		cmocka_unit_test(test_raw),
 		cmocka_unit_test(test_onto_all),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_two_vms),
