@@ -328,6 +328,26 @@ static void test_kick(void **state)
 	assert_true(rings(&under.stats) > 0);
 }
 
+/* A kick that only sets a flag is looked for after each exit. */
+static void test_kick_flag(void **state)
+{
+	compare_all("kick-flag");
+	run(&under, "kick-flag", "never");
+	assert_string_equal(under.out, alone.out);
+	assert_true(rings(&under.stats) > 0);
+	assert_true(runs(&under.stats) >= rings(&under.stats));
+}
+
+/* Wherever the vCPU is stopped: what it has rung is what it has done. */
+static void test_kick_regs(void **state)
+{
+	compare_all("kick-regs");
+	run(&under, "kick-regs", "never");
+	assert_string_equal(under.out, alone.out);
+	assert_true(rings(&under.stats) > 0);
+	assert_int_equal(runs(&under.stats), 20);
+}
+
 static void test_killed(void **state)
 {
 	run(&under, "killed", "first-run");
@@ -401,6 +421,8 @@ int main(void)
 		cmocka_unit_test(test_aside),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_kick),
+		cmocka_unit_test(test_kick_flag),
+		cmocka_unit_test(test_kick_regs),
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_plain_counts),
 		cmocka_unit_test(test_unknown_policy),

@@ -188,6 +188,8 @@ static const struct {
 	{"death", scenario_death},
 	{"refused", scenario_refused},
 	{"kick", scenario_kick},
+	{"kick-flag", scenario_kick_flag},
+	{"kick-regs", scenario_kick_regs},
 	{"plain-ioctl", scenario_plain_ioctl},
 	{"aside", scenario_aside},
 	{"killed", scenario_killed},

@@ -52,6 +52,9 @@ int tiny_ioeventfd(int vm_fd, int fd, uint64_t addr, uint32_t len,
 
 int tiny_eventfd(void);
 
+/* 1000 other devices on the bus: the kernel takes no doorbell any more. */
+void tiny_fill_bus(int vm_fd);
+
 /* The count of an eventfd, which is 0 afterwards. */
 uint64_t tiny_count(int fd);
 
@@ -76,6 +79,8 @@ void scenario_vfork(void);
 void scenario_death(void);
 void scenario_refused(void);
 void scenario_kick(void);
+void scenario_kick_flag(void);
+void scenario_kick_regs(void);
 void scenario_plain_ioctl(void);
 void scenario_aside(void);
 void scenario_killed(void);
