@@ -57,6 +57,24 @@ void vm_step_aside(struct object_vm *vm, const char *why)
 	say("belfry: steps aside for a VM: %s", why);
 }
 
+static const char *_Atomic aside_from_all;
+
+static void step_aside(int fd)
+{
+	struct object *obj = fdtable_get_kind(fd, OBJECT_VM);
+
+	if (!obj)
+		return;
+	vm_step_aside(&obj->vm, atomic_load(&aside_from_all));
+	object_put(obj);
+}
+
+void vm_step_aside_all(const char *why)
+{
+	atomic_store(&aside_from_all, why);
+	fdtable_walk(0, INT_MAX, step_aside);
+}
+
 /*
  * The front needs a number of the VM that the program cannot close.  It is
  * closed when the last of the program's numbers of the VM and its vCPUs is.
@@ -83,11 +101,15 @@ static bool start_front(struct object_vm *vm, int kvm_fd, int fd)
 static void learn_vm(int kvm_fd, int fd)
 {
 	struct object *obj = object_new_vm();
+	const char *why;
 
 	if (!obj)
 		return;
 	add(&config.stats->vms, 1);
-	if (!config.plain && !start_front(&obj->vm, kvm_fd, fd))
+	why = atomic_load(&aside_from_all);
+	if (why)
+		say("belfry: steps aside for a VM: %s", why);
+	else if (!config.plain && !start_front(&obj->vm, kvm_fd, fd))
 		say("belfry: out of resources: a VM runs without it");
 	if (!fdtable_set(fd, obj))
 		object_put(obj);

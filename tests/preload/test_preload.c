@@ -348,6 +348,34 @@ static void test_kick_regs(void **state)
 	assert_int_equal(runs(&under.stats), 20);
 }
 
+static void test_closed_while_ringing(void **state)
+{
+	compare_all("closed-while-ringing");
+	assert_int_equal(under.stats.aside, 0);
+}
+
+/* A vCPU's thread may not write: it would die of its first ring. */
+static void test_seccomp(void **state)
+{
+	compare_all("seccomp");
+	run(&under, "seccomp", "never");
+	assert_string_equal(under.out, alone.out);
+	assert_int_equal(under.stats.aside, 1);
+	assert_string_equal(under.err,
+			    "belfry: steps aside for a VM: a seccomp filter"
+			    " forbids what it does\n");
+}
+
+/* One that forbids only what nobody here does is no reason to. */
+static void test_seccomp_mild(void **state)
+{
+	compare_all("seccomp-mild");
+	run(&under, "seccomp-mild", "never");
+	assert_string_equal(under.out, alone.out);
+	assert_int_equal(under.stats.aside, 0);
+	assert_int_equal(rings(&under.stats), 3);
+}
+
 static void test_killed(void **state)
 {
 	run(&under, "killed", "first-run");
@@ -423,6 +451,9 @@ int main(void)
 		cmocka_unit_test(test_kick),
 		cmocka_unit_test(test_kick_flag),
 		cmocka_unit_test(test_kick_regs),
+		cmocka_unit_test(test_closed_while_ringing),
+		cmocka_unit_test(test_seccomp),
+		cmocka_unit_test(test_seccomp_mild),
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_plain_counts),
 		cmocka_unit_test(test_unknown_policy),
