@@ -192,6 +192,18 @@ static void test_zone_order(void **state)
 	assert_string_equal(under.out, alone.out);
 }
 
+/* For a program that does not wait for an exit there is an option. */
+static void test_zone_ring(void **state)
+{
+	setenv("BELFRY_ZONES", "at-once", 1);
+	compare_all("zone-ring");
+	compare("zone-ring", "lazy");
+	setenv("BELFRY_ZONES", "deferred", 1);
+	run(&under, "zone-ring", "lazy");
+	unsetenv("BELFRY_ZONES");
+	assert_string_not_equal(under.out, alone.out);
+}
+
 static void test_closed_eventfd(void **state)
 {
 	compare_all("closed-eventfd");
@@ -433,6 +445,7 @@ int main(void)
 		cmocka_unit_test(test_errno),
 		cmocka_unit_test(test_zone_errno),
 		cmocka_unit_test(test_zone_order),
+		cmocka_unit_test(test_zone_ring),
 		cmocka_unit_test(test_exits),
 		cmocka_unit_test(test_closed_eventfd),
 		cmocka_unit_test(test_numbers),

@@ -173,6 +173,7 @@ static const struct {
 	{"errno", scenario_errno},
 	{"zone-errno", scenario_zone_errno},
 	{"zone-order", scenario_zone_order},
+	{"zone-ring", scenario_zone_ring},
 	{"exits", scenario_exits},
 	{"closed-eventfd", scenario_closed_eventfd},
 	{"numbers", scenario_numbers},

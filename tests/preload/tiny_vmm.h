@@ -64,6 +64,7 @@ void tiny_check(int ok, const char *what);
 void scenario_errno(void);
 void scenario_zone_errno(void);
 void scenario_zone_order(void);
+void scenario_zone_ring(void);
 void scenario_exits(void);
 void scenario_closed_eventfd(void);
 void scenario_numbers(void);

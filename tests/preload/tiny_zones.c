@@ -82,3 +82,23 @@ void scenario_zone_order(void)
 	}
 	tiny_destroy(&vm);
 }
+
+/* A program that looks into the ring for what the guest has just written. */
+void scenario_zone_ring(void)
+{
+	struct kvm_coalesced_mmio_zone zone = {
+		.addr = GUEST_MMIO,
+		.size = 0x100,
+	};
+	struct kvm_coalesced_mmio_ring *ring;
+	struct tiny_vm vm;
+
+	tiny_create(&vm, 1);
+	ring = ring_of(&vm);
+	tiny_check(!ioctl(vm.fd, KVM_REGISTER_COALESCED_MMIO, &zone),
+		   "KVM_REGISTER_COALESCED_MMIO");
+	tiny_start(&vm, 0, &guest_count, 3);
+	tiny_run(&vm, 0);
+	printf("in the ring: %u\n", ring->last - ring->first);
+	tiny_destroy(&vm);
+}
