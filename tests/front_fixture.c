@@ -102,11 +102,13 @@ void front_start_ringing(struct front_fixture *f, unsigned int rings)
 {
 	unsigned int i;
 
+	/* All before one runs: they share their page tables. */
+	for (i = 0; i < FRONT_VCPUS; i++)
+		fixture_boot(&f->vcpus[i], &guest_ring_mmio4, FIXTURE_WINDOW,
+			     rings, 1);
 	for (i = 0; i < FRONT_VCPUS; i++) {
 		f->ringers[i] = (struct ringer){.vcpu = &f->vcpus[i]};
 		ringer_args[i] = (struct ringer_arg){f, &f->ringers[i]};
-		fixture_boot(&f->vcpus[i], &guest_ring_mmio4, FIXTURE_WINDOW,
-			     rings, 1);
 		pthread_create(&f->ringers[i].thread, NULL, ringer_thread,
 			       &ringer_args[i]);
 	}
