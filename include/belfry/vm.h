@@ -291,7 +291,10 @@ int bf_vcpu_boot64(struct bf_vcpu *vcpu, const struct bf_vcpu_boot64 *boot);
  * KVM_RUN.
  *
  * Returns 0: an exit is in bf_vcpu_page().
- *   -EINTR  a signal or immediate_exit; nothing is lost, call again
+ *   -EINTR  a signal or immediate_exit; nothing is lost, call again.  A
+ *           handler that is to stop the vCPU sets immediate_exit in
+ *           bf_vcpu_page(): a signal that comes between two entries is not
+ *           seen otherwise
  *   -EINVAL trap engine: never booted
  *   -EBUSY  trap engine: another thread runs it
  *   or what KVM_RUN answers, negative.

@@ -177,6 +177,10 @@ static bool is_inside(const struct kvm_coalesced_mmio_zone *zone,
  */
 static bool zone_is_rung(struct bf_front *front, const struct kvm_run *run)
 {
+	const unsigned int step =
+		__atomic_load_n(&front->step, __ATOMIC_RELAXED);
+	const unsigned int rings =
+		__atomic_load_n(&front->rings, __ATOMIC_RELAXED);
 	struct front_zone *z;
 	bool rung = false;
 
@@ -184,8 +188,8 @@ static bool zone_is_rung(struct bf_front *front, const struct kvm_run *run)
 		return false;
 	TAILQ_FOREACH(z, &front->zones, entry)
 	if (z->state == FRONT_PENDING && is_inside(&z->zone, run)) {
-		z->hits += front->step;
-		rung |= z->hits >= front->rings;
+		z->hits += step;
+		rung |= z->hits >= rings;
 	}
 	pthread_mutex_unlock(&front->lock);
 	return rung;
