@@ -13,28 +13,35 @@
 #include "preload/sys.h"
 #include "preload/vm.h"
 
+static void step_aside(void)
+{
+	if (!config.plain && config_is_owner())
+		vm_step_aside_all("a seccomp filter forbids what it does");
+}
+
+/* No filter at all is how a library asks whether there could be one. */
 static void before_filter(const struct sock_fprog *filter)
 {
-	if (config.plain || !config_is_owner() ||
-	    (filter && filter->filter && filter_allows_front(filter)))
-		return;
-	vm_step_aside_all("a seccomp filter forbids what it does");
+	if (filter && filter->filter && !filter_allows_front(filter))
+		step_aside();
 }
 
 static void before_prctl(long option, long mode, long filter)
 {
-	if (option == PR_SET_SECCOMP)
-		before_filter(mode == SECCOMP_MODE_FILTER ?
-				      (const struct sock_fprog *)filter :
-				      NULL);
+	if (option != PR_SET_SECCOMP)
+		return;
+	if (mode == SECCOMP_MODE_FILTER)
+		before_filter((const struct sock_fprog *)filter);
+	else
+		step_aside();
 }
 
 static void before_seccomp(long operation, long filter)
 {
-	if (operation == SECCOMP_SET_MODE_STRICT)
-		before_filter(NULL);
-	else if (operation == SECCOMP_SET_MODE_FILTER)
+	if (operation == SECCOMP_SET_MODE_FILTER)
 		before_filter((const struct sock_fprog *)filter);
+	else if (operation == SECCOMP_SET_MODE_STRICT)
+		step_aside();
 }
 
 /* As libc's, which would be this one. */

@@ -22,7 +22,7 @@ struct bf_costs {
 
 /*
  * The rings that make an install worth it, at least 1.  The first call of a
- * boot measures, which takes some 10 ms and a VM for that long; the others of
+ * boot measures, which takes some 25 ms and a VM for that long; the others of
  * any process read what that one left in a file.
  */
 unsigned int bf_calibrated_rings(void);
