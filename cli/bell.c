@@ -96,6 +96,7 @@ static int add_bell(struct bell *bell)
 	case BELL_DEVICE:
 		return add_device(bell);
 	case BELL_KERNEL:
+	case BELL_LAZY:
 		return add_kernel(bell);
 	case BELL_BELFRY:
 		return add_belfry(bell);
@@ -129,7 +130,10 @@ static int build(struct bell *bell, enum bf_engine engine)
 {
 	const struct bf_vm_config config = {
 		.engine = engine,
-		.policy = BF_POLICY_EAGER,
+		.policy = bell->desc.kind == BELL_LAZY ? BF_POLICY_LAZY :
+							 BF_POLICY_EAGER,
+		.rings = 1,
+		.quiet_ms = 1,
 	};
 	int ret;
 
@@ -232,6 +236,8 @@ static int check_who(const struct bell *bell)
 	struct bf_vm_stats stats;
 
 	bf_vm_stats(bell->vm, &stats);
+	if (bell->desc.kind == BELL_LAZY)
+		return stats.installed == 1 ? 0 : -EPROTO;
 	if (bell->desc.kind != BELL_KERNEL)
 		return stats.installed ? -EPROTO : 0;
 	return stats.installed == 1 && !stats.rung ? 0 : -EPROTO;

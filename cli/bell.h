@@ -11,6 +11,7 @@
 enum bell_kind {
 	BELL_DEVICE, /* a device in user space, whose handler signals */
 	BELL_KERNEL, /* a doorbell that the kernel has */
+	BELL_LAZY,   /* one that it is given while the guest rings */
 	BELL_BELFRY, /* a doorbell on the VM's own bus */
 };
 

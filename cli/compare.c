@@ -23,7 +23,7 @@
 
 struct options {
 	unsigned long count;
-	const char *policy;
+	struct run_settings settings;
 	double goal;
 	bool json;
 	bool show_output;
@@ -35,9 +35,9 @@ static const struct option long_options[] = {
 	{"goal", required_argument, NULL, 'g'},
 	{"help", no_argument, NULL, 'h'},
 	{"json", no_argument, NULL, 'j'},
-	{"policy", required_argument, NULL, 'P'},
 	{"show-output", no_argument, NULL, 's'},
 	{"version", no_argument, NULL, 'V'},
+	RUN_SETTINGS_OPTIONS,
 	{NULL, 0, NULL, 0},
 };
 
@@ -51,9 +51,9 @@ static int print_help(void)
 	     " start to exit.\n"
 	     "Its standard input and output are /dev/null.\n"
 	     "\n"
-	     "  -n, --count N    run it N times each way (default 5)\n"
-	     "  --policy POLICY  as of belfry run\n"
-	     "  --goal RATIO     the start to the first KVM_RUN is to be at"
+	     "  -n, --count N    run it N times each way (default 5)");
+	fputs(run_settings_help, stdout);
+	puts("  --goal RATIO     the start to the first KVM_RUN is to be at"
 	     " most RATIO x plain\n"
 	     "  --show-output    COMMAND's standard output goes to stderr\n"
 	     "  --json           print one JSON array instead of a table");
@@ -85,17 +85,11 @@ static int set_option(struct options *options, int c, char **argv)
 		return cli_usage(COMMAND,
 				 "'%s': -n takes a number from 1 to 10000",
 				 optarg);
-	case 'P':
-		if (run_knows_policy(optarg)) {
-			options->policy = optarg;
-			return CLI_OK;
-		}
-		return cli_usage(COMMAND, "unknown policy '%s'", optarg);
 	case 's':
 		options->show_output = true;
 		return CLI_OK;
 	}
-	return cli_bad_option(COMMAND, c, argv);
+	return run_set(&options->settings, COMMAND, c, argv);
 }
 
 /* A status, or the negative letter of a question. */
@@ -189,13 +183,14 @@ static int run_with(const struct options *options, struct compare_way *way,
 static int run_once(const struct options *options, struct compare_way *way,
 		    const char *library)
 {
-	const struct run_options run = {.policy = way->policy};
+	struct run_settings settings = options->settings;
 	struct run_counters counters;
 	int status = -1;
 
+	settings.policy = way->policy;
 	if (run_share_stats(&counters))
 		return -1;
-	if (!run_set_environment(&run, library, counters.path))
+	if (!run_set_environment(&settings, library, counters.path))
 		status = run_with(options, way, counters.stats);
 	run_unshare_stats(&counters);
 	return status;
@@ -248,7 +243,7 @@ static int compare(const struct options *options)
 {
 	struct compare_way ways[] = {
 		{.policy = "plain"},
-		{.policy = options->policy},
+		{.policy = options->settings.policy},
 	};
 	char library[PATH_MAX];
 	int status;
@@ -257,6 +252,7 @@ static int compare(const struct options *options)
 		return CLI_FAILURE;
 	run_check_command(options->command[0]);
 	unsetenv("BELFRY_RECORDING");
+	run_calibrate(&options->settings);
 	status = run_all(options, ways, library);
 	if (!status)
 		compare_print(&ways[0], &ways[1], options->goal, options->json,
@@ -268,7 +264,10 @@ static int compare(const struct options *options)
 
 int cmd_compare(int argc, char **argv)
 {
-	struct options options = {.count = 5, .policy = "first-run"};
+	struct options options = {
+		.count = 5,
+		.settings = RUN_SETTINGS_DEFAULT,
+	};
 	int status = parse(&options, argc, argv);
 
 	if (status == -'V')

@@ -17,10 +17,10 @@ static const struct option long_options[] = {
 	{"json", no_argument, NULL, 'j'},
 	{"output", required_argument, NULL, 'o'},
 	{"plain", no_argument, NULL, 'p'},
-	{"policy", required_argument, NULL, 'P'},
 	{"report", required_argument, NULL, 'R'},
 	{"trace", required_argument, NULL, 'T'},
 	{"version", no_argument, NULL, 'V'},
+	RUN_SETTINGS_OPTIONS,
 	{NULL, 0, NULL, 0},
 };
 
@@ -32,12 +32,9 @@ static int print_help(void)
 	     "and KVM, and tells at its end what each ioctl took: calls,\n"
 	     "total, longest, and the stalls, which are those over 1 ms.\n"
 	     "\n"
-	     "  --plain          measure only, change nothing\n"
-	     "  --policy POLICY  when a doorbell reaches the kernel:\n"
-	     "                     first-run  in a batch, at the first KVM_RUN"
-	     " (default)\n"
-	     "                     eager      at once\n"
-	     "  --json           the result as one JSON array\n"
+	     "  --plain          measure only, change nothing");
+	fputs(run_settings_help, stdout);
+	puts("  --json           the result as one JSON array\n"
 	     "  --output FILE    write the result there, not to stderr\n"
 	     "  --report FILE    write a page to look at: timeline, latencies,\n"
 	     "                   doorbells, what was saved and what was not\n"
@@ -48,19 +45,6 @@ static int print_help(void)
 	     "\n"
 	     "The exit status is COMMAND's; 128 + N when signal N ended it,\n"
 	     "127 when it is not found, 126 when it cannot be executed.");
-	return CLI_OK;
-}
-
-bool run_knows_policy(const char *policy)
-{
-	return !strcmp(policy, "first-run") || !strcmp(policy, "eager");
-}
-
-static int set_policy(struct run_options *options, const char *policy)
-{
-	if (!run_knows_policy(policy))
-		return cli_usage("run", "unknown policy '%s'", policy);
-	options->policy = policy;
 	return CLI_OK;
 }
 
@@ -86,10 +70,8 @@ static int set_option(struct run_options *options, int c, char **argv)
 		options->output = optarg;
 		return CLI_OK;
 	case 'p':
-		options->policy = "plain";
+		options->settings.policy = "plain";
 		return CLI_OK;
-	case 'P':
-		return set_policy(options, optarg);
 	case 'R':
 		options->report = optarg;
 		return CLI_OK;
@@ -97,7 +79,7 @@ static int set_option(struct run_options *options, int c, char **argv)
 		options->trace = optarg;
 		return CLI_OK;
 	}
-	return cli_bad_option("run", c, argv);
+	return run_set(&options->settings, "run", c, argv);
 }
 
 /*
@@ -135,8 +117,9 @@ static int run(const struct run_options *options, FILE *out)
 		return CLI_FAILURE;
 	if (run_record_begin(&record, options))
 		return CLI_FAILURE;
+	run_calibrate(&options->settings);
 	if (run_share_stats(&counters) ||
-	    run_set_environment(options, library, counters.path))
+	    run_set_environment(&options->settings, library, counters.path))
 		return CLI_FAILURE;
 	run_check_command(options->command[0]);
 	status = run_child(options->command, counters.stats, &started);
@@ -155,7 +138,10 @@ static int answer(int question)
 
 int cmd_run(int argc, char **argv)
 {
-	struct run_options options = {.policy = "first-run", .events = EVENTS};
+	struct run_options options = {
+		.settings = RUN_SETTINGS_DEFAULT,
+		.events = EVENTS,
+	};
 	int status = parse(&options, argc, argv);
 	FILE *out = stderr;
 

@@ -10,8 +10,35 @@
 #include "preload/recording.h"
 #include "preload/stats.h"
 
-struct run_options {
+/* What the library is told; all but the policy may be NULL, its default. */
+struct run_settings {
 	const char *policy;   /* as BELFRY_POLICY takes it */
+	const char *rings;    /* as BELFRY_RINGS does */
+	const char *quiet_ms; /* and BELFRY_QUIET_MS */
+	const char *zones;    /* and BELFRY_ZONES */
+};
+
+/* The options that say it, for an array of struct option; their help. */
+/* clang-format off */
+#define RUN_SETTINGS_OPTIONS                          \
+	{"policy", required_argument, NULL, 'P'},     \
+	{"quiet-ms", required_argument, NULL, 'q'},   \
+	{"rings", required_argument, NULL, 'r'},      \
+	{"zones", required_argument, NULL, 'z'}
+/* clang-format on */
+extern const char run_settings_help[];
+
+#define RUN_SETTINGS_DEFAULT     \
+	{                        \
+		.policy = "lazy" \
+	}
+
+/* One of these letters, with optarg: 0 or said; others are bad options. */
+int run_set(struct run_settings *settings, const char *command, int c,
+	    char **argv);
+
+struct run_options {
+	struct run_settings settings;
 	const char *output;   /* NULL: stderr */
 	const char *trace;    /* NULL: none */
 	const char *report;   /* NULL: none */
@@ -20,14 +47,17 @@ struct run_options {
 	char **command;
 };
 
-/* Of --policy. */
-bool run_knows_policy(const char *policy);
-
 /*
  * The preload library's path: the one that BELFRY_PRELOAD names, or that of
  * this build or of the installation.  0 or CLI_FAILURE, said.
  */
 int run_find_library(char path[PATH_MAX]);
+
+/*
+ * Where the policy needs to know what the kernel charges, it is measured here
+ * and not in the command.
+ */
+void run_calibrate(const struct run_settings *settings);
 
 /* Says so in one line where the library cannot get under the command. */
 void run_check_command(const char *command);
@@ -44,8 +74,8 @@ int run_share_stats(struct run_counters *counters);
 void run_unshare_stats(struct run_counters *counters);
 
 /* Puts the library and what it is to know in the environment.  0 or said. */
-int run_set_environment(const struct run_options *options, const char *library,
-			const char *stats_path);
+int run_set_environment(const struct run_settings *settings,
+			const char *library, const char *stats_path);
 
 /* The files of --trace and --report, and what goes there. */
 struct run_record {

@@ -81,7 +81,7 @@ int run_record_end(struct run_record *record, struct stats *stats,
 		.recording = record->recording,
 		.stats = stats,
 		.command = options->command,
-		.policy = options->policy,
+		.policy = options->settings.policy,
 		.status = status,
 		.end = stats_now(),
 	};

@@ -71,7 +71,7 @@ static void json_sums(struct report *report, struct stats *stats,
 		      (double)sums.to_first_run_ns / MS);
 	report_number(report, "peers.of that stalled", "%.3f",
 		      (double)get(&stats->stalled_before_run_ns) / MS);
-	report_text(report, "policy", options->policy);
+	report_text(report, "policy", options->settings.policy);
 	report_row(report, "VMs left to themselves", "VMs");
 	report_count(report, "value", get(&stats->aside));
 	report_count(report, "peers.VMs", get(&stats->vms));
@@ -97,7 +97,7 @@ static void print_sums(struct stats *stats, const struct run_options *options,
 
 	stats_sum(stats, &sums);
 	print_doorbells(stats, sums.rings, out);
-	fprintf(out, "policy %s: ", options->policy);
+	fprintf(out, "policy %s: ", options->settings.policy);
 	if (sums.to_first_run_ns)
 		fprintf(out,
 			"%.1f ms from start to first KVM_RUN, of that %.1f ms"

@@ -9,6 +9,7 @@
 
 #include "cli.h"
 #include "run.h"
+#include "vm/calibrate.h"
 
 #define LIBRARY "libbelfry-preload.so"
 
@@ -118,11 +119,27 @@ static int set_preload(const char *library)
 	return ret ? cli_fail("run", "out of memory") : CLI_OK;
 }
 
-int run_set_environment(const struct run_options *options, const char *library,
-			const char *stats_path)
+void run_calibrate(const struct run_settings *settings)
 {
-	if (setenv("BELFRY_STATS", stats_path, 1) ||
-	    setenv("BELFRY_POLICY", options->policy, 1))
+	if (!strcmp(settings->policy, "lazy") && !settings->rings &&
+	    !getenv("BELFRY_RINGS"))
+		bf_calibrated_rings();
+}
+
+/* What no option says stays what the environment says. */
+static int set_variable(const char *name, const char *value)
+{
+	return value ? setenv(name, value, 1) : 0;
+}
+
+int run_set_environment(const struct run_settings *settings,
+			const char *library, const char *stats_path)
+{
+	if (set_variable("BELFRY_STATS", stats_path) ||
+	    set_variable("BELFRY_POLICY", settings->policy) ||
+	    set_variable("BELFRY_RINGS", settings->rings) ||
+	    set_variable("BELFRY_QUIET_MS", settings->quiet_ms) ||
+	    set_variable("BELFRY_ZONES", settings->zones))
 		return cli_fail("run", "out of memory");
 	return set_preload(library);
 }

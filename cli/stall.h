@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The same VM operations made plainly and through belfry. */
+/* The same VM operations made plainly and through belfry, and their rows. */
 #ifndef BF_CLI_STALL_H
 #define BF_CLI_STALL_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "samples.h"
 
 struct bf_vm;
 struct bf_vcpu;
@@ -29,6 +31,33 @@ struct stall_way {
 };
 
 extern const struct stall_way stall_plain;  /* ioctls on /dev/kvm */
-extern const struct stall_way stall_belfry; /* belfry/vm.h, first-run */
+extern const struct stall_way stall_belfry; /* belfry/vm.h, lazy */
+
+/* Plain, through belfry, and plain without what belfry defers. */
+struct stall_samples {
+	struct samples plain;
+	struct samples belfry;
+	struct samples alone; /* may be empty */
+};
+
+struct stall_row {
+	const char *name;
+	const char *unit;
+	/* Adds a sample, or more, of each kind.  0 or a negative errno. */
+	int (*measure)(const struct stall_row *row, struct stall_samples *out);
+	const void *arg; /* for measure */
+	bool more_is_better;
+	unsigned long at_most; /* times; 0: as often as asked */
+	const char *goal;      /* may be NULL */
+	bool (*met)(double plain, double belfry, double alone);
+};
+
+/* All rows; the last has no name. */
+extern const struct stall_row stall_sequences[]; /* stall_sequences.c */
+extern const struct stall_row stall_fleets[];	 /* stall_fleet.c */
+extern const struct stall_row stall_overheads[]; /* stall_overhead.c */
+
+/* Doorbells from a VM's first on. */
+int stall_assign(struct stall_vm *vm, unsigned int first, unsigned int count);
 
 #endif

@@ -1,110 +1,32 @@
 // SPDX-License-Identifier: MIT
 /*
  * The front alone, its steps taken by hand: vCPUs ring while their doorbell
- * moves to the kernel, and the kernel refuses.
+ * moves to the kernel or goes away, and the kernel refuses.
  */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "flags.h"
-#include "tests/vm_fixture.h"
-#include "vm/front.h"
+#include "front_fixture.h"
 
-#define VCPUS 2
 #define RINGS 300
 #define MOVES 50
 
-static struct fixture fixture;
-static struct fixture_vcpu vcpus[VCPUS];
-static struct bf_front *front;
-static int efd;
-
-static int setup(void **state)
-{
-	unsigned int i;
-
-	fixture.vm = NULL;
-	if (!fixture_have_kvm())
-		return 0;
-	efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	fixture_setup(&fixture, NULL);
-	for (i = 0; i < VCPUS; i++)
-		fixture_add_vcpu(&fixture, &vcpus[i], i);
-	return bf_front_create(&front, bf_vm_fd(fixture.vm),
-			       BF_POLICY_FIRST_RUN, NULL);
-}
-
-static int teardown(void **state)
-{
-	unsigned int i;
-
-	if (!fixture.vm)
-		return 0;
-	bf_front_destroy(front);
-	for (i = 0; i < VCPUS; i++)
-		bf_vcpu_destroy(vcpus[i].vcpu);
-	fixture_teardown(&fixture);
-	close(efd);
-	return 0;
-}
-
-static uint64_t taken(void)
-{
-	uint64_t count = 0;
-
-	return read(efd, &count, sizeof(count)) == sizeof(count) ? count : 0;
-}
-
-static struct kvm_ioeventfd doorbell(uint32_t flags)
-{
-	return (struct kvm_ioeventfd){
-		.addr = FIXTURE_WINDOW,
-		.len = 4,
-		.fd = efd,
-		.flags = flags,
-	};
-}
-
-/* A vCPU whose exits only the front answers; nothing may be left over. */
-struct ringer {
-	struct fixture_vcpu *vcpu;
-	pthread_t thread;
-	int started;
-	unsigned int leaked;
+static const struct bf_front_config first_run = {
+	.policy = BF_POLICY_FIRST_RUN,
+	.zones_at_once = true,
 };
 
-static void *ring(void *arg)
-{
-	struct ringer *ringer = arg;
-	struct kvm_run *page = bf_vcpu_page(ringer->vcpu->vcpu);
+static const struct bf_front_config never = {
+	.policy = BF_POLICY_NEVER,
+};
 
-	set(&ringer->started, 1);
-	while (ioctl(bf_vcpu_fd(ringer->vcpu->vcpu), KVM_RUN, 0) == 0 &&
-	       page->exit_reason != KVM_EXIT_HLT)
-		ringer->leaked += !bf_front_exit(front, page);
-	return NULL;
-}
-
-static void start_ringing(struct ringer *ringers)
-{
-	unsigned int i;
-
-	for (i = 0; i < VCPUS; i++) {
-		ringers[i] = (struct ringer){.vcpu = &vcpus[i]};
-		fixture_boot(&vcpus[i], &guest_ring_mmio4, FIXTURE_WINDOW,
-			     RINGS, 1);
-		pthread_create(&ringers[i].thread, NULL, ring, &ringers[i]);
-	}
-	for (i = 0; i < VCPUS; i++)
-		wait_for(&ringers[i].started, 1);
-}
+static struct front_fixture f;
 
 /*
  * Both ring in user space already when the doorbell is installed, so an exit
@@ -112,21 +34,13 @@ static void start_ringing(struct ringer *ringers)
  */
 static void move_once(unsigned int delay_us)
 {
-	struct kvm_ioeventfd arg = doorbell(0);
-	struct ringer ringers[VCPUS];
-	unsigned int i;
-
-	assert_int_equal(bf_front_ioeventfd(front, &arg), 0);
-	start_ringing(ringers);
+	front_assign(&f);
+	front_start_ringing(&f, RINGS);
 	usleep(delay_us);
-	bf_front_before_run(front);
-	for (i = 0; i < VCPUS; i++) {
-		pthread_join(ringers[i].thread, NULL);
-		assert_int_equal(ringers[i].leaked, 0);
-	}
-	assert_int_equal(taken(), VCPUS * RINGS);
-	arg.flags = KVM_IOEVENTFD_FLAG_DEASSIGN;
-	assert_int_equal(bf_front_ioeventfd(front, &arg), 0);
+	bf_front_before_run(f.front);
+	assert_int_equal(front_join_ringers(&f), 0);
+	assert_int_equal(front_taken(f.efd), FRONT_VCPUS * RINGS);
+	front_deassign(&f);
 }
 
 static void test_nothing_leaks_while_installed(void **state)
@@ -134,21 +48,113 @@ static void test_nothing_leaks_while_installed(void **state)
 	struct bf_vm_stats stats;
 	unsigned int i;
 
-	if (!fixture.vm)
-		skip();
+	front_setup(&f, &first_run);
 	for (i = 0; i < MOVES; i++)
 		move_once(100 + i % 7 * 150);
-	bf_front_stats(front, &stats);
+	stats = front_stats(&f);
 	assert_int_equal(stats.installed, MOVES);
 	/* Some rang here, some in the kernel. */
-	assert_in_range(stats.rung, 1, MOVES * VCPUS * RINGS - 1);
+	assert_in_range(stats.rung, 1, MOVES * FRONT_VCPUS * RINGS - 1);
+	front_teardown(&f);
 }
 
-static int zone(unsigned long request, uint64_t addr, uint32_t size)
+/*
+ * When the call returned nothing rings any more, whoever was about to, and
+ * what does not ring is the VMM's.
+ */
+static void remove_once(bool installed, unsigned int delay_us)
 {
-	struct kvm_coalesced_mmio_zone arg = {.addr = addr, .size = size};
+	uint64_t taken;
 
-	return bf_front_zone(front, request, &arg);
+	front_assign(&f);
+	if (installed)
+		bf_front_before_run(f.front);
+	front_start_ringing(&f, RINGS);
+	usleep(delay_us);
+	front_deassign(&f);
+	taken = front_taken(f.efd);
+	taken += front_join_ringers(&f);
+	assert_int_equal(front_taken(f.efd), 0);
+	assert_int_equal(taken, FRONT_VCPUS * RINGS);
+}
+
+static void test_deassigned_while_ringing(void **state)
+{
+	unsigned int i;
+
+	front_setup(&f, &first_run);
+	for (i = 0; i < MOVES; i++)
+		remove_once(i % 2, i % 7 * 150);
+	assert_int_equal(front_stats(&f).never_known, MOVES / 2);
+	front_teardown(&f);
+}
+
+/* Each write rings the old one, or the new one, or is the VMM's. */
+static void replace_once(int other, unsigned int delay_us)
+{
+	struct kvm_ioeventfd arg = front_doorbell(&f, 0);
+	uint64_t taken;
+
+	front_assign(&f);
+	front_start_ringing(&f, RINGS);
+	usleep(delay_us);
+	front_deassign(&f);
+	arg.fd = other;
+	assert_int_equal(bf_front_ioeventfd(f.front, &arg), 0);
+	taken = front_taken(f.efd);
+	taken += front_join_ringers(&f);
+	assert_int_equal(front_taken(f.efd), 0);
+	assert_int_equal(taken + front_taken(other), FRONT_VCPUS * RINGS);
+	arg.flags = KVM_IOEVENTFD_FLAG_DEASSIGN;
+	assert_int_equal(bf_front_ioeventfd(f.front, &arg), 0);
+}
+
+static void test_replaced_while_ringing(void **state)
+{
+	int other = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	unsigned int i;
+
+	front_setup(&f, &never);
+	for (i = 0; i < MOVES; i++)
+		replace_once(other, i % 7 * 150);
+	front_teardown(&f);
+	close(other);
+}
+
+static void test_never(void **state)
+{
+	front_setup(&f, &never);
+	front_assign(&f);
+	bf_front_before_run(f.front);
+	assert_int_equal(front_ring(&f, 2000), 0);
+	assert_int_equal(front_taken(f.efd), 2000);
+	assert_int_equal(front_stats(&f).installed, 0);
+	front_deassign(&f);
+	assert_int_equal(front_stats(&f).never_known, 1);
+	front_teardown(&f);
+}
+
+/* Whatever the policy: the VM's exits are not to be seen any more. */
+static void test_give_all(void **state)
+{
+	struct bf_vm_stats stats;
+
+	front_setup(&f, &never);
+	front_assign(&f);
+	assert_int_equal(front_zone(&f, KVM_REGISTER_COALESCED_MMIO,
+				    FIXTURE_WINDOW, 16),
+			 0);
+	bf_front_give_all(f.front);
+	stats = front_stats(&f);
+	assert_int_equal(stats.installed, 1);
+	assert_int_equal(stats.zones_installed, 1);
+	front_ring(&f, 10);
+	assert_int_equal(front_taken(f.efd), 10);
+	assert_int_equal(front_stats(&f).rung, 0);
+	front_deassign(&f);
+	front_assign(&f);
+	assert_int_equal(front_stats(&f).installed, 2);
+	front_teardown(&f);
 }
 
 /* A thousand zones: the kernel takes nothing more. */
@@ -156,58 +162,60 @@ static void fill_with_zones(uint64_t first)
 {
 	unsigned int i;
 
-	assert_int_equal(zone(KVM_REGISTER_COALESCED_MMIO, first, 16), 0);
+	assert_int_equal(front_zone(&f, KVM_REGISTER_COALESCED_MMIO, first, 16),
+			 0);
 	for (i = 1; i < 1000; i++)
-		assert_int_equal(zone(KVM_REGISTER_COALESCED_MMIO,
-				      0xe0000000 + 16 * i, 4),
+		assert_int_equal(front_zone(&f, KVM_REGISTER_COALESCED_MMIO,
+					    0xe0000000 + 16 * i, 4),
 				 0);
 }
 
 /* The zone would take its writes, so it must not seem to be there. */
 static void test_refused_under_a_zone(void **state)
 {
-	struct kvm_ioeventfd arg = doorbell(0);
+	struct kvm_ioeventfd arg;
 
-	if (!fixture.vm)
-		skip();
+	front_setup(&f, &first_run);
+	arg = front_doorbell(&f, 0);
 	fill_with_zones(FIXTURE_WINDOW);
-	assert_int_equal(bf_front_ioeventfd(front, &arg), -ENOSPC);
-	assert_int_equal(
-		zone(KVM_UNREGISTER_COALESCED_MMIO, FIXTURE_WINDOW, 16), 0);
-	assert_int_equal(bf_front_ioeventfd(front, &arg), 0);
+	assert_int_equal(bf_front_ioeventfd(f.front, &arg), -ENOSPC);
+	assert_int_equal(front_zone(&f, KVM_UNREGISTER_COALESCED_MMIO,
+				    FIXTURE_WINDOW, 16),
+			 0);
+	front_assign(&f);
+	front_teardown(&f);
 }
 
 /* Refused when it was free to ring here; a zone that comes over it later. */
 static void test_zone_over_a_refused_doorbell(void **state)
 {
-	struct kvm_ioeventfd arg = doorbell(0);
-	struct bf_vm_stats stats;
-
-	if (!fixture.vm)
-		skip();
+	front_setup(&f, &first_run);
 	fill_with_zones(0xe0000000);
-	assert_int_equal(bf_front_ioeventfd(front, &arg), 0);
-	bf_front_before_run(front);
-	bf_front_stats(front, &stats);
-	assert_int_equal(stats.refused, 1);
-	assert_int_equal(zone(KVM_REGISTER_COALESCED_MMIO, FIXTURE_WINDOW, 16),
+	front_assign(&f);
+	bf_front_before_run(f.front);
+	assert_int_equal(front_stats(&f).refused, 1);
+	assert_int_equal(front_ring(&f, 5), 0);
+	assert_int_equal(front_taken(f.efd), 5);
+	assert_int_equal(front_zone(&f, KVM_REGISTER_COALESCED_MMIO,
+				    FIXTURE_WINDOW, 16),
 			 -ENOSPC);
-	assert_int_equal(zone(KVM_UNREGISTER_COALESCED_MMIO, 0xe0000010, 4), 0);
-	assert_int_equal(zone(KVM_REGISTER_COALESCED_MMIO, FIXTURE_WINDOW, 16),
+	assert_int_equal(front_zone(&f, KVM_UNREGISTER_COALESCED_MMIO,
+				    0xe0000010, 4),
 			 0);
-	bf_front_stats(front, &stats);
-	assert_int_equal(stats.installed, 1);
-	arg.flags = KVM_IOEVENTFD_FLAG_DEASSIGN;
-	assert_int_equal(bf_front_ioeventfd(front, &arg), 0);
-	bf_front_stats(front, &stats);
-	assert_int_equal(stats.never_known, 0);
+	assert_int_equal(front_zone(&f, KVM_REGISTER_COALESCED_MMIO,
+				    FIXTURE_WINDOW, 16),
+			 0);
+	assert_int_equal(front_stats(&f).installed, 1);
+	front_deassign(&f);
+	assert_int_equal(front_stats(&f).never_known, 0);
+	front_teardown(&f);
 }
 
 /* The caller's own doorbell on the VM's bus is not the front's to remove. */
 static void test_doorbell_of_the_bus_owner(void **state)
 {
 	const struct bf_vm_config config = {.engine = BF_ENGINE_TRAP};
-	struct kvm_ioeventfd arg = doorbell(0);
+	struct kvm_ioeventfd arg = front_doorbell(&f, 0);
 	struct bf_io_doorbell_desc desc = {
 		.addr = FIXTURE_WINDOW,
 		.len = 4,
@@ -232,14 +240,16 @@ static void test_doorbell_of_the_bus_owner(void **state)
 	close(arg.fd);
 }
 
-#define FRONT_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		FRONT_TEST(test_nothing_leaks_while_installed),
-		FRONT_TEST(test_refused_under_a_zone),
-		FRONT_TEST(test_zone_over_a_refused_doorbell),
+		cmocka_unit_test(test_nothing_leaks_while_installed),
+		cmocka_unit_test(test_deassigned_while_ringing),
+		cmocka_unit_test(test_replaced_while_ringing),
+		cmocka_unit_test(test_never),
+		cmocka_unit_test(test_give_all),
+		cmocka_unit_test(test_refused_under_a_zone),
+		cmocka_unit_test(test_zone_over_a_refused_doorbell),
 		cmocka_unit_test(test_doorbell_of_the_bus_owner),
 	};
 

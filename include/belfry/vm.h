@@ -20,6 +20,7 @@
 #ifndef BELFRY_VM_H
 #define BELFRY_VM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <linux/kvm.h>
@@ -42,10 +43,20 @@ enum bf_engine {
 			   process */
 };
 
-/** When a doorbell of bf_vm_ioeventfd() reaches the kernel. */
+/**
+ * When a doorbell of bf_vm_ioeventfd(), or a zone of bf_vm_coalesced_zone(),
+ * reaches the kernel.  Until then a doorbell's writes come out as exits, are
+ * signalled by bf_vcpu_run(), and the guest goes on.
+ */
 enum bf_policy {
+	BF_POLICY_LAZY,	     /* once it rang so often that it is worth it, in a
+				moment when nothing changes the VM; by a thread
+				of the VM's, which begins when first needed */
 	BF_POLICY_FIRST_RUN, /* in one batch, at the first bf_vcpu_run(); later
 				ones at the next bf_vcpu_run() of any vCPU */
+	BF_POLICY_NEVER,     /* not at all, but for doorbells that a zone of
+				the kernel's covers: it would take their
+				writes */
 	BF_POLICY_EAGER,     /* at once, as the kernel does: for comparison */
 };
 
@@ -56,6 +67,16 @@ struct bf_vm_config {
 	const char *kvm_path; /* NULL: "/dev/kvm" */
 	uint64_t mmio_gpa;    /* BF_ENGINE_TRAP: the window of addresses that */
 	uint64_t mmio_size;   /* exit.  0, 0: [0xd0000000, 0xd1000000) */
+	uint32_t rings;	      /* BF_POLICY_LAZY: a doorbell rings so often, or
+				 up to 64 times more for each vCPU, before it
+				 is given to the kernel.  0: as many as cost
+				 what that costs, measured once per boot */
+	uint32_t quiet_ms;    /* BF_POLICY_LAZY: milliseconds without a memory
+				 slot change, removal or zone call that must
+				 pass first.  0: 10 */
+	bool zones_at_once;   /* zones go to the kernel at once under every
+				 policy: for a program that looks into the
+				 ring for writes which it just made */
 };
 
 /**
@@ -78,8 +99,9 @@ int bf_vm_create(struct bf_vm **vmp, const struct bf_vm_config *config);
  * @vm: all its vCPUs are destroyed, no other call on it is under way
  *
  * Closes the KVM fd, which waits for whatever grace periods the kernel owes;
- * doorbells that never reached the kernel owe none.  Frees the bus: handlers
- * that are still registered are not called again.
+ * doorbells that never reached the kernel owe none, and those that were about
+ * to do not any more.  Ends the VM's thread, if there is one.  Frees the bus:
+ * handlers that are still registered are not called again.
  */
 void bf_vm_destroy(struct bf_vm *vm);
 
@@ -147,11 +169,11 @@ uint64_t bf_vm_guest_addr(struct bf_vm *vm, uint64_t gpa);
  *   -ENOENT  deassign: no such doorbell
  *   -ENOMEM  out of memory
  *   -ENOSPC  the kernel takes no more (behind 1,000 coalesced zones):
- *            BF_POLICY_EAGER, or a zone covers the doorbell; otherwise such a
- *            doorbell rings in user space
- * Under BF_POLICY_FIRST_RUN never waits for a grace period, unless it
- * removes a doorbell that the kernel already has, or a zone covers it.  When a
- * deassign returned, the doorbell signals no more.
+ *            BF_POLICY_EAGER, or a zone of the kernel's covers the doorbell;
+ *            otherwise such a doorbell rings in user space
+ * Never waits for a grace period, unless it removes a doorbell that the kernel
+ * already has, a zone of the kernel's covers it, or the policy is
+ * BF_POLICY_EAGER.  When a deassign returned, the doorbell signals no more.
  *
  * The VM keeps a duplicate of the eventfd until the deassign, so the caller
  * may close its own.  A consequence: that close raises no EPOLLHUP.
@@ -164,10 +186,18 @@ int bf_vm_ioeventfd(struct bf_vm *vm, const struct kvm_ioeventfd *arg);
  * @request: one of the two ioctl numbers
  * @zone: as for the ioctl
  *
- * Passed to the kernel, after the doorbells inside the zone: a pending one
- * that the zone covers would otherwise lose its writes to the ring.
- * Returns 0 or the kernel's errno, negative; -EINVAL for another request;
- * -ENOTSUP on the trap engine.  May wait for a grace period of the kernel's.
+ * The kernel gets it as the policy says, after the doorbells inside it: one
+ * that the kernel does not know would lose its writes to the ring.  Until then
+ * a write inside the zone is a plain exit, which every user of zones must
+ * handle anyway: the kernel makes one when the ring is full.  Under
+ * BF_POLICY_LAZY it is such exits that are counted.
+ *
+ * Order: who empties the ring before he handles an exit, as the kernel's
+ * interface asks, sees the writes of each vCPU in their order.
+ *
+ * Returns 0; -EINVAL for another request, or @zone->pio above 1; -ENOMEM;
+ * -ENOSPC where the kernel is full; -ENOTSUP on the trap engine.  May wait for
+ * a grace period of the kernel's where it removes a zone that the kernel has.
  */
 int bf_vm_coalesced_zone(struct bf_vm *vm, unsigned long request,
 			 const struct kvm_coalesced_mmio_zone *zone);
@@ -181,6 +211,8 @@ struct bf_vm_stats {
 	uint64_t refused;     /* doorbells that the kernel refused: they ring
 				 in user space instead */
 	uint64_t rung;	      /* rings delivered in user space */
+	uint64_t zones;	      /* coalesced zones registered */
+	uint64_t zones_installed; /* ... of which the kernel was told */
 };
 
 /**
@@ -259,7 +291,10 @@ int bf_vcpu_boot64(struct bf_vcpu *vcpu, const struct bf_vcpu_boot64 *boot);
  * KVM_RUN.
  *
  * Returns 0: an exit is in bf_vcpu_page().
- *   -EINTR  a signal or immediate_exit; nothing is lost, call again
+ *   -EINTR  a signal or immediate_exit; nothing is lost, call again.  A
+ *           handler that is to stop the vCPU sets immediate_exit in
+ *           bf_vcpu_page(): a signal that comes between two entries is not
+ *           seen otherwise
  *   -EINVAL trap engine: never booted
  *   -EBUSY  trap engine: another thread runs it
  *   or what KVM_RUN answers, negative.

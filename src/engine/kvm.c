@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "engine/kvm.h"
-#include "vm/exit.h"
 #include "vm/vm.h"
 
 /* Not ioctl(3): that one may be the preload library's. */
@@ -108,7 +107,7 @@ static int kvm_vcpu_run(struct bf_vcpu *vcpu)
 		ret = kvm_number(vcpu->fd, KVM_RUN, 0);
 		if (ret < 0)
 			return (int)ret;
-	} while (bf_exit_offer(vcpu->vm->bus, vcpu->page));
+	} while (bf_front_exit(vcpu->vm->front, vcpu->page));
 	return 0;
 }
 

@@ -26,12 +26,15 @@ static long close_known(int fd, struct object *obj)
 	uint32_t key = obj->kind == OBJECT_VM ? STATS_CLOSE_VM :
 						STATS_CLOSE_VCPU;
 	struct record_who who = record_who(obj);
+	bool counts = !number_vm(obj)->stranger;
 	uint64_t start = stats_now();
 	long ret = sys_close(fd);
 
 	object_put(obj);
-	stats_record(config.stats, key, start, ret < 0);
-	record_close(who, key, start, ret);
+	if (counts) {
+		stats_record(config.stats, key, start, ret < 0);
+		record_close(who, key, start, ret);
+	}
 	return ret;
 }
 

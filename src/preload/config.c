@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * BELFRY_POLICY: plain, first-run (default) or eager.
+ * BELFRY_POLICY: lazy (default), first-run, never, eager, or plain.
+ * BELFRY_RINGS, BELFRY_QUIET_MS: the numbers of lazy; see belfry/vm.h.
+ * BELFRY_ZONES: deferred (default) or at-once.
  * BELFRY_STATS: the file of belfry run's counters.
  */
 #include <fcntl.h>
@@ -13,6 +15,7 @@
 #include "preload/config.h"
 #include "preload/say.h"
 #include "preload/sys.h"
+#include "util.h"
 
 static struct stats own_stats;
 
@@ -21,22 +24,68 @@ struct config config = {
 	.stats = &own_stats,
 };
 
+static const struct {
+	const char *name;
+	enum bf_policy policy;
+} policies[] = {
+	{"lazy", BF_POLICY_LAZY},
+	{"first-run", BF_POLICY_FIRST_RUN},
+	{"never", BF_POLICY_NEVER},
+	{"eager", BF_POLICY_EAGER},
+};
+
+/* What cannot be understood changes nothing, and says so. */
+static void refuse(const char *name, const char *value)
+{
+	config.plain = true;
+	say("belfry: %s=%s is unknown: changing nothing", name, value);
+}
+
 static void load_policy(void)
 {
 	const char *policy = getenv("BELFRY_POLICY");
 
 	config.plain = false;
-	config.policy = BF_POLICY_FIRST_RUN;
-	if (!policy || !*policy || !strcmp(policy, "first-run"))
+	if (!policy || !*policy)
 		return;
-	if (!strcmp(policy, "eager")) {
-		config.policy = BF_POLICY_EAGER;
-		return;
+	for (size_t i = 0; i < ARRAY_SIZE(policies); i++) {
+		if (!strcmp(policy, policies[i].name)) {
+			config.front.policy = policies[i].policy;
+			return;
+		}
 	}
 	config.plain = true;
 	if (strcmp(policy, "plain"))
-		say("belfry: BELFRY_POLICY=%s is unknown: changing nothing",
-		    policy);
+		refuse("BELFRY_POLICY", policy);
+}
+
+/* A number from 1 up; where there is none it stays 0, the default. */
+static void load_number(const char *name, uint32_t *number)
+{
+	const char *text = getenv(name);
+	unsigned long value;
+	char *end;
+
+	if (!text || !*text)
+		return;
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (errno || *end || *text == '-' || !value || value > UINT32_MAX)
+		refuse(name, text);
+	else
+		*number = (uint32_t)value;
+}
+
+static void load_zones(void)
+{
+	const char *zones = getenv("BELFRY_ZONES");
+
+	if (!zones || !*zones || !strcmp(zones, "deferred"))
+		return;
+	if (!strcmp(zones, "at-once"))
+		config.front.zones_at_once = true;
+	else
+		refuse("BELFRY_ZONES", zones);
 }
 
 static bool is_ours(const struct stats *stats)
@@ -92,6 +141,9 @@ void config_load(void)
 {
 	config.pid = getpid();
 	load_policy();
+	load_number("BELFRY_RINGS", &config.front.rings);
+	load_number("BELFRY_QUIET_MS", &config.front.quiet_ms);
+	load_zones();
 	load_stats();
 }
 

@@ -6,12 +6,12 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "belfry/vm.h"
 #include "preload/stats.h"
+#include "vm/front.h"
 
 struct config {
 	bool plain; /* measure, change nothing */
-	enum bf_policy policy;
+	struct bf_front_config front;
 	struct stats *stats; /* never NULL */
 	bool stats_shared;   /* belfry run prints them */
 	pid_t pid;	     /* whose fds the table describes */

@@ -9,7 +9,7 @@
 
 #include "preload/config.h"
 #include "preload/doorbell.h"
-#include "preload/fdtable.h"
+#include "preload/numbers.h"
 #include "preload/record.h"
 #include "preload/sys.h"
 #include "preload/vm.h"
@@ -35,23 +35,6 @@ static bool copy_in(void *to, const char *from, size_t size)
 	return true;
 }
 
-/*
- * The second look at aside: whoever steps aside in between has installed what
- * was pending, and this one came too late for that.
- */
-static long assign(struct object_vm *vm, int fd,
-		   const struct kvm_ioeventfd *copy, void *arg)
-{
-	long ret;
-
-	if (atomic_load(&vm->aside))
-		return sys_ioctl(fd, KVM_IOEVENTFD, arg);
-	ret = bf_front_ioeventfd(vm->front, copy);
-	if (atomic_load(&vm->aside))
-		bf_front_before_run(vm->front);
-	return ret;
-}
-
 static long answer(struct object_vm *vm, int fd,
 		   const struct kvm_ioeventfd *copy, void *arg)
 {
@@ -59,10 +42,7 @@ static long answer(struct object_vm *vm, int fd,
 
 	if (!vm->front || !config_is_owner())
 		return sys_ioctl(fd, KVM_IOEVENTFD, arg);
-	if (copy->flags & KVM_IOEVENTFD_FLAG_DEASSIGN)
-		ret = bf_front_ioeventfd(vm->front, copy);
-	else
-		ret = assign(vm, fd, copy, arg);
+	ret = bf_front_ioeventfd(vm->front, copy);
 	atomic_store_explicit(&vm->changed, true, memory_order_relaxed);
 	return ret;
 }
@@ -77,7 +57,7 @@ long doorbell_ioeventfd(int fd, void *arg, uint32_t *key)
 		return sys_ioctl(fd, KVM_IOEVENTFD, arg);
 	if (copy.flags & KVM_IOEVENTFD_FLAG_DEASSIGN)
 		*key = STATS_DEASSIGN;
-	vm = fdtable_get_kind(fd, OBJECT_VM);
+	vm = number_learn(fd, OBJECT_VM);
 	if (!vm)
 		return sys_ioctl(fd, KVM_IOEVENTFD, arg);
 	ret = answer(&vm->vm, fd, &copy, arg);
@@ -89,7 +69,7 @@ long doorbell_ioeventfd(int fd, void *arg, uint32_t *key)
 long doorbell_zone(int fd, uint32_t request, void *arg)
 {
 	struct kvm_coalesced_mmio_zone copy;
-	struct object *vm = fdtable_get_kind(fd, OBJECT_VM);
+	struct object *vm = number_learn(fd, OBJECT_VM);
 	long ret;
 
 	if (!vm)

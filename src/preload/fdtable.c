@@ -149,6 +149,29 @@ void fdtable_walk(unsigned int first, unsigned int last, void (*fn)(int fd))
 	}
 }
 
+static struct object *find_in_leaf(unsigned int n, bool (*is)(int, int), int fd)
+{
+	struct leaf *leaf =
+		atomic_load_explicit(&leaves[n], memory_order_acquire);
+
+	for (unsigned int i = 0; leaf && i < LEAF_SLOTS; i++) {
+		if (atomic_load_explicit(&leaf->slots[i],
+					 memory_order_relaxed) &&
+		    is((int)(n * LEAF_SLOTS + i), fd))
+			return fdtable_get((int)(n * LEAF_SLOTS + i));
+	}
+	return NULL;
+}
+
+struct object *fdtable_find(bool (*is)(int number, int fd), int fd)
+{
+	struct object *obj = NULL;
+
+	for (unsigned int n = 0; n < LEAVES && !obj; n++)
+		obj = find_in_leaf(n, is, fd);
+	return obj;
+}
+
 void fdtable_forget(void)
 {
 	for (unsigned int i = 0; i < LEAVES; i++) {

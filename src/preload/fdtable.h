@@ -30,6 +30,12 @@ struct object *fdtable_take(int fd);
 /* Calls @fn on each known number in [first, last]. */
 void fdtable_walk(unsigned int first, unsigned int last, void (*fn)(int fd));
 
+/*
+ * The object of the first known number of which @is says yes, counted for the
+ * caller; NULL where there is none.
+ */
+struct object *fdtable_find(bool (*is)(int number, int fd), int fd);
+
 /* In the child of a fork: forgets everything, the references too. */
 void fdtable_forget(void);
 

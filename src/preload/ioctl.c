@@ -6,6 +6,7 @@
 
 #include "preload/config.h"
 #include "preload/doorbell.h"
+#include "preload/kick.h"
 #include "preload/record.h"
 #include "preload/run.h"
 #include "preload/sys.h"
@@ -24,6 +25,7 @@ static long answer(int fd, uint32_t request, void *arg, uint32_t *key)
 	case KVM_UNREGISTER_COALESCED_MMIO:
 		return doorbell_zone(fd, request, arg);
 	}
+	kick_saw_call(request, (unsigned long)arg);
 	return vm_call(fd, request, arg);
 }
 

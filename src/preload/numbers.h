@@ -14,6 +14,15 @@ struct object *number_take(int fd);
 struct object *number_get(int fd);
 
 /*
+ * The object of a number on which a call of that kind is made; NULL: not ours.
+ * One that came by ways that are not seen (a socket, pidfd_getfd(), a raw
+ * system call) is recognised by the file behind it, as long as another number
+ * of it is known, and is known from then on; so is one that is nobody's, which
+ * is looked at once only.
+ */
+struct object *number_learn(int fd, enum object_kind kind);
+
+/*
  * @fd is now a number of @obj; takes over the caller's reference.  Where that
  * cannot be kept, belfry steps aside for the VM.
  */

@@ -32,6 +32,7 @@ struct object_vm {
 	int fd;			 /* our own number of the VM, or -1 */
 	uint32_t number;	 /* in the recording, from 1; 0: none */
 	size_t page_size;	 /* of a vCPU's mapping */
+	bool stranger;		 /* nothing is known but its numbers */
 	_Atomic bool aside;	 /* no new doorbell is taken any more */
 	_Atomic bool changed;	 /* doorbell calls since the last KVM_RUN */
 	pthread_mutex_t lock;	 /* guards told */

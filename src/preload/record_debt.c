@@ -96,17 +96,30 @@ static uint32_t pay(struct recorded_vm *vm, uint32_t key, uint64_t start,
 	return stalled ? paid : 0;
 }
 
-/* The registrations that the front knows of are told by it. */
+/*
+ * A front tells itself when the kernel gets a zone (record.c): where that was
+ * not since this call began, it has put it off.
+ */
+static void leave_zone(const struct recorded_vm *row, uint32_t vm,
+		       uint64_t start, uint64_t now)
+{
+	if (!atomic_load_explicit(&row->front, relaxed))
+		debt_made(vm, DEBT_ZONE, now);
+	else if (atomic_load_explicit(&row->owed_ns[DEBT_ZONE], relaxed) <
+		 start)
+		debt_deferred(vm, now);
+}
+
+/* The doorbells' are told in record_doorbell.c. */
 static void leave(const struct recorded_vm *row, uint32_t vm, uint32_t key,
-		  uint64_t now)
+		  uint64_t start, uint64_t now)
 {
 	if (key == KVM_CREATE_IRQCHIP)
 		debt_made(vm, DEBT_IRQCHIP, now);
 	if (key == KVM_CREATE_PIT2)
 		debt_made(vm, DEBT_PIT, now);
-	if (key == KVM_REGISTER_COALESCED_MMIO &&
-	    !atomic_load_explicit(&row->front, relaxed))
-		debt_made(vm, DEBT_ZONE, now);
+	if (key == KVM_REGISTER_COALESCED_MMIO)
+		leave_zone(row, vm, start, now);
 }
 
 uint32_t debt_of_call(uint32_t vm, uint32_t key, uint64_t start, uint64_t end,
@@ -116,7 +129,7 @@ uint32_t debt_of_call(uint32_t vm, uint32_t key, uint64_t start, uint64_t end,
 
 	if (!row || ret < 0)
 		return 0;
-	leave(row, vm, key, end);
+	leave(row, vm, key, start, end);
 	if (!is_payer(row, key, start))
 		return 0;
 	return pay(row, key, start, end - start > STATS_STALL_NS);

@@ -157,7 +157,7 @@ void record_answer(const struct object_vm *vm, const struct kvm_ioeventfd *arg,
 	const struct recorded_key key = key_of(vm->number, arg);
 	struct recorded_doorbell *row;
 
-	if (ret < 0 || !config_is_owner())
+	if (ret < 0 || vm->stranger || !config_is_owner())
 		return;
 	row = claim_row(&key);
 	if (!row)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * KVM_RUN.  A program that is right without belfry, which is to say that it
- * stops a vCPU with immediate_exit or with a signal that only KVM_RUN lets
- * through, is so with it: both are still there when the vCPU is entered again
- * after an exit that was ours, and the kernel completes that exit first.
+ * KVM_RUN.  After an exit that was served here the vCPU is entered again, and
+ * the kernel completes the exit first; whatever lets KVM_RUN return finds it
+ * complete.
  */
 #include "preload/config.h"
-#include "preload/fdtable.h"
+#include "preload/kick.h"
+#include "preload/numbers.h"
 #include "preload/record.h"
 #include "preload/run.h"
 #include "preload/sys.h"
@@ -38,6 +38,29 @@ static bool was_ours(struct object_vm *vm, struct object_vcpu *vcpu)
 	return true;
 }
 
+/*
+ * Completes what was served and does not enter the guest, for a program that
+ * wants to look after itself; see kick.h.  An exit that comes of that, the next
+ * part of a long write, is served too, or is the program's.
+ */
+static long come_back(struct object_vcpu *vcpu, int fd, void *arg)
+{
+	struct kvm_run *page = vcpu->page;
+	uint8_t before;
+	long ret;
+
+	do {
+		before = __atomic_exchange_n(&page->immediate_exit, 1,
+					     __ATOMIC_RELAXED);
+		ret = sys_ioctl(fd, KVM_RUN, arg);
+		__atomic_store_n(&page->immediate_exit, before,
+				 __ATOMIC_RELAXED);
+	} while (!ret && was_ours(&vcpu->vm->vm, vcpu));
+	if (ret == -EINTR)
+		page->exit_reason = KVM_EXIT_INTR;
+	return ret;
+}
+
 static long run_known(struct object_vcpu *vcpu, int fd, void *arg)
 {
 	struct object_vm *vm = &vcpu->vm->vm;
@@ -49,13 +72,15 @@ static long run_known(struct object_vcpu *vcpu, int fd, void *arg)
 	do {
 		before_run(vm);
 		ret = sys_ioctl(fd, KVM_RUN, arg);
-	} while (!ret && was_ours(vm, vcpu));
-	return ret;
+		if (ret || !was_ours(vm, vcpu))
+			return ret;
+	} while (!kick_wants_back());
+	return come_back(vcpu, fd, arg);
 }
 
 long run_vcpu(int fd, void *arg)
 {
-	struct object *vcpu = fdtable_get_kind(fd, OBJECT_VCPU);
+	struct object *vcpu = number_learn(fd, OBJECT_VCPU);
 	long ret;
 
 	if (!vcpu) {

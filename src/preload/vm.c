@@ -5,6 +5,7 @@
 
 #include "preload/config.h"
 #include "preload/fdtable.h"
+#include "preload/numbers.h"
 #include "preload/own.h"
 #include "preload/record.h"
 #include "preload/say.h"
@@ -51,10 +52,28 @@ void vm_step_aside(struct object_vm *vm, const char *why)
 {
 	if (!vm->front || atomic_exchange(&vm->aside, true))
 		return;
-	bf_front_before_run(vm->front);
+	bf_front_give_all(vm->front);
 	vm_tell(vm);
 	add(&config.stats->aside, 1);
 	say("belfry: steps aside for a VM: %s", why);
+}
+
+static const char *_Atomic aside_from_all;
+
+static void step_aside(int fd)
+{
+	struct object *obj = fdtable_get_kind(fd, OBJECT_VM);
+
+	if (!obj)
+		return;
+	vm_step_aside(&obj->vm, atomic_load(&aside_from_all));
+	object_put(obj);
+}
+
+void vm_step_aside_all(const char *why)
+{
+	atomic_store(&aside_from_all, why);
+	fdtable_walk(0, INT_MAX, step_aside);
 }
 
 /*
@@ -71,7 +90,7 @@ static bool start_front(struct object_vm *vm, int kvm_fd, int fd)
 	if (own < 0)
 		return false;
 	if (size <= 0 ||
-	    bf_front_create(&vm->front, own, config.policy, NULL)) {
+	    bf_front_create(&vm->front, own, &config.front, NULL)) {
 		own_close(own);
 		return false;
 	}
@@ -83,11 +102,15 @@ static bool start_front(struct object_vm *vm, int kvm_fd, int fd)
 static void learn_vm(int kvm_fd, int fd)
 {
 	struct object *obj = object_new_vm();
+	const char *why;
 
 	if (!obj)
 		return;
 	add(&config.stats->vms, 1);
-	if (!config.plain && !start_front(&obj->vm, kvm_fd, fd))
+	why = atomic_load(&aside_from_all);
+	if (why)
+		say("belfry: steps aside for a VM: %s", why);
+	else if (!config.plain && !start_front(&obj->vm, kvm_fd, fd))
 		say("belfry: out of resources: a VM runs without it");
 	if (!fdtable_set(fd, obj))
 		object_put(obj);
@@ -141,15 +164,15 @@ static long call(struct object *vm, int fd, uint32_t request, void *arg)
 
 	if (!vm || !vm->vm.front)
 		return sys_ioctl(fd, request, arg);
-	bf_front_call_begins(vm->vm.front);
+	bf_front_call_begins(vm->vm.front, request);
 	ret = sys_ioctl(fd, request, arg);
-	bf_front_call_ends(vm->vm.front);
+	bf_front_call_ends(vm->vm.front, request);
 	return ret;
 }
 
 long vm_call(int fd, uint32_t request, void *arg)
 {
-	struct object *vm = fdtable_get_kind(fd, OBJECT_VM);
+	struct object *vm = number_learn(fd, OBJECT_VM);
 	long ret = call(vm, fd, request, arg);
 
 	if (vm)
@@ -159,7 +182,7 @@ long vm_call(int fd, uint32_t request, void *arg)
 
 long vm_create_vcpu(int fd, void *arg)
 {
-	struct object *vm = fdtable_get_kind(fd, OBJECT_VM);
+	struct object *vm = number_learn(fd, OBJECT_VM);
 	long ret = call(vm, fd, KVM_CREATE_VCPU, arg);
 
 	if (!vm)

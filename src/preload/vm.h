@@ -18,6 +18,9 @@ long vm_create_vcpu(int fd, void *arg);
  */
 void vm_step_aside(struct object_vm *vm, const char *why);
 
+/* The same for all VMs, those that are made later too. */
+void vm_step_aside_all(const char *why);
+
 /* Brings the shared counters up to the front's; takes the front's lock. */
 void vm_tell(struct object_vm *vm);
 void vm_tell_all(void);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The front: what stands between a VMM and its KVM VM fd.  It answers
- * KVM_IOEVENTFD from a bus of its own at once, gives the doorbells to the
- * kernel when the policy says so, and until then rings them itself when their
- * write comes out as an exit.
+ * KVM_IOEVENTFD and coalesced zones at once, gives them to the kernel when the
+ * policy says so, and until then rings the doorbells itself when their write
+ * comes out as an exit.
  *
  * belfry/vm.h and the preload library both stand on it.  It talks to the
  * kernel through syscall(2), never through the interposable wrappers.
+ * doc/front.md says how it works.
  */
 #ifndef BF_VM_FRONT_H
 #define BF_VM_FRONT_H
@@ -20,16 +21,35 @@
 
 struct bf_front;
 
+/* As in struct bf_vm_config, which has the units and the defaults. */
+struct bf_front_config {
+	enum bf_policy policy;
+	uint32_t rings;
+	uint32_t quiet_ms;
+	bool zones_at_once;
+};
+
 /*
- * vm_fd is borrowed and must stay open until bf_front_destroy(); -1 for a VM
+ * vm_fd is borrowed and must stay open until bf_front_stop(); -1 for a VM
  * without a kernel behind it, whose doorbells stay here for good.  bus is
  * borrowed too; NULL makes one for doorbells alone.
  * 0, -ENOMEM.
  */
-int bf_front_create(struct bf_front **frontp, int vm_fd, enum bf_policy policy,
+int bf_front_create(struct bf_front **frontp, int vm_fd,
+		    const struct bf_front_config *config,
 		    struct bf_io_bus *bus);
 
-/* Leaves the kernel's own doorbells to the close of the VM. */
+/*
+ * Nothing is given to the kernel any more, and the fd is not used: what is
+ * pending stays so.  Waits for the one install that may be under way, which
+ * is a matter of microseconds where nobody changes the VM.
+ */
+void bf_front_stop(struct bf_front *front);
+
+/*
+ * Stops it, and leaves the kernel's own doorbells to the close of the VM, and
+ * those on a borrowed bus to that bus's end, which must come next.
+ */
 void bf_front_destroy(struct bf_front *front);
 
 /*
@@ -40,21 +60,21 @@ void bf_front_destroy(struct bf_front *front);
 int bf_front_ioeventfd(struct bf_front *front, const struct kvm_ioeventfd *arg);
 
 /*
- * KVM_REGISTER_COALESCED_MMIO or KVM_UNREGISTER_COALESCED_MMIO (request):
- * passed to the kernel, after the pending doorbells that the zone covers were
- * given to it: the kernel lets the doorbell win, but only if it knows it.
- * 0 or a negative errno.
+ * KVM_REGISTER_COALESCED_MMIO or KVM_UNREGISTER_COALESCED_MMIO (request).
+ * 0 or the negative errno that the kernel would answer; waits for a grace
+ * period of the kernel's only where it removes a zone that the kernel has.
  */
 int bf_front_zone(struct bf_front *front, unsigned long request,
 		  const struct kvm_coalesced_mmio_zone *zone);
 
 /*
- * Around a call on the VM that is made past the front and may hold the
- * kernel's slots_lock for long (memory slots, vCPUs, devices, ...): the front
- * then asks the kernel for nothing that can wait behind it.
+ * Around a call on the VM that is made past the front.  Where it may hold the
+ * kernel's slots_lock for long, or wait for a grace period (memory slots,
+ * vCPUs, devices, ...), the front asks the kernel for nothing that can wait
+ * behind it, and installs nothing until some time after it.
  */
-void bf_front_call_begins(struct bf_front *front);
-void bf_front_call_ends(struct bf_front *front);
+void bf_front_call_begins(struct bf_front *front, uint32_t request);
+void bf_front_call_ends(struct bf_front *front, uint32_t request);
 
 /*
  * Call before each KVM_RUN of any vCPU: installs what the policy says.  One
@@ -63,11 +83,17 @@ void bf_front_call_ends(struct bf_front *front);
 void bf_front_before_run(struct bf_front *front);
 
 /*
- * An exit that KVM_RUN just returned.  True: a doorbell of ours claimed it,
+ * An exit that KVM_RUN just returned.  True: somebody on the bus claimed it,
  * it is complete, and the vCPU is to be entered again.  Call between
  * KVM_RUN and anything else that may look at the exit.
  */
 bool bf_front_exit(struct bf_front *front, struct kvm_run *run);
+
+/*
+ * The kernel gets all that is pending, and from now on everything at once: for
+ * a VM whose exits cannot all be seen.
+ */
+void bf_front_give_all(struct bf_front *front);
 
 /* What the front did so far; readable at any time. */
 void bf_front_stats(struct bf_front *front, struct bf_vm_stats *stats);

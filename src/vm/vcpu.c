@@ -15,9 +15,9 @@ int bf_vcpu_create(struct bf_vm *vm, unsigned long id, struct bf_vcpu **vcpup)
 	vcpu->vm = vm;
 	vcpu->id = id;
 	vcpu->fd = -1;
-	bf_front_call_begins(vm->front);
+	bf_front_call_begins(vm->front, (uint32_t)KVM_CREATE_VCPU);
 	ret = vm->engine->vcpu_create(vcpu);
-	bf_front_call_ends(vm->front);
+	bf_front_call_ends(vm->front, (uint32_t)KVM_CREATE_VCPU);
 	if (ret) {
 		free(vcpu);
 		return ret;

@@ -29,6 +29,12 @@ static int check_config(const struct bf_vm_config *config)
 /* What the VM is made of; each step undoes what was done before it. */
 static int build_vm(struct bf_vm *vm, const struct bf_vm_config *config)
 {
+	const struct bf_front_config front = {
+		.policy = config->policy,
+		.rings = config->rings,
+		.quiet_ms = config->quiet_ms,
+		.zones_at_once = config->zones_at_once,
+	};
 	int ret;
 
 	ret = bf_io_bus_create(&vm->bus, "vm");
@@ -37,7 +43,7 @@ static int build_vm(struct bf_vm *vm, const struct bf_vm_config *config)
 	ret = vm->engine->vm_create(vm, config);
 	if (ret)
 		goto destroy_bus;
-	ret = bf_front_create(&vm->front, vm->fd, config->policy, vm->bus);
+	ret = bf_front_create(&vm->front, vm->fd, &front, vm->bus);
 	if (ret)
 		goto destroy_engine;
 	return 0;
@@ -74,11 +80,15 @@ int bf_vm_create(struct bf_vm **vmp, const struct bf_vm_config *config)
 	return 0;
 }
 
-/* The kernel's side goes first: nothing can ring when the front goes. */
+/*
+ * Nobody uses the fd any more when it is closed, and nothing can ring any more
+ * when the rest of the front goes.
+ */
 void bf_vm_destroy(struct bf_vm *vm)
 {
 	if (!vm)
 		return;
+	bf_front_stop(vm->front);
 	vm->engine->vm_destroy(vm);
 	bf_front_destroy(vm->front);
 	bf_io_bus_destroy(vm->bus);
@@ -101,9 +111,9 @@ int bf_vm_set_memory(struct bf_vm *vm,
 {
 	int ret;
 
-	bf_front_call_begins(vm->front);
+	bf_front_call_begins(vm->front, (uint32_t)KVM_SET_USER_MEMORY_REGION);
 	ret = vm->engine->set_memory(vm, region);
-	bf_front_call_ends(vm->front);
+	bf_front_call_ends(vm->front, (uint32_t)KVM_SET_USER_MEMORY_REGION);
 	return ret;
 }
 

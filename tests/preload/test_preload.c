@@ -75,6 +75,8 @@ static void become(const char *scenario, const char *policy, const char *stats)
 	if (!policy)
 		execl(getenv("TEST_ALONE"), "tiny_vmm", scenario, NULL);
 	setenv("BELFRY_POLICY", policy, 1);
+	setenv("BELFRY_RINGS", "16", 1);
+	setenv("BELFRY_QUIET_MS", "1", 1);
 	if (stats)
 		setenv("BELFRY_STATS", stats, 1);
 	if (*library)
@@ -123,6 +125,8 @@ static void compare_all(const char *scenario)
 	assert_true(strlen(alone.out) > 0);
 	compare(scenario, "plain");
 	compare(scenario, "eager");
+	compare(scenario, "never");
+	compare(scenario, "lazy");
 	compare(scenario, "first-run");
 	assert_int_equal(alone.status, 0);
 	assert_int_equal(under.stats.loaded, 1);
@@ -180,6 +184,26 @@ static void test_exits(void **state)
 	assert_true(under.stats.first_run_ns > under.stats.started_ns);
 }
 
+/* Whether as exits or through the ring: in the guest's order. */
+static void test_zone_order(void **state)
+{
+	compare_all("zone-order");
+	run(&under, "zone-order", "lazy");
+	assert_string_equal(under.out, alone.out);
+}
+
+/* For a program that does not wait for an exit there is an option. */
+static void test_zone_ring(void **state)
+{
+	setenv("BELFRY_ZONES", "at-once", 1);
+	compare_all("zone-ring");
+	compare("zone-ring", "lazy");
+	setenv("BELFRY_ZONES", "deferred", 1);
+	run(&under, "zone-ring", "lazy");
+	unsetenv("BELFRY_ZONES");
+	assert_string_not_equal(under.out, alone.out);
+}
+
 static void test_closed_eventfd(void **state)
 {
 	compare_all("closed-eventfd");
@@ -201,6 +225,33 @@ static void test_strangers(void **state)
 	compare_all("strangers");
 	assert_int_equal(under.stats.installed, 1);
 	assert_int_equal(under.stats.refused, 0);
+}
+
+/* While they are on their way the program has no number of the VM. */
+static void test_received(void **state)
+{
+	compare_all("received");
+	assert_int_equal(under.stats.aside, 1);
+	assert_string_equal(under.err, "belfry: steps aside for a VM: its fd"
+				       " is sent over a socket\n");
+}
+
+static void test_pidfd(void **state)
+{
+	compare_all("pidfd");
+	assert_int_equal(under.stats.aside, 0);
+	/* All that the other numbers asked for was answered here. */
+	assert_int_equal(under.stats.assigned, 3);
+	assert_int_equal(under.stats.deassigned, 1);
+}
+
+static void test_raw(void **state)
+{
+	compare_all("raw");
+	assert_int_equal(under.stats.vms, 1);
+	assert_int_equal(under.stats.assigned, 0);
+	/* Of the one that was seen to be made. */
+	assert_int_equal(find_call(&under.stats, STATS_CLOSE_VM)->calls, 1);
 }
 
 /* Nor to replace: of all numbers this one cannot be had. */
@@ -289,6 +340,54 @@ static void test_kick(void **state)
 	assert_true(rings(&under.stats) > 0);
 }
 
+/* A kick that only sets a flag is looked for after each exit. */
+static void test_kick_flag(void **state)
+{
+	compare_all("kick-flag");
+	run(&under, "kick-flag", "never");
+	assert_string_equal(under.out, alone.out);
+	assert_true(rings(&under.stats) > 0);
+	assert_true(runs(&under.stats) >= rings(&under.stats));
+}
+
+/* Wherever the vCPU is stopped: what it has rung is what it has done. */
+static void test_kick_regs(void **state)
+{
+	compare_all("kick-regs");
+	run(&under, "kick-regs", "never");
+	assert_string_equal(under.out, alone.out);
+	assert_true(rings(&under.stats) > 0);
+	assert_int_equal(runs(&under.stats), 20);
+}
+
+static void test_closed_while_ringing(void **state)
+{
+	compare_all("closed-while-ringing");
+	assert_int_equal(under.stats.aside, 0);
+}
+
+/* A vCPU's thread may not write: it would die of its first ring. */
+static void test_seccomp(void **state)
+{
+	compare_all("seccomp");
+	run(&under, "seccomp", "never");
+	assert_string_equal(under.out, alone.out);
+	assert_int_equal(under.stats.aside, 1);
+	assert_string_equal(under.err,
+			    "belfry: steps aside for a VM: a seccomp filter"
+			    " forbids what it does\n");
+}
+
+/* One that forbids only what nobody here does is no reason to. */
+static void test_seccomp_mild(void **state)
+{
+	compare_all("seccomp-mild");
+	run(&under, "seccomp-mild", "never");
+	assert_string_equal(under.out, alone.out);
+	assert_int_equal(under.stats.aside, 0);
+	assert_int_equal(rings(&under.stats), 3);
+}
+
 static void test_killed(void **state)
 {
 	run(&under, "killed", "first-run");
@@ -345,10 +444,15 @@ int main(void)
 		cmocka_unit_test(test_plain_ioctl),
 		cmocka_unit_test(test_errno),
 		cmocka_unit_test(test_zone_errno),
+		cmocka_unit_test(test_zone_order),
+		cmocka_unit_test(test_zone_ring),
 		cmocka_unit_test(test_exits),
 		cmocka_unit_test(test_closed_eventfd),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_received),
+		cmocka_unit_test(test_pidfd),
+		cmocka_unit_test(test_raw),
 		cmocka_unit_test(test_onto_all),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_two_vms),
@@ -358,6 +462,11 @@ int main(void)
 		cmocka_unit_test(test_aside),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_kick),
+		cmocka_unit_test(test_kick_flag),
+		cmocka_unit_test(test_kick_regs),
+		cmocka_unit_test(test_closed_while_ringing),
+		cmocka_unit_test(test_seccomp),
+		cmocka_unit_test(test_seccomp_mild),
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_plain_counts),
 		cmocka_unit_test(test_unknown_policy),

@@ -341,6 +341,22 @@ static void test_spared(void **state)
 	assert_int_equal(spared(), 2);
 }
 
+/* The front keeps the first, and gives the kernel the second in the call. */
+static void test_zones_behind_the_front(void **state)
+{
+	const uint64_t t = 1000 * MS;
+
+	recording->vms[0].front = 1;
+	call(KVM_REGISTER_COALESCED_MMIO, t, t + 10);
+	assert_int_equal(call(KVM_SET_USER_MEMORY_REGION, t + 20, t + 30), 0);
+	assert_int_equal(spared(), 1);
+	debt_made(1, DEBT_ZONE, t + 45);
+	call(KVM_REGISTER_COALESCED_MMIO, t + 40, t + 50);
+	assert_int_equal(call(KVM_SET_USER_MEMORY_REGION, t + 60, t + 6 * MS),
+			 1u << DEBT_ZONE);
+	assert_int_equal(spared(), 1);
+}
+
 #define WITH_RECORDING(test) \
 	cmocka_unit_test_setup_teardown(test, setup, teardown)
 
@@ -360,6 +376,7 @@ int main(void)
 		WITH_RECORDING(test_debts_behind_the_front),
 		WITH_RECORDING(test_old_debts),
 		WITH_RECORDING(test_spared),
+		WITH_RECORDING(test_zones_behind_the_front),
 	};
 
 	config.pid = getpid();

@@ -101,6 +101,9 @@ class Usage(WithFolder):
         self.check_line(2, "compare", "-n", "0", "true")
         self.check_line(2, "compare", "-n")
         self.check_line(2, "compare", "--policy", "no-such-policy", "true")
+        self.check_line(2, "compare", "--rings", "0", "true")
+        self.check_line(2, "compare", "--quiet-ms", "x", "true")
+        self.check_line(2, "compare", "--zones", "never", "true")
         self.check_line(2, "compare", "--goal", "0", "true")
         self.check_line(2, "compare", "--goal", "0.5x", "true")
 
@@ -215,7 +218,16 @@ class WithoutKvm(WithFolder):
         self.assertEqual(done.returncode, 1)
         self.assertEqual(done.stdout, "")
         self.assertEqual(done.stderr, "belfry compare: exit statuses differ:"
-                         " plain ended with 0, first-run with 1\n")
+                         " plain ended with 0, lazy with 1\n")
+
+    def test_compare_hands_settings_on(self):
+        done = belfry("compare", "-n", "1", "--policy", "never", "--rings",
+                      "7", "--quiet-ms", "8", "--zones", "at-once",
+                      "--show-output", "sh", "-c",
+                      "echo $BELFRY_POLICY $BELFRY_RINGS $BELFRY_QUIET_MS"
+                      " $BELFRY_ZONES", text=True)
+        self.assertEqual(done.stderr, "plain 7 8 at-once\n"
+                         "never 7 8 at-once\n")
 
     def test_compare_nothing(self):
         done = belfry("compare", "no-such-program", text=True)
@@ -251,7 +263,8 @@ class WithKvm(WithFolder):
                 if event["name"] == name]
 
     def test_two_vms(self):
-        trace = self.record(TINY_VMM, "two-vms")
+        trace = self.record(TINY_VMM, "two-vms",
+                            options=["--policy", "first-run"])
         self.check_events(trace)
         self.assertEqual(self.done.returncode, 0)
         for name in ("KVM_CREATE_VM", "KVM_CREATE_VCPU", "close(vm)",
@@ -298,8 +311,19 @@ class WithKvm(WithFolder):
         self.assertEqual(len(trace["belfry"]["doorbells"]), 2)
         self.assertFalse(self.events(trace, "doorbell installed"))
 
+    def test_never_rings_here(self):
+        trace = self.record(TINY_VMM, "two-vms",
+                            options=["--policy", "never"])
+        self.check_events(trace)
+        self.assertFalse(self.events(trace, "doorbell installed"))
+        self.assertEqual(trace["belfry"]["saved"]["installed"], 0)
+        for row in trace["belfry"]["doorbells"]:
+            self.assertEqual(row["served"], "user space")
+            self.assertGreater(row["rings"], 0)
+
     def test_refused_rings_here(self):
-        trace = self.record(TINY_VMM, "refused")
+        trace = self.record(TINY_VMM, "refused",
+                            options=["--policy", "first-run"])
         row, = trace["belfry"]["doorbells"]
         self.assertEqual(row["rings"], 1000)
         self.assertEqual(row["refused"], 1)
@@ -377,8 +401,17 @@ class WithKvm(WithFolder):
         self.assertEqual(len(self.events(trace, "process_name")), 2)
         self.assertEqual(len(trace["belfry"]["vms"]), 2)
 
+    def test_strangers_are_nobody(self):
+        trace = self.record(TINY_VMM, "raw")
+        self.check_events(trace)
+        for row in trace["belfry"]["doorbells"]:
+            self.assertGreater(row["vm"], 0)
+
     def test_programs_that_share(self):
-        for scenario in "threads", "vfork", "death", "kick", "aside":
+        for scenario in ("threads", "vfork", "death", "kick", "aside",
+                         "strangers", "received", "pidfd", "raw",
+                         "closed-while-ringing", "zone-order", "seccomp",
+                         "seccomp-mild", "kick-flag"):
             self.check_events(self.record(TINY_VMM, scenario))
 
     def test_same_as_without(self):

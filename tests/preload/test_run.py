@@ -60,6 +60,10 @@ class Usage(unittest.TestCase):
         self.check_usage("run", "--no-such-option", "true")
         self.check_usage("run", "--policy", "no-such-policy", "true")
         self.check_usage("run", "--policy")
+        self.check_usage("run", "--rings", "0", "true")
+        self.check_usage("run", "--rings", "-1", "true")
+        self.check_usage("run", "--quiet-ms", "soon", "true")
+        self.check_usage("run", "--zones", "never", "true")
         self.check_usage("run", "--json=x", "true")
         self.check_usage("run", "-x", "true")
 
@@ -207,7 +211,7 @@ class Report(unittest.TestCase):
                           for row in json.loads(output.read_text())}
 
     def test_json(self):
-        done, rows = self.rows(TINY_VMM, "two-vms")
+        done, rows = self.rows("--policy", "first-run", TINY_VMM, "two-vms")
         self.assertEqual(done.returncode, 0)
         self.assertEqual(done.stderr, "")
         for row in rows.values():
@@ -226,6 +230,23 @@ class Report(unittest.TestCase):
         self.assertEqual(rows["doorbells assigned"]["value"], 0)
         self.assertEqual(rows["KVM_IOEVENTFD (assign)"]["calls"], 2)
 
+    def test_lazy(self):
+        """Rung too rarely to be worth it, then often."""
+        _, rows = self.rows(TINY_VMM, "two-vms")
+        self.assertEqual(rows["doorbells assigned"]["peers"]["installed"], 0)
+        self.assertEqual(rows["rings in user space"]["value"], 3 + 4)
+        _, rows = self.rows("--rings", "16", "--quiet-ms", "1", TINY_VMM,
+                            "threads")
+        self.assertEqual(rows["doorbells assigned"]["value"], 201)
+        self.assertEqual(rows["doorbells assigned"]["peers"]["installed"], 1)
+
+    def test_settings_from_the_environment(self):
+        env = dict(os.environ, BELFRY_RINGS="many")
+        done = belfry("run", TINY_VMM, "two-vms", env=env)
+        self.assertEqual(done.stdout, "exit 5\nexit 5\nfirst: 3\nsecond: 4\n")
+        self.assertIn("belfry: BELFRY_RINGS=many is unknown: changing nothing",
+                      done.stderr)
+
     def test_killed(self):
         done, rows = self.rows(TINY_VMM, "killed")
         self.assertEqual(done.returncode, 128 + 9)
@@ -241,7 +262,7 @@ class Report(unittest.TestCase):
         self.assertEqual(done.stdout, "exit 5\nexit 5\nfirst: 3\nsecond: 4\n")
         self.assertIn("KVM_SET_USER_MEMORY_REGION", done.stderr)
         self.assertIn("doorbells: 2 assigned", done.stderr)
-        self.assertIn("policy first-run", done.stderr)
+        self.assertIn("policy lazy", done.stderr)
 
     def test_without_belfry_run(self):
         env = dict(os.environ, LD_PRELOAD=LIBRARY)

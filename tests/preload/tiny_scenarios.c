@@ -365,8 +365,7 @@ void scenario_death(void)
 	}
 }
 
-/* 1000 other devices on the bus: the kernel takes no doorbell any more. */
-static void fill_bus(int vm_fd)
+void tiny_fill_bus(int vm_fd)
 {
 	struct kvm_coalesced_mmio_zone zone = {.size = 1};
 
@@ -383,7 +382,7 @@ void scenario_refused(void)
 	int bell, err;
 
 	tiny_create(&vm, 1);
-	fill_bus(vm.fd);
+	tiny_fill_bus(vm.fd);
 	bell = tiny_eventfd();
 	err = tiny_ioeventfd(vm.fd, bell, GUEST_MMIO, 4, 0, 0);
 	printf("assign: %s\n", strerrorname_np(err));
@@ -392,47 +391,6 @@ void scenario_refused(void)
 		tiny_run(&vm, 0);
 		print_count("rung", bell);
 	}
-	tiny_destroy(&vm);
-}
-
-static struct kvm_run *kicked;
-
-static void on_kick(int sig)
-{
-	__atomic_store_n(&kicked->immediate_exit, 1, __ATOMIC_RELAXED);
-}
-
-static void *kick(void *arg)
-{
-	usleep(20000);
-	pthread_kill(*(pthread_t *)arg, SIGUSR1);
-	return NULL;
-}
-
-/* A vCPU that rings without end in user space can be stopped, and go on. */
-void scenario_kick(void)
-{
-	struct sigaction action = {.sa_handler = on_kick};
-	pthread_t self = pthread_self(), kicker;
-	struct tiny_vm vm;
-	int bell, ret;
-
-	tiny_create(&vm, 1);
-	fill_bus(vm.fd);
-	bell = tiny_eventfd();
-	printf("assign: %s\n", strerrorname_np(tiny_ioeventfd(
-				       vm.fd, bell, GUEST_MMIO, 4, 0, 0)));
-	kicked = vm.vcpu[0].run;
-	sigaction(SIGUSR1, &action, NULL);
-	tiny_start(&vm, 0, &guest_forever, 0);
-	for (int i = 0; i < 5; i++) {
-		kicked->immediate_exit = 0;
-		pthread_create(&kicker, NULL, kick, &self);
-		ret = ioctl(vm.vcpu[0].fd, KVM_RUN, 0);
-		printf("kicked: %d %s\n", ret, strerrorname_np(errno));
-		pthread_join(kicker, NULL);
-	}
-	printf("rung: %d\n", tiny_count(bell) > 0);
 	tiny_destroy(&vm);
 }
 
@@ -488,7 +446,7 @@ void scenario_aside(void)
 	tiny_start(&vm, 0, &guest_count, 4);
 	tiny_run(&vm, 0);
 	print_count("rung", bell);
-	fill_bus(vm.fd);
+	tiny_fill_bus(vm.fd);
 	printf("refused: %s\n", strerrorname_np(tiny_ioeventfd(
 					vm.fd, bell, GUEST_MMIO + 8, 4, 0, 0)));
 	tiny_destroy(&vm);

@@ -52,6 +52,9 @@ int tiny_ioeventfd(int vm_fd, int fd, uint64_t addr, uint32_t len,
 
 int tiny_eventfd(void);
 
+/* 1000 other devices on the bus: the kernel takes no doorbell any more. */
+void tiny_fill_bus(int vm_fd);
+
 /* The count of an eventfd, which is 0 afterwards. */
 uint64_t tiny_count(int fd);
 
@@ -60,10 +63,15 @@ void tiny_check(int ok, const char *what);
 /* Scenarios. */
 void scenario_errno(void);
 void scenario_zone_errno(void);
+void scenario_zone_order(void);
+void scenario_zone_ring(void);
 void scenario_exits(void);
 void scenario_closed_eventfd(void);
 void scenario_numbers(void);
 void scenario_strangers(void);
+void scenario_received(void);
+void scenario_pidfd(void);
+void scenario_raw(void);
 void scenario_onto_all(void);
 void scenario_threads(void);
 void scenario_two_vms(void);
@@ -72,6 +80,11 @@ void scenario_vfork(void);
 void scenario_death(void);
 void scenario_refused(void);
 void scenario_kick(void);
+void scenario_kick_flag(void);
+void scenario_kick_regs(void);
+void scenario_closed_while_ringing(void);
+void scenario_seccomp(void);
+void scenario_seccomp_mild(void);
 void scenario_plain_ioctl(void);
 void scenario_aside(void);
 void scenario_killed(void);

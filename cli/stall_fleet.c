@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Many small VMs: each is made, gets its doorbells, its memory and a vCPU, and
+ * is closed.
+ */
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "stall.h"
+
+#define VMS	  128
+#define DOORBELLS 64
+#define AT_ONCE	  8
+
+struct fleet {
+	const struct stall_way *way;
+	unsigned int started; /* atomic */
+	int ret;	      /* atomic: the first failure */
+};
+
+static int live(const struct stall_way *way, int efd)
+{
+	struct stall_vm vm = {
+		.way = way,
+		.fd = -1,
+		.vcpu_fd = -1,
+		.eventfd = efd,
+	};
+	int ret = way->create(&vm);
+
+	if (ret)
+		return ret;
+	ret = stall_assign(&vm, 0, DOORBELLS);
+	if (!ret)
+		ret = way->memory(&vm, 0);
+	if (!ret)
+		ret = way->vcpu(&vm);
+	way->close(&vm);
+	return ret;
+}
+
+static void *start_vms(void *arg)
+{
+	struct fleet *fleet = arg;
+	int efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), ret;
+
+	while (__atomic_fetch_add(&fleet->started, 1, __ATOMIC_RELAXED) < VMS) {
+		ret = live(fleet->way, efd);
+		if (ret)
+			__atomic_store_n(&fleet->ret, ret, __ATOMIC_RELAXED);
+	}
+	close(efd);
+	return NULL;
+}
+
+/* VMs a second go to samples. */
+static int run_fleet(const struct stall_way *way, unsigned int threads,
+		     struct samples *samples)
+{
+	struct fleet fleet = {.way = way};
+	pthread_t thread[AT_ONCE];
+	uint64_t begin = clock_ns();
+	unsigned int i, n = 0;
+
+	for (i = 1; i < threads; i++)
+		n += !pthread_create(&thread[n], NULL, start_vms, &fleet);
+	start_vms(&fleet);
+	while (n)
+		pthread_join(thread[--n], NULL);
+	samples_add(samples, VMS * 1e9 / (double)(clock_ns() - begin));
+	return fleet.ret;
+}
+
+static int measure(const struct stall_row *row, struct stall_samples *out)
+{
+	const unsigned int *threads = row->arg;
+	int ret = run_fleet(&stall_plain, *threads, &out->plain);
+
+	return ret ? ret : run_fleet(&stall_belfry, *threads, &out->belfry);
+}
+
+static bool is_eight_times(double plain, double belfry, double alone)
+{
+	return belfry >= 8 * plain;
+}
+
+static bool is_three_times(double plain, double belfry, double alone)
+{
+	return belfry >= 3 * plain;
+}
+
+static const unsigned int one = 1, at_once = AT_ONCE;
+
+const struct stall_row stall_fleets[] = {
+	{"128 VMs, 64 ioeventfds, one after another", "VMs/s", measure, &one,
+	 .more_is_better = true, .at_most = 3, .goal = ">= 8 x plain",
+	 .met = is_eight_times},
+	{"128 VMs, 64 ioeventfds, 8 at a time", "VMs/s", measure, &at_once,
+	 .more_is_better = true, .at_most = 3, .goal = ">= 3 x plain",
+	 .met = is_three_times},
+	{0},
+};

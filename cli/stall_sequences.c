@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Sequences of calls, each on a new VM.  What is measured is the caller's time
+ * for a part of them.
+ */
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "stall.h"
+
+#define DOORBELL_BASE 0xd0000000ULL
+#define STALL_US      1000.0
+#define MANY	      64
+
+/*
+ * What is measured is the part between prepare and the end; with_doorbells
+ * false leaves out the doorbells: that is what the other calls cost alone.
+ */
+struct sequence {
+	int (*prepare)(struct stall_vm *vm, bool with_doorbells);
+	int (*measured)(struct stall_vm *vm, bool with_doorbells);
+	unsigned int calls;  /* among which the time is divided */
+	bool doorbells_only; /* there is nothing left alone */
+};
+
+int stall_assign(struct stall_vm *vm, unsigned int first, unsigned int count)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = first; i < first + count && !ret; i++)
+		ret = vm->way->doorbell(vm, DOORBELL_BASE + 8 * i, false);
+	return ret;
+}
+
+static int deassign(struct stall_vm *vm, unsigned int first, unsigned int count)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = first; i < first + count && !ret; i++)
+		ret = vm->way->doorbell(vm, DOORBELL_BASE + 8 * i, true);
+	return ret;
+}
+
+static int nothing(struct stall_vm *vm, bool with_doorbells)
+{
+	return 0;
+}
+
+static int assign_one(struct stall_vm *vm, bool with_doorbells)
+{
+	return with_doorbells ? stall_assign(vm, 0, 1) : 0;
+}
+
+static int one_then_memory(struct stall_vm *vm, bool with_doorbells)
+{
+	int ret = assign_one(vm, with_doorbells);
+
+	return ret ? ret : vm->way->memory(vm, 0);
+}
+
+static int sixteen_then_memory(struct stall_vm *vm, bool with_doorbells)
+{
+	int ret = with_doorbells ? stall_assign(vm, 0, 16) : 0;
+
+	return ret ? ret : vm->way->memory(vm, 0);
+}
+
+static int interleaved(struct stall_vm *vm, bool with_doorbells)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < 16 && !ret; i++) {
+		if (with_doorbells)
+			ret = stall_assign(vm, 4 * i, 4);
+		if (!ret)
+			ret = vm->way->memory(vm, i);
+	}
+	return ret;
+}
+
+/* Four devices of one doorbell each, as a guest that boots again and again. */
+static int reset_and_again(struct stall_vm *vm, bool with_doorbells)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < 8 && !ret; i++) {
+		if (with_doorbells)
+			ret = stall_assign(vm, 0, 4);
+		if (!ret)
+			ret = vm->way->memory(vm, 2 * i);
+		if (!ret && with_doorbells)
+			ret = deassign(vm, 0, 4);
+		if (!ret)
+			ret = vm->way->memory(vm, 2 * i + 1);
+	}
+	return ret;
+}
+
+static int assign_many(struct stall_vm *vm, bool with_doorbells)
+{
+	return with_doorbells ? stall_assign(vm, 0, MANY) : 0;
+}
+
+static int deassign_many(struct stall_vm *vm, bool with_doorbells)
+{
+	return deassign(vm, 0, MANY);
+}
+
+static int deassign_one(struct stall_vm *vm, bool with_doorbells)
+{
+	return deassign(vm, 0, 1);
+}
+
+static int close_vm(struct stall_vm *vm, bool with_doorbells)
+{
+	vm->way->close(vm);
+	vm->way = NULL;
+	return 0;
+}
+
+static int first_vcpu(struct stall_vm *vm, bool with_doorbells)
+{
+	return vm->way->vcpu(vm);
+}
+
+/* One sequence on a new VM; its time in microseconds goes to samples. */
+static int measure_way(const struct sequence *sequence,
+		       const struct stall_way *way, bool with_doorbells,
+		       int eventfd, struct samples *samples)
+{
+	struct stall_vm vm = {
+		.way = way,
+		.fd = -1,
+		.vcpu_fd = -1,
+		.eventfd = eventfd,
+	};
+	unsigned int calls = sequence->calls ? sequence->calls : 1;
+	uint64_t begin;
+	int ret = way->create(&vm);
+
+	if (ret)
+		return ret;
+	ret = sequence->prepare(&vm, with_doorbells);
+	begin = clock_ns();
+	if (!ret)
+		ret = sequence->measured(&vm, with_doorbells);
+	samples_add(samples, (double)(clock_ns() - begin) / 1e3 / calls);
+	if (vm.way)
+		way->close(&vm);
+	return ret;
+}
+
+static int measure(const struct stall_row *row, struct stall_samples *out)
+{
+	const struct sequence *sequence = row->arg;
+	int efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int ret;
+
+	ret = measure_way(sequence, &stall_plain, true, efd, &out->plain);
+	if (!ret)
+		ret = measure_way(sequence, &stall_belfry, true, efd,
+				  &out->belfry);
+	if (!ret && !sequence->doorbells_only)
+		ret = measure_way(sequence, &stall_plain, false, efd,
+				  &out->alone);
+	close(efd);
+	return ret;
+}
+
+/* Plain does not stall on every kernel. */
+static bool is_nearly_alone(double plain, double belfry, double alone)
+{
+	return belfry <= 2 * alone &&
+	       (plain - alone < STALL_US || plain >= 20 * belfry);
+}
+
+static bool is_half_more(double plain, double belfry, double alone)
+{
+	return belfry <= 1.5 * alone;
+}
+
+static bool is_a_fifth_more(double plain, double belfry, double alone)
+{
+	return belfry <= 1.2 * alone;
+}
+
+static bool is_five_times_faster(double plain, double belfry, double alone)
+{
+	return plain >= 5 * belfry;
+}
+
+static bool is_two_us(double plain, double belfry, double alone)
+{
+	return belfry <= 2;
+}
+
+static const struct sequence one = {nothing, one_then_memory, 1, false};
+static const struct sequence sixteen = {nothing, sixteen_then_memory, 1, false};
+static const struct sequence in_turn = {nothing, interleaved, 1, false};
+static const struct sequence reset = {nothing, reset_and_again, 1, false};
+static const struct sequence removal = {assign_one, deassign_one, 1, true};
+static const struct sequence close_one = {assign_one, close_vm, 1, false};
+static const struct sequence close_many = {assign_many, close_vm, 1, false};
+static const struct sequence vcpu = {assign_one, first_vcpu, 1, false};
+static const struct sequence assigns = {nothing, assign_many, MANY, true};
+static const struct sequence removals = {assign_many, deassign_many, MANY,
+					 true};
+
+const struct stall_row stall_sequences[] = {
+	{"1 ioeventfd, memslot", "us", measure, &one,
+	 .goal = "<= 2 x alone, <= plain / 20 where the kernel stalls",
+	 .met = is_nearly_alone},
+	{"16 ioeventfds, memslot", "us", measure, &sixteen, .goal = NULL},
+	{"16 x (4 ioeventfds, memslot)", "us", measure, &in_turn,
+	 .goal = "<= 1.5 x alone", .met = is_half_more},
+	{"4 devices reset 8 times", "us", measure, &reset,
+	 .goal = "<= plain / 5", .met = is_five_times_faster},
+	{"deassign after assign", "us", measure, &removal, .goal = NULL},
+	{"close after assign", "us", measure, &close_one, .goal = NULL},
+	{"close after 64 assigns", "us", measure, &close_many,
+	 .goal = "<= 1.2 x alone", .met = is_a_fifth_more},
+	{"first vCPU after assign", "us", measure, &vcpu, .goal = NULL},
+	{"assign, each of 64", "us", measure, &assigns, .goal = "<= 2 us",
+	 .met = is_two_us},
+	{"deassign, each of 64", "us", measure, &removals, .goal = "<= 2 us",
+	 .met = is_two_us},
+	{0},
+};

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The calls that forbid calls: prctl(), and syscall(), by which libraries
+ * reach seccomp(2).  What the front does in the program's threads must not
+ * become the death of one.
+ */
+#include <linux/seccomp.h>
+#include <stdarg.h>
+#include <sys/prctl.h>
+
+#include "preload/config.h"
+#include "preload/filter.h"
+#include "preload/sys.h"
+#include "preload/vm.h"
+
+static void step_aside(void)
+{
+	if (!config.plain && config_is_owner())
+		vm_step_aside_all("a seccomp filter forbids what it does");
+}
+
+/* No filter at all is how a library asks whether there could be one. */
+static void before_filter(const struct sock_fprog *filter)
+{
+	if (filter && filter->filter && !filter_allows_front(filter))
+		step_aside();
+}
+
+static void before_prctl(long option, long mode, long filter)
+{
+	if (option != PR_SET_SECCOMP)
+		return;
+	if (mode == SECCOMP_MODE_FILTER)
+		before_filter((const struct sock_fprog *)filter);
+	else
+		step_aside();
+}
+
+static void before_seccomp(long operation, long filter)
+{
+	if (operation == SECCOMP_SET_MODE_FILTER)
+		before_filter((const struct sock_fprog *)filter);
+	else if (operation == SECCOMP_SET_MODE_STRICT)
+		step_aside();
+}
+
+/* As libc's, which would be this one. */
+static long call(long nr, const long args[6])
+{
+	register long r10 __asm__("r10") = args[3];
+	register long r8 __asm__("r8") = args[4];
+	register long r9 __asm__("r9") = args[5];
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(args[0]), "S"(args[1]), "d"(args[2]),
+			   "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	if (ret >= 0 || ret < -4095)
+		return ret;
+	errno = (int)-ret;
+	return -1;
+}
+
+static void read_args(long out[6], va_list args)
+{
+	for (int i = 0; i < 6; i++)
+		out[i] = va_arg(args, long);
+}
+
+INTERPOSE long syscall(long nr, ...)
+{
+	va_list list;
+	long args[6];
+
+	va_start(list, nr);
+	read_args(args, list);
+	va_end(list);
+	if (nr == SYS_seccomp)
+		before_seccomp(args[0], args[2]);
+	else if (nr == SYS_prctl)
+		before_prctl(args[0], args[1], args[2]);
+	return call(nr, args);
+}
+
+INTERPOSE int prctl(int option, ...)
+{
+	va_list list;
+	long args[6];
+
+	va_start(list, option);
+	read_args(args, list);
+	va_end(list);
+	before_prctl(option, args[0], args[1]);
+	return (int)call(SYS_prctl, (const long[6]){option, args[0], args[1],
+						    args[2], args[3], 0});
+}

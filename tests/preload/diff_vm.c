@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "diff_vm.h"
+#include "engine/kvm.h"
+#include "guests/guests.h"
+
+#define MEMORY	    0x20000u
+#define PAGE_TABLES 0x0u
+#define PROGRAM	    0x8000u
+#define VALUES	    0x10000u /* of a string */
+#define MAX_STRING  16
+
+void diff_check(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	printf("%s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+int diff_ioctl(struct diff_vm *vm, int fd, unsigned long request,
+	       const void *arg)
+{
+	long ret = vm->plain ? syscall(SYS_ioctl, fd, request, arg) :
+			       ioctl(fd, request, arg);
+
+	return ret < 0 ? -errno : (int)ret;
+}
+
+int diff_slot(struct diff_vm *vm, unsigned int slot, uint64_t gpa,
+	      uint64_t size)
+{
+	const struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)vm->memory,
+	};
+
+	return diff_ioctl(vm, vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+static void add_vcpu(struct diff_vm *vm)
+{
+	int size = diff_ioctl(vm, vm->kvm, KVM_GET_VCPU_MMAP_SIZE, NULL);
+	int page = diff_ioctl(vm, vm->kvm, KVM_CHECK_EXTENSION,
+			      (void *)KVM_CAP_COALESCED_MMIO);
+
+	vm->vcpu = diff_ioctl(vm, vm->fd, KVM_CREATE_VCPU, NULL);
+	diff_check(vm->vcpu >= 0, "KVM_CREATE_VCPU");
+	vm->run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       vm->vcpu, 0);
+	diff_check(vm->run != MAP_FAILED, "mmap");
+	vm->ring = (void *)((char *)vm->run + page * sysconf(_SC_PAGESIZE));
+}
+
+void diff_create(struct diff_vm *vm, bool plain)
+{
+	memset(vm, 0, sizeof(*vm));
+	vm->plain = plain;
+	vm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	diff_check(vm->kvm >= 0, "/dev/kvm");
+	vm->fd = diff_ioctl(vm, vm->kvm, KVM_CREATE_VM, NULL);
+	diff_check(vm->fd >= 0, "KVM_CREATE_VM");
+	vm->memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	diff_check(vm->memory != MAP_FAILED, "mmap");
+	diff_check(!diff_slot(vm, 0, 0, MEMORY), "KVM_SET_USER_MEMORY_REGION");
+	add_vcpu(vm);
+	for (int i = 0; i < DIFF_EVENTFDS; i++) {
+		vm->efd[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		diff_check(vm->efd[i] >= 0, "eventfd");
+	}
+}
+
+void diff_destroy(struct diff_vm *vm)
+{
+	int size = diff_ioctl(vm, vm->kvm, KVM_GET_VCPU_MMAP_SIZE, NULL);
+
+	munmap(vm->run, (size_t)size);
+	close(vm->vcpu);
+	close(vm->fd);
+	close(vm->kvm);
+	munmap(vm->memory, MEMORY);
+	for (int i = 0; i < DIFF_EVENTFDS; i++)
+		close(vm->efd[i]);
+}
+
+static const struct guest *guest_of(const struct diff_write *write)
+{
+	if (write->string)
+		return &guest_ring_pio_string;
+	switch (write->len) {
+	case 1:
+		return write->pio ? &guest_ring_pio1 : &guest_ring_mmio1;
+	case 2:
+		return write->pio ? &guest_ring_pio2 : &guest_ring_mmio2;
+	case 4:
+		return write->pio ? &guest_ring_pio4 : &guest_ring_mmio4;
+	}
+	return &guest_ring_mmio8;
+}
+
+static void place_values(struct diff_vm *vm, const struct diff_write *write)
+{
+	for (uint32_t i = 0; i < MAX_STRING; i++) {
+		uint32_t value = (uint32_t)write->value + i;
+
+		memcpy(vm->memory + VALUES + 4 * i, &value, sizeof(value));
+	}
+}
+
+/* The page tables last: only the registers change from one to the next. */
+static void boot(struct diff_vm *vm, const struct diff_write *write)
+{
+	const struct guest *guest = guest_of(write);
+	const struct bf_vcpu_boot64 boot = {
+		.rip = PROGRAM,
+		.args = {write->addr, write->times,
+			 write->string ? VALUES : write->value, write->times},
+		.page_tables = PAGE_TABLES,
+		.page_tables_hva = vm->memory + PAGE_TABLES,
+	};
+	const struct kvm_regs regs = {
+		.rip = boot.rip,
+		.rdi = boot.args[0],
+		.rsi = boot.args[1],
+		.rdx = boot.args[2],
+		.rcx = boot.args[3],
+		.rflags = 2,
+	};
+	struct bf_vcpu vcpu = {.fd = vm->vcpu};
+
+	memcpy(vm->memory + PROGRAM, guest->start, guest->size);
+	place_values(vm, write);
+	if (!vm->booted)
+		diff_check(!bf_kvm_boot64(&vcpu, &boot), "KVM_SET_SREGS");
+	vm->booted = true;
+	diff_check(!diff_ioctl(vm, vm->vcpu, KVM_SET_REGS, &regs),
+		   "KVM_SET_REGS");
+}
+
+static void add_event(struct diff_vm *vm, uint64_t addr, uint32_t len, bool pio,
+		      const void *data)
+{
+	struct diff_event *event = &vm->events[vm->nr_events++];
+
+	diff_check(vm->nr_events < DIFF_EVENTS, "too many events");
+	*event = (struct diff_event){.addr = addr, .len = len, .pio = pio};
+	memcpy(&event->value, data, len);
+}
+
+/* As the interface asks, before each exit of any kind. */
+static void empty_ring(struct diff_vm *vm)
+{
+	struct kvm_coalesced_mmio_ring *ring = vm->ring;
+	const uint32_t slots =
+		((uint32_t)sysconf(_SC_PAGESIZE) - (uint32_t)sizeof(*ring)) /
+		(uint32_t)sizeof(ring->coalesced_mmio[0]);
+
+	while (ring->first != ring->last) {
+		const struct kvm_coalesced_mmio *entry =
+			&ring->coalesced_mmio[ring->first];
+
+		add_event(vm, entry->phys_addr, entry->len, entry->pio,
+			  entry->data);
+		ring->first = (ring->first + 1) % slots;
+	}
+}
+
+static void take_exit(struct diff_vm *vm)
+{
+	struct kvm_run *run = vm->run;
+	char *data = (char *)run + run->io.data_offset;
+
+	if (run->exit_reason == KVM_EXIT_MMIO) {
+		add_event(vm, run->mmio.phys_addr, run->mmio.len, false,
+			  run->mmio.data);
+		return;
+	}
+	diff_check(run->exit_reason == KVM_EXIT_IO, "another exit");
+	for (uint32_t i = 0; i < run->io.count; i++)
+		add_event(vm, run->io.port, run->io.size, true,
+			  data + i * run->io.size);
+}
+
+void diff_write(struct diff_vm *vm, const struct diff_write *write)
+{
+	vm->nr_events = 0;
+	boot(vm, write);
+	for (;;) {
+		diff_check(!diff_ioctl(vm, vm->vcpu, KVM_RUN, NULL), "KVM_RUN");
+		empty_ring(vm);
+		if (vm->run->exit_reason == KVM_EXIT_HLT)
+			break;
+		take_exit(vm);
+	}
+	for (int i = 0; i < DIFF_EVENTFDS; i++) {
+		vm->rung[i] = 0;
+		if (read(vm->efd[i], &vm->rung[i], sizeof(vm->rung[i])) < 0)
+			diff_check(errno == EAGAIN, "read");
+	}
+}
