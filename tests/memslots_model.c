@@ -9,7 +9,10 @@
 
 /* Where slots are put: both ends, and the middle. */
 static const uint64_t bases[] = {
-	0, 1ULL << 32, (1ULL << 40) - 64 * PAGE, -(512 * PAGE),
+	0,
+	1ULL << 32,
+	(1ULL << 40) - 64 * PAGE,
+	-(512 * PAGE),
 };
 
 uint64_t model_random(uint64_t *state)
@@ -165,8 +168,8 @@ static void spoil(struct kvm_userspace_memory_region *change, uint64_t *random)
 		change->userspace_addr = HVA_END - pick(random, 4) * PAGE;
 		break;
 	default:
-		change->memory_size = ((1ULL << 31) + pick(random, 3) - 1) *
-				      PAGE;
+		change->memory_size =
+			((1ULL << 31) + pick(random, 3) - 1) * PAGE;
 		break;
 	}
 }
@@ -181,8 +184,8 @@ struct kvm_userspace_memory_region model_change(uint64_t *random,
 	uint32_t id = (uint32_t)pick(random, MODEL_SLOTS);
 	struct kvm_userspace_memory_region change = {
 		.slot = id | (uint32_t)pick(random, spaces) << 16,
-		.guest_phys_addr = bases[pick(random, 4)] +
-				   pick(random, 512) * PAGE,
+		.guest_phys_addr =
+			bases[pick(random, 4)] + pick(random, 512) * PAGE,
 		.memory_size = (1 + id % 24) * PAGE,
 		.userspace_addr = (1ULL << 40) + ((uint64_t)id << 30),
 		.flags = id % 5 ? 0 : KVM_MEM_READONLY,

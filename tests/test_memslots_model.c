@@ -15,9 +15,9 @@
 #include "memslots_model.h"
 #include "util.h"
 
-#define ROUNDS	   1500000
+#define ROUNDS	    1500000
 #define TRANSACTION 6
-#define MANY	   6000
+#define MANY	    6000
 
 static struct bf_memslots *map;
 static struct model model;
@@ -51,17 +51,16 @@ static void compare_byte(const struct bf_memslots_snapshot *snapshot,
 {
 	const struct kvm_userspace_memory_region *slot =
 		model_find(&model, space, gpa);
-	uint64_t hva = slot ? slot->userspace_addr +
-				      (gpa - slot->guest_phys_addr) :
-			      0;
+	uint64_t hva =
+		slot ? slot->userspace_addr + (gpa - slot->guest_phys_addr) : 0;
 	uint64_t writable = slot && slot->flags & KVM_MEM_READONLY ? 0 : hva;
 
-	assert_int_equal(
-		(uintptr_t)bf_memslots_hva(snapshot, space, gpa, 1, false),
-		hva);
-	assert_int_equal(
-		(uintptr_t)bf_memslots_hva(snapshot, space, gpa, 0, true),
-		writable);
+	assert_int_equal((uintptr_t)bf_memslots_hva(snapshot, space, gpa, 1,
+						    false),
+			 hva);
+	assert_int_equal((uintptr_t)bf_memslots_hva(snapshot, space, gpa, 0,
+						    true),
+			 writable);
 }
 
 static void compare_span(const struct bf_memslots_snapshot *snapshot,
@@ -69,14 +68,12 @@ static void compare_span(const struct bf_memslots_snapshot *snapshot,
 {
 	const struct kvm_userspace_memory_region *slot =
 		model_find(&model, space, gpa);
-	uint64_t rest = slot ? slot->memory_size -
-				       (gpa - slot->guest_phys_addr) :
-			       0;
+	uint64_t rest =
+		slot ? slot->memory_size - (gpa - slot->guest_phys_addr) : 0;
 	uint64_t span;
 
-	assert_int_equal(
-		!!bf_memslots_hva(snapshot, space, gpa, len, false),
-		slot && len <= rest);
+	assert_int_equal(!!bf_memslots_hva(snapshot, space, gpa, len, false),
+			 slot && len <= rest);
 	bf_memslots_span(snapshot, space, gpa, false, &span);
 	assert_int_equal(span, rest);
 }
@@ -91,15 +88,14 @@ static void compare_list(const struct bf_memslots_snapshot *snapshot,
 
 	count = bf_memslots_iov(snapshot, space, gpa, len, write, iov,
 				MODEL_SLOTS, &covered);
-	assert_int_equal(covered,
-			 model_reach(&model, space, gpa, len, write));
+	assert_int_equal(covered, model_reach(&model, space, gpa, len, write));
 	for (i = 0; i < count; i++) {
 		assert_ptr_equal(iov[i].iov_base,
 				 bf_memslots_hva(snapshot, space, gpa + sum, 1,
 						 write));
-		assert_true(!i || (char *)iov[i - 1].iov_base +
-						  iov[i - 1].iov_len !=
-					  iov[i].iov_base);
+		assert_true(!i ||
+			    (char *)iov[i - 1].iov_base + iov[i - 1].iov_len !=
+				    iov[i].iov_base);
 		sum += iov[i].iov_len;
 	}
 	assert_int_equal(sum, covered);
@@ -202,16 +198,14 @@ static size_t check_node(const struct bf_node *node, uint64_t low,
 	size_t i, slots = 0;
 
 	assert_true(node->count && node->count <= max);
-	assert_true(node->span >= node->count &&
-		    node->span < 2 * node->count);
+	assert_true(node->span >= node->count && node->span < 2 * node->count);
 	assert_true(node->keys[0] == low || !low);
 	for (i = 0; i < node->count; i++) {
 		uint64_t end = i + 1 < node->count ? node->keys[i + 1] : high;
 
 		assert_true(node->keys[i] < end);
 		if (node->level) {
-			const struct bf_node *child =
-				bf_node_children(node)[i];
+			const struct bf_node *child = bf_node_children(node)[i];
 
 			assert_int_equal(child->level, node->level - 1);
 			slots += check_node(child, node->keys[i], end);

@@ -18,18 +18,8 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "memslots/forward.h"
-
-long bf_forward_ioctl(int fd, unsigned long request, void *arg)
-{
-	long ret = syscall(SYS_ioctl, fd, request, arg);
-
-	return ret < 0 ? -errno : ret;
-}
 
 static int ask(int fd, unsigned long capability, uint32_t *number,
 	       uint32_t absent)
