@@ -13,6 +13,7 @@ static const struct layer {
 	const char *summary;
 	cli_command_fn run;
 } layers[] = {
+	{"memslots", "from guest address to memory", bench_memslots},
 	{"srcu", "readers, grace periods and callbacks beside other RCUs",
 	 bench_srcu},
 };
