@@ -198,7 +198,6 @@ static size_t check_node(const struct bf_node *node, uint64_t low,
 	size_t i, slots = 0;
 
 	assert_true(node->count && node->count <= max);
-	assert_true(node->span >= node->count && node->span < 2 * node->count);
 	assert_true(node->keys[0] == low || !low);
 	for (i = 0; i < node->count; i++) {
 		uint64_t end = i + 1 < node->count ? node->keys[i + 1] : high;

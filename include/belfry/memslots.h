@@ -32,8 +32,8 @@
  * or that there is none; ranges are never taken to wrap.
  *
  * Stability: 0.x; functions may still change, each change is in CHANGELOG.md.
- * The members of structures that are said to be no interface are here because
- * taking and dropping are inline.
+ * Names that begin with __bf, and the members of structures that are said to be
+ * no interface, are here because taking and dropping are inline.
  * Thread safety: every function may be called from any thread at any time,
  * unless it says otherwise; a map may not be used during its destruction.
  * Contexts: nothing here is async-signal-safe.  A handler of the fault that a
@@ -56,7 +56,8 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-struct bf_memslots_view; /* what a snapshot shows; opaque */
+/* What a snapshot shows; begins with its generation. */
+struct bf_memslots_view;
 
 /** A map.  Its members are no interface. */
 struct bf_memslots {
@@ -277,6 +278,29 @@ static inline void bf_memslots_drop(struct bf_memslots_snapshot *snapshot)
  */
 uint64_t bf_memslots_generation(const struct bf_memslots_snapshot *snapshot);
 
+/*
+ * The slot that a thread found last.  It is good for one address space of one
+ * view: the token is the view's generation plus the number of the space.
+ * Generations are never used twice in a process and step by
+ * BF_MEMSLOTS_SPACES, so nothing else ever has the same token; and a view does
+ * not change.  So the comparison needs no ordering: equal tokens mean that the
+ * rest was read from the very view that the caller's snapshot keeps, whatever
+ * was published meanwhile, by whichever map.
+ */
+struct __bf_last_slot {
+	uint64_t token; /* 0: nothing yet */
+	uint64_t gpa;
+	uint64_t hva;
+	uint64_t size[2]; /* for a read; for a write: 0 where there is none */
+};
+
+/* The calling thread's: one call serves a whole loop, as with errno. */
+struct __bf_last_slot *__bf_memslots_last(void) __attribute__((const));
+
+/* Searches, and makes what it finds the thread's last slot. */
+void *__bf_memslots_search(const struct bf_memslots_view *view, uint32_t space,
+			   uint64_t gpa, uint64_t len, bool write);
+
 /**
  * bf_memslots_hva - where a byte, or a span within one slot, is
  * @snapshot: the snapshot
@@ -290,8 +314,21 @@ uint64_t bf_memslots_generation(const struct bf_memslots_snapshot *snapshot);
  * The slot that a thread found last it finds again without a search.
  * Never blocks.
  */
-void *bf_memslots_hva(const struct bf_memslots_snapshot *snapshot,
-		      uint32_t space, uint64_t gpa, uint64_t len, bool write);
+static inline void *bf_memslots_hva(const struct bf_memslots_snapshot *snapshot,
+				    uint32_t space, uint64_t gpa, uint64_t len,
+				    bool write)
+{
+	const struct __bf_last_slot *last = __bf_memslots_last();
+	const uint64_t *generation = (const uint64_t *)snapshot->view;
+	const uint64_t offset = gpa - last->gpa;
+	const uint64_t size = last->size[write];
+
+	/* A greater space would have the token of a later view. */
+	if (space < BF_MEMSLOTS_SPACES && last->token == *generation + space &&
+	    offset < size && len <= size - offset)
+		return (void *)(uintptr_t)(last->hva + offset);
+	return __bf_memslots_search(snapshot->view, space, gpa, len, write);
+}
 
 /**
  * bf_memslots_span - where a byte is, and how far its slot goes on

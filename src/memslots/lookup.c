@@ -4,96 +4,65 @@
 
 #include "memslots/memslots.h"
 
-/*
- * The slot that this thread found last.  It is good for one address space of
- * one view: the token is the view's generation plus the space's number.
- * Generations are never used twice in a process, and step by
- * BF_MEMSLOTS_SPACES, so nothing else ever has the same token; and a view does
- * not change.  So the comparison needs no ordering: equal tokens mean that the
- * rest was read from the very view that the caller's snapshot keeps, whatever
- * was published meanwhile, by whichever map.
- */
-struct last_slot {
-	uint64_t token; /* 0: nothing yet */
-	uint64_t gpa;
-	uint64_t size;
-	uint64_t hva;
-	uint32_t flags;
-};
-
-static __thread struct last_slot last_slot
+static __thread struct __bf_last_slot last_slot
 	__attribute__((tls_model("initial-exec")));
 
+_Static_assert(!offsetof(struct bf_memslots_view, generation),
+	       "bf_memslots_hva() expects it there");
+
+struct __bf_last_slot *__bf_memslots_last(void)
+{
+	return &last_slot;
+}
+
+/* Makes the slot that holds gpa this thread's last; false: there is none. */
 static bool find_slot(const struct bf_memslots_view *view, uint32_t space,
 		      uint64_t gpa)
 {
 	const struct bf_mapping *mapping;
-	struct last_slot *last = &last_slot;
-	uint64_t first;
+	uint64_t first, size;
 
 	mapping = bf_tree_find(bf_view_root(view, space), gpa >> BF_PAGE_SHIFT,
 			       &first);
 	if (!mapping)
 		return false;
-	last->token = view->generation + space;
-	last->gpa = first << BF_PAGE_SHIFT;
-	last->size = mapping->pages << BF_PAGE_SHIFT;
-	last->hva = mapping->hva;
-	last->flags = mapping->flags;
+	size = mapping->pages << BF_PAGE_SHIFT;
+	last_slot = (struct __bf_last_slot){
+		.token = view->generation + space,
+		.gpa = first << BF_PAGE_SHIFT,
+		.hva = mapping->hva,
+		.size = {size, mapping->flags & KVM_MEM_READONLY ? 0 : size},
+	};
 	return true;
 }
 
-/* The slot that holds gpa: NULL where there is none, or it may not be used. */
-static inline const struct last_slot *
-look_up(const struct bf_memslots_view *view, uint32_t space, uint64_t gpa,
-	bool write)
+void *__bf_memslots_search(const struct bf_memslots_view *view, uint32_t space,
+			   uint64_t gpa, uint64_t len, bool write)
 {
-	const struct last_slot *last = &last_slot;
+	uint64_t offset, size;
 
-	/* Without the check a space of 16 would be the next view's space 0. */
-	if (unlikely(space >= view->spaces))
+	if (!find_slot(view, space, gpa))
 		return NULL;
-	if (last->token != view->generation + space ||
-	    gpa - last->gpa >= last->size) {
-		if (!find_slot(view, space, gpa))
-			return NULL;
-	}
-	return write && last->flags & KVM_MEM_READONLY ? NULL : last;
-}
-
-uint64_t bf_memslots_generation(const struct bf_memslots_snapshot *snapshot)
-{
-	return snapshot->view->generation;
-}
-
-void *bf_memslots_hva(const struct bf_memslots_snapshot *snapshot,
-		      uint32_t space, uint64_t gpa, uint64_t len, bool write)
-{
-	const struct last_slot *last =
-		look_up(snapshot->view, space, gpa, write);
-	uint64_t offset;
-
-	if (!last)
+	offset = gpa - last_slot.gpa;
+	size = last_slot.size[write];
+	if (offset >= size || len > size - offset)
 		return NULL;
-	offset = gpa - last->gpa;
-	if (len > last->size - offset)
-		return NULL;
-	return (void *)(uintptr_t)(last->hva + offset);
+	return (void *)(uintptr_t)(last_slot.hva + offset);
 }
 
 void *bf_memslots_span(const struct bf_memslots_snapshot *snapshot,
 		       uint32_t space, uint64_t gpa, bool write, uint64_t *len)
 {
-	const struct last_slot *last =
-		look_up(snapshot->view, space, gpa, write);
-	uint64_t offset;
+	char *hva = bf_memslots_hva(snapshot, space, gpa, 1, write);
 
-	*len = 0;
-	if (!last)
-		return NULL;
-	offset = gpa - last->gpa;
-	*len = last->size - offset;
-	return (void *)(uintptr_t)(last->hva + offset);
+	/* What was found is this thread's last slot now. */
+	*len = hva ? last_slot.size[0] - (gpa - last_slot.gpa) : 0;
+	return hva;
+}
+
+uint64_t bf_memslots_generation(const struct bf_memslots_snapshot *snapshot)
+{
+	return snapshot->view->generation;
 }
 
 /* At most len bytes from gpa on that are in one piece. */

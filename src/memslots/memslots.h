@@ -10,7 +10,8 @@
 
 /* What readers see, replaced whole. */
 struct bf_memslots_view {
-	uint64_t generation; /* a multiple of BF_MEMSLOTS_SPACES, not 0 */
+	/* At the begin, for inline readers; a multiple of BF_MEMSLOTS_SPACES. */
+	uint64_t generation;
 	uint32_t spaces;
 	/* When it has been replaced: */
 	struct srcu_head head;

@@ -19,14 +19,14 @@ static const struct bf_mapping *first_after(const struct bf_node *node,
 					    uint64_t page, uint64_t *first)
 {
 	const struct bf_node *right = NULL;
-	unsigned int pos;
+	size_t pos;
 
 	for (; node->level; node = bf_node_children(node)[pos]) {
-		pos = bf_node_search(node, page);
+		pos = bf_inner_search(node, page);
 		if (pos + 1 < node->count)
 			right = bf_node_children(node)[pos + 1];
 	}
-	pos = bf_node_search(node, page);
+	pos = bf_leaf_search(node, page);
 	if (node->keys[pos] <= page)
 		pos++;
 	if (pos == node->count)

@@ -17,7 +17,7 @@
 
 #define BF_PAGE_SHIFT 12
 
-/* Entries of a node: 256 and 512 bytes of keys. */
+/* Entries of a node: 256 and 512 bytes of keys.  The searches know them. */
 #define BF_LEAF_MAX  32
 #define BF_INNER_MAX 64
 
@@ -38,7 +38,6 @@ struct bf_node {
 	struct bf_node *next; /* for the edit that makes or drops it */
 	uint64_t stamp;	      /* of the edit that made it */
 	uint16_t count;	      /* of entries */
-	uint16_t span;	      /* the power of two at or above count */
 	uint8_t level;	      /* 0: a leaf */
 	bool dead;	      /* made and dropped by the same edit */
 	/* UINT64_MAX from count on. */
@@ -58,18 +57,38 @@ static inline struct bf_node **bf_node_children(const struct bf_node *inner)
 }
 
 /*
- * The last entry whose key is at or below key, or 0 where there is none: no
- * branch depends on the keys, since every one would be mispredicted.
+ * The last entry whose key is at or below key, or 0 where there is none.  No
+ * branch depends on the keys, nor on how many there are: those would be
+ * mispredicted, which costs more than to search a full node each time.
  */
-static inline unsigned int bf_node_search(const struct bf_node *node,
-					  uint64_t key)
-{
-	unsigned int pos = 0, half;
+#define BF_NODE_STEP(half) pos += node->keys[pos + (half)] <= key ? (half) : 0
 
-	for (half = node->span / 2; half; half /= 2)
-		pos += node->keys[pos + half] <= key ? half : 0;
+static inline size_t bf_leaf_search(const struct bf_node *node, uint64_t key)
+{
+	size_t pos = 0;
+
+	BF_NODE_STEP(16);
+	BF_NODE_STEP(8);
+	BF_NODE_STEP(4);
+	BF_NODE_STEP(2);
+	BF_NODE_STEP(1);
 	return pos;
 }
+
+static inline size_t bf_inner_search(const struct bf_node *node, uint64_t key)
+{
+	size_t pos = 0;
+
+	BF_NODE_STEP(32);
+	BF_NODE_STEP(16);
+	BF_NODE_STEP(8);
+	BF_NODE_STEP(4);
+	BF_NODE_STEP(2);
+	BF_NODE_STEP(1);
+	return pos;
+}
+
+#undef BF_NODE_STEP
 
 /*
  * The mapping that begins last at or below a page, and its first page; NULL
@@ -79,13 +98,13 @@ static inline const struct bf_mapping *
 bf_tree_floor(const struct bf_node *root, uint64_t page, uint64_t *first)
 {
 	const struct bf_node *node = root;
-	unsigned int pos;
+	size_t pos;
 
 	if (!node)
 		return NULL;
 	while (node->level)
-		node = bf_node_children(node)[bf_node_search(node, page)];
-	pos = bf_node_search(node, page);
+		node = bf_node_children(node)[bf_inner_search(node, page)];
+	pos = bf_leaf_search(node, page);
 	*first = node->keys[pos];
 	return node->keys[pos] <= page ? &bf_node_mappings(node)[pos] : NULL;
 }

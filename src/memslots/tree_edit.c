@@ -25,7 +25,7 @@ static size_t payload_size(unsigned int level)
 	return level ? sizeof(struct bf_node *) : sizeof(struct bf_mapping);
 }
 
-static void *payload(struct bf_node *node, unsigned int pos)
+static void *payload(struct bf_node *node, size_t pos)
 {
 	if (node->level)
 		return &bf_node_children(node)[pos];
@@ -41,15 +41,13 @@ static size_t node_size(unsigned int level)
 	return (size + 63) & ~(size_t)63;
 }
 
-static void set_count(struct bf_node *node, unsigned int count)
+static void set_count(struct bf_node *node, size_t count)
 {
-	unsigned int i;
+	size_t i;
 
 	for (i = count; i < node->count; i++)
 		node->keys[i] = UINT64_MAX;
 	node->count = (uint16_t)count;
-	for (node->span = 1; node->span < count;)
-		node->span = (uint16_t)(2 * node->span);
 }
 
 static struct bf_node *node_alloc(struct bf_edit *edit, unsigned int level)
@@ -99,7 +97,6 @@ static int own(struct bf_edit *edit, struct bf_node **nodep)
 	if (!node)
 		return -ENOMEM;
 	node->count = old->count;
-	node->span = old->span;
 	memcpy(node->keys, old->keys,
 	       node_size(old->level) - offsetof(struct bf_node, keys));
 	node_drop(edit, old);
@@ -108,10 +105,10 @@ static int own(struct bf_edit *edit, struct bf_node **nodep)
 }
 
 /* Moves the entries from pos on by one, and makes a new one. */
-static void put_at(struct bf_node *node, unsigned int pos, uint64_t key,
+static void put_at(struct bf_node *node, size_t pos, uint64_t key,
 		   const void *what)
 {
-	unsigned int behind = node->count - pos;
+	size_t behind = node->count - pos;
 	size_t size = payload_size(node->level);
 
 	memmove(&node->keys[pos + 1], &node->keys[pos],
@@ -122,9 +119,9 @@ static void put_at(struct bf_node *node, unsigned int pos, uint64_t key,
 	set_count(node, node->count + 1U);
 }
 
-static void take_at(struct bf_node *node, unsigned int pos)
+static void take_at(struct bf_node *node, size_t pos)
 {
-	unsigned int behind = node->count - pos - 1U;
+	size_t behind = node->count - pos - 1;
 
 	memmove(&node->keys[pos], &node->keys[pos + 1],
 		behind * sizeof(node->keys[0]));
@@ -134,10 +131,9 @@ static void take_at(struct bf_node *node, unsigned int pos)
 }
 
 /* Appends the entries of from, from pos on, to those of to. */
-static void append(struct bf_node *to, const struct bf_node *from,
-		   unsigned int pos)
+static void append(struct bf_node *to, const struct bf_node *from, size_t pos)
 {
-	unsigned int count = from->count - pos;
+	size_t count = from->count - pos;
 
 	memcpy(&to->keys[to->count], &from->keys[pos],
 	       count * sizeof(to->keys[0]));
@@ -148,11 +144,10 @@ static void append(struct bf_node *to, const struct bf_node *from,
 }
 
 /* Puts an entry into a node, or into its new right neighbour, *split. */
-static int put_or_split(struct bf_edit *edit, struct bf_node *node,
-			unsigned int pos, uint64_t key, const void *what,
-			struct bf_node **split)
+static int put_or_split(struct bf_edit *edit, struct bf_node *node, size_t pos,
+			uint64_t key, const void *what, struct bf_node **split)
 {
-	unsigned int keep = node->count;
+	size_t keep = node->count;
 	struct bf_node *right;
 
 	if (keep < capacity(node->level)) {
@@ -181,7 +176,7 @@ static int insert_below(struct bf_edit *edit, struct bf_node *node,
 			uint64_t key, const struct bf_mapping *mapping,
 			struct bf_node **split)
 {
-	unsigned int pos = bf_node_search(node, key);
+	size_t pos = bf_inner_search(node, key);
 	struct bf_node **child = &bf_node_children(node)[pos], *right = NULL;
 	int ret = insert(edit, child, key, mapping, &right);
 
@@ -196,14 +191,14 @@ static int insert_below(struct bf_edit *edit, struct bf_node *node,
 static int insert(struct bf_edit *edit, struct bf_node **nodep, uint64_t key,
 		  const struct bf_mapping *mapping, struct bf_node **split)
 {
-	unsigned int pos;
+	size_t pos;
 	int ret = own(edit, nodep);
 
 	if (ret)
 		return ret;
 	if ((*nodep)->level)
 		return insert_below(edit, *nodep, key, mapping, split);
-	pos = bf_node_search(*nodep, key);
+	pos = bf_leaf_search(*nodep, key);
 	if ((*nodep)->keys[pos] < key)
 		pos++;
 	return put_or_split(edit, *nodep, pos, key, mapping, split);
@@ -239,8 +234,7 @@ int bf_edit_insert(struct bf_edit *edit, struct bf_node **root, uint64_t first,
 }
 
 /* Merges child pos with its right neighbour if both are small. */
-static int merge_at(struct bf_edit *edit, struct bf_node *node,
-		    unsigned int pos)
+static int merge_at(struct bf_edit *edit, struct bf_node *node, size_t pos)
 {
 	struct bf_node **child = &bf_node_children(node)[pos], *right;
 	int ret;
@@ -265,7 +259,7 @@ static int remove_from(struct bf_edit *edit, struct bf_node **nodep,
 static int remove_below(struct bf_edit *edit, struct bf_node *node,
 			uint64_t key)
 {
-	unsigned int pos = bf_node_search(node, key);
+	size_t pos = bf_inner_search(node, key);
 	struct bf_node **child = &bf_node_children(node)[pos];
 	int ret = remove_from(edit, child, key);
 
@@ -290,7 +284,7 @@ static int remove_from(struct bf_edit *edit, struct bf_node **nodep,
 		return ret;
 	if ((*nodep)->level)
 		return remove_below(edit, *nodep, key);
-	take_at(*nodep, bf_node_search(*nodep, key));
+	take_at(*nodep, bf_leaf_search(*nodep, key));
 	return 0;
 }
 
@@ -316,9 +310,9 @@ int bf_edit_flags(struct bf_edit *edit, struct bf_node **root, uint64_t first,
 
 	while (!(ret = own(edit, nodep)) && (*nodep)->level)
 		nodep = &bf_node_children(
-			*nodep)[bf_node_search(*nodep, first)];
+			*nodep)[bf_inner_search(*nodep, first)];
 	if (!ret)
-		bf_node_mappings(*nodep)[bf_node_search(*nodep, first)].flags =
+		bf_node_mappings(*nodep)[bf_leaf_search(*nodep, first)].flags =
 			flags;
 	return ret;
 }
