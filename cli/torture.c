@@ -13,6 +13,8 @@ static const struct layer {
 	const char *summary;
 	cli_command_fn run;
 } layers[] = {
+	{"memslots", "devices that copy while memory comes and goes",
+	 torture_memslots},
 	{"srcu", "readers, updaters and callbacks of several domains",
 	 torture_srcu},
 };

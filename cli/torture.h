@@ -3,6 +3,7 @@
 #ifndef BF_CLI_TORTURE_H
 #define BF_CLI_TORTURE_H
 
+int torture_memslots(int argc, char **argv);
 int torture_srcu(int argc, char **argv);
 
 #endif

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT
 /* belfry torture srcu: sets it up, lets it run, and says how it went. */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli.h"
-#include "progress.h"
 #include "report.h"
 #include "torture.h"
+#include "torture_frame.h"
 #include "torture_srcu.h"
 #include "xalloc.h"
 
@@ -120,42 +118,6 @@ static void end_all(void)
 		end_domain(&domains[i]);
 }
 
-struct crew {
-	pthread_t threads[MAX_THREADS + 1];
-	unsigned int count;
-};
-
-static int crew_add(struct crew *crew, void *(*main)(void *),
-		    unsigned long count)
-{
-	int ret = 0;
-
-	for (uintptr_t i = 0; i < count && !ret; i++) {
-		ret = pthread_create(&crew->threads[crew->count], NULL, main,
-				     (void *)i);
-		crew->count += !ret;
-	}
-	return ret;
-}
-
-static void crew_join(struct crew *crew)
-{
-	for (unsigned int i = 0; i < crew->count; i++)
-		pthread_join(crew->threads[i], NULL);
-}
-
-static void wait_until_end(void)
-{
-	struct timespec tick = {.tv_nsec = 100000000};
-	unsigned long ticks = 10 * torture.seconds;
-
-	for (unsigned long i = 0; i < ticks && !torture_stopped(); i++) {
-		progress_show(COMMAND ", seconds", i / 10, torture.seconds);
-		nanosleep(&tick, NULL);
-	}
-	progress_clear();
-}
-
 static int run_crews(void)
 {
 	struct crew readers = {.count = 0}, writers = {.count = 0};
@@ -165,7 +127,7 @@ static int run_crews(void)
 	    (ret = crew_add(&readers, spawner_main, 1)) ||
 	    (ret = crew_add(&writers, writer_main, torture.nr_writers)))
 		torture_stop();
-	wait_until_end();
+	torture_wait(COMMAND);
 	torture_stop();
 	crew_join(&readers);
 	/* Writers wait for the sections that still lie in a mailbox. */
@@ -239,74 +201,10 @@ static int print_help(void)
 	return CLI_OK;
 }
 
-static const struct option options[] = {
-	{"seconds", required_argument, NULL, 's'},
-	{"readers", required_argument, NULL, 'r'},
-	{"writers", required_argument, NULL, 'w'},
-	{"seed", required_argument, NULL, 'S'},
-	{"json", no_argument, NULL, 'j'},
-	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, 'V'},
-	{NULL, 0, NULL, 0},
-};
-
-static const struct number {
-	int option;
-	const char *name;
-	unsigned long min, max;
-	unsigned long *value;
-} numbers[] = {
-	{'s', "--seconds", 1, 1000000, &torture.seconds},
-	{'r', "--readers", 1, MAX_THREADS, &torture.nr_readers},
-	{'w', "--writers", 1, MAX_THREADS, &torture.nr_writers},
-	{'S', "--seed", 0, 1000000000, &torture.seed},
-};
-
-/* CLI_OK also where the option takes no number. */
-static int take_number(int option)
-{
-	const struct number *number = numbers;
-
-	for (; number < numbers + sizeof(numbers) / sizeof(*numbers);
-	     number++) {
-		if (number->option != option)
-			continue;
-		if (!cli_parse_count(optarg, number->min, number->max,
-				     number->value))
-			break;
-		return cli_usage(COMMAND,
-				 "'%s': %s takes a number from %lu to %lu",
-				 optarg, number->name, number->min,
-				 number->max);
-	}
-	return CLI_OK;
-}
-
 int torture_srcu(int argc, char **argv)
 {
-	bool json = false;
-	int c;
+	bool json;
+	int status = torture_options(COMMAND, print_help, argc, argv, &json);
 
-	torture.seconds = 5;
-	torture.nr_readers = 4;
-	torture.nr_writers = 2;
-	torture.seed = 1;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":hVs:r:w:", options, NULL)) !=
-	       -1) {
-		if (c == '?' || c == ':')
-			return cli_bad_option(COMMAND, c, argv);
-		if (c == 'h')
-			return print_help();
-		if (c == 'V')
-			return cli_print_version();
-		if (c == 'j')
-			json = true;
-		if (take_number(c))
-			return CLI_USAGE;
-	}
-	if (optind < argc)
-		return cli_usage(COMMAND, "'%s': takes no argument",
-				 argv[optind]);
-	return run(json);
+	return status < 0 ? run(json) : status;
 }
