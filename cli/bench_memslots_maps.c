@@ -79,11 +79,17 @@ struct array {
 	size_t count, space;
 };
 
+/* By default a busy reader keeps writers out for good. */
 static void *array_create(void)
 {
 	struct array *array = xgrow(NULL, 0, 1, sizeof(*array));
+	pthread_rwlockattr_t attr;
 
-	pthread_rwlock_init(&array->lock, NULL);
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(
+		&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&array->lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
 	return array;
 }
 

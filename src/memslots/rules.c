@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "memslots/rules.h"
@@ -25,19 +26,21 @@
 static uint64_t host_page, hva_end;
 static pthread_once_t host_once = PTHREAD_ONCE_INIT;
 
-/* Can a page be had there?  Where one is already, it could. */
+/*
+ * Can a page be had there?  Where one is already, it could.  Not mmap(2) of
+ * the C library: a sanitizer's would end the process for the attempt.
+ */
 static bool mappable(uint64_t addr)
 {
-	void *hint = (void *)(uintptr_t)addr;
-	void *page = mmap(hint, host_page, PROT_NONE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
-				  MAP_FIXED_NOREPLACE,
-			  -1, 0);
+	long page = syscall(SYS_mmap, addr, host_page, PROT_NONE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+				    MAP_FIXED_NOREPLACE,
+			    -1, 0L);
 
-	if (page == MAP_FAILED)
+	if (page == -1)
 		return errno == EEXIST;
-	munmap(page, host_page);
-	return page == hint;
+	syscall(SYS_munmap, page, host_page);
+	return (uint64_t)page == addr;
 }
 
 static void look_at_host(void)
