@@ -68,7 +68,7 @@ class Usage(Common):
 
     def test_layer(self):
         for layered in "bench", "torture":
-            self.check_usage("no layer given: srcu", layered)
+            self.check_usage("no layer given: ", layered)
             self.check_usage("'tea'", layered, "tea")
             self.check_usage("'--json'", layered, "--json", "srcu")
 

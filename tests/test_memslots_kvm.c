@@ -18,7 +18,7 @@
 #include "memslots_model.h"
 
 #define PAGE  4096ULL
-#define CALLS 6000
+#define CALLS 2000
 
 static int kvm_fd, vm_fd;
 
