@@ -15,6 +15,7 @@ static const struct layer {
 } layers[] = {
 	{"io_bus", "dispatch and changes of the bus beside others of its kind",
 	 bench_io_bus},
+	{"memslots", "from guest address to memory", bench_memslots},
 	{"srcu", "readers, grace periods and callbacks beside other RCUs",
 	 bench_srcu},
 	{"vcpus", "lookups and creations beside other vCPU tables",

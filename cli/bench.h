@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 int bench_io_bus(int argc, char **argv);
+int bench_memslots(int argc, char **argv);
 int bench_srcu(int argc, char **argv);
 int bench_vcpus(int argc, char **argv);
 

@@ -15,6 +15,8 @@ static const struct layer {
 } layers[] = {
 	{"io_bus", "accesses to a bus that is changed all the time",
 	 torture_io_bus},
+	{"memslots", "devices that copy while memory comes and goes",
+	 torture_memslots},
 	{"srcu", "readers, updaters and callbacks of several domains",
 	 torture_srcu},
 	{"vcpus", "who looks up, adds, removes and locks vCPUs", torture_vcpus},

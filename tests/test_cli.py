@@ -14,8 +14,9 @@ BELFRY, MISCOUNT = sys.argv[1:3]
 SANITIZED = bool(os.environ.get("BELFRY_SANITIZED"))
 
 # Each with what its options begin after.
-BENCHMARKS = [["bench", "io_bus"], ["bench", "srcu"], ["bench", "vcpus"]]
-TORTURES = [["torture", "io_bus"], ["torture", "srcu"], ["torture", "vcpus"]]
+LAYERS = ["io_bus", "memslots", "srcu", "vcpus"]
+BENCHMARKS = [["bench", layer] for layer in LAYERS]
+TORTURES = [["torture", layer] for layer in LAYERS]
 COMMANDS = BENCHMARKS + TORTURES + [["doorbell"], ["run"], ["stall"]]
 
 
@@ -68,9 +69,8 @@ class Usage(Common):
         self.assertEqual(done.stdout, "")
 
     def test_layer(self):
-        self.check_usage("no layer given: io_bus, srcu, vcpus", "bench")
-        self.check_usage("no layer given: io_bus, srcu, vcpus", "torture")
         for layered in "bench", "torture":
+            self.check_usage("no layer given: " + ", ".join(LAYERS), layered)
             self.check_usage("'tea'", layered, "tea")
             self.check_usage("'--json'", layered, "--json", "srcu")
 
@@ -92,7 +92,7 @@ class Usage(Common):
             self.check_usage("'many'", *torture, "--seed", "many")
         self.check_numbers(["torture", "io_bus"], "--dispatchers", "65")
         self.check_numbers(["torture", "io_bus"], "--changers", "65")
-        for layer in "srcu", "vcpus":
+        for layer in "memslots", "srcu", "vcpus":
             self.check_numbers(["torture", layer], "--readers", "65")
             self.check_numbers(["torture", layer], "--writers", "65")
 

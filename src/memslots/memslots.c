@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+/* Maps and their views: from making to freeing. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memslots/forward.h"
+
+#define DEFAULT_SLOTS 32764 /* KVM's on x86 */
+#define MAX_SLOTS     32767
+
+/* The number of the last view of the process; 64 bits do not wrap. */
+static uint64_t last_generation;
+
+struct bf_memslots_view *bf_view_new(uint32_t spaces,
+				     const struct bf_memslots_view *from)
+{
+	size_t size = spaces * sizeof(struct bf_slot_node *);
+	struct bf_memslots_view *view = calloc(1, sizeof(*view) + size);
+
+	if (!view)
+		return NULL;
+	view->generation = __atomic_add_fetch(
+		&last_generation, BF_MEMSLOTS_SPACES, __ATOMIC_RELAXED);
+	view->spaces = spaces;
+	if (from)
+		memcpy(view->roots, from->roots, size);
+	return view;
+}
+
+void bf_view_retire(struct bf_memslots_view *view)
+{
+	void (*done)(void *opaque) = view->done;
+	void *opaque = view->opaque;
+
+	bf_slot_nodes_free(view->stale);
+	free(view);
+	if (done)
+		done(opaque);
+}
+
+void bf_view_called(struct srcu_head *head)
+{
+	bf_view_retire(container_of(head, struct bf_memslots_view, head));
+}
+
+static int complete_config(struct bf_memslots_config *config)
+{
+	int ret = config->forward ? bf_forward_ask(config) : 0;
+
+	if (ret)
+		return ret;
+	if (!config->spaces)
+		config->spaces = 1;
+	if (!config->slots)
+		config->slots = DEFAULT_SLOTS;
+	if (config->spaces > BF_MEMSLOTS_SPACES || config->slots > MAX_SLOTS ||
+	    config->gpa_bits > 64 || !config->pause != !config->resume)
+		return -EINVAL;
+	return 0;
+}
+
+/* What a map is made of; each step undoes what was done before it. */
+static int build_map(struct bf_slots *slots)
+{
+	int ret = bf_ids_init(&slots->ids, slots->config.spaces);
+
+	if (ret)
+		return ret;
+	slots->map.view = bf_view_new(slots->config.spaces, NULL);
+	ret = slots->map.view ?
+		      __srcu_init_struct(&slots->map.srcu, "memslots", false) :
+		      -ENOMEM;
+	if (ret) {
+		free(bf_slots_view(slots));
+		bf_ids_free(&slots->ids);
+	}
+	return ret;
+}
+
+int bf_memslots_create(struct bf_memslots **mapp,
+		       const struct bf_memslots_config *config)
+{
+	struct bf_memslots_config full = {0};
+	struct bf_slots *slots;
+	int ret;
+
+	if (config)
+		full = *config;
+	ret = complete_config(&full);
+	if (ret)
+		return ret;
+	slots = aligned_alloc(__alignof__(*slots), sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
+	memset(slots, 0, sizeof(*slots));
+	slots->config = full;
+	ret = build_map(slots);
+	if (ret) {
+		free(slots);
+		return ret;
+	}
+	pthread_mutex_init(&slots->lock, NULL);
+	*mapp = &slots->map;
+	return 0;
+}
+
+void bf_memslots_destroy(struct bf_memslots *map)
+{
+	struct bf_slots *slots;
+	struct bf_memslots_view *view;
+	uint32_t space;
+
+	if (!map)
+		return;
+	slots = bf_slots_of(map);
+	srcu_barrier(&map->srcu);
+	view = bf_slots_view(slots);
+	for (space = 0; space < view->spaces; space++)
+		bf_tree_free(view->roots[space]);
+	free(view);
+	bf_ids_free(&slots->ids);
+	cleanup_srcu_struct(&map->srcu);
+	pthread_mutex_destroy(&slots->lock);
+	free(slots);
+}

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What memory slots tell KVM, in which order, and what becomes of a refusal:
+ * linked with --wrap=bf_forward_ioctl, and KVM is played here.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "memslots/forward.h"
+
+#define PAGE	  4096ULL
+#define MAX_CALLS 32
+
+long __wrap_bf_forward_ioctl(int fd, unsigned long request, void *arg);
+
+static struct bf_memslots *map;
+
+static struct {
+	struct kvm_userspace_memory_region calls[MAX_CALLS];
+	bool in_map[MAX_CALLS]; /* was the slot's place in the map then? */
+	bool paused[MAX_CALLS];
+	int count;
+	int refuse_at, error; /* the call that fails, -1: none */
+	int refuse_all_from;
+	bool pausing;
+	int pauses;
+	uint64_t watched; /* its place */
+} kvm;
+
+static bool is_in_map(uint64_t gpa)
+{
+	struct bf_memslots_snapshot snapshot;
+	bool there;
+
+	bf_memslots_take(map, &snapshot);
+	there = bf_memslots_hva(&snapshot, 0, gpa, 1, false);
+	bf_memslots_drop(&snapshot);
+	return there;
+}
+
+static long check_extension(uintptr_t capability)
+{
+	if (capability == KVM_CAP_NR_MEMSLOTS)
+		return 100;
+	return capability == KVM_CAP_MULTI_ADDRESS_SPACE ? 2 : -EINVAL;
+}
+
+long __wrap_bf_forward_ioctl(int fd, unsigned long request, void *arg)
+{
+	int n = kvm.count;
+
+	assert_int_equal(fd, 42);
+	if (request == KVM_CHECK_EXTENSION)
+		return check_extension((uintptr_t)arg);
+	assert_int_equal(request, KVM_SET_USER_MEMORY_REGION);
+	assert_true(n < MAX_CALLS);
+	memcpy(&kvm.calls[n], arg, sizeof(kvm.calls[n]));
+	kvm.in_map[n] = is_in_map(kvm.watched);
+	kvm.paused[n] = kvm.pausing;
+	kvm.count++;
+	if (n == kvm.refuse_at || n >= kvm.refuse_all_from)
+		return kvm.error;
+	return 0;
+}
+
+static void reset(void)
+{
+	memset(&kvm, 0, sizeof(kvm));
+	kvm.refuse_at = -1;
+	kvm.refuse_all_from = MAX_CALLS;
+}
+
+static void pause_vcpus(void *opaque)
+{
+	assert_ptr_equal(opaque, &kvm);
+	assert_false(kvm.pausing);
+	kvm.pausing = true;
+	kvm.pauses++;
+}
+
+static void resume_vcpus(void *opaque)
+{
+	assert_true(kvm.pausing);
+	kvm.pausing = false;
+}
+
+static int create(bool with_pause)
+{
+	const struct bf_memslots_config config = {
+		.forward = true,
+		.vm_fd = 42,
+		.pause = with_pause ? pause_vcpus : NULL,
+		.resume = with_pause ? resume_vcpus : NULL,
+		.opaque = &kvm,
+	};
+
+	reset();
+	return bf_memslots_create(&map, &config);
+}
+
+static int setup(void **state)
+{
+	return create(false);
+}
+
+static int setup_with_pause(void **state)
+{
+	return create(true);
+}
+
+static int teardown(void **state)
+{
+	bf_memslots_destroy(map);
+	return 0;
+}
+
+static struct kvm_userspace_memory_region region(uint32_t slot, uint64_t page,
+						 uint64_t pages)
+{
+	return (struct kvm_userspace_memory_region){
+		.slot = slot,
+		.guest_phys_addr = page * PAGE,
+		.memory_size = pages * PAGE,
+		.userspace_addr = (1ULL << 40) + slot * (1ULL << 30),
+	};
+}
+
+static struct kvm_userspace_memory_region gone(uint32_t slot)
+{
+	return (struct kvm_userspace_memory_region){.slot = slot};
+}
+
+static void add(uint32_t slot, uint64_t page, uint64_t pages)
+{
+	const struct kvm_userspace_memory_region change =
+		region(slot, page, pages);
+
+	assert_int_equal(bf_memslots_set(map, &change), 0);
+}
+
+static void expect_call(int n, struct kvm_userspace_memory_region change)
+{
+	assert_true(n < kvm.count);
+	assert_memory_equal(&kvm.calls[n], &change, sizeof(change));
+}
+
+static void test_limits_are_the_vms(void **state)
+{
+	struct kvm_userspace_memory_region change = region(99, 0, 1);
+
+	assert_int_equal(bf_memslots_set(map, &change), 0);
+	change.slot = 99 | 1 << 16;
+	assert_int_equal(bf_memslots_set(map, &change), 0);
+	assert_int_equal(kvm.count, 2);
+	change.slot = 100;
+	assert_int_equal(bf_memslots_set(map, &change), -EINVAL);
+	change.slot = 99 | 2 << 16;
+	assert_int_equal(bf_memslots_set(map, &change), -EINVAL);
+	assert_int_equal(kvm.count, 2);
+}
+
+static void test_added_in_kvm_first(void **state)
+{
+	add(1, 0, 1);
+	assert_int_equal(kvm.count, 1);
+	assert_false(kvm.in_map[0]);
+	assert_true(is_in_map(0));
+	add(1, 0, 1);
+	assert_int_equal(kvm.count, 1);
+}
+
+static void test_removed_here_first(void **state)
+{
+	add(1, 0, 1);
+	assert_int_equal(bf_memslots_remove(map, 1), 0);
+	expect_call(1, gone(1));
+	assert_false(kvm.in_map[1]);
+}
+
+static void test_moved_by_one_call(void **state)
+{
+	const struct kvm_userspace_memory_region there = region(1, 1, 4);
+
+	add(1, 0, 4);
+	kvm.watched = 4 * PAGE;
+	assert_int_equal(bf_memslots_set(map, &there), 0);
+	expect_call(1, there);
+	assert_int_equal(kvm.count, 2);
+	assert_false(kvm.in_map[1]);
+	assert_true(is_in_map(4 * PAGE));
+	assert_false(is_in_map(0));
+}
+
+/* Nothing that stays is touched; additions come before removals. */
+static void test_transaction_without_pause(void **state)
+{
+	const struct kvm_userspace_memory_region changes[] = {
+		gone(1),
+		region(3, 20, 1),
+		region(2, 30, 1),
+	};
+
+	add(1, 0, 1);
+	add(2, 10, 1);
+	kvm.watched = 20 * PAGE;
+	assert_int_equal(bf_memslots_commit(map, changes, 3, NULL), 0);
+	assert_int_equal(kvm.count, 5);
+	expect_call(2, changes[1]);
+	expect_call(3, changes[2]);
+	expect_call(4, changes[0]);
+	assert_false(kvm.in_map[4]);
+	assert_true(is_in_map(20 * PAGE));
+	assert_false(is_in_map(0));
+}
+
+/* Added and removed again: KVM need not know. */
+static void test_only_the_outcome_is_told(void **state)
+{
+	const struct kvm_userspace_memory_region changes[] = {
+		region(1, 0, 1),
+		gone(1),
+		region(2, 0, 1),
+		region(2, 9, 1),
+	};
+
+	assert_int_equal(bf_memslots_commit(map, changes, 4, NULL), 0);
+	assert_int_equal(kvm.count, 1);
+	expect_call(0, changes[3]);
+}
+
+static void test_pause_is_asked_for(void **state)
+{
+	const struct kvm_userspace_memory_region resize[] = {
+		gone(1),
+		region(1, 0, 4),
+	};
+	const struct kvm_userspace_memory_region in_its_place[] = {
+		gone(1),
+		region(2, 0, 1),
+	};
+
+	add(1, 0, 2);
+	assert_int_equal(bf_memslots_commit(map, resize, 2, NULL), -EBUSY);
+	assert_int_equal(bf_memslots_commit(map, in_its_place, 2, NULL),
+			 -EBUSY);
+	assert_int_equal(kvm.count, 1);
+	assert_true(is_in_map(0));
+}
+
+static void test_resize_in_a_pause(void **state)
+{
+	const struct kvm_userspace_memory_region resize[] = {
+		gone(1),
+		region(1, 0, 4),
+	};
+
+	add(1, 0, 2);
+	assert_int_equal(bf_memslots_commit(map, resize, 2, NULL), 0);
+	assert_int_equal(kvm.count, 3);
+	expect_call(1, gone(1));
+	expect_call(2, resize[1]);
+	assert_true(kvm.in_map[1] && kvm.in_map[2]);
+	assert_true(kvm.paused[1] && kvm.paused[2]);
+	assert_false(kvm.pausing);
+	assert_true(is_in_map(3 * PAGE));
+}
+
+static void test_exchange_in_a_pause(void **state)
+{
+	const struct kvm_userspace_memory_region exchange[] = {
+		region(1, 20, 1),
+		region(2, 0, 1),
+		region(1, 10, 1),
+	};
+
+	add(1, 0, 1);
+	add(2, 10, 1);
+	assert_int_equal(bf_memslots_commit(map, exchange, 3, NULL), 0);
+	expect_call(2, gone(1));
+	expect_call(3, gone(2));
+	expect_call(4, exchange[2]);
+	expect_call(5, exchange[1]);
+	assert_int_equal(kvm.count, 6);
+	assert_int_equal(kvm.pauses, 1);
+}
+
+static void test_refused_addition(void **state)
+{
+	const struct kvm_userspace_memory_region changes[] = {
+		region(3, 20, 1),
+		region(2, 30, 1),
+		region(4, 40, 1),
+	};
+	uint64_t gpa;
+
+	add(2, 10, 1);
+	kvm.refuse_at = 3;
+	kvm.error = -EFAULT;
+	assert_int_equal(bf_memslots_commit(map, changes, 3, NULL), -EFAULT);
+	expect_call(3, changes[2]);
+	expect_call(4, region(2, 10, 1));
+	expect_call(5, gone(3));
+	assert_int_equal(kvm.count, 6);
+	for (gpa = 20 * PAGE; gpa <= 40 * PAGE; gpa += 10 * PAGE)
+		assert_false(is_in_map(gpa));
+	assert_true(is_in_map(10 * PAGE));
+	add(3, 20, 1);
+	add(4, 30, 1);
+}
+
+/* The map had published it already. */
+static void test_refused_removal(void **state)
+{
+	const struct kvm_userspace_memory_region changes[] = {
+		gone(1),
+		gone(2),
+	};
+
+	add(1, 0, 1);
+	add(2, 10, 1);
+	kvm.refuse_at = 3;
+	kvm.error = -ENOMEM;
+	assert_int_equal(bf_memslots_commit(map, changes, 2, NULL), -ENOMEM);
+	assert_false(kvm.in_map[3]);
+	expect_call(4, region(1, 0, 1));
+	assert_int_equal(kvm.count, 5);
+	assert_true(is_in_map(0) && is_in_map(10 * PAGE));
+	assert_int_equal(bf_memslots_commit(map, changes, 2, NULL), 0);
+	assert_false(is_in_map(0) || is_in_map(10 * PAGE));
+}
+
+static void never(void *opaque)
+{
+	fail();
+}
+
+/* Who holds a snapshot is not made to wait, and not called back. */
+static void test_refused_removal_async(void **state)
+{
+	struct bf_memslots_snapshot snapshot;
+
+	add(1, 0, 1);
+	bf_memslots_take(map, &snapshot);
+	kvm.refuse_at = 1;
+	kvm.error = -ENOMEM;
+	assert_int_equal(bf_memslots_remove_async(map, 1, never, NULL),
+			 -ENOMEM);
+	assert_true(is_in_map(0));
+	bf_memslots_drop(&snapshot);
+}
+
+static void test_refused_both_ways(void **state)
+{
+	const struct kvm_userspace_memory_region changes[] = {
+		region(1, 0, 1),
+		region(2, 10, 1),
+	};
+
+	kvm.refuse_all_from = 1;
+	kvm.error = -ENOMEM;
+	assert_int_equal(bf_memslots_commit(map, changes, 2, NULL),
+			 -ENOTRECOVERABLE);
+	assert_false(is_in_map(0));
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define PAUSE_CASE(name) \
+	cmocka_unit_test_setup_teardown(name, setup_with_pause, teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(test_limits_are_the_vms),
+		CASE(test_added_in_kvm_first),
+		CASE(test_removed_here_first),
+		CASE(test_moved_by_one_call),
+		CASE(test_transaction_without_pause),
+		CASE(test_only_the_outcome_is_told),
+		CASE(test_pause_is_asked_for),
+		PAUSE_CASE(test_resize_in_a_pause),
+		PAUSE_CASE(test_exchange_in_a_pause),
+		CASE(test_refused_addition),
+		CASE(test_refused_removal),
+		CASE(test_refused_removal_async),
+		CASE(test_refused_both_ways),
+	};
+
+	return cmocka_run_group_tests_name("memslots_forward", tests, NULL,
+					   NULL);
+}
