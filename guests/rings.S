@@ -1,27 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Guests that ring; guests.h has their arguments. */
 
-/* Each program is bytes in .rodata and a struct guest that names them. */
-.macro guest name
-	.section .rodata, "a"
-.Lname_\name:
-	.asciz	"\name"
-.Lstart_\name:
-.endm
-
-.macro end_guest name
-1:	hlt
-	jmp	1b
-.Lend_\name:
-	.section .data.rel.ro, "aw"
-	.balign	8
-	.globl	guest_\name
-	.hidden	guest_\name
-	.type	guest_\name, @object
-	.size	guest_\name, 24
-guest_\name:
-	.quad	.Lname_\name, .Lstart_\name, .Lend_\name - .Lstart_\name
-.endm
+#include "program.inc"
 
 .macro ring_mmio name, store:vararg
 guest \name

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* A guest that watches a hotplug controller; guests.h has its registers. */
+#include "program.inc"
+#include "guests.h"
+
+#define EVENT	0
+#define ADDRESS	8
+#define FOUND	16
+#define TRY	1
+
+guest hotplug
+0:	mov	EVENT(%rdi), %eax
+	test	%eax, %eax
+	jz	0b
+	cmp	$TRY, %eax
+	jne	1f
+	mov	ADDRESS(%rdi), %rsi
+	movl	$GUEST_HOTPLUG_TOKEN, 4(%rsi)
+	mov	(%rsi), %eax
+	mov	%eax, FOUND(%rdi)
+	jmp	0b
+end_guest hotplug
+
+	.section .note.GNU-stack, "", @progbits
