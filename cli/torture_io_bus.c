@@ -38,6 +38,7 @@ static const char *const tally_names[NR_TALLIES] = {
 	[TALLY_MOVED] = "moves",
 	[TALLY_COMMITTED] = "transactions",
 	[TALLY_DEADLK] = "removals refused inside",
+	[TALLY_MAPS] = "maps printed",
 };
 
 static const char *const actor_names[NR_ACTOR_KINDS] = {

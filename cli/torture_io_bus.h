@@ -22,6 +22,7 @@
 #define BF_CLI_TORTURE_IO_BUS_H
 
 #include "belfry/io_ring.h"
+#include "belfry/io_stats.h"
 #include "belfry/io_txn.h"
 #include "torture_actor.h"
 
@@ -102,6 +103,7 @@ enum tally {
 	TALLY_MOVED,
 	TALLY_COMMITTED,
 	TALLY_DEADLK,
+	TALLY_MAPS,
 	NR_TALLIES,
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Changers of the bus torture: what becomes of slots. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "torture_io_bus.h"
@@ -331,23 +332,52 @@ void slots_init(struct actor *actor)
 	}
 }
 
+/* The map follows every pointer of one state, whatever changes meanwhile. */
+static void print_map(struct actor *actor)
+{
+	FILE *out = fopen("/dev/null", "w");
+
+	if (!out)
+		return;
+	must("the map", bf_io_dump(io_torture.bus, out));
+	fclose(out);
+	actor->tallies[TALLY_MAPS]++;
+}
+
+static void change_some_slot(struct actor *actor)
+{
+	unsigned int count = actor_random(actor, 2) ? NR_SLOT_KINDS : NR_SLOTS;
+	struct slot *slot = &io_torture.slots[actor_random(actor, count)];
+
+	if (!slot_try_lock(slot))
+		return;
+	slot_change(actor, slot);
+	slot_unlock(slot);
+}
+
+static void change_something(struct actor *actor)
+{
+	unsigned int dice = actor_random(actor, 128);
+
+	if (dice == 0)
+		print_map(actor);
+	else if (dice == 1)
+		must("counting",
+		     bf_io_count(io_torture.bus, actor_random(actor, 2)));
+	else if (dice < 10)
+		change_several(actor);
+	else
+		change_some_slot(actor);
+}
+
 void *changer_main(void *number)
 {
 	struct actor actor;
-	struct slot *slot;
 
 	actor_init(&actor, ACTOR_CHANGER, (unsigned int)(uintptr_t)number);
 	while (!torture_stopped()) {
 		actor_does(&actor, "changes the bus", NULL);
-		slot = &io_torture.slots[actor_random(&actor, NR_SLOTS)];
-		if (actor_random(&actor, 2))
-			slot = &io_torture.slots[actor_random(&actor, 3)];
-		if (actor_random(&actor, 16) == 0)
-			change_several(&actor);
-		else if (slot_try_lock(slot)) {
-			slot_change(&actor, slot);
-			slot_unlock(slot);
-		}
+		change_something(&actor);
 	}
 	actor_done(&actor);
 	return NULL;

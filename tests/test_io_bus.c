@@ -169,6 +169,38 @@ static void test_doorbell_outlives_callers_fd(void **state)
 	close(twin);
 }
 
+/* A number says nothing of what it was before. */
+static void test_reused_number_is_another_eventfd(void **state)
+{
+	int old = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), old_twin = dup(old);
+	int new = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct bf_io_doorbell_desc desc = doorbell_at(0x6000, 4);
+	struct bf_io_doorbell *found;
+
+	desc.eventfd = old;
+	assert_int_equal(add(desc, NULL), 0);
+	assert_int_equal(dup3(new, old, O_CLOEXEC), old);
+	assert_int_equal(bf_io_find_doorbell(bus, &desc, &found), -ENOENT);
+	desc.addr = 0x7000;
+	assert_int_equal(add(desc, NULL), 0);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 0, 4), 0);
+	assert_int_equal(taken(new), 0);
+	assert_int_equal(taken(old_twin), 1);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x7000, 0, 4), 0);
+	assert_int_equal(taken(new), 1);
+	assert_int_equal(taken(old_twin), 0);
+	/* Nor is it one any more. */
+	assert_int_equal(dup3(file, old, O_CLOEXEC), old);
+	desc.addr = 0x8000;
+	assert_int_equal(add(desc, NULL), -EINVAL);
+	close(old);
+	assert_int_equal(add(desc, NULL), -EBADF);
+	close(file);
+	close(new);
+	close(old_twin);
+}
+
 static void test_removed_doorbell_is_silent(void **state)
 {
 	struct bf_io_doorbell *a, *b;
@@ -562,6 +594,7 @@ int main(void)
 		BUS_TEST(test_bad_doorbells),
 		BUS_TEST(test_find_goes_by_object),
 		BUS_TEST(test_doorbell_outlives_callers_fd),
+		BUS_TEST(test_reused_number_is_another_eventfd),
 		BUS_TEST(test_removed_doorbell_is_silent),
 		BUS_TEST(test_full_eventfd_does_not_block),
 		BUS_TEST(test_many_doorbells_at_one_address),
