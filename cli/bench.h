@@ -4,6 +4,7 @@
 #define BF_CLI_BENCH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 int bench_io_bus(int argc, char **argv);
 int bench_memslots(int argc, char **argv);
@@ -21,5 +22,8 @@ int bench_main(int argc, char **argv, const struct bench *bench);
 
 /* Keeps the calling thread on the first or second CPU that it may use. */
 void pin_thread(unsigned int nth);
+
+/* Uniform in [0, below); the same sequence in each run. */
+size_t random_below(size_t below);
 
 #endif

@@ -48,8 +48,6 @@ void *filled_bus(const struct bus_peer *peer, size_t count);
 
 /* A random order of 0 to count - 1; to be freed. */
 size_t *shuffled(size_t count);
-/* Uniform in [0, below); the same sequence in each run. */
-size_t random_below(size_t below);
 
 /* Accesses in random order, more than a branch predictor learns. */
 #define LOAD_ACCESSES (1 << 17)
@@ -98,10 +96,6 @@ struct bus_choice changeable_peers(bool linear_too);
 
 /* How often the calling thread was preempted. */
 uint64_t preemptions(void);
-
-/* peers.NAME in the current row. */
-void report_bus_peer(struct report *report, const struct bus_peer *peer,
-		     const char *format, double value);
 
 /* The rows. */
 void bench_bus_ranges(struct report *report);

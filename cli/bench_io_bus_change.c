@@ -114,14 +114,14 @@ static void compare(struct report *report, const struct bus_peer *own,
 	snprintf(name, sizeof(name), "register a %s, 100000 present", thing);
 	report_samples(report, name, &subjects[0].add);
 	for (i = 1; i < nr; i++)
-		report_bus_peer(report, subjects[i].peer, "%.2f",
-				samples_median(&subjects[i].add));
+		report_peer(report, subjects[i].peer->name, "%.2f",
+			    samples_median(&subjects[i].add));
 	snprintf(name, sizeof(name), "remove a %s, 100000 present, idle",
 		 thing);
 	report_samples(report, name, &subjects[0].remove);
 	for (i = 1; i < nr; i++)
-		report_bus_peer(report, subjects[i].peer, "%.2f",
-				samples_median(&subjects[i].remove));
+		report_peer(report, subjects[i].peer->name, "%.2f",
+			    samples_median(&subjects[i].remove));
 	for (i = 0; i < nr; i++)
 		subject_free(&subjects[i]);
 }

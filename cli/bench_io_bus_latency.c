@@ -262,8 +262,8 @@ void bench_bus_beside_changes(struct report *report)
 		report_row(report, name, "ns");
 		report_subject(report, &scene.own[i]);
 		for (j = 0; !i && j < scene.nr_peers; j++)
-			report_bus_peer(report, scene.peers[j].peer, "%.0f",
-					samples_median(&scene.peers[j].busy));
+			report_peer(report, scene.peers[j].peer->name, "%.0f",
+				    samples_median(&scene.peers[j].busy));
 	}
 	scene_free(&scene);
 }

@@ -72,17 +72,6 @@ struct bf_io_range_desc place_desc(size_t place)
 	};
 }
 
-/* xorshift: Marsaglia, "Xorshift RNGs", 2003. */
-size_t random_below(size_t below)
-{
-	static uint64_t state = 88172645463325252ULL;
-
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state % below;
-}
-
 size_t *shuffled(size_t count)
 {
 	size_t *order = xgrow(NULL, 0, count, sizeof(*order));
@@ -171,15 +160,6 @@ uint64_t preemptions(void)
 	if (getrusage(RUSAGE_THREAD, &usage))
 		return 0;
 	return (uint64_t)usage.ru_nivcsw;
-}
-
-void report_bus_peer(struct report *report, const struct bus_peer *peer,
-		     const char *format, double value)
-{
-	char key[40];
-
-	snprintf(key, sizeof(key), "peers.%s", peer->name);
-	report_number(report, key, format, value);
 }
 
 void bus_series_init(struct bus_series *series, const struct bus_peer *peer,

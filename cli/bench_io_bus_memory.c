@@ -53,8 +53,8 @@ void bench_bus_memory(struct report *report)
 	report_row(report, "memory of a range, 100000 present", "bytes");
 	report_number(report, "value", "%.0f", bytes_each(&own_bus));
 	for (size_t i = 0; choice.peers[i]; i++)
-		report_bus_peer(report, choice.peers[i], "%.0f",
-				bytes_each(choice.peers[i]));
+		report_peer(report, choice.peers[i]->name, "%.0f",
+			    bytes_each(choice.peers[i]));
 	report_text(report, "what", "as mallinfo2() tells, all of it");
 	report_row(report, "memory of a doorbell, 100000 present", "bytes");
 	report_number(report, "value", "%.0f", bytes_each(&own_doorbells));

@@ -29,7 +29,7 @@ static void report_ranges(struct report *report, size_t count, double value,
 	report_row(report, name, "ns");
 	report_number(report, "value", "%.2f", value);
 	for (i = 0; i < NR_LIMITS; i++) {
-		report_bus_peer(report, limits[i].peer, "%.2f", medians[i]);
+		report_peer(report, limits[i].peer->name, "%.2f", medians[i]);
 		if (value > limits[i].factor * medians[i])
 			len += (size_t)snprintf(missed + len,
 						sizeof(missed) - len,

@@ -170,12 +170,12 @@ static void report_ranges(struct report *report, struct result *own,
 
 	report_samples(report, "register", "range", &own->add);
 	for (i = 0; choice->peers[i]; i++)
-		report_bus_peer(report, choice->peers[i], "%.2f",
-				samples_median(&peers[i].add));
+		report_peer(report, choice->peers[i]->name, "%.2f",
+			    samples_median(&peers[i].add));
 	report_samples(report, "remove_async", "range", &own->remove);
 	for (i = 0; choice->peers[i]; i++)
-		report_bus_peer(report, choice->peers[i], "%.2f",
-				samples_median(&peers[i].remove));
+		report_peer(report, choice->peers[i]->name, "%.2f",
+			    samples_median(&peers[i].remove));
 }
 
 void bench_bus_beside_sleeper(struct report *report)

@@ -151,7 +151,8 @@ void bench_bus_two_threads(struct report *report)
 	report_row(report, "two threads dispatch to 1000 ranges", "x one");
 	report_number(report, "value", "%.2f", gain(&own));
 	for (i = 0; i < nr; i++)
-		report_bus_peer(report, peers[i].peer, "%.2f", gain(&peers[i]));
+		report_peer(report, peers[i].peer->name, "%.2f",
+			    gain(&peers[i]));
 	report_goal(report, ">= 1.8", gain(&own) >= 1.8);
 	report_count(report, "preempted", own.preempted);
 	report_number(report, "alone", "%.1f", samples_median(&own.one));

@@ -21,24 +21,14 @@
 /* The library and who it is compared with. */
 static const struct slot_map *const maps[] = {&own_map, &peer_map};
 
-static uint64_t next_random(void)
-{
-	static uint64_t state = 88172645463325252ULL;
-
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
 /* In slots, never across the end of one. */
 static void random_gpas(uint64_t *gpas, size_t count, uint32_t slots)
 {
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		gpas[i] = next_random() % slots * SLOT_STEP +
-			  next_random() % (SLOT_SIZE / 8) * 8;
+		gpas[i] = random_below(slots) * SLOT_STEP +
+			  random_below(SLOT_SIZE / 8) * 8;
 }
 
 /* Added in an order of no help to anybody. */
@@ -79,11 +69,8 @@ static void find_round(void *const *made, uint32_t slots,
 
 static void report_beside_peer(struct report *report, double own, double peer)
 {
-	char key[40];
-
-	snprintf(key, sizeof(key), "peers.%s", peer_map.name);
 	report_number(report, "value", "%.2f", own);
-	report_number(report, key, "%.2f", peer);
+	report_peer(report, peer_map.name, "%.2f", peer);
 }
 
 void bench_slot_find(struct report *report, uint32_t slots)

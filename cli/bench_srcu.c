@@ -226,11 +226,12 @@ static void take_samples(const struct comparison *c, struct series *series,
 
 static void report_series(struct report *report, struct series *series)
 {
-	char key[40];
+	double median = samples_median(&series->samples);
 
-	snprintf(key, sizeof(key), "%s%s", series->is_peer ? "peers." : "",
-		 series->name);
-	report_number(report, key, "%.2f", samples_median(&series->samples));
+	if (series->is_peer)
+		report_peer(report, series->name, "%.2f", median);
+	else
+		report_number(report, series->name, "%.2f", median);
 }
 
 static bool is_met(const struct comparison *c, double value, double other)

@@ -49,12 +49,9 @@ void *bench_table(const struct vcpus_peer *peer, struct bf_vcpus_entry *entries,
 
 void bench_report_peers(struct report *report, struct samples *samples)
 {
-	char key[40];
-
-	for (int i = 1; i < NR_VCPUS_PEERS; i++) {
-		snprintf(key, sizeof(key), "peers.%s", vcpus_peers[i]->name);
-		report_number(report, key, "%.2f", samples_median(&samples[i]));
-	}
+	for (int i = 1; i < NR_VCPUS_PEERS; i++)
+		report_peer(report, vcpus_peers[i]->name, "%.2f",
+			    samples_median(&samples[i]));
 }
 
 static int run(bool json)

@@ -298,6 +298,15 @@ void report_number(struct report *report, const char *key, const char *format,
 	add_json(report, key, json_number(value));
 }
 
+void report_peer(struct report *report, const char *name, const char *format,
+		 double value)
+{
+	char key[40];
+
+	snprintf(key, sizeof(key), "peers.%s", name);
+	report_number(report, key, format, value);
+}
+
 void report_count(struct report *report, const char *key, uint64_t value)
 {
 	char text[TEXT_SIZE];

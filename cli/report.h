@@ -38,6 +38,9 @@ void report_row(struct report *report, const char *name, const char *unit);
  */
 void report_number(struct report *report, const char *key, const char *format,
 		   double value);
+/* The number of a peer, a member of "peers". */
+void report_peer(struct report *report, const char *name, const char *format,
+		 double value);
 void report_count(struct report *report, const char *key, uint64_t value);
 void report_text(struct report *report, const char *key, const char *value);
 

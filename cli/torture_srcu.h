@@ -16,6 +16,7 @@
 
 #include "belfry/srcu.h"
 #include "torture_actor.h"
+#include "torture_section.h"
 
 #define NR_CELLS      4	   /* of a writer in a domain */
 #define SPRINT	      1000 /* short sections, or updates, in a row */
@@ -122,31 +123,6 @@ enum actor_kind {
 
 /* Any of the kinds. */
 struct domain *actor_domain(struct actor *actor, unsigned int kinds);
-
-/* A section of either flavour. */
-struct section {
-	int idx;
-	struct srcu_ctr *scp;
-};
-
-static inline struct section section_enter(struct domain *domain)
-{
-	struct section section = {0, NULL};
-
-	if (domain->fast)
-		section.scp = srcu_read_lock_fast(domain->srcu);
-	else
-		section.idx = srcu_read_lock(domain->srcu);
-	return section;
-}
-
-static inline void section_leave(struct domain *domain, struct section section)
-{
-	if (domain->fast)
-		srcu_read_unlock_fast(domain->srcu, section.scp);
-	else
-		srcu_read_unlock(domain->srcu, section.idx);
-}
 
 /* Objects and their ends. */
 void account_init(struct account *account, struct domain *domain);

@@ -48,10 +48,10 @@ static bool child_uses(struct domain *domain)
 	unsigned int called = 0;
 	struct counted normal = {.called = &called};
 	struct counted expedited = {.called = &called};
-	struct section section = section_enter(domain);
+	struct section section = section_enter(domain->srcu, domain->fast);
 	unsigned long cookie;
 
-	section_leave(domain, section);
+	section_leave(section);
 	synchronize_srcu_expedited(domain->srcu);
 	synchronize_srcu(domain->srcu);
 	cookie = start_poll_synchronize_srcu(domain->srcu);

@@ -132,13 +132,13 @@ static void read_section(struct actor *actor, struct domain *domain,
 {
 	struct object *object;
 	unsigned int generation;
-	struct section section = section_enter(domain);
+	struct section section = section_enter(domain->srcu, domain->fast);
 
 	actor_does(actor, "reads", domain->name);
 	object = look_up(actor, domain, &generation);
 	dwell_counted(actor, domain, object, depth);
 	check_object(domain, object, generation);
-	section_leave(domain, section);
+	section_leave(section);
 	actor->tallies[TALLY_SECTIONS]++;
 }
 
@@ -211,10 +211,10 @@ static void sprint(struct actor *actor)
 	actor_does(actor, "reads", domain->name);
 	for (int i = 0; i < SPRINT; i++) {
 		fill_store_buffer(actor, 8);
-		section = section_enter(domain);
+		section = section_enter(domain->srcu, domain->fast);
 		object = srcu_dereference(*cell, domain->srcu);
 		check_object(domain, object, object->generation);
-		section_leave(domain, section);
+		section_leave(section);
 	}
 	actor->tallies[TALLY_SECTIONS] += SPRINT;
 }

@@ -22,7 +22,7 @@ struct note {
 
 struct transient {
 	struct srcu_struct srcu;
-	struct domain domain; /* for section_enter() */
+	bool fast;
 	struct note *published;
 	bool stop; /* the other thread */
 	unsigned long queued, called;
@@ -36,10 +36,9 @@ static struct transient *transient_new(struct actor *actor)
 	struct transient *t = xcheck(calloc(1, sizeof(*t)));
 	int ret;
 
-	t->domain.srcu = &t->srcu;
-	t->domain.fast = actor_random(actor, 2);
-	ret = t->domain.fast ? init_srcu_struct_fast(&t->srcu) :
-			       init_srcu_struct(&t->srcu);
+	t->fast = actor_random(actor, 2);
+	ret = t->fast ? init_srcu_struct_fast(&t->srcu) :
+			init_srcu_struct(&t->srcu);
 	if (ret) {
 		torture_fail("%s: cannot be initialized: %s", name,
 			     strerror(-ret));
@@ -84,7 +83,7 @@ static void note_called(struct srcu_head *head)
 
 static void read_note(struct transient *t)
 {
-	struct section section = section_enter(&t->domain);
+	struct section section = section_enter(&t->srcu, t->fast);
 	struct note *note = srcu_dereference(t->published, &t->srcu);
 
 	for (int i = 0; note && i < 16; i++)
@@ -93,7 +92,7 @@ static void read_note(struct transient *t)
 			torture_fail("%s: use after free: a reader found "
 				     "poison",
 				     name);
-	section_leave(&t->domain, section);
+	section_leave(section);
 }
 
 static void *read_notes(void *arg)

@@ -70,26 +70,9 @@ uint64_t vcpus_random_id(struct actor *actor)
 	return vcpus_shared_id(actor_random(actor, count));
 }
 
-struct table_section table_enter(struct table *table)
+struct section table_enter(struct table *table)
 {
-	struct srcu_struct *srcu = bf_vcpus_srcu(table->vcpus);
-	struct table_section section = {0, NULL};
-
-	if (table->fast)
-		section.scp = srcu_read_lock_fast(srcu);
-	else
-		section.idx = srcu_read_lock(srcu);
-	return section;
-}
-
-void table_leave(struct table *table, struct table_section section)
-{
-	struct srcu_struct *srcu = bf_vcpus_srcu(table->vcpus);
-
-	if (table->fast)
-		srcu_read_unlock_fast(srcu, section.scp);
-	else
-		srcu_read_unlock(srcu, section.idx);
+	return section_enter(bf_vcpus_srcu(table->vcpus), table->fast);
 }
 
 static int init_tables(void)

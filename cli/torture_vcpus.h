@@ -13,6 +13,7 @@
 
 #include "belfry/vcpus.h"
 #include "torture_actor.h"
+#include "torture_section.h"
 
 #define OWN_IDS	   64 /* of a writer */
 #define SHARED_IDS 64
@@ -95,14 +96,7 @@ uint64_t vcpus_random_id(struct actor *actor);
 uint64_t vcpus_shared_id(unsigned int n);
 uint64_t vcpus_own_id(unsigned int writer, unsigned int n);
 
-/* A section of the table's domain, of whatever flavour. */
-struct table_section {
-	int idx;
-	struct srcu_ctr *scp;
-};
-
-struct table_section table_enter(struct table *table);
-void table_leave(struct table *table, struct table_section section);
+struct section table_enter(struct table *table);
 
 /* The memory of vCPUs. */
 extern const struct bf_vcpus_ops vcpu_ops;

@@ -110,7 +110,7 @@ static void lock_one(struct actor *actor, struct table *table)
 static void hold_all(struct actor *actor, struct table *table)
 {
 	uint32_t created = bf_vcpus_created(table->vcpus);
-	struct table_section section = table_enter(table);
+	struct section section = table_enter(table);
 	struct bf_vcpus_entry *entry;
 	struct bf_vcpus_iter iter;
 
@@ -119,7 +119,7 @@ static void hold_all(struct actor *actor, struct table *table)
 		if (actor_random(actor, 8) == 0)
 			hold(actor, vcpu_of(entry));
 	}
-	table_leave(table, section);
+	section_leave(section);
 	if (bf_vcpus_created(table->vcpus) > created)
 		torture_fail("%s: a vCPU was created while all were locked",
 			     table->name);
@@ -153,12 +153,12 @@ static const struct {
 static void read_something(struct actor *actor, struct table *table)
 {
 	unsigned int i = 0, dice = actor_random(actor, 1000);
-	struct table_section section = table_enter(table);
+	struct section section = table_enter(table);
 
 	while (dice >= looks[i].per_mille)
 		dice -= looks[i++].per_mille;
 	looks[i].look(actor, table);
-	table_leave(table, section);
+	section_leave(section);
 }
 
 void *vcpus_reader_main(void *number)

@@ -88,7 +88,7 @@ static void change_own(struct actor *actor, struct account *account)
 
 static void remove_shared(struct actor *actor, struct table *table, uint64_t id)
 {
-	struct table_section section = table_enter(table);
+	struct section section = table_enter(table);
 	struct bf_vcpus_entry *entry = bf_vcpus_by_id(table->vcpus, id);
 	int ret = entry ? bf_vcpus_remove_async(entry) : -ENOENT;
 
@@ -98,7 +98,7 @@ static void remove_shared(struct actor *actor, struct table *table, uint64_t id)
 		vcpu_dwell(actor, vcpu_of(entry));
 		actor->tallies[VCPUS_REMOVED_ASYNC]++;
 	}
-	table_leave(table, section);
+	section_leave(section);
 }
 
 static void change_shared(struct actor *actor, struct account *account)
