@@ -50,4 +50,16 @@ static inline struct bf_vm *create_vm(int argc, char **argv)
 	return vm;
 }
 
+/* Runs guest code until an exit that the bus leaves to the caller. */
+static inline struct kvm_run *run_vcpu(struct bf_vcpu *vcpu)
+{
+	int ret;
+
+	do
+		ret = bf_vcpu_run(vcpu);
+	while (ret == -EINTR); /* a signal: nothing is lost */
+	must(ret, "run");
+	return bf_vcpu_page(vcpu);
+}
+
 #endif

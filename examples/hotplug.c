@@ -160,15 +160,12 @@ static struct bf_vcpu *add_vcpu(struct bf_vm *vm, char *memory, unsigned int id,
  */
 static void *vcpu_thread(void *vcpu)
 {
-	struct kvm_run *run = bf_vcpu_page(vcpu);
+	struct kvm_run *run;
 
-	for (;;) {
-		must(bf_vcpu_run(vcpu), "run");
-		if (run->exit_reason == KVM_EXIT_HLT)
-			return NULL;
-		expect(run->exit_reason == KVM_EXIT_MMIO, "HLT or MMIO");
+	while ((run = run_vcpu(vcpu))->exit_reason == KVM_EXIT_MMIO)
 		memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
-	}
+	expect(run->exit_reason == KVM_EXIT_HLT, "HLT");
+	return NULL;
 }
 
 struct device {

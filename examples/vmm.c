@@ -153,8 +153,7 @@ static struct bf_vcpu *add_vcpu(struct bf_vm *vm, int id, uint16_t port,
 /* What the bus answers never comes out of bf_vcpu_run(). */
 static void *vcpu_thread(void *vcpu)
 {
-	must(bf_vcpu_run(vcpu), "run");
-	expect(bf_vcpu_page(vcpu)->exit_reason == KVM_EXIT_HLT, "HLT");
+	expect(run_vcpu(vcpu)->exit_reason == KVM_EXIT_HLT, "HLT");
 	return NULL;
 }
 

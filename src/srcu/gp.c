@@ -60,23 +60,39 @@ static unsigned long slot_entries(struct __srcu_slot *slot, int bank)
 	       __atomic_load_n(&slot->atomic_lock[bank], __ATOMIC_RELAXED);
 }
 
+/*
+ * Acquire against the set-up of a domain of DEFINE_SRCU(), which may be under
+ * way while a reader that leaves looks whether it was the last: the counters
+ * are zero before they can be found.
+ */
+static struct __srcu_slot *get_slots(struct srcu_struct *ssp, unsigned int *nr)
+{
+	struct __srcu_slot *slots =
+		__atomic_load_n(&ssp->slots, __ATOMIC_ACQUIRE);
+
+	*nr = slots ? srcu_nr_slots : 0;
+	return slots;
+}
+
 static unsigned long sum_exits(struct srcu_struct *ssp, int bank)
 {
-	unsigned int i, nr = ssp->slots ? srcu_nr_slots : 0;
+	unsigned int i, nr;
+	struct __srcu_slot *slots = get_slots(ssp, &nr);
 	unsigned long sum = slot_exits(&ssp->boot, bank);
 
 	for (i = 0; i < nr; i++)
-		sum += slot_exits(&ssp->slots[i], bank);
+		sum += slot_exits(&slots[i], bank);
 	return sum;
 }
 
 static unsigned long sum_entries(struct srcu_struct *ssp, int bank)
 {
-	unsigned int i, nr = ssp->slots ? srcu_nr_slots : 0;
+	unsigned int i, nr;
+	struct __srcu_slot *slots = get_slots(ssp, &nr);
 	unsigned long sum = slot_entries(&ssp->boot, bank);
 
 	for (i = 0; i < nr; i++)
-		sum += slot_entries(&ssp->slots[i], bank);
+		sum += slot_entries(&slots[i], bank);
 	return sum;
 }
 
