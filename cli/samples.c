@@ -32,14 +32,18 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static void sort(struct samples *samples)
+{
+	if (samples->count)
+		qsort(samples->values, samples->count, sizeof(*samples->values),
+		      compare);
+}
+
 /* The value of a rank in [0, count), or 0 where there are none. */
 static double value_at(struct samples *samples, size_t rank)
 {
-	if (!samples->count)
-		return 0;
-	qsort(samples->values, samples->count, sizeof(*samples->values),
-	      compare);
-	return samples->values[rank];
+	sort(samples);
+	return samples->count ? samples->values[rank] : 0;
 }
 
 double samples_min(struct samples *samples)
@@ -60,6 +64,17 @@ double samples_median(struct samples *samples)
 	if (!samples->count || samples->count % 2)
 		return upper;
 	return (samples->values[middle - 1] + upper) / 2;
+}
+
+double samples_midmean(struct samples *samples)
+{
+	size_t first = samples->count / 4, last = samples->count - first, i;
+	double sum = 0;
+
+	sort(samples);
+	for (i = first; i < last; i++)
+		sum += samples->values[i];
+	return samples->count ? sum / (double)(last - first) : 0;
 }
 
 double samples_percentile(struct samples *samples, double percent)

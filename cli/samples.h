@@ -20,6 +20,8 @@ void samples_free(struct samples *samples);
 double samples_min(struct samples *samples);
 double samples_max(struct samples *samples);
 double samples_median(struct samples *samples);
+/* Mean of the middle half: for values not much above a step of the clock. */
+double samples_midmean(struct samples *samples);
 /* percent in [0, 100], nearest rank. */
 double samples_percentile(struct samples *samples, double percent);
 

@@ -41,19 +41,23 @@ void *bf_edit_copy(struct bf_edit *edit, struct bf_node *node, size_t size)
 	return copy;
 }
 
-/* One of its own is on the list of those: it is marked, and freed at the end */
+/* One of its own is on the list of those: it is marked, and freed at the end. */
 void bf_edit_drop(struct bf_edit *edit, struct bf_node *node)
 {
-	if (bf_edit_owns(edit, node))
-		node->stamp = 0;
-	else
+	if (!bf_edit_owns(edit, node)) {
 		push(&edit->replaced, node);
+		return;
+	}
+	node->stamp = 0;
+	edit->dropped = true;
 }
 
 struct bf_node *bf_edit_end(struct bf_edit *edit)
 {
 	struct bf_node *node, *next;
 
+	if (!edit->dropped)
+		return edit->replaced;
 	for (node = edit->made; node; node = next) {
 		next = node->link;
 		if (!node->stamp)

@@ -25,6 +25,7 @@ struct bf_edit {
 	uint64_t stamp; /* not 0, no other edit of these trees has it */
 	struct bf_node *made;
 	struct bf_node *replaced;
+	bool dropped; /* one that it made */
 };
 
 static inline void bf_edit_begin(struct bf_edit *edit, uint64_t stamp)
