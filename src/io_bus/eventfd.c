@@ -108,9 +108,9 @@ bool bf_eventfd_surely_same(pid_t pid, int fd, int other)
 	return compare_files(pid, fd, other) == 0;
 }
 
-bool bf_eventfd_same(int fd, int other)
+bool bf_eventfd_same(pid_t pid, int fd, int other)
 {
-	long ret = compare_files(getpid(), fd, other);
+	long ret = compare_files(pid, fd, other);
 	long id;
 
 	if (ret >= 0)
