@@ -72,19 +72,11 @@ int bf_io_add_range(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,
 
 int bf_io_remove_range(struct bf_io_bus *bus, struct bf_io_range *range)
 {
-	if (bf_io_in_handler(bus))
-		return -EDEADLK;
-	bf_region_unpublish(bus, &range->region);
-#ifndef BF_BREAK_REMOVAL
-	synchronize_srcu_expedited(&bus->srcu);
-#endif
-	bf_removal_complete(&range->region.removal);
-	return 0;
+	return bf_region_end(bus, &range->region);
 }
 
 void bf_io_remove_range_async(struct bf_io_bus *bus, struct bf_io_range *range,
 			      bf_io_done_fn done, void *opaque)
 {
-	bf_region_unpublish(bus, &range->region);
-	bf_removal_defer(&range->region.removal, done, opaque);
+	bf_region_end_async(bus, &range->region, done, opaque);
 }

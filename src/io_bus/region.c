@@ -110,7 +110,7 @@ static int try_unpublish(struct bf_io_bus *bus, const struct bf_region *region)
 }
 
 /* Without memory for a new state it is taken out of the one that there is. */
-void bf_region_unpublish(struct bf_io_bus *bus, const struct bf_region *region)
+static void unpublish(struct bf_io_bus *bus, const struct bf_region *region)
 {
 	PROBE_REMOVE(bus, region->kind, region->space, region->span.first,
 		     region->span.last - region->span.first + 1);
@@ -120,4 +120,23 @@ void bf_region_unpublish(struct bf_io_bus *bus, const struct bf_region *region)
 	bf_span_clear(*root_of(bus->state, region), region->span.first);
 	bf_change_counts(bus);
 	pthread_mutex_unlock(&bus->lock);
+}
+
+int bf_region_end(struct bf_io_bus *bus, struct bf_region *region)
+{
+	if (bf_io_in_handler(bus))
+		return -EDEADLK;
+	unpublish(bus, region);
+#ifndef BF_BREAK_REMOVAL
+	synchronize_srcu_expedited(&bus->srcu);
+#endif
+	bf_removal_complete(&region->removal);
+	return 0;
+}
+
+void bf_region_end_async(struct bf_io_bus *bus, struct bf_region *region,
+			 bf_io_done_fn done, void *opaque)
+{
+	unpublish(bus, region);
+	bf_removal_defer(&region->removal, done, opaque);
 }

@@ -31,8 +31,10 @@ int bf_region_add(struct bf_change *change, struct bf_region *region,
 /* 0 or -ENOMEM. */
 int bf_region_remove(struct bf_change *change, const struct bf_region *region);
 
-/* As a change of its own; cannot fail.  The caller waits for accesses. */
-void bf_region_unpublish(struct bf_io_bus *bus, const struct bf_region *region);
+/* bf_io_remove_range() and its like. */
+int bf_region_end(struct bf_io_bus *bus, struct bf_region *region);
+void bf_region_end_async(struct bf_io_bus *bus, struct bf_region *region,
+			 bf_io_done_fn done, void *opaque);
 
 /* A change of its own: an addition; 0, -EEXIST, -ENOMEM. */
 int bf_region_publish(struct bf_io_bus *bus, struct bf_region *region,

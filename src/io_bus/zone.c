@@ -82,17 +82,11 @@ int bf_io_add_zone(struct bf_io_bus *bus, const struct bf_io_zone_desc *desc,
 
 int bf_io_remove_zone(struct bf_io_bus *bus, struct bf_io_zone *zone)
 {
-	if (bf_io_in_handler(bus))
-		return -EDEADLK;
-	bf_region_unpublish(bus, &zone->region);
-	synchronize_srcu_expedited(&bus->srcu);
-	bf_removal_complete(&zone->region.removal);
-	return 0;
+	return bf_region_end(bus, &zone->region);
 }
 
 void bf_io_remove_zone_async(struct bf_io_bus *bus, struct bf_io_zone *zone,
 			     bf_io_done_fn done, void *opaque)
 {
-	bf_region_unpublish(bus, &zone->region);
-	bf_removal_defer(&zone->region.removal, done, opaque);
+	bf_region_end_async(bus, &zone->region, done, opaque);
 }
