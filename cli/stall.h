@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "belfry/vm.h"
 #include "samples.h"
 
 struct bf_vm;
@@ -51,6 +52,9 @@ struct stall_row {
 	const char *goal;      /* may be NULL */
 	bool (*met)(double plain, double belfry, double alone);
 };
+
+/* Of the VMs that go through belfry. */
+extern enum bf_policy stall_policy;
 
 /* All rows; the last has no name. */
 extern const struct stall_row stall_sequences[]; /* stall_sequences.c */

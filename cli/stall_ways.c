@@ -88,9 +88,13 @@ const struct stall_way stall_plain = {
 	.close = plain_close,
 };
 
+enum bf_policy stall_policy = BF_POLICY_LAZY;
+
 static int belfry_create(struct stall_vm *vm)
 {
-	return bf_vm_create(&vm->vm, NULL);
+	const struct bf_vm_config config = {.policy = stall_policy};
+
+	return bf_vm_create(&vm->vm, &config);
 }
 
 static int belfry_doorbell(struct stall_vm *vm, uint64_t addr, bool remove)

@@ -95,6 +95,18 @@ class Rows(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done)
         self.assertEqual(done.stderr, "")
         self.assertIn("first vCPU after assign [us]", done.stdout)
+        self.assertIn("belfry/vm.h, policy lazy;", done.stdout)
+
+    def test_policy(self):
+        done = run(BELFRY, "stall", "--count", "1", "--policy", "first-run")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn("belfry/vm.h, policy first-run;", done.stdout)
+
+    def test_unknown_policy(self):
+        done = run(BELFRY, "stall", "--policy", "never")
+        self.assertEqual(done.returncode, 2, done)
+        self.assertEqual(len(done.stderr.splitlines()), 1, done)
+        self.assertIn("unknown policy 'never'", done.stderr)
 
 
 class Without(unittest.TestCase):
