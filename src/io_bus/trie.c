@@ -208,13 +208,11 @@ int bf_trie_add(struct bf_edit *edit, uintptr_t *root,
 }
 
 /* Where the hash is, in a leaf that has it. */
-static uint32_t index_in(const struct bf_trie_leaf *leaf, uint64_t hash)
+static unsigned int index_in(const struct bf_trie_leaf *leaf, uint64_t hash)
 {
-	uint32_t i = 0;
+	struct bf_trie_entry *entry;
 
-	while (!leaf->entry[i] || leaf->entry[i]->hash != hash)
-		i++;
-	return i;
+	return bf_trie_index(leaf, hash, &entry);
 }
 
 int bf_trie_replace(struct bf_edit *edit, uintptr_t *root,
@@ -289,7 +287,7 @@ static int remove_from_leaf(struct bf_edit *edit, uintptr_t *slotp,
 			    uint64_t hash)
 {
 	struct bf_trie_leaf *leaf = own_leaf(edit, slotp, 0);
-	uint32_t i;
+	unsigned int i;
 
 	if (!leaf)
 		return -ENOMEM;

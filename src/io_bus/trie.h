@@ -86,7 +86,7 @@ static inline uint32_t bf_trie_equal_tags(const struct bf_trie_leaf *leaf,
 					  uint8_t tag)
 {
 #ifdef __SSE2__
-	const __m128i *tags = (const __m128i *)leaf->tag;
+	const __m128i *tags = (const void *)leaf->tag;
 	const __m128i wanted = _mm_set1_epi8((char)tag);
 	const __m128i low = _mm_cmpeq_epi8(_mm_loadu_si128(tags), wanted);
 	const __m128i high = _mm_cmpeq_epi8(_mm_loadu_si128(tags + 1), wanted);
@@ -103,20 +103,25 @@ static inline uint32_t bf_trie_equal_tags(const struct bf_trie_leaf *leaf,
 #endif
 }
 
-/* Consume: whoever finds an entry sees what embeds it. */
-static inline struct bf_trie_entry *
-bf_trie_find_in_leaf(const struct bf_trie_leaf *leaf, uint64_t hash)
+/*
+ * Where the entry of that hash is; BF_TRIE_LEAVES: nowhere.  Consume: whoever
+ * finds an entry sees what embeds it.
+ */
+static inline unsigned int bf_trie_index(const struct bf_trie_leaf *leaf,
+					 uint64_t hash,
+					 struct bf_trie_entry **entry)
 {
 	uint32_t equal = bf_trie_equal_tags(leaf, bf_trie_tag(hash));
-	struct bf_trie_entry *entry;
+	unsigned int i;
 
 	for (; equal; equal &= equal - 1) {
-		entry = __atomic_load_n(&leaf->entry[__builtin_ctz(equal)],
-					__ATOMIC_CONSUME);
-		if (entry && entry->hash == hash)
-			return entry;
+		i = (unsigned int)__builtin_ctz(equal);
+		*entry = __atomic_load_n(&leaf->entry[i], __ATOMIC_CONSUME);
+		if (*entry && (*entry)->hash == hash)
+			return i;
 	}
-	return NULL;
+	*entry = NULL;
+	return BF_TRIE_LEAVES;
 }
 
 /* Consume, as above. */
@@ -131,8 +136,10 @@ static inline struct bf_trie_entry *bf_trie_find(const uintptr_t *root,
 		slot = __atomic_load_n(
 			&bf_trie_node(slot)->slot[rest % BF_TRIE_SLOTS],
 			__ATOMIC_CONSUME);
-	if (slot & BF_TRIE_LEAF)
-		return bf_trie_find_in_leaf(bf_trie_leaf(slot), hash);
+	if (slot & BF_TRIE_LEAF) {
+		bf_trie_index(bf_trie_leaf(slot), hash, &entry);
+		return entry;
+	}
 	entry = (struct bf_trie_entry *)slot;
 	return entry && entry->hash == hash ? entry : NULL;
 }
