@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "report.h"
+
 int bench_io_bus(int argc, char **argv);
 int bench_memslots(int argc, char **argv);
 int bench_srcu(int argc, char **argv);
@@ -15,7 +17,8 @@ int bench_vcpus(int argc, char **argv);
 struct bench {
 	const char *command; /* "bench LAYER" */
 	const char *help;
-	int (*run)(bool json); /* returns an enum cli_status */
+	/* 0, or a negative errno: nothing is reported. */
+	int (*measure)(struct report *report);
 };
 
 int bench_main(int argc, char **argv, const struct bench *bench);

@@ -33,7 +33,7 @@ static void start_worker(void)
 	own_bus.destroy(bus);
 }
 
-static void measure_all(struct report *report)
+static int measure(struct report *report)
 {
 	unsigned long i;
 
@@ -44,16 +44,7 @@ static void measure_all(struct report *report)
 		rows[i](report);
 	}
 	progress_clear();
-}
-
-static int run(bool json)
-{
-	struct report *report = report_new(json);
-
-	measure_all(report);
-	report_print(report, stdout);
-	report_free(report);
-	return CLI_OK;
+	return 0;
 }
 
 static const struct bench bench = {
@@ -64,7 +55,7 @@ static const struct bench bench = {
 		"structure that other monitors have, in about 20 seconds.\n"
 		"\n"
 		"  --json        as JSON",
-	.run = run,
+	.measure = measure,
 };
 
 int bench_io_bus(int argc, char **argv)

@@ -1,10 +1,22 @@
 // SPDX-License-Identifier: MIT
-/* The options that all benchmarks take. */
+/* What all benchmarks have in common: options, and a report at the end. */
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "bench.h"
 #include "cli.h"
+
+static int run(const struct bench *bench, bool json)
+{
+	struct report *report = report_new(json);
+	int ret = bench->measure(report);
+
+	if (!ret)
+		report_print(report, stdout);
+	report_free(report);
+	return ret ? cli_fail(bench->command, "%s", strerror(-ret)) : CLI_OK;
+}
 
 int bench_main(int argc, char **argv, const struct bench *bench)
 {
@@ -32,5 +44,5 @@ int bench_main(int argc, char **argv, const struct bench *bench)
 	if (optind < argc)
 		return cli_usage(bench->command, "'%s': takes no argument",
 				 argv[optind]);
-	return bench->run(json);
+	return run(bench, json);
 }

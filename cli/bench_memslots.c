@@ -16,7 +16,7 @@ static const uint32_t sizes[] = {1, 16, 512, 32000};
 
 #define NR_SIZES (sizeof(sizes) / sizeof(sizes[0]))
 
-static void measure_all(struct report *report)
+static int measure(struct report *report)
 {
 	const unsigned long total = 2 * NR_SIZES + 2;
 	unsigned long done = 0;
@@ -35,16 +35,7 @@ static void measure_all(struct report *report)
 	}
 	bench_prefault(report);
 	progress_clear();
-}
-
-static int run(bool json)
-{
-	struct report *report = report_new(json);
-
-	measure_all(report);
-	report_print(report, stdout);
-	report_free(report);
-	return CLI_OK;
+	return 0;
 }
 
 static const struct bench bench = {
@@ -56,7 +47,7 @@ static const struct bench bench = {
 		"about five seconds.\n"
 		"\n"
 		"  --json        as JSON",
-	.run = run,
+	.measure = measure,
 };
 
 int bench_memslots(int argc, char **argv)

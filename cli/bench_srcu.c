@@ -314,21 +314,14 @@ static void measure_all(struct report *report)
 	progress_clear();
 }
 
-static int run(bool json)
+static int measure(struct report *report)
 {
-	struct report *report;
 	int ret = own_init();
 
 	if (ret)
-		return cli_fail(COMMAND, "%s", strerror(-ret));
-	report = report_new(json);
+		return ret;
 	measure_all(report);
-	report_print(report, stdout);
-	report_free(report);
-	ret = own_cleanup();
-	if (ret)
-		return cli_fail(COMMAND, "the end: %s", strerror(-ret));
-	return CLI_OK;
+	return own_cleanup();
 }
 
 static const struct bench bench = {
@@ -339,7 +332,7 @@ static const struct bench bench = {
 		"(where belfry was built with them), in about half a minute.\n"
 		"\n"
 		"  --json        as JSON",
-	.run = run,
+	.measure = measure,
 };
 
 int bench_srcu(int argc, char **argv)

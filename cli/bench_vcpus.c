@@ -54,19 +54,15 @@ void bench_report_peers(struct report *report, struct samples *samples)
 			    samples_median(&samples[i]));
 }
 
-static int run(bool json)
+static int measure(struct report *report)
 {
-	struct report *report = report_new(json);
-
 	pin_thread(0);
 	progress_show(COMMAND, 0, 2);
 	bench_lookups(report);
 	progress_show(COMMAND, 1, 2);
 	bench_creations(report);
 	progress_clear();
-	report_print(report, stdout);
-	report_free(report);
-	return CLI_OK;
+	return 0;
 }
 
 static const struct bench bench = {
@@ -78,7 +74,7 @@ static const struct bench bench = {
 		"some seconds.\n"
 		"\n"
 		"  --json        as JSON",
-	.run = run,
+	.measure = measure,
 };
 
 int bench_vcpus(int argc, char **argv)
