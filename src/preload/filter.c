@@ -8,6 +8,7 @@
 #include <linux/audit.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -135,34 +136,40 @@ static uint32_t run(const struct sock_fprog *filter,
 	return SECCOMP_RET_KILL_PROCESS;
 }
 
-/* Calls by number and second argument; some may fail, none may kill. */
+/* As libc makes a thread: filters tell it from a process by these. */
+#define THREAD                                                               \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_SIGHAND | \
+	 CLONE_THREAD | CLONE_SETTLS | CLONE_PARENT_SETTID |                 \
+	 CLONE_CHILD_CLEARTID)
+
+/* Calls by number and first arguments; some may fail, none may kill. */
 static const struct {
 	int nr;
 	bool may_fail;
-	unsigned long arg;
+	uint64_t args[2];
 } calls[] = {
-	{SYS_write, false, 0},
-	{SYS_poll, false, 0},
-	{SYS_futex, false, 0},
-	{SYS_ioctl, false, KVM_IOEVENTFD},
-	{SYS_ioctl, false, KVM_REGISTER_COALESCED_MMIO},
-	{SYS_close, false, 0},
-	{SYS_fcntl, false, F_GETFL},
-	{SYS_fcntl, false, F_DUPFD_CLOEXEC},
-	{SYS_rt_sigprocmask, false, 0},
-	{SYS_exit, false, 0},
-	{SYS_mmap, true, 0},
-	{SYS_mprotect, true, 0},
-	{SYS_munmap, true, 0},
-	{SYS_madvise, true, 0},
-	{SYS_clone3, true, 0},
-	{SYS_clone, true, 0},
-	{SYS_set_robust_list, true, 0},
-	{SYS_rseq, true, 0},
-	{SYS_prctl, true, 0},
-	{SYS_openat, true, 0},
-	{SYS_readlink, true, 0},
-	{SYS_kcmp, true, 0},
+	{SYS_write, false, {0}},
+	{SYS_poll, false, {0}},
+	{SYS_futex, false, {0}},
+	{SYS_ioctl, false, {0, KVM_IOEVENTFD}},
+	{SYS_ioctl, false, {0, KVM_REGISTER_COALESCED_MMIO}},
+	{SYS_close, false, {0}},
+	{SYS_fcntl, false, {0, F_GETFL}},
+	{SYS_fcntl, false, {0, F_DUPFD_CLOEXEC}},
+	{SYS_rt_sigprocmask, false, {0}},
+	{SYS_exit, false, {0}},
+	{SYS_mmap, true, {0}},
+	{SYS_mprotect, true, {0}},
+	{SYS_munmap, true, {0}},
+	{SYS_madvise, true, {0}},
+	{SYS_clone3, true, {0}},
+	{SYS_clone, true, {THREAD}},
+	{SYS_set_robust_list, true, {0}},
+	{SYS_rseq, true, {0}},
+	{SYS_prctl, true, {0}},
+	{SYS_openat, true, {0}},
+	{SYS_readlink, true, {0}},
+	{SYS_kcmp, true, {0}},
 };
 
 static bool allows(const struct sock_fprog *filter, size_t n)
@@ -170,7 +177,7 @@ static bool allows(const struct sock_fprog *filter, size_t n)
 	const struct seccomp_data data = {
 		.nr = calls[n].nr,
 		.arch = AUDIT_ARCH_X86_64,
-		.args = {0, calls[n].arg},
+		.args = {calls[n].args[0], calls[n].args[1]},
 	};
 	uint32_t action = run(filter, &data) & SECCOMP_RET_ACTION_FULL;
 

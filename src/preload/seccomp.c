@@ -36,11 +36,15 @@ static void before_prctl(long option, long mode, long filter)
 		step_aside();
 }
 
-static void before_seccomp(long operation, long filter)
+/*
+ * The kernel takes strict mode without flags and argument only.  With some it
+ * is how a library asks whether there is such a call.
+ */
+static void before_seccomp(long operation, long flags, long arg)
 {
 	if (operation == SECCOMP_SET_MODE_FILTER)
-		before_filter((const struct sock_fprog *)filter);
-	else if (operation == SECCOMP_SET_MODE_STRICT)
+		before_filter((const struct sock_fprog *)arg);
+	else if (operation == SECCOMP_SET_MODE_STRICT && !flags && !arg)
 		step_aside();
 }
 
@@ -78,7 +82,7 @@ INTERPOSE long syscall(long nr, ...)
 	read_args(args, list);
 	va_end(list);
 	if (nr == SYS_seccomp)
-		before_seccomp(args[0], args[2]);
+		before_seccomp(args[0], args[1], args[2]);
 	else if (nr == SYS_prctl)
 		before_prctl(args[0], args[1], args[2]);
 	return call(nr, args);
