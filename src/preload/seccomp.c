@@ -12,18 +12,32 @@
 #include "preload/filter.h"
 #include "preload/sys.h"
 #include "preload/vm.h"
+#include "vm/calibrate.h"
 
-static void step_aside(void)
+static void calibrate(void)
 {
-	if (!config.plain && config_is_owner())
-		vm_step_aside_all("a seccomp filter forbids what it does");
+	if (!config.front.rings && config.front.policy == BF_POLICY_LAZY)
+		bf_calibrated_rings();
+}
+
+/* What is to be done while it is not forbidden yet. */
+static void forbid(uint32_t forbidden)
+{
+	if (!config.plain && config_is_owner()) {
+		if (forbidden & FORBIDDEN_FRONT)
+			vm_step_aside_all(
+				"a seccomp filter forbids what it does");
+		else if (forbidden & FORBIDDEN_CALIBRATE)
+			calibrate();
+	}
+	atomic_fetch_or(&config.forbidden, forbidden);
 }
 
 /* No filter at all is how a library asks whether there could be one. */
 static void before_filter(const struct sock_fprog *filter)
 {
-	if (filter && filter->filter && !filter_allows_front(filter))
-		step_aside();
+	if (filter && filter->filter)
+		forbid(filter_forbids(filter));
 }
 
 static void before_prctl(long option, long mode, long filter)
@@ -33,7 +47,7 @@ static void before_prctl(long option, long mode, long filter)
 	if (mode == SECCOMP_MODE_FILTER)
 		before_filter((const struct sock_fprog *)filter);
 	else
-		step_aside();
+		forbid(~0u);
 }
 
 /*
@@ -45,7 +59,7 @@ static void before_seccomp(long operation, long flags, long arg)
 	if (operation == SECCOMP_SET_MODE_FILTER)
 		before_filter((const struct sock_fprog *)arg);
 	else if (operation == SECCOMP_SET_MODE_STRICT && !flags && !arg)
-		step_aside();
+		forbid(~0u);
 }
 
 /* As libc's, which would be this one. */

@@ -180,6 +180,37 @@ static int deassign(struct bf_front *front, const struct kvm_ioeventfd *arg)
 	return d ? 0 : deassign_unknown(front, arg);
 }
 
+static bool is_same(const struct kvm_ioeventfd *a,
+		    const struct kvm_ioeventfd *b)
+{
+	const uint32_t match = KVM_IOEVENTFD_FLAG_DATAMATCH;
+
+	return a->addr == b->addr && a->len == b->len &&
+	       bf_front_space(a->flags) == bf_front_space(b->flags) &&
+	       (a->flags & match) == (b->flags & match) &&
+	       (!(a->flags & match) || a->datamatch == b->datamatch);
+}
+
+int bf_front_removed(struct bf_front *front, const struct kvm_ioeventfd *arg,
+		     int ret)
+{
+	enum front_state state = ret ? FRONT_REFUSED : FRONT_INSTALLED;
+	struct front_doorbell *d = NULL;
+
+	if (ret && ret != -ENOENT)
+		return ret;
+	pthread_mutex_lock(&front->lock);
+	TAILQ_FOREACH(d, &front->known, entry)
+	if (d->state == state && is_same(&d->arg, arg))
+		break;
+	if (d) {
+		front->stats.deassigned++;
+		bf_front_forget(front, d);
+	}
+	pthread_mutex_unlock(&front->lock);
+	return d ? 0 : ret;
+}
+
 int bf_front_ioeventfd(struct bf_front *front, const struct kvm_ioeventfd *arg)
 {
 	if (arg->flags & KVM_IOEVENTFD_FLAG_DEASSIGN)

@@ -238,11 +238,12 @@ class WithoutKvm(WithFolder):
 @unittest.skipIf(SANITIZED, "a sanitized library cannot be preloaded")
 @unittest.skipUnless(HAVE_KVM, "no /dev/kvm")
 class WithKvm(WithFolder):
-    def check_events(self, trace):
+    def check_events(self, trace, nameless=()):
         """What Chrome's format asks for, and what belfry adds."""
         threads = {(event["pid"], event["tid"])
                    for event in trace["traceEvents"]
                    if event["ph"] == "M" and event["name"] == "thread_name"}
+        threads.update(nameless)
         starts = []
         for event in trace["traceEvents"]:
             self.assertIn(event["ph"], "MXi")
@@ -419,6 +420,16 @@ class WithKvm(WithFolder):
             alone = subprocess.run([TINY_VMM, scenario], timeout=60,
                                    capture_output=True, check=False)
             self.record(TINY_VMM, scenario)
+            self.assertEqual(self.done.stdout, alone.stdout)
+
+    def test_nobody_dies_of_being_recorded(self):
+        """Whatever one system call its seccomp filter forbids."""
+        for scenario in ("forbidden", "forbidden-late", "forbidden-vcpu",
+                         "refused-calls"):
+            alone = subprocess.run([TINY_VMM, scenario], timeout=60,
+                                   capture_output=True, check=False)
+            self.check_events(self.record(TINY_VMM, scenario, options=[
+                "--rings", "16", "--quiet-ms", "1"]), nameless=[(0, 0)])
             self.assertEqual(self.done.stdout, alone.stdout)
 
     def test_compare(self):

@@ -60,6 +60,9 @@ uint64_t tiny_count(int fd);
 
 void tiny_check(int ok, const char *what);
 
+/* From here on @call meets a seccomp filter's @action. */
+void tiny_forbid(uint32_t call, uint32_t action);
+
 /* Scenarios. */
 void scenario_errno(void);
 void scenario_zone_errno(void);
@@ -85,6 +88,10 @@ void scenario_kick_regs(void);
 void scenario_closed_while_ringing(void);
 void scenario_seccomp(void);
 void scenario_seccomp_mild(void);
+void scenario_forbidden(void);
+void scenario_forbidden_late(void);
+void scenario_forbidden_vcpu(void);
+void scenario_refused_calls(void);
 void scenario_plain_ioctl(void);
 void scenario_aside(void);
 void scenario_killed(void);
