@@ -150,7 +150,7 @@ class Run:
 
 
 def kill_group(process):
-    """The VMM too: it does not end with the belfry run above it."""
+    """And whatever it has started."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:

@@ -179,11 +179,11 @@ static const struct {
 	{SYS_newfstatat, true, FORBIDDEN_FRONT, {0}},
 	{SYS_readlink, true, FORBIDDEN_FRONT, {0}},
 	{SYS_kcmp, true, FORBIDDEN_FRONT | FORBIDDEN_LEARN, {0}},
-	{SYS_gettid, false, FORBIDDEN_THREAD | FORBIDDEN_CALIBRATE, {0}},
+	{SYS_gettid, false, FORBIDDEN_THREAD, {0}},
 	{SYS_access, false, FORBIDDEN_CALIBRATE, {0}},
 	{SYS_geteuid, false, FORBIDDEN_CALIBRATE, {0}},
 	{SYS_read, false, FORBIDDEN_CALIBRATE, {0}},
-	{SYS_rename, false, FORBIDDEN_CALIBRATE, {0}},
+	{SYS_unlink, false, FORBIDDEN_CALIBRATE, {0}},
 	{SYS_ioctl, false, FORBIDDEN_CALIBRATE, {0, KVM_CREATE_VM}},
 };
 

@@ -201,6 +201,7 @@ static const struct {
 	{"plain-ioctl", scenario_plain_ioctl},
 	{"aside", scenario_aside},
 	{"killed", scenario_killed},
+	{"busy", scenario_busy},
 	{"many-threads", scenario_many_threads},
 	{"irqchip", scenario_irqchip},
 	{"taken-back", scenario_taken_back},

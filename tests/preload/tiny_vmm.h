@@ -95,6 +95,7 @@ void scenario_refused_calls(void);
 void scenario_plain_ioctl(void);
 void scenario_aside(void);
 void scenario_killed(void);
+void scenario_busy(void);
 void scenario_many_threads(void);
 void scenario_irqchip(void);
 void scenario_taken_back(void);
