@@ -211,6 +211,34 @@ static void test_closed_eventfd(void **state)
 	compare_all("closed-eventfd");
 }
 
+/* Not by how they were made: that is often not to be seen. */
+static void test_unseen_eventfds(void **state)
+{
+	compare_all("unseen-eventfds");
+	assert_int_equal(under.stats.assigned, 4);
+	assert_int_equal(under.stats.deassigned, 4);
+	run(&under, "unseen-eventfds", "never");
+	assert_int_equal(rings(&under.stats), 4 * 3);
+}
+
+static void test_full_eventfd(void **state)
+{
+	compare_all("full-eventfd");
+	run(&under, "full-eventfd", "never");
+	assert_int_equal(rings(&under.stats), 3);
+}
+
+/* Grown while there is one thread; what only measures leaves it alone. */
+static void test_fd_table(void **state)
+{
+	run(&alone, "fd-table", NULL);
+	run(&under, "fd-table", "plain");
+	assert_string_equal(under.out, alone.out);
+	assert_true(atoi(alone.out) < 1024);
+	run(&under, "fd-table", "never");
+	assert_true(atoi(under.out) >= 1024);
+}
+
 static void test_numbers(void **state)
 {
 	compare_all("numbers");
@@ -490,6 +518,9 @@ int main(void)
 		cmocka_unit_test(test_zone_ring),
 		cmocka_unit_test(test_exits),
 		cmocka_unit_test(test_closed_eventfd),
+		cmocka_unit_test(test_unseen_eventfds),
+		cmocka_unit_test(test_full_eventfd),
+		cmocka_unit_test(test_fd_table),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_strangers),
 		cmocka_unit_test(test_received),

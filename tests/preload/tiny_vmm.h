@@ -60,6 +60,10 @@ uint64_t tiny_count(int fd);
 
 void tiny_check(int ok, const char *what);
 
+/* Two numbers over a socket. */
+void tiny_send_numbers(int socket, const int numbers[2]);
+void tiny_receive_numbers(int socket, int numbers[2]);
+
 /* From here on @call meets a seccomp filter's @action. */
 void tiny_forbid(uint32_t call, uint32_t action);
 
@@ -70,6 +74,9 @@ void scenario_zone_order(void);
 void scenario_zone_ring(void);
 void scenario_exits(void);
 void scenario_closed_eventfd(void);
+void scenario_unseen_eventfds(void);
+void scenario_full_eventfd(void);
+void scenario_fd_table(void);
 void scenario_numbers(void);
 void scenario_strangers(void);
 void scenario_received(void);
