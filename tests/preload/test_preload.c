@@ -228,6 +228,17 @@ static void test_full_eventfd(void **state)
 	assert_int_equal(rings(&under.stats), 3);
 }
 
+/* Other policies hold a number of it for as long as it is registered. */
+static void test_polled_eventfd(void **state)
+{
+	run(&alone, "polled-eventfd", NULL);
+	assert_non_null(strstr(alone.out, "events: 0\n"));
+	compare("polled-eventfd", "plain");
+	compare("polled-eventfd", "eager");
+	assert_int_equal(under.stats.installed, 1);
+	assert_int_equal(under.stats.aside, 0);
+}
+
 /* Grown while there is one thread; what only measures leaves it alone. */
 static void test_fd_table(void **state)
 {
@@ -520,6 +531,7 @@ int main(void)
 		cmocka_unit_test(test_closed_eventfd),
 		cmocka_unit_test(test_unseen_eventfds),
 		cmocka_unit_test(test_full_eventfd),
+		cmocka_unit_test(test_polled_eventfd),
 		cmocka_unit_test(test_fd_table),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_strangers),

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -107,6 +108,24 @@ void scenario_full_eventfd(void)
 	tiny_run(&vm, 0);
 	printf("still full: %d\n", tiny_count(bell) >= most);
 	tiny_destroy(&vm);
+}
+
+/* An eventfd that is closed is gone, from whoever polls it too. */
+void scenario_polled_eventfd(void)
+{
+	int bell = tiny_eventfd(), poll = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event event = {.events = EPOLLIN};
+	struct tiny_vm vm;
+
+	tiny_check(!epoll_ctl(poll, EPOLL_CTL_ADD, bell, &event), "epoll_ctl");
+	tiny_create(&vm, 1);
+	print_answer(&vm, "assign", bell, 0);
+	close(bell);
+	tiny_start(&vm, 0, &guest_count, 3);
+	tiny_run(&vm, 0);
+	printf("events: %d\n", epoll_wait(poll, &event, 1, 0));
+	tiny_destroy(&vm);
+	close(poll);
 }
 
 /* How many fds the kernel has room for without another table. */

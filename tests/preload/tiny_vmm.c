@@ -178,6 +178,7 @@ static const struct {
 	{"closed-eventfd", scenario_closed_eventfd},
 	{"unseen-eventfds", scenario_unseen_eventfds},
 	{"full-eventfd", scenario_full_eventfd},
+	{"polled-eventfd", scenario_polled_eventfd},
 	{"fd-table", scenario_fd_table},
 	{"numbers", scenario_numbers},
 	{"strangers", scenario_strangers},

@@ -76,6 +76,7 @@ void scenario_exits(void);
 void scenario_closed_eventfd(void);
 void scenario_unseen_eventfds(void);
 void scenario_full_eventfd(void);
+void scenario_polled_eventfd(void);
 void scenario_fd_table(void);
 void scenario_numbers(void);
 void scenario_strangers(void);
