@@ -178,8 +178,8 @@ uint64_t bf_vm_guest_addr(struct bf_vm *vm, uint64_t gpa);
  * BF_POLICY_EAGER.  When a deassign returned, the doorbell signals no more.
  *
  * The VM keeps a duplicate of the eventfd until the deassign, so the caller
- * may close its own.  A consequence: that close raises no EPOLLHUP, and an epoll
- * set goes on to report it.  Not so with BF_POLICY_EAGER, under which the
+ * may close its own.  A consequence: that close raises no EPOLLHUP, and an
+ * epoll set goes on to report it.  Not so with BF_POLICY_EAGER, under which the
  * kernel alone has the doorbell.
  */
 int bf_vm_ioeventfd(struct bf_vm *vm, const struct kvm_ioeventfd *arg);

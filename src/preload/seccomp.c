@@ -2,7 +2,7 @@
 /*
  * The calls that forbid calls: prctl(), and syscall(), by which libraries
  * reach seccomp(2).  What the front does in the program's threads must not
- * become the death of one.
+ * become the death of one.  And syscall() for calls that belong to ioctl.c.
  */
 #include <linux/seccomp.h>
 #include <stdarg.h>
@@ -99,6 +99,8 @@ INTERPOSE long syscall(long nr, ...)
 		before_seccomp(args[0], args[1], args[2]);
 	else if (nr == SYS_prctl)
 		before_prctl(args[0], args[1], args[2]);
+	else if (nr == SYS_ioctl)
+		vm_called_raw((int)args[0], (unsigned long)args[1]);
 	return call(nr, args);
 }
 

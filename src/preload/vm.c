@@ -81,6 +81,17 @@ void vm_step_aside_all(const char *why)
 	fdtable_walk(0, INT_MAX, step_aside);
 }
 
+void vm_called_raw(int fd, unsigned long request)
+{
+	struct object *obj = _IOC_TYPE(request) == KVMIO ? number_get(fd) :
+							   NULL;
+
+	if (!obj)
+		return;
+	vm_step_aside(number_vm(obj), "it is called past ioctl()");
+	object_put(obj);
+}
+
 /*
  * The front needs a number of the VM that the program cannot close.  It is
  * closed when the last of the program's numbers of the VM and its vCPUs is.

@@ -295,6 +295,15 @@ static void test_raw(void **state)
 	assert_int_equal(find_call(&under.stats, STATS_CLOSE_VM)->calls, 1);
 }
 
+/* Its exits are not to be seen, so the kernel must have its doorbells. */
+static void test_raw_run(void **state)
+{
+	compare_all("raw-run");
+	assert_int_equal(under.stats.aside, 1);
+	assert_string_equal(under.err, "belfry: steps aside for a VM: it is"
+				       " called past ioctl()\n");
+}
+
 /* Nor to replace: of all numbers this one cannot be had. */
 static void test_onto_all(void **state)
 {
@@ -538,6 +547,7 @@ int main(void)
 		cmocka_unit_test(test_received),
 		cmocka_unit_test(test_pidfd),
 		cmocka_unit_test(test_raw),
+		cmocka_unit_test(test_raw_run),
 		cmocka_unit_test(test_onto_all),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_two_vms),

@@ -126,6 +126,30 @@ void scenario_pidfd(void)
 	tiny_destroy(&vm);
 }
 
+static int run_raw(struct tiny_vm *vm)
+{
+	tiny_check(!syscall(SYS_ioctl, vm->vcpu[0].fd, KVM_RUN, 0), "KVM_RUN");
+	return (int)vm->vcpu[0].run->exit_reason;
+}
+
+/* One that is made like any other, and run past it. */
+void scenario_raw_run(void)
+{
+	int bell = tiny_eventfd();
+	struct tiny_vm vm;
+
+	tiny_create(&vm, 1);
+	print_assign(vm.fd, bell, 0, 1);
+	print_assign(vm.fd, bell, 0, 2);
+	tiny_start(&vm, 0, &guest_count, 2);
+	printf("exit %d\n", run_raw(&vm));
+	printf("rung: %" PRIu64 "\n", tiny_count(bell));
+	print_assign(vm.fd, bell, 0, 2);
+	print_assign(vm.fd, bell, DEASSIGN, 2);
+	print_assign(vm.fd, bell, DEASSIGN, 2);
+	tiny_destroy(&vm);
+}
+
 /* A VM that was made past the library works as it does without. */
 void scenario_raw(void)
 {

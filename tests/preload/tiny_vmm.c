@@ -185,6 +185,7 @@ static const struct {
 	{"received", scenario_received},
 	{"pidfd", scenario_pidfd},
 	{"raw", scenario_raw},
+	{"raw-run", scenario_raw_run},
 	{"onto-all", scenario_onto_all},
 	{"threads", scenario_threads},
 	{"two-vms", scenario_two_vms},

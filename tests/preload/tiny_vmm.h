@@ -83,6 +83,7 @@ void scenario_strangers(void);
 void scenario_received(void);
 void scenario_pidfd(void);
 void scenario_raw(void);
+void scenario_raw_run(void);
 void scenario_onto_all(void);
 void scenario_threads(void);
 void scenario_two_vms(void);
