@@ -168,7 +168,9 @@
       tile("Start to first KVM_RUN", "\u2013", "no vCPU ran");
     else
       tile("Start to first KVM_RUN", duration(about.first_run_us),
-        `of that ${duration(about.stalled_before_run_us)} stalled`);
+        about.stalled_before_run_us ?
+          `of that ${duration(about.stalled_before_run_us)} stalled` :
+          "none of that stalled");
     tile("In stalls", stalledCalls ? duration(stalledTime) : "none",
       `${plural(stalledCalls, "call")} over ${limit(about.stall_us)}`,
       stalledCalls > 0);
