@@ -21,15 +21,21 @@ static void calibrate(void)
 }
 
 /* What is to be done while it is not forbidden yet. */
+static void prepare(uint32_t forbidden)
+{
+	if (forbidden & FORBIDDEN_FRONT)
+		vm_step_aside_all("a seccomp filter forbids what it does");
+	else if (forbidden & FORBIDDEN_CALIBRATE)
+		calibrate();
+}
+
+/* A child that shares the memory of its parent filters itself alone. */
 static void forbid(uint32_t forbidden)
 {
-	if (!config.plain && config_is_owner()) {
-		if (forbidden & FORBIDDEN_FRONT)
-			vm_step_aside_all(
-				"a seccomp filter forbids what it does");
-		else if (forbidden & FORBIDDEN_CALIBRATE)
-			calibrate();
-	}
+	if (!config_is_owner())
+		return;
+	if (!config.plain)
+		prepare(forbidden);
 	atomic_fetch_or(&config.forbidden, forbidden);
 }
 

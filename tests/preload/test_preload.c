@@ -340,6 +340,8 @@ static void test_fork(void **state)
 static void test_vfork(void **state)
 {
 	compare_all("vfork");
+	assert_string_equal(under.err, "");
+	assert_int_equal(under.stats.aside, 0);
 	assert_int_equal(under.stats.assigned, 1);
 	assert_int_equal(under.stats.installed, 1);
 }
