@@ -67,6 +67,12 @@ static long answer_and_tell(int fd, const struct kvm_ioeventfd *copy, void *arg)
 	return ret;
 }
 
+/* Answers that the kernel cannot give without the memory. */
+static bool was_read(long ret)
+{
+	return !ret || ret == -ENOENT || ret == -EEXIST || ret == -ENOSPC;
+}
+
 /*
  * Belfry has stepped aside, because what it takes to answer is forbidden.  The
  * kernel has all doorbells, but for those that it would not have; the front
@@ -74,18 +80,18 @@ static long answer_and_tell(int fd, const struct kvm_ioeventfd *copy, void *arg)
  */
 static long let_kernel_answer(int fd, struct kvm_ioeventfd *arg, uint32_t *key)
 {
-	long ret = sys_ioctl(fd, KVM_IOEVENTFD, arg);
 	struct object *vm = fdtable_get_kind(fd, OBJECT_VM);
+	long ret = sys_ioctl(fd, KVM_IOEVENTFD, arg);
 
-	if (ret != -EFAULT)
+	if (!vm)
+		return ret;
+	if (was_read(ret)) {
 		*key = key_of(arg);
-	if (vm && ret != -EFAULT) {
 		if (vm->vm.front && *key == STATS_DEASSIGN)
 			ret = bf_front_removed(vm->vm.front, arg, (int)ret);
 		record_doorbell(&vm->vm, arg, ret);
 	}
-	if (vm)
-		object_put(vm);
+	object_put(vm);
 	return ret;
 }
 

@@ -111,6 +111,9 @@ static int run_late_vmm(struct fenced *fenced)
 		return STATUS_NO_VMM;
 	tiny_forbid(fenced->call, fenced->action);
 	fd = fenced->bell;
+	if (!ioctl(fenced->vm.fd, KVM_IOEVENTFD, NULL) || errno != EFAULT ||
+	    !ioctl(fenced->vm.kvm, KVM_IOEVENTFD, NULL) || errno == EFAULT)
+		return STATUS_NO_VMM;
 	if (tiny_ioeventfd(fenced->vm.fd, fd, other, 4, 0, 0) ||
 	    tiny_ioeventfd(fenced->vm.fd, fd, GUEST_MMIO, 4, 0, 0) != EEXIST ||
 	    ring(fenced))
