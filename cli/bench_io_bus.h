@@ -94,6 +94,9 @@ struct bus_choice {
 /* With neither those that are linear, nor those that are unguarded. */
 struct bus_choice changeable_peers(bool linear_too);
 
+/* CPU time of the calling thread: what other processes take is not in it. */
+uint64_t cpu_ns(void);
+
 /* How often the calling thread was preempted. */
 uint64_t preemptions(void);
 

@@ -20,6 +20,9 @@
  * see between its parts: bf_io_remove_doorbell(), which does not wait for it,
  * and any for which there is no memory left.)
  *
+ * A thread remembers which ranges its accesses went to, in 4 kB of its own, or
+ * more, up to 2 MB, where it goes to many; freed when it ends.
+ *
  * Changing the bus never waits for accesses, except where a removal is asked
  * to.  Several changes at once, all or nothing: belfry/io_txn.h.  A change
  * takes time and memory with the logarithm of what the bus holds; a removal

@@ -10,13 +10,11 @@
 #include "io_bus/zone.h"
 #include "util.h"
 
-__thread struct bf_io_frame *bf_io_frames;
-
 bool bf_io_in_handler(const struct bf_io_bus *bus)
 {
 	const struct bf_io_frame *frame;
 
-	for (frame = bf_io_frames; frame; frame = frame->outer)
+	for (frame = bf_io_thread.frame; frame; frame = frame->outer)
 		if (frame->bus == bus)
 			return true;
 	return false;
@@ -26,28 +24,22 @@ bool bf_io_in_consumer(const struct bf_io_bus *bus)
 {
 	const struct bf_io_frame *frame;
 
-	for (frame = bf_io_frames; frame; frame = frame->outer)
+	for (frame = bf_io_thread.frame; frame; frame = frame->outer)
 		if (frame->bus == bus && frame->consumer)
 			return true;
 	return false;
 }
 
-/*
- * A write that need not be handled now.  Not inline: it would make the way to
- * a range save registers that it does not use.
- */
-static __attribute__((noinline)) bool
-take_write(struct bf_io_bus *bus, const struct bf_io_roots *roots,
-	   const struct bf_io_access *access)
+/* Offered to who does not handle it now, and then to a range. */
+static __attribute__((noinline)) int
+offer_write(struct bf_io_bus *bus, const struct bf_io_roots *roots,
+	    const struct bf_io_access *access)
 {
 	if (roots->doorbells && bf_doorbell_ring(bus, roots, access))
-		return true;
-	return roots->zones && bf_zone_write(bus, roots, access);
-}
-
-static inline bool may_take_write(const struct bf_io_roots *roots)
-{
-	return roots->doorbells || roots->zones;
+		return 0;
+	if (roots->zones && bf_zone_write(bus, roots, access))
+		return 0;
+	return bf_range_access(bus, roots, access);
 }
 
 /* One part, in a section of the bus: 0 or -EOPNOTSUPP. */
@@ -55,15 +47,10 @@ static inline __attribute__((always_inline)) int
 offer(struct bf_io_bus *bus, const struct bf_io_roots *roots,
       const struct bf_io_access *access)
 {
-	int ret;
-
-	if (access->write && may_take_write(roots) &&
-	    take_write(bus, roots, access))
-		return 0;
-	ret = bf_range_access(bus, roots, access);
-	if (unlikely(ret))
-		PROBE_MISS(bus, access);
-	return ret;
+	/* Apart, so that the way to a range has few registers to save. */
+	if (access->write && (roots->doorbells || roots->zones))
+		return offer_write(bus, roots, access);
+	return bf_range_access(bus, roots, access);
 }
 
 /* Taken once, in a section: all that the access will see. */

@@ -7,6 +7,7 @@
 
 #include "io_bus/bus.h"
 #include "io_bus/doorbell.h"
+#include "io_bus/lookaside.h"
 #include "io_bus/range.h"
 #include "io_bus/zone.h"
 #include "srcu/wait.h"
@@ -41,6 +42,16 @@ static int init_domains(struct bf_io_bus *bus)
 	return ret;
 }
 
+static struct bf_io_state *empty_state(void)
+{
+	struct bf_io_state *state = calloc(1, sizeof(*state));
+	unsigned int space;
+
+	for (space = 0; state && space < BF_IO_SPACES; space++)
+		state->space[space].stamp = bf_lookaside_stamp();
+	return state;
+}
+
 static struct bf_io_bus *bus_alloc(void)
 {
 	struct bf_io_bus *bus = NULL;
@@ -48,7 +59,7 @@ static struct bf_io_bus *bus_alloc(void)
 	if (posix_memalign((void **)&bus, __alignof__(*bus), sizeof(*bus)))
 		return NULL;
 	memset(bus, 0, sizeof(*bus));
-	bus->state = calloc(1, sizeof(*bus->state));
+	bus->state = empty_state();
 	if (bus->state)
 		return bus;
 	free(bus);

@@ -19,12 +19,14 @@
 #include "io_bus/span_tree.h"
 #include "io_bus/trie.h"
 
-/* What is registered in a space; half a cache line. */
+/* What is registered in a space. */
 struct bf_io_roots {
 	uintptr_t doorbells; /* a trie of struct bf_bell_addr */
 	struct bf_span_node *zones;
 	struct bf_span_node *ranges;
-	bool counting; /* the same in all spaces */
+	uint64_t stamp; /* of these ranges alone: see lookaside.h */
+	uint8_t grain;	/* of their addresses */
+	bool counting;	/* the same in all spaces */
 };
 
 struct bf_io_state {
@@ -34,11 +36,11 @@ struct bf_io_state {
 };
 
 struct bf_io_bus {
+	char name[32];		    /* first: probes name the bus at no cost */
 	struct srcu_struct srcu;    /* covers every access */
 	struct srcu_struct signals; /* covers a doorbell's consumer alone */
 	/* Published; apart from what changes write more often than it. */
 	struct bf_io_state *state __attribute__((aligned(64)));
-	char name[32];
 	/* One change at a time. */
 	pthread_mutex_t lock __attribute__((aligned(64)));
 	uint64_t changes; /* published so far; the stamp of edits */
@@ -81,11 +83,17 @@ struct bf_io_frame {
 	struct bf_io_frame *outer;
 };
 
-/*
- * access.c: the frames that this thread is in, innermost first.  Addressed
- * directly, in a shared library too: an access has no time for a call.
- */
-extern __thread struct bf_io_frame *bf_io_frames
+struct bf_finding;
+
+/* What the bus keeps for each thread. */
+struct bf_io_thread {
+	struct bf_io_frame *frame;   /* the innermost that it is in */
+	struct bf_finding *findings; /* see lookaside.h; how many there are */
+	unsigned int shift;	     /* is 2^(64 - shift) */
+};
+
+/* Addressed directly, in a shared library too: there is no time for a call. */
+extern __thread struct bf_io_thread bf_io_thread
 	__attribute__((tls_model("initial-exec")));
 
 static inline void bf_io_enter(struct bf_io_frame *frame,
@@ -93,13 +101,13 @@ static inline void bf_io_enter(struct bf_io_frame *frame,
 {
 	frame->bus = bus;
 	frame->consumer = consumer;
-	frame->outer = bf_io_frames;
-	bf_io_frames = frame;
+	frame->outer = bf_io_thread.frame;
+	bf_io_thread.frame = frame;
 }
 
 static inline void bf_io_leave(const struct bf_io_frame *frame)
 {
-	bf_io_frames = frame->outer;
+	bf_io_thread.frame = frame->outer;
 }
 
 bool bf_io_in_handler(const struct bf_io_bus *bus); /* or in a consumer */

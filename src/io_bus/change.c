@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "io_bus/bus.h"
+#include "io_bus/lookaside.h"
 #include "util.h"
 
 static void free_state(struct srcu_head *head)
@@ -32,12 +32,24 @@ void bf_change_counts(struct bf_io_bus *bus)
 	__atomic_store_n(&bus->changes, bus->changes + 1, __ATOMIC_RELAXED);
 }
 
+/* What accesses found in other ranges, or uncounted, is not to be used. */
+static void stamp(struct bf_io_roots *new, const struct bf_io_roots *old)
+{
+#ifndef BF_BREAK_STAMP
+	if (new->ranges != old->ranges || new->counting != old->counting)
+		new->stamp = bf_lookaside_stamp();
+#endif
+}
+
 void bf_change_commit(struct bf_change *change)
 {
 	struct bf_io_bus *bus = change->bus;
 	struct bf_io_state *old = bus->state;
+	unsigned int space;
 
 	bf_change_counts(bus);
+	for (space = 0; space < BF_IO_SPACES; space++)
+		stamp(&change->state->space[space], &old->space[space]);
 	old->replaced = bf_edit_end(&change->edit);
 	/* Release: who loads the state sees the nodes and what they lead to. */
 	srcu_assign_pointer(bus->state, change->state);

@@ -44,7 +44,7 @@ static struct bf_io_doorbell *hit(const struct bf_bell_addr *at,
 		return doorbell;
 	i = bf_bell_length(access->len);
 	doorbell = __atomic_load_n(&at->wild[i], __ATOMIC_CONSUME);
-	if (doorbell)
+	if (doorbell || !at->matches[i])
 		return doorbell;
 	return bf_bell_match(at, access->len, access_value(access));
 }

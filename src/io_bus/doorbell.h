@@ -15,6 +15,7 @@
 #include "io_bus/bus.h"
 #include "io_bus/counters.h"
 #include "io_bus/removal.h"
+#include "util.h"
 
 #define BF_BELL_LENGTHS 4 /* 1, 2, 4, 8 */
 
@@ -57,11 +58,26 @@ static inline bool bf_bell_is_length(uint32_t len)
 	return len == 1 || len == 2 || len == 4 || len == 8;
 }
 
-/* doorbell_table.c: what is there, in a section or with the bus locked. */
-struct bf_bell_addr *bf_bell_addr(const struct bf_io_roots *roots,
-				  uint64_t addr);
-struct bf_io_doorbell *bf_bell_match(const struct bf_bell_addr *at,
-				     uint32_t len, uint64_t value);
+/* What is there, in a section or with the bus locked; NULL: nothing. */
+static inline struct bf_bell_addr *bf_bell_addr(const struct bf_io_roots *roots,
+						uint64_t addr)
+{
+	struct bf_trie_entry *entry =
+		bf_trie_find(&roots->doorbells, bf_trie_hash(addr));
+
+	return entry ? container_of(entry, struct bf_bell_addr, entry) : NULL;
+}
+
+static inline struct bf_io_doorbell *
+bf_bell_match(const struct bf_bell_addr *at, uint32_t len, uint64_t value)
+{
+	struct bf_trie_entry *entry = bf_trie_find(
+		&at->matches[bf_bell_length(len)], bf_trie_hash(value));
+
+	return entry ? container_of(entry, struct bf_io_doorbell, match) : NULL;
+}
+
+/* doorbell_table.c: the same by description. */
 struct bf_io_doorbell *bf_bell_find(const struct bf_io_state *state,
 				    const struct bf_io_doorbell_desc *desc);
 

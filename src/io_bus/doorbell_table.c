@@ -16,24 +16,6 @@ static struct bf_io_doorbell *bell_of(struct bf_trie_entry *entry)
 	return container_of(entry, struct bf_io_doorbell, match);
 }
 
-struct bf_bell_addr *bf_bell_addr(const struct bf_io_roots *roots,
-				  uint64_t addr)
-{
-	struct bf_trie_entry *entry =
-		bf_trie_find(&roots->doorbells, bf_trie_hash(addr));
-
-	return entry ? addr_of(entry) : NULL;
-}
-
-struct bf_io_doorbell *bf_bell_match(const struct bf_bell_addr *at,
-				     uint32_t len, uint64_t value)
-{
-	struct bf_trie_entry *entry = bf_trie_find(
-		&at->matches[bf_bell_length(len)], bf_trie_hash(value));
-
-	return entry ? bell_of(entry) : NULL;
-}
-
 /* Where a doorbell without datamatch stands. */
 static struct bf_io_doorbell **wild_slot(struct bf_bell_addr *at, uint32_t len)
 {
@@ -181,12 +163,23 @@ static bool is_empty(const struct bf_bell_addr *at)
 	return !at->any;
 }
 
+/* What a registered doorbell is at; compilers cannot know that it is. */
+static struct bf_bell_addr *place_of(const struct bf_io_roots *roots,
+				     const struct bf_io_doorbell *doorbell)
+{
+	struct bf_bell_addr *at = bf_bell_addr(roots, doorbell->addr);
+
+	if (!at)
+		__builtin_unreachable();
+	return at;
+}
+
 int bf_bell_remove(struct bf_change *change,
 		   const struct bf_io_doorbell *doorbell)
 {
 	uintptr_t *root = &roots_of(change, doorbell->space)->doorbells;
 	struct bf_bell_addr *at =
-		bf_bell_addr(roots_of(change, doorbell->space), doorbell->addr);
+		place_of(roots_of(change, doorbell->space), doorbell);
 
 	at = own_addr(change, doorbell->space, at);
 	if (!at)
@@ -208,7 +201,7 @@ void bf_bell_clear(struct bf_io_state *state,
 		   const struct bf_io_doorbell *doorbell)
 {
 	struct bf_bell_addr *at =
-		bf_bell_addr(&state->space[doorbell->space], doorbell->addr);
+		place_of(&state->space[doorbell->space], doorbell);
 
 	if (!doorbell->wildcard)
 		bf_trie_clear(&at->matches[bf_bell_length(doorbell->len)],

@@ -7,14 +7,65 @@
 #include "io_bus/range.h"
 #include "util.h"
 
-int bf_range_call_counted(struct bf_io_range *range, uint64_t offset,
-			  const struct bf_io_access *access)
+static int call_counted(struct bf_io_range *range, uint64_t offset,
+			const struct bf_io_access *access)
 {
 	uint64_t start = bf_count_start();
-	int ret = bf_range_call(range, offset, access);
+	int ret = bf_range_call(&range->ops, range->opaque, offset, access);
 
 	bf_count(&range->counters, access->write, start);
 	return ret;
+}
+
+static int call(struct bf_io_bus *bus, struct bf_io_range *range,
+		uint64_t offset, bool counting,
+		const struct bf_io_access *access)
+{
+	struct bf_io_frame frame;
+	int ret;
+
+	PROBE_DISPATCH(bus, BF_IO_RANGE, access);
+	bf_io_enter(&frame, bus, false);
+	ret = counting ?
+		      call_counted(range, offset, access) :
+		      bf_range_call(&range->ops, range->opaque, offset, access);
+	bf_io_leave(&frame);
+	return ret ? -EOPNOTSUPP : 0;
+}
+
+static void keep(const struct bf_io_roots *roots, uint64_t stamp,
+		 const struct bf_io_range *range, struct bf_span span,
+		 uint64_t addr)
+{
+	const struct bf_finding finding = {
+		.stamp = stamp,
+		.first = span.first,
+		.size_less_1 = span.last - span.first,
+		.ops = range->ops,
+		.opaque = range->opaque,
+	};
+
+	bf_lookaside_keep(&finding, roots, addr);
+}
+
+int bf_range_search(struct bf_io_bus *bus, const struct bf_io_roots *roots,
+		    const struct bf_io_access *access)
+{
+	/* Acquire: see bf_lookaside_forget(). */
+	uint64_t stamp = __atomic_load_n(&roots->stamp, __ATOMIC_ACQUIRE);
+	struct bf_io_range *range;
+	struct bf_region *region;
+	struct bf_span span;
+
+	region = bf_span_find(roots->ranges, access->addr, access->len, &span);
+	if (!region)
+		return -EOPNOTSUPP;
+	range = container_of(region, struct bf_io_range, region);
+	/* What is to be counted is counted here. */
+	if (!roots->counting)
+		keep(roots, stamp, range, span, access->addr);
+	return call(bus, range, access->addr - span.first, roots->counting,
+		    access);
 }
 
 void bf_range_free(struct bf_io_range *range)
@@ -34,6 +85,17 @@ static void removed(struct bf_removal *removal)
 	bf_range_free(range_of(removal));
 }
 
+static int read_nothing(void *opaque, uint64_t offset, void *data, uint32_t len)
+{
+	return -EOPNOTSUPP;
+}
+
+static int write_nothing(void *opaque, uint64_t offset, const void *data,
+			 uint32_t len)
+{
+	return -EOPNOTSUPP;
+}
+
 int bf_range_new(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,
 		 struct bf_io_range **rangep)
 {
@@ -44,7 +106,8 @@ int bf_range_new(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,
 	range = calloc(1, sizeof(*range));
 	if (!range)
 		return -ENOMEM;
-	range->ops = *desc->ops;
+	range->ops.read = desc->ops->read ? desc->ops->read : read_nothing;
+	range->ops.write = desc->ops->write ? desc->ops->write : write_nothing;
 	range->opaque = desc->opaque;
 	bf_region_init(&range->region, BF_IO_RANGE, desc);
 	range->region.removal.bus = bus;

@@ -6,33 +6,31 @@
 #include <errno.h>
 
 #include "io_bus/counters.h"
+#include "io_bus/lookaside.h"
 #include "io_bus/probe.h"
 #include "io_bus/region.h"
 #include "util.h"
 
 struct bf_io_range {
-	struct bf_io_ops ops; /* a copy: one load less on the way */
+	struct bf_io_ops ops; /* a copy, in which none is missing */
 	void *opaque;
 	struct bf_counters *counters; /* NULL: not counted yet */
 	struct bf_region region;
 };
 
 /* 0 when the handler took it. */
-static inline int bf_range_call(const struct bf_io_range *range,
+static inline int bf_range_call(const struct bf_io_ops *ops, void *opaque,
 				uint64_t offset,
 				const struct bf_io_access *access)
 {
-	const struct bf_io_ops *ops = &range->ops;
-
-	if (access->write)
-		return !ops->write || ops->write(range->opaque, offset,
-						 access->data, access->len);
-	return !ops->read ||
-	       ops->read(range->opaque, offset, access->data, access->len);
+	return access->write ?
+		       ops->write(opaque, offset, access->data, access->len) :
+		       ops->read(opaque, offset, access->data, access->len);
 }
 
-int bf_range_call_counted(struct bf_io_range *range, uint64_t offset,
-			  const struct bf_io_access *access);
+/* What the lookaside does not know: 0 or -EOPNOTSUPP. */
+int bf_range_search(struct bf_io_bus *bus, const struct bf_io_roots *roots,
+		    const struct bf_io_access *access);
 
 /*
  * In a section of the bus: 0, or -EOPNOTSUPP: nobody took it.  Inline, as all
@@ -42,22 +40,17 @@ static inline __attribute__((always_inline)) int
 bf_range_access(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		const struct bf_io_access *access)
 {
+	const struct bf_finding *finding;
 	struct bf_io_frame frame;
-	struct bf_region *region;
-	struct bf_io_range *range;
-	uint64_t first;
+	uint64_t offset;
 	int ret;
 
-	region = bf_span_find(roots->ranges, access->addr, access->len, &first);
-	if (!region)
-		return -EOPNOTSUPP;
+	finding = bf_lookaside_find(roots, access->addr, access->len, &offset);
+	if (unlikely(!finding))
+		return bf_range_search(bus, roots, access);
 	PROBE_DISPATCH(bus, BF_IO_RANGE, access);
-	range = container_of(region, struct bf_io_range, region);
 	bf_io_enter(&frame, bus, false);
-	ret = unlikely(roots->counting) ?
-		      bf_range_call_counted(range, access->addr - first,
-					    access) :
-		      bf_range_call(range, access->addr - first, access);
+	ret = bf_range_call(&finding->ops, finding->opaque, offset, access);
 	bf_io_leave(&frame);
 	return ret ? -EOPNOTSUPP : 0;
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "io_bus/lookaside.h"
 #include "io_bus/probe.h"
 #include "io_bus/region.h"
 
@@ -33,11 +34,9 @@ int bf_region_span_at(const struct bf_region *region, uint64_t addr,
 	return 0;
 }
 
-static struct bf_span_node **root_of(struct bf_io_state *state,
+static struct bf_span_node **root_of(struct bf_io_roots *roots,
 				     const struct bf_region *region)
 {
-	struct bf_io_roots *roots = &state->space[region->space];
-
 	return region->kind == BF_IO_ZONE ? &roots->zones : &roots->ranges;
 }
 
@@ -57,21 +56,27 @@ struct bf_io_party bf_region_party(const struct bf_region *region)
 int bf_region_add(struct bf_change *change, struct bf_region *region,
 		  struct bf_io_conflict *conflict)
 {
-	struct bf_span_node **root = root_of(change->state, region);
+	struct bf_io_roots *roots = &change->state->space[region->space];
+	struct bf_span_node **root = root_of(roots, region);
 	const struct bf_region *other = bf_span_overlap(*root, region->span);
 
-	if (!other)
-		return bf_span_add(&change->edit, root, region->span, region);
-	if (conflict) {
-		conflict->wanted = bf_region_party(region);
-		conflict->existing = bf_region_party(other);
+	if (other) {
+		if (conflict) {
+			conflict->wanted = bf_region_party(region);
+			conflict->existing = bf_region_party(other);
+		}
+		return -EEXIST;
 	}
-	return -EEXIST;
+	if (region->kind == BF_IO_RANGE)
+		bf_lookaside_grain(roots, region->span);
+	return bf_span_add(&change->edit, root, region->span, region);
 }
 
 int bf_region_remove(struct bf_change *change, const struct bf_region *region)
 {
-	return bf_span_remove(&change->edit, root_of(change->state, region),
+	struct bf_io_roots *roots = &change->state->space[region->space];
+
+	return bf_span_remove(&change->edit, root_of(roots, region),
 			      region->span.first);
 }
 
@@ -109,6 +114,16 @@ static int try_unpublish(struct bf_io_bus *bus, const struct bf_region *region)
 	return ret;
 }
 
+/* Bus locked. */
+static void clear(struct bf_io_bus *bus, const struct bf_region *region)
+{
+	struct bf_io_roots *roots = &bus->state->space[region->space];
+
+	bf_span_clear(*root_of(roots, region), region->span.first);
+	bf_lookaside_forget(roots);
+	bf_change_counts(bus);
+}
+
 /* Without memory for a new state it is taken out of the one that there is. */
 static void unpublish(struct bf_io_bus *bus, const struct bf_region *region)
 {
@@ -117,8 +132,7 @@ static void unpublish(struct bf_io_bus *bus, const struct bf_region *region)
 	if (!try_unpublish(bus, region))
 		return;
 	pthread_mutex_lock(&bus->lock);
-	bf_span_clear(*root_of(bus->state, region), region->span.first);
-	bf_change_counts(bus);
+	clear(bus, region);
 	pthread_mutex_unlock(&bus->lock);
 }
 

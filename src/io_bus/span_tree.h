@@ -16,7 +16,8 @@
 #include "io_bus/edit.h"
 #include "util.h"
 
-#define BF_SPAN_FANOUT 16
+#define BF_SPAN_FANOUT_BITS 4
+#define BF_SPAN_FANOUT	    (1 << BF_SPAN_FANOUT_BITS)
 
 /* Where an entry lies; both ends are inside. */
 struct bf_span {
@@ -74,22 +75,21 @@ bf_span_place(const struct bf_span_node *node, uint64_t addr)
 }
 
 /*
- * The entry that contains all of [addr, addr + len), and where it begins; NULL:
+ * The entry that contains all of [addr, addr + len), and where it lies; NULL:
  * there is none.  len is not 0.
  */
 static inline void *bf_span_find(const struct bf_span_node *root, uint64_t addr,
-				 uint64_t len, uint64_t *first)
+				 uint64_t len, struct bf_span *span)
 {
 	struct bf_span_place place = bf_span_place(root, addr);
-	uint64_t last;
 
 	if (!place.leaf)
 		return NULL;
-	last = place.leaf->last[place.index];
+	span->last = place.leaf->last[place.index];
 	/* Not addr + len: that may wrap. */
-	if (addr > last || len - 1 > last - addr)
+	if (addr > span->last || len - 1 > span->last - addr)
 		return NULL;
-	*first = place.leaf->first[place.index];
+	span->first = place.leaf->first[place.index];
 	/* Cleared in place by a removal without memory, perhaps. */
 	return __atomic_load_n(&place.leaf->ptr[place.index], __ATOMIC_CONSUME);
 }

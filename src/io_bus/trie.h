@@ -1,32 +1,53 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A set of entries by 64-bit key, as a hash trie: five bits of the key's hash
- * choose among the 32 slots of a node, the next five among those of the node
- * below.  The hash is a bijection, so two keys never share all of it: the trie
- * is at most 13 nodes deep, and an entry with the right hash is the right one.
+ * A set of entries by 64-bit key, as a hash trie: six bits of the key's hash
+ * choose among the 64 slots of a node, the next six among those of the node
+ * below.  Below the first, entries share a leaf until there are more than 32;
+ * so the nodes are few, and near the CPU, where the entries are many.
+ *
+ * The hash is a bijection: an entry with the right hash is the right one, and
+ * as no 33 hashes agree in 60 bits, there are at most ten nodes on a way.
  *
  * Read under SRCU; changed by edits (edit.h).  A root or a slot is 0, an entry,
- * or, with BF_TRIE_NODE set, a node.
+ * a leaf or a node.
  *
- * Literature: Bagwell, "Ideal Hash Trees", EPFL 2001.
+ * Literature: Bagwell, "Ideal Hash Trees", EPFL 2001; Litwin, "Trie Hashing",
+ * SIGMOD 1981.
  */
 #ifndef BF_IO_BUS_TRIE_H
 #define BF_IO_BUS_TRIE_H
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "io_bus/edit.h"
 
-#define BF_TRIE_BITS  5
-#define BF_TRIE_SLOTS (1 << BF_TRIE_BITS)
+#define BF_TRIE_BITS   6
+#define BF_TRIE_SLOTS  (1 << BF_TRIE_BITS)
+#define BF_TRIE_LEAVES 32 /* entries of a leaf, at most */
 
 struct bf_trie_entry {
 	uint64_t hash; /* bf_trie_hash() of its key */
 };
 
+/* What the low bits of a slot say of it. */
 #define BF_TRIE_NODE ((uintptr_t)1)
+#define BF_TRIE_LEAF ((uintptr_t)2)
 
 struct bf_trie_node {
 	struct bf_node node;
+	size_t count; /* of entries below */
 	uintptr_t slot[BF_TRIE_SLOTS];
+};
+
+/* In no order.  An entry is not looked at unless its tag is equal. */
+struct bf_trie_leaf {
+	struct bf_node node;
+	uint32_t count;
+	uint32_t room;
+	uint8_t tag[BF_TRIE_LEAVES];   /* 0: not in use */
+	struct bf_trie_entry *entry[]; /* NULL: cleared in place */
 };
 
 /*
@@ -44,12 +65,61 @@ static inline uint64_t bf_trie_hash(uint64_t key)
 	return key ^ key >> 32;
 }
 
+/* Of the last bits that nodes would look at; not 0. */
+static inline uint8_t bf_trie_tag(uint64_t hash)
+{
+	return (uint8_t)(hash >> 56) | 1;
+}
+
 static inline struct bf_trie_node *bf_trie_node(uintptr_t slot)
 {
 	return (struct bf_trie_node *)(slot - BF_TRIE_NODE);
 }
 
+static inline struct bf_trie_leaf *bf_trie_leaf(uintptr_t slot)
+{
+	return (struct bf_trie_leaf *)(slot - BF_TRIE_LEAF);
+}
+
+/* A bit for each tag that is equal. */
+static inline uint32_t bf_trie_equal_tags(const struct bf_trie_leaf *leaf,
+					  uint8_t tag)
+{
+#ifdef __SSE2__
+	const __m128i *tags = (const __m128i *)leaf->tag;
+	const __m128i wanted = _mm_set1_epi8((char)tag);
+	const __m128i low = _mm_cmpeq_epi8(_mm_loadu_si128(tags), wanted);
+	const __m128i high = _mm_cmpeq_epi8(_mm_loadu_si128(tags + 1), wanted);
+
+	return (uint32_t)_mm_movemask_epi8(low) |
+	       (uint32_t)_mm_movemask_epi8(high) << 16;
+#else
+	uint32_t equal = 0;
+	unsigned int i;
+
+	for (i = 0; i < BF_TRIE_LEAVES; i++)
+		equal |= (uint32_t)(leaf->tag[i] == tag) << i;
+	return equal;
+#endif
+}
+
 /* Consume: whoever finds an entry sees what embeds it. */
+static inline struct bf_trie_entry *
+bf_trie_find_in_leaf(const struct bf_trie_leaf *leaf, uint64_t hash)
+{
+	uint32_t equal = bf_trie_equal_tags(leaf, bf_trie_tag(hash));
+	struct bf_trie_entry *entry;
+
+	for (; equal; equal &= equal - 1) {
+		entry = __atomic_load_n(&leaf->entry[__builtin_ctz(equal)],
+					__ATOMIC_CONSUME);
+		if (entry && entry->hash == hash)
+			return entry;
+	}
+	return NULL;
+}
+
+/* Consume, as above. */
 static inline struct bf_trie_entry *bf_trie_find(const uintptr_t *root,
 						 uint64_t hash)
 {
@@ -57,12 +127,12 @@ static inline struct bf_trie_entry *bf_trie_find(const uintptr_t *root,
 	struct bf_trie_entry *entry;
 	uint64_t rest = hash;
 
-	while (slot & BF_TRIE_NODE) {
+	for (; slot & BF_TRIE_NODE; rest >>= BF_TRIE_BITS)
 		slot = __atomic_load_n(
 			&bf_trie_node(slot)->slot[rest % BF_TRIE_SLOTS],
 			__ATOMIC_CONSUME);
-		rest >>= BF_TRIE_BITS;
-	}
+	if (slot & BF_TRIE_LEAF)
+		return bf_trie_find_in_leaf(bf_trie_leaf(slot), hash);
 	entry = (struct bf_trie_entry *)slot;
 	return entry && entry->hash == hash ? entry : NULL;
 }

@@ -12,9 +12,9 @@ bool bf_zone_write(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		   const struct bf_io_access *access)
 {
 	struct bf_region *region;
-	uint64_t first;
+	struct bf_span span;
 
-	region = bf_span_find(roots->zones, access->addr, access->len, &first);
+	region = bf_span_find(roots->zones, access->addr, access->len, &span);
 	if (!region)
 		return false;
 	PROBE_DISPATCH(bus, BF_IO_ZONE, access);
