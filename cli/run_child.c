@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,6 +48,17 @@ static void release_signals(const struct signals *signals)
 {
 	sigaction(SIGCHLD, &signals->old_child, NULL);
 	sigprocmask(SIG_SETMASK, &signals->old_mask, NULL);
+}
+
+/*
+ * Nobody can pass SIGKILL on, so the kernel does.  A parent that has gone
+ * before it was asked to has not been seen.
+ */
+static void die_with_parent(pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		raise(SIGKILL);
 }
 
 /* The pipe closes itself when exec succeeds; else the reason goes through. */
@@ -109,6 +121,7 @@ static int exit_status(int status)
 int run_child(char **command, struct stats *stats, bool *started)
 {
 	struct signals signals;
+	const pid_t self = getpid();
 	int pipe_fds[2];
 	int status;
 	pid_t pid;
@@ -123,8 +136,10 @@ int run_child(char **command, struct stats *stats, bool *started)
 		release_signals(&signals);
 		return cli_fail("run", "cannot fork: %s", strerror(errno));
 	}
-	if (!pid)
+	if (!pid) {
+		die_with_parent(self);
 		become(command, &signals, pipe_fds[1]);
+	}
 	close(pipe_fds[1]);
 	*started = has_started(command[0], pipe_fds[0]);
 	close(pipe_fds[0]);

@@ -20,7 +20,8 @@ FIRMWARE = [
 ]
 KVM_GET_API_VERSION = 0xAE00
 
-# What the boot sector says through isa-debug-exit: 0x10 * 2 + 1.
+# What the boot sector says through isa-debug-exit when all that it read was
+# right: 0x10 * 2 + 1 of one drive, 0x11 * 2 + 1 of two, ...
 STATUS_SUM_IS_RIGHT = 33
 
 # A run takes 3 s on a quiet machine.
@@ -67,13 +68,48 @@ def firmware():
     return next((path for path in FIRMWARE if path.exists()), None)
 
 
-def qemu_command(image):
+MACHINES = {
+    "microvm": ["-M", "microvm", "-bios", str(firmware())],
+    "pc": ["-M", "pc"],
+    "q35": ["-M", "q35"],
+    "q35-split": ["-M", "q35,kernel-irqchip=split"],
+}
+
+
+class Disks:
+    """How the machine has its disks, which are all of the same contents."""
+
+    def __init__(self, device="virtio-blk", drives=1, queues=1, more=()):
+        self.device = device
+        self.drives = drives
+        self.queues = queues
+        self.more = list(more)
+
+    def arguments(self, machine, image):
+        bus = "device" if machine == "microvm" else "pci"
+        arguments = list(self.more)
+        if self.device == "virtio-scsi":
+            arguments += ["-device", f"virtio-scsi-{bus}"]
+        for n in range(self.drives):
+            front = "scsi-hd" if self.device == "virtio-scsi" else \
+                f"virtio-blk-{bus},num-queues={self.queues}"
+            arguments += ["-drive", f"id=disk{n},file={image},format=raw,"
+                          "if=none,readonly=on",
+                          "-device", f"{front},drive=disk{n}"]
+        return arguments
+
+    def status(self):
+        return STATUS_SUM_IS_RIGHT + 2 * (self.drives - 1)
+
+
+ONE_DISK = Disks()
+
+
+def qemu_command(image, machine="microvm", disks=ONE_DISK):
     return [
-        QEMU, "-accel", "kvm", "-M", "microvm", "-bios", str(firmware()),
+        QEMU, "-accel", "kvm", *MACHINES[machine],
         "-m", "64", "-nodefaults", "-no-user-config", "-no-reboot",
-        "-display", "none",
-        "-drive", f"id=disk,file={image},format=raw,if=none,readonly=on",
-        "-device", "virtio-blk-device,drive=disk",
+        "-display", "none", *disks.arguments(machine, image),
         "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
     ]
 
@@ -114,7 +150,7 @@ class Run:
 
 
 def kill_group(process):
-    """The VMM too: it does not end with the belfry run above it."""
+    """And whatever it has started."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -155,9 +191,9 @@ def read_rows(path, status, stderr):
                          ) from None
 
 
-def boot(build, mode):
+def boot(build, mode, machine="microvm", disks=ONE_DISK):
     """Mode: None for QEMU alone, else the options of belfry run."""
-    command = qemu_command(Path(build, "guests/boot/boot.img"))
+    command = qemu_command(Path(build, "guests/boot/boot.img"), machine, disks)
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder, "result.json")
         if mode is not None:

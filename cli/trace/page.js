@@ -168,7 +168,9 @@
       tile("Start to first KVM_RUN", "\u2013", "no vCPU ran");
     else
       tile("Start to first KVM_RUN", duration(about.first_run_us),
-        `of that ${duration(about.stalled_before_run_us)} stalled`);
+        about.stalled_before_run_us ?
+          `of that ${duration(about.stalled_before_run_us)} stalled` :
+          "none of that stalled");
     tile("In stalls", stalledCalls ? duration(stalledTime) : "none",
       `${plural(stalledCalls, "call")} over ${limit(about.stall_us)}`,
       stalledCalls > 0);
@@ -210,6 +212,7 @@
   const LANE = 38, AXIS = 26, LABEL = 150, NARROW_LABEL = 84;
   const whole = {from: 0, to: Math.max(about.end_us, 1)};
   const view = {from: whole.from, to: whole.to};
+  const widths = new Map();
   let picked = null;
   let svg = null;
 
@@ -294,6 +297,18 @@
         width: bar.to - bar.from, height}));
   }
 
+  /* As on-stall draws it. */
+  function textWidth(text) {
+    if (!widths.has(text)) {
+      const probe = draw("text", {class: "on-stall", visibility: "hidden"},
+        text);
+      svg.append(probe);
+      widths.set(text, probe.getComputedTextLength());
+      probe.remove();
+    }
+    return widths.get(text);
+  }
+
   function drawStalls(group, own, y) {
     for (const event of own.calls) {
       if (!event.args.stall || event.ts > view.to ||
@@ -305,7 +320,7 @@
       group.append(draw("rect", {class: "stall", x: from, y: y + 4,
         width: to - from, height: LANE - 8}));
       const text = `${event.name} ${duration(event.dur)}`;
-      if (to - from > text.length * 6.4 + 8)
+      if (to - from > textWidth(text) + 10)
         group.append(draw("text", {class: "on-stall", x: from + 5,
           y: y + LANE / 2 + 4}, text));
     }
@@ -347,7 +362,7 @@
 
   function drawLane(own, y) {
     const group = draw("g", {});
-    group.append(draw("text", {x: 8, y: y + 16},
+    group.append(draw("text", {class: "name", x: 8, y: y + 16},
       shorten(own.name || laneName(own), labelWidth() - 12),
       draw("title", {}, laneName(own))));
     if (own.tid)
@@ -430,32 +445,49 @@
     zoom(event.deltaY > 0 ? 1.25 : 0.8, toTime(at(event)[0]));
   }
 
-  function listen() {
+  /* A press that does not move picks, which is all that a finger can do. */
+  function listenToPointer() {
+    const slack = 3;
     let grip = null;
-    svg.addEventListener("keydown", onKey);
-    svg.addEventListener("wheel", onWheel, {passive: false});
-    svg.addEventListener("dblclick",
-      (event) => zoom(0.4, toTime(at(event)[0])));
+    const letGo = () => {
+      grip = null;
+      svg.classList.remove("moving");
+    };
     svg.addEventListener("pointerdown", (event) => {
-      grip = {x: at(event)[0], from: view.from, to: view.to};
+      if (event.button !== 0 || !event.isPrimary)
+        return;
+      grip = {x: at(event)[0], from: view.from, to: view.to, moved: false};
       svg.setPointerCapture(event.pointerId);
       svg.classList.add("moving");
     });
-    svg.addEventListener("pointerup", () => {
-      grip = null;
-      svg.classList.remove("moving");
+    svg.addEventListener("pointerup", (event) => {
+      if (grip && !grip.moved)
+        pick(find(...at(event)) || picked);
+      letGo();
     });
+    svg.addEventListener("pointercancel", letGo);
+    svg.addEventListener("lostpointercapture", letGo);
     svg.addEventListener("pointermove", (event) => {
       const [x, y] = at(event);
       if (grip) {
+        grip.moved = grip.moved || Math.abs(grip.x - x) > slack;
         const by = (grip.x - x) / plotWidth() * (grip.to - grip.from);
-        setView(grip.from + by, grip.to + by);
+        if (grip.moved)
+          setView(grip.from + by, grip.to + by);
         return;
       }
       const found = find(x, y);
       if (found && found.event !== (picked && picked.event))
         pick(found);
     });
+  }
+
+  function listen() {
+    svg.addEventListener("keydown", onKey);
+    svg.addEventListener("wheel", onWheel, {passive: false});
+    svg.addEventListener("dblclick",
+      (event) => zoom(0.4, toTime(at(event)[0])));
+    listenToPointer();
     for (const button of byId("controls").querySelectorAll("button"))
       button.addEventListener("click", actions[button.dataset.do]);
   }

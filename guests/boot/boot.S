@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A disk whose boot sector reads the sectors behind it through the BIOS,
- * which is a virtio queue where the disk is one, adds up their words and
- * leaves through QEMU's isa-debug-exit.  That ends QEMU with the status
- * value * 2 + 1, where value is one of:
+ * A disk whose boot sector reads the sectors behind it, and those of every
+ * further drive, which is another such disk, through the BIOS: a virtio queue
+ * where the drive is one.  It adds up their words and leaves through QEMU's
+ * isa-debug-exit.  That ends QEMU with the status value * 2 + 1, where value
+ * is one of:
  */
-#define SUM_IS_RIGHT	0x10
-#define SUM_IS_WRONG	0x11
-#define READ_FAILED	0x12
+#define SUMS_ARE_RIGHT	0x10	/* of one drive, 0x11 of two, ... */
+#define SUM_IS_WRONG	0x20
+#define READ_FAILED	0x21
+
+#define FIRST_DRIVE	0x80
+#define DRIVES		0x475	/* where the BIOS has their number */
 
 #define EXIT_PORT	0xf4
 #define LOAD_ADDR	0x7c00
@@ -28,9 +32,11 @@ set_segments:
 	movw	%ax, %ss
 	movw	$LOAD_ADDR, %sp
 	cld
-	movb	%dl, drive		/* the BIOS tells what it booted from */
 
+next_drive:
 	movw	$DATA_SECTORS, %bp
+	movw	$DATA_ADDR, packet_offset
+	movl	$1, packet_block
 read_sector:
 	movb	drive, %dl
 	movb	$0x42, %ah		/* extended read: by block address */
@@ -50,10 +56,15 @@ add_word:
 	addl	%eax, %ebx
 	loop	add_word
 
-	movl	$SUM_IS_RIGHT, %eax
-	cmpl	expected, %ebx
-	je	leave
 	movl	$SUM_IS_WRONG, %eax
+	cmpl	expected, %ebx
+	jne	leave
+	incb	drive
+	movzbl	drive, %eax
+	subl	$FIRST_DRIVE, %eax
+	cmpb	DRIVES, %al
+	jb	next_drive
+	addl	$(SUMS_ARE_RIGHT - 1), %eax
 	jmp	leave
 failed:
 	movl	$READ_FAILED, %eax
@@ -68,14 +79,14 @@ packet:
 	.byte	16, 0			/* its size */
 	.word	1			/* sectors */
 packet_offset:
-	.word	DATA_ADDR
+	.word	0
 	.word	0			/* segment */
 packet_block:
-	.long	1, 0
+	.long	0, 0
 expected:
 	.long	total
 drive:
-	.byte	0
+	.byte	FIRST_DRIVE
 
 	.org	SECTOR - 2
 	.word	0xaa55

@@ -57,7 +57,9 @@ enum bf_policy {
 	BF_POLICY_NEVER,     /* not at all, but for doorbells that a zone of
 				the kernel's covers: it would take their
 				writes */
-	BF_POLICY_EAGER,     /* at once, as the kernel does: for comparison */
+	BF_POLICY_EAGER,     /* at once, and nothing is kept here: for
+				comparison, and for whoever counts on
+				EPOLLHUP of an eventfd that he closes */
 };
 
 /** What bf_vm_create() makes.  All zero is a good default. */
@@ -176,7 +178,9 @@ uint64_t bf_vm_guest_addr(struct bf_vm *vm, uint64_t gpa);
  * BF_POLICY_EAGER.  When a deassign returned, the doorbell signals no more.
  *
  * The VM keeps a duplicate of the eventfd until the deassign, so the caller
- * may close its own.  A consequence: that close raises no EPOLLHUP.
+ * may close its own.  A consequence: that close raises no EPOLLHUP, and an
+ * epoll set goes on to report it.  Not so with BF_POLICY_EAGER, under which the
+ * kernel alone has the doorbell.
  */
 int bf_vm_ioeventfd(struct bf_vm *vm, const struct kvm_ioeventfd *arg);
 

@@ -268,19 +268,33 @@ static bool same_consumer(const struct bf_io_doorbell *doorbell,
 			       doorbell->eventfd->eventfd.fd, desc->eventfd);
 }
 
-struct bf_io_doorbell *bf_doorbell_find(struct bf_io_bus *bus,
-					const struct bf_io_doorbell_desc *desc,
-					const void *owner)
+static struct bf_io_doorbell *find(struct bf_io_bus *bus,
+				   const struct bf_io_doorbell_desc *desc,
+				   const void *owner, bool any_consumer)
 {
 	struct bf_io_doorbell *doorbell;
 
 	pthread_mutex_lock(&bus->lock);
 	doorbell = bf_bell_find(bus->state, desc);
-	if (doorbell &&
-	    (doorbell->owner != owner || !same_consumer(doorbell, desc)))
+	if (doorbell && (doorbell->owner != owner ||
+			 !(any_consumer || same_consumer(doorbell, desc))))
 		doorbell = NULL;
 	pthread_mutex_unlock(&bus->lock);
 	return doorbell;
+}
+
+struct bf_io_doorbell *bf_doorbell_find(struct bf_io_bus *bus,
+					const struct bf_io_doorbell_desc *desc,
+					const void *owner)
+{
+	return find(bus, desc, owner, false);
+}
+
+struct bf_io_doorbell *bf_doorbell_at(struct bf_io_bus *bus,
+				      const struct bf_io_doorbell_desc *desc,
+				      const void *owner)
+{
+	return find(bus, desc, owner, true);
 }
 
 int bf_io_find_doorbell(struct bf_io_bus *bus,

@@ -139,6 +139,11 @@ struct bf_io_doorbell *bf_doorbell_find(struct bf_io_bus *bus,
 					const struct bf_io_doorbell_desc *desc,
 					const void *owner);
 
+/* The same by all but its eventfd: no other has the rest in common. */
+struct bf_io_doorbell *bf_doorbell_at(struct bf_io_bus *bus,
+				      const struct bf_io_doorbell_desc *desc,
+				      const void *owner);
+
 /* bf_io_remove_doorbell(); returns how often it was rung, for good. */
 uint64_t bf_doorbell_remove(struct bf_io_bus *bus,
 			    struct bf_io_doorbell *doorbell);

@@ -139,7 +139,7 @@ static void load_stats(void)
 
 void config_load(void)
 {
-	config.pid = getpid();
+	config_own();
 	load_policy();
 	load_number("BELFRY_RINGS", &config.front.rings);
 	load_number("BELFRY_QUIET_MS", &config.front.quiet_ms);
@@ -147,7 +147,14 @@ void config_load(void)
 	load_stats();
 }
 
+void config_own(void)
+{
+	if (!config_forbids(FORBIDDEN_PID))
+		config.pid = getpid();
+}
+
+/* Who may not ask takes himself for it. */
 bool config_is_owner(void)
 {
-	return getpid() == config.pid;
+	return config_forbids(FORBIDDEN_PID) || getpid() == config.pid;
 }

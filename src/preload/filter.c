@@ -8,10 +8,12 @@
 #include <linux/audit.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "preload/config.h"
 #include "preload/filter.h"
 #include "util.h"
 
@@ -135,34 +137,54 @@ static uint32_t run(const struct sock_fprog *filter,
 	return SECCOMP_RET_KILL_PROCESS;
 }
 
-/* Calls by number and second argument; some may fail, none may kill. */
+/* As libc makes a thread: filters tell it from a process by these. */
+#define THREAD                                                               \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_SIGHAND | \
+	 CLONE_THREAD | CLONE_SETTLS | CLONE_PARENT_SETTID |                 \
+	 CLONE_CHILD_CLEARTID)
+
+/*
+ * Calls by number and first arguments, and what cannot be done without each.
+ * Some may fail, none may kill.  What libc does for a new thread is here too.
+ */
 static const struct {
 	int nr;
 	bool may_fail;
-	unsigned long arg;
+	uint32_t needed_for;
+	uint64_t args[2];
 } calls[] = {
-	{SYS_write, false, 0},
-	{SYS_poll, false, 0},
-	{SYS_futex, false, 0},
-	{SYS_ioctl, false, KVM_IOEVENTFD},
-	{SYS_ioctl, false, KVM_REGISTER_COALESCED_MMIO},
-	{SYS_close, false, 0},
-	{SYS_fcntl, false, F_GETFL},
-	{SYS_fcntl, false, F_DUPFD_CLOEXEC},
-	{SYS_rt_sigprocmask, false, 0},
-	{SYS_exit, false, 0},
-	{SYS_mmap, true, 0},
-	{SYS_mprotect, true, 0},
-	{SYS_munmap, true, 0},
-	{SYS_madvise, true, 0},
-	{SYS_clone3, true, 0},
-	{SYS_clone, true, 0},
-	{SYS_set_robust_list, true, 0},
-	{SYS_rseq, true, 0},
-	{SYS_prctl, true, 0},
-	{SYS_openat, true, 0},
-	{SYS_readlink, true, 0},
-	{SYS_kcmp, true, 0},
+	{SYS_write, false, FORBIDDEN_FRONT | FORBIDDEN_WRITE, {0}},
+	{SYS_getpid, false, FORBIDDEN_FRONT | FORBIDDEN_PID, {0}},
+	{SYS_poll, false, FORBIDDEN_FRONT, {0}},
+	{SYS_futex, false, FORBIDDEN_FRONT, {0}},
+	{SYS_ioctl, false, FORBIDDEN_FRONT, {0, KVM_IOEVENTFD}},
+	{SYS_ioctl, false, FORBIDDEN_FRONT, {0, KVM_REGISTER_COALESCED_MMIO}},
+	{SYS_close, false, FORBIDDEN_FRONT, {0}},
+	{SYS_fcntl, false, FORBIDDEN_FRONT, {0, F_GETFL}},
+	{SYS_fcntl, false, FORBIDDEN_FRONT, {0, F_DUPFD_CLOEXEC}},
+	{SYS_rt_sigprocmask, false, FORBIDDEN_FRONT, {0}},
+	{SYS_rseq, false, FORBIDDEN_FRONT, {0}},
+	{SYS_exit, false, FORBIDDEN_FRONT, {0}},
+	{SYS_rt_sigaction, true, FORBIDDEN_FRONT, {0}},
+	{SYS_brk, true, FORBIDDEN_FRONT | FORBIDDEN_LEARN, {0}},
+	{SYS_mmap, true, FORBIDDEN_FRONT | FORBIDDEN_LEARN, {0}},
+	{SYS_mprotect, true, FORBIDDEN_FRONT | FORBIDDEN_LEARN, {0}},
+	{SYS_munmap, true, FORBIDDEN_FRONT | FORBIDDEN_LEARN, {0}},
+	{SYS_madvise, true, FORBIDDEN_FRONT | FORBIDDEN_LEARN, {0}},
+	{SYS_clone3, true, FORBIDDEN_FRONT, {0}},
+	{SYS_clone, true, FORBIDDEN_FRONT, {THREAD}},
+	{SYS_set_robust_list, true, FORBIDDEN_FRONT, {0}},
+	{SYS_prctl, true, FORBIDDEN_FRONT | FORBIDDEN_THREAD, {0}},
+	{SYS_openat, true, FORBIDDEN_FRONT, {0}},
+	{SYS_newfstatat, true, FORBIDDEN_FRONT, {0}},
+	{SYS_readlink, true, FORBIDDEN_FRONT, {0}},
+	{SYS_kcmp, true, FORBIDDEN_FRONT | FORBIDDEN_LEARN, {0}},
+	{SYS_gettid, false, FORBIDDEN_THREAD, {0}},
+	{SYS_access, false, FORBIDDEN_CALIBRATE, {0}},
+	{SYS_geteuid, false, FORBIDDEN_CALIBRATE, {0}},
+	{SYS_read, false, FORBIDDEN_CALIBRATE, {0}},
+	{SYS_unlink, false, FORBIDDEN_CALIBRATE, {0}},
+	{SYS_ioctl, false, FORBIDDEN_CALIBRATE, {0, KVM_CREATE_VM}},
 };
 
 static bool allows(const struct sock_fprog *filter, size_t n)
@@ -170,7 +192,7 @@ static bool allows(const struct sock_fprog *filter, size_t n)
 	const struct seccomp_data data = {
 		.nr = calls[n].nr,
 		.arch = AUDIT_ARCH_X86_64,
-		.args = {0, calls[n].arg},
+		.args = {calls[n].args[0], calls[n].args[1]},
 	};
 	uint32_t action = run(filter, &data) & SECCOMP_RET_ACTION_FULL;
 
@@ -178,11 +200,13 @@ static bool allows(const struct sock_fprog *filter, size_t n)
 	       (action == SECCOMP_RET_ERRNO && calls[n].may_fail);
 }
 
-bool filter_allows_front(const struct sock_fprog *filter)
+uint32_t filter_forbids(const struct sock_fprog *filter)
 {
+	uint32_t forbidden = 0;
+
 	for (size_t n = 0; n < ARRAY_SIZE(calls); n++) {
 		if (!allows(filter, n))
-			return false;
+			forbidden |= calls[n].needed_for;
 	}
-	return true;
+	return forbidden;
 }

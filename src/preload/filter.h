@@ -4,9 +4,9 @@
 #define BF_PRELOAD_FILTER_H
 
 #include <linux/filter.h>
-#include <stdbool.h>
+#include <stdint.h>
 
-/* Does a thread behind this filter still do what the front does in it? */
-bool filter_allows_front(const struct sock_fprog *filter);
+/* What a thread behind this filter can do no more: of enum config_forbidden. */
+uint32_t filter_forbids(const struct sock_fprog *filter);
 
 #endif

@@ -7,7 +7,6 @@
  */
 #include <limits.h>
 #include <pthread.h>
-#include <unistd.h>
 
 #include "preload/config.h"
 #include "preload/fdtable.h"
@@ -36,7 +35,7 @@ static void in_child(void)
 	fdtable_forget();
 	own_forget();
 	record_forked();
-	config.pid = getpid();
+	config_own();
 }
 
 void fork_setup(void)

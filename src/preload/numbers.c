@@ -54,12 +54,13 @@ static struct object *new_stranger(enum object_kind kind)
 	return vcpu;
 }
 
-/* Where the kernel has no kcmp(2) a number stays unknown. */
+/* Where there is no kcmp(2), or no asking, a number stays unknown. */
 static struct object *learn(int fd, enum object_kind kind)
 {
 	struct object *obj;
 
-	if (!config_is_owner() || !is_same_file(fd, fd))
+	if (config_forbids(FORBIDDEN_LEARN) || !config_is_owner() ||
+	    !is_same_file(fd, fd))
 		return NULL;
 	obj = fdtable_find(is_same_but_other, fd);
 	if (!obj)

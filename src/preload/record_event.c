@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "preload/config.h"
 #include "preload/record_event.h"
 #include "preload/sys.h"
 
@@ -23,7 +24,7 @@ static __thread struct writer writer;
 /* Release: orders the name before the tid, by which belfry run knows it. */
 static void write_thread(struct recorded_thread *thread)
 {
-	thread->pid = (uint32_t)getpid();
+	thread->pid = (uint32_t)config.pid;
 	prctl(PR_GET_NAME, thread->name);
 	atomic_store_explicit(&thread->tid, (uint32_t)syscall(SYS_gettid),
 			      memory_order_release);
@@ -36,7 +37,7 @@ static void number_thread(void)
 
 	writer.known = true;
 	writer.thread = RECORDED_NO_THREAD;
-	if (n >= RECORDING_THREADS)
+	if (n >= RECORDING_THREADS || config_forbids(FORBIDDEN_THREAD))
 		return;
 	writer.thread = (uint32_t)n;
 	write_thread(&recording->threads[n]);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "preload/config.h"
 #include "preload/say.h"
 
 void say(const char *format, ...)
@@ -12,6 +13,8 @@ void say(const char *format, ...)
 	va_list args;
 	int len;
 
+	if (config_forbids(FORBIDDEN_WRITE))
+		return;
 	va_start(args, format);
 	len = vsnprintf(line, sizeof(line) - 1, format, args);
 	va_end(args);

@@ -2,7 +2,7 @@
 /*
  * The calls that forbid calls: prctl(), and syscall(), by which libraries
  * reach seccomp(2).  What the front does in the program's threads must not
- * become the death of one.
+ * become the death of one.  And syscall() for calls that belong to ioctl.c.
  */
 #include <linux/seccomp.h>
 #include <stdarg.h>
@@ -12,18 +12,38 @@
 #include "preload/filter.h"
 #include "preload/sys.h"
 #include "preload/vm.h"
+#include "vm/calibrate.h"
 
-static void step_aside(void)
+static void calibrate(void)
 {
-	if (!config.plain && config_is_owner())
+	if (!config.front.rings && config.front.policy == BF_POLICY_LAZY)
+		bf_calibrated_rings();
+}
+
+/* What is to be done while it is not forbidden yet. */
+static void prepare(uint32_t forbidden)
+{
+	if (forbidden & FORBIDDEN_FRONT)
 		vm_step_aside_all("a seccomp filter forbids what it does");
+	else if (forbidden & FORBIDDEN_CALIBRATE)
+		calibrate();
+}
+
+/* A child that shares the memory of its parent filters itself alone. */
+static void forbid(uint32_t forbidden)
+{
+	if (!config_is_owner())
+		return;
+	if (!config.plain)
+		prepare(forbidden);
+	atomic_fetch_or(&config.forbidden, forbidden);
 }
 
 /* No filter at all is how a library asks whether there could be one. */
 static void before_filter(const struct sock_fprog *filter)
 {
-	if (filter && filter->filter && !filter_allows_front(filter))
-		step_aside();
+	if (filter && filter->filter)
+		forbid(filter_forbids(filter));
 }
 
 static void before_prctl(long option, long mode, long filter)
@@ -33,15 +53,19 @@ static void before_prctl(long option, long mode, long filter)
 	if (mode == SECCOMP_MODE_FILTER)
 		before_filter((const struct sock_fprog *)filter);
 	else
-		step_aside();
+		forbid(~0u);
 }
 
-static void before_seccomp(long operation, long filter)
+/*
+ * The kernel takes strict mode without flags and argument only.  With some it
+ * is how a library asks whether there is such a call.
+ */
+static void before_seccomp(long operation, long flags, long arg)
 {
 	if (operation == SECCOMP_SET_MODE_FILTER)
-		before_filter((const struct sock_fprog *)filter);
-	else if (operation == SECCOMP_SET_MODE_STRICT)
-		step_aside();
+		before_filter((const struct sock_fprog *)arg);
+	else if (operation == SECCOMP_SET_MODE_STRICT && !flags && !arg)
+		forbid(~0u);
 }
 
 /* As libc's, which would be this one. */
@@ -78,9 +102,11 @@ INTERPOSE long syscall(long nr, ...)
 	read_args(args, list);
 	va_end(list);
 	if (nr == SYS_seccomp)
-		before_seccomp(args[0], args[2]);
+		before_seccomp(args[0], args[1], args[2]);
 	else if (nr == SYS_prctl)
 		before_prctl(args[0], args[1], args[2]);
+	else if (nr == SYS_ioctl)
+		vm_called_raw((int)args[0], (unsigned long)args[1]);
 	return call(nr, args);
 }
 

@@ -48,14 +48,19 @@ void vm_tell_all(void)
 		fdtable_walk(0, INT_MAX, tell);
 }
 
+static void left_alone(const char *why)
+{
+	add(&config.stats->aside, 1);
+	say("belfry: steps aside for a VM: %s", why);
+}
+
 void vm_step_aside(struct object_vm *vm, const char *why)
 {
 	if (!vm->front || atomic_exchange(&vm->aside, true))
 		return;
 	bf_front_give_all(vm->front);
 	vm_tell(vm);
-	add(&config.stats->aside, 1);
-	say("belfry: steps aside for a VM: %s", why);
+	left_alone(why);
 }
 
 static const char *_Atomic aside_from_all;
@@ -74,6 +79,17 @@ void vm_step_aside_all(const char *why)
 {
 	atomic_store(&aside_from_all, why);
 	fdtable_walk(0, INT_MAX, step_aside);
+}
+
+void vm_called_raw(int fd, unsigned long request)
+{
+	struct object *obj = _IOC_TYPE(request) == KVMIO ? number_get(fd) :
+							   NULL;
+
+	if (!obj)
+		return;
+	vm_step_aside(number_vm(obj), "it is called past ioctl()");
+	object_put(obj);
 }
 
 /*
@@ -101,16 +117,16 @@ static bool start_front(struct object_vm *vm, int kvm_fd, int fd)
 
 static void learn_vm(int kvm_fd, int fd)
 {
-	struct object *obj = object_new_vm();
-	const char *why;
+	const char *why = atomic_load(&aside_from_all);
+	struct object *obj = NULL;
 
+	if (why)
+		left_alone(why);
+	if (!config_forbids(FORBIDDEN_LEARN))
+		obj = object_new_vm();
 	if (!obj)
 		return;
-	add(&config.stats->vms, 1);
-	why = atomic_load(&aside_from_all);
-	if (why)
-		say("belfry: steps aside for a VM: %s", why);
-	else if (!config.plain && !start_front(&obj->vm, kvm_fd, fd))
+	if (!why && !config.plain && !start_front(&obj->vm, kvm_fd, fd))
 		say("belfry: out of resources: a VM runs without it");
 	if (!fdtable_set(fd, obj))
 		object_put(obj);
@@ -120,8 +136,10 @@ long vm_create(int kvm_fd, void *arg)
 {
 	long fd = sys_ioctl(kvm_fd, KVM_CREATE_VM, arg);
 
-	if (fd >= 0 && config_is_owner())
+	if (fd >= 0 && config_is_owner()) {
+		add(&config.stats->vms, 1);
 		learn_vm(kvm_fd, (int)fd);
+	}
 	record_vm((int)fd);
 	return fd;
 }
@@ -187,7 +205,7 @@ long vm_create_vcpu(int fd, void *arg)
 
 	if (!vm)
 		return ret;
-	if (ret >= 0 && config_is_owner())
+	if (ret >= 0 && config_is_owner() && !config_forbids(FORBIDDEN_LEARN))
 		learn_vcpu(vm, (int)ret);
 	record_vcpu((int)ret, (uintptr_t)arg);
 	object_put(vm);

@@ -21,6 +21,12 @@ void vm_step_aside(struct object_vm *vm, const char *why);
 /* The same for all VMs, those that are made later too. */
 void vm_step_aside_all(const char *why);
 
+/*
+ * The program makes a call on a known number past ioctl(): what it does to its
+ * VM is not all to be seen.
+ */
+void vm_called_raw(int fd, unsigned long request);
+
 /* Brings the shared counters up to the front's; takes the front's lock. */
 void vm_tell(struct object_vm *vm);
 void vm_tell_all(void);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * The folder may be everybody's, so the file is believed only if it is a plain
- * one of this user that nobody else can write; and it appears whole or not at
- * all.
+ * one of this user that nobody else can write.  It has its name from the start,
+ * so that a process that is killed leaves no other one behind; who finds it
+ * without its end measures too.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -90,7 +91,7 @@ bool bf_costs_load(struct bf_costs *costs)
 	if (is_trusted(fd))
 		len = read(fd, text, sizeof(text) - 1);
 	close_file(fd);
-	if (len <= 0)
+	if (len <= 0 || text[len - 1] != '\n')
 		return false;
 	text[len] = '\0';
 	return sscanf(text, FORMAT, &costs->install_ns, &costs->ring_ns) == 2;
@@ -113,15 +114,17 @@ static bool write_file(const char *path, const char *text)
 
 bool bf_costs_save(const struct bf_costs *costs)
 {
-	char path[PATH_MAX], temporary[PATH_MAX + 32], text[128];
+	char path[PATH_MAX], text[128];
 
 	bf_costs_path(path, sizeof(path));
 	if (!path[0])
 		return false;
-	snprintf(temporary, sizeof(temporary), "%s.%d", path, (int)gettid());
 	snprintf(text, sizeof(text), FORMAT, costs->install_ns, costs->ring_ns);
-	if (write_file(temporary, text) && !rename(temporary, path))
-		return true;
-	unlink(temporary);
+	/* What is there was not believed, nor is what was written half. */
+	for (int tries = 0; tries < 2; tries++) {
+		if (write_file(path, text))
+			return true;
+		unlink(path);
+	}
 	return false;
 }

@@ -60,6 +60,15 @@ void bf_front_destroy(struct bf_front *front);
 int bf_front_ioeventfd(struct bf_front *front, const struct kvm_ioeventfd *arg);
 
 /*
+ * For a caller that had the kernel itself answer the removal of a doorbell,
+ * with @ret: what is gone there is gone here, and one that the kernel refused
+ * to have is gone here alone.  What is found is found by all but its eventfd;
+ * no other doorbell has the rest in common.  Returns the answer.
+ */
+int bf_front_removed(struct bf_front *front, const struct kvm_ioeventfd *arg,
+		     int ret);
+
+/*
  * KVM_REGISTER_COALESCED_MMIO or KVM_UNREGISTER_COALESCED_MMIO (request).
  * 0 or the negative errno that the kernel would answer; waits for a grace
  * period of the kernel's only where it removes a zone that the kernel has.

@@ -6,6 +6,7 @@
 #include "io_bus/doorbell.h"
 #include "io_bus/eventfd.h"
 #include "vm/front_internal.h"
+#include "vm/watch.h"
 
 /* Has no name in the headers: accepted by the kernel, without effect. */
 #define IOEVENTFD_FLAG_FAST_MMIO (1U << 4)
@@ -50,7 +51,7 @@ static int settle(struct bf_front *front, struct front_doorbell *d)
 
 	if (front->vm_fd < 0)
 		return 0;
-	if (front->policy != BF_POLICY_EAGER && !covered(front, &d->arg)) {
+	if (!covered(front, &d->arg)) {
 		if (front->policy == BF_POLICY_FIRST_RUN)
 			__atomic_store_n(&front->to_install, true,
 					 __ATOMIC_RELAXED);
@@ -59,6 +60,32 @@ static int settle(struct bf_front *front, struct front_doorbell *d)
 	ret = bf_front_install(front, d);
 	if (ret)
 		bf_front_forget(front, d);
+	return ret;
+}
+
+/*
+ * What the kernel gets at once is no concern of ours: no number here keeps its
+ * eventfd open, so that its last close is one, to whoever polls it.
+ */
+static bool is_direct(const struct bf_front *front)
+{
+	return front->policy == BF_POLICY_EAGER && front->vm_fd >= 0;
+}
+
+/* Lock held, dropped meanwhile. */
+static int assign_direct(struct bf_front *front,
+			 const struct kvm_ioeventfd *arg)
+{
+	int ret;
+
+	pthread_mutex_unlock(&front->lock);
+	ret = bf_front_kernel(front, KVM_IOEVENTFD, arg);
+	pthread_mutex_lock(&front->lock);
+	front->stats.assigned += !ret;
+	front->stats.installed += !ret;
+	front->stats.refused += ret == -ENOSPC || ret == -ENOMEM;
+	if (!ret)
+		bf_watch_doorbell(front, arg, ret);
 	return ret;
 }
 
@@ -122,6 +149,7 @@ static int add_doorbell(struct bf_front *front, const struct kvm_ioeventfd *arg)
  */
 static int assign(struct bf_front *front, const struct kvm_ioeventfd *arg)
 {
+	bool direct;
 	int ret;
 
 	if (arg->flags & ~IOEVENTFD_KNOWN_FLAGS)
@@ -129,9 +157,10 @@ static int assign(struct bf_front *front, const struct kvm_ioeventfd *arg)
 			       -EINVAL :
 			       bf_front_kernel(front, KVM_IOEVENTFD, arg);
 	pthread_mutex_lock(&front->lock);
-	ret = add_doorbell(front, arg);
+	direct = is_direct(front);
+	ret = direct ? assign_direct(front, arg) : add_doorbell(front, arg);
 	pthread_mutex_unlock(&front->lock);
-	if ((ret == -ENOMEM || ret == -EMFILE) && front->vm_fd >= 0)
+	if ((ret == -ENOMEM || ret == -EMFILE) && front->vm_fd >= 0 && !direct)
 		ret = bf_front_kernel(front, KVM_IOEVENTFD, arg);
 	return ret;
 }
@@ -148,15 +177,20 @@ static int deassign_unknown(struct bf_front *front,
 	return ret ? ret : -ENOENT;
 }
 
+typedef struct bf_io_doorbell *(*find_fn)(struct bf_io_bus *bus,
+					  const struct bf_io_doorbell_desc *,
+					  const void *owner);
+
 /* Ours, not busy, or NULL.  Lock held, dropped while it is busy. */
 static struct front_doorbell *find_doorbell(struct bf_front *front,
-					    const struct kvm_ioeventfd *arg)
+					    const struct kvm_ioeventfd *arg,
+					    find_fn find)
 {
 	struct bf_io_doorbell_desc desc = desc_of(arg);
 	struct bf_io_doorbell *handle;
 	struct front_doorbell *d;
 
-	while ((handle = bf_doorbell_find(front->bus, &desc, front))) {
+	while ((handle = find(front->bus, &desc, front))) {
 		d = bf_io_doorbell_opaque(handle);
 		if (d->state != FRONT_BUSY)
 			return d;
@@ -165,19 +199,71 @@ static struct front_doorbell *find_doorbell(struct bf_front *front,
 	return NULL;
 }
 
-static int deassign(struct bf_front *front, const struct kvm_ioeventfd *arg)
+int bf_front_removed(struct bf_front *front, const struct kvm_ioeventfd *arg,
+		     int ret)
+{
+	enum front_state state = ret ? FRONT_REFUSED : FRONT_INSTALLED;
+	struct front_doorbell *d;
+
+	if (ret && ret != -ENOENT)
+		return ret;
+	pthread_mutex_lock(&front->lock);
+	d = find_doorbell(front, arg, bf_doorbell_at);
+	if (d && d->state == state)
+		bf_front_forget(front, d);
+	else
+		d = NULL;
+	front->stats.deassigned += d || !ret;
+	pthread_mutex_unlock(&front->lock);
+	return d ? 0 : ret;
+}
+
+/* True: the kernel has it, if anybody has.  Lock held, dropped meanwhile. */
+static bool kernel_removes(struct bf_front *front,
+			   const struct kvm_ioeventfd *arg)
+{
+	struct front_doorbell *d;
+
+	if (!is_direct(front))
+		return false;
+	d = find_doorbell(front, arg, bf_doorbell_at);
+	return !d || d->state == FRONT_INSTALLED;
+}
+
+static int deassign_direct(struct bf_front *front,
+			   const struct kvm_ioeventfd *arg)
+{
+	int ret = bf_front_kernel(front, KVM_IOEVENTFD, arg);
+
+	return bf_front_removed(front, arg, ret);
+}
+
+static int deassign_here(struct bf_front *front,
+			 const struct kvm_ioeventfd *arg)
 {
 	struct front_doorbell *d;
 
 	pthread_mutex_lock(&front->lock);
-	d = find_doorbell(front, arg);
+	d = find_doorbell(front, arg, bf_doorbell_find);
 	if (d) {
 		front->stats.deassigned++;
 		bf_front_remove(front, d);
 	}
 	pthread_mutex_unlock(&front->lock);
-	bf_front_disturb(front);
 	return d ? 0 : deassign_unknown(front, arg);
+}
+
+static int deassign(struct bf_front *front, const struct kvm_ioeventfd *arg)
+{
+	bool direct;
+	int ret;
+
+	pthread_mutex_lock(&front->lock);
+	direct = kernel_removes(front, arg);
+	pthread_mutex_unlock(&front->lock);
+	ret = direct ? deassign_direct(front, arg) : deassign_here(front, arg);
+	bf_front_disturb(front);
+	return ret;
 }
 
 int bf_front_ioeventfd(struct bf_front *front, const struct kvm_ioeventfd *arg)

@@ -67,6 +67,8 @@ static void read_back(int fd, char *buf)
 	close(fd);
 }
 
+static const char *few_rings = "16"; /* or "": what belfry finds out */
+
 /* In the child; policy NULL: without belfry. */
 static void become(const char *scenario, const char *policy, const char *stats)
 {
@@ -75,7 +77,7 @@ static void become(const char *scenario, const char *policy, const char *stats)
 	if (!policy)
 		execl(getenv("TEST_ALONE"), "tiny_vmm", scenario, NULL);
 	setenv("BELFRY_POLICY", policy, 1);
-	setenv("BELFRY_RINGS", "16", 1);
+	setenv("BELFRY_RINGS", few_rings, 1);
 	setenv("BELFRY_QUIET_MS", "1", 1);
 	if (stats)
 		setenv("BELFRY_STATS", stats, 1);
@@ -209,6 +211,45 @@ static void test_closed_eventfd(void **state)
 	compare_all("closed-eventfd");
 }
 
+/* Not by how they were made: that is often not to be seen. */
+static void test_unseen_eventfds(void **state)
+{
+	compare_all("unseen-eventfds");
+	assert_int_equal(under.stats.assigned, 4);
+	assert_int_equal(under.stats.deassigned, 4);
+	run(&under, "unseen-eventfds", "never");
+	assert_int_equal(rings(&under.stats), 4 * 3);
+}
+
+static void test_full_eventfd(void **state)
+{
+	compare_all("full-eventfd");
+	run(&under, "full-eventfd", "never");
+	assert_int_equal(rings(&under.stats), 3);
+}
+
+/* Other policies hold a number of it for as long as it is registered. */
+static void test_polled_eventfd(void **state)
+{
+	run(&alone, "polled-eventfd", NULL);
+	assert_non_null(strstr(alone.out, "events: 0\n"));
+	compare("polled-eventfd", "plain");
+	compare("polled-eventfd", "eager");
+	assert_int_equal(under.stats.installed, 1);
+	assert_int_equal(under.stats.aside, 0);
+}
+
+/* Grown while there is one thread; what only measures leaves it alone. */
+static void test_fd_table(void **state)
+{
+	run(&alone, "fd-table", NULL);
+	run(&under, "fd-table", "plain");
+	assert_string_equal(under.out, alone.out);
+	assert_true(atoi(alone.out) < 1024);
+	run(&under, "fd-table", "never");
+	assert_true(atoi(under.out) >= 1024);
+}
+
 static void test_numbers(void **state)
 {
 	compare_all("numbers");
@@ -254,6 +295,15 @@ static void test_raw(void **state)
 	assert_int_equal(find_call(&under.stats, STATS_CLOSE_VM)->calls, 1);
 }
 
+/* Its exits are not to be seen, so the kernel must have its doorbells. */
+static void test_raw_run(void **state)
+{
+	compare_all("raw-run");
+	assert_int_equal(under.stats.aside, 1);
+	assert_string_equal(under.err, "belfry: steps aside for a VM: it is"
+				       " called past ioctl()\n");
+}
+
 /* Nor to replace: of all numbers this one cannot be had. */
 static void test_onto_all(void **state)
 {
@@ -290,6 +340,8 @@ static void test_fork(void **state)
 static void test_vfork(void **state)
 {
 	compare_all("vfork");
+	assert_string_equal(under.err, "");
+	assert_int_equal(under.stats.aside, 0);
 	assert_int_equal(under.stats.assigned, 1);
 	assert_int_equal(under.stats.installed, 1);
 }
@@ -388,6 +440,46 @@ static void test_seccomp_mild(void **state)
 	assert_int_equal(rings(&under.stats), 3);
 }
 
+/*
+ * Whatever belfry calls, no VMM dies of it.  A sanitizer's runtime makes calls
+ * of its own.
+ */
+static void compare_forbidden(const char *scenario)
+{
+	if (!*getenv("TEST_LIBRARY"))
+		skip();
+	run(&alone, scenario, NULL);
+	assert_true(strlen(alone.out) > 0);
+	compare(scenario, "plain");
+	compare(scenario, "lazy");
+	assert_true(under.stats.aside > 0);
+	assert_true(under.stats.aside < under.stats.vms);
+	assert_true(rings(&under.stats) > 0);
+	few_rings = "";
+	compare(scenario, "lazy");
+	few_rings = "16";
+}
+
+static void test_forbidden(void **state)
+{
+	compare_forbidden("forbidden");
+}
+
+static void test_forbidden_late(void **state)
+{
+	compare_forbidden("forbidden-late");
+}
+
+static void test_forbidden_vcpu(void **state)
+{
+	compare_forbidden("forbidden-vcpu");
+}
+
+static void test_refused_calls(void **state)
+{
+	compare_forbidden("refused-calls");
+}
+
 static void test_killed(void **state)
 {
 	run(&under, "killed", "first-run");
@@ -448,11 +540,16 @@ int main(void)
 		cmocka_unit_test(test_zone_ring),
 		cmocka_unit_test(test_exits),
 		cmocka_unit_test(test_closed_eventfd),
+		cmocka_unit_test(test_unseen_eventfds),
+		cmocka_unit_test(test_full_eventfd),
+		cmocka_unit_test(test_polled_eventfd),
+		cmocka_unit_test(test_fd_table),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_strangers),
 		cmocka_unit_test(test_received),
 		cmocka_unit_test(test_pidfd),
 		cmocka_unit_test(test_raw),
+		cmocka_unit_test(test_raw_run),
 		cmocka_unit_test(test_onto_all),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_two_vms),
@@ -467,6 +564,10 @@ int main(void)
 		cmocka_unit_test(test_closed_while_ringing),
 		cmocka_unit_test(test_seccomp),
 		cmocka_unit_test(test_seccomp_mild),
+		cmocka_unit_test(test_forbidden),
+		cmocka_unit_test(test_forbidden_late),
+		cmocka_unit_test(test_forbidden_vcpu),
+		cmocka_unit_test(test_refused_calls),
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_plain_counts),
 		cmocka_unit_test(test_unknown_policy),

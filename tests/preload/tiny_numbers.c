@@ -37,7 +37,7 @@ static struct msghdr message_of(union rights *rights, struct iovec *iov)
 	};
 }
 
-static void send_numbers(int socket, const int numbers[2])
+void tiny_send_numbers(int socket, const int numbers[2])
 {
 	char byte = 0;
 	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
@@ -51,7 +51,7 @@ static void send_numbers(int socket, const int numbers[2])
 	tiny_check(sendmsg(socket, &message, 0) == 1, "sendmsg");
 }
 
-static void receive_numbers(int socket, int numbers[2])
+void tiny_receive_numbers(int socket, int numbers[2])
 {
 	char byte;
 	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
@@ -75,10 +75,10 @@ void scenario_received(void)
 	print_assign(vm.fd, bell, 0, 2);
 	numbers[0] = vm.fd;
 	numbers[1] = vm.vcpu[0].fd;
-	send_numbers(sockets[0], numbers);
+	tiny_send_numbers(sockets[0], numbers);
 	close(vm.fd);
 	close(vm.vcpu[0].fd);
-	receive_numbers(sockets[1], numbers);
+	tiny_receive_numbers(sockets[1], numbers);
 	vm.fd = numbers[0];
 	vm.vcpu[0].fd = numbers[1];
 	print_assign(vm.fd, bell, 0, 2);
@@ -123,6 +123,30 @@ void scenario_pidfd(void)
 	tiny_start(&vm, 0, &guest_count, 4);
 	tiny_run(&vm, 0);
 	printf("rung: %" PRIu64 "\n", tiny_count(bell));
+	tiny_destroy(&vm);
+}
+
+static int run_raw(struct tiny_vm *vm)
+{
+	tiny_check(!syscall(SYS_ioctl, vm->vcpu[0].fd, KVM_RUN, 0), "KVM_RUN");
+	return (int)vm->vcpu[0].run->exit_reason;
+}
+
+/* One that is made like any other, and run past it. */
+void scenario_raw_run(void)
+{
+	int bell = tiny_eventfd();
+	struct tiny_vm vm;
+
+	tiny_create(&vm, 1);
+	print_assign(vm.fd, bell, 0, 1);
+	print_assign(vm.fd, bell, 0, 2);
+	tiny_start(&vm, 0, &guest_count, 2);
+	printf("exit %d\n", run_raw(&vm));
+	printf("rung: %" PRIu64 "\n", tiny_count(bell));
+	print_assign(vm.fd, bell, 0, 2);
+	print_assign(vm.fd, bell, DEASSIGN, 2);
+	print_assign(vm.fd, bell, DEASSIGN, 2);
 	tiny_destroy(&vm);
 }
 

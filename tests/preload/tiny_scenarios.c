@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/close_range.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -298,7 +300,10 @@ void scenario_fork(void)
 	tiny_destroy(&vm);
 }
 
-/* A child that shares the memory closes its own fds, not its parent's. */
+/*
+ * A child that shares the memory closes its own fds and fences itself in, not
+ * its parent.
+ */
 void scenario_vfork(void)
 {
 	struct tiny_vm vm;
@@ -313,6 +318,7 @@ void scenario_vfork(void)
 		close(vm.vcpu[0].fd);
 		dup2(STDOUT_FILENO, vm.fd);
 		close_range(3, ~0u, 0);
+		tiny_forbid(SYS_write, SECCOMP_RET_KILL_PROCESS);
 		_exit(0);
 	}
 	tiny_check(waitpid(pid, &status, 0) == pid, "waitpid");

@@ -2,11 +2,9 @@
 /* VMMs whose vCPU threads are fenced in, and one that ends in mid-ring. */
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,26 +13,6 @@
 #include <unistd.h>
 
 #include "tiny_vmm.h"
-
-/* Kills who makes the call. */
-static void forbid(uint32_t call)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog filter = {
-		.len = sizeof(code) / sizeof(code[0]),
-		.filter = code,
-	};
-
-	tiny_check(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
-	tiny_check(!syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter),
-		   "seccomp");
-}
 
 struct fenced {
 	struct tiny_vm vm;
@@ -47,7 +25,7 @@ static void *run_fenced(void *arg)
 	struct fenced *fenced = arg;
 	struct tiny_vcpu *vcpu = &fenced->vm.vcpu[0];
 
-	forbid(fenced->forbidden);
+	tiny_forbid(fenced->forbidden, SECCOMP_RET_KILL_PROCESS);
 	tiny_check(!ioctl(vcpu->fd, KVM_RUN, 0), "KVM_RUN");
 	fenced->exit_reason = vcpu->run->exit_reason;
 	return NULL;
@@ -82,6 +60,7 @@ void scenario_seccomp_mild(void)
 	prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0);
 	syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC,
 		NULL);
+	syscall(SYS_seccomp, SECCOMP_SET_MODE_STRICT, 1, NULL);
 	ring_fenced(SYS_reboot);
 }
 

@@ -60,6 +60,13 @@ uint64_t tiny_count(int fd);
 
 void tiny_check(int ok, const char *what);
 
+/* Two numbers over a socket. */
+void tiny_send_numbers(int socket, const int numbers[2]);
+void tiny_receive_numbers(int socket, int numbers[2]);
+
+/* From here on @call meets a seccomp filter's @action. */
+void tiny_forbid(uint32_t call, uint32_t action);
+
 /* Scenarios. */
 void scenario_errno(void);
 void scenario_zone_errno(void);
@@ -67,11 +74,16 @@ void scenario_zone_order(void);
 void scenario_zone_ring(void);
 void scenario_exits(void);
 void scenario_closed_eventfd(void);
+void scenario_unseen_eventfds(void);
+void scenario_full_eventfd(void);
+void scenario_polled_eventfd(void);
+void scenario_fd_table(void);
 void scenario_numbers(void);
 void scenario_strangers(void);
 void scenario_received(void);
 void scenario_pidfd(void);
 void scenario_raw(void);
+void scenario_raw_run(void);
 void scenario_onto_all(void);
 void scenario_threads(void);
 void scenario_two_vms(void);
@@ -85,9 +97,14 @@ void scenario_kick_regs(void);
 void scenario_closed_while_ringing(void);
 void scenario_seccomp(void);
 void scenario_seccomp_mild(void);
+void scenario_forbidden(void);
+void scenario_forbidden_late(void);
+void scenario_forbidden_vcpu(void);
+void scenario_refused_calls(void);
 void scenario_plain_ioctl(void);
 void scenario_aside(void);
 void scenario_killed(void);
+void scenario_busy(void);
 void scenario_many_threads(void);
 void scenario_irqchip(void);
 void scenario_taken_back(void);
