@@ -58,6 +58,16 @@ static inline bool bf_bell_is_length(uint32_t len)
 	return len == 1 || len == 2 || len == 4 || len == 8;
 }
 
+static inline struct bf_bell_addr *bf_bell_addr_of(struct bf_trie_entry *entry)
+{
+	return container_of(entry, struct bf_bell_addr, entry);
+}
+
+static inline struct bf_io_doorbell *bf_bell_of(struct bf_trie_entry *entry)
+{
+	return container_of(entry, struct bf_io_doorbell, match);
+}
+
 /* What is there, in a section or with the bus locked; NULL: nothing. */
 static inline struct bf_bell_addr *bf_bell_addr(const struct bf_io_roots *roots,
 						uint64_t addr)
@@ -65,7 +75,7 @@ static inline struct bf_bell_addr *bf_bell_addr(const struct bf_io_roots *roots,
 	struct bf_trie_entry *entry =
 		bf_trie_find(&roots->doorbells, bf_trie_hash(addr));
 
-	return entry ? container_of(entry, struct bf_bell_addr, entry) : NULL;
+	return entry ? bf_bell_addr_of(entry) : NULL;
 }
 
 static inline struct bf_io_doorbell *
@@ -74,7 +84,7 @@ bf_bell_match(const struct bf_bell_addr *at, uint32_t len, uint64_t value)
 	struct bf_trie_entry *entry = bf_trie_find(
 		&at->matches[bf_bell_length(len)], bf_trie_hash(value));
 
-	return entry ? container_of(entry, struct bf_io_doorbell, match) : NULL;
+	return entry ? bf_bell_of(entry) : NULL;
 }
 
 /* doorbell_table.c: the same by description. */

@@ -6,16 +6,6 @@
 #include "io_bus/doorbell.h"
 #include "util.h"
 
-static struct bf_bell_addr *addr_of(struct bf_trie_entry *entry)
-{
-	return container_of(entry, struct bf_bell_addr, entry);
-}
-
-static struct bf_io_doorbell *bell_of(struct bf_trie_entry *entry)
-{
-	return container_of(entry, struct bf_io_doorbell, match);
-}
-
 /* Where a doorbell without datamatch stands. */
 static struct bf_io_doorbell **wild_slot(struct bf_bell_addr *at, uint32_t len)
 {
@@ -43,7 +33,7 @@ static struct bf_io_doorbell *some_match(const struct bf_bell_addr *at,
 {
 	struct bf_trie_entry *entry = bf_trie_any(at->matches[length]);
 
-	return entry ? bell_of(entry) : NULL;
+	return entry ? bf_bell_of(entry) : NULL;
 }
 
 static struct bf_io_doorbell *some_doorbell(const struct bf_bell_addr *at)
@@ -221,7 +211,7 @@ static int visit_match(void *opaque, struct bf_trie_entry *entry)
 {
 	const struct visit *visit = opaque;
 
-	return visit->fn(visit->opaque, bell_of(entry));
+	return visit->fn(visit->opaque, bf_bell_of(entry));
 }
 
 int bf_bell_each(const struct bf_bell_addr *at,
@@ -256,7 +246,7 @@ static int free_bell(void *opaque, struct bf_io_doorbell *doorbell)
 
 static int free_addr(void *opaque, struct bf_trie_entry *entry)
 {
-	struct bf_bell_addr *at = addr_of(entry);
+	struct bf_bell_addr *at = bf_bell_addr_of(entry);
 	unsigned int i;
 
 	bf_bell_each(at, free_bell, opaque);

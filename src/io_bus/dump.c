@@ -82,8 +82,7 @@ static int add_doorbell(void *opaque, struct bf_io_doorbell *doorbell)
 
 static int add_addr(void *opaque, struct bf_trie_entry *entry)
 {
-	const struct bf_bell_addr *at =
-		container_of(entry, struct bf_bell_addr, entry);
+	const struct bf_bell_addr *at = bf_bell_addr_of(entry);
 	struct lines *lines = opaque;
 
 	lines->addr = at->addr;

@@ -11,13 +11,13 @@ whose library cannot be preloaded.
 """
 import os
 import sys
-from pathlib import Path
 
 sys.dont_write_bytecode = True  # the source tree stays as it is
-sys.path.insert(0, str(Path(sys.argv[1], "scripts")))
 
+import qemu_test  # first: it knows where the next one is
 import qemu_boot
 from qemu_boot import Disks
+from qemu_test import check
 
 MODES = {
     "plain": ["--plain"],
@@ -37,14 +37,6 @@ DISKS = {
         "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,"
                     "resourcecontrol=deny"]),
 }
-
-failures = []
-
-
-def check(condition, text):
-    print(f"{'ok' if condition else 'FAILED'}: {text}", flush=True)
-    if not condition:
-        failures.append(text)
 
 
 def pairs(machine):
@@ -112,19 +104,5 @@ def boot_all(build, machine):
         check_doorbells(run, mode, disks, name)
 
 
-def main():
-    missing = qemu_boot.missing()
-    if os.environ.get("BELFRY_SANITIZED"):
-        missing = "a sanitized library cannot be preloaded"
-    if missing:
-        print(f"skipped: {missing}")
-        return 77
-    try:
-        boot_all(sys.argv[2], sys.argv[3])
-    except qemu_boot.BootFailed as failure:
-        check(False, str(failure))
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(qemu_test.main(lambda: boot_all(sys.argv[2], sys.argv[3])))

@@ -7,26 +7,17 @@ usage: test_qemu_stalls.py SOURCE BUILD
 Exits 77 where the machine has no KVM or no QEMU, and for a sanitized build,
 whose library cannot be preloaded.
 """
-import os
 import sys
-from pathlib import Path
 from statistics import median
 
 sys.dont_write_bytecode = True  # the source tree stays as it is
-sys.path.insert(0, str(Path(sys.argv[1], "scripts")))
 
+import qemu_test  # first: it knows where the next one is
 import qemu_boot
+from qemu_test import check
 
 TIMES = 3
 IN_TURN = {"plain": ["--plain"], "belfry": []}
-
-failures = []
-
-
-def check(condition, text):
-    print(f"{'ok' if condition else 'FAILED'}: {text}")
-    if not condition:
-        failures.append(text)
 
 
 def check_statuses(runs):
@@ -67,20 +58,6 @@ def check_stalls(build, runs):
           "belfry: nor does what else waits behind doorbells")
 
 
-def main():
-    missing = qemu_boot.missing()
-    if os.environ.get("BELFRY_SANITIZED"):
-        missing = "a sanitized library cannot be preloaded"
-    if missing:
-        print(f"skipped: {missing}")
-        return 77
-    try:
-        compare(sys.argv[2])
-    except qemu_boot.BootFailed as failure:
-        check(False, str(failure))
-    return 1 if failures else 0
-
-
 def compare(build):
     runs = qemu_boot.boot_in_turn(build, IN_TURN, TIMES)
     check_statuses(runs)
@@ -88,4 +65,4 @@ def compare(build):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(qemu_test.main(lambda: compare(sys.argv[2])))
