@@ -108,7 +108,7 @@ static int belfry_memory(struct stall_vm *vm, unsigned int slot)
 {
 	struct kvm_userspace_memory_region arg = region(slot);
 
-	return bf_vm_set_memory(vm->vm, &arg);
+	return bf_memslots_set(bf_vm_memslots(vm->vm), &arg);
 }
 
 static int belfry_vcpu(struct stall_vm *vm)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "engine/kvm.h"
+#include "memslots/memslots.h"
 #include "vm/vm.h"
 
 /* Not ioctl(3): that one may be the preload library's. */
@@ -38,7 +39,44 @@ static int kvm_open(const char *path)
 	return fd;
 }
 
-static int kvm_vm_create(struct bf_vm *vm, const struct bf_vm_config *config)
+/* A change of memory slots, which an install must keep away from. */
+static int kvm_set_slot(void *opaque,
+			const struct kvm_userspace_memory_region *slot)
+{
+	const uint32_t request = (uint32_t)KVM_SET_USER_MEMORY_REGION;
+	const struct bf_vm *vm = opaque;
+	long ret;
+
+	bf_front_call_begins(vm->front, request);
+	ret = bf_kvm_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION,
+			   (void *)(uintptr_t)slot);
+	bf_front_call_ends(vm->front, request);
+	return (int)ret;
+}
+
+static int create_memslots(struct bf_vm *vm, const struct bf_vm_config *config)
+{
+	const struct bf_memslots_config memslots = {
+		.forward = true,
+		.vm_fd = vm->fd,
+		.pause = config->pause,
+		.resume = config->resume,
+		.opaque = config->opaque,
+	};
+	const struct bf_slots_guest guest = {kvm_set_slot, vm};
+
+	return bf_slots_create(&vm->memslots, &memslots, &guest);
+}
+
+/* 0 where the kernel does not say: it has the last word anyway. */
+static uint64_t kvm_limit(const struct bf_vm *vm, unsigned long capability)
+{
+	long limit = kvm_number(vm->fd, KVM_CHECK_EXTENSION, capability);
+
+	return limit < 0 ? 0 : (uint64_t)limit;
+}
+
+static int kvm_open_vm(struct bf_vm *vm, const struct bf_vm_config *config)
 {
 	int kvm = kvm_open(config->kvm_path);
 	long fd, size;
@@ -55,16 +93,26 @@ static int kvm_vm_create(struct bf_vm *vm, const struct bf_vm_config *config)
 	return 0;
 }
 
+static int kvm_vm_create(struct bf_vm *vm, const struct bf_vm_config *config,
+			 struct bf_vcpus_config *limits)
+{
+	int ret = kvm_open_vm(vm, config);
+
+	if (ret)
+		return ret;
+	ret = create_memslots(vm, config);
+	if (ret)
+		syscall(SYS_close, vm->fd);
+	limits->max_ids = kvm_limit(vm, KVM_CAP_MAX_VCPU_ID);
+	limits->max_vcpus = kvm_limit(vm, KVM_CAP_MAX_VCPUS);
+	return ret;
+}
+
+/* The slots go with the VM: KVM is not asked to remove them one by one. */
 static void kvm_vm_destroy(struct bf_vm *vm)
 {
 	syscall(SYS_close, vm->fd);
-}
-
-static int kvm_set_memory(struct bf_vm *vm,
-			  const struct kvm_userspace_memory_region *region)
-{
-	return (int)bf_kvm_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION,
-				 (void *)region);
+	bf_memslots_destroy(vm->memslots);
 }
 
 static uint64_t kvm_guest_addr(struct bf_vm *vm, uint64_t gpa)
@@ -74,7 +122,8 @@ static uint64_t kvm_guest_addr(struct bf_vm *vm, uint64_t gpa)
 
 static int kvm_vcpu_create(struct bf_vcpu *vcpu)
 {
-	long fd = kvm_number(vcpu->vm->fd, KVM_CREATE_VCPU, vcpu->id);
+	long fd = kvm_number(vcpu->vm->fd, KVM_CREATE_VCPU,
+			     bf_vcpus_id(&vcpu->entry));
 	void *page;
 
 	if (fd < 0)
@@ -98,7 +147,7 @@ static void kvm_vcpu_destroy(struct bf_vcpu *vcpu)
 	syscall(SYS_close, vcpu->fd);
 }
 
-static int kvm_vcpu_run(struct bf_vcpu *vcpu)
+static int run_guest(struct bf_vcpu *vcpu)
 {
 	long ret;
 
@@ -111,13 +160,48 @@ static int kvm_vcpu_run(struct bf_vcpu *vcpu)
 	return 0;
 }
 
+static int kvm_vcpu_run(struct bf_vcpu *vcpu)
+{
+	int ret;
+
+	if (!vcpu->vm->kick_signal)
+		return run_guest(vcpu);
+	__atomic_store_n(&vcpu->tid, (pid_t)syscall(SYS_gettid),
+			 __ATOMIC_RELAXED);
+	/*
+	 * Orders the store of tid before KVM_RUN's look at immediate_exit;
+	 * pairs with the fence in kvm_vcpu_kick().  Without both, a kick may
+	 * see nobody running while KVM_RUN does not see immediate_exit, and
+	 * the guest goes on.
+	 */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	ret = run_guest(vcpu);
+	__atomic_store_n(&vcpu->tid, 0, __ATOMIC_RELAXED);
+	return ret;
+}
+
+/* immediate_exit is set: for who is about to enter, the signal for who is in */
+static void kvm_vcpu_kick(struct bf_vcpu *vcpu)
+{
+	pid_t tid;
+
+	/*
+	 * Orders the store of immediate_exit, in kick_vcpu() of vm/vcpu.c,
+	 * before the load of tid; pairs with the fence in kvm_vcpu_run().
+	 */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	tid = __atomic_load_n(&vcpu->tid, __ATOMIC_RELAXED);
+	if (tid)
+		syscall(SYS_tgkill, getpid(), tid, vcpu->vm->kick_signal);
+}
+
 const struct bf_engine_ops bf_engine_kvm = {
 	.vm_create = kvm_vm_create,
 	.vm_destroy = kvm_vm_destroy,
-	.set_memory = kvm_set_memory,
 	.guest_addr = kvm_guest_addr,
 	.vcpu_create = kvm_vcpu_create,
 	.vcpu_destroy = kvm_vcpu_destroy,
 	.vcpu_boot64 = bf_kvm_boot64,
 	.vcpu_run = kvm_vcpu_run,
+	.vcpu_kick = kvm_vcpu_kick,
 };

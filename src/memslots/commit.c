@@ -42,7 +42,7 @@ struct ending {
 
 static int publish(struct bf_slot_change *change)
 {
-	if (change->slots->config.forward)
+	if (change->slots->guest.set)
 		return bf_forward(change);
 	bf_slot_change_publish(change);
 	return 0;

@@ -179,11 +179,22 @@ static int make_plan(struct plan *plan, const struct bf_slot_change *change)
 	return 0;
 }
 
-static int set_region(const struct bf_slot_change *change,
-		      struct kvm_userspace_memory_region *region)
+int bf_forward_set(void *opaque,
+		   const struct kvm_userspace_memory_region *change)
 {
-	return (int)bf_forward_ioctl(change->slots->config.vm_fd,
-				     KVM_SET_USER_MEMORY_REGION, region);
+	const struct bf_slots *slots = opaque;
+
+	return (int)bf_forward_ioctl(slots->config.vm_fd,
+				     KVM_SET_USER_MEMORY_REGION,
+				     (void *)(uintptr_t)change);
+}
+
+static int set_region(const struct bf_slot_change *change,
+		      const struct kvm_userspace_memory_region *region)
+{
+	const struct bf_slots_guest *guest = &change->slots->guest;
+
+	return guest->set(guest->opaque, region);
 }
 
 /* Takes back the calls before the one that failed; its errno. */

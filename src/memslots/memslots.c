@@ -78,8 +78,19 @@ static int build_map(struct bf_slots *slots)
 	return ret;
 }
 
-int bf_memslots_create(struct bf_memslots **mapp,
-		       const struct bf_memslots_config *config)
+static struct bf_slots_guest choose_guest(struct bf_slots *slots,
+					  const struct bf_slots_guest *guest)
+{
+	if (guest)
+		return *guest;
+	if (!slots->config.forward)
+		return (struct bf_slots_guest){0};
+	return (struct bf_slots_guest){bf_forward_set, slots};
+}
+
+int bf_slots_create(struct bf_memslots **mapp,
+		    const struct bf_memslots_config *config,
+		    const struct bf_slots_guest *guest)
 {
 	struct bf_memslots_config full = {0};
 	struct bf_slots *slots;
@@ -95,6 +106,7 @@ int bf_memslots_create(struct bf_memslots **mapp,
 		return -ENOMEM;
 	memset(slots, 0, sizeof(*slots));
 	slots->config = full;
+	slots->guest = choose_guest(slots, guest);
 	ret = build_map(slots);
 	if (ret) {
 		free(slots);
@@ -103,6 +115,12 @@ int bf_memslots_create(struct bf_memslots **mapp,
 	pthread_mutex_init(&slots->lock, NULL);
 	*mapp = &slots->map;
 	return 0;
+}
+
+int bf_memslots_create(struct bf_memslots **mapp,
+		       const struct bf_memslots_config *config)
+{
+	return bf_slots_create(mapp, config, NULL);
 }
 
 void bf_memslots_destroy(struct bf_memslots *map)

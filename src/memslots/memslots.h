@@ -21,11 +21,23 @@ struct bf_memslots_view {
 	struct bf_slot_node *roots[];
 };
 
+/*
+ * Where a guest runs that has the same slots and is told of each change: a KVM
+ * VM, or an engine of the layers above.
+ */
+struct bf_slots_guest {
+	/* As KVM_SET_USER_MEMORY_REGION: 0 or a negative errno. */
+	int (*set)(void *opaque,
+		   const struct kvm_userspace_memory_region *change);
+	void *opaque;
+};
+
 struct bf_slots {
 	struct bf_memslots map; /* the reader's part */
 	pthread_mutex_t lock;	/* one change at a time */
 	struct bf_memslots_config config;
-	struct bf_ids ids; /* under lock */
+	struct bf_slots_guest guest; /* set is NULL: there is none */
+	struct bf_ids ids;	     /* under lock */
 };
 
 static inline struct bf_slots *bf_slots_of(struct bf_memslots *map)
@@ -44,6 +56,14 @@ static inline struct bf_memslots_view *bf_slots_view(struct bf_slots *slots)
 {
 	return (struct bf_memslots_view *)(uintptr_t)slots->map.view;
 }
+
+/*
+ * bf_memslots_create() for a guest of the caller's; NULL: for the one of the
+ * configuration, if it has one.
+ */
+int bf_slots_create(struct bf_memslots **mapp,
+		    const struct bf_memslots_config *config,
+		    const struct bf_slots_guest *guest);
 
 /* A view with a number of its own and the roots of from, or none. */
 struct bf_memslots_view *bf_view_new(uint32_t spaces,
