@@ -12,19 +12,37 @@
 /* The number of the last view of the process; 64 bits do not wrap. */
 static uint64_t last_generation;
 
+uint64_t bf_view_next_generation(void)
+{
+	return __atomic_add_fetch(&last_generation, BF_MEMSLOTS_SPACES,
+				  __ATOMIC_RELAXED);
+}
+
+static size_t roots_size(uint32_t spaces)
+{
+	return spaces * sizeof(struct bf_slot_node *);
+}
+
+struct bf_memslots_view *bf_view_alloc(uint32_t spaces)
+{
+	struct bf_memslots_view *view =
+		calloc(1, sizeof(*view) + roots_size(spaces));
+
+	if (view)
+		view->spaces = spaces;
+	return view;
+}
+
 struct bf_memslots_view *bf_view_new(uint32_t spaces,
 				     const struct bf_memslots_view *from)
 {
-	size_t size = spaces * sizeof(struct bf_slot_node *);
-	struct bf_memslots_view *view = calloc(1, sizeof(*view) + size);
+	struct bf_memslots_view *view = bf_view_alloc(spaces);
 
 	if (!view)
 		return NULL;
-	view->generation = __atomic_add_fetch(
-		&last_generation, BF_MEMSLOTS_SPACES, __ATOMIC_RELAXED);
-	view->spaces = spaces;
+	view->generation = bf_view_next_generation();
 	if (from)
-		memcpy(view->roots, from->roots, size);
+		memcpy(view->roots, from->roots, roots_size(spaces));
 	return view;
 }
 

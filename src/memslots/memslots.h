@@ -65,6 +65,12 @@ int bf_slots_create(struct bf_memslots **mapp,
 		    const struct bf_memslots_config *config,
 		    const struct bf_slots_guest *guest);
 
+/* A number that no view of the process has had. */
+uint64_t bf_view_next_generation(void);
+
+/* A view without a number, which nobody is to see. */
+struct bf_memslots_view *bf_view_alloc(uint32_t spaces);
+
 /* A view with a number of its own and the roots of from, or none. */
 struct bf_memslots_view *bf_view_new(uint32_t spaces,
 				     const struct bf_memslots_view *from);
