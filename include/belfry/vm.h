@@ -270,7 +270,9 @@ void bf_vm_stats(struct bf_vm *vm, struct bf_vm_stats *stats);
  *
  * Returns 0 or the kernel's errno, negative: -EINVAL (id too large, too
  * many), -EEXIST (id in use), -ENOMEM, -EMFILE, ...; on the trap engine
- * -EINVAL (id above 2^32 - 1), -EEXIST, -ENOMEM, -EAGAIN (no thread).
+ * -EINVAL (id above 2^32 - 1), -EEXIST, -ENOMEM, -EAGAIN (no thread).  On error
+ * there is no vCPU in the table; but where KVM made one whose page could not be
+ * mapped (-ENOMEM), it keeps the id taken, as after bf_vcpu_destroy().
  *
  * Blocks as KVM_CREATE_VCPU does, and while all vCPUs are locked
  * (bf_vcpus_lock_all()), so not by the thread that locked them or one; may be
