@@ -59,7 +59,8 @@ class Rows(unittest.TestCase):
 
     def test_members(self):
         rows = self.rows()
-        self.assertEqual(len(rows), 15)
+        self.assertEqual(len(rows), 18)
+        self.check_stalled(rows.pop("whole VM stalled"))
         for row in rows.values():
             self.assertIn(row["unit"], ["us", "ns", "VMs/s"])
             self.assertGreater(row["plain"], 0)
@@ -70,13 +71,25 @@ class Rows(unittest.TestCase):
             self.assertAlmostEqual(row["ratio"], ratio,
                                    delta=0.1 * ratio + 0.01)
 
+    def check_stalled(self, row):
+        """It may be nothing, and the ratio none."""
+        for way in "plain", "belfry", "alone":
+            self.assertTrue(row[way] == 0 or row[way] >= 1000, row)
+        if row["belfry"]:
+            self.assertAlmostEqual(row["ratio"], row["plain"] / row["belfry"],
+                                   delta=0.01 * row["ratio"] + 0.01)
+        else:
+            self.assertIsNone(row["ratio"])
+
     def test_goals(self):
         rows = self.rows()
         stated = {name for name, row in rows.items() if "goal" in row}
         self.assertEqual(set(rows) - stated, {"16 ioeventfds, memslot",
                                               "deassign after assign",
                                               "close after assign",
-                                              "first vCPU after assign"})
+                                              "first vCPU after assign",
+                                              "whole VM set up",
+                                              "whole VM torn down"})
         for name, row in rows.items():
             self.assertEqual("met" in row, name in stated)
             if name in stated:
