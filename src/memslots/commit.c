@@ -106,12 +106,19 @@ static void end(struct bf_memslots *map, struct ending *ending, int ret)
 		view->opaque = ending->opaque;
 		call_srcu_expedited(&map->srcu, &view->head, bf_view_called);
 	} else if (ending->wait && !ret) {
+#ifndef BF_MEMSLOTS_BREAK_REMOVAL
 		synchronize_srcu_expedited(&map->srcu);
+#endif
 		bf_view_retire(view);
+#ifdef BF_MEMSLOTS_BREAK_VIEW
+	} else {
+		bf_view_retire(view);
+#else
 	} else if (srcu_gp_try(&map->srcu)) {
 		bf_view_retire(view);
 	} else {
 		call_srcu(&map->srcu, &view->head, bf_view_called);
+#endif
 	}
 }
 

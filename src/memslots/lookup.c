@@ -28,17 +28,22 @@ static bool find_slot(const struct bf_memslots_view *view, uint32_t space,
 		__atomic_load_n(&view->generation, __ATOMIC_ACQUIRE);
 	const struct bf_mapping *mapping;
 	uint64_t first, size;
+	bool writable;
 
 	mapping = bf_tree_find(bf_view_root(view, space), gpa >> BF_PAGE_SHIFT,
 			       &first);
 	if (!mapping)
 		return false;
+	writable = !(mapping->flags & KVM_MEM_READONLY);
+#ifdef BF_MEMSLOTS_BREAK_READONLY
+	writable = true;
+#endif
 	size = bf_mapping_pages(mapping) << BF_PAGE_SHIFT;
 	last_slot = (struct __bf_last_slot){
 		.token = generation + space,
 		.gpa = first << BF_PAGE_SHIFT,
 		.hva = mapping->hva,
-		.size = {size, mapping->flags & KVM_MEM_READONLY ? 0 : size},
+		.size = {size, writable ? size : 0},
 	};
 	return true;
 }

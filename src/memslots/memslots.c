@@ -41,6 +41,10 @@ struct bf_memslots_view *bf_view_new(uint32_t spaces,
 	if (!view)
 		return NULL;
 	view->generation = bf_view_next_generation();
+#ifdef BF_MEMSLOTS_BREAK_GENERATION
+	if (from)
+		view->generation = from->generation;
+#endif
 	if (from)
 		memcpy(view->roots, from->roots, roots_size(spaces));
 	return view;

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A map from inside. */
+/*
+ * A map from inside.
+ *
+ * The BF_MEMSLOTS_BREAK_* macros take one step away each, for the tests that
+ * show that the torture notices: see tests/torture/meson.build.
+ */
 #ifndef BF_MEMSLOTS_MEMSLOTS_H
 #define BF_MEMSLOTS_MEMSLOTS_H
 
