@@ -271,8 +271,11 @@ void bf_vm_stats(struct bf_vm *vm, struct bf_vm_stats *stats);
  * Returns 0 or the kernel's errno, negative: -EINVAL (id too large, too
  * many), -EEXIST (id in use), -ENOMEM, -EMFILE, ...; on the trap engine
  * -EINVAL (id above 2^32 - 1), -EEXIST, -ENOMEM, -EAGAIN (no thread).  On error
- * there is no vCPU in the table; but where KVM made one whose page could not be
- * mapped (-ENOMEM), it keeps the id taken, as after bf_vcpu_destroy().
+ * the table is as it was.
+ *
+ * An id whose vCPU was destroyed may be created again.  KVM cannot forget a
+ * vCPU, so there it is the same one that comes back, with the registers that it
+ * had: the caller sets them.
  *
  * Blocks as KVM_CREATE_VCPU does, and while all vCPUs are locked
  * (bf_vcpus_lock_all()), so not by the thread that locked them or one; may be
@@ -285,9 +288,9 @@ int bf_vcpu_create(struct bf_vm *vm, unsigned long id, struct bf_vcpu **vcpup);
  * @vcpu: not running; NULL does nothing
  *
  * The VM's table finds it no more; when nobody uses what was found before (an
- * expedited grace period of the table's domain) its fd is closed and it is
- * freed.  KVM keeps the id taken until the VM is gone; the trap engine frees
- * it. Needs no memory.
+ * expedited grace period of the table's domain) it is freed, and its id may be
+ * used again.  KVM's own vCPU, and with it the fd, is kept until then or until
+ * the VM is gone, and counts as one of as many as KVM has.  Needs no memory.
  *
  * Sleeps for that grace period: not inside a section of the table's domain, nor
  * with a vCPU locked.  bf_vcpus_remove_async(bf_vcpu_entry(vcpu)) does not wait

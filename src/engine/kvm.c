@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The engine of KVM_RUN. */
+/* The engine of KVM_RUN: the VM and its memory slots. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,11 +18,9 @@ long bf_kvm_ioctl(int fd, unsigned long request, void *arg)
 	return ret < 0 ? -errno : ret;
 }
 
-static long kvm_number(int fd, unsigned long request, unsigned long arg)
+long bf_kvm_number(int fd, unsigned long request, unsigned long arg)
 {
-	long ret = syscall(SYS_ioctl, fd, request, arg);
-
-	return ret < 0 ? -errno : ret;
+	return bf_kvm_ioctl(fd, request, (void *)arg);
 }
 
 static int kvm_open(const char *path)
@@ -32,7 +29,7 @@ static int kvm_open(const char *path)
 
 	if (fd < 0)
 		return -errno;
-	if (kvm_number(fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION) {
+	if (bf_kvm_number(fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION) {
 		close(fd);
 		return -ENOTTY;
 	}
@@ -71,7 +68,7 @@ static int create_memslots(struct bf_vm *vm, const struct bf_vm_config *config)
 /* 0 where the kernel does not say: it has the last word anyway. */
 static uint64_t kvm_limit(const struct bf_vm *vm, unsigned long capability)
 {
-	long limit = kvm_number(vm->fd, KVM_CHECK_EXTENSION, capability);
+	long limit = bf_kvm_number(vm->fd, KVM_CHECK_EXTENSION, capability);
 
 	return limit < 0 ? 0 : (uint64_t)limit;
 }
@@ -83,8 +80,8 @@ static int kvm_open_vm(struct bf_vm *vm, const struct bf_vm_config *config)
 
 	if (kvm < 0)
 		return kvm;
-	size = kvm_number(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	fd = size < 0 ? size : kvm_number(kvm, KVM_CREATE_VM, 0);
+	size = bf_kvm_number(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	fd = size < 0 ? size : bf_kvm_number(kvm, KVM_CREATE_VM, 0);
 	close(kvm);
 	if (fd < 0)
 		return (int)fd;
@@ -103,6 +100,7 @@ static int kvm_vm_create(struct bf_vm *vm, const struct bf_vm_config *config,
 	ret = create_memslots(vm, config);
 	if (ret)
 		syscall(SYS_close, vm->fd);
+	pthread_mutex_init(&vm->parked_lock, NULL);
 	limits->max_ids = kvm_limit(vm, KVM_CAP_MAX_VCPU_ID);
 	limits->max_vcpus = kvm_limit(vm, KVM_CAP_MAX_VCPUS);
 	return ret;
@@ -111,6 +109,8 @@ static int kvm_vm_create(struct bf_vm *vm, const struct bf_vm_config *config,
 /* The slots go with the VM: KVM is not asked to remove them one by one. */
 static void kvm_vm_destroy(struct bf_vm *vm)
 {
+	bf_kvm_free_parked(vm);
+	pthread_mutex_destroy(&vm->parked_lock);
 	syscall(SYS_close, vm->fd);
 	bf_memslots_destroy(vm->memslots);
 }
@@ -120,88 +120,13 @@ static uint64_t kvm_guest_addr(struct bf_vm *vm, uint64_t gpa)
 	return gpa;
 }
 
-static int kvm_vcpu_create(struct bf_vcpu *vcpu)
-{
-	long fd = kvm_number(vcpu->vm->fd, KVM_CREATE_VCPU,
-			     bf_vcpus_id(&vcpu->entry));
-	void *page;
-
-	if (fd < 0)
-		return (int)fd;
-	page = mmap(NULL, vcpu->vm->page_size, PROT_READ | PROT_WRITE,
-		    MAP_SHARED, (int)fd, 0);
-	if (page == MAP_FAILED) {
-		int ret = -errno;
-
-		syscall(SYS_close, (int)fd);
-		return ret;
-	}
-	vcpu->fd = (int)fd;
-	vcpu->page = page;
-	return 0;
-}
-
-static void kvm_vcpu_destroy(struct bf_vcpu *vcpu)
-{
-	munmap(vcpu->page, vcpu->vm->page_size);
-	syscall(SYS_close, vcpu->fd);
-}
-
-static int run_guest(struct bf_vcpu *vcpu)
-{
-	long ret;
-
-	do {
-		bf_front_before_run(vcpu->vm->front);
-		ret = kvm_number(vcpu->fd, KVM_RUN, 0);
-		if (ret < 0)
-			return (int)ret;
-	} while (bf_front_exit(vcpu->vm->front, vcpu->page));
-	return 0;
-}
-
-static int kvm_vcpu_run(struct bf_vcpu *vcpu)
-{
-	int ret;
-
-	if (!vcpu->vm->kick_signal)
-		return run_guest(vcpu);
-	__atomic_store_n(&vcpu->tid, (pid_t)syscall(SYS_gettid),
-			 __ATOMIC_RELAXED);
-	/*
-	 * Orders the store of tid before KVM_RUN's look at immediate_exit;
-	 * pairs with the fence in kvm_vcpu_kick().  Without both, a kick may
-	 * see nobody running while KVM_RUN does not see immediate_exit, and
-	 * the guest goes on.
-	 */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	ret = run_guest(vcpu);
-	__atomic_store_n(&vcpu->tid, 0, __ATOMIC_RELAXED);
-	return ret;
-}
-
-/* immediate_exit is set: for who is about to enter, the signal for who is in */
-static void kvm_vcpu_kick(struct bf_vcpu *vcpu)
-{
-	pid_t tid;
-
-	/*
-	 * Orders the store of immediate_exit, in kick_vcpu() of vm/vcpu.c,
-	 * before the load of tid; pairs with the fence in kvm_vcpu_run().
-	 */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	tid = __atomic_load_n(&vcpu->tid, __ATOMIC_RELAXED);
-	if (tid)
-		syscall(SYS_tgkill, getpid(), tid, vcpu->vm->kick_signal);
-}
-
 const struct bf_engine_ops bf_engine_kvm = {
 	.vm_create = kvm_vm_create,
 	.vm_destroy = kvm_vm_destroy,
 	.guest_addr = kvm_guest_addr,
-	.vcpu_create = kvm_vcpu_create,
-	.vcpu_destroy = kvm_vcpu_destroy,
+	.vcpu_create = bf_kvm_vcpu_create,
+	.vcpu_destroy = bf_kvm_vcpu_destroy,
 	.vcpu_boot64 = bf_kvm_boot64,
-	.vcpu_run = kvm_vcpu_run,
-	.vcpu_kick = kvm_vcpu_kick,
+	.vcpu_run = bf_kvm_vcpu_run,
+	.vcpu_kick = bf_kvm_vcpu_kick,
 };

@@ -3,11 +3,13 @@
 #ifndef BF_VM_VM_H
 #define BF_VM_VM_H
 
+#include <pthread.h>
 #include <sys/types.h>
 
 #include "belfry/vm.h"
 #include "vm/front.h"
 
+struct bf_kvm_vcpu;
 struct bf_trap;
 struct bf_trap_vcpu;
 struct bf_engine_ops;
@@ -22,6 +24,8 @@ struct bf_vm {
 	int fd;		  /* -1 on other engines */
 	size_t page_size; /* of a vCPU's run page */
 	int kick_signal;  /* 0: none */
+	pthread_mutex_t parked_lock;
+	struct bf_kvm_vcpu *parked; /* of vCPUs that were destroyed */
 	/* Engine trap. */
 	struct bf_trap *trap;
 };
@@ -31,6 +35,7 @@ struct bf_vcpu {
 	struct bf_vm *vm;
 	struct kvm_run *page;
 	/* Engine kvm. */
+	struct bf_kvm_vcpu *kvm;
 	int fd;	   /* -1 on other engines */
 	pid_t tid; /* who runs it, where kicks are signals; 0: nobody */
 	/* Engine trap. */
