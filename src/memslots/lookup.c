@@ -39,6 +39,9 @@ static bool find_slot(const struct bf_memslots_view *view, uint32_t space,
 	writable = true;
 #endif
 	size = bf_mapping_pages(mapping) << BF_PAGE_SHIFT;
+#ifdef BF_MEMSLOTS_BREAK_TOKEN
+	generation = __atomic_load_n(&view->generation, __ATOMIC_RELAXED);
+#endif
 	last_slot = (struct __bf_last_slot){
 		.token = generation + space,
 		.gpa = first << BF_PAGE_SHIFT,
