@@ -89,8 +89,9 @@ struct bf_memslots_config {
 	uint32_t gpa_bits;
 	/*
 	 * Called around changes that KVM cannot make without a time when the
-	 * guest would miss memory: no vCPU may run between the two.  NULL:
-	 * such changes are refused.
+	 * guest would miss memory: no vCPU may run between the two.  Other
+	 * changes wait meanwhile, so a vCPU that is making one cannot be
+	 * waited for.  NULL: such changes are refused.
 	 */
 	void (*pause)(void *opaque);
 	void (*resume)(void *opaque);
