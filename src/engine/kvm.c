@@ -98,12 +98,14 @@ static int kvm_vm_create(struct bf_vm *vm, const struct bf_vm_config *config,
 	if (ret)
 		return ret;
 	ret = create_memslots(vm, config);
-	if (ret)
+	if (ret) {
 		syscall(SYS_close, vm->fd);
+		return ret;
+	}
 	pthread_mutex_init(&vm->parked_lock, NULL);
 	limits->max_ids = kvm_limit(vm, KVM_CAP_MAX_VCPU_ID);
 	limits->max_vcpus = kvm_limit(vm, KVM_CAP_MAX_VCPUS);
-	return ret;
+	return 0;
 }
 
 /* The slots go with the VM: KVM is not asked to remove them one by one. */
