@@ -123,7 +123,7 @@ static int make_memory(struct bell *bell)
 		return -ENOMEM;
 	}
 	region.userspace_addr = (uintptr_t)bell->memory;
-	return bf_vm_set_memory(bell->vm, &region);
+	return bf_memslots_set(bf_vm_memslots(bell->vm), &region);
 }
 
 static int build(struct bell *bell, enum bf_engine engine)

@@ -76,7 +76,7 @@ static void report_measured(struct report *report, const struct stall_row *row,
 
 static void explain(unsigned long count)
 {
-	printf("On new VMs, %lu times each in turn (the last two rows at most 3 "
+	printf("On new VMs, %lu times each in turn (the last five rows at most 3 "
 	       "times).\n"
 	       "plain: ioctls on /dev/kvm; belfry: the same calls of "
 	       "belfry/vm.h, policy %s;\n"
@@ -102,6 +102,7 @@ static int run(unsigned long count, bool json)
 
 	add_rows(&stall, stall_sequences);
 	add_rows(&stall, stall_overheads);
+	add_rows(&stall, stall_wholes);
 	add_rows(&stall, stall_fleets);
 	ret = measure_all(&stall, count);
 	if (ret)

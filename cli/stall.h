@@ -12,24 +12,35 @@
 struct bf_vm;
 struct bf_vcpu;
 
+#define STALL_VCPUS 64
+#define STALL_NS    1000000 /* a call that takes as long has stalled */
+
 /* A VM under test.  All calls return 0 or a negative errno. */
 struct stall_vm {
 	const struct stall_way *way;
-	struct bf_vm *vm;
-	struct bf_vcpu *vcpu;
-	int fd;
-	int vcpu_fd;
+	bool created;
 	int eventfd;
+	/* Through belfry. */
+	struct bf_vm *vm;
+	struct bf_vcpu *vcpus[STALL_VCPUS];
+	/* Plainly; -1: not there. */
+	int fd;
+	int vcpu_fds[STALL_VCPUS];
 };
 
 /* One way of making the calls. */
 struct stall_way {
 	int (*create)(struct stall_vm *vm);
 	int (*doorbell)(struct stall_vm *vm, uint64_t addr, bool remove);
-	int (*memory)(struct stall_vm *vm, unsigned int slot);
-	int (*vcpu)(struct stall_vm *vm);
+	int (*memory)(struct stall_vm *vm, unsigned int slot, bool remove);
+	int (*vcpu)(struct stall_vm *vm, unsigned int id);
+	int (*close_vcpu)(struct stall_vm *vm, unsigned int id);
+	/* With the vCPUs that are left. */
 	void (*close)(struct stall_vm *vm);
 };
+
+void stall_vm_init(struct stall_vm *vm, const struct stall_way *way,
+		   int eventfd);
 
 extern const struct stall_way stall_plain;  /* ioctls on /dev/kvm */
 extern const struct stall_way stall_belfry; /* belfry/vm.h, lazy */
@@ -60,6 +71,11 @@ extern enum bf_policy stall_policy;
 extern const struct stall_row stall_sequences[]; /* stall_sequences.c */
 extern const struct stall_row stall_fleets[];	 /* stall_fleet.c */
 extern const struct stall_row stall_overheads[]; /* stall_overhead.c */
+
+extern const struct stall_row stall_wholes[]; /* stall_whole.c */
+
+/* The nth doorbell of a VM. */
+int stall_doorbell(struct stall_vm *vm, unsigned int n, bool remove);
 
 /* Doorbells from a VM's first on. */
 int stall_assign(struct stall_vm *vm, unsigned int first, unsigned int count);

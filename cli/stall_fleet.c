@@ -21,21 +21,18 @@ struct fleet {
 
 static int live(const struct stall_way *way, int efd)
 {
-	struct stall_vm vm = {
-		.way = way,
-		.fd = -1,
-		.vcpu_fd = -1,
-		.eventfd = efd,
-	};
-	int ret = way->create(&vm);
+	struct stall_vm vm;
+	int ret;
 
+	stall_vm_init(&vm, way, efd);
+	ret = way->create(&vm);
 	if (ret)
 		return ret;
 	ret = stall_assign(&vm, 0, DOORBELLS);
 	if (!ret)
-		ret = way->memory(&vm, 0);
+		ret = way->memory(&vm, 0, false);
 	if (!ret)
-		ret = way->vcpu(&vm);
+		ret = way->vcpu(&vm, 0);
 	way->close(&vm);
 	return ret;
 }

@@ -9,7 +9,6 @@
 #include "stall.h"
 
 #define DOORBELL_BASE 0xd0000000ULL
-#define STALL_US      1000.0
 #define MANY	      64
 
 /*
@@ -23,13 +22,18 @@ struct sequence {
 	bool doorbells_only; /* there is nothing left alone */
 };
 
+int stall_doorbell(struct stall_vm *vm, unsigned int n, bool remove)
+{
+	return vm->way->doorbell(vm, DOORBELL_BASE + 8 * n, remove);
+}
+
 int stall_assign(struct stall_vm *vm, unsigned int first, unsigned int count)
 {
 	unsigned int i;
 	int ret = 0;
 
 	for (i = first; i < first + count && !ret; i++)
-		ret = vm->way->doorbell(vm, DOORBELL_BASE + 8 * i, false);
+		ret = stall_doorbell(vm, i, false);
 	return ret;
 }
 
@@ -39,7 +43,7 @@ static int deassign(struct stall_vm *vm, unsigned int first, unsigned int count)
 	int ret = 0;
 
 	for (i = first; i < first + count && !ret; i++)
-		ret = vm->way->doorbell(vm, DOORBELL_BASE + 8 * i, true);
+		ret = stall_doorbell(vm, i, true);
 	return ret;
 }
 
@@ -57,14 +61,14 @@ static int one_then_memory(struct stall_vm *vm, bool with_doorbells)
 {
 	int ret = assign_one(vm, with_doorbells);
 
-	return ret ? ret : vm->way->memory(vm, 0);
+	return ret ? ret : vm->way->memory(vm, 0, false);
 }
 
 static int sixteen_then_memory(struct stall_vm *vm, bool with_doorbells)
 {
 	int ret = with_doorbells ? stall_assign(vm, 0, 16) : 0;
 
-	return ret ? ret : vm->way->memory(vm, 0);
+	return ret ? ret : vm->way->memory(vm, 0, false);
 }
 
 static int interleaved(struct stall_vm *vm, bool with_doorbells)
@@ -76,7 +80,7 @@ static int interleaved(struct stall_vm *vm, bool with_doorbells)
 		if (with_doorbells)
 			ret = stall_assign(vm, 4 * i, 4);
 		if (!ret)
-			ret = vm->way->memory(vm, i);
+			ret = vm->way->memory(vm, i, false);
 	}
 	return ret;
 }
@@ -91,11 +95,11 @@ static int reset_and_again(struct stall_vm *vm, bool with_doorbells)
 		if (with_doorbells)
 			ret = stall_assign(vm, 0, 4);
 		if (!ret)
-			ret = vm->way->memory(vm, 2 * i);
+			ret = vm->way->memory(vm, 2 * i, false);
 		if (!ret && with_doorbells)
 			ret = deassign(vm, 0, 4);
 		if (!ret)
-			ret = vm->way->memory(vm, 2 * i + 1);
+			ret = vm->way->memory(vm, 2 * i + 1, false);
 	}
 	return ret;
 }
@@ -124,7 +128,7 @@ static int close_vm(struct stall_vm *vm, bool with_doorbells)
 
 static int first_vcpu(struct stall_vm *vm, bool with_doorbells)
 {
-	return vm->way->vcpu(vm);
+	return vm->way->vcpu(vm, 0);
 }
 
 /* One sequence on a new VM; its time in microseconds goes to samples. */
@@ -132,16 +136,13 @@ static int measure_way(const struct sequence *sequence,
 		       const struct stall_way *way, bool with_doorbells,
 		       int eventfd, struct samples *samples)
 {
-	struct stall_vm vm = {
-		.way = way,
-		.fd = -1,
-		.vcpu_fd = -1,
-		.eventfd = eventfd,
-	};
 	unsigned int calls = sequence->calls ? sequence->calls : 1;
+	struct stall_vm vm;
 	uint64_t begin;
-	int ret = way->create(&vm);
+	int ret;
 
+	stall_vm_init(&vm, way, eventfd);
+	ret = way->create(&vm);
 	if (ret)
 		return ret;
 	ret = sequence->prepare(&vm, with_doorbells);
@@ -180,7 +181,7 @@ static int measure(const struct stall_row *row, struct stall_samples *out)
 static bool is_nearly_alone(double plain, double belfry, double alone)
 {
 	return belfry <= 2 * alone &&
-	       (plain - alone < STALL_US || plain >= 20 * belfry);
+	       (plain - alone < STALL_NS / 1e3 || plain >= 20 * belfry);
 }
 
 static bool is_half_more(double plain, double belfry, double alone)

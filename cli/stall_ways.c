@@ -11,7 +11,7 @@
 #define SLOT_SIZE 0x10000ULL
 
 /* One buffer behind every slot: KVM minds only guest addresses. */
-static struct kvm_userspace_memory_region region(unsigned int slot)
+static struct kvm_userspace_memory_region region(unsigned int slot, bool remove)
 {
 	static void *memory;
 
@@ -21,7 +21,7 @@ static struct kvm_userspace_memory_region region(unsigned int slot)
 	return (struct kvm_userspace_memory_region){
 		.slot = slot,
 		.guest_phys_addr = slot * SLOT_SIZE,
-		.memory_size = SLOT_SIZE,
+		.memory_size = remove ? 0 : SLOT_SIZE,
 		.userspace_addr = (uintptr_t)memory,
 	};
 }
@@ -42,6 +42,16 @@ static int answer(int ret)
 	return ret < 0 ? -errno : 0;
 }
 
+void stall_vm_init(struct stall_vm *vm, const struct stall_way *way,
+		   int eventfd)
+{
+	unsigned int i;
+
+	*vm = (struct stall_vm){.way = way, .eventfd = eventfd, .fd = -1};
+	for (i = 0; i < STALL_VCPUS; i++)
+		vm->vcpu_fds[i] = -1;
+}
+
 static int plain_create(struct stall_vm *vm)
 {
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -50,6 +60,7 @@ static int plain_create(struct stall_vm *vm)
 		return -errno;
 	vm->fd = ioctl(kvm, KVM_CREATE_VM, 0);
 	close(kvm);
+	vm->created = vm->fd >= 0;
 	return answer(vm->fd);
 }
 
@@ -60,23 +71,34 @@ static int plain_doorbell(struct stall_vm *vm, uint64_t addr, bool remove)
 	return answer(ioctl(vm->fd, KVM_IOEVENTFD, &arg));
 }
 
-static int plain_memory(struct stall_vm *vm, unsigned int slot)
+static int plain_memory(struct stall_vm *vm, unsigned int slot, bool remove)
 {
-	struct kvm_userspace_memory_region arg = region(slot);
+	struct kvm_userspace_memory_region arg = region(slot, remove);
 
 	return answer(ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &arg));
 }
 
-static int plain_vcpu(struct stall_vm *vm)
+static int plain_vcpu(struct stall_vm *vm, unsigned int id)
 {
-	vm->vcpu_fd = ioctl(vm->fd, KVM_CREATE_VCPU, 0);
-	return answer(vm->vcpu_fd);
+	vm->vcpu_fds[id] = ioctl(vm->fd, KVM_CREATE_VCPU, id);
+	return answer(vm->vcpu_fds[id]);
+}
+
+static int plain_close_vcpu(struct stall_vm *vm, unsigned int id)
+{
+	int fd = vm->vcpu_fds[id];
+
+	vm->vcpu_fds[id] = -1;
+	return answer(close(fd));
 }
 
 static void plain_close(struct stall_vm *vm)
 {
-	if (vm->vcpu_fd >= 0)
-		close(vm->vcpu_fd);
+	unsigned int i;
+
+	for (i = 0; i < STALL_VCPUS; i++)
+		if (vm->vcpu_fds[i] >= 0)
+			plain_close_vcpu(vm, i);
 	close(vm->fd);
 }
 
@@ -85,6 +107,7 @@ const struct stall_way stall_plain = {
 	.doorbell = plain_doorbell,
 	.memory = plain_memory,
 	.vcpu = plain_vcpu,
+	.close_vcpu = plain_close_vcpu,
 	.close = plain_close,
 };
 
@@ -93,8 +116,10 @@ enum bf_policy stall_policy = BF_POLICY_LAZY;
 static int belfry_create(struct stall_vm *vm)
 {
 	const struct bf_vm_config config = {.policy = stall_policy};
+	int ret = bf_vm_create(&vm->vm, &config);
 
-	return bf_vm_create(&vm->vm, &config);
+	vm->created = !ret;
+	return ret;
 }
 
 static int belfry_doorbell(struct stall_vm *vm, uint64_t addr, bool remove)
@@ -104,21 +129,26 @@ static int belfry_doorbell(struct stall_vm *vm, uint64_t addr, bool remove)
 	return bf_vm_ioeventfd(vm->vm, &arg);
 }
 
-static int belfry_memory(struct stall_vm *vm, unsigned int slot)
+static int belfry_memory(struct stall_vm *vm, unsigned int slot, bool remove)
 {
-	struct kvm_userspace_memory_region arg = region(slot);
+	struct kvm_userspace_memory_region arg = region(slot, remove);
 
-	return bf_vm_set_memory(vm->vm, &arg);
+	return bf_memslots_set(bf_vm_memslots(vm->vm), &arg);
 }
 
-static int belfry_vcpu(struct stall_vm *vm)
+static int belfry_vcpu(struct stall_vm *vm, unsigned int id)
 {
-	return bf_vcpu_create(vm->vm, 0, &vm->vcpu);
+	return bf_vcpu_create(vm->vm, id, &vm->vcpus[id]);
+}
+
+static int belfry_close_vcpu(struct stall_vm *vm, unsigned int id)
+{
+	bf_vcpu_destroy(vm->vcpus[id]);
+	return 0;
 }
 
 static void belfry_close(struct stall_vm *vm)
 {
-	bf_vcpu_destroy(vm->vcpu);
 	bf_vm_destroy(vm->vm);
 }
 
@@ -127,5 +157,6 @@ const struct stall_way stall_belfry = {
 	.doorbell = belfry_doorbell,
 	.memory = belfry_memory,
 	.vcpu = belfry_vcpu,
+	.close_vcpu = belfry_close_vcpu,
 	.close = belfry_close,
 };

@@ -25,6 +25,7 @@ static const char *const tally_names[NR_MEM_TALLIES] = {
 	[MEM_LOOKUPS] = "lookups",
 	[MEM_COPIES] = "copies",
 	[MEM_LISTS] = "scatter lists",
+	[MEM_WRITES] = "writes",
 	[MEM_HANDED_OVER] = "snapshots ended by another thread",
 	[MEM_ADDED] = "slots added",
 	[MEM_REMOVED] = "slots removed",
@@ -139,10 +140,10 @@ static const struct torture_number numbers[] = {
 static const struct torture_layer layer = {
 	.command = COMMAND,
 	.about =
-		"Devices look up and copy guest memory while its slots are added,\n"
-		"moved and removed, alone and in transactions; what is removed is\n"
-		"made inaccessible.  Whoever uses it then, or finds memory of\n"
-		"another slot, or gets stuck, ends it with status 1.",
+		"Devices look up, copy and write guest memory while its slots are\n"
+		"added, moved and removed, alone and in transactions; what is\n"
+		"removed is made inaccessible.  Whoever uses it then, or finds or\n"
+		"writes memory of another slot, or gets stuck, ends it with status 1.",
 	.numbers = numbers,
 	.nr_numbers = ARRAY_SIZE(numbers),
 	.actors = actor_names,

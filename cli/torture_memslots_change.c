@@ -32,13 +32,33 @@ static void revive(struct torture_slot *slot)
 
 	protect(slot, PROT_READ | PROT_WRITE);
 	slot->life++;
-	for (i = 0; i < SLOT_BYTES / 8; i++)
+	for (i = 0; i < NR_WORDS; i++)
 		slot->words[i] = slot_word(slot->number, slot->life);
+	slot->words[COUNT_WORD] = COUNT_TAG << 48;
+	slot->writes = 0;
+}
+
+/* What devices wrote is where they meant it, and nothing is missing. */
+static void inspect(const struct torture_slot *slot)
+{
+	const uint64_t word = slot_word(slot->number, slot->life);
+	size_t i;
+
+	for (i = 0; i < NR_WORDS; i++)
+		if (slot->words[i] != word && i != COUNT_WORD)
+			torture_fail("%#lx was written where %#lx is",
+				     (unsigned long)slot->words[i],
+				     (unsigned long)word);
+	if (slot->words[COUNT_WORD] != (COUNT_TAG << 48 | slot->writes))
+		torture_fail("%lu writes reached memory that counts %#lx",
+			     (unsigned long)slot->writes,
+			     (unsigned long)slot->words[COUNT_WORD]);
 }
 
 /* Nobody uses the memory: so it may be taken away. */
 static void bury(struct torture_slot *slot)
 {
+	inspect(slot);
 	protect(slot, PROT_NONE);
 	set_state(slot, MEMORY_GONE);
 }
@@ -53,6 +73,7 @@ static struct kvm_userspace_memory_region somewhere(struct actor *actor,
 {
 	return (struct kvm_userspace_memory_region){
 		.slot = slot->number,
+		.flags = is_readonly(slot->number) ? KVM_MEM_READONLY : 0,
 		.guest_phys_addr = actor_random(actor, NR_PLACES) * SLOT_BYTES,
 		.memory_size = SLOT_BYTES,
 		.userspace_addr = (uintptr_t)slot->words,
@@ -85,7 +106,8 @@ static void move(struct actor *actor, struct torture_slot *slot)
 {
 	struct kvm_userspace_memory_region region = somewhere(actor, slot);
 
-	region.flags = actor_random(actor, 2) ? KVM_MEM_LOG_DIRTY_PAGES : 0;
+	if (actor_random(actor, 2))
+		region.flags |= KVM_MEM_LOG_DIRTY_PAGES;
 	if (!made("move", bf_memslots_set(torture_map, &region)))
 		return;
 	slot->region = region;

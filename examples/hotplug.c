@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Changing a VM while its guest runs: a device, memory and a vCPU are added,
- * and the device is removed again.  No vCPU is stopped for any of it.  The
- * guest is guests/hotplug.S: it polls a hotplug controller, tries what that
+ * and the device and the vCPU are removed again.  No vCPU is stopped for it.
+ *The guest is guests/hotplug.S: it polls a hotplug controller, tries what that
  * tells it to, and reports what it found there.
  *
  *	hotplug [--engine kvm|trap]
@@ -131,7 +131,7 @@ static uint32_t *add_memory(struct bf_vm *vm, uint32_t slot, uint64_t gpa)
 	};
 
 	expect(memory != MAP_FAILED, "memory for the guest");
-	must(bf_vm_set_memory(vm, &region), "memory slot");
+	must(bf_memslots_set(bf_vm_memslots(vm), &region), "memory slot");
 	return memory;
 }
 
@@ -269,19 +269,38 @@ static void show_device(struct bf_vm *vm)
 	close(gone);
 }
 
+/* The VMM reaches it as its devices do: by address, wherever the memory is. */
 static void show_memory(struct bf_vm *vm)
 {
-	uint32_t *memory = add_memory(vm, 1, ADDED_MEMORY);
+	struct bf_memslots *slots = bf_vm_memslots(vm);
+	const uint32_t mark = MEMORY_MARK;
+	uint32_t answer = 0;
 
-	memory[0] = MEMORY_MARK;
+	expect(!bf_memslots_write(slots, 0, ADDED_MEMORY, &mark, sizeof(mark)),
+	       "no memory before it is added");
+	add_memory(vm, 1, ADDED_MEMORY);
+	bf_memslots_write(slots, 0, ADDED_MEMORY, &mark, sizeof(mark));
 	expect(guest_tries(vm, ADDED_MEMORY) == MEMORY_MARK,
 	       "the guest reads what the VMM wrote");
-	expect(memory[1] == GUEST_HOTPLUG_TOKEN,
+	bf_memslots_read(slots, 0, ADDED_MEMORY + sizeof(mark), &answer,
+			 sizeof(answer));
+	expect(answer == GUEST_HOTPLUG_TOKEN,
 	       "the VMM reads what the guest wrote");
 	printf("memory added: guest and VMM read what the other wrote\n");
 }
 
-/* The new vCPU writes its id to the controller once, and halts. */
+/* By its id; the section keeps what was found from being freed. */
+static bool is_online(struct bf_vm *vm, unsigned int id)
+{
+	struct bf_vcpus *vcpus = bf_vm_vcpus(vm);
+	int idx = srcu_read_lock(bf_vcpus_srcu(vcpus));
+	bool online = bf_vcpus_by_id(vcpus, id);
+
+	srcu_read_unlock(bf_vcpus_srcu(vcpus), idx);
+	return online;
+}
+
+/* The new vCPU writes its id to the controller once, halts, and is removed. */
 static void show_vcpu(struct bf_vm *vm, char *memory)
 {
 	struct bf_vcpu *vcpu =
@@ -289,12 +308,14 @@ static void show_vcpu(struct bf_vm *vm, char *memory)
 			 CONTROLLER + offsetof(struct registers, online));
 	pthread_t thread;
 
+	expect(is_online(vm, 1), "the new vCPU is in the table");
 	pthread_create(&thread, NULL, vcpu_thread, vcpu);
 	pthread_join(thread, NULL);
 	expect(controller.regs.online == 1, "the new vCPU reports");
 	printf("vCPU added: it reported as number %u\n",
 	       controller.regs.online);
 	bf_vcpu_destroy(vcpu);
+	expect(!is_online(vm, 1), "the table has it no more");
 }
 
 int main(int argc, char **argv)

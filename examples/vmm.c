@@ -132,7 +132,7 @@ static char *add_memory(struct bf_vm *vm)
 		.userspace_addr = (uintptr_t)memory};
 
 	expect(memory != MAP_FAILED, "memory for the guest");
-	must(bf_vm_set_memory(vm, &slot), "memory slot");
+	must(bf_memslots_set(bf_vm_memslots(vm), &slot), "memory slot");
 	return memcpy(memory, guest_driver.start, guest_driver.size);
 }
 

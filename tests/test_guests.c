@@ -80,7 +80,7 @@ static void make_machine(struct machine *m, enum bf_engine engine)
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(m->memory, MAP_FAILED);
 	region.userspace_addr = (uintptr_t)m->memory;
-	assert_int_equal(bf_vm_set_memory(m->vm, &region), 0);
+	assert_int_equal(bf_memslots_set(bf_vm_memslots(m->vm), &region), 0);
 	assert_int_equal(bf_vcpu_create(m->vm, 0, &m->vcpu), 0);
 	add_bell(m, BF_IO_MMIO, WINDOW);
 	add_bell(m, BF_IO_PIO, PORT);

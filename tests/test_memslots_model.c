@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "belfry/memslots.h"
+#include "alloc_fault.h"
 #include "memslots/tree.h"
 #include "memslots_model.h"
 #include "util.h"
@@ -146,6 +147,26 @@ static void test_random_changes(void **state)
 		compare_lookups();
 	}
 	assert_true(made > ROUNDS / 100);
+}
+
+/* Removals in place, among changes that make new nodes. */
+static void test_removals_without_memory(void **state)
+{
+	struct kvm_userspace_memory_region change;
+	unsigned int removed = 0;
+	int i, ret;
+
+	for (i = 0; i < ROUNDS / 4; i++) {
+		change = model_change(&random_state, 2);
+		alloc_fail_all(!change.memory_size);
+		ret = bf_memslots_set(map, &change);
+		alloc_fail_all(false);
+		assert_int_equal(ret, model_set(&model, &change));
+		removed += !ret && !change.memory_size;
+		compare_lookups();
+		compare_lookups();
+	}
+	assert_true(removed > ROUNDS / 400);
 }
 
 /* As a whole, or not at all: the reference goes back to a copy. */
@@ -315,6 +336,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_random_changes, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_removals_without_memory,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_random_transactions, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_tree, setup, teardown),

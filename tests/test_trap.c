@@ -19,28 +19,25 @@ GUEST(vector_state);
 GUEST(insl);
 GUEST(direction);
 
-static void test_map(void **state)
+static void test_memory(void **state)
 {
 	struct machine *m = *state;
 	char *hva = m->memory;
 
-	assert_int_equal(bf_trap_map(m->trap, 0x20001, 0x1000, hva), -EINVAL);
-	assert_int_equal(bf_trap_map(m->trap, 0x20000, 0x1001, hva), -EINVAL);
-	assert_int_equal(bf_trap_map(m->trap, 0x20000, 0x1000, hva + 1),
-			 -EINVAL);
-	assert_int_equal(bf_trap_map(m->trap, -0x1000ull, 0x2000, hva),
-			 -EINVAL);
-	assert_int_equal(bf_trap_map(m->trap, 0x20000, 0, NULL), -ENOENT);
-	assert_int_equal(bf_trap_map(m->trap, 0x1000, 0, NULL), -ENOENT);
-	assert_int_equal(bf_trap_map(m->trap, 0xf000, 0x2000, hva), -EEXIST);
-	assert_int_equal(bf_trap_map(m->trap, WINDOW_GPA - 0x1000, 0x2000, hva),
+	assert_int_equal(machine_slot(m, 1, 0x20001, 0x1000, hva), -EINVAL);
+	assert_int_equal(machine_slot(m, 1, 0x20000, 0x1001, hva), -EINVAL);
+	assert_int_equal(machine_slot(m, 1, 0x20000, 0x1000, hva + 1), -EINVAL);
+	assert_int_equal(machine_slot(m, 1, -0x1000ull, 0x2000, hva), -EINVAL);
+	assert_int_equal(machine_slot(m, 1, 0x20000, 0, NULL), -EINVAL);
+	assert_int_equal(machine_slot(m, 1, 0xf000, 0x2000, hva), -EEXIST);
+	assert_int_equal(machine_slot(m, 1, WINDOW_GPA - 0x1000, 0x2000, hva),
 			 -EEXIST);
 	assert_int_equal(
-		bf_trap_map(m->trap, WINDOW_GPA + WINDOW_SIZE, 0x1000, hva), 0);
-	assert_int_equal(bf_trap_map(m->trap, 0x10000, 0x1000, hva), 0);
-	assert_int_equal(bf_trap_map(m->trap, 0x10000, 0x1000, hva), -EEXIST);
-	assert_int_equal(bf_trap_map(m->trap, 0x10000, 0, NULL), 0);
-	assert_int_equal(bf_trap_map(m->trap, 0x10000, 0, NULL), -ENOENT);
+		machine_slot(m, 1, WINDOW_GPA + WINDOW_SIZE, 0x1000, hva), 0);
+	assert_int_equal(machine_slot(m, 2, 0x10000, 0x1000, hva), 0);
+	assert_int_equal(machine_slot(m, 3, 0x10000, 0x1000, hva), -EEXIST);
+	assert_int_equal(machine_slot(m, 2, 0, 0, NULL), 0);
+	assert_int_equal(machine_slot(m, 2, 0, 0, NULL), -EINVAL);
 }
 
 static void test_guest_addr(void **state)
@@ -207,13 +204,13 @@ static void test_string_target_gone(void **state)
 	struct machine *m = *state;
 
 	assert_int_equal(
-		bf_trap_map(m->trap, 0x20000, 0x1000, m->memory + OPERANDS), 0);
-	assert_int_equal(bf_trap_map(m->trap, 0, 0, NULL), 0);
-	assert_int_equal(bf_trap_map(m->trap, 0, OPERANDS, m->memory), 0);
+		machine_slot(m, 1, 0x20000, 0x1000, m->memory + OPERANDS), 0);
+	assert_int_equal(machine_slot(m, 0, 0, 0, NULL), 0);
+	assert_int_equal(machine_slot(m, 0, 0, OPERANDS, m->memory), 0);
 	m->claim = false;
 	boot(m, insl, memory_addr(m, OPERANDS), 0, 0, 0, 2);
 	check_io(m, 0x20, 4, false);
-	assert_int_equal(bf_trap_map(m->trap, 0x20000, 0, NULL), 0);
+	assert_int_equal(machine_slot(m, 1, 0, 0, NULL), 0);
 	run_to(m, KVM_EXIT_INTERNAL_ERROR);
 }
 
@@ -539,7 +536,7 @@ static void test_destroy(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		machine_test(test_map),
+		machine_test(test_memory),
 		machine_test(test_guest_addr),
 		cmocka_unit_test(test_window_bounds),
 		machine_test(test_boot_errors),

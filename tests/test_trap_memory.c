@@ -34,21 +34,21 @@ static uint64_t gpa_of(unsigned int i)
 }
 
 /* Around the guest's code, which is what each trap looks for. */
-static void map_and_forget(struct machine *m)
+static void add_and_remove(struct machine *m)
 {
 	unsigned int i;
 
 	for (i = 0; i < REGIONS; i++)
-		assert_int_equal(bf_trap_map(m->trap, gpa_of(i), REGION,
-					     m->memory + OPERANDS),
+		assert_int_equal(machine_slot(m, 1 + i, gpa_of(i), REGION,
+					      m->memory + OPERANDS),
 				 0);
 	for (i = 0; i < REGIONS; i++)
-		assert_int_equal(bf_trap_map(m->trap, gpa_of(i), 0, NULL), 0);
+		assert_int_equal(machine_slot(m, 1 + i, 0, 0, NULL), 0);
 }
 
 /*
- * Each ring is a trap that looks at the table.  It must be whole: a region
- * that is missing for a moment makes the guest's fault the process's.
+ * Each ring is a trap that looks at the slots.  They must be whole: one that
+ * is missing for a moment makes the guest's fault the process's.
  */
 static void test_change_while_ringing(void **state)
 {
@@ -63,7 +63,7 @@ static void test_change_while_ringing(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, run_in_thread, m), 0);
 	for (i = 0; i < ROUNDS; i++) {
 		exits = atomic_load(&m->exits);
-		map_and_forget(m);
+		add_and_remove(m);
 		while (atomic_load(&m->exits) == exits)
 			sched_yield();
 	}
@@ -73,7 +73,7 @@ static void test_change_while_ringing(void **state)
 
 static bool change_in_exit(struct machine *m)
 {
-	map_and_forget(m);
+	add_and_remove(m);
 	return true;
 }
 
@@ -88,13 +88,13 @@ static void test_change_in_exit(void **state)
 	assert_int_equal(atomic_load(&m->exits), 10);
 }
 
-static void forget_and_unmap(struct machine *m, char *page)
+static void remove_and_unmap(struct machine *m, char *page)
 {
-	assert_int_equal(bf_trap_map(m->trap, ELSEWHERE, 0, NULL), 0);
+	assert_int_equal(machine_slot(m, 1, 0, 0, NULL), 0);
 	assert_int_equal(munmap(page, REGION), 0);
 }
 
-/* What was forgotten is unmapped before the exit's data comes. */
+/* What was removed is unmapped before the exit's data comes. */
 static void test_string_target_unmapped(void **state)
 {
 	struct machine *m = *state;
@@ -102,36 +102,12 @@ static void test_string_target_unmapped(void **state)
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	assert_ptr_not_equal(page, MAP_FAILED);
-	assert_int_equal(bf_trap_map(m->trap, ELSEWHERE, REGION, page), 0);
+	assert_int_equal(machine_slot(m, 1, ELSEWHERE, REGION, page), 0);
 	m->claim = false;
 	boot(m, insl, (uintptr_t)page, 0, 0, 0, 2);
 	run_to(m, KVM_EXIT_IO);
-	forget_and_unmap(m, page);
+	remove_and_unmap(m, page);
 	run_to(m, KVM_EXIT_INTERNAL_ERROR);
-}
-
-static void test_move(void **state)
-{
-	struct machine *m = *state;
-	char *hva = m->memory + OPERANDS;
-
-	assert_int_equal(bf_trap_map(m->trap, ELSEWHERE, 2 * REGION, hva), 0);
-	assert_int_equal(bf_trap_move(m->trap, ELSEWHERE + REGION, 0), -ENOENT);
-	assert_int_equal(bf_trap_move(m->trap, ELSEWHERE, 0), -EEXIST);
-	assert_int_equal(bf_trap_move(m->trap, ELSEWHERE, WINDOW_GPA - REGION),
-			 -EEXIST);
-	assert_int_equal(bf_trap_move(m->trap, ELSEWHERE, ELSEWHERE + 1),
-			 -EINVAL);
-	assert_int_equal(bf_trap_move(m->trap, ELSEWHERE, -(uint64_t)REGION),
-			 -EINVAL);
-	assert_int_equal(bf_trap_guest_addr(m->trap, ELSEWHERE),
-			 (uintptr_t)hva);
-	/* Onto a part of itself. */
-	assert_int_equal(bf_trap_move(m->trap, ELSEWHERE, ELSEWHERE + REGION),
-			 0);
-	assert_int_equal(bf_trap_guest_addr(m->trap, ELSEWHERE), 0);
-	assert_int_equal(bf_trap_guest_addr(m->trap, ELSEWHERE + REGION),
-			 (uintptr_t)hva);
 }
 
 /* Slots of a VM; memory is a machine's. */
@@ -165,7 +141,7 @@ static int set_slot(uint32_t slot, uint64_t gpa, uint64_t size, char *hva)
 		.userspace_addr = (uintptr_t)hva,
 	};
 
-	return bf_vm_set_memory(vm, &region);
+	return bf_memslots_set(bf_vm_memslots(vm), &region);
 }
 
 /* By its number, wherever it is. */
@@ -223,6 +199,12 @@ static void test_move_slot(void **state)
 	assert_int_equal(bf_vm_guest_addr(vm, 0), 0);
 	assert_int_equal(bf_vm_guest_addr(vm, REGION), (uintptr_t)m->memory);
 	assert_int_equal(set_slot(1, 1, 2 * REGION, m->memory), -EINVAL);
+	assert_int_equal(set_slot(1, -(uint64_t)REGION, 2 * REGION, m->memory),
+			 -EINVAL);
+	assert_int_equal(set_slot(1, WINDOW_GPA - REGION, 2 * REGION,
+				  m->memory),
+			 -EEXIST);
+	assert_int_equal(bf_vm_guest_addr(vm, REGION), (uintptr_t)m->memory);
 	assert_int_equal(set_slot(1, 0, 0, NULL), 0);
 	assert_int_equal(bf_vm_guest_addr(vm, REGION), 0);
 }
@@ -238,7 +220,6 @@ int main(void)
 		machine_test(test_change_while_ringing),
 		machine_test(test_change_in_exit),
 		machine_test(test_string_target_unmapped),
-		machine_test(test_move),
 		vm_test(test_remove_slot),
 		vm_test(test_change_slot),
 		vm_test(test_overlapping_slots),

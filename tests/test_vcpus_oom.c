@@ -147,6 +147,22 @@ static void test_errors_come_before_memory(void **state)
 	assert_int_equal(add_with(0, 1, 1ULL << 32), -EINVAL);
 }
 
+/* In one section, so that none of them is released before the last. */
+static void remove_all_async(void)
+{
+	struct srcu_struct *srcu = bf_vcpus_srcu(vcpus);
+	int idx = srcu_read_lock(srcu);
+	unsigned int i;
+
+	for (i = 0; i < 600; i++)
+		assert_int_equal(bf_vcpus_remove_async(&cpus[i].entry), 0);
+	assert_int_equal(bf_vcpus_online(vcpus), 0);
+	assert_int_equal(bf_vcpus_created(vcpus), 600);
+	srcu_read_unlock(srcu, idx);
+	srcu_barrier(srcu);
+	assert_int_equal(bf_vcpus_created(vcpus), 0);
+}
+
 /* What was begun with memory ends without. */
 static void test_the_rest_needs_none(void **state)
 {
@@ -168,6 +184,7 @@ static void test_the_rest_needs_none(void **state)
 		assert_int_equal(bf_vcpus_add(vcpus, &cpus[i].entry, 7 * i,
 					      &vcpu_ops, BF_VCPUS_REUSE_INDEX),
 				 0);
+	remove_all_async();
 	left = INT_MAX;
 }
 

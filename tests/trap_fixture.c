@@ -83,6 +83,19 @@ struct bf_trap_vcpu *machine_add_vcpu(struct machine *m)
 	return vcpu;
 }
 
+int machine_slot(struct machine *m, uint32_t slot, uint64_t gpa, uint64_t size,
+		 char *hva)
+{
+	const struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)hva,
+	};
+
+	return bf_memslots_set(bf_trap_memslots(m->trap), &region);
+}
+
 int machine_setup(void **state)
 {
 	struct machine *m = calloc(1, sizeof(*m));
@@ -93,7 +106,7 @@ int machine_setup(void **state)
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(m->memory, MAP_FAILED);
 	assert_int_equal(bf_trap_create(&m->trap, WINDOW_GPA, WINDOW_SIZE), 0);
-	assert_int_equal(bf_trap_map(m->trap, 0, MEMORY_SIZE, m->memory), 0);
+	assert_int_equal(machine_slot(m, 0, 0, MEMORY_SIZE, m->memory), 0);
 	m->vcpu = machine_add_vcpu(m);
 	m->run = bf_trap_vcpu_page(m->vcpu);
 	*state = m;

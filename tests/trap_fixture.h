@@ -50,6 +50,10 @@ int machine_teardown(void **state);
 /* Another vCPU of the same machine. */
 struct bf_trap_vcpu *machine_add_vcpu(struct machine *m);
 
+/* Sets a memory slot; 0 is m->memory.  0 or a negative errno. */
+int machine_slot(struct machine *m, uint32_t slot, uint64_t gpa, uint64_t size,
+		 char *hva);
+
 uint64_t window_addr(struct machine *m, uint64_t offset);
 uint64_t memory_addr(struct machine *m, uint64_t gpa);
 uint64_t result(const struct machine *m, unsigned int i);

@@ -36,7 +36,8 @@ void fixture_setup(struct fixture *fixture, const struct bf_vm_config *config)
 	assert_ptr_not_equal(fixture->memory, MAP_FAILED);
 	region.userspace_addr = (uintptr_t)fixture->memory;
 	assert_int_equal(bf_vm_create(&fixture->vm, config), 0);
-	assert_int_equal(bf_vm_set_memory(fixture->vm, &region), 0);
+	assert_int_equal(bf_memslots_set(bf_vm_memslots(fixture->vm), &region),
+			 0);
 }
 
 void fixture_teardown(struct fixture *fixture)

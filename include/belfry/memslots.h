@@ -19,9 +19,10 @@
  *
  * A snapshot is a read-side critical section (belfry/srcu.h): taking one costs
  * two nanoseconds, it may last for the whole of a device's transfer, sleep
- * included, and it shows the same slots from beginning to end.  Changes wait
- * for nobody, but for those that take memory away: they return, or call back,
- * when nobody uses that memory any more.
+ * included, and it shows the same slots from beginning to end, but for what is
+ * removed when there is no memory (see bf_memslots_commit()).  Changes wait for
+ * nobody, but for those that take memory away: they return, or call back, when
+ * nobody uses that memory any more.
  *
  * The rules for changes, and their errno, are those of
  * KVM_SET_USER_MEMORY_REGION (Documentation/virt/kvm/api.rst, 4.35;
@@ -88,8 +89,9 @@ struct bf_memslots_config {
 	uint32_t gpa_bits;
 	/*
 	 * Called around changes that KVM cannot make without a time when the
-	 * guest would miss memory: no vCPU may run between the two.  NULL:
-	 * such changes are refused.
+	 * guest would miss memory: no vCPU may run between the two.  Other
+	 * changes wait meanwhile, so a vCPU that is making one cannot be
+	 * waited for.  NULL: such changes are refused.
 	 */
 	void (*pause)(void *opaque);
 	void (*resume)(void *opaque);
@@ -145,7 +147,8 @@ struct bf_memslots_conflict {
  *	      that is there differ
  *   -EEXIST  overlaps another slot of its address space
  *   -EINVAL  behind the map's gpa_bits
- *   -ENOMEM  out of memory
+ *   -ENOMEM  out of memory; never for the removal of one slot alone (but KVM
+ *	      may answer so)
  *   -EBUSY   the map forwards, has no @pause, and KVM cannot do it without
  *	      (see below)
  *   ...      or what KVM answered
@@ -159,6 +162,10 @@ struct bf_memslots_conflict {
  * were taken before are dropped (an expedited grace period of this map alone);
  * the calling thread must hold none.  Otherwise it waits for no snapshot; a
  * change takes O(log n) whatever the map holds.
+ *
+ * A removal of one slot that can get no memory is made in the views that there
+ * are: snapshots taken before it see the slot go, and may see their generation
+ * change.  What they found in it stays good until they are dropped.
  *
  * Forwarding.  What a transaction adds, moves or gives other flags is made in
  * KVM first and published here afterwards; a transaction that only removes is
@@ -212,7 +219,8 @@ int bf_memslots_set(struct bf_memslots *map,
  * @done: as for bf_memslots_commit_async()
  * @opaque: for @done
  *
- * Return as bf_memslots_commit(): 0; -EINVAL: there is none; -ENOMEM; KVM's.
+ * Return as bf_memslots_commit(): 0; -EINVAL: there is none; KVM's.  Need no
+ * memory.
  */
 int bf_memslots_remove(struct bf_memslots *map, uint32_t slot);
 int bf_memslots_remove_async(struct bf_memslots *map, uint32_t slot,
@@ -282,8 +290,9 @@ uint64_t bf_memslots_generation(const struct bf_memslots_snapshot *snapshot);
  * The slot that a thread found last.  It is good for one address space of one
  * view: the token is the view's generation plus the number of the space.
  * Generations are never used twice in a process and step by
- * BF_MEMSLOTS_SPACES, so nothing else ever has the same token; and a view does
- * not change.  So the comparison needs no ordering: equal tokens mean that the
+ * BF_MEMSLOTS_SPACES, so nothing else ever has the same token; and a view that
+ * changes, which it does by removals without memory alone, gets another
+ * generation.  So the comparison needs no ordering: equal tokens mean that the
  * rest was read from the very view that the caller's snapshot keeps, whatever
  * was published meanwhile, by whichever map.
  */
@@ -319,12 +328,13 @@ static inline void *bf_memslots_hva(const struct bf_memslots_snapshot *snapshot,
 				    bool write)
 {
 	const struct __bf_last_slot *last = __bf_memslots_last();
-	const uint64_t *generation = (const uint64_t *)snapshot->view;
+	const uint64_t generation = __atomic_load_n(
+		(const uint64_t *)snapshot->view, __ATOMIC_RELAXED);
 	const uint64_t offset = gpa - last->gpa;
 	const uint64_t size = last->size[write];
 
 	/* A greater space would have the token of a later view. */
-	if (space < BF_MEMSLOTS_SPACES && last->token == *generation + space &&
+	if (space < BF_MEMSLOTS_SPACES && last->token == generation + space &&
 	    offset < size && len <= size - offset)
 		return (void *)(uintptr_t)(last->hva + offset);
 	return __bf_memslots_search(snapshot->view, space, gpa, len, write);

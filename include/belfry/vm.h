@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * belfry/vm.h - one virtual machine: a bus, memory, vCPUs and, where there is
- * one, its KVM file descriptor.
+ * belfry/vm.h - one virtual machine: its bus, its memory slots, its vCPUs and,
+ * where there is one, its KVM file descriptor.
+ *
+ * Each of the first three is what the header of its layer describes
+ * (belfry/io_bus.h, belfry/memslots.h, belfry/vcpus.h), and is had by
+ * bf_vm_bus(), bf_vm_memslots() and bf_vm_vcpus(); what is here is what joins
+ * them to who runs the guest.
  *
  * The calls take the kernel's own structures (<linux/kvm.h>) and answer with
  * its errno, negative.  What they do not take over is who waits: a doorbell
@@ -26,6 +31,8 @@
 #include <linux/kvm.h>
 
 #include <belfry/io_bus.h>
+#include <belfry/memslots.h>
+#include <belfry/vcpus.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -79,6 +86,17 @@ struct bf_vm_config {
 	bool zones_at_once;   /* zones go to the kernel at once under every
 				 policy: for a program that looks into the
 				 ring for writes which it just made */
+	int kick_signal;      /* BF_ENGINE_KVM: what a kick of a running vCPU
+				 (bf_vcpus_kick_all()) sends to its thread: a
+				 signal for which the program has a handler,
+				 installed without SA_RESTART.  0: none */
+	/*
+	 * As in struct bf_memslots_config: no vCPU of BF_ENGINE_KVM may run
+	 * between the two.  NULL: a change that needs that is refused.
+	 */
+	void (*pause)(void *opaque);
+	void (*resume)(void *opaque);
+	void *opaque;
 };
 
 /**
@@ -89,7 +107,8 @@ struct bf_vm_config {
  * Returns 0 or
  *   -ENOENT, -EACCES, ... what open() says of the KVM device
  *   -ENOTTY   the device is not KVM, or not of API version 12
- *   -EINVAL   unknown engine or policy, or a bad window
+ *   -EINVAL   unknown engine or policy, a bad window, no number of a signal,
+ *             or one of pause and resume without the other
  *   -ENOTSUP  this build has no such engine
  *   -ENOMEM   out of memory, or the kernel's answer to KVM_CREATE_VM
  * May block as KVM_CREATE_VM does (some milliseconds the first time).
@@ -98,12 +117,16 @@ int bf_vm_create(struct bf_vm **vmp, const struct bf_vm_config *config);
 
 /**
  * bf_vm_destroy - end a virtual machine
- * @vm: all its vCPUs are destroyed, no other call on it is under way
+ * @vm: none of its vCPUs runs, no other call on it, its bus, its map or its
+ *      table is under way, nobody holds a snapshot or is in a section of them;
+ *      NULL does nothing
  *
- * Closes the KVM fd, which waits for whatever grace periods the kernel owes;
- * doorbells that never reached the kernel owe none, and those that were about
- * to do not any more.  Ends the VM's thread, if there is one.  Frees the bus:
- * handlers that are still registered are not called again.
+ * Destroys the vCPUs that are left, and closes the KVM fd, which waits for
+ * whatever grace periods the kernel owes; doorbells that never reached the
+ * kernel owe none, and those that were about to do not any more.  Ends the VM's
+ * thread, if there is one.  Frees the map, not the memory, and the bus:
+ * handlers that are still registered are not called again.  Sleeps until the
+ * callbacks of removals have returned; not from one.
  */
 void bf_vm_destroy(struct bf_vm *vm);
 
@@ -111,8 +134,8 @@ void bf_vm_destroy(struct bf_vm *vm);
  * bf_vm_fd - the VM's KVM file descriptor
  *
  * Returns the fd, which stays the VM's, or -1 on the trap engine.  For ioctls
- * that this header has no call for; KVM_IOEVENTFD and coalesced zones must
- * come through here, or the VM does not know of them.  Never blocks.
+ * that this header has no call for; doorbells, coalesced zones, memory slots and
+ * vCPUs must come through here, or the VM does not know of them.  Never blocks.
  */
 int bf_vm_fd(const struct bf_vm *vm);
 
@@ -125,29 +148,41 @@ int bf_vm_fd(const struct bf_vm *vm);
 struct bf_io_bus *bf_vm_bus(struct bf_vm *vm);
 
 /**
- * bf_vm_set_memory - KVM_SET_USER_MEMORY_REGION
- * @vm: the VM
- * @region: as for the ioctl: memory_size 0 removes the slot, another
- *          guest_phys_addr moves it
+ * bf_vm_memslots - where the guest's memory is
  *
- * Returns 0 or the kernel's errno, negative.  Waits for the kernel's grace
- * period, expedited; on a VM whose doorbells are still pending nothing slows
- * that.
+ * Returns the map, which lives as long as the VM: belfry/memslots.h changes it,
+ * with the rules and errno of KVM_SET_USER_MEMORY_REGION, and devices look up
+ * and copy guest memory in it.  The guest has the same slots.  Never blocks.
  *
- * The trap engine goes by the slot as the kernel does, takes any number for
- * one, and ignores the flags; the memory becomes executable for the process.
- * It answers
- *   -EINVAL  not page aligned; wraps; a slot to remove is not there; a slot
- *            that is there has another size or userspace_addr
- *   -EEXIST  overlaps another slot, or the window of addresses that exit
- *   -ENOMEM  out of memory
- * There the call waits until no exit being made looks at the memory any
- * more, and may be called from a handler of an exit.  The engine does not use
- * removed memory then; guest code is not kept from it, and a fault of code in
- * removed memory is the process's own.
+ * On KVM the map has the kernel's address spaces and slot numbers, and forwards
+ * each change; it waits for the kernel's grace period, expedited, which on a VM
+ * whose doorbells are still pending nothing slows.
+ *
+ * On the trap engine there is address space 0 alone, and flags change nothing
+ * for the guest; the memory becomes executable for the process.  Further errno
+ * there:
+ *   -EEXIST  overlaps the window of addresses that exit
+ *   -EINVAL, -ENOMEM  what mprotect() says of the memory
+ * A change may be made from a handler of an exit.  The engine does not use
+ * removed memory any more when the removal has returned; guest code is not kept
+ * from it, and a fault of code in removed memory is the process's own.
  */
-int bf_vm_set_memory(struct bf_vm *vm,
-		     const struct kvm_userspace_memory_region *region);
+struct bf_memslots *bf_vm_memslots(struct bf_vm *vm);
+
+/**
+ * bf_vm_vcpus - the table of the VM's vCPUs
+ *
+ * Returns the table, which lives as long as the VM: belfry/vcpus.h finds
+ * vCPUs in it, counts, visits, kicks and locks them.  They enter it by
+ * bf_vcpu_create() and leave it by bf_vcpu_destroy() or
+ * bf_vcpus_remove_async(), never otherwise; bf_vcpu_of() and bf_vcpu_entry()
+ * lead from one to the other.  Never blocks.
+ *
+ * bf_vcpus_kick_all() sets immediate_exit in each vCPU's page and makes its
+ * run return -EINTR: on KVM by the configured kick_signal, without one when
+ * the guest next leaves by itself.
+ */
+struct bf_vcpus *bf_vm_vcpus(struct bf_vm *vm);
 
 /**
  * bf_vm_guest_addr - the address by which guest code reaches a gpa
@@ -233,20 +268,51 @@ void bf_vm_stats(struct bf_vm *vm, struct bf_vm_stats *stats);
  * @id: the vCPU's id, as for the ioctl
  * @vcpup: where the vCPU goes; untouched on error
  *
+ * The vCPU is in the VM's table when this returns, online under @id, and under
+ * the next index; until then it is counted there as created, and no lookup
+ * finds it.
+ *
  * Returns 0 or the kernel's errno, negative: -EINVAL (id too large, too
  * many), -EEXIST (id in use), -ENOMEM, -EMFILE, ...; on the trap engine
- * -EEXIST, -ENOMEM, -EAGAIN (no thread).
+ * -EINVAL (id above 2^32 - 1), -EEXIST, -ENOMEM, -EAGAIN (no thread).  On error
+ * the table is as it was.
+ *
+ * An id whose vCPU was destroyed may be created again.  KVM cannot forget a
+ * vCPU, so there it is the same one that comes back, with the registers that it
+ * had: the caller sets them.
+ *
+ * Blocks as KVM_CREATE_VCPU does, and while all vCPUs are locked
+ * (bf_vcpus_lock_all()), so not by the thread that locked them or one; may be
+ * called in a section of the table's domain, while guests run.
  */
 int bf_vcpu_create(struct bf_vm *vm, unsigned long id, struct bf_vcpu **vcpup);
 
 /**
- * bf_vcpu_destroy - give a vCPU back
- * @vcpu: not running
+ * bf_vcpu_destroy - remove a vCPU from its VM
+ * @vcpu: not running; NULL does nothing
  *
- * Closes its fd.  KVM keeps the id taken until the VM is gone; the trap
- * engine frees it.
+ * The VM's table finds it no more; when nobody uses what was found before (an
+ * expedited grace period of the table's domain) it is freed, and its id may be
+ * used again.  KVM's own vCPU, and with it the fd, is kept until then or until
+ * the VM is gone, and counts as one of as many as KVM has.  Needs no memory.
+ *
+ * Sleeps for that grace period: not inside a section of the table's domain, nor
+ * with a vCPU locked.  bf_vcpus_remove_async(bf_vcpu_entry(vcpu)) does not wait
+ * and may be called there.
  */
 void bf_vcpu_destroy(struct bf_vcpu *vcpu);
+
+/**
+ * bf_vcpu_of - the vCPU of an entry of a VM's table
+ * bf_vcpu_entry - a vCPU's entry in its VM's table
+ * @entry: of bf_vm_vcpus(), found or the caller's
+ * @vcpu: the vCPU
+ *
+ * Return the other one, valid as long.  bf_vcpus_id() and bf_vcpus_index() of
+ * the entry are the vCPU's.  Never block.
+ */
+struct bf_vcpu *bf_vcpu_of(struct bf_vcpus_entry *entry);
+struct bf_vcpus_entry *bf_vcpu_entry(struct bf_vcpu *vcpu);
 
 /** bf_vcpu_fd - the vCPU's KVM file descriptor, or -1 on the trap engine. */
 int bf_vcpu_fd(const struct bf_vcpu *vcpu);
@@ -295,8 +361,8 @@ int bf_vcpu_boot64(struct bf_vcpu *vcpu, const struct bf_vcpu_boot64 *boot);
  * KVM_RUN.
  *
  * Returns 0: an exit is in bf_vcpu_page().
- *   -EINTR  a signal or immediate_exit; nothing is lost, call again.  A
- *           handler that is to stop the vCPU sets immediate_exit in
+ *   -EINTR  a signal or immediate_exit; nothing is lost, clear that and call
+ *           again.  A handler that is to stop the vCPU sets immediate_exit in
  *           bf_vcpu_page(): a signal that comes between two entries is not
  *           seen otherwise
  *   -EINVAL trap engine: never booted

@@ -33,17 +33,6 @@ static void unmap_window(struct bf_trap *trap)
 	munmap(trap->window - BF_TRAP_PAGE, trap->mmio_size + 2 * BF_TRAP_PAGE);
 }
 
-/* Of SRCU's alignment, which calloc() does not keep. */
-static struct bf_trap *alloc_trap(void)
-{
-	struct bf_trap *trap =
-		aligned_alloc(_Alignof(struct bf_trap), sizeof(*trap));
-
-	if (trap)
-		memset(trap, 0, sizeof(*trap));
-	return trap;
-}
-
 int bf_trap_create(struct bf_trap **trapp, uint64_t mmio_gpa,
 		   uint64_t mmio_size)
 {
@@ -52,7 +41,7 @@ int bf_trap_create(struct bf_trap **trapp, uint64_t mmio_gpa,
 
 	if (!bf_trap_is_area(mmio_gpa, mmio_size))
 		return -EINVAL;
-	trap = alloc_trap();
+	trap = calloc(1, sizeof(*trap));
 	if (!trap)
 		return -ENOMEM;
 	trap->mmio_gpa = mmio_gpa;
@@ -78,6 +67,11 @@ void bf_trap_destroy(struct bf_trap *trap)
 	bf_trap_memory_cleanup(trap);
 	unmap_window(trap);
 	free(trap);
+}
+
+struct bf_memslots *bf_trap_memslots(struct bf_trap *trap)
+{
+	return trap->memslots;
 }
 
 uint64_t bf_trap_guest_addr(struct bf_trap *trap, uint64_t gpa)

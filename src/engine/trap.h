@@ -14,8 +14,8 @@
  * the engine's from the first bf_trap_vcpu_run() on; who had them before gets
  * what is none of the guest's.  A later run takes SIGSEGV and the others back
  * when it finds SIGSEGV replaced.  A fault is the guest's when the vCPU's
- * thread was in guest code, at an address that bf_trap_map() knows or by
- * jumping to where no code is.
+ * thread was in guest code, at an address of a slot or by jumping to where no
+ * code is.
  */
 #ifndef BF_ENGINE_TRAP_H
 #define BF_ENGINE_TRAP_H
@@ -48,23 +48,17 @@ int bf_trap_create(struct bf_trap **trapp, uint64_t mmio_gpa,
 void bf_trap_destroy(struct bf_trap *trap);
 
 /*
- * Makes [gpa, gpa + size) the caller's memory at hva, readable, writable and
- * executable; size 0 forgets the range that begins at gpa, whose memory stays
- * as it is.  0, -EINVAL (alignment, wrap), -EEXIST (overlaps memory or the
- * window), -ENOENT (nothing to forget), -ENOMEM.
- *
- * From any thread, from an exit handler too, while vCPUs run or not.  When it
- * returns the engine uses forgotten memory no more; guest code is not kept
- * from it.  A vCPU that faults while it executes forgotten memory is taken for
- * a fault of the process.  Waits for traps that look at the memory.
+ * The guest's memory: address space 0 of a map that lives as long as trap.
+ * What is a slot of it becomes readable, writable and executable, whatever its
+ * flags.  Besides what the rules of the map say:
+ *   -EEXIST  overlaps the window
+ *   -EINVAL, -ENOMEM  what mprotect() says of the memory
+ * It may be changed from any thread, from an exit handler too, while vCPUs run
+ * or not.  The engine uses removed memory no more when the removal has
+ * returned; guest code is not kept from it.  A vCPU that faults while it
+ * executes removed memory is taken for a fault of the process.
  */
-int bf_trap_map(struct bf_trap *trap, uint64_t gpa, uint64_t size, void *hva);
-
-/*
- * Makes the memory that begins at gpa begin at to, where it may overlap what
- * it was.  Else as bf_trap_map(); -ENOENT: nothing begins at gpa.
- */
-int bf_trap_move(struct bf_trap *trap, uint64_t gpa, uint64_t to);
+struct bf_memslots *bf_trap_memslots(struct bf_trap *trap);
 
 /*
  * The address by which guest code must reach gpa: there is no paging, so it

@@ -20,7 +20,6 @@
 #include <stdint.h>
 #include <ucontext.h>
 
-#include "belfry/srcu.h"
 #include "engine/trap.h"
 
 #define BF_TRAP_PAGE 4096u
@@ -35,27 +34,11 @@
  */
 #define BF_TRAP_KICK SIGSTKFLT
 
-struct bf_trap_region {
-	uint64_t gpa;
-	uint64_t size;
-	char *hva;
-};
-
-/* Guest memory; constant once published. */
-struct bf_trap_memory {
-	size_t count;
-	struct bf_trap_region regions[];
-};
-
 struct bf_trap {
 	uint64_t mmio_gpa;
 	uint64_t mmio_size;
 	char *window;
-	pthread_mutex_t lock;	       /* of who replaces memory */
-	struct bf_trap_memory *memory; /* read inside sections of srcu */
-	struct srcu_struct srcu;
-	pthread_mutex_t slot_lock;  /* of what follows */
-	struct bf_trap_slot *slots; /* trap_engine.c's */
+	struct bf_memslots *memslots;
 };
 
 /* Whose move it is: bf_trap_vcpu_run()'s caller or the vCPU's thread. */
@@ -117,7 +100,7 @@ bool bf_trap_interrupted(struct bf_trap_vcpu *vcpu);
 /* Is [at, at + size) page aligned, not empty, and free of wrapping? */
 bool bf_trap_is_area(uint64_t at, uint64_t size);
 
-/* 0, -ENOMEM. */
+/* The map, empty; the window is there.  0, -ENOMEM. */
 int bf_trap_memory_init(struct bf_trap *trap);
 void bf_trap_memory_cleanup(struct bf_trap *trap);
 
@@ -126,13 +109,13 @@ uint64_t bf_trap_memory_addr(struct bf_trap *trap, uint64_t gpa);
 
 /*
  * What follows takes addresses of the process.  While memory is copied it
- * does not cease to be the guest's: who forgets it waits.
+ * does not cease to be the guest's: who removes its slot waits.
  */
 
-/* Does one region hold [addr, addr + len), at this moment? */
+/* Does one slot hold [addr, addr + len), at this moment? */
 bool bf_trap_is_memory(struct bf_trap *trap, uint64_t addr, size_t len);
 
-/* Copies as much of len bytes as one region holds; returns how much. */
+/* Copies as much of len bytes as one slot holds; returns how much. */
 size_t bf_trap_peek(struct bf_trap *trap, uint64_t addr, void *buf, size_t len);
 
 /* Copies all of it, to the guest or from it; false: not all is memory. */

@@ -74,6 +74,21 @@ static int check_overlap(const struct bf_slot_node *root,
 	return -EEXIST;
 }
 
+/* Slots that were removed in place (clear.c) still have an entry there. */
+static int drop_cleared(struct bf_slot_change *change,
+			struct bf_slot_node **root,
+			const struct kvm_userspace_memory_region *region)
+{
+	uint64_t page = bf_region_page(region);
+	uint64_t last = page + bf_region_pages(region) - 1;
+	uint64_t first;
+	int ret = 0;
+
+	while (!ret && bf_tree_floor(*root, last, &first) && first >= page)
+		ret = bf_slot_edit_remove(&change->edit, root, first);
+	return ret;
+}
+
 static int insert(struct bf_slot_change *change, struct bf_slot_node **root,
 		  const struct kvm_userspace_memory_region *region)
 {
@@ -83,7 +98,10 @@ static int insert(struct bf_slot_change *change, struct bf_slot_node **root,
 		.slot = region->slot,
 		.flags = region->flags,
 	};
+	int ret = drop_cleared(change, root, region);
 
+	if (ret)
+		return ret;
 	return bf_slot_edit_insert(&change->edit, root, bf_region_page(region),
 				   &mapping);
 }
@@ -123,6 +141,14 @@ static int check_place(struct bf_slot_change *change,
 	return ret ? ret : bf_rules_check_gpa(&change->slots->config, wanted);
 }
 
+/* Now, so that the slot can be removed without memory. */
+static int need_spare(struct bf_slot *slot)
+{
+	if (!slot->spare)
+		slot->spare = bf_view_alloc(0);
+	return slot->spare ? 0 : -ENOMEM;
+}
+
 int bf_slot_change_apply(struct bf_slot_change *change,
 			 const struct kvm_userspace_memory_region *wanted,
 			 struct kvm_userspace_memory_region *existing)
@@ -141,6 +167,8 @@ int bf_slot_change_apply(struct bf_slot_change *change,
 		return kind;
 	ret = check_place(change, (enum bf_slot_change_kind)kind, wanted,
 			  existing);
+	if (!ret && kind == BF_CHANGE_ADD)
+		ret = need_spare(slot);
 	if (!ret)
 		ret = edit_tree(change, (enum bf_slot_change_kind)kind,
 				&slot->region, wanted);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "memslots/clear.h"
 #include "memslots/forward.h"
 #include "srcu/wait.h"
 
@@ -42,7 +43,7 @@ struct ending {
 
 static int publish(struct bf_slot_change *change)
 {
-	if (change->slots->config.forward)
+	if (change->slots->guest.set)
 		return bf_forward(change);
 	bf_slot_change_publish(change);
 	return 0;
@@ -72,6 +73,27 @@ static int commit(struct bf_slots *slots,
 	return ret;
 }
 
+/*
+ * Lock held.  A view to be ended after -ENOMEM was published: it is KVM that
+ * had no memory for the removal.
+ */
+static int commit_or_clear(struct bf_slots *slots,
+			   const struct kvm_userspace_memory_region *changes,
+			   size_t count, struct bf_memslots_conflict *conflict,
+			   struct ending *ending)
+{
+	int ret = commit(slots, changes, count, conflict, ending);
+
+	if (ret != -ENOMEM || ending->view || count != 1 ||
+	    changes->memory_size)
+		return ret;
+	ret = bf_slot_clear(slots, changes, &ending->view);
+	ending->wait = !ret;
+	if (ret == -EINVAL && conflict)
+		*conflict = (struct bf_memslots_conflict){.wanted = *changes};
+	return ret;
+}
+
 /* No lock held: a reader may hold this up for long. */
 static void end(struct bf_memslots *map, struct ending *ending, int ret)
 {
@@ -84,12 +106,19 @@ static void end(struct bf_memslots *map, struct ending *ending, int ret)
 		view->opaque = ending->opaque;
 		call_srcu_expedited(&map->srcu, &view->head, bf_view_called);
 	} else if (ending->wait && !ret) {
+#ifndef BF_MEMSLOTS_BREAK_REMOVAL
 		synchronize_srcu_expedited(&map->srcu);
+#endif
 		bf_view_retire(view);
+#ifdef BF_MEMSLOTS_BREAK_VIEW
+	} else {
+		bf_view_retire(view);
+#else
 	} else if (srcu_gp_try(&map->srcu)) {
 		bf_view_retire(view);
 	} else {
 		call_srcu(&map->srcu, &view->head, bf_view_called);
+#endif
 	}
 }
 
@@ -102,7 +131,7 @@ static int commit_and_end(struct bf_memslots *map,
 	int ret;
 
 	pthread_mutex_lock(&slots->lock);
-	ret = commit(slots, changes, count, conflict, ending);
+	ret = commit_or_clear(slots, changes, count, conflict, ending);
 	pthread_mutex_unlock(&slots->lock);
 	end(map, ending, ret);
 	return ret;

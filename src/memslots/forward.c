@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is done in KVM, and when the table follows.
+ * What is done in KVM, or in whatever else runs the guest, and when the table
+ * follows.
  *
  * Removals: the table first, then KVM.  Everything else: KVM first, then the
  * table, and so does a transaction of both.  So a guest never leaves for a
@@ -51,7 +52,7 @@ struct call {
 };
 
 struct plan {
-	struct call *calls;
+	struct call few[2], *calls; /* for a single change, or as many */
 	size_t count;
 	bool publish_first;
 	bool pause;
@@ -169,7 +170,9 @@ static int make_plan(struct plan *plan, const struct bf_slot_change *change)
 	*plan = (struct plan){.pause = needs_pause(change)};
 	if (plan->pause && !change->slots->config.pause)
 		return -EBUSY;
-	plan->calls = calloc(2 * change->nr_touched, sizeof(*plan->calls));
+	plan->calls = change->nr_touched > 1 ? calloc(2 * change->nr_touched,
+						      sizeof(struct call)) :
+					       plan->few;
 	if (!plan->calls)
 		return -ENOMEM;
 	if (plan->pause)
@@ -179,11 +182,22 @@ static int make_plan(struct plan *plan, const struct bf_slot_change *change)
 	return 0;
 }
 
-static int set_region(const struct bf_slot_change *change,
-		      struct kvm_userspace_memory_region *region)
+int bf_forward_set(void *opaque,
+		   const struct kvm_userspace_memory_region *change)
 {
-	return (int)bf_forward_ioctl(change->slots->config.vm_fd,
-				     KVM_SET_USER_MEMORY_REGION, region);
+	const struct bf_slots *slots = opaque;
+
+	return (int)bf_forward_ioctl(slots->config.vm_fd,
+				     KVM_SET_USER_MEMORY_REGION,
+				     (void *)(uintptr_t)change);
+}
+
+static int set_region(const struct bf_slot_change *change,
+		      const struct kvm_userspace_memory_region *region)
+{
+	const struct bf_slots_guest *guest = &change->slots->guest;
+
+	return guest->set(guest->opaque, region);
 }
 
 /* Takes back the calls before the one that failed; its errno. */
@@ -226,6 +240,7 @@ int bf_forward(struct bf_slot_change *change)
 	ret = make_calls(change, &plan);
 	if (plan.pause)
 		config->resume(config->opaque);
-	free(plan.calls);
+	if (plan.calls != plan.few)
+		free(plan.calls);
 	return ret;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Changes to KVM_SET_USER_MEMORY_REGION, and their publication between. */
+/* Changes in the guest, KVM's in most cases, and their publication between. */
 #ifndef BF_MEMSLOTS_FORWARD_H
 #define BF_MEMSLOTS_FORWARD_H
 
@@ -10,9 +10,14 @@
  */
 int bf_forward_ask(struct bf_memslots_config *config);
 
+/* The set function of a map that forwards to KVM; opaque is its bf_slots. */
+int bf_forward_set(void *opaque,
+		   const struct kvm_userspace_memory_region *change);
+
 /*
- * Makes a transaction in KVM and publishes it here.  0, or a negative errno,
- * and KVM is as it was before; published or not, it has to be aborted.
+ * Makes a transaction in the guest and publishes it here.  0, or a negative
+ * errno, and the guest is as it was before; published or not, it has to be
+ * aborted.
  */
 int bf_forward(struct bf_slot_change *change);
 

@@ -13,12 +13,21 @@ int bf_ids_init(struct bf_ids *ids, uint32_t spaces)
 	return ids->chunks ? 0 : -ENOMEM;
 }
 
+static void chunk_free(struct bf_slot *chunk)
+{
+	uint32_t i;
+
+	for (i = 0; chunk && i < BF_IDS_CHUNK; i++)
+		free(chunk[i].spare);
+	free(chunk);
+}
+
 void bf_ids_free(struct bf_ids *ids)
 {
 	size_t i;
 
 	for (i = 0; i < (size_t)ids->spaces * BF_IDS_CHUNKS; i++)
-		free(ids->chunks[i]);
+		chunk_free(ids->chunks[i]);
 	free(ids->chunks);
 }
 
@@ -32,13 +41,27 @@ static struct bf_slot *chunk_new(uint32_t first)
 	return chunk;
 }
 
-struct bf_slot *bf_ids_slot(struct bf_ids *ids, uint32_t number)
+static struct bf_slot **chunk_of(const struct bf_ids *ids, uint32_t number)
 {
 	uint32_t space = number >> 16, id = number & 0xffff;
-	struct bf_slot **chunk =
-		&ids->chunks[space * BF_IDS_CHUNKS + id / BF_IDS_CHUNK];
+
+	return &ids->chunks[space * BF_IDS_CHUNKS + id / BF_IDS_CHUNK];
+}
+
+struct bf_slot *bf_ids_slot(struct bf_ids *ids, uint32_t number)
+{
+	struct bf_slot **chunk = chunk_of(ids, number);
 
 	if (!*chunk)
-		*chunk = chunk_new(number - id % BF_IDS_CHUNK);
-	return *chunk ? *chunk + id % BF_IDS_CHUNK : NULL;
+		*chunk = chunk_new(number - number % BF_IDS_CHUNK);
+	return *chunk ? *chunk + number % BF_IDS_CHUNK : NULL;
+}
+
+struct bf_slot *bf_ids_find(const struct bf_ids *ids, uint32_t number)
+{
+	struct bf_slot *chunk = *chunk_of(ids, number);
+
+	if (!chunk || !chunk[number % BF_IDS_CHUNK].region.memory_size)
+		return NULL;
+	return &chunk[number % BF_IDS_CHUNK];
 }

@@ -13,10 +13,14 @@
 #define BF_IDS_CHUNK  64
 #define BF_IDS_CHUNKS 512 /* of an address space */
 
+struct bf_memslots_view;
+
 struct bf_slot {
 	/* memory_size 0: not there. */
 	struct kvm_userspace_memory_region region;
 	uint64_t stamp; /* of the edit that changed it last */
+	/* For clear.c; there as long as the slot is, or longer. */
+	struct bf_memslots_view *spare;
 };
 
 struct bf_ids {
@@ -33,5 +37,8 @@ void bf_ids_free(struct bf_ids *ids);
  * Stays where it is.
  */
 struct bf_slot *bf_ids_slot(struct bf_ids *ids, uint32_t number);
+
+/* The slot of a number, if it is there; else NULL. */
+struct bf_slot *bf_ids_find(const struct bf_ids *ids, uint32_t number);
 
 #endif

@@ -15,23 +15,38 @@ struct __bf_last_slot *__bf_memslots_last(void)
 	return &last_slot;
 }
 
-/* Makes the slot that holds gpa this thread's last; false: there is none. */
+/*
+ * Makes the slot that holds gpa this thread's last; false: there is none.
+ * The acquire orders the generation before the pages, against the release in
+ * clear_mapping() of clear.c.  Without it a slot that is being removed could be
+ * kept under the number that says that it is not there.
+ */
 static bool find_slot(const struct bf_memslots_view *view, uint32_t space,
 		      uint64_t gpa)
 {
+	uint64_t generation =
+		__atomic_load_n(&view->generation, __ATOMIC_ACQUIRE);
 	const struct bf_mapping *mapping;
 	uint64_t first, size;
+	bool writable;
 
 	mapping = bf_tree_find(bf_view_root(view, space), gpa >> BF_PAGE_SHIFT,
 			       &first);
 	if (!mapping)
 		return false;
-	size = mapping->pages << BF_PAGE_SHIFT;
+	writable = !(mapping->flags & KVM_MEM_READONLY);
+#ifdef BF_MEMSLOTS_BREAK_READONLY
+	writable = true;
+#endif
+	size = bf_mapping_pages(mapping) << BF_PAGE_SHIFT;
+#ifdef BF_MEMSLOTS_BREAK_TOKEN
+	generation = __atomic_load_n(&view->generation, __ATOMIC_RELAXED);
+#endif
 	last_slot = (struct __bf_last_slot){
-		.token = view->generation + space,
+		.token = generation + space,
 		.gpa = first << BF_PAGE_SHIFT,
 		.hva = mapping->hva,
-		.size = {size, mapping->flags & KVM_MEM_READONLY ? 0 : size},
+		.size = {size, writable ? size : 0},
 	};
 	return true;
 }
@@ -62,7 +77,7 @@ void *bf_memslots_span(const struct bf_memslots_snapshot *snapshot,
 
 uint64_t bf_memslots_generation(const struct bf_memslots_snapshot *snapshot)
 {
-	return snapshot->view->generation;
+	return __atomic_load_n(&snapshot->view->generation, __ATOMIC_RELAXED);
 }
 
 /* At most len bytes from gpa on that are in one piece. */
@@ -122,17 +137,20 @@ bool bf_memslots_next(const struct bf_memslots_snapshot *snapshot,
 		      struct kvm_userspace_memory_region *region)
 {
 	const struct bf_mapping *mapping;
-	uint64_t first;
+	uint64_t first, pages;
 
-	mapping = bf_tree_next(bf_view_root(snapshot->view, space),
-			       gpa >> BF_PAGE_SHIFT, &first);
-	if (!mapping)
-		return false;
+	do {
+		mapping = bf_tree_next(bf_view_root(snapshot->view, space),
+				       gpa >> BF_PAGE_SHIFT, &first);
+		if (!mapping)
+			return false;
+		pages = bf_mapping_pages(mapping);
+	} while (!pages); /* removed in place just now */
 	*region = (struct kvm_userspace_memory_region){
 		.slot = mapping->slot,
 		.flags = mapping->flags,
 		.guest_phys_addr = first << BF_PAGE_SHIFT,
-		.memory_size = mapping->pages << BF_PAGE_SHIFT,
+		.memory_size = pages << BF_PAGE_SHIFT,
 		.userspace_addr = mapping->hva,
 	};
 	return true;

@@ -12,19 +12,41 @@
 /* The number of the last view of the process; 64 bits do not wrap. */
 static uint64_t last_generation;
 
+uint64_t bf_view_next_generation(void)
+{
+	return __atomic_add_fetch(&last_generation, BF_MEMSLOTS_SPACES,
+				  __ATOMIC_RELAXED);
+}
+
+static size_t roots_size(uint32_t spaces)
+{
+	return spaces * sizeof(struct bf_slot_node *);
+}
+
+struct bf_memslots_view *bf_view_alloc(uint32_t spaces)
+{
+	struct bf_memslots_view *view =
+		calloc(1, sizeof(*view) + roots_size(spaces));
+
+	if (view)
+		view->spaces = spaces;
+	return view;
+}
+
 struct bf_memslots_view *bf_view_new(uint32_t spaces,
 				     const struct bf_memslots_view *from)
 {
-	size_t size = spaces * sizeof(struct bf_slot_node *);
-	struct bf_memslots_view *view = calloc(1, sizeof(*view) + size);
+	struct bf_memslots_view *view = bf_view_alloc(spaces);
 
 	if (!view)
 		return NULL;
-	view->generation = __atomic_add_fetch(
-		&last_generation, BF_MEMSLOTS_SPACES, __ATOMIC_RELAXED);
-	view->spaces = spaces;
+	view->generation = bf_view_next_generation();
+#ifdef BF_MEMSLOTS_BREAK_GENERATION
 	if (from)
-		memcpy(view->roots, from->roots, size);
+		view->generation = from->generation;
+#endif
+	if (from)
+		memcpy(view->roots, from->roots, roots_size(spaces));
 	return view;
 }
 
@@ -78,8 +100,19 @@ static int build_map(struct bf_slots *slots)
 	return ret;
 }
 
-int bf_memslots_create(struct bf_memslots **mapp,
-		       const struct bf_memslots_config *config)
+static struct bf_slots_guest choose_guest(struct bf_slots *slots,
+					  const struct bf_slots_guest *guest)
+{
+	if (guest)
+		return *guest;
+	if (!slots->config.forward)
+		return (struct bf_slots_guest){0};
+	return (struct bf_slots_guest){bf_forward_set, slots};
+}
+
+int bf_slots_create(struct bf_memslots **mapp,
+		    const struct bf_memslots_config *config,
+		    const struct bf_slots_guest *guest)
 {
 	struct bf_memslots_config full = {0};
 	struct bf_slots *slots;
@@ -95,6 +128,7 @@ int bf_memslots_create(struct bf_memslots **mapp,
 		return -ENOMEM;
 	memset(slots, 0, sizeof(*slots));
 	slots->config = full;
+	slots->guest = choose_guest(slots, guest);
 	ret = build_map(slots);
 	if (ret) {
 		free(slots);
@@ -103,6 +137,12 @@ int bf_memslots_create(struct bf_memslots **mapp,
 	pthread_mutex_init(&slots->lock, NULL);
 	*mapp = &slots->map;
 	return 0;
+}
+
+int bf_memslots_create(struct bf_memslots **mapp,
+		       const struct bf_memslots_config *config)
+{
+	return bf_slots_create(mapp, config, NULL);
 }
 
 void bf_memslots_destroy(struct bf_memslots *map)

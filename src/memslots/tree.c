@@ -42,7 +42,11 @@ const struct bf_mapping *bf_tree_next(const struct bf_slot_node *root,
 
 	if (mapping || !root)
 		return mapping;
-	return first_after(root, page, first);
+	do {
+		mapping = first_after(root, page, first);
+		page = *first;
+	} while (mapping && !bf_mapping_pages(mapping));
+	return mapping;
 }
 
 void bf_slot_nodes_free(struct bf_slot_node *list)

@@ -3,7 +3,8 @@
  * The slots of one address space, by guest page: a B+ tree whose published
  * nodes never change.  An edit copies the nodes from the root to where it
  * changes something, O(log n) of them, and gives a new root; who reads the old
- * one goes on undisturbed.  No lock and no system call in here.
+ * one goes on undisturbed.  (One exception: a mapping may lose its pages where
+ * it is, see clear.c.)  No lock and no system call in here.
  *
  * Pages are of 4 KiB, the smallest there are, whatever the host's are.  So a
  * page number has 52 bits, and UINT64_MAX is none.
@@ -23,11 +24,20 @@
 
 /* Where the pages of a slot are. */
 struct bf_mapping {
-	uint64_t pages;
-	uint64_t hva; /* of the first */
+	uint64_t pages; /* 0: the slot was removed in place */
+	uint64_t hva;	/* of the first */
 	uint32_t slot;
 	uint32_t flags;
 };
+
+/*
+ * For readers, beside whom clear.c may set it to 0.  What orders the two is
+ * said there.
+ */
+static inline uint64_t bf_mapping_pages(const struct bf_mapping *mapping)
+{
+	return __atomic_load_n(&mapping->pages, __ATOMIC_RELAXED);
+}
 
 /*
  * keys[i] is the first page of entry i, in an inner node the smallest below
@@ -96,7 +106,8 @@ static inline size_t bf_inner_search(const struct bf_slot_node *node,
 
 /*
  * The mapping that begins last at or below a page, and its first page; NULL
- * where there is none.  root may be NULL, here and below.
+ * where there is none.  It may have no pages left.  root may be NULL, here and
+ * below.
  */
 static inline const struct bf_mapping *
 bf_tree_floor(const struct bf_slot_node *root, uint64_t page, uint64_t *first)
@@ -120,7 +131,8 @@ bf_tree_find(const struct bf_slot_node *root, uint64_t page, uint64_t *first)
 {
 	const struct bf_mapping *mapping = bf_tree_floor(root, page, first);
 
-	return mapping && page - *first < mapping->pages ? mapping : NULL;
+	return mapping && page - *first < bf_mapping_pages(mapping) ? mapping :
+								      NULL;
 }
 
 /* The first mapping that holds a page or begins behind it. */

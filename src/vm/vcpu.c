@@ -3,7 +3,50 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "util.h"
 #include "vm/vm.h"
+
+struct bf_vcpu *bf_vcpu_of(struct bf_vcpus_entry *entry)
+{
+	return container_of(entry, struct bf_vcpu, entry);
+}
+
+struct bf_vcpus_entry *bf_vcpu_entry(struct bf_vcpu *vcpu)
+{
+	return &vcpu->entry;
+}
+
+static void release_vcpu(struct bf_vcpus_entry *entry)
+{
+	struct bf_vcpu *vcpu = bf_vcpu_of(entry);
+
+	vcpu->vm->engine->vcpu_destroy(vcpu);
+	free(vcpu);
+}
+
+static void kick_vcpu(struct bf_vcpus_entry *entry)
+{
+	struct bf_vcpu *vcpu = bf_vcpu_of(entry);
+
+	__atomic_store_n(&vcpu->page->immediate_exit, 1, __ATOMIC_RELAXED);
+	vcpu->vm->engine->vcpu_kick(vcpu);
+}
+
+static const struct bf_vcpus_ops vcpu_ops = {
+	.release = release_vcpu,
+	.kick = kick_vcpu,
+};
+
+static int create_in_engine(struct bf_vcpu *vcpu)
+{
+	struct bf_front *front = vcpu->vm->front;
+	int ret;
+
+	bf_front_call_begins(front, (uint32_t)KVM_CREATE_VCPU);
+	ret = vcpu->vm->engine->vcpu_create(vcpu);
+	bf_front_call_ends(front, (uint32_t)KVM_CREATE_VCPU);
+	return ret;
+}
 
 int bf_vcpu_create(struct bf_vm *vm, unsigned long id, struct bf_vcpu **vcpup)
 {
@@ -13,25 +56,27 @@ int bf_vcpu_create(struct bf_vm *vm, unsigned long id, struct bf_vcpu **vcpup)
 	if (!vcpu)
 		return -ENOMEM;
 	vcpu->vm = vm;
-	vcpu->id = id;
 	vcpu->fd = -1;
-	bf_front_call_begins(vm->front, (uint32_t)KVM_CREATE_VCPU);
-	ret = vm->engine->vcpu_create(vcpu);
-	bf_front_call_ends(vm->front, (uint32_t)KVM_CREATE_VCPU);
-	if (ret) {
-		free(vcpu);
-		return ret;
-	}
+	ret = bf_vcpus_reserve(vm->vcpus, &vcpu->entry, id, &vcpu_ops, 0);
+	if (ret)
+		goto free_vcpu;
+	ret = create_in_engine(vcpu);
+	if (ret)
+		goto cancel;
+	bf_vcpus_publish(&vcpu->entry);
 	*vcpup = vcpu;
 	return 0;
+cancel:
+	bf_vcpus_cancel(&vcpu->entry);
+free_vcpu:
+	free(vcpu);
+	return ret;
 }
 
 void bf_vcpu_destroy(struct bf_vcpu *vcpu)
 {
-	if (!vcpu)
-		return;
-	vcpu->vm->engine->vcpu_destroy(vcpu);
-	free(vcpu);
+	if (vcpu)
+		bf_vcpus_remove(&vcpu->entry);
 }
 
 int bf_vcpu_fd(const struct bf_vcpu *vcpu)

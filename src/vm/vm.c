@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Virtual machines: an engine, a bus and a front, put together. */
+/* Virtual machines: bus, front, memory slots, vCPUs and engine put together. */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "vm/vm.h"
@@ -21,7 +22,10 @@ static const struct bf_engine_ops *find_engine(enum bf_engine engine)
 
 static int check_config(const struct bf_vm_config *config)
 {
-	if (config->engine > BF_ENGINE_TRAP || config->policy > BF_POLICY_EAGER)
+	if (config->engine > BF_ENGINE_TRAP ||
+	    config->policy > BF_POLICY_EAGER ||
+	    !config->pause != !config->resume || config->kick_signal < 0 ||
+	    config->kick_signal > SIGRTMAX)
 		return -EINVAL;
 	return find_engine(config->engine) ? 0 : -ENOTSUP;
 }
@@ -35,18 +39,24 @@ static int build_vm(struct bf_vm *vm, const struct bf_vm_config *config)
 		.quiet_ms = config->quiet_ms,
 		.zones_at_once = config->zones_at_once,
 	};
+	struct bf_vcpus_config limits = {0};
 	int ret;
 
 	ret = bf_io_bus_create(&vm->bus, "vm");
 	if (ret)
 		return ret;
-	ret = vm->engine->vm_create(vm, config);
+	ret = vm->engine->vm_create(vm, config, &limits);
 	if (ret)
 		goto destroy_bus;
-	ret = bf_front_create(&vm->front, vm->fd, &front, vm->bus);
+	ret = bf_vcpus_create(&vm->vcpus, &limits);
 	if (ret)
 		goto destroy_engine;
+	ret = bf_front_create(&vm->front, vm->fd, &front, vm->bus);
+	if (ret)
+		goto destroy_vcpus;
 	return 0;
+destroy_vcpus:
+	bf_vcpus_destroy(vm->vcpus);
 destroy_engine:
 	vm->engine->vm_destroy(vm);
 destroy_bus:
@@ -70,29 +80,30 @@ int bf_vm_create(struct bf_vm **vmp, const struct bf_vm_config *config)
 		return -ENOMEM;
 	vm->engine = find_engine(config->engine);
 	vm->fd = -1;
+	vm->kick_signal = config->kick_signal;
 	ret = build_vm(vm, config);
 	if (ret) {
 		free(vm);
 		return ret;
 	}
-	pthread_mutex_init(&vm->lock, NULL);
 	*vmp = vm;
 	return 0;
 }
 
 /*
- * Nobody uses the fd any more when it is closed, and nothing can ring any more
- * when the rest of the front goes.
+ * vCPUs hold their VM in the kernel, so they go before its fd.  Nobody uses
+ * that any more when it is closed, and nothing can ring any more when the rest
+ * of the front goes.
  */
 void bf_vm_destroy(struct bf_vm *vm)
 {
 	if (!vm)
 		return;
 	bf_front_stop(vm->front);
+	bf_vcpus_destroy(vm->vcpus);
 	vm->engine->vm_destroy(vm);
 	bf_front_destroy(vm->front);
 	bf_io_bus_destroy(vm->bus);
-	pthread_mutex_destroy(&vm->lock);
 	free(vm);
 }
 
@@ -106,15 +117,14 @@ struct bf_io_bus *bf_vm_bus(struct bf_vm *vm)
 	return vm->bus;
 }
 
-int bf_vm_set_memory(struct bf_vm *vm,
-		     const struct kvm_userspace_memory_region *region)
+struct bf_memslots *bf_vm_memslots(struct bf_vm *vm)
 {
-	int ret;
+	return vm->memslots;
+}
 
-	bf_front_call_begins(vm->front, (uint32_t)KVM_SET_USER_MEMORY_REGION);
-	ret = vm->engine->set_memory(vm, region);
-	bf_front_call_ends(vm->front, (uint32_t)KVM_SET_USER_MEMORY_REGION);
-	return ret;
+struct bf_vcpus *bf_vm_vcpus(struct bf_vm *vm)
+{
+	return vm->vcpus;
 }
 
 uint64_t bf_vm_guest_addr(struct bf_vm *vm, uint64_t gpa)

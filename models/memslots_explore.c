@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The removal of a memory slot in place (src/memslots/clear.c), the lookups
+ * beside it, and the grace period under both, as they are, through every
+ * interleaving and every delay of a buffered store: one thread removes the slot
+ * and takes its memory away, another one finds it, keeps it and looks again.
+ *
+ *	memslots_explore [--expect-failure]
+ *
+ * Exits with 0 when nothing (or, as asked for, something) is wrong.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "explore.h"
+#include "intercept.h"
+
+#include "../src/srcu/gp.c"
+#include "../src/srcu/reader.c"
+#include "srcu_stubs.h"
+
+/*
+ * The slot that a thread found last is a variable here: one thread looks up,
+ * and the machine's threads are one to the compiler.
+ */
+#define __thread
+#define tls_model(model) unused
+
+#include "../src/memslots/lookup.c"
+#include "../src/memslots/tree.c"
+#include "../src/memslots/clear.c"
+
+#define NR_SLOTS MACHINE_THREADS
+
+#define VIEW_SIZE (sizeof(struct bf_memslots_view) + sizeof(void *))
+#define LEAF_SIZE                      \
+	(sizeof(struct bf_slot_node) + \
+	 BF_LEAF_MAX * (sizeof(uint64_t) + sizeof(struct bf_mapping)))
+
+static struct {
+	struct bf_slots slots;
+	struct __srcu_slot srcu_slots[NR_SLOTS];
+	_Alignas(64) char view[VIEW_SIZE]; /* with one root */
+	_Alignas(64) char leaf[LEAF_SIZE];
+	_Alignas(64) char spare[VIEW_SIZE];
+	struct bf_slot slot;
+	int gone; /* its memory */
+} world;
+
+static struct bf_memslots_view *const the_view = (void *)world.view;
+static struct bf_slot_node *const the_leaf = (void *)world.leaf;
+
+static void check(bool good, const char *what)
+{
+	if (!good)
+		machine_fail(what);
+}
+
+/* What a restartable sequence is to the others: see srcu_explore.c. */
+bool __srcu_rseq_inc(unsigned long *word)
+{
+	word += machine_self() * (sizeof(struct __srcu_slot) / sizeof(*word));
+	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
+			 SRCU_UNLOCK_ORDER);
+	return true;
+}
+
+int bf_rules_check(const struct bf_memslots_config *config,
+		   const struct kvm_userspace_memory_region *change)
+{
+	return 0;
+}
+
+struct bf_slot *bf_ids_find(const struct bf_ids *ids, uint32_t number)
+{
+	return &world.slot;
+}
+
+/* One thread asks for it, once. */
+uint64_t bf_view_next_generation(void)
+{
+	return 2 * BF_MEMSLOTS_SPACES;
+}
+
+static void wait_for_readers(struct srcu_struct *ssp)
+{
+	srcu_gp_start(ssp);
+	while (!srcu_gp_advance(ssp)) {
+		machine_checkpoint(0);
+		machine_wait();
+	}
+}
+
+/* As src/memslots/commit.c does, and then the caller of the removal. */
+static void remove_slot(void *unused)
+{
+	const struct kvm_userspace_memory_region change = {.slot = 0};
+	struct bf_memslots_view *spare = NULL;
+
+	check(!bf_slot_clear(&world.slots, &change, &spare),
+	      "a removal failed");
+	wait_for_readers(&world.slots.map.srcu);
+	__atomic_store_n(&world.gone, 1, __ATOMIC_RELAXED);
+}
+
+/* The guest keeps the slot, and nobody takes its memory away. */
+static void remove_in_vain(void *unused)
+{
+	const struct kvm_userspace_memory_region change = {.slot = 0};
+	struct bf_memslots_view *spare = NULL;
+
+	check(bf_slot_clear(&world.slots, &change, &spare) == -EBUSY && !spare,
+	      "a refused removal succeeded");
+}
+
+static int refuse(void *opaque,
+		  const struct kvm_userspace_memory_region *change)
+{
+	return -EBUSY;
+}
+
+static void look_in(const struct bf_memslots_snapshot *snapshot)
+{
+	if (bf_memslots_hva(snapshot, 0, 0, 1, false))
+		check(!__atomic_load_n(&world.gone, __ATOMIC_RELAXED),
+		      "memory was found that is gone");
+}
+
+/* A search, and then what was kept of it. */
+static void look_twice(void)
+{
+	struct bf_memslots_snapshot snapshot;
+
+	bf_memslots_take(&world.slots.map, &snapshot);
+	look_in(&snapshot);
+	look_in(&snapshot);
+	bf_memslots_drop(&snapshot);
+}
+
+/* The machine brings back the world alone. */
+static void read_in_two_sections(void *unused)
+{
+	memset(&last_slot, 0, sizeof(last_slot));
+	look_twice();
+	look_twice();
+}
+
+static const struct scenario {
+	const char *name;
+	void (*change)(void *unused);
+	int (*set)(void *opaque,
+		   const struct kvm_userspace_memory_region *change);
+	uint64_t pages; /* at the end */
+} scenarios[] = {
+	{"removed beside lookups", remove_slot, NULL, 0},
+	{"removed in vain beside lookups", remove_in_vain, refuse, 1},
+};
+
+static const struct scenario *scenario;
+
+static void init_domain(struct srcu_struct *domain)
+{
+	*domain = (struct srcu_struct)__SRCU_STRUCT_INIT(*domain, false);
+	domain->slots = world.srcu_slots;
+	domain->rseq_slots = world.srcu_slots;
+	domain->reader_fences = false;
+	srcu_set_bank(domain, 0);
+	srcu_nr_slots = NR_SLOTS;
+}
+
+/* A map of one slot of one page, at 0. */
+static void init(void)
+{
+	memset(&world, 0, sizeof(world));
+	init_domain(&world.slots.map.srcu);
+	world.slots.map.view = the_view;
+	world.slots.guest.set = scenario->set;
+	the_view->generation = BF_MEMSLOTS_SPACES;
+	the_view->spaces = 1;
+	the_view->roots[0] = the_leaf;
+	the_leaf->count = 1;
+	memset(the_leaf->keys, 0xff, BF_LEAF_MAX * sizeof(uint64_t));
+	the_leaf->keys[0] = 0;
+	*bf_slot_node_mappings(the_leaf) = (struct bf_mapping){
+		.pages = 1,
+		.hva = 1ULL << 32,
+	};
+	world.slot.region.memory_size = 1 << BF_PAGE_SHIFT;
+	world.slot.spare = (void *)world.spare;
+}
+
+static void check_end(void)
+{
+	check(bf_slot_node_mappings(the_leaf)->pages == scenario->pages,
+	      "the slot is not as it should be at the end");
+}
+
+static struct explore_result explore_scenario(void)
+{
+	struct machine_program program = {
+		.init = init,
+		.threads = {scenario->change, read_in_two_sections},
+		.nr_threads = 2,
+		.check = check_end,
+		.world = &world,
+		.world_size = sizeof(world),
+	};
+
+	/* PSO: whatever TSO does is in it. */
+	return explore(&program, MACHINE_PSO);
+}
+
+static bool explore_all(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(scenarios); i++) {
+		struct explore_result result;
+
+		scenario = &scenarios[i];
+		result = explore_scenario();
+		printf("%lu states, %lu runs: %s: %s\n", result.states,
+		       result.runs, scenario->name,
+		       result.failure ? result.failure : "right");
+		fflush(stdout);
+		if (result.failure)
+			return false;
+	}
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	bool expect_failure = argc > 1 && !strcmp(argv[1], "--expect-failure");
+
+	return explore_all() == expect_failure;
+}
