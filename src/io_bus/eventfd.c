@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/kcmp.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "io_bus/eventfd.h"
+#include "io_bus/same_file.h"
 
 /*
  * Without /proc all that can be told is that an anonymous inode has no file
@@ -97,25 +97,18 @@ static long eventfd_id(int fd)
 	return id;
 }
 
-/* 0: they are; above: they are not; below: it cannot say. */
-static long compare_files(pid_t pid, int fd, int other)
+bool bf_eventfd_surely_same(int fd, int other)
 {
-	return syscall(SYS_kcmp, pid, pid, KCMP_FILE, fd, other);
+	return bf_same_file(fd, other) == 1;
 }
 
-bool bf_eventfd_surely_same(pid_t pid, int fd, int other)
+bool bf_eventfd_same(int fd, int other)
 {
-	return compare_files(pid, fd, other) == 0;
-}
-
-bool bf_eventfd_same(pid_t pid, int fd, int other)
-{
-	long ret = compare_files(pid, fd, other);
+	int ret = bf_same_file(fd, other);
 	long id;
 
-	if (ret >= 0)
-		return ret == 0;
-	/* No kcmp(2) in this kernel, or a filter forbids it. */
+	if (ret >= 0 || ret == -EBADF)
+		return ret == 1;
 	id = eventfd_id(fd);
 	return id >= 0 && id == eventfd_id(other);
 }

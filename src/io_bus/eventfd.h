@@ -4,7 +4,6 @@
 #define BF_IO_BUS_EVENTFD_H
 
 #include <stdbool.h>
-#include <sys/types.h>
 
 /* A duplicate that outlives the original's close. */
 struct bf_eventfd {
@@ -25,11 +24,11 @@ void bf_eventfd_set_min(int min);
 int bf_eventfd_get(struct bf_eventfd *eventfd, int fd);
 void bf_eventfd_put(struct bf_eventfd *eventfd);
 
-/* Same object behind both numbers?  pid is the calling process. */
-bool bf_eventfd_same(pid_t pid, int fd, int other);
+/* Same object behind both numbers? */
+bool bf_eventfd_same(int fd, int other);
 
 /* The same, but false where that would take more than a system call. */
-bool bf_eventfd_surely_same(pid_t pid, int fd, int other);
+bool bf_eventfd_surely_same(int fd, int other);
 
 /* Adds 1; at its maximum the counter stays there.  Never blocks; keeps errno. */
 void bf_eventfd_signal(const struct bf_eventfd *eventfd);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "io_bus/eventfd_pool.h"
 #include "util.h"
@@ -9,7 +8,6 @@
 void bf_eventfd_pool_init(struct bf_eventfd_pool *pool)
 {
 	pthread_mutex_init(&pool->lock, NULL);
-	pool->pid = getpid();
 }
 
 void bf_eventfd_pool_destroy(struct bf_eventfd_pool *pool)
@@ -44,11 +42,10 @@ static int new_shared(int fd, const struct bf_eventfd_check *check,
 }
 
 /* It may be another eventfd by now, or none. */
-static bool is_still(const struct bf_eventfd_pool *pool,
-		     const struct bf_shared_eventfd *shared, int fd)
+static bool is_still(const struct bf_shared_eventfd *shared, int fd)
 {
 	return shared && shared->from == fd &&
-	       bf_eventfd_surely_same(pool->pid, shared->eventfd.fd, fd);
+	       bf_eventfd_surely_same(shared->eventfd.fd, fd);
 }
 
 int bf_eventfd_share(struct bf_eventfd_pool *pool, int fd,
@@ -59,7 +56,7 @@ int bf_eventfd_share(struct bf_eventfd_pool *pool, int fd,
 	int ret = 0;
 
 	pthread_mutex_lock(&pool->lock);
-	if (!is_still(pool, *slot, fd))
+	if (!is_still(*slot, fd))
 		ret = new_shared(fd, check, slot);
 	if (!ret) {
 		(*slot)->users++;

@@ -7,7 +7,6 @@
 #define BF_IO_BUS_EVENTFD_POOL_H
 
 #include <pthread.h>
-#include <sys/types.h>
 
 #include "io_bus/eventfd.h"
 
@@ -23,7 +22,6 @@ struct bf_shared_eventfd {
  */
 struct bf_eventfd_pool {
 	pthread_mutex_t lock;
-	pid_t pid; /* of the process that it belongs to */
 	struct bf_shared_eventfd *recent[16];
 };
 

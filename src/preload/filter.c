@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "io_bus/same_file.h"
 #include "preload/filter.h"
 #include "util.h"
 
@@ -162,6 +163,7 @@ static const struct {
 	{SYS_prctl, true, 0},
 	{SYS_openat, true, 0},
 	{SYS_readlink, true, 0},
+	{SYS_fcntl, true, BF_F_DUPFD_QUERY},
 	{SYS_kcmp, true, 0},
 };
 
