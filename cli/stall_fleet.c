@@ -15,11 +15,12 @@
 
 struct fleet {
 	const struct stall_way *way;
-	unsigned int started; /* atomic */
-	int ret;	      /* atomic: the first failure */
+	unsigned int doorbells; /* of each VM */
+	unsigned int started;	/* atomic */
+	int ret;		/* atomic: the first failure */
 };
 
-static int live(const struct stall_way *way, int efd)
+static int live(const struct stall_way *way, unsigned int doorbells, int efd)
 {
 	struct stall_vm vm = {
 		.way = way,
@@ -31,7 +32,7 @@ static int live(const struct stall_way *way, int efd)
 
 	if (ret)
 		return ret;
-	ret = stall_assign(&vm, 0, DOORBELLS);
+	ret = stall_assign(&vm, 0, doorbells);
 	if (!ret)
 		ret = way->memory(&vm, 0);
 	if (!ret)
@@ -46,7 +47,7 @@ static void *start_vms(void *arg)
 	int efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), ret;
 
 	while (__atomic_fetch_add(&fleet->started, 1, __ATOMIC_RELAXED) < VMS) {
-		ret = live(fleet->way, efd);
+		ret = live(fleet->way, fleet->doorbells, efd);
 		if (ret)
 			__atomic_store_n(&fleet->ret, ret, __ATOMIC_RELAXED);
 	}
@@ -55,10 +56,10 @@ static void *start_vms(void *arg)
 }
 
 /* VMs a second go to samples. */
-static int run_fleet(const struct stall_way *way, unsigned int threads,
-		     struct samples *samples)
+static int run_fleet(const struct stall_way *way, unsigned int doorbells,
+		     unsigned int threads, struct samples *samples)
 {
-	struct fleet fleet = {.way = way};
+	struct fleet fleet = {.way = way, .doorbells = doorbells};
 	pthread_t thread[AT_ONCE];
 	uint64_t begin = clock_ns();
 	unsigned int i, n = 0;
@@ -75,9 +76,12 @@ static int run_fleet(const struct stall_way *way, unsigned int threads,
 static int measure(const struct stall_row *row, struct stall_samples *out)
 {
 	const unsigned int *threads = row->arg;
-	int ret = run_fleet(&stall_plain, *threads, &out->plain);
+	int ret = run_fleet(&stall_plain, DOORBELLS, *threads, &out->plain);
 
-	return ret ? ret : run_fleet(&stall_belfry, *threads, &out->belfry);
+	if (!ret)
+		ret = run_fleet(&stall_belfry, DOORBELLS, *threads,
+				&out->belfry);
+	return ret ? ret : run_fleet(&stall_plain, 0, *threads, &out->alone);
 }
 
 static bool is_eight_times(double plain, double belfry, double alone)

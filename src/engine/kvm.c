@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "engine/kvm.h"
+#include "vm/close.h"
 #include "vm/vm.h"
 
 /* Not ioctl(3): that one may be the preload library's. */
@@ -55,9 +56,14 @@ static int kvm_vm_create(struct bf_vm *vm, const struct bf_vm_config *config)
 	return 0;
 }
 
+static void close_fd(int fd)
+{
+	syscall(SYS_close, fd);
+}
+
 static void kvm_vm_destroy(struct bf_vm *vm)
 {
-	syscall(SYS_close, vm->fd);
+	bf_close_in_turn(vm->fd, close_fd);
 }
 
 static int kvm_set_memory(struct bf_vm *vm,

@@ -8,6 +8,7 @@
 #include "preload/own.h"
 #include "preload/record.h"
 #include "preload/vm.h"
+#include "vm/close.h"
 
 static pthread_mutex_t free_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct object *free_list;
@@ -116,7 +117,7 @@ static void end_vm(struct object_vm *vm)
 		bf_front_destroy(vm->front);
 	}
 	if (vm->fd >= 0)
-		own_close(vm->fd);
+		bf_close_in_turn(vm->fd, own_close);
 	record_vm_end(vm);
 	pthread_mutex_destroy(&vm->lock);
 }
