@@ -61,6 +61,9 @@ extern const struct stall_row stall_sequences[]; /* stall_sequences.c */
 extern const struct stall_row stall_fleets[];	 /* stall_fleet.c */
 extern const struct stall_row stall_overheads[]; /* stall_overhead.c */
 
+/* stall_ring.c: a measure of struct stall_row. */
+int stall_measure_ring(const struct stall_row *row, struct stall_samples *out);
+
 /* Doorbells from a VM's first on. */
 int stall_assign(struct stall_vm *vm, unsigned int first, unsigned int count);
 

@@ -154,24 +154,33 @@ static int measure_way(const struct sequence *sequence,
 	return ret;
 }
 
+/* The two that do not stall. */
+static int measure_spared(const struct sequence *sequence, int eventfd,
+			  struct stall_samples *out)
+{
+	int ret = measure_way(sequence, &stall_belfry, true, eventfd,
+			      &out->belfry);
+
+	if (ret || sequence->doorbells_only)
+		return ret;
+	return measure_way(sequence, &stall_plain, false, eventfd, &out->alone);
+}
+
 static int measure(const struct stall_row *row, struct stall_samples *out)
 {
 	const struct sequence *sequence = row->arg;
 	int efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	struct samples unused = {NULL, 0, 0};
+	struct stall_samples unused = {0};
 	int ret;
 
 	ret = measure_way(sequence, &stall_plain, true, efd, &out->plain);
-	/* The stall leaves cold caches behind, which is not the next one's. */
-	if (!ret && !sequence->doorbells_only)
-		ret = measure_way(sequence, &stall_plain, false, efd, &unused);
+	/* The stall leaves cold caches behind, which is nobody else's. */
 	if (!ret)
-		ret = measure_way(sequence, &stall_belfry, true, efd,
-				  &out->belfry);
-	if (!ret && !sequence->doorbells_only)
-		ret = measure_way(sequence, &stall_plain, false, efd,
-				  &out->alone);
-	samples_free(&unused);
+		ret = measure_spared(sequence, efd, &unused);
+	if (!ret)
+		ret = measure_spared(sequence, efd, out);
+	samples_free(&unused.belfry);
+	samples_free(&unused.alone);
 	close(efd);
 	return ret;
 }
