@@ -63,15 +63,9 @@ static int duplicate(int fd)
 
 int bf_eventfd_get(struct bf_eventfd *eventfd, int fd)
 {
-	int flags = fcntl(fd, F_GETFL);
-
-	if (flags < 0)
-		return -errno;
 	eventfd->fd = duplicate(fd);
-	if (eventfd->fd < 0)
-		return -errno;
-	eventfd->blocks = !(flags & O_NONBLOCK);
-	return 0;
+	eventfd->flags = -1;
+	return eventfd->fd < 0 ? -errno : 0;
 }
 
 void bf_eventfd_put(struct bf_eventfd *eventfd)
@@ -114,17 +108,32 @@ bool bf_eventfd_same(int fd, int other)
 }
 
 /*
+ * Asked at the first write: most doorbells never ring here.  Two that come
+ * first both ask: no harm.
+ */
+static bool may_block(struct bf_eventfd *eventfd)
+{
+	int flags = __atomic_load_n(&eventfd->flags, __ATOMIC_RELAXED);
+
+	if (flags < 0) {
+		flags = fcntl(eventfd->fd, F_GETFL);
+		__atomic_store_n(&eventfd->flags, flags, __ATOMIC_RELAXED);
+	}
+	return !(flags & O_NONBLOCK);
+}
+
+/*
  * A write to a blocking eventfd whose counter is at its maximum would sleep
  * until somebody reads; the kernel's own signal leaves the counter there.
  */
-static bool would_block(const struct bf_eventfd *eventfd)
+static bool would_block(struct bf_eventfd *eventfd)
 {
 	struct pollfd pfd = {.fd = eventfd->fd, .events = POLLOUT};
 
-	return eventfd->blocks && poll(&pfd, 1, 0) == 0;
+	return may_block(eventfd) && poll(&pfd, 1, 0) == 0;
 }
 
-void bf_eventfd_signal(const struct bf_eventfd *eventfd)
+void bf_eventfd_signal(struct bf_eventfd *eventfd)
 {
 	const uint64_t one = 1;
 	int saved = errno;

@@ -8,7 +8,7 @@
 /* A duplicate that outlives the original's close. */
 struct bf_eventfd {
 	int fd;
-	bool blocks; /* a write to it may block */
+	int flags; /* of the file; -1: nobody has asked yet */
 };
 
 /* 0; -EBADF: not open; -EINVAL: not an eventfd. */
@@ -31,6 +31,6 @@ bool bf_eventfd_same(int fd, int other);
 bool bf_eventfd_surely_same(int fd, int other);
 
 /* Adds 1; at its maximum the counter stays there.  Never blocks; keeps errno. */
-void bf_eventfd_signal(const struct bf_eventfd *eventfd);
+void bf_eventfd_signal(struct bf_eventfd *eventfd);
 
 #endif

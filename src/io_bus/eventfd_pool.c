@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "io_bus/eventfd_pool.h"
 #include "util.h"
@@ -8,10 +10,49 @@
 void bf_eventfd_pool_init(struct bf_eventfd_pool *pool)
 {
 	pthread_mutex_init(&pool->lock, NULL);
+	TAILQ_INIT(&pool->all);
+}
+
+void bf_eventfd_pool_end(struct bf_eventfd_pool *pool)
+{
+	pool->ends = true;
+}
+
+/* All numbers from the first to the last are ours. */
+static void close_run(int first, int last)
+{
+	if (first < last && !syscall(SYS_close_range, first, last, 0))
+		return;
+	for (; first <= last; first++)
+		syscall(SYS_close, first);
+}
+
+/* Those that were made one after another mostly lie side by side. */
+static void close_all(const struct bf_shared_eventfds *all)
+{
+	const struct bf_shared_eventfd *shared;
+	int first = 0, last = -1;
+
+	TAILQ_FOREACH(shared, all, entry)
+	{
+		if (shared->eventfd.fd != last + 1) {
+			close_run(first, last);
+			first = shared->eventfd.fd;
+		}
+		last = shared->eventfd.fd;
+	}
+	close_run(first, last);
 }
 
 void bf_eventfd_pool_destroy(struct bf_eventfd_pool *pool)
 {
+	struct bf_shared_eventfd *shared;
+
+	close_all(&pool->all);
+	while ((shared = TAILQ_FIRST(&pool->all))) {
+		TAILQ_REMOVE(&pool->all, shared, entry);
+		free(shared);
+	}
 	pthread_mutex_destroy(&pool->lock);
 }
 
@@ -20,7 +61,8 @@ static struct bf_shared_eventfd **recent(struct bf_eventfd_pool *pool, int fd)
 	return &pool->recent[(unsigned int)fd % ARRAY_SIZE(pool->recent)];
 }
 
-static int new_shared(int fd, const struct bf_eventfd_check *check,
+static int new_shared(struct bf_eventfd_pool *pool, int fd,
+		      const struct bf_eventfd_check *check,
 		      struct bf_shared_eventfd **sharedp)
 {
 	struct bf_shared_eventfd *shared;
@@ -37,6 +79,7 @@ static int new_shared(int fd, const struct bf_eventfd_check *check,
 		return ret;
 	}
 	shared->from = fd;
+	TAILQ_INSERT_TAIL(&pool->all, shared, entry);
 	*sharedp = shared;
 	return 0;
 }
@@ -57,7 +100,7 @@ int bf_eventfd_share(struct bf_eventfd_pool *pool, int fd,
 
 	pthread_mutex_lock(&pool->lock);
 	if (!is_still(*slot, fd))
-		ret = new_shared(fd, check, slot);
+		ret = new_shared(pool, fd, check, slot);
 	if (!ret) {
 		(*slot)->users++;
 		*sharedp = *slot;
@@ -72,11 +115,16 @@ void bf_eventfd_unshare(struct bf_eventfd_pool *pool,
 {
 	struct bf_shared_eventfd **slot = recent(pool, shared->from);
 
+	if (pool->ends)
+		return;
 	pthread_mutex_lock(&pool->lock);
-	if (--shared->users)
+	if (--shared->users) {
 		shared = NULL;
-	else if (*slot == shared)
-		*slot = NULL;
+	} else {
+		TAILQ_REMOVE(&pool->all, shared, entry);
+		if (*slot == shared)
+			*slot = NULL;
+	}
 	pthread_mutex_unlock(&pool->lock);
 	if (!shared)
 		return;

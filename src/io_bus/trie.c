@@ -174,18 +174,23 @@ int bf_trie_each(uintptr_t root,
 	for (i = 0; i < BF_TRIE_SLOTS && !ret; i++) {
 		slot = __atomic_load_n(&bf_trie_node(root)->slot[i],
 				       __ATOMIC_CONSUME);
-		ret = bf_trie_each(slot, fn, opaque);
+		if (slot)
+			ret = bf_trie_each(slot, fn, opaque);
 	}
 	return ret;
 }
 
 void bf_trie_free(uintptr_t root)
 {
+	uintptr_t slot;
 	int i;
 
 	if (!(root & BF_TRIE_NODE))
 		return;
-	for (i = 0; i < BF_TRIE_SLOTS; i++)
-		bf_trie_free(bf_trie_node(root)->slot[i]);
+	for (i = 0; i < BF_TRIE_SLOTS; i++) {
+		slot = bf_trie_node(root)->slot[i];
+		if (slot & BF_TRIE_NODE)
+			bf_trie_free(slot);
+	}
 	free(bf_trie_node(root));
 }

@@ -148,6 +148,7 @@ static const struct {
 	{SYS_ioctl, false, KVM_IOEVENTFD},
 	{SYS_ioctl, false, KVM_REGISTER_COALESCED_MMIO},
 	{SYS_close, false, 0},
+	{SYS_close_range, true, 0},
 	{SYS_fcntl, false, F_GETFL},
 	{SYS_fcntl, false, F_DUPFD_CLOEXEC},
 	{SYS_rt_sigprocmask, false, 0},
