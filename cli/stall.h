@@ -19,13 +19,15 @@ struct stall_vm {
 	struct bf_vcpu *vcpu;
 	int fd;
 	int vcpu_fd;
-	int eventfd;
+	const int *eventfds; /* one for each of as many doorbells */
 };
+
+#define STALL_DOORBELLS 64
 
 /* One way of making the calls. */
 struct stall_way {
 	int (*create)(struct stall_vm *vm);
-	int (*doorbell)(struct stall_vm *vm, uint64_t addr, bool remove);
+	int (*doorbell)(struct stall_vm *vm, unsigned int nth, bool remove);
 	int (*memory)(struct stall_vm *vm, unsigned int slot);
 	int (*vcpu)(struct stall_vm *vm);
 	void (*close)(struct stall_vm *vm);
@@ -63,6 +65,10 @@ extern const struct stall_row stall_overheads[]; /* stall_overhead.c */
 
 /* stall_ring.c: a measure of struct stall_row. */
 int stall_measure_ring(const struct stall_row *row, struct stall_samples *out);
+
+/* New eventfds.  0 or a negative errno. */
+int stall_open_eventfds(int eventfds[STALL_DOORBELLS]);
+void stall_close_eventfds(const int eventfds[STALL_DOORBELLS]);
 
 /* Doorbells from a VM's first on. */
 int stall_assign(struct stall_vm *vm, unsigned int first, unsigned int count);

@@ -4,14 +4,11 @@
  * is closed.
  */
 #include <pthread.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "stall.h"
 
-#define VMS	  128
-#define DOORBELLS 64
-#define AT_ONCE	  8
+#define VMS	128
+#define AT_ONCE 8
 
 struct fleet {
 	const struct stall_way *way;
@@ -20,13 +17,14 @@ struct fleet {
 	int ret;		/* atomic: the first failure */
 };
 
-static int live(const struct stall_way *way, unsigned int doorbells, int efd)
+static int live(const struct stall_way *way, unsigned int doorbells,
+		const int *eventfds)
 {
 	struct stall_vm vm = {
 		.way = way,
 		.fd = -1,
 		.vcpu_fd = -1,
-		.eventfd = efd,
+		.eventfds = eventfds,
 	};
 	int ret = way->create(&vm);
 
@@ -41,17 +39,24 @@ static int live(const struct stall_way *way, unsigned int doorbells, int efd)
 	return ret;
 }
 
+static void fail(struct fleet *fleet, int ret)
+{
+	if (ret)
+		__atomic_store_n(&fleet->ret, ret, __ATOMIC_RELAXED);
+}
+
 static void *start_vms(void *arg)
 {
 	struct fleet *fleet = arg;
-	int efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), ret;
+	int eventfds[STALL_DOORBELLS];
+	int ret = stall_open_eventfds(eventfds);
 
-	while (__atomic_fetch_add(&fleet->started, 1, __ATOMIC_RELAXED) < VMS) {
-		ret = live(fleet->way, fleet->doorbells, efd);
-		if (ret)
-			__atomic_store_n(&fleet->ret, ret, __ATOMIC_RELAXED);
-	}
-	close(efd);
+	fail(fleet, ret);
+	if (ret)
+		return NULL;
+	while (__atomic_fetch_add(&fleet->started, 1, __ATOMIC_RELAXED) < VMS)
+		fail(fleet, live(fleet->way, fleet->doorbells, eventfds));
+	stall_close_eventfds(eventfds);
 	return NULL;
 }
 
@@ -76,10 +81,11 @@ static int run_fleet(const struct stall_way *way, unsigned int doorbells,
 static int measure(const struct stall_row *row, struct stall_samples *out)
 {
 	const unsigned int *threads = row->arg;
-	int ret = run_fleet(&stall_plain, DOORBELLS, *threads, &out->plain);
+	int ret =
+		run_fleet(&stall_plain, STALL_DOORBELLS, *threads, &out->plain);
 
 	if (!ret)
-		ret = run_fleet(&stall_belfry, DOORBELLS, *threads,
+		ret = run_fleet(&stall_belfry, STALL_DOORBELLS, *threads,
 				&out->belfry);
 	return ret ? ret : run_fleet(&stall_plain, 0, *threads, &out->alone);
 }

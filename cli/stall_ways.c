@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -8,7 +9,8 @@
 #include "belfry/vm.h"
 #include "cli/stall.h"
 
-#define SLOT_SIZE 0x10000ULL
+#define SLOT_SIZE     0x10000ULL
+#define DOORBELL_BASE 0xd0000000ULL
 
 /* One buffer behind every slot: KVM minds only guest addresses. */
 static struct kvm_userspace_memory_region region(unsigned int slot)
@@ -26,15 +28,37 @@ static struct kvm_userspace_memory_region region(unsigned int slot)
 	};
 }
 
-static struct kvm_ioeventfd ioeventfd(const struct stall_vm *vm, uint64_t addr,
-				      bool remove)
+static struct kvm_ioeventfd ioeventfd(const struct stall_vm *vm,
+				      unsigned int nth, bool remove)
 {
 	return (struct kvm_ioeventfd){
-		.addr = addr,
+		.addr = DOORBELL_BASE + 8 * nth,
 		.len = 4,
-		.fd = vm->eventfd,
+		.fd = vm->eventfds[nth],
 		.flags = remove ? KVM_IOEVENTFD_FLAG_DEASSIGN : 0,
 	};
+}
+
+int stall_open_eventfds(int eventfds[STALL_DOORBELLS])
+{
+	int i;
+
+	for (i = 0; i < STALL_DOORBELLS; i++) {
+		eventfds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (eventfds[i] < 0)
+			break;
+	}
+	if (i == STALL_DOORBELLS)
+		return 0;
+	while (i-- > 0)
+		close(eventfds[i]);
+	return -EMFILE;
+}
+
+void stall_close_eventfds(const int eventfds[STALL_DOORBELLS])
+{
+	for (int i = 0; i < STALL_DOORBELLS; i++)
+		close(eventfds[i]);
 }
 
 static int answer(int ret)
@@ -53,9 +77,9 @@ static int plain_create(struct stall_vm *vm)
 	return answer(vm->fd);
 }
 
-static int plain_doorbell(struct stall_vm *vm, uint64_t addr, bool remove)
+static int plain_doorbell(struct stall_vm *vm, unsigned int nth, bool remove)
 {
-	struct kvm_ioeventfd arg = ioeventfd(vm, addr, remove);
+	struct kvm_ioeventfd arg = ioeventfd(vm, nth, remove);
 
 	return answer(ioctl(vm->fd, KVM_IOEVENTFD, &arg));
 }
@@ -97,9 +121,9 @@ static int belfry_create(struct stall_vm *vm)
 	return bf_vm_create(&vm->vm, &config);
 }
 
-static int belfry_doorbell(struct stall_vm *vm, uint64_t addr, bool remove)
+static int belfry_doorbell(struct stall_vm *vm, unsigned int nth, bool remove)
 {
-	struct kvm_ioeventfd arg = ioeventfd(vm, addr, remove);
+	struct kvm_ioeventfd arg = ioeventfd(vm, nth, remove);
 
 	return bf_vm_ioeventfd(vm->vm, &arg);
 }
