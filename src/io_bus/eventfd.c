@@ -45,32 +45,43 @@ int bf_eventfd_check(int fd)
 /* Not one of the standard streams, whoever closed them. */
 #define LOWEST_FD (STDERR_FILENO + 1)
 
-static int min_fd = LOWEST_FD;
-
-void bf_eventfd_set_min(int min)
+static int next_number(int fd)
 {
-	min_fd = min;
+	int ret = fcntl(fd, F_DUPFD_CLOEXEC, LOWEST_FD);
+
+	return ret < 0 ? -errno : ret;
 }
 
-static int duplicate(int fd)
+static void close_run(int first, int last)
 {
-	int ret = fcntl(fd, F_DUPFD_CLOEXEC, min_fd);
+	if (first < last && !syscall(SYS_close_range, first, last, 0))
+		return;
+	for (; first <= last; first++)
+		syscall(SYS_close, first);
+}
 
-	if (ret < 0 && (errno == EINVAL || errno == EMFILE))
-		ret = fcntl(fd, F_DUPFD_CLOEXEC, LOWEST_FD);
-	return ret;
+static struct bf_eventfd_numbers numbers = {next_number, close_run};
+
+void bf_eventfd_set_numbers(const struct bf_eventfd_numbers *other)
+{
+	numbers = *other;
 }
 
 int bf_eventfd_get(struct bf_eventfd *eventfd, int fd)
 {
-	eventfd->fd = duplicate(fd);
+	eventfd->fd = numbers.dup(fd);
 	eventfd->flags = -1;
-	return eventfd->fd < 0 ? -errno : 0;
+	return eventfd->fd < 0 ? eventfd->fd : 0;
 }
 
 void bf_eventfd_put(struct bf_eventfd *eventfd)
 {
-	syscall(SYS_close, eventfd->fd);
+	numbers.close(eventfd->fd, eventfd->fd);
+}
+
+void bf_eventfd_put_run(int first, int last)
+{
+	numbers.close(first, last);
 }
 
 /* The kernel's own number of the eventfd, as fdinfo shows it; -1 if not. */

@@ -15,14 +15,23 @@ struct bf_eventfd {
 int bf_eventfd_check(int fd);
 
 /*
- * Duplicates get numbers from @min on, as long as there are any; 3 at first.
- * Before the first duplicate is made.
+ * Who makes duplicates and closes them.  Not set, it is fcntl() with the next
+ * number that is no standard stream's, and close_range().
  */
-void bf_eventfd_set_min(int min);
+struct bf_eventfd_numbers {
+	int (*dup)(int fd);		    /* a number or a negative errno */
+	void (*close)(int first, int last); /* all of them are duplicates */
+};
+
+/* Before the first duplicate is made. */
+void bf_eventfd_set_numbers(const struct bf_eventfd_numbers *numbers);
 
 /* 0, -EBADF, -EMFILE. */
 int bf_eventfd_get(struct bf_eventfd *eventfd, int fd);
 void bf_eventfd_put(struct bf_eventfd *eventfd);
+
+/* Duplicates whose numbers lie side by side. */
+void bf_eventfd_put_run(int first, int last);
 
 /* Same object behind both numbers? */
 bool bf_eventfd_same(int fd, int other);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "io_bus/eventfd_pool.h"
 #include "util.h"
@@ -18,15 +16,6 @@ void bf_eventfd_pool_end(struct bf_eventfd_pool *pool)
 	pool->ends = true;
 }
 
-/* All numbers from the first to the last are ours. */
-static void close_run(int first, int last)
-{
-	if (first < last && !syscall(SYS_close_range, first, last, 0))
-		return;
-	for (; first <= last; first++)
-		syscall(SYS_close, first);
-}
-
 /* Those that were made one after another mostly lie side by side. */
 static void close_all(const struct bf_shared_eventfds *all)
 {
@@ -36,12 +25,12 @@ static void close_all(const struct bf_shared_eventfds *all)
 	TAILQ_FOREACH(shared, all, entry)
 	{
 		if (shared->eventfd.fd != last + 1) {
-			close_run(first, last);
+			bf_eventfd_put_run(first, last);
 			first = shared->eventfd.fd;
 		}
 		last = shared->eventfd.fd;
 	}
-	close_run(first, last);
+	bf_eventfd_put_run(first, last);
 }
 
 void bf_eventfd_pool_destroy(struct bf_eventfd_pool *pool)
