@@ -63,7 +63,7 @@ static void close_fd(int fd)
 
 static void kvm_vm_destroy(struct bf_vm *vm)
 {
-	bf_close_in_turn(vm->fd, close_fd);
+	bf_close_vm(vm->front, vm->fd, close_fd);
 }
 
 static int kvm_set_memory(struct bf_vm *vm,

@@ -114,10 +114,11 @@ static void end_vm(struct object_vm *vm)
 {
 	if (vm->front) {
 		vm_tell(vm);
-		bf_front_destroy(vm->front);
+		bf_front_stop(vm->front);
 	}
 	if (vm->fd >= 0)
-		bf_close_in_turn(vm->fd, own_close);
+		bf_close_vm(vm->front, vm->fd, own_close);
+	bf_front_destroy(vm->front);
 	record_vm_end(vm);
 	pthread_mutex_destroy(&vm->lock);
 }

@@ -38,3 +38,11 @@ void bf_close_in_turn(int fd, void (*close_fd)(int fd))
 	if (has_turn)
 		pthread_mutex_unlock(&turn);
 }
+
+void bf_close_vm(const struct bf_front *front, int fd, void (*close_fd)(int fd))
+{
+	if (front && bf_front_owes(front))
+		close_fd(fd);
+	else
+		bf_close_in_turn(fd, close_fd);
+}
