@@ -145,13 +145,31 @@ static void restore_files(const struct files *own)
 	put_back(own->out, STDOUT_FILENO);
 }
 
-static void take(struct compare_way *way, struct stats *stats, uint64_t end)
+/* Where a run's counters and events go. */
+struct shared {
+	struct run_counters counters;
+	struct run_recording events;
+};
+
+static void take_first_run(struct compare_way *way, const struct stats *stats,
+			   uint64_t ns)
 {
+	if (!ns)
+		return;
+	samples_add(&way->first_run, (double)ns / MS);
+	samples_add(&way->unstalled,
+		    (double)(ns - stats->stalled_before_run_ns) / MS);
+}
+
+static void take(struct compare_way *way, const struct shared *shared,
+		 uint64_t end)
+{
+	struct stats *stats = shared->counters.stats;
 	struct stats_sums sums;
 
 	stats_sum(stats, &sums);
-	if (sums.to_first_run_ns)
-		samples_add(&way->first_run, (double)sums.to_first_run_ns / MS);
+	take_first_run(way, stats, sums.to_first_run_ns);
+	compare_take_causes(way, shared->events.recording, end);
 	samples_add(&way->stalled, (double)sums.stalled_ns / MS);
 	samples_add(&way->stalls, (double)sums.stalls);
 	samples_add(&way->total, (double)(end - stats->started_ns) / MS);
@@ -159,8 +177,9 @@ static void take(struct compare_way *way, struct stats *stats, uint64_t end)
 
 /* One run; its exit status, or -1, said. */
 static int run_with(const struct options *options, struct compare_way *way,
-		    struct stats *stats)
+		    const struct shared *shared)
 {
+	struct stats *stats = shared->counters.stats;
 	struct files own;
 	bool started;
 	int status;
@@ -176,7 +195,7 @@ static int run_with(const struct options *options, struct compare_way *way,
 			 options->command[0]);
 		return -1;
 	}
-	take(way, stats, stats_now());
+	take(way, shared, stats_now());
 	return status;
 }
 
@@ -184,15 +203,17 @@ static int run_once(const struct options *options, struct compare_way *way,
 		    const char *library)
 {
 	struct run_settings settings = options->settings;
-	struct run_counters counters;
+	struct shared shared = {0};
 	int status = -1;
 
 	settings.policy = way->policy;
-	if (run_share_stats(&counters))
+	if (run_share_stats(&shared.counters))
 		return -1;
-	if (!run_set_environment(&settings, library, counters.path))
-		status = run_with(options, way, counters.stats);
-	run_unshare_stats(&counters);
+	if (!run_share_recording(&shared.events, 0) &&
+	    !run_set_environment(&settings, library, shared.counters.path))
+		status = run_with(options, way, &shared);
+	run_unshare_recording(&shared.events);
+	run_unshare_stats(&shared.counters);
 	return status;
 }
 
@@ -251,7 +272,6 @@ static int compare(const struct options *options)
 	if (run_find_library(library))
 		return CLI_FAILURE;
 	run_check_command(options->command[0]);
-	unsetenv("BELFRY_RECORDING");
 	run_calibrate(&options->settings);
 	status = run_all(options, ways, library);
 	if (!status)

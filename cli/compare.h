@@ -6,17 +6,32 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "preload/recording.h"
 #include "samples.h"
 
-/* The runs of one way: plain, or with belfry. */
+/* What a stalled call waited for. */
+enum compare_cause {
+	CAUSE_DOORBELL, /* or zone; alone or with others */
+	CAUSE_IRQCHIP,	/* or timer; behind it, or in the making of it */
+	CAUSE_OTHER,
+	NR_CAUSES,
+};
+
+/* The runs of one way: plain, or with belfry; all times are in ms. */
 struct compare_way {
 	const char *policy;
-	int status;		  /* of its first run */
-	struct samples first_run; /* ms; none where no vCPU ran */
-	struct samples stalled;	  /* ms */
-	struct samples stalls;	  /* calls */
-	struct samples total;	  /* ms */
+	int status;			  /* of its first run */
+	struct samples first_run;	  /* none where no vCPU ran */
+	struct samples unstalled;	  /* what is left of that */
+	struct samples stalled;		  /* in all */
+	struct samples behind[NR_CAUSES]; /* by cause */
+	struct samples stalls;		  /* calls */
+	struct samples total;
 };
+
+/* Takes the stalls of one run that has ended, at @end, by cause. */
+void compare_take_causes(struct compare_way *way, struct recording *recording,
+			 uint64_t end);
 
 /* goal: of the start to the first KVM_RUN, times plain's; 0: none. */
 void compare_print(struct compare_way *plain, struct compare_way *belfry,

@@ -2,6 +2,12 @@
 #include "compare.h"
 #include "report.h"
 
+static const char *const causes[NR_CAUSES] = {
+	[CAUSE_DOORBELL] = "stalled behind doorbells and zones",
+	[CAUSE_IRQCHIP] = "stalled behind the irqchip alone",
+	[CAUSE_OTHER] = "stalled behind neither",
+};
+
 static void set_way(struct report *report, const char *median, const char *min,
 		    const char *max, struct samples *samples)
 {
@@ -43,8 +49,13 @@ void compare_print(struct compare_way *plain, struct compare_way *belfry,
 	    goal > 0)
 		add_goal(report, goal, samples_median(&plain->first_run),
 			 samples_median(&belfry->first_run));
+	add_row(report, "start to first KVM_RUN, not stalled", "ms",
+		&plain->unstalled, &belfry->unstalled);
 	add_row(report, "in stalled ioctls", "ms", &plain->stalled,
 		&belfry->stalled);
+	for (size_t i = 0; i < NR_CAUSES; i++)
+		add_row(report, causes[i], "ms", &plain->behind[i],
+			&belfry->behind[i]);
 	add_row(report, "stalled ioctls", "calls", &plain->stalls,
 		&belfry->stalls);
 	add_row(report, "start to exit", "ms", &plain->total, &belfry->total);
@@ -55,6 +66,9 @@ void compare_print(struct compare_way *plain, struct compare_way *belfry,
 void compare_free(struct compare_way *way)
 {
 	samples_free(&way->first_run);
+	samples_free(&way->unstalled);
+	for (size_t i = 0; i < NR_CAUSES; i++)
+		samples_free(&way->behind[i]);
 	samples_free(&way->stalled);
 	samples_free(&way->stalls);
 	samples_free(&way->total);

@@ -77,9 +77,22 @@ void run_unshare_stats(struct run_counters *counters);
 int run_set_environment(const struct run_settings *settings,
 			const char *library, const char *stats_path);
 
+/* Memory in which a program records. */
+struct run_recording {
+	struct recording *recording; /* NULL: there is none */
+	int fd;
+};
+
+/*
+ * With room for so many ordinary calls; stalls have theirs.  Tells the
+ * environment.  0 or said.
+ */
+int run_share_recording(struct run_recording *shared, unsigned long events);
+void run_unshare_recording(struct run_recording *shared);
+
 /* The files of --trace and --report, and what goes there. */
 struct run_record {
-	struct recording *recording; /* NULL: neither is asked for */
+	struct run_recording shared; /* none: neither is asked for */
 	FILE *trace;
 	FILE *report;
 };

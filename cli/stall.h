@@ -12,14 +12,15 @@
 struct bf_vm;
 struct bf_vcpu;
 
-#define STALL_VCPUS 64
-#define STALL_NS    1000000 /* a call that takes as long has stalled */
+#define STALL_VCPUS	64
+#define STALL_DOORBELLS 64
+#define STALL_NS	1000000 /* a call that takes as long has stalled */
 
 /* A VM under test.  All calls return 0 or a negative errno. */
 struct stall_vm {
 	const struct stall_way *way;
 	bool created;
-	int eventfd;
+	const int *eventfds; /* STALL_DOORBELLS, which doorbells take in turn */
 	/* Through belfry. */
 	struct bf_vm *vm;
 	struct bf_vcpu *vcpus[STALL_VCPUS];
@@ -31,7 +32,7 @@ struct stall_vm {
 /* One way of making the calls. */
 struct stall_way {
 	int (*create)(struct stall_vm *vm);
-	int (*doorbell)(struct stall_vm *vm, uint64_t addr, bool remove);
+	int (*doorbell)(struct stall_vm *vm, unsigned int nth, bool remove);
 	int (*memory)(struct stall_vm *vm, unsigned int slot, bool remove);
 	int (*vcpu)(struct stall_vm *vm, unsigned int id);
 	int (*close_vcpu)(struct stall_vm *vm, unsigned int id);
@@ -40,7 +41,7 @@ struct stall_way {
 };
 
 void stall_vm_init(struct stall_vm *vm, const struct stall_way *way,
-		   int eventfd);
+		   const int *eventfds);
 
 extern const struct stall_way stall_plain;  /* ioctls on /dev/kvm */
 extern const struct stall_way stall_belfry; /* belfry/vm.h, lazy */
@@ -71,11 +72,14 @@ extern enum bf_policy stall_policy;
 extern const struct stall_row stall_sequences[]; /* stall_sequences.c */
 extern const struct stall_row stall_fleets[];	 /* stall_fleet.c */
 extern const struct stall_row stall_overheads[]; /* stall_overhead.c */
+extern const struct stall_row stall_wholes[];	 /* stall_whole.c */
 
-extern const struct stall_row stall_wholes[]; /* stall_whole.c */
+/* stall_ring.c: a measure of struct stall_row. */
+int stall_measure_ring(const struct stall_row *row, struct stall_samples *out);
 
-/* The nth doorbell of a VM. */
-int stall_doorbell(struct stall_vm *vm, unsigned int n, bool remove);
+/* New eventfds.  0 or a negative errno. */
+int stall_open_eventfds(int eventfds[STALL_DOORBELLS]);
+void stall_close_eventfds(const int eventfds[STALL_DOORBELLS]);
 
 /* Doorbells from a VM's first on. */
 int stall_assign(struct stall_vm *vm, unsigned int first, unsigned int count);

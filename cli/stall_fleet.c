@@ -4,31 +4,30 @@
  * is closed.
  */
 #include <pthread.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "stall.h"
 
-#define VMS	  128
-#define DOORBELLS 64
-#define AT_ONCE	  8
+#define VMS	128
+#define AT_ONCE 8
 
 struct fleet {
 	const struct stall_way *way;
-	unsigned int started; /* atomic */
-	int ret;	      /* atomic: the first failure */
+	unsigned int doorbells; /* of each VM */
+	unsigned int started;	/* atomic */
+	int ret;		/* atomic: the first failure */
 };
 
-static int live(const struct stall_way *way, int efd)
+static int live(const struct stall_way *way, unsigned int doorbells,
+		const int *eventfds)
 {
 	struct stall_vm vm;
 	int ret;
 
-	stall_vm_init(&vm, way, efd);
+	stall_vm_init(&vm, way, eventfds);
 	ret = way->create(&vm);
 	if (ret)
 		return ret;
-	ret = stall_assign(&vm, 0, DOORBELLS);
+	ret = stall_assign(&vm, 0, doorbells);
 	if (!ret)
 		ret = way->memory(&vm, 0, false);
 	if (!ret)
@@ -37,25 +36,32 @@ static int live(const struct stall_way *way, int efd)
 	return ret;
 }
 
+static void fail(struct fleet *fleet, int ret)
+{
+	if (ret)
+		__atomic_store_n(&fleet->ret, ret, __ATOMIC_RELAXED);
+}
+
 static void *start_vms(void *arg)
 {
 	struct fleet *fleet = arg;
-	int efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), ret;
+	int eventfds[STALL_DOORBELLS];
+	int ret = stall_open_eventfds(eventfds);
 
-	while (__atomic_fetch_add(&fleet->started, 1, __ATOMIC_RELAXED) < VMS) {
-		ret = live(fleet->way, efd);
-		if (ret)
-			__atomic_store_n(&fleet->ret, ret, __ATOMIC_RELAXED);
-	}
-	close(efd);
+	fail(fleet, ret);
+	if (ret)
+		return NULL;
+	while (__atomic_fetch_add(&fleet->started, 1, __ATOMIC_RELAXED) < VMS)
+		fail(fleet, live(fleet->way, fleet->doorbells, eventfds));
+	stall_close_eventfds(eventfds);
 	return NULL;
 }
 
 /* VMs a second go to samples. */
-static int run_fleet(const struct stall_way *way, unsigned int threads,
-		     struct samples *samples)
+static int run_fleet(const struct stall_way *way, unsigned int doorbells,
+		     unsigned int threads, struct samples *samples)
 {
-	struct fleet fleet = {.way = way};
+	struct fleet fleet = {.way = way, .doorbells = doorbells};
 	pthread_t thread[AT_ONCE];
 	uint64_t begin = clock_ns();
 	unsigned int i, n = 0;
@@ -72,9 +78,13 @@ static int run_fleet(const struct stall_way *way, unsigned int threads,
 static int measure(const struct stall_row *row, struct stall_samples *out)
 {
 	const unsigned int *threads = row->arg;
-	int ret = run_fleet(&stall_plain, *threads, &out->plain);
+	int ret =
+		run_fleet(&stall_plain, STALL_DOORBELLS, *threads, &out->plain);
 
-	return ret ? ret : run_fleet(&stall_belfry, *threads, &out->belfry);
+	if (!ret)
+		ret = run_fleet(&stall_belfry, STALL_DOORBELLS, *threads,
+				&out->belfry);
+	return ret ? ret : run_fleet(&stall_plain, 0, *threads, &out->alone);
 }
 
 static bool is_eight_times(double plain, double belfry, double alone)

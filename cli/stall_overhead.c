@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is paid where nothing can be gained: a ring of a doorbell that the
- * kernel has, and calls through the preload library that it has no part in.
+ * What is paid where nothing can be gained: calls through the preload library
+ * that it has no part in, and what stall_ring.c has.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -11,40 +11,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "bell.h"
 #include "run.h"
 #include "stall.h"
 
-#define RINGS	5000
 #define BATCH	2000 /* calls that are timed together */
 #define BATCHES 15   /* in turn; the fastest counts */
-
-/* In nanoseconds a ring. */
-static int ring(enum bell_kind kind, struct samples *samples)
-{
-	const struct bell_desc desc = {.kind = kind, .len = 4};
-	struct bell *bell;
-	uint64_t ns, events;
-	int ret = bell_create(&bell, &desc, BF_ENGINE_KVM);
-
-	if (ret)
-		return ret;
-	ret = bell_ring(bell, RINGS, &ns, &events);
-	if (!ret)
-		ret = bell_ring(bell, RINGS, &ns, &events);
-	if (!ret && events != RINGS)
-		ret = -EPROTO;
-	samples_add(samples, (double)ns / RINGS);
-	bell_destroy(bell);
-	return ret;
-}
-
-static int measure_ring(const struct stall_row *row, struct stall_samples *out)
-{
-	int ret = ring(BELL_KERNEL, &out->plain);
-
-	return ret ? ret : ring(BELL_LAZY, &out->belfry);
-}
 
 typedef int (*ioctl_fn)(int fd, unsigned long request, ...);
 
@@ -166,8 +137,8 @@ static bool is_30_ns_more(double plain, double belfry, double alone)
 static const time_fn run_time = time_run, other_time = time_other;
 
 const struct stall_row stall_overheads[] = {
-	{"ring, once installed", "ns", measure_ring, .goal = "<= 1.05 x plain",
-	 .met = is_a_twentieth_more},
+	{"ring, once installed", "ns", stall_measure_ring,
+	 .goal = "<= 1.05 x plain", .met = is_a_twentieth_more},
 	{"KVM_RUN, to the vCPU and back", "ns", measure_call, &run_time,
 	 .goal = "<= plain + 30 ns", .met = is_30_ns_more},
 	{"ioctl that is not KVM's", "ns", measure_call, &other_time,

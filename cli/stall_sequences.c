@@ -3,13 +3,9 @@
  * Sequences of calls, each on a new VM.  What is measured is the caller's time
  * for a part of them.
  */
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include "stall.h"
 
-#define DOORBELL_BASE 0xd0000000ULL
-#define MANY	      64
+#define MANY STALL_DOORBELLS
 
 /*
  * What is measured is the part between prepare and the end; with_doorbells
@@ -22,18 +18,13 @@ struct sequence {
 	bool doorbells_only; /* there is nothing left alone */
 };
 
-int stall_doorbell(struct stall_vm *vm, unsigned int n, bool remove)
-{
-	return vm->way->doorbell(vm, DOORBELL_BASE + 8 * n, remove);
-}
-
 int stall_assign(struct stall_vm *vm, unsigned int first, unsigned int count)
 {
 	unsigned int i;
 	int ret = 0;
 
 	for (i = first; i < first + count && !ret; i++)
-		ret = stall_doorbell(vm, i, false);
+		ret = vm->way->doorbell(vm, i, false);
 	return ret;
 }
 
@@ -43,7 +34,7 @@ static int deassign(struct stall_vm *vm, unsigned int first, unsigned int count)
 	int ret = 0;
 
 	for (i = first; i < first + count && !ret; i++)
-		ret = stall_doorbell(vm, i, true);
+		ret = vm->way->doorbell(vm, i, true);
 	return ret;
 }
 
@@ -134,14 +125,14 @@ static int first_vcpu(struct stall_vm *vm, bool with_doorbells)
 /* One sequence on a new VM; its time in microseconds goes to samples. */
 static int measure_way(const struct sequence *sequence,
 		       const struct stall_way *way, bool with_doorbells,
-		       int eventfd, struct samples *samples)
+		       const int *eventfds, struct samples *samples)
 {
 	unsigned int calls = sequence->calls ? sequence->calls : 1;
 	struct stall_vm vm;
 	uint64_t begin;
 	int ret;
 
-	stall_vm_init(&vm, way, eventfd);
+	stall_vm_init(&vm, way, eventfds);
 	ret = way->create(&vm);
 	if (ret)
 		return ret;
@@ -155,25 +146,45 @@ static int measure_way(const struct sequence *sequence,
 	return ret;
 }
 
+/* The two that do not stall. */
+static int measure_spared(const struct sequence *sequence, const int *eventfds,
+			  struct stall_samples *out)
+{
+	int ret = measure_way(sequence, &stall_belfry, true, eventfds,
+			      &out->belfry);
+
+	if (ret || sequence->doorbells_only)
+		return ret;
+	return measure_way(sequence, &stall_plain, false, eventfds,
+			   &out->alone);
+}
+
+static int measure_on(const struct sequence *sequence, const int *eventfds,
+		      struct stall_samples *out)
+{
+	struct stall_samples unused = {0};
+	int ret = measure_way(sequence, &stall_plain, true, eventfds,
+			      &out->plain);
+
+	/* The stall leaves cold caches behind, which is nobody else's. */
+	if (!ret)
+		ret = measure_spared(sequence, eventfds, &unused);
+	if (!ret)
+		ret = measure_spared(sequence, eventfds, out);
+	samples_free(&unused.belfry);
+	samples_free(&unused.alone);
+	return ret;
+}
+
 static int measure(const struct stall_row *row, struct stall_samples *out)
 {
-	const struct sequence *sequence = row->arg;
-	int efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	struct samples unused = {NULL, 0, 0};
-	int ret;
+	int eventfds[STALL_DOORBELLS];
+	int ret = stall_open_eventfds(eventfds);
 
-	ret = measure_way(sequence, &stall_plain, true, efd, &out->plain);
-	/* The stall leaves cold caches behind, which is not the next one's. */
-	if (!ret && !sequence->doorbells_only)
-		ret = measure_way(sequence, &stall_plain, false, efd, &unused);
-	if (!ret)
-		ret = measure_way(sequence, &stall_belfry, true, efd,
-				  &out->belfry);
-	if (!ret && !sequence->doorbells_only)
-		ret = measure_way(sequence, &stall_plain, false, efd,
-				  &out->alone);
-	samples_free(&unused);
-	close(efd);
+	if (ret)
+		return ret;
+	ret = measure_on(row->arg, eventfds, out);
+	stall_close_eventfds(eventfds);
 	return ret;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -8,7 +9,8 @@
 #include "belfry/vm.h"
 #include "cli/stall.h"
 
-#define SLOT_SIZE 0x10000ULL
+#define SLOT_SIZE     0x10000ULL
+#define DOORBELL_BASE 0xd0000000ULL
 
 /* One buffer behind every slot: KVM minds only guest addresses. */
 static struct kvm_userspace_memory_region region(unsigned int slot, bool remove)
@@ -26,15 +28,37 @@ static struct kvm_userspace_memory_region region(unsigned int slot, bool remove)
 	};
 }
 
-static struct kvm_ioeventfd ioeventfd(const struct stall_vm *vm, uint64_t addr,
-				      bool remove)
+static struct kvm_ioeventfd ioeventfd(const struct stall_vm *vm,
+				      unsigned int nth, bool remove)
 {
 	return (struct kvm_ioeventfd){
-		.addr = addr,
+		.addr = DOORBELL_BASE + 8 * nth,
 		.len = 4,
-		.fd = vm->eventfd,
+		.fd = vm->eventfds[nth % STALL_DOORBELLS],
 		.flags = remove ? KVM_IOEVENTFD_FLAG_DEASSIGN : 0,
 	};
+}
+
+int stall_open_eventfds(int eventfds[STALL_DOORBELLS])
+{
+	int i;
+
+	for (i = 0; i < STALL_DOORBELLS; i++) {
+		eventfds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (eventfds[i] < 0)
+			break;
+	}
+	if (i == STALL_DOORBELLS)
+		return 0;
+	while (i-- > 0)
+		close(eventfds[i]);
+	return -EMFILE;
+}
+
+void stall_close_eventfds(const int eventfds[STALL_DOORBELLS])
+{
+	for (int i = 0; i < STALL_DOORBELLS; i++)
+		close(eventfds[i]);
 }
 
 static int answer(int ret)
@@ -43,11 +67,11 @@ static int answer(int ret)
 }
 
 void stall_vm_init(struct stall_vm *vm, const struct stall_way *way,
-		   int eventfd)
+		   const int *eventfds)
 {
 	unsigned int i;
 
-	*vm = (struct stall_vm){.way = way, .eventfd = eventfd, .fd = -1};
+	*vm = (struct stall_vm){.way = way, .eventfds = eventfds, .fd = -1};
 	for (i = 0; i < STALL_VCPUS; i++)
 		vm->vcpu_fds[i] = -1;
 }
@@ -64,9 +88,9 @@ static int plain_create(struct stall_vm *vm)
 	return answer(vm->fd);
 }
 
-static int plain_doorbell(struct stall_vm *vm, uint64_t addr, bool remove)
+static int plain_doorbell(struct stall_vm *vm, unsigned int nth, bool remove)
 {
-	struct kvm_ioeventfd arg = ioeventfd(vm, addr, remove);
+	struct kvm_ioeventfd arg = ioeventfd(vm, nth, remove);
 
 	return answer(ioctl(vm->fd, KVM_IOEVENTFD, &arg));
 }
@@ -122,9 +146,9 @@ static int belfry_create(struct stall_vm *vm)
 	return ret;
 }
 
-static int belfry_doorbell(struct stall_vm *vm, uint64_t addr, bool remove)
+static int belfry_doorbell(struct stall_vm *vm, unsigned int nth, bool remove)
 {
-	struct kvm_ioeventfd arg = ioeventfd(vm, addr, remove);
+	struct kvm_ioeventfd arg = ioeventfd(vm, nth, remove);
 
 	return bf_vm_ioeventfd(vm->vm, &arg);
 }

@@ -3,9 +3,6 @@
  * A whole VM: its devices come one after the other, each with a vCPU, doorbells
  * and a memory slot, and go again in the same way; then the VM is closed.
  */
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include "stall.h"
 
 #define DEVICES	  STALL_VCPUS
@@ -69,7 +66,7 @@ static void set_doorbells(struct whole *whole, unsigned int device, bool remove)
 	const unsigned int end = (device + 1) * DOORBELLS / DEVICES;
 
 	for (; whole->with_doorbells && n < end && begin_call(whole); n++)
-		end_call(whole, stall_doorbell(&whole->vm, n, remove));
+		end_call(whole, whole->vm.way->doorbell(&whole->vm, n, remove));
 }
 
 static void set_up(struct whole *whole)
@@ -117,32 +114,44 @@ static double figure_us(const struct whole *whole, enum figure figure)
 }
 
 static int live(const struct stall_row *row, const struct stall_way *way,
-		bool with_doorbells, struct samples *samples)
+		const int *eventfds, struct samples *samples)
 {
 	const enum figure *figure = row->arg;
-	struct whole whole = {.with_doorbells = with_doorbells};
+	struct whole whole = {.with_doorbells = eventfds};
 
-	stall_vm_init(&whole.vm, way, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	stall_vm_init(&whole.vm, way, eventfds);
 	set_up(&whole);
 	tear_down(&whole);
-	close(whole.vm.eventfd);
 	samples_add(samples, figure_us(&whole, *figure));
 	return whole.ret;
 }
 
 /* The stalls leave cold caches behind, which are not the next one's. */
-static int measure(const struct stall_row *row, struct stall_samples *out)
+static int measure_on(const struct stall_row *row, const int *eventfds,
+		      struct stall_samples *out)
 {
 	struct samples unused = {NULL, 0, 0};
-	int ret = live(row, &stall_plain, true, &out->plain);
+	int ret = live(row, &stall_plain, eventfds, &out->plain);
 
 	if (!ret)
-		ret = live(row, &stall_plain, false, &unused);
+		ret = live(row, &stall_plain, NULL, &unused);
 	if (!ret)
-		ret = live(row, &stall_belfry, true, &out->belfry);
+		ret = live(row, &stall_belfry, eventfds, &out->belfry);
 	if (!ret)
-		ret = live(row, &stall_plain, false, &out->alone);
+		ret = live(row, &stall_plain, NULL, &out->alone);
 	samples_free(&unused);
+	return ret;
+}
+
+static int measure(const struct stall_row *row, struct stall_samples *out)
+{
+	int eventfds[STALL_DOORBELLS];
+	int ret = stall_open_eventfds(eventfds);
+
+	if (ret)
+		return ret;
+	ret = measure_on(row, eventfds, out);
+	stall_close_eventfds(eventfds);
 	return ret;
 }
 

@@ -24,6 +24,8 @@ static void check_bell(const struct bell_desc *desc, enum bf_engine engine)
 		assert_int_equal(events, COUNT + i);
 		assert_true(ns > 0);
 	}
+	assert_int_equal(bell_ring_unheard(bell, COUNT, &ns, &events), 0);
+	assert_int_equal(events, COUNT);
 	bell_destroy(bell);
 }
 

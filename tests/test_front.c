@@ -157,6 +157,22 @@ static void test_give_all(void **state)
 	front_teardown(&f);
 }
 
+/* A close out of turn: for a while after the kernel was told, and only then. */
+static void test_owes_for_a_while(void **state)
+{
+	front_setup(&f, &never);
+	front_assign(&f);
+	assert_false(bf_front_owes(f.front));
+	bf_front_give_all(f.front);
+	while (!bf_front_owes(f.front)) {
+		front_deassign(&f);
+		front_assign(&f);
+	}
+	while (bf_front_owes(f.front))
+		usleep(1000);
+	front_teardown(&f);
+}
+
 /* A thousand zones: the kernel takes nothing more. */
 static void fill_with_zones(uint64_t first)
 {
@@ -248,6 +264,7 @@ int main(void)
 		cmocka_unit_test(test_replaced_while_ringing),
 		cmocka_unit_test(test_never),
 		cmocka_unit_test(test_give_all),
+		cmocka_unit_test(test_owes_for_a_while),
 		cmocka_unit_test(test_refused_under_a_zone),
 		cmocka_unit_test(test_zone_over_a_refused_doorbell),
 		cmocka_unit_test(test_doorbell_of_the_bus_owner),

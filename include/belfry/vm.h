@@ -124,9 +124,11 @@ int bf_vm_create(struct bf_vm **vmp, const struct bf_vm_config *config);
  * Destroys the vCPUs that are left, and closes the KVM fd, which waits for
  * whatever grace periods the kernel owes; doorbells that never reached the
  * kernel owe none, and those that were about to do not any more.  Ends the VM's
- * thread, if there is one.  Frees the map, not the memory, and the bus:
- * handlers that are still registered are not called again.  Sleeps until the
- * callbacks of removals have returned; not from one.
+ * thread, if there is one.  VMs of a process that end at the same moment take
+ * turns, for some milliseconds at most: the kernel is faster that way.  Frees
+ * the map, not the memory, and the bus: handlers that are still registered are
+ * not called again.  Sleeps until the callbacks of removals have returned; not
+ * from one.
  */
 void bf_vm_destroy(struct bf_vm *vm);
 

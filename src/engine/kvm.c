@@ -8,6 +8,7 @@
 
 #include "engine/kvm.h"
 #include "memslots/memslots.h"
+#include "vm/close.h"
 #include "vm/vm.h"
 
 /* Not ioctl(3): that one may be the preload library's. */
@@ -108,12 +109,17 @@ static int kvm_vm_create(struct bf_vm *vm, const struct bf_vm_config *config,
 	return 0;
 }
 
+static void close_fd(int fd)
+{
+	syscall(SYS_close, fd);
+}
+
 /* The slots go with the VM: KVM is not asked to remove them one by one. */
 static void kvm_vm_destroy(struct bf_vm *vm)
 {
 	bf_kvm_free_parked(vm);
 	pthread_mutex_destroy(&vm->parked_lock);
-	syscall(SYS_close, vm->fd);
+	bf_close_vm(vm->front, vm->fd, close_fd);
 	bf_memslots_destroy(vm->memslots);
 }
 

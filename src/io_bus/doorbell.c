@@ -264,8 +264,7 @@ static bool same_consumer(const struct bf_io_doorbell *doorbell,
 	if (desc->ring || doorbell->ring)
 		return doorbell->ring == desc->ring &&
 		       doorbell->opaque == desc->opaque;
-	return bf_eventfd_same(doorbell->removal.bus->eventfds.pid,
-			       doorbell->eventfd->eventfd.fd, desc->eventfd);
+	return bf_eventfd_same(doorbell->eventfd->eventfd.fd, desc->eventfd);
 }
 
 static struct bf_io_doorbell *find(struct bf_io_bus *bus,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/kcmp.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "io_bus/eventfd.h"
+#include "io_bus/same_file.h"
 
 /*
  * Without /proc all that can be told is that an anonymous inode has no file
@@ -45,38 +45,43 @@ int bf_eventfd_check(int fd)
 /* Not one of the standard streams, whoever closed them. */
 #define LOWEST_FD (STDERR_FILENO + 1)
 
-static int min_fd = LOWEST_FD;
-
-void bf_eventfd_set_min(int min)
+static int next_number(int fd)
 {
-	min_fd = min;
+	int ret = fcntl(fd, F_DUPFD_CLOEXEC, LOWEST_FD);
+
+	return ret < 0 ? -errno : ret;
 }
 
-static int duplicate(int fd)
+static void close_run(int first, int last)
 {
-	int ret = fcntl(fd, F_DUPFD_CLOEXEC, min_fd);
+	if (first < last && !syscall(SYS_close_range, first, last, 0))
+		return;
+	for (; first <= last; first++)
+		syscall(SYS_close, first);
+}
 
-	if (ret < 0 && (errno == EINVAL || errno == EMFILE))
-		ret = fcntl(fd, F_DUPFD_CLOEXEC, LOWEST_FD);
-	return ret;
+static struct bf_eventfd_numbers numbers = {next_number, close_run};
+
+void bf_eventfd_set_numbers(const struct bf_eventfd_numbers *other)
+{
+	numbers = *other;
 }
 
 int bf_eventfd_get(struct bf_eventfd *eventfd, int fd)
 {
-	int flags = fcntl(fd, F_GETFL);
-
-	if (flags < 0)
-		return -errno;
-	eventfd->fd = duplicate(fd);
-	if (eventfd->fd < 0)
-		return -errno;
-	eventfd->blocks = !(flags & O_NONBLOCK);
-	return 0;
+	eventfd->fd = numbers.dup(fd);
+	eventfd->flags = -1;
+	return eventfd->fd < 0 ? eventfd->fd : 0;
 }
 
 void bf_eventfd_put(struct bf_eventfd *eventfd)
 {
-	syscall(SYS_close, eventfd->fd);
+	numbers.close(eventfd->fd, eventfd->fd);
+}
+
+void bf_eventfd_put_run(int first, int last)
+{
+	numbers.close(first, last);
 }
 
 /* The kernel's own number of the eventfd, as fdinfo shows it; -1 if not. */
@@ -97,41 +102,49 @@ static long eventfd_id(int fd)
 	return id;
 }
 
-/* 0: they are; above: they are not; below: it cannot say. */
-static long compare_files(pid_t pid, int fd, int other)
+bool bf_eventfd_surely_same(int fd, int other)
 {
-	return syscall(SYS_kcmp, pid, pid, KCMP_FILE, fd, other);
+	return bf_same_file(fd, other) == 1;
 }
 
-bool bf_eventfd_surely_same(pid_t pid, int fd, int other)
+bool bf_eventfd_same(int fd, int other)
 {
-	return compare_files(pid, fd, other) == 0;
-}
-
-bool bf_eventfd_same(pid_t pid, int fd, int other)
-{
-	long ret = compare_files(pid, fd, other);
+	int ret = bf_same_file(fd, other);
 	long id;
 
-	if (ret >= 0)
-		return ret == 0;
-	/* No kcmp(2) in this kernel, or a filter forbids it. */
+	if (ret >= 0 || ret == -EBADF)
+		return ret == 1;
 	id = eventfd_id(fd);
 	return id >= 0 && id == eventfd_id(other);
+}
+
+/*
+ * Asked at the first write: most doorbells never ring here.  Two that come
+ * first both ask: no harm.
+ */
+static bool may_block(struct bf_eventfd *eventfd)
+{
+	int flags = __atomic_load_n(&eventfd->flags, __ATOMIC_RELAXED);
+
+	if (flags < 0) {
+		flags = fcntl(eventfd->fd, F_GETFL);
+		__atomic_store_n(&eventfd->flags, flags, __ATOMIC_RELAXED);
+	}
+	return !(flags & O_NONBLOCK);
 }
 
 /*
  * A write to a blocking eventfd whose counter is at its maximum would sleep
  * until somebody reads; the kernel's own signal leaves the counter there.
  */
-static bool would_block(const struct bf_eventfd *eventfd)
+static bool would_block(struct bf_eventfd *eventfd)
 {
 	struct pollfd pfd = {.fd = eventfd->fd, .events = POLLOUT};
 
-	return eventfd->blocks && poll(&pfd, 1, 0) == 0;
+	return may_block(eventfd) && poll(&pfd, 1, 0) == 0;
 }
 
-void bf_eventfd_signal(const struct bf_eventfd *eventfd)
+void bf_eventfd_signal(struct bf_eventfd *eventfd)
 {
 	const uint64_t one = 1;
 	int saved = errno;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "io_bus/eventfd_pool.h"
 #include "util.h"
@@ -9,11 +8,40 @@
 void bf_eventfd_pool_init(struct bf_eventfd_pool *pool)
 {
 	pthread_mutex_init(&pool->lock, NULL);
-	pool->pid = getpid();
+	TAILQ_INIT(&pool->all);
+}
+
+void bf_eventfd_pool_end(struct bf_eventfd_pool *pool)
+{
+	pool->ends = true;
+}
+
+/* Those that were made one after another mostly lie side by side. */
+static void close_all(const struct bf_shared_eventfds *all)
+{
+	const struct bf_shared_eventfd *shared;
+	int first = 0, last = -1;
+
+	TAILQ_FOREACH(shared, all, entry)
+	{
+		if (shared->eventfd.fd != last + 1) {
+			bf_eventfd_put_run(first, last);
+			first = shared->eventfd.fd;
+		}
+		last = shared->eventfd.fd;
+	}
+	bf_eventfd_put_run(first, last);
 }
 
 void bf_eventfd_pool_destroy(struct bf_eventfd_pool *pool)
 {
+	struct bf_shared_eventfd *shared;
+
+	close_all(&pool->all);
+	while ((shared = TAILQ_FIRST(&pool->all))) {
+		TAILQ_REMOVE(&pool->all, shared, entry);
+		free(shared);
+	}
 	pthread_mutex_destroy(&pool->lock);
 }
 
@@ -22,7 +50,8 @@ static struct bf_shared_eventfd **recent(struct bf_eventfd_pool *pool, int fd)
 	return &pool->recent[(unsigned int)fd % ARRAY_SIZE(pool->recent)];
 }
 
-static int new_shared(int fd, const struct bf_eventfd_check *check,
+static int new_shared(struct bf_eventfd_pool *pool, int fd,
+		      const struct bf_eventfd_check *check,
 		      struct bf_shared_eventfd **sharedp)
 {
 	struct bf_shared_eventfd *shared;
@@ -39,16 +68,16 @@ static int new_shared(int fd, const struct bf_eventfd_check *check,
 		return ret;
 	}
 	shared->from = fd;
+	TAILQ_INSERT_TAIL(&pool->all, shared, entry);
 	*sharedp = shared;
 	return 0;
 }
 
 /* It may be another eventfd by now, or none. */
-static bool is_still(const struct bf_eventfd_pool *pool,
-		     const struct bf_shared_eventfd *shared, int fd)
+static bool is_still(const struct bf_shared_eventfd *shared, int fd)
 {
 	return shared && shared->from == fd &&
-	       bf_eventfd_surely_same(pool->pid, shared->eventfd.fd, fd);
+	       bf_eventfd_surely_same(shared->eventfd.fd, fd);
 }
 
 int bf_eventfd_share(struct bf_eventfd_pool *pool, int fd,
@@ -59,8 +88,8 @@ int bf_eventfd_share(struct bf_eventfd_pool *pool, int fd,
 	int ret = 0;
 
 	pthread_mutex_lock(&pool->lock);
-	if (!is_still(pool, *slot, fd))
-		ret = new_shared(fd, check, slot);
+	if (!is_still(*slot, fd))
+		ret = new_shared(pool, fd, check, slot);
 	if (!ret) {
 		(*slot)->users++;
 		*sharedp = *slot;
@@ -75,11 +104,16 @@ void bf_eventfd_unshare(struct bf_eventfd_pool *pool,
 {
 	struct bf_shared_eventfd **slot = recent(pool, shared->from);
 
+	if (pool->ends)
+		return;
 	pthread_mutex_lock(&pool->lock);
-	if (--shared->users)
+	if (--shared->users) {
 		shared = NULL;
-	else if (*slot == shared)
-		*slot = NULL;
+	} else {
+		TAILQ_REMOVE(&pool->all, shared, entry);
+		if (*slot == shared)
+			*slot = NULL;
+	}
 	pthread_mutex_unlock(&pool->lock);
 	if (!shared)
 		return;

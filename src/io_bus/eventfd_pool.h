@@ -7,7 +7,7 @@
 #define BF_IO_BUS_EVENTFD_POOL_H
 
 #include <pthread.h>
-#include <sys/types.h>
+#include <sys/queue.h>
 
 #include "io_bus/eventfd.h"
 
@@ -15,7 +15,10 @@ struct bf_shared_eventfd {
 	struct bf_eventfd eventfd;
 	int from; /* the number that the caller had it under */
 	unsigned int users;
+	TAILQ_ENTRY(bf_shared_eventfd) entry;
 };
+
+TAILQ_HEAD(bf_shared_eventfds, bf_shared_eventfd);
 
 /*
  * Finds again what was registered last under a number that is equal modulo the
@@ -23,11 +26,18 @@ struct bf_shared_eventfd {
  */
 struct bf_eventfd_pool {
 	pthread_mutex_t lock;
-	pid_t pid; /* of the process that it belongs to */
 	struct bf_shared_eventfd *recent[16];
+	struct bf_shared_eventfds all; /* in the order of their making */
+	bool ends;
 };
 
 void bf_eventfd_pool_init(struct bf_eventfd_pool *pool);
+
+/*
+ * Nobody shares any more.  What is given back from now on is closed by
+ * bf_eventfd_pool_destroy(): together, which is three times as fast.
+ */
+void bf_eventfd_pool_end(struct bf_eventfd_pool *pool);
 void bf_eventfd_pool_destroy(struct bf_eventfd_pool *pool);
 
 /* Tells an eventfd from other descriptors: 0, -EBADF or -EINVAL. */

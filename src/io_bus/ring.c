@@ -342,7 +342,7 @@ static void take(struct bf_io_ring *ring, bf_io_drain_fn fn, void *opaque)
 }
 
 /* After the fence behind the last store of first: see must_wake(). */
-static void wake_for_the_rest(const struct bf_io_ring *ring)
+static void wake_for_the_rest(struct bf_io_ring *ring)
 {
 	uint32_t used = used_between(ring, ring->first, look(ring));
 

@@ -382,26 +382,35 @@ int bf_trie_each(uintptr_t root,
 		 int (*fn)(void *opaque, struct bf_trie_entry *entry),
 		 void *opaque)
 {
+	uintptr_t slot;
 	int i, ret = 0;
 
 	if (root & BF_TRIE_LEAF)
 		return each_of_leaf(bf_trie_leaf(root), fn, opaque);
 	if (!(root & BF_TRIE_NODE))
 		return root ? fn(opaque, slot_entry(root)) : 0;
-	for (i = 0; i < BF_TRIE_SLOTS && !ret; i++)
-		ret = bf_trie_each(bf_trie_node(root)->slot[i], fn, opaque);
+	for (i = 0; i < BF_TRIE_SLOTS && !ret; i++) {
+		slot = __atomic_load_n(&bf_trie_node(root)->slot[i],
+				       __ATOMIC_CONSUME);
+		if (slot)
+			ret = bf_trie_each(slot, fn, opaque);
+	}
 	return ret;
 }
 
 void bf_trie_free(uintptr_t root)
 {
+	uintptr_t slot;
 	int i;
 
 	if (root & BF_TRIE_LEAF)
 		free(bf_trie_leaf(root));
 	if (!(root & BF_TRIE_NODE))
 		return;
-	for (i = 0; i < BF_TRIE_SLOTS; i++)
-		bf_trie_free(bf_trie_node(root)->slot[i]);
+	for (i = 0; i < BF_TRIE_SLOTS; i++) {
+		slot = bf_trie_node(root)->slot[i];
+		if (slot & (BF_TRIE_NODE | BF_TRIE_LEAF))
+			bf_trie_free(slot);
+	}
 	free(bf_trie_node(root));
 }

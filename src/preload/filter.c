@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "io_bus/same_file.h"
 #include "preload/config.h"
 #include "preload/filter.h"
 #include "util.h"
@@ -160,6 +161,7 @@ static const struct {
 	{SYS_ioctl, false, FORBIDDEN_FRONT, {0, KVM_IOEVENTFD}},
 	{SYS_ioctl, false, FORBIDDEN_FRONT, {0, KVM_REGISTER_COALESCED_MMIO}},
 	{SYS_close, false, FORBIDDEN_FRONT, {0}},
+	{SYS_close_range, true, FORBIDDEN_FRONT, {0}},
 	{SYS_fcntl, false, FORBIDDEN_FRONT, {0, F_GETFL}},
 	{SYS_fcntl, false, FORBIDDEN_FRONT, {0, F_DUPFD_CLOEXEC}},
 	{SYS_rt_sigprocmask, false, FORBIDDEN_FRONT, {0}},
@@ -178,6 +180,10 @@ static const struct {
 	{SYS_openat, true, FORBIDDEN_FRONT, {0}},
 	{SYS_newfstatat, true, FORBIDDEN_FRONT, {0}},
 	{SYS_readlink, true, FORBIDDEN_FRONT, {0}},
+	{SYS_fcntl,
+	 true,
+	 FORBIDDEN_FRONT | FORBIDDEN_LEARN,
+	 {0, BF_F_DUPFD_QUERY}},
 	{SYS_kcmp, true, FORBIDDEN_FRONT | FORBIDDEN_LEARN, {0}},
 	{SYS_gettid, false, FORBIDDEN_THREAD, {0}},
 	{SYS_access, false, FORBIDDEN_CALIBRATE, {0}},

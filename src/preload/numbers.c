@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Numbers that the program makes and ends. */
-#include <linux/kcmp.h>
-
+#include "io_bus/same_file.h"
 #include "preload/config.h"
 #include "preload/fdtable.h"
 #include "preload/numbers.h"
@@ -26,8 +25,7 @@ struct object *number_get(int fd)
 
 static bool is_same_file(int number, int fd)
 {
-	return !syscall(SYS_kcmp, config.pid, config.pid, KCMP_FILE, number,
-			fd);
+	return bf_same_file(number, fd) == 1;
 }
 
 static bool is_same_but_other(int number, int fd)
@@ -54,7 +52,7 @@ static struct object *new_stranger(enum object_kind kind)
 	return vcpu;
 }
 
-/* Where there is no kcmp(2), or no asking, a number stays unknown. */
+/* Where the kernel cannot compare files, or none may ask, it stays unknown. */
 static struct object *learn(int fd, enum object_kind kind)
 {
 	struct object *obj;

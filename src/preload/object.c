@@ -8,6 +8,7 @@
 #include "preload/own.h"
 #include "preload/record.h"
 #include "preload/vm.h"
+#include "vm/close.h"
 
 static pthread_mutex_t free_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct object *free_list;
@@ -113,10 +114,11 @@ static void end_vm(struct object_vm *vm)
 {
 	if (vm->front) {
 		vm_tell(vm);
-		bf_front_destroy(vm->front);
+		bf_front_stop(vm->front);
 	}
 	if (vm->fd >= 0)
-		own_close(vm->fd);
+		bf_close_vm(vm->front, vm->fd, own_close);
+	bf_front_destroy(vm->front);
 	record_vm_end(vm);
 	pthread_mutex_destroy(&vm->lock);
 }

@@ -38,15 +38,30 @@ int own_dup(int fd)
 	return (int)ret;
 }
 
-/* The bit first: afterwards the number may be the program's. */
-void own_close(int fd)
+static void disown(int fd)
 {
 	unsigned int n = (unsigned int)fd;
 
 	if (n < MAX_FD)
 		atomic_fetch_and_explicit(&words[n / BITS], ~bit_of(n),
 					  relaxed);
+}
+
+/* The bit first: afterwards the number may be the program's. */
+void own_close(int fd)
+{
+	disown(fd);
 	sys_close(fd);
+}
+
+void own_close_run(int first, int last)
+{
+	for (int fd = first; fd <= last; fd++)
+		disown(fd);
+	if (first < last && !syscall(SYS_close_range, first, last, 0))
+		return;
+	for (; first <= last; first++)
+		sys_close(first);
 }
 
 bool own_has(int fd)

@@ -16,6 +16,9 @@
 int own_dup(int fd);
 void own_close(int fd);
 
+/* All numbers from the first to the last, which are ours. */
+void own_close_run(int first, int last);
+
 /* Is the number ours?  One load; false in a child that is not the owner. */
 bool own_has(int fd);
 

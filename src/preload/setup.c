@@ -34,6 +34,9 @@ static void grow_fd_table(void)
 		sys_close((int)fd);
 }
 
+/* A call that closes all numbers of the program must not end doorbells. */
+static const struct bf_eventfd_numbers numbers = {own_dup, own_close_run};
+
 __attribute__((constructor)) static void setup(void)
 {
 	int saved_errno = errno;
@@ -43,7 +46,7 @@ __attribute__((constructor)) static void setup(void)
 	fork_setup();
 	if (!config.plain) {
 		grow_fd_table();
-		bf_eventfd_set_min(OWN_MIN);
+		bf_eventfd_set_numbers(&numbers);
 	}
 	errno = saved_errno;
 }

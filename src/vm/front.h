@@ -104,6 +104,12 @@ bool bf_front_exit(struct bf_front *front, struct kvm_run *run);
  */
 void bf_front_give_all(struct bf_front *front);
 
+/*
+ * Has the kernel been told of a doorbell or a zone so lately that the close of
+ * the VM sleeps out what that left behind?
+ */
+bool bf_front_owes(const struct bf_front *front);
+
 /* What the front did so far; readable at any time. */
 void bf_front_stats(struct bf_front *front, struct bf_vm_stats *stats);
 

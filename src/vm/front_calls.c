@@ -9,6 +9,9 @@
 
 #include "vm/front_internal.h"
 
+/* Four ticks of the slowest clock, HZ=100, and some. */
+#define OWED_NS 50000000u
+
 /* Those that change memory slots, the buses or filters; some do inside. */
 static bool may_stall(uint32_t request)
 {
@@ -65,6 +68,18 @@ void bf_front_disturb(struct bf_front *front)
 	if (front->counts)
 		__atomic_store_n(&front->disturbed_ns, now_ns(),
 				 __ATOMIC_RELAXED);
+}
+
+void bf_front_told(struct bf_front *front)
+{
+	__atomic_store_n(&front->told_ns, now_ns(), __ATOMIC_RELAXED);
+}
+
+bool bf_front_owes(const struct bf_front *front)
+{
+	uint64_t told = __atomic_load_n(&front->told_ns, __ATOMIC_RELAXED);
+
+	return told && now_ns() - told < OWED_NS;
 }
 
 uint64_t bf_front_quiet_at(struct bf_front *front)

@@ -113,10 +113,12 @@ int bf_front_install(struct bf_front *front, struct front_doorbell *d)
 
 	bf_watch_doorbell(front, &d->arg, ret);
 	bf_front_set_state(front, d, ret ? FRONT_REFUSED : FRONT_INSTALLED);
-	if (ret)
+	if (ret) {
 		front->stats.refused++;
-	else
+	} else {
 		front->stats.installed++;
+		bf_front_told(front);
+	}
 	return ret;
 }
 
@@ -214,8 +216,10 @@ int bf_front_install_zone(struct bf_front *front, struct front_zone *z)
 		bf_watch_zone(front, &z->zone, ret);
 	}
 	z->state = ret ? FRONT_REFUSED : FRONT_INSTALLED;
-	if (!ret)
+	if (!ret) {
 		front->stats.zones_installed++;
+		bf_front_told(front);
+	}
 	return ret;
 }
 

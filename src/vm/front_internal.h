@@ -65,6 +65,7 @@ struct bf_front {
 	_Alignas(64) unsigned int calls; /* on the VM, that may take long */
 	uint64_t disturbed_ns;		 /* when the last of them ended */
 	uint64_t quiet_ns;
+	uint64_t told_ns; /* when the kernel was last told of something */
 
 	pthread_mutex_t lock;
 	pthread_cond_t not_busy; /* some doorbell or zone is so no more */
@@ -131,6 +132,9 @@ struct front_zone *bf_front_pending_zone(struct bf_front *front);
 
 /* Something came that an install must keep away from. */
 void bf_front_disturb(struct bf_front *front);
+
+/* The kernel has taken a doorbell or a zone. */
+void bf_front_told(struct bf_front *front);
 
 /* When installs may be made, on CLOCK_MONOTONIC, if nothing comes; 0: now. */
 uint64_t bf_front_quiet_at(struct bf_front *front);

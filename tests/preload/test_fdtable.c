@@ -170,11 +170,12 @@ static void test_own_numbers(void **state)
 static void test_own_under_limit(void **state)
 {
 	int efd = eventfd(0, EFD_CLOEXEC);
+	const struct bf_eventfd_numbers numbers = {own_dup, own_close_run};
 	struct bf_eventfd bell[2];
 	struct rlimit limit, tight;
 	int own;
 
-	bf_eventfd_set_min(OWN_MIN);
+	bf_eventfd_set_numbers(&numbers);
 	assert_int_equal(bf_eventfd_get(&bell[0], efd), 0);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	tight = limit;
@@ -187,10 +188,11 @@ static void test_own_under_limit(void **state)
 	assert_true(bell[0].fd >= OWN_MIN);
 	assert_in_range(bell[1].fd, STDERR_FILENO + 1, 31);
 	assert_in_range(own, STDERR_FILENO + 1, 31);
-	assert_true(own_has(own));
+	assert_true(own_has(own) && own_has(bell[0].fd) && own_has(bell[1].fd));
 	own_close(own);
 	bf_eventfd_put(&bell[0]);
 	bf_eventfd_put(&bell[1]);
+	assert_false(own_has(bell[0].fd) || own_has(bell[1].fd));
 	close(efd);
 }
 

@@ -229,6 +229,9 @@ class WithoutKvm(WithFolder):
             self.assertLessEqual(exit_row[way + "_min"], exit_row[way])
             self.assertGreaterEqual(exit_row[way + "_max"], exit_row[way])
         self.assertNotIn("goal", exit_row)
+        for cause in "doorbells and zones", "the irqchip alone", "neither":
+            row = rows["stalled behind " + cause]
+            self.assertEqual((row["plain"], row["belfry"]), (0, 0))
 
     def test_compare_shows_output(self):
         done = belfry("compare", "-n", "3", "--show-output", "echo", "said",
@@ -411,6 +414,18 @@ class WithKvm(WithFolder):
                           for entry in trace["belfry"]["left"]
                           if entry["behind"]], [True])
 
+    def test_compare_tells_the_irqchip_apart(self):
+        done = belfry("compare", "-n", "1", "--json", "--", TINY_VMM,
+                      "irqchip", text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = {row["name"]: row for row in json.loads(done.stdout)}
+        doorbells = rows["stalled behind doorbells and zones"]
+        self.assertEqual((doorbells["plain"], doorbells["belfry"]), (0, 0))
+        irqchip = rows["stalled behind the irqchip alone"]
+        if not rows["stalled ioctls"]["plain"]:
+            self.skipTest("this kernel did not stall")
+        self.assertGreater(irqchip["plain"], 1)
+
     def test_children_are_processes(self):
         trace = self.record(TINY_VMM, "fork")
         self.check_events(trace)
@@ -453,8 +468,12 @@ class WithKvm(WithFolder):
         self.assertEqual(done.returncode, 0, done.stderr)
         rows = {row["name"]: row for row in json.loads(done.stdout)}
         self.assertEqual(list(rows), ["start to first KVM_RUN",
-                                      "in stalled ioctls", "stalled ioctls",
-                                      "start to exit"])
+                                      "start to first KVM_RUN, not stalled",
+                                      "in stalled ioctls",
+                                      "stalled behind doorbells and zones",
+                                      "stalled behind the irqchip alone",
+                                      "stalled behind neither",
+                                      "stalled ioctls", "start to exit"])
         first = rows["start to first KVM_RUN"]
         self.assertEqual(first["goal"], "<= 1000 x plain")
         self.assertIs(first["met"], True)

@@ -148,6 +148,7 @@ void scenario_strangers(void)
 
 	tiny_create(&vm, 1);
 	bell = tiny_eventfd();
+	must_assign(vm.fd, bell, GUEST_MMIO, 4, MATCH, 2);
 	above = (unsigned int)bell + 1;
 	for (int fd = 3; fd < SOME_FDS; fd++)
 		open += !is_of(&vm, bell, fd) && !close(fd);
