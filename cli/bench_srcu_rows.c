@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* The figures that no peer has. */
-#include <dirent.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "bench_srcu.h"
 #include "sleep.h"
+#include "srcu_worker.h"
 #include "xalloc.h"
 
 #define NR_DOMAINS 1000
@@ -98,13 +97,13 @@ void bench_paces(struct report *report)
 }
 
 /* How often the thread slept, which is how often it was woken. */
-static unsigned long sleeps_of(const char *task)
+static unsigned long sleeps_of(pid_t tid)
 {
-	char path[300], line[128];
+	char path[64], line[128];
 	unsigned long count = 0;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%s/status", task);
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
 	file = fopen(path, "re");
 	if (!file)
 		return 0;
@@ -116,34 +115,11 @@ static unsigned long sleeps_of(const char *task)
 	return count;
 }
 
-static bool is_worker(const char *task)
-{
-	char path[300], name[32] = "";
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%s/comm", task);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	if (!fgets(name, sizeof(name), file))
-		name[0] = '\0';
-	fclose(file);
-	return !strncmp(name, "belfry-srcu", 11);
-}
-
 static unsigned long worker_sleeps(void)
 {
-	DIR *dir = opendir("/proc/self/task");
-	struct dirent *entry;
-	unsigned long count = 0;
+	pid_t tid;
 
-	while (dir && (entry = readdir(dir))) {
-		if (is_worker(entry->d_name))
-			count += sleeps_of(entry->d_name);
-	}
-	if (dir)
-		closedir(dir);
-	return count;
+	return find_srcu_workers(&tid) ? sleeps_of(tid) : 0;
 }
 
 void bench_idle(struct report *report)

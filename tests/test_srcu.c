@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: MIT
 /* SRCU: what grace periods wait for, and what they do not wait for. */
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "../cli/srcu_worker.h"
 #include "srcu/gp.h"
 #include "flags.h"
 #include "util.h"
@@ -412,48 +411,22 @@ static void test_define_srcu(void **state)
 	assert_int_equal(get(&noted), 1);
 }
 
-static bool is_worker(const char *tid)
-{
-	char path[64], name[32] = "";
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%.16s/comm", tid);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	if (!fgets(name, sizeof(name), file))
-		name[0] = '\0';
-	fclose(file);
-	return strcmp(name, "belfry-srcu\n") == 0;
-}
-
-static int count_workers(void)
-{
-	DIR *dir = opendir("/proc/self/task");
-	struct dirent *entry;
-	int count = 0;
-
-	while ((entry = readdir(dir)))
-		count += is_worker(entry->d_name);
-	closedir(dir);
-	return count;
-}
-
 /* Must come first: later tests start the worker. */
 static void test_no_thread_before_first_callback(void **state)
 {
 	struct noted cb = {.number = 1};
 	struct srcu_struct ssp;
+	pid_t tid;
 
 	setup_domain(&ssp);
 	synchronize_srcu_expedited(&ssp);
 	synchronize_srcu(&ssp);
 	synchronize_srcu(&ssp);
 	srcu_barrier(&ssp);
-	assert_int_equal(count_workers(), 0);
+	assert_int_equal(find_srcu_workers(&tid), 0);
 	noted = 0;
 	call_srcu(&ssp, &cb.head, note);
-	assert_int_equal(count_workers(), 1);
+	assert_int_equal(find_srcu_workers(&tid), 1);
 	end_domain(&ssp);
 }
 
