@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,7 +17,7 @@
 #include "srcu/gp.h"
 #include "srcu/heavy.h"
 #include "flags.h"
-#include "util.h"
+#include "srcu_fixture.h"
 
 static uint64_t membarriers(struct srcu_struct *ssp)
 {
@@ -28,40 +27,10 @@ static uint64_t membarriers(struct srcu_struct *ssp)
 	return stats.membarriers;
 }
 
-struct holder {
-	struct srcu_struct *ssp;
-	pthread_t thread;
-	int inside;
-	int leave;
-	int left;
-};
-
-static void *hold(void *arg)
+static void *leave_soon(void *holder)
 {
-	struct holder *holder = arg;
-	struct srcu_ctr *scp = srcu_read_lock_fast(holder->ssp);
-
-	set(&holder->inside, 1);
-	wait_for(&holder->leave, 1);
-	set(&holder->left, 1);
-	srcu_read_unlock_fast(holder->ssp, scp);
-	return NULL;
-}
-
-static void holder_start(struct holder *holder, struct srcu_struct *ssp)
-{
-	memset(holder, 0, sizeof(*holder));
-	holder->ssp = ssp;
-	pthread_create(&holder->thread, NULL, hold, holder);
-	wait_for(&holder->inside, 1);
-}
-
-static void *leave_soon(void *arg)
-{
-	struct holder *holder = arg;
-
 	usleep(30000);
-	set(&holder->leave, 1);
+	holder_end(holder);
 	return NULL;
 }
 
@@ -71,12 +40,11 @@ static void check_sleeping_reader(struct srcu_struct *ssp)
 	struct holder holder;
 	pthread_t waker;
 
-	holder_start(&holder, ssp);
+	holder_start_fast(&holder, ssp);
 	pthread_create(&waker, NULL, leave_soon, &holder);
 	synchronize_srcu_expedited(ssp);
 	assert_int_equal(get(&holder.left), 1);
 	pthread_join(waker, NULL);
-	pthread_join(holder.thread, NULL);
 }
 
 static void test_one_membarrier_without_sleepers(void **state)
