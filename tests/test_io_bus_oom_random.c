@@ -8,8 +8,8 @@
 
 #include "alloc_fault.h"
 #include "bus_oom_fixture.h"
-#include "io_bus/random.h"
 #include "io_bus/stream.h"
+#include "random.h"
 
 /*
  * Random operations while memory runs out now and then: those that fail do

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "tests/io_bus/random.h"
+#include "random.h"
 #include "tests/vm_layers_fixture.h"
 #include "util.h"
 

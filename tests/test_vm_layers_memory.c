@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "tests/io_bus/random.h"
+#include "random.h"
 #include "tests/vm_layers_fixture.h"
 
 #define AREA	   0x40000000ULL /* slots come and go in 16 pages from here */
