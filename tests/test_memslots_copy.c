@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* Guest memory as scatter lists, and copies to and from it. */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 
 #define RINGS 100
 
-extern int efd;
+extern int efd; /* of the doorbells */
 extern struct fixture fixture;
 extern struct fixture_vcpu vcpu;
 
