@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "random.h"
 #include "torture_actor.h"
 
 struct torture torture;
@@ -32,24 +33,14 @@ void torture_fail(const char *format, ...)
 	torture_stop();
 }
 
-/* splitmix64: Steele, Lea, Flood, OOPSLA 2014. */
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15ULL;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return z ^ (z >> 31);
-}
-
 uint64_t actor_random_bits(struct actor *actor)
 {
-	return next_random(&actor->random);
+	return random_next(&actor->random);
 }
 
 unsigned int actor_random(struct actor *actor, unsigned int n)
 {
-	return (unsigned int)(((actor_random_bits(actor) >> 32) * n) >> 32);
+	return random_below(&actor->random, n);
 }
 
 /* There are as many as there can be actors. */

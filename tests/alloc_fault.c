@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-static int fail_at, tried;
-static bool fail_all;
+static int fail_at, fail_from, tried;
 static long live;
 
 void alloc_fail_at(int n)
@@ -16,10 +15,15 @@ void alloc_fail_at(int n)
 	__atomic_store_n(&fail_at, n, __ATOMIC_RELAXED);
 }
 
-void alloc_fail_all(bool fail)
+void alloc_fail_from(int n)
 {
 	__atomic_store_n(&tried, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&fail_all, fail, __ATOMIC_RELAXED);
+	__atomic_store_n(&fail_from, n, __ATOMIC_RELAXED);
+}
+
+void alloc_fail_all(bool fail)
+{
+	alloc_fail_from(fail ? 1 : 0);
 }
 
 int alloc_tried(void)
@@ -35,8 +39,9 @@ long alloc_live(void)
 static bool fails(void)
 {
 	int number = __atomic_add_fetch(&tried, 1, __ATOMIC_RELAXED);
+	int from = __atomic_load_n(&fail_from, __ATOMIC_RELAXED);
 
-	return __atomic_load_n(&fail_all, __ATOMIC_RELAXED) ||
+	return (from && number >= from) ||
 	       number == __atomic_load_n(&fail_at, __ATOMIC_RELAXED);
 }
 

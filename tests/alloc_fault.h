@@ -11,6 +11,8 @@
 
 /* From now on the nth one fails, of all threads; 0: none. */
 void alloc_fail_at(int n);
+/* The nth one and all after it fail; 0: none. */
+void alloc_fail_from(int n);
 /* All of them do, or none. */
 void alloc_fail_all(bool fail);
 /* How many there have been since the last of these. */

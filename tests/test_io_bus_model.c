@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "io_bus/random.h"
 #include "io_bus/stream.h"
+#include "random.h"
 
 /* Bytes of a run; an operation takes some seven. */
 #define SHORT_RUN (1 << 16)

@@ -15,7 +15,7 @@
 
 #include "belfry/io_bus.h"
 #include "belfry/io_ring.h"
-#include "io_bus/random.h"
+#include "random.h"
 #include "util.h"
 
 static struct bf_io_bus *bus;

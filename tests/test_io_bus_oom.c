@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
  * Out of memory, at each allocation of each operation: an error, a bus as it
- * was, nothing leaked.  And removals while there is none at all.
+ * was, nothing leaked.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -17,144 +15,13 @@
 #include <cmocka.h>
 
 #include "alloc_fault.h"
-#include "belfry/io_ring.h"
 #include "belfry/io_stats.h"
 #include "belfry/io_txn.h"
-#include "io_bus/bus.h"
-#include "io_bus/random.h"
-#include "io_bus/stream.h"
-#include "util.h"
+#include "bus_oom_fixture.h"
 
-#define MANY  300	 /* ranges, zones and doorbells that are there first */
-#define STEP  0x100	 /* from one to the next */
-#define FREE  0x10000000 /* where nothing is */
-#define TURNS 40	 /* of each operation, at another place */
+#define TURNS 40 /* of each operation, at another place */
 
-static struct bf_io_bus *bus;
-static struct bf_io_ring *ring;
-static struct bf_io_range *ranges[MANY];
-static struct bf_io_zone *zones[MANY];
-static struct bf_io_doorbell *doorbells[MANY];
-static int efd;
-static unsigned int written, completed;
 static uint64_t turn;
-
-static int count_write(void *opaque, uint64_t offset, const void *data,
-		       uint32_t len)
-{
-	written++;
-	return 0;
-}
-
-static const struct bf_io_ops ops = {.write = count_write};
-
-static void complete(void *opaque)
-{
-	__atomic_fetch_add(&completed, 1, __ATOMIC_RELEASE);
-}
-
-static int add_range(uint64_t addr, struct bf_io_range **range)
-{
-	const struct bf_io_range_desc desc = {
-		.addr = addr,
-		.size = STEP / 2,
-		.ops = &ops,
-	};
-
-	return bf_io_add_range(bus, &desc, range, NULL);
-}
-
-static int add_zone(uint64_t addr, struct bf_io_zone **zone)
-{
-	const struct bf_io_zone_desc desc = {
-		.addr = addr,
-		.size = STEP / 4,
-		.space = BF_IO_PIO,
-		.ring = ring,
-	};
-
-	return bf_io_add_zone(bus, &desc, zone, NULL);
-}
-
-static struct bf_io_doorbell_desc doorbell_at(uint64_t addr, int fd)
-{
-	return (struct bf_io_doorbell_desc){
-		.addr = addr,
-		.len = 4,
-		.space = BF_IO_CCW,
-		.wildcard = true,
-		.eventfd = fd,
-	};
-}
-
-static int add_doorbell(uint64_t addr, struct bf_io_doorbell **doorbell)
-{
-	const struct bf_io_doorbell_desc desc = doorbell_at(addr, efd);
-
-	return bf_io_add_doorbell(bus, &desc, doorbell, NULL);
-}
-
-/* Neither in order nor at equal distances. */
-static uint64_t place(unsigned int i)
-{
-	return (uint64_t)(i * 77 % MANY) * STEP * (1 + i % 3 * 1000);
-}
-
-/* What this thread remembers of its accesses stays: let it begin now. */
-static long live_before;
-
-static int remember_something(void)
-{
-	uint8_t byte = 0;
-	const struct bf_io_access access = {
-		.data = &byte,
-		.len = sizeof(byte),
-		.write = true,
-	};
-	int ret = bf_io_bus_create(&bus, "first");
-
-	ret = ret ? ret : add_range(0, NULL);
-	ret = ret ? ret : bf_io_access(bus, &access);
-	bf_io_bus_destroy(bus);
-	live_before = alloc_live();
-	return ret;
-}
-
-static int setup(void **state)
-{
-	int ret = remember_something();
-
-	turn = 0;
-	completed = 0;
-	efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	ret = ret ? ret : bf_io_bus_create(&bus, "oom");
-	ret = ret ? ret : bf_io_ring_create(&ring, NULL);
-	for (unsigned int i = 0; i < MANY && !ret; i++) {
-		ret = add_range(place(i), &ranges[i]);
-		ret = ret ? ret : add_zone(place(i), &zones[i]);
-		ret = ret ? ret : add_doorbell(place(i), &doorbells[i]);
-	}
-	return ret;
-}
-
-/* Everything there was is gone. */
-static int teardown(void **state)
-{
-	bf_io_bus_destroy(bus);
-	assert_int_equal(bf_io_ring_destroy(ring), 0);
-	close(efd);
-	bus = NULL;
-	assert_int_equal(alloc_live(), live_before);
-	return 0;
-}
-
-/* Frees of what nobody reads any more have happened. */
-static void settle(void)
-{
-	assert_int_equal(bf_io_synchronize(bus), 0);
-	srcu_barrier(&bus->srcu);
-	srcu_barrier(&bus->signals);
-}
 
 /* The map of the bus; libc's to free. */
 static char *map(void)
@@ -311,7 +178,7 @@ static int fill_txn(struct bf_io_txn *txn, unsigned int i)
 	const struct bf_io_range_desc range = {
 		.addr = FREE + i * STEP,
 		.size = STEP,
-		.ops = &ops,
+		.ops = &counting_ops,
 	};
 	const struct bf_io_zone_desc zone = {
 		.addr = FREE + i * STEP,
@@ -421,20 +288,6 @@ static void test_create(void **state)
 		create_once(n);
 }
 
-static int write_at(uint16_t space, uint64_t addr)
-{
-	uint32_t value = 1;
-	const struct bf_io_access access = {
-		.addr = addr,
-		.data = &value,
-		.len = 4,
-		.space = space,
-		.write = true,
-	};
-
-	return bf_io_access(bus, &access);
-}
-
 static void *write_without_memory(void *arg)
 {
 	unsigned int before = written;
@@ -458,178 +311,6 @@ static void test_access_while_counting(void **state)
 			 0);
 	pthread_join(thread, NULL);
 	assert_false(failed);
-}
-
-static void assert_gone(unsigned int i)
-{
-	assert_int_equal(write_at(BF_IO_MMIO, place(i)), -EOPNOTSUPP);
-	assert_int_equal(write_at(BF_IO_PIO, place(i)), -EOPNOTSUPP);
-	assert_int_equal(write_at(BF_IO_CCW, place(i)), -EOPNOTSUPP);
-}
-
-static void assert_there(unsigned int i)
-{
-	assert_int_equal(write_at(BF_IO_MMIO, place(i)), 0);
-	assert_int_equal(write_at(BF_IO_PIO, place(i)), 0);
-	assert_int_equal(write_at(BF_IO_CCW, place(i)), 0);
-}
-
-static void ignore(void *opaque, const struct kvm_coalesced_mmio *entry)
-{
-}
-
-/* The first count of the entries are gone, and the others are not. */
-static void assert_removed(unsigned int count)
-{
-	for (unsigned int i = 0; i < MANY; i++) {
-		if (i < count)
-			assert_gone(i);
-		else
-			assert_there(i);
-		bf_io_ring_drain(&ring, 1, ignore, NULL);
-	}
-}
-
-/* Where they were there is room again, and it is used. */
-static void assert_usable(unsigned int count)
-{
-	for (unsigned int i = 0; i < count; i++) {
-		assert_int_equal(add_range(place(i), NULL), 0);
-		assert_int_equal(add_zone(place(i), NULL), 0);
-		assert_int_equal(add_doorbell(place(i), NULL), 0);
-	}
-	assert_removed(0);
-}
-
-static void test_removals_need_no_memory(void **state)
-{
-	alloc_fail_all(true);
-	for (unsigned int i = 0; i < MANY / 2; i++) {
-		assert_int_equal(bf_io_remove_range(bus, ranges[i]), 0);
-		assert_int_equal(bf_io_remove_zone(bus, zones[i]), 0);
-		assert_int_equal(bf_io_remove_doorbell(bus, doorbells[i]), 0);
-		assert_gone(i);
-	}
-	assert_removed(MANY / 2);
-	assert_int_equal(add_range(FREE, NULL), -ENOMEM);
-	alloc_fail_all(false);
-	assert_usable(MANY / 2);
-}
-
-static void remove_async(unsigned int i)
-{
-	bf_io_remove_range_async(bus, ranges[i], complete, NULL);
-	bf_io_remove_zone_async(bus, zones[i], complete, NULL);
-	bf_io_remove_doorbell_async(bus, doorbells[i], complete, NULL);
-}
-
-static void test_async_removals_need_no_memory(void **state)
-{
-	alloc_fail_all(true);
-	for (unsigned int i = 0; i < MANY / 2; i++)
-		remove_async(i);
-	settle();
-	assert_int_equal(__atomic_load_n(&completed, __ATOMIC_ACQUIRE),
-			 3 * (MANY / 2));
-	assert_removed(MANY / 2);
-	alloc_fail_all(false);
-	assert_usable(MANY / 2);
-}
-
-/* The last ones too. */
-static void test_all_removed_without_memory(void **state)
-{
-	alloc_fail_all(true);
-	for (unsigned int i = 0; i < MANY; i++)
-		remove_async(i);
-	assert_removed(MANY);
-	alloc_fail_all(false);
-	assert_usable(MANY);
-}
-
-/* Every second removal has memory: the two ways meet. */
-static void test_removals_with_memory_now_and_then(void **state)
-{
-	for (unsigned int i = 0; i < MANY; i++) {
-		alloc_fail_at(i % 4);
-		remove_async(i);
-		alloc_fail_at(0);
-	}
-	assert_removed(MANY);
-	assert_usable(MANY);
-}
-
-static int remove_others(void *opaque, uint64_t offset, const void *data,
-			 uint32_t len)
-{
-	alloc_fail_all(true);
-	assert_int_equal(bf_io_remove_range(bus, ranges[0]), -EDEADLK);
-	for (unsigned int i = 0; i < MANY / 2; i++)
-		remove_async(i);
-	alloc_fail_all(false);
-	return 0;
-}
-
-static void test_removals_in_a_handler_need_no_memory(void **state)
-{
-	static const struct bf_io_ops remover = {.write = remove_others};
-	const struct bf_io_range_desc desc = {
-		.addr = FREE,
-		.size = 8,
-		.ops = &remover,
-	};
-
-	assert_int_equal(bf_io_add_range(bus, &desc, NULL, NULL), 0);
-	assert_int_equal(write_at(BF_IO_MMIO, FREE), 0);
-	assert_removed(MANY / 2);
-	settle();
-	assert_int_equal(__atomic_load_n(&completed, __ATOMIC_ACQUIRE),
-			 3 * (MANY / 2));
-	assert_usable(MANY / 2);
-}
-
-/*
- * Random operations while memory runs out now and then: those that fail do
- * nothing, and what was removed without memory stays away.
- */
-static void test_random_operations(void **state)
-{
-	const struct stream_shape shape = {
-		.room = 64,
-		.spread = 48,
-		.fail_at = alloc_fail_at,
-	};
-	struct stream_totals totals = {.operations = 0};
-	static uint8_t bytes[1 << 16];
-	long live = alloc_live();
-	const char *problem;
-
-	for (uint64_t seed = 1; seed <= 16; seed++) {
-		uint64_t random = seed;
-
-		random_bytes(&random, bytes, sizeof(bytes));
-		problem = stream_run(&shape, bytes, sizeof(bytes), &totals);
-		if (problem)
-			fail_msg("seed %u: %s", (unsigned int)seed, problem);
-		assert_int_equal(alloc_live(), live);
-	}
-	assert_true(totals.failed > 1000);
-}
-
-/* Old memory does not pile up where nobody reads it. */
-static void test_no_memory_is_kept(void **state)
-{
-	struct bf_io_range *range;
-	long live;
-
-	settle();
-	live = alloc_live();
-	for (unsigned int i = 0; i < 1000; i++) {
-		assert_int_equal(add_range(FREE, &range), 0);
-		assert_int_equal(bf_io_remove_range(bus, range), 0);
-	}
-	settle();
-	assert_in_range(alloc_live(), 0, live + 2);
 }
 
 /* Descriptors run out as memory does. */
@@ -662,8 +343,6 @@ static void test_no_descriptors(void **state)
 	close(fd);
 }
 
-#define OOM_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -679,13 +358,6 @@ int main(void)
 		OOM_TEST(test_dump),
 		OOM_TEST(test_create),
 		OOM_TEST(test_access_while_counting),
-		OOM_TEST(test_removals_need_no_memory),
-		OOM_TEST(test_async_removals_need_no_memory),
-		OOM_TEST(test_all_removed_without_memory),
-		OOM_TEST(test_removals_with_memory_now_and_then),
-		OOM_TEST(test_removals_in_a_handler_need_no_memory),
-		OOM_TEST(test_random_operations),
-		OOM_TEST(test_no_memory_is_kept),
 		OOM_TEST(test_no_descriptors),
 	};
 

@@ -1,80 +1,15 @@
 // SPDX-License-Identifier: MIT
-/* Memory slots: what is found, what is refused, what a removal means. */
+/* Memory slots: what is found, what is refused, what a change publishes. */
 #include <errno.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "belfry/memslots.h"
+#include "memslots_fixture.h"
 #include "util.h"
-
-#define PAGE 4096ULL
-
-static struct bf_memslots *map;
-static char *memory; /* 16 pages */
-
-static int setup(void **state)
-{
-	memory = aligned_alloc(PAGE, 16 * PAGE);
-	memset(memory, 0, 16 * PAGE);
-	return !memory || bf_memslots_create(&map, NULL);
-}
-
-static int teardown(void **state)
-{
-	bf_memslots_destroy(map);
-	free(memory);
-	return 0;
-}
-
-static struct kvm_userspace_memory_region region(uint32_t slot, uint64_t gpa,
-						 uint64_t pages, uint64_t at)
-{
-	return (struct kvm_userspace_memory_region){
-		.slot = slot,
-		.guest_phys_addr = gpa,
-		.memory_size = pages * PAGE,
-		.userspace_addr = (uintptr_t)memory + at * PAGE,
-	};
-}
-
-static int set(uint32_t slot, uint64_t gpa, uint64_t pages, uint64_t at)
-{
-	const struct kvm_userspace_memory_region change =
-		region(slot, gpa, pages, at);
-
-	return bf_memslots_set(map, &change);
-}
-
-static void *find(uint64_t gpa, uint64_t len, bool write)
-{
-	struct bf_memslots_snapshot snapshot;
-	void *hva;
-
-	bf_memslots_take(map, &snapshot);
-	hva = bf_memslots_hva(&snapshot, 0, gpa, len, write);
-	bf_memslots_drop(&snapshot);
-	return hva;
-}
-
-static uint64_t generation(void)
-{
-	struct bf_memslots_snapshot snapshot;
-	uint64_t number;
-
-	bf_memslots_take(map, &snapshot);
-	number = bf_memslots_generation(&snapshot);
-	bf_memslots_drop(&snapshot);
-	return number;
-}
 
 static void test_find(void **state)
 {
@@ -213,6 +148,17 @@ static void test_conflict(void **state)
 	assert_int_equal(bf_memslots_commit(map, NULL, 0, &conflict), 0);
 }
 
+static uint64_t generation(void)
+{
+	struct bf_memslots_snapshot snapshot;
+	uint64_t number;
+
+	bf_memslots_take(map, &snapshot);
+	number = bf_memslots_generation(&snapshot);
+	bf_memslots_drop(&snapshot);
+	return number;
+}
+
 /* A resize, which the kernel cannot do in one call. */
 static void test_transaction(void **state)
 {
@@ -256,191 +202,6 @@ static void test_move_and_flags(void **state)
 	assert_int_equal(bf_memslots_set(map, &change), -EINVAL);
 }
 
-static void test_scatter_list(void **state)
-{
-	struct bf_memslots_snapshot snapshot;
-	struct iovec iov[3];
-	uint64_t covered;
-
-	assert_int_equal(set(0, 0, 2, 0), 0);
-	assert_int_equal(set(1, 2 * PAGE, 1, 2), 0); /* goes on here, too */
-	assert_int_equal(set(2, 3 * PAGE, 1, 8), 0);
-	assert_int_equal(set(3, 4 * PAGE, 1, 6), 0);
-	bf_memslots_take(map, &snapshot);
-	assert_int_equal(bf_memslots_iov(&snapshot, 0, 8, 5 * PAGE, true, iov,
-					 3, &covered),
-			 3);
-	assert_int_equal(covered, 5 * PAGE - 8);
-	assert_ptr_equal(iov[0].iov_base, memory + 8);
-	assert_int_equal(iov[0].iov_len, 3 * PAGE - 8);
-	assert_ptr_equal(iov[1].iov_base, memory + 8 * PAGE);
-	assert_ptr_equal(iov[2].iov_base, memory + 6 * PAGE);
-	assert_int_equal(bf_memslots_iov(&snapshot, 0, 8, 5 * PAGE, true, iov,
-					 2, &covered),
-			 2);
-	assert_int_equal(covered, 4 * PAGE - 8);
-	assert_int_equal(
-		bf_memslots_iov(&snapshot, 0, 8, 1, true, iov, 0, NULL), 0);
-	bf_memslots_drop(&snapshot);
-}
-
-static void test_copy_stops_at_the_edge(void **state)
-{
-	char out[3 * PAGE], in[3 * PAGE];
-	size_t i;
-
-	for (i = 0; i < sizeof(out); i++)
-		out[i] = (char)(i * 31 / 7);
-	assert_int_equal(set(0, 0, 1, 4), 0);
-	assert_int_equal(set(1, PAGE, 1, 0), 0);
-	assert_int_equal(bf_memslots_write(map, 0, 5, out, sizeof(out)),
-			 2 * PAGE - 5);
-	assert_int_equal(bf_memslots_read(map, 0, 5, in, sizeof(in)),
-			 2 * PAGE - 5);
-	assert_memory_equal(in, out, 2 * PAGE - 5);
-	assert_int_equal(memory[4 * PAGE + 5], out[0]);
-	assert_int_equal(memory[0], out[PAGE - 5]);
-	assert_int_equal(bf_memslots_read(map, 0, UINT64_MAX, in, 2), 0);
-	assert_int_equal(bf_memslots_read(map, 1, 0, in, 2), 0);
-}
-
-static void test_read_only(void **state)
-{
-	struct kvm_userspace_memory_region change = region(1, PAGE, 1, 1);
-	char buf[2 * PAGE] = "guest";
-
-	change.flags = KVM_MEM_READONLY;
-	assert_int_equal(set(0, 0, 1, 0), 0);
-	assert_int_equal(bf_memslots_set(map, &change), 0);
-	assert_int_equal(bf_memslots_write(map, 0, 0, buf, sizeof(buf)), PAGE);
-	assert_int_equal(bf_memslots_write(map, 0, PAGE, buf, 1), 0);
-	assert_int_equal(bf_memslots_read(map, 0, 0, buf, sizeof(buf)),
-			 sizeof(buf));
-	assert_null(find(PAGE, 1, true));
-	assert_non_null(find(PAGE, 1, false));
-}
-
-/* What a guest may ask of a device: its memory to its memory, overlapping. */
-static void test_copy_within_guest_memory(void **state)
-{
-	assert_int_equal(set(0, 0, 2, 0), 0);
-	strcpy(memory, "overlapping");
-	assert_int_equal(bf_memslots_write(map, 0, 4, memory, 12), 12);
-	assert_string_equal(memory + 4, "overlapping");
-}
-
-static void test_snapshot_keeps_its_view(void **state)
-{
-	struct bf_memslots_snapshot old, now;
-	char c = 'x';
-
-	assert_int_equal(set(0, 0, 1, 0), 0);
-	bf_memslots_take(map, &old);
-	assert_int_equal(set(1, PAGE, 1, 1), 0);
-	bf_memslots_take(map, &now);
-	assert_null(bf_memslots_hva(&old, 0, PAGE, 1, true));
-	assert_ptr_equal(bf_memslots_hva(&now, 0, PAGE, 1, true),
-			 memory + PAGE);
-	assert_null(bf_memslots_hva(&old, 0, PAGE, 1, true));
-	assert_int_equal(bf_memslots_snapshot_write(&old, 0, PAGE, &c, 1), 0);
-	assert_int_equal(bf_memslots_snapshot_write(&now, 0, PAGE, &c, 1), 1);
-	assert_int_equal(bf_memslots_snapshot_read(&old, 0, 0, &c, 1), 1);
-	assert_true(bf_memslots_generation(&old) <
-		    bf_memslots_generation(&now));
-	bf_memslots_drop(&old);
-	bf_memslots_drop(&now);
-}
-
-/* A device in the middle of a transfer; somebody pulls the memory. */
-struct unplug {
-	struct bf_memslots_snapshot snapshot;
-	sem_t held, removed;
-	bool dropped;
-};
-
-static void *drop_later(void *arg)
-{
-	struct unplug *unplug = arg;
-	struct timespec while_copying = {.tv_nsec = 20000000};
-
-	nanosleep(&while_copying, NULL);
-	assert_non_null(bf_memslots_hva(&unplug->snapshot, 0, 0, 1, true));
-	__atomic_store_n(&unplug->dropped, true, __ATOMIC_RELAXED);
-	bf_memslots_drop(&unplug->snapshot);
-	return NULL;
-}
-
-static void test_removal_waits(void **state)
-{
-	struct unplug unplug = {.dropped = false};
-	pthread_t thread;
-
-	assert_int_equal(set(0, 0, 1, 0), 0);
-	bf_memslots_take(map, &unplug.snapshot);
-	assert_int_equal(pthread_create(&thread, NULL, drop_later, &unplug), 0);
-	assert_int_equal(bf_memslots_remove(map, 0), 0);
-	assert_true(__atomic_load_n(&unplug.dropped, __ATOMIC_RELAXED));
-	pthread_join(thread, NULL);
-	assert_int_equal(bf_memslots_remove(map, 0), -EINVAL);
-}
-
-static void test_move_waits(void **state)
-{
-	struct unplug unplug = {.dropped = false};
-	pthread_t thread;
-
-	assert_int_equal(set(0, 0, 1, 0), 0);
-	bf_memslots_take(map, &unplug.snapshot);
-	assert_int_equal(pthread_create(&thread, NULL, drop_later, &unplug), 0);
-	assert_int_equal(set(0, PAGE, 1, 0), 0);
-	assert_true(__atomic_load_n(&unplug.dropped, __ATOMIC_RELAXED));
-	pthread_join(thread, NULL);
-}
-
-static void removed(void *opaque)
-{
-	struct unplug *unplug = opaque;
-
-	assert_true(__atomic_load_n(&unplug->dropped, __ATOMIC_RELAXED));
-	sem_post(&unplug->removed);
-}
-
-static void test_removal_calls_back(void **state)
-{
-	struct unplug unplug = {.dropped = false};
-
-	sem_init(&unplug.removed, 0, 0);
-	assert_int_equal(set(0, 0, 1, 0), 0);
-	bf_memslots_take(map, &unplug.snapshot);
-	assert_int_equal(bf_memslots_remove_async(map, 0, removed, &unplug), 0);
-	assert_null(find(0, 1, false));
-	assert_int_equal(bf_memslots_remove_async(map, 0, removed, &unplug),
-			 -EINVAL);
-	drop_later(&unplug);
-	sem_wait(&unplug.removed);
-	sem_destroy(&unplug.removed);
-}
-
-static void count_call(void *opaque)
-{
-	__atomic_fetch_add((int *)opaque, 1, __ATOMIC_RELAXED);
-}
-
-static void test_callbacks_come_before_the_end(void **state)
-{
-	int calls = 0;
-
-	assert_int_equal(set(0, 0, 1, 0), 0);
-	assert_int_equal(bf_memslots_remove_async(map, 0, count_call, &calls),
-			 0);
-	assert_int_equal(bf_memslots_commit_async(map, NULL, 0, NULL,
-						  count_call, &calls),
-			 0);
-	bf_memslots_destroy(map);
-	assert_int_equal(calls, 2);
-	assert_int_equal(bf_memslots_create(&map, NULL), 0);
-}
-
 /* The address of a map may be used again, and so may that of a node. */
 static void test_cache_does_not_outlive_its_map(void **state)
 {
@@ -477,29 +238,19 @@ static void test_many_slots(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(test_find),
-		CASE(test_ends_of_space),
-		CASE(test_spaces),
-		CASE(test_space_out_of_range_is_not_cached),
-		CASE(test_bad_config),
-		CASE(test_gpa_bits),
-		CASE(test_conflict),
-		CASE(test_transaction),
-		CASE(test_no_change_is_not_published),
-		CASE(test_move_and_flags),
-		CASE(test_scatter_list),
-		CASE(test_copy_stops_at_the_edge),
-		CASE(test_read_only),
-		CASE(test_copy_within_guest_memory),
-		CASE(test_snapshot_keeps_its_view),
-		CASE(test_removal_waits),
-		CASE(test_move_waits),
-		CASE(test_removal_calls_back),
-		CASE(test_callbacks_come_before_the_end),
-		CASE(test_cache_does_not_outlive_its_map),
-		CASE(test_many_slots),
+		MAP_TEST(test_find),
+		MAP_TEST(test_ends_of_space),
+		MAP_TEST(test_spaces),
+		MAP_TEST(test_space_out_of_range_is_not_cached),
+		MAP_TEST(test_bad_config),
+		MAP_TEST(test_gpa_bits),
+		MAP_TEST(test_conflict),
+		MAP_TEST(test_transaction),
+		MAP_TEST(test_no_change_is_not_published),
+		MAP_TEST(test_move_and_flags),
+		MAP_TEST(test_cache_does_not_outlive_its_map),
+		MAP_TEST(test_many_slots),
 	};
 
 	return cmocka_run_group_tests_name("memslots", tests, NULL, NULL);

@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "io_bus/random.h"
 #include "io_bus/trie.h"
+#include "random.h"
 
 #define MAX_KEYS 20000
 

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "random.h"
 #include "vcpus_vcpu.h"
 
 #define NR_VCPUS  700
@@ -51,25 +52,15 @@ static bool inside; /* a section keeps those that leave */
 static int section;
 static uint64_t random_state;
 
-/* splitmix64: Steele, Lea, Flood, OOPSLA 2014. */
-static uint64_t random_number(void)
-{
-	uint64_t z = random_state += 0x9e3779b97f4a7c15ULL;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return z ^ (z >> 31);
-}
-
 static unsigned int below(unsigned int n)
 {
-	return (unsigned int)(random_number() % n);
+	return (unsigned int)(random_next(&random_state) % n);
 }
 
 /* Sometimes one that no table has. */
 static uint64_t any_number(unsigned int n)
 {
-	return below(16) ? below(n) : random_number() >> below(64);
+	return below(16) ? below(n) : random_next(&random_state) >> below(64);
 }
 
 static int count_state(enum state state)

@@ -1,55 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
  * The vCPU table without memory: each allocation fails in turn, and nothing
- * has changed then.  The linker puts the functions below before those of libc.
+ * has changed then.
  */
 #include <errno.h>
-#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "alloc_fault.h"
 #include "vcpus_vcpu.h"
-
-void *__real_calloc(size_t count, size_t size);
-void *__real_malloc(size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-int __real_posix_memalign(void **p, size_t alignment, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-int __wrap_posix_memalign(void **p, size_t alignment, size_t size);
-
-static int left = INT_MAX; /* allocations that succeed */
-
-static bool granted(void)
-{
-	return left == INT_MAX || left-- > 0;
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-	return granted() ? __real_calloc(count, size) : NULL;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return granted() ? __real_malloc(size) : NULL;
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
-{
-	return granted() ? __real_aligned_alloc(alignment, size) : NULL;
-}
-
-int __wrap_posix_memalign(void **p, size_t alignment, size_t size)
-{
-	return granted() ? __real_posix_memalign(p, alignment, size) : ENOMEM;
-}
 
 static struct bf_vcpus *vcpus;
 static struct vcpu cpus[600];
@@ -66,13 +29,19 @@ static int teardown(void **state)
 	return 0;
 }
 
+static int add(unsigned int n, uint64_t id)
+{
+	return bf_vcpus_add(vcpus, &cpus[n].entry, id, &vcpu_ops, 0);
+}
+
+/* With so many allocations, and no more. */
 static int add_with(int allocations, unsigned int n, uint64_t id)
 {
 	int ret;
 
-	left = allocations;
-	ret = bf_vcpus_add(vcpus, &cpus[n].entry, id, &vcpu_ops, 0);
-	left = INT_MAX;
+	alloc_fail_from(allocations + 1);
+	ret = add(n, id);
+	alloc_fail_from(0);
 	return ret;
 }
 
@@ -108,9 +77,9 @@ static void test_create(void **state)
 	int allocations = 0, ret;
 
 	do {
-		left = allocations++;
+		alloc_fail_from(++allocations);
 		ret = bf_vcpus_create(&none, NULL);
-		left = INT_MAX;
+		alloc_fail_from(0);
 		if (ret)
 			assert_null(none);
 	} while (ret == -ENOMEM);
@@ -142,7 +111,7 @@ static void test_add(void **state)
 
 static void test_errors_come_before_memory(void **state)
 {
-	assert_int_equal(add_with(INT_MAX, 0, 1), 0);
+	assert_int_equal(add(0, 1), 0);
 	assert_int_equal(add_with(0, 1, 1), -EEXIST);
 	assert_int_equal(add_with(0, 1, 1ULL << 32), -EINVAL);
 }
@@ -172,7 +141,7 @@ static void test_the_rest_needs_none(void **state)
 		assert_int_equal(bf_vcpus_reserve(vcpus, &cpus[i].entry, 7 * i,
 						  &vcpu_ops, 0),
 				 0);
-	left = 0;
+	alloc_fail_all(true);
 	for (i = 0; i < 600; i++)
 		bf_vcpus_publish(&cpus[i].entry);
 	assert_int_equal(bf_vcpus_lock_all(vcpus), 0);
@@ -185,7 +154,7 @@ static void test_the_rest_needs_none(void **state)
 					      &vcpu_ops, BF_VCPUS_REUSE_INDEX),
 				 0);
 	remove_all_async();
-	left = INT_MAX;
+	alloc_fail_all(false);
 }
 
 int main(void)

@@ -1,85 +1,18 @@
 // SPDX-License-Identifier: MIT
-/*
- * A VM of all layers, on both engines: its vCPUs are those of its table, its
- * guest has the memory of its slots.
- */
+/* The vCPUs of a VM of all layers are those of its table, on both engines. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
-#include "tests/io_bus/random.h"
-#include "tests/vm_fixture.h"
+#include "random.h"
+#include "tests/vm_layers_fixture.h"
 #include "util.h"
-
-#define PAGE   4096ULL
-#define ROUNDS 2000
-
-static struct fixture fixture;
-static struct fixture_vcpu vcpu;
-static bool on_kvm;
-
-static void ignore(int sig)
-{
-}
-
-/* No vCPU runs while this test changes slots. */
-static void nothing(void *opaque)
-{
-}
-
-static struct bf_vm_config config_of(enum bf_engine engine)
-{
-	return (struct bf_vm_config){
-		.engine = engine,
-		.kick_signal = SIGUSR1,
-		.pause = nothing,
-		.resume = nothing,
-	};
-}
-
-static int setup_engine(enum bf_engine engine)
-{
-	const struct sigaction action = {.sa_handler = ignore};
-	const struct bf_vm_config config = config_of(engine);
-
-	on_kvm = engine == BF_ENGINE_KVM;
-	sigaction(SIGUSR1, &action, NULL);
-	fixture_setup(&fixture, &config);
-	fixture_add_vcpu(&fixture, &vcpu, 0);
-	return 0;
-}
-
-static int setup_kvm(void **state)
-{
-	fixture.vm = NULL;
-	return fixture_have_kvm() ? setup_engine(BF_ENGINE_KVM) : 0;
-}
-
-static int setup_trap(void **state)
-{
-	return setup_engine(BF_ENGINE_TRAP);
-}
-
-/* The VM takes the vCPUs that are left with it. */
-static int teardown(void **state)
-{
-	if (fixture.vm)
-		fixture_teardown(&fixture);
-	return 0;
-}
-
-static struct bf_vcpus *table(void)
-{
-	if (!fixture.vm)
-		skip();
-	return bf_vm_vcpus(fixture.vm);
-}
 
 static int enter(void)
 {
@@ -99,8 +32,6 @@ static bool is_online(uint64_t id)
 	leave(idx);
 	return online;
 }
-
-/* vCPUs. */
 
 static void test_bad_config(void **state)
 {
@@ -310,115 +241,6 @@ static void test_kick_ends_every_run(void **state)
 	assert_int_equal(load(WORD(0)), 8);
 }
 
-/* Memory. */
-
-#define AREA	   0x40000000ULL /* slots come and go in 16 pages from here */
-#define AREA_PAGES 16
-#define NR_SLOTS   5
-
-static char *backing;
-
-/* Memory and size are the slot's own, so that it is moved rather than refused. */
-static struct kvm_userspace_memory_region random_change(uint64_t *random)
-{
-	const uint32_t slot = 1 + random_below(random, NR_SLOTS);
-	struct kvm_userspace_memory_region change = {
-		.slot = slot,
-		.guest_phys_addr =
-			AREA + random_below(random, AREA_PAGES) * PAGE,
-		.memory_size = (1 + slot % 4) * PAGE,
-		.userspace_addr = (uintptr_t)backing + slot * 4 * PAGE,
-	};
-
-	if (!random_below(random, 4))
-		change.memory_size = 0;
-	if (!random_below(random, 4))
-		change.flags = KVM_MEM_LOG_DIRTY_PAGES;
-	if (on_kvm && !random_below(random, 4))
-		change.flags |= KVM_MEM_READONLY;
-	if (!random_below(random, 8))
-		change.userspace_addr += PAGE;
-	return change;
-}
-
-static uint32_t *find_word(uint64_t gpa)
-{
-	struct bf_memslots_snapshot snapshot;
-	uint32_t *hva;
-
-	bf_memslots_take(bf_vm_memslots(fixture.vm), &snapshot);
-	hva = bf_memslots_hva(&snapshot, 0, gpa, sizeof(*hva), true);
-	bf_memslots_drop(&snapshot);
-	return hva;
-}
-
-/* Where the map has no memory, nor has the guest. */
-static void check_absent(uint64_t gpa)
-{
-	struct kvm_run *run = bf_vcpu_page(vcpu.vcpu);
-
-	if (!on_kvm) {
-		assert_int_equal(bf_vm_guest_addr(fixture.vm, gpa), 0);
-		return;
-	}
-	fixture_boot(&vcpu, &guest_ring_mmio4, gpa, 1, 1);
-	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_MMIO);
-	assert_int_equal(run->mmio.phys_addr, gpa);
-	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_HLT);
-}
-
-/* The guest stores a word; it is where the map says.  Was it there? */
-static bool check_word(uint64_t gpa, uint32_t value)
-{
-	const uint32_t *hva = find_word(gpa);
-
-	if (!hva) {
-		check_absent(gpa);
-		return false;
-	}
-	fixture_boot(&vcpu, &guest_ring_mmio4, gpa, 1, value);
-	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_HLT);
-	assert_int_equal(__atomic_load_n(hva, __ATOMIC_RELAXED), value);
-	return true;
-}
-
-static int commit_some(uint64_t *random)
-{
-	struct kvm_userspace_memory_region changes[3];
-	size_t i, count = 1 + random_below(random, 3);
-
-	for (i = 0; i < count; i++)
-		changes[i] = random_change(random);
-	return bf_memslots_commit(bf_vm_memslots(fixture.vm), changes, count,
-				  NULL);
-}
-
-static void test_guest_has_the_memory_of_the_slots(void **state)
-{
-	const size_t size = (NR_SLOTS + 1) * 4 * PAGE + PAGE;
-	unsigned int there = 0, made = 0, i;
-	uint64_t random = 9, gpa;
-	int ret;
-
-	table();
-	backing = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	assert_ptr_not_equal(backing, MAP_FAILED);
-	for (i = 0; i < ROUNDS; i++) {
-		ret = commit_some(&random);
-		assert_true(!ret || ret == -EINVAL || ret == -EEXIST);
-		made += !ret;
-		gpa = AREA + random_below(&random, AREA_PAGES * 1024) * 4ULL;
-		there += check_word(gpa, i);
-		there += check_word(gpa ^ 2 * PAGE, ~i);
-	}
-	assert_in_range(made, ROUNDS / 20, ROUNDS);
-	assert_in_range(there, ROUNDS / 10, 2 * ROUNDS - ROUNDS / 10);
-	bf_vm_destroy(fixture.vm);
-	fixture.vm = NULL;
-	munmap(backing, size);
-}
-
 static void test_vm_ends_with_all_that_is_left(void **state)
 {
 	const struct kvm_userspace_memory_region gone = {.slot = 0};
@@ -435,23 +257,16 @@ static void test_vm_ends_with_all_that_is_left(void **state)
 	assert_false(is_online(1));
 }
 
-#define on(engine, f)                                              \
-	{                                                          \
-#f "_" #engine, f, setup_##engine, teardown, NULL, \
-	}
-#define on_both(f) on(kvm, f), on(trap, f)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bad_config),
-		on_both(test_vcpus_are_those_of_the_table),
-		on_both(test_destruction_waits_for_readers),
-		on_both(test_removal_within_a_section),
-		on_both(test_id_is_used_again),
-		on_both(test_kick_ends_every_run),
-		on_both(test_guest_has_the_memory_of_the_slots),
-		on_both(test_vm_ends_with_all_that_is_left),
+		ON_BOTH(test_vcpus_are_those_of_the_table),
+		ON_BOTH(test_destruction_waits_for_readers),
+		ON_BOTH(test_removal_within_a_section),
+		ON_BOTH(test_id_is_used_again),
+		ON_BOTH(test_kick_ends_every_run),
+		ON_BOTH(test_vm_ends_with_all_that_is_left),
 	};
 
 	return cmocka_run_group_tests_name("vm_layers", tests, NULL, NULL);

@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "belfry/vm.h"
-#include "io_bus/random.h"
+#include "random.h"
 
 #define CALLS	2000
 #define MAX_IDS 65536

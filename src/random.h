@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Random numbers that a seed repeats. */
-#ifndef BF_TESTS_IO_BUS_RANDOM_H
-#define BF_TESTS_IO_BUS_RANDOM_H
+/* Random numbers that a seed repeats, for the tool and the tests. */
+#ifndef BF_RANDOM_H
+#define BF_RANDOM_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: MIT
+/* Doorbells: which writes ring them, what is refused, whose eventfd it is. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "bus_fixture.h"
+
+static void test_wildcard_hits_its_length_only(void **state)
+{
+	assert_int_equal(add(doorbell_at(0x6000, 4), NULL), 0);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 99, 4), 0);
+	assert_int_equal(taken(efd), 1);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 0, 2), -EOPNOTSUPP);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 0, 8), -EOPNOTSUPP);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 0, 3), -EOPNOTSUPP);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x6001, 0, 4), -EOPNOTSUPP);
+	assert_int_equal(write_len(BF_IO_PIO, 0x6000, 0, 4), -EOPNOTSUPP);
+	assert_int_equal(taken(efd), 0);
+}
+
+static void test_length_zero_hits_any_length(void **state)
+{
+	uint32_t len;
+
+	assert_int_equal(add(doorbell_at(0x6000, 0), NULL), 0);
+	for (len = 1; len <= 8; len++)
+		assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 1, len), 0);
+	assert_int_equal(taken(efd), 8);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x6001, 1, 1), -EOPNOTSUPP);
+}
+
+static void test_datamatch(void **state)
+{
+	assert_int_equal(add(match_at(0x6000, 4, 1), NULL), 0);
+	assert_int_equal(add(match_at(0x6000, 4, 0xffffffff), NULL), 0);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 1, 4), 0);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 0xffffffff, 4), 0);
+	assert_int_equal(taken(efd), 2);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 2, 4), -EOPNOTSUPP);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 1, 8), -EOPNOTSUPP);
+}
+
+/* The kernel does not mask: bits above the length never match. */
+static void test_datamatch_wider_than_length(void **state)
+{
+	assert_int_equal(add(match_at(0x6000, 2, 0xdead1234), NULL), 0);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 0x1234, 2), -EOPNOTSUPP);
+}
+
+static void test_reads_ring_nothing(void **state)
+{
+	uint32_t value = 5;
+
+	assert_int_equal(add(doorbell_at(0x6000, 0), NULL), 0);
+	assert_int_equal(read_len(BF_IO_MMIO, 0x6000, &value, 4), -EOPNOTSUPP);
+	assert_int_equal(value, 5);
+	assert_int_equal(taken(efd), 0);
+}
+
+/* Spec: kernel's collision table. */
+static void test_collisions(void **state)
+{
+	struct bf_io_doorbell_desc pio = doorbell_at(0x6000, 4);
+
+	assert_int_equal(add(match_at(0x6000, 4, 1), NULL), 0);
+	assert_int_equal(add(match_at(0x6000, 4, 1), NULL), -EEXIST);
+	assert_int_equal(add(match_at(0x6000, 4, 2), NULL), 0);
+	assert_int_equal(add(doorbell_at(0x6000, 4), NULL), -EEXIST);
+	assert_int_equal(add(doorbell_at(0x6000, 0), NULL), -EEXIST);
+	assert_int_equal(add(doorbell_at(0x6000, 2), NULL), 0);
+	assert_int_equal(add(match_at(0x6000, 2, 7), NULL), -EEXIST);
+	assert_int_equal(add(match_at(0x6000, 8, 1), NULL), 0);
+	assert_int_equal(add(doorbell_at(0x6001, 4), NULL), 0);
+	pio.space = BF_IO_PIO;
+	assert_int_equal(add(pio, NULL), 0);
+	pio.space = BF_IO_CCW;
+	assert_int_equal(add(pio, NULL), 0);
+
+	assert_int_equal(add(doorbell_at(0x7000, 0), NULL), 0);
+	assert_int_equal(add(doorbell_at(0x7000, 0), NULL), -EEXIST);
+	assert_int_equal(add(match_at(0x7000, 8, 0), NULL), -EEXIST);
+	assert_int_equal(add(doorbell_at(0x7000, 1), NULL), -EEXIST);
+}
+
+static void test_bad_doorbells(void **state)
+{
+	struct bf_io_doorbell_desc desc = doorbell_at(0x6000, 4);
+	int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	assert_int_equal(add(doorbell_at(0x6000, 3), NULL), -EINVAL);
+	assert_int_equal(add(doorbell_at(0x6000, 16), NULL), -EINVAL);
+	assert_int_equal(add(match_at(0x6000, 0, 1), NULL), -EINVAL);
+	assert_int_equal(add(doorbell_at(UINT64_MAX - 3, 4), NULL), -EINVAL);
+	assert_int_equal(add(doorbell_at(UINT64_MAX - 8, 8), NULL), 0);
+	assert_int_equal(add(doorbell_at(UINT64_MAX, 0), NULL), 0);
+	desc.space = BF_IO_SPACES;
+	assert_int_equal(add(desc, NULL), -EINVAL);
+	desc.space = BF_IO_MMIO;
+	desc.eventfd = -1;
+	assert_int_equal(add(desc, NULL), -EBADF);
+	desc.eventfd = 100000;
+	assert_int_equal(add(desc, NULL), -EBADF);
+	desc.eventfd = file;
+	assert_int_equal(add(desc, NULL), -EINVAL);
+	close(file);
+	assert_int_equal(write_len(BF_IO_MMIO, UINT64_MAX, 0, 1), 0);
+	assert_int_equal(taken(efd), 1);
+}
+
+static void test_doorbell_conflict_names_both(void **state)
+{
+	struct bf_io_doorbell_desc desc = match_at(0x6000, 4, 7);
+	struct bf_io_conflict conflict;
+	char text[256];
+
+	assert_int_equal(add(doorbell_at(0x6000, 4), NULL), 0);
+	assert_int_equal(bf_io_add_doorbell(bus, &desc, NULL, &conflict),
+			 -EEXIST);
+	bf_io_conflict_format(&conflict, text, sizeof(text));
+	assert_string_equal(text,
+			    "doorbell mmio 0x6000 length 4, datamatch 0x7 "
+			    "collides with doorbell mmio 0x6000 length 4, any "
+			    "data");
+}
+
+static void test_find_goes_by_object(void **state)
+{
+	struct bf_io_doorbell_desc desc = match_at(0x6000, 4, 1);
+	int other = eventfd(0, EFD_CLOEXEC), twin = dup(efd);
+	struct bf_io_doorbell *handle, *found = NULL;
+
+	assert_int_equal(add(desc, &handle), 0);
+	desc.eventfd = other;
+	assert_int_equal(bf_io_find_doorbell(bus, &desc, &found), -ENOENT);
+	desc.eventfd = twin;
+	assert_int_equal(bf_io_find_doorbell(bus, &desc, &found), 0);
+	assert_ptr_equal(found, handle);
+	desc.datamatch = 2;
+	assert_int_equal(bf_io_find_doorbell(bus, &desc, &found), -ENOENT);
+	desc.wildcard = true;
+	assert_int_equal(bf_io_find_doorbell(bus, &desc, &found), -ENOENT);
+	desc = match_at(0x6000, 3, 1);
+	assert_int_equal(bf_io_find_doorbell(bus, &desc, &found), -ENOENT);
+	desc.eventfd = -1;
+	assert_int_equal(bf_io_find_doorbell(bus, &desc, &found), -EBADF);
+	close(other);
+	close(twin);
+}
+
+static void test_doorbell_outlives_callers_fd(void **state)
+{
+	int other = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), twin = dup(other);
+	struct bf_io_doorbell_desc desc = doorbell_at(0x6000, 4);
+
+	desc.eventfd = other;
+	assert_int_equal(add(desc, NULL), 0);
+	close(other);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 0, 4), 0);
+	assert_int_equal(taken(twin), 1);
+	close(twin);
+}
+
+/* A number says nothing of what it was before. */
+static void test_reused_number_is_another_eventfd(void **state)
+{
+	int old = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), old_twin = dup(old);
+	int new = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct bf_io_doorbell_desc desc = doorbell_at(0x6000, 4);
+	struct bf_io_doorbell *found;
+
+	desc.eventfd = old;
+	assert_int_equal(add(desc, NULL), 0);
+	assert_int_equal(dup3(new, old, O_CLOEXEC), old);
+	assert_int_equal(bf_io_find_doorbell(bus, &desc, &found), -ENOENT);
+	desc.addr = 0x7000;
+	assert_int_equal(add(desc, NULL), 0);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 0, 4), 0);
+	assert_int_equal(taken(new), 0);
+	assert_int_equal(taken(old_twin), 1);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x7000, 0, 4), 0);
+	assert_int_equal(taken(new), 1);
+	assert_int_equal(taken(old_twin), 0);
+	/* Nor is it one any more. */
+	assert_int_equal(dup3(file, old, O_CLOEXEC), old);
+	desc.addr = 0x8000;
+	assert_int_equal(add(desc, NULL), -EINVAL);
+	close(old);
+	assert_int_equal(add(desc, NULL), -EBADF);
+	close(file);
+	close(new);
+	close(old_twin);
+}
+
+static void test_removed_doorbell_is_silent(void **state)
+{
+	struct bf_io_doorbell *a, *b;
+
+	assert_int_equal(add(match_at(0x6000, 4, 1), &a), 0);
+	assert_int_equal(add(match_at(0x6000, 4, 2), &b), 0);
+	bf_io_remove_doorbell(bus, a);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 1, 4), -EOPNOTSUPP);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 2, 4), 0);
+	bf_io_remove_doorbell(bus, b);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 2, 4), -EOPNOTSUPP);
+	assert_int_equal(add(doorbell_at(0x6000, 0), &a), 0);
+	bf_io_remove_doorbell(bus, a);
+	assert_int_equal(taken(efd), 1);
+}
+
+/* A full counter stays full; the writer of a guest must not sleep on it. */
+static void test_full_eventfd_does_not_block(void **state)
+{
+	uint64_t full = UINT64_MAX - 1;
+	int blocking = eventfd(0, EFD_CLOEXEC);
+	struct bf_io_doorbell_desc desc = doorbell_at(0x6000, 4);
+
+	desc.eventfd = blocking;
+	assert_int_equal(add(desc, NULL), 0);
+	assert_int_equal(write(blocking, &full, 8), 8);
+	errno = 77;
+	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 0, 4), 0);
+	assert_int_equal(errno, 77);
+	assert_int_equal(taken(blocking), full);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 0, 4), 0);
+	assert_int_equal(taken(blocking), 1);
+	close(blocking);
+}
+
+#define MANY 4000
+
+static void test_many_doorbells_at_one_address(void **state)
+{
+	struct bf_io_doorbell **handles = calloc(MANY, sizeof(*handles));
+	struct bf_io_doorbell_desc desc = match_at(0x6000, 4, 0);
+	unsigned int i;
+
+	for (i = 0; i < MANY; i++) {
+		desc.datamatch = i;
+		/* Descriptors are limited, so most are removed again. */
+		assert_int_equal(add(desc, &handles[i]), 0);
+		if (i >= 500)
+			bf_io_remove_doorbell(bus, handles[i - 500]);
+	}
+	for (i = 0; i < MANY; i++)
+		assert_int_equal(write_len(BF_IO_MMIO, 0x6000, i, 4),
+				 i < MANY - 500 ? -EOPNOTSUPP : 0);
+	assert_int_equal(taken(efd), 500);
+	free(handles);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BUS_TEST(test_wildcard_hits_its_length_only),
+		BUS_TEST(test_length_zero_hits_any_length),
+		BUS_TEST(test_datamatch),
+		BUS_TEST(test_datamatch_wider_than_length),
+		BUS_TEST(test_reads_ring_nothing),
+		BUS_TEST(test_collisions),
+		BUS_TEST(test_bad_doorbells),
+		BUS_TEST(test_doorbell_conflict_names_both),
+		BUS_TEST(test_find_goes_by_object),
+		BUS_TEST(test_doorbell_outlives_callers_fd),
+		BUS_TEST(test_reused_number_is_another_eventfd),
+		BUS_TEST(test_removed_doorbell_is_silent),
+		BUS_TEST(test_full_eventfd_does_not_block),
+		BUS_TEST(test_many_doorbells_at_one_address),
+	};
+
+	return cmocka_run_group_tests_name("io_doorbell", tests, NULL, NULL);
+}
