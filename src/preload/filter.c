@@ -202,6 +202,7 @@ static const struct {
 	{SYS_geteuid, false, FORBIDDEN_CALIBRATE, {0}},
 	{SYS_read, false, FORBIDDEN_CALIBRATE, {0}},
 	{SYS_unlink, false, FORBIDDEN_CALIBRATE, {0}},
+	{SYS_eventfd2, false, FORBIDDEN_CALIBRATE, {0}},
 	{SYS_ioctl, false, FORBIDDEN_CALIBRATE, {0, KVM_CREATE_VM}},
 };
 

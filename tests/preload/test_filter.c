@@ -66,6 +66,13 @@ static void test_eventfds_may_be_read_about(void **state)
 	assert_true(kills(SYS_openat) & FORBIDDEN_FRONT);
 }
 
+/* A throw-away VM has an eventfd of its own. */
+static void test_measuring_takes_an_eventfd(void **state)
+{
+	assert_int_equal(kills(SYS_eventfd2), FORBIDDEN_CALIBRATE);
+	assert_int_equal(refuses(SYS_eventfd2), FORBIDDEN_CALIBRATE);
+}
+
 static void test_query_may_fail(void **state)
 {
 	const uint32_t kill = SECCOMP_RET_KILL_THREAD;
@@ -84,6 +91,7 @@ int main(void)
 		cmocka_unit_test(test_of_no_interest),
 		cmocka_unit_test(test_numbers_need_the_pid),
 		cmocka_unit_test(test_eventfds_may_be_read_about),
+		cmocka_unit_test(test_measuring_takes_an_eventfd),
 		cmocka_unit_test(test_query_may_fail),
 	};
 
