@@ -26,6 +26,10 @@ static const struct bf_front_config never = {
 	.policy = BF_POLICY_NEVER,
 };
 
+static const struct bf_front_config eager = {
+	.policy = BF_POLICY_EAGER,
+};
+
 static struct front_fixture f;
 
 /*
@@ -173,6 +177,23 @@ static void test_owes_for_a_while(void **state)
 	front_teardown(&f);
 }
 
+/* What the kernel gets past the bus is owed like the rest. */
+static void test_owes_for_what_is_direct(void **state)
+{
+	bool owed = false;
+
+	front_setup(&f, &eager);
+	assert_false(bf_front_owes(f.front));
+	/* Again where the time is over before it was looked at. */
+	for (int i = 0; i < 100 && !owed; i++) {
+		front_assign(&f);
+		owed = bf_front_owes(f.front);
+		front_deassign(&f);
+	}
+	assert_true(owed);
+	front_teardown(&f);
+}
+
 /* A thousand zones: the kernel takes nothing more. */
 static void fill_with_zones(uint64_t first)
 {
@@ -265,6 +286,7 @@ int main(void)
 		cmocka_unit_test(test_never),
 		cmocka_unit_test(test_give_all),
 		cmocka_unit_test(test_owes_for_a_while),
+		cmocka_unit_test(test_owes_for_what_is_direct),
 		cmocka_unit_test(test_refused_under_a_zone),
 		cmocka_unit_test(test_zone_over_a_refused_doorbell),
 		cmocka_unit_test(test_doorbell_of_the_bus_owner),

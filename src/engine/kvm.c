@@ -103,7 +103,7 @@ static int kvm_vm_create(struct bf_vm *vm, const struct bf_vm_config *config,
 		syscall(SYS_close, vm->fd);
 		return ret;
 	}
-	pthread_mutex_init(&vm->parked_lock, NULL);
+	pthread_mutex_init(&vm->made_lock, NULL);
 	limits->max_ids = kvm_limit(vm, KVM_CAP_MAX_VCPU_ID);
 	limits->max_vcpus = kvm_limit(vm, KVM_CAP_MAX_VCPUS);
 	return 0;
@@ -117,8 +117,8 @@ static void close_fd(int fd)
 /* The slots go with the VM: KVM is not asked to remove them one by one. */
 static void kvm_vm_destroy(struct bf_vm *vm)
 {
-	bf_kvm_free_parked(vm);
-	pthread_mutex_destroy(&vm->parked_lock);
+	bf_kvm_free_vcpus(vm);
+	pthread_mutex_destroy(&vm->made_lock);
 	bf_close_vm(vm->front, vm->fd, close_fd);
 	bf_memslots_destroy(vm->memslots);
 }

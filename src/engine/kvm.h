@@ -15,8 +15,8 @@ void bf_kvm_vcpu_destroy(struct bf_vcpu *vcpu);
 int bf_kvm_vcpu_run(struct bf_vcpu *vcpu);
 void bf_kvm_vcpu_kick(struct bf_vcpu *vcpu);
 
-/* Closes all vCPUs that were destroyed. */
-void bf_kvm_free_parked(struct bf_vm *vm);
+/* Closes all vCPUs; those of the table were destroyed. */
+void bf_kvm_free_vcpus(struct bf_vm *vm);
 
 int bf_kvm_boot64(struct bf_vcpu *vcpu, const struct bf_vcpu_boot64 *boot);
 

@@ -3,8 +3,10 @@
  * vCPUs of KVM.
  *
  * KVM makes one for each id and cannot take it back before the VM is gone.  So
- * one that was removed here is parked, and whoever creates that id again gets
- * it back, as VMMs do that hotplug vCPUs.
+ * all that it made are kept, and whoever creates an id again gets its vCPU
+ * back, as VMMs do that hotplug vCPUs.  The table of vCPUs says whose it is: it
+ * does not give an id away again before nobody uses what was found under it,
+ * but it may do so before the destruction has come to the engine.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,39 +17,37 @@
 #include "engine/kvm.h"
 
 struct bf_kvm_vcpu {
-	struct bf_kvm_vcpu *next; /* parked */
+	struct bf_kvm_vcpu *next;
 	uint32_t id;
 	int fd;
 	struct kvm_run *page; /* NULL: not mapped yet */
 };
 
-static void park(struct bf_vm *vm, struct bf_kvm_vcpu *kvm)
-{
-	pthread_mutex_lock(&vm->parked_lock);
-	kvm->next = vm->parked;
-	vm->parked = kvm;
-	pthread_mutex_unlock(&vm->parked_lock);
-}
-
-static struct bf_kvm_vcpu *take_parked(struct bf_vm *vm, uint32_t id)
-{
-	struct bf_kvm_vcpu **link = &vm->parked, *kvm;
-
-	pthread_mutex_lock(&vm->parked_lock);
-	while ((kvm = *link) && kvm->id != id)
-		link = &kvm->next;
-	if (kvm)
-		*link = kvm->next;
-	pthread_mutex_unlock(&vm->parked_lock);
-	return kvm;
-}
-
-void bf_kvm_free_parked(struct bf_vm *vm)
+static struct bf_kvm_vcpu *find(struct bf_vm *vm, uint32_t id)
 {
 	struct bf_kvm_vcpu *kvm;
 
-	while ((kvm = vm->parked)) {
-		vm->parked = kvm->next;
+	pthread_mutex_lock(&vm->made_lock);
+	for (kvm = vm->made; kvm && kvm->id != id; kvm = kvm->next)
+		;
+	pthread_mutex_unlock(&vm->made_lock);
+	return kvm;
+}
+
+static void keep(struct bf_vm *vm, struct bf_kvm_vcpu *kvm)
+{
+	pthread_mutex_lock(&vm->made_lock);
+	kvm->next = vm->made;
+	vm->made = kvm;
+	pthread_mutex_unlock(&vm->made_lock);
+}
+
+void bf_kvm_free_vcpus(struct bf_vm *vm)
+{
+	struct bf_kvm_vcpu *kvm;
+
+	while ((kvm = vm->made)) {
+		vm->made = kvm->next;
 		if (kvm->page)
 			munmap(kvm->page, vm->page_size);
 		syscall(SYS_close, kvm->fd);
@@ -69,6 +69,7 @@ static int make(struct bf_vm *vm, uint32_t id, struct bf_kvm_vcpu **kvmp)
 	}
 	kvm->id = id;
 	kvm->fd = fd;
+	keep(vm, kvm);
 	*kvmp = kvm;
 	return 0;
 }
@@ -85,7 +86,7 @@ static int map_page(const struct bf_vm *vm, struct bf_kvm_vcpu *kvm)
 }
 
 /*
- * Completes the exit that it was parked with: otherwise that would happen to
+ * Completes the exit that it was destroyed with: otherwise that would happen to
  * its next life, in the registers that it was given.
  */
 static void complete_exit(struct bf_kvm_vcpu *kvm)
@@ -98,7 +99,7 @@ static void complete_exit(struct bf_kvm_vcpu *kvm)
 int bf_kvm_vcpu_create(struct bf_vcpu *vcpu)
 {
 	const uint32_t id = bf_vcpus_id(&vcpu->entry);
-	struct bf_kvm_vcpu *kvm = take_parked(vcpu->vm, id);
+	struct bf_kvm_vcpu *kvm = find(vcpu->vm, id);
 	int ret = kvm ? 0 : make(vcpu->vm, id, &kvm);
 
 	if (ret)
@@ -107,19 +108,16 @@ int bf_kvm_vcpu_create(struct bf_vcpu *vcpu)
 		complete_exit(kvm);
 	else
 		ret = map_page(vcpu->vm, kvm);
-	if (ret) {
-		park(vcpu->vm, kvm);
+	if (ret)
 		return ret;
-	}
-	vcpu->kvm = kvm;
 	vcpu->fd = kvm->fd;
 	vcpu->page = kvm->page;
 	return 0;
 }
 
+/* KVM's is kept, and may be another's by now. */
 void bf_kvm_vcpu_destroy(struct bf_vcpu *vcpu)
 {
-	park(vcpu->vm, vcpu->kvm);
 }
 
 static int run_guest(struct bf_vcpu *vcpu)

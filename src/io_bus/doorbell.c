@@ -44,7 +44,8 @@ static struct bf_io_doorbell *hit(const struct bf_bell_addr *at,
 		return doorbell;
 	i = bf_bell_length(access->len);
 	doorbell = __atomic_load_n(&at->wild[i], __ATOMIC_CONSUME);
-	if (doorbell || !at->matches[i])
+	/* Relaxed: who finds something there looks again. */
+	if (doorbell || !__atomic_load_n(&at->matches[i], __ATOMIC_RELAXED))
 		return doorbell;
 	return bf_bell_match(at, access->len, access_value(access));
 }
@@ -164,6 +165,19 @@ static int check_eventfd(void *unused, int fd)
 
 const struct bf_eventfd_check bf_doorbell_eventfd = {check_eventfd, NULL};
 
+static void describe(struct bf_io_doorbell *doorbell,
+		     const struct bf_io_doorbell_desc *desc)
+{
+	doorbell->addr = desc->addr;
+	doorbell->space = desc->space;
+	doorbell->len = desc->len;
+	doorbell->wildcard = desc->wildcard;
+	doorbell->ring = desc->ring;
+	doorbell->opaque = desc->opaque;
+	doorbell->datamatch = desc->wildcard ? 0 : desc->datamatch;
+	doorbell->match.hash = bf_trie_hash(doorbell->datamatch);
+}
+
 int bf_doorbell_new(struct bf_io_bus *bus,
 		    const struct bf_io_doorbell_desc *desc,
 		    const struct bf_eventfd_check *check,
@@ -186,15 +200,8 @@ int bf_doorbell_new(struct bf_io_bus *bus,
 			bf_eventfd_unshare(&bus->eventfds, eventfd);
 		return -ENOMEM;
 	}
+	describe(doorbell, desc);
 	doorbell->eventfd = eventfd;
-	doorbell->addr = desc->addr;
-	doorbell->space = desc->space;
-	doorbell->len = desc->len;
-	doorbell->wildcard = desc->wildcard;
-	doorbell->ring = desc->ring;
-	doorbell->opaque = desc->opaque;
-	doorbell->datamatch = desc->wildcard ? 0 : desc->datamatch;
-	doorbell->match.hash = bf_trie_hash(doorbell->datamatch);
 	doorbell->removal.bus = bus;
 	doorbell->removal.free = removed;
 	*doorbellp = doorbell;

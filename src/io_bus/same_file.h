@@ -7,8 +7,9 @@
 #define BF_F_DUPFD_QUERY 1027
 
 /*
- * 1: they are; 0: they are not; -EBADF: one of them is not open; another
- * negative errno: neither fcntl(2) nor kcmp(2) can tell here.
+ * 1: they are; 0: they are not; -EBADF: one of them is not open (0 from the
+ * first kernels that have the query, if it is other); another negative errno:
+ * neither fcntl(2) nor kcmp(2) can tell here.
  */
 int bf_same_file(int fd, int other);
 

@@ -100,6 +100,29 @@ static void move(struct machine *m, uint16_t code)
 		m->a = m->x;
 }
 
+static void step(struct machine *m, const struct sock_filter *f, uint32_t b)
+{
+	switch (BPF_CLASS(f->code)) {
+	case BPF_LD:
+		m->a = load(m, f);
+		break;
+	case BPF_LDX:
+		m->x = load(m, f);
+		break;
+	case BPF_ST:
+		m->cells[f->k % CELLS] = m->a;
+		break;
+	case BPF_STX:
+		m->cells[f->k % CELLS] = m->x;
+		break;
+	case BPF_ALU:
+		m->a = compute(m->a, f->code, b);
+		break;
+	default:
+		move(m, f->code);
+	}
+}
+
 /* Forward jumps alone, as the kernel demands: each runs once at most. */
 static uint32_t run(const struct sock_fprog *filter,
 		    const struct seccomp_data *data)
@@ -111,28 +134,13 @@ static uint32_t run(const struct sock_fprog *filter,
 		uint32_t b = BPF_SRC(f->code) == BPF_X ? m.x : f->k;
 
 		switch (BPF_CLASS(f->code)) {
-		case BPF_LD:
-			m.a = load(&m, f);
-			break;
-		case BPF_LDX:
-			m.x = load(&m, f);
-			break;
-		case BPF_ST:
-			m.cells[f->k % CELLS] = m.a;
-			break;
-		case BPF_STX:
-			m.cells[f->k % CELLS] = m.x;
-			break;
-		case BPF_ALU:
-			m.a = compute(m.a, f->code, b);
-			break;
 		case BPF_JMP:
 			pc += jump(m.a, f, b);
 			break;
 		case BPF_RET:
 			return BPF_RVAL(f->code) == BPF_A ? m.a : f->k;
 		default:
-			move(&m, f->code);
+			step(&m, f, b);
 		}
 	}
 	return SECCOMP_RET_KILL_PROCESS;
@@ -155,7 +163,10 @@ static const struct {
 	uint64_t args[2];
 } calls[] = {
 	{SYS_write, false, FORBIDDEN_FRONT | FORBIDDEN_WRITE, {0}},
-	{SYS_getpid, false, FORBIDDEN_FRONT | FORBIDDEN_PID, {0}},
+	{SYS_getpid,
+	 false,
+	 FORBIDDEN_FRONT | FORBIDDEN_PID | FORBIDDEN_LEARN,
+	 {0}},
 	{SYS_poll, false, FORBIDDEN_FRONT, {0}},
 	{SYS_futex, false, FORBIDDEN_FRONT, {0}},
 	{SYS_ioctl, false, FORBIDDEN_FRONT, {0, KVM_IOEVENTFD}},
@@ -180,6 +191,7 @@ static const struct {
 	{SYS_openat, true, FORBIDDEN_FRONT, {0}},
 	{SYS_newfstatat, true, FORBIDDEN_FRONT, {0}},
 	{SYS_readlink, true, FORBIDDEN_FRONT, {0}},
+	{SYS_read, true, FORBIDDEN_FRONT, {0}},
 	{SYS_fcntl,
 	 true,
 	 FORBIDDEN_FRONT | FORBIDDEN_LEARN,
@@ -190,6 +202,7 @@ static const struct {
 	{SYS_geteuid, false, FORBIDDEN_CALIBRATE, {0}},
 	{SYS_read, false, FORBIDDEN_CALIBRATE, {0}},
 	{SYS_unlink, false, FORBIDDEN_CALIBRATE, {0}},
+	{SYS_eventfd2, false, FORBIDDEN_CALIBRATE, {0}},
 	{SYS_ioctl, false, FORBIDDEN_CALIBRATE, {0, KVM_CREATE_VM}},
 };
 

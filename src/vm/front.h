@@ -42,7 +42,8 @@ int bf_front_create(struct bf_front **frontp, int vm_fd,
 /*
  * Nothing is given to the kernel any more, and the fd is not used: what is
  * pending stays so.  Waits for the one install that may be under way, which
- * is a matter of microseconds where nobody changes the VM.
+ * is a matter of microseconds where nobody changes the VM; or, once per boot,
+ * for the measurement of what a ring costs.
  */
 void bf_front_stop(struct bf_front *front);
 

@@ -84,8 +84,10 @@ static int assign_direct(struct bf_front *front,
 	front->stats.assigned += !ret;
 	front->stats.installed += !ret;
 	front->stats.refused += ret == -ENOSPC || ret == -ENOMEM;
-	if (!ret)
+	if (!ret) {
+		bf_front_told(front);
 		bf_watch_doorbell(front, arg, ret);
+	}
 	return ret;
 }
 

@@ -24,8 +24,8 @@ struct bf_vm {
 	int fd;		  /* -1 on other engines */
 	size_t page_size; /* of a vCPU's run page */
 	int kick_signal;  /* 0: none */
-	pthread_mutex_t parked_lock;
-	struct bf_kvm_vcpu *parked; /* of vCPUs that were destroyed */
+	pthread_mutex_t made_lock;
+	struct bf_kvm_vcpu *made; /* every vCPU that KVM has */
 	/* Engine trap. */
 	struct bf_trap *trap;
 };
@@ -35,7 +35,6 @@ struct bf_vcpu {
 	struct bf_vm *vm;
 	struct kvm_run *page;
 	/* Engine kvm. */
-	struct bf_kvm_vcpu *kvm;
 	int fd;	   /* -1 on other engines */
 	pid_t tid; /* who runs it, where kicks are signals; 0: nobody */
 	/* Engine trap. */
