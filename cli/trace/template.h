@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* page.html, page.css and page.js, which embed.py made C of. */
+/* The files of page/, which embed.py made C of; those of a kind are one. */
 #ifndef BF_CLI_TRACE_TEMPLATE_H
 #define BF_CLI_TRACE_TEMPLATE_H
 

@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Traces, pages and comparisons as their user meets them.
+"""Traces and pages as their user meets them.
 
 usage: test_report.py BELFRY TINY_VMM
 """
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,19 +14,10 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True  # the source tree stays as it is
 import chrome_trace
-
-BELFRY, TINY_VMM = sys.argv[1:3]
-SANITIZED = bool(os.environ.get("BELFRY_SANITIZED"))
-HAVE_KVM = os.access("/dev/kvm", os.R_OK | os.W_OK)
+from belfry_test import HAVE_KVM, SANITIZED, TINY_VMM, BelfryTest, belfry
 
 # Elements that have no end.
 VOID = {"meta", "link", "br", "img", "input"}
-
-
-def belfry(*args, **kwargs):
-    return subprocess.run([BELFRY, *args], stdin=subprocess.DEVNULL,
-                          capture_output=True, timeout=100, check=False,
-                          **kwargs)
 
 
 class Page(HTMLParser):
@@ -62,7 +52,7 @@ class Page(HTMLParser):
             self.scripts[-1] += data
 
 
-class WithFolder(unittest.TestCase):
+class WithFolder(BelfryTest):
     def setUp(self):
         holder = tempfile.TemporaryDirectory()
         self.addCleanup(holder.cleanup)
@@ -86,13 +76,6 @@ class WithFolder(unittest.TestCase):
 
 
 class Usage(WithFolder):
-    def check_line(self, status, *args):
-        done = belfry(*args, text=True)
-        self.assertEqual(done.returncode, status)
-        self.assertEqual(done.stdout, "")
-        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
-        return done.stderr
-
     def test_bad_words(self):
         self.check_line(2, "report")
         self.check_line(2, "report", "a", "b")
@@ -100,21 +83,11 @@ class Usage(WithFolder):
         self.check_line(2, "run", "--trace")
         self.check_line(2, "run", "--events", "x", "true")
         self.check_line(2, "run", "--events", "1", "true")
-        self.check_line(2, "compare")
-        self.check_line(2, "compare", "-n", "0", "true")
-        self.check_line(2, "compare", "-n")
-        self.check_line(2, "compare", "--policy", "no-such-policy", "true")
-        self.check_line(2, "compare", "--rings", "0", "true")
-        self.check_line(2, "compare", "--quiet-ms", "x", "true")
-        self.check_line(2, "compare", "--zones", "never", "true")
-        self.check_line(2, "compare", "--goal", "0", "true")
-        self.check_line(2, "compare", "--goal", "0.5x", "true")
 
     def test_help(self):
-        for command in "report", "compare":
-            done = belfry(command, "--help", text=True)
-            self.assertEqual(done.returncode, 0)
-            self.assertIn(f"belfry {command}", done.stdout)
+        done = belfry("report", "--help", text=True)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("belfry report", done.stdout)
 
     def test_files_that_cannot_be_written(self):
         for option in "--trace", "--report":
@@ -215,51 +188,6 @@ class WithoutKvm(WithFolder):
             done = belfry("run", option, "/dev/full", "true", text=True)
             self.assertEqual(done.returncode, 1)
             self.assertIn("cannot write /dev/full", done.stderr)
-
-    def test_compare_same(self):
-        done = belfry("compare", "-n", "2", "--json", "--", "sh", "-c",
-                      "echo said; exit 7", text=True)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        rows = {row["name"]: row for row in json.loads(done.stdout)}
-        self.assertNotIn("start to first KVM_RUN", rows)
-        exit_row = rows["start to exit"]
-        self.assertEqual(exit_row["unit"], "ms")
-        for way in "plain", "belfry":
-            self.assertGreater(exit_row[way], 0)
-            self.assertLessEqual(exit_row[way + "_min"], exit_row[way])
-            self.assertGreaterEqual(exit_row[way + "_max"], exit_row[way])
-        self.assertNotIn("goal", exit_row)
-        for cause in "doorbells and zones", "the irqchip alone", "neither":
-            row = rows["stalled behind " + cause]
-            self.assertEqual((row["plain"], row["belfry"]), (0, 0))
-
-    def test_compare_shows_output(self):
-        done = belfry("compare", "-n", "3", "--show-output", "echo", "said",
-                      text=True)
-        self.assertEqual(done.stderr, "said\n" * 6)
-        self.assertNotIn("said", done.stdout)
-
-    def test_compare_differs(self):
-        done = belfry("compare", "sh", "-c", '[ "$BELFRY_POLICY" = plain ]',
-                      text=True)
-        self.assertEqual(done.returncode, 1)
-        self.assertEqual(done.stdout, "")
-        self.assertEqual(done.stderr, "belfry compare: exit statuses differ:"
-                         " plain ended with 0, lazy with 1\n")
-
-    def test_compare_hands_settings_on(self):
-        done = belfry("compare", "-n", "1", "--policy", "never", "--rings",
-                      "7", "--quiet-ms", "8", "--zones", "at-once",
-                      "--show-output", "sh", "-c",
-                      "echo $BELFRY_POLICY $BELFRY_RINGS $BELFRY_QUIET_MS"
-                      " $BELFRY_ZONES", text=True)
-        self.assertEqual(done.stderr, "plain 7 8 at-once\n"
-                         "never 7 8 at-once\n")
-
-    def test_compare_nothing(self):
-        done = belfry("compare", "no-such-program", text=True)
-        self.assertEqual(done.returncode, 1)
-        self.assertEqual(len(done.stderr.splitlines()), 1)
 
 
 @unittest.skipIf(SANITIZED, "a sanitized library cannot be preloaded")
@@ -414,18 +342,6 @@ class WithKvm(WithFolder):
                           for entry in trace["belfry"]["left"]
                           if entry["behind"]], [True])
 
-    def test_compare_tells_the_irqchip_apart(self):
-        done = belfry("compare", "-n", "1", "--json", "--", TINY_VMM,
-                      "irqchip", text=True)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        rows = {row["name"]: row for row in json.loads(done.stdout)}
-        doorbells = rows["stalled behind doorbells and zones"]
-        self.assertEqual((doorbells["plain"], doorbells["belfry"]), (0, 0))
-        irqchip = rows["stalled behind the irqchip alone"]
-        if not rows["stalled ioctls"]["plain"]:
-            self.skipTest("this kernel did not stall")
-        self.assertGreater(irqchip["plain"], 1)
-
     def test_children_are_processes(self):
         trace = self.record(TINY_VMM, "fork")
         self.check_events(trace)
@@ -461,30 +377,6 @@ class WithKvm(WithFolder):
             self.check_events(self.record(TINY_VMM, scenario, options=[
                 "--rings", "16", "--quiet-ms", "1"]), nameless=[(0, 0)])
             self.assertEqual(self.done.stdout, alone.stdout)
-
-    def test_compare(self):
-        done = belfry("compare", "-n", "2", "--goal", "1000", "--json",
-                      TINY_VMM, "two-vms", text=True)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        rows = {row["name"]: row for row in json.loads(done.stdout)}
-        self.assertEqual(list(rows), ["start to first KVM_RUN",
-                                      "start to first KVM_RUN, not stalled",
-                                      "in stalled ioctls",
-                                      "stalled behind doorbells and zones",
-                                      "stalled behind the irqchip alone",
-                                      "stalled behind neither",
-                                      "stalled ioctls", "start to exit"])
-        first = rows["start to first KVM_RUN"]
-        self.assertEqual(first["goal"], "<= 1000 x plain")
-        self.assertIs(first["met"], True)
-        self.assertAlmostEqual(first["ratio"],
-                               first["plain"] / first["belfry"], places=2)
-
-    def test_compare_table(self):
-        done = belfry("compare", "-n", "1", TINY_VMM, "two-vms", text=True)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("start to first KVM_RUN [ms]", done.stdout)
-        self.assertEqual(done.stderr, "")
 
 
 if __name__ == "__main__":

@@ -149,6 +149,13 @@ int tiny_ioeventfd(int vm_fd, int fd, uint64_t addr, uint32_t len,
 	return ioctl(vm_fd, KVM_IOEVENTFD, &arg) ? errno : 0;
 }
 
+void tiny_assign(int vm_fd, int fd, uint64_t addr, uint32_t len, uint32_t flags,
+		 uint64_t datamatch)
+{
+	errno = tiny_ioeventfd(vm_fd, fd, addr, len, flags, datamatch);
+	tiny_check(!errno, "KVM_IOEVENTFD");
+}
+
 int tiny_eventfd(void)
 {
 	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -163,6 +170,24 @@ uint64_t tiny_count(int fd)
 
 	if (read(fd, &count, sizeof(count)) < 0)
 		tiny_check(errno == EAGAIN, "read");
+	return count;
+}
+
+void tiny_print_count(const char *what, int fd)
+{
+	printf("%s: %" PRIu64 "\n", what, tiny_count(fd));
+}
+
+unsigned int tiny_lines_with(const char *path, const char *word)
+{
+	FILE *file = fopen(path, "re");
+	unsigned int count = 0;
+	char line[512];
+
+	tiny_check(file != NULL, path);
+	while (fgets(line, sizeof(line), file))
+		count += strstr(line, word) != NULL;
+	fclose(file);
 	return count;
 }
 

@@ -50,6 +50,10 @@ void tiny_run(struct tiny_vm *vm, unsigned int vcpu);
 int tiny_ioeventfd(int vm_fd, int fd, uint64_t addr, uint32_t len,
 		   uint32_t flags, uint64_t datamatch);
 
+/* The same, where it cannot fail. */
+void tiny_assign(int vm_fd, int fd, uint64_t addr, uint32_t len, uint32_t flags,
+		 uint64_t datamatch);
+
 int tiny_eventfd(void);
 
 /* 1000 other devices on the bus: the kernel takes no doorbell any more. */
@@ -57,6 +61,10 @@ void tiny_fill_bus(int vm_fd);
 
 /* The count of an eventfd, which is 0 afterwards. */
 uint64_t tiny_count(int fd);
+void tiny_print_count(const char *what, int fd);
+
+/* How many lines of a file of /proc have the word. */
+unsigned int tiny_lines_with(const char *path, const char *word);
 
 void tiny_check(int ok, const char *what);
 

@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Comparisons as their user meets them.
+
+usage: test_compare.py BELFRY TINY_VMM
+"""
+import json
+import sys
+import unittest
+
+sys.dont_write_bytecode = True  # the source tree stays as it is
+from belfry_test import HAVE_KVM, SANITIZED, TINY_VMM, BelfryTest, belfry
+
+
+class Usage(BelfryTest):
+    def test_bad_words(self):
+        self.check_line(2, "compare")
+        self.check_line(2, "compare", "-n", "0", "true")
+        self.check_line(2, "compare", "-n")
+        self.check_line(2, "compare", "--policy", "no-such-policy", "true")
+        self.check_line(2, "compare", "--rings", "0", "true")
+        self.check_line(2, "compare", "--quiet-ms", "x", "true")
+        self.check_line(2, "compare", "--zones", "never", "true")
+        self.check_line(2, "compare", "--goal", "0", "true")
+        self.check_line(2, "compare", "--goal", "0.5x", "true")
+
+    def test_help(self):
+        done = belfry("compare", "--help", text=True)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("belfry compare", done.stdout)
+
+
+@unittest.skipIf(SANITIZED, "a sanitized library cannot be preloaded")
+class WithoutKvm(BelfryTest):
+    def test_compare_same(self):
+        done = belfry("compare", "-n", "2", "--json", "--", "sh", "-c",
+                      "echo said; exit 7", text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = {row["name"]: row for row in json.loads(done.stdout)}
+        self.assertNotIn("start to first KVM_RUN", rows)
+        exit_row = rows["start to exit"]
+        self.assertEqual(exit_row["unit"], "ms")
+        for way in "plain", "belfry":
+            self.assertGreater(exit_row[way], 0)
+            self.assertLessEqual(exit_row[way + "_min"], exit_row[way])
+            self.assertGreaterEqual(exit_row[way + "_max"], exit_row[way])
+        self.assertNotIn("goal", exit_row)
+        for cause in "doorbells and zones", "the irqchip alone", "neither":
+            row = rows["stalled behind " + cause]
+            self.assertEqual((row["plain"], row["belfry"]), (0, 0))
+
+    def test_compare_shows_output(self):
+        done = belfry("compare", "-n", "3", "--show-output", "echo", "said",
+                      text=True)
+        self.assertEqual(done.stderr, "said\n" * 6)
+        self.assertNotIn("said", done.stdout)
+
+    def test_compare_differs(self):
+        done = belfry("compare", "sh", "-c", '[ "$BELFRY_POLICY" = plain ]',
+                      text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stdout, "")
+        self.assertEqual(done.stderr, "belfry compare: exit statuses differ:"
+                         " plain ended with 0, lazy with 1\n")
+
+    def test_compare_hands_settings_on(self):
+        done = belfry("compare", "-n", "1", "--policy", "never", "--rings",
+                      "7", "--quiet-ms", "8", "--zones", "at-once",
+                      "--show-output", "sh", "-c",
+                      "echo $BELFRY_POLICY $BELFRY_RINGS $BELFRY_QUIET_MS"
+                      " $BELFRY_ZONES", text=True)
+        self.assertEqual(done.stderr, "plain 7 8 at-once\n"
+                         "never 7 8 at-once\n")
+
+    def test_compare_nothing(self):
+        done = belfry("compare", "no-such-program", text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(len(done.stderr.splitlines()), 1)
+
+
+@unittest.skipIf(SANITIZED, "a sanitized library cannot be preloaded")
+@unittest.skipUnless(HAVE_KVM, "no /dev/kvm")
+class WithKvm(BelfryTest):
+    def test_compare_tells_the_irqchip_apart(self):
+        done = belfry("compare", "-n", "1", "--json", "--", TINY_VMM,
+                      "irqchip", text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = {row["name"]: row for row in json.loads(done.stdout)}
+        doorbells = rows["stalled behind doorbells and zones"]
+        self.assertEqual((doorbells["plain"], doorbells["belfry"]), (0, 0))
+        irqchip = rows["stalled behind the irqchip alone"]
+        if not rows["stalled ioctls"]["plain"]:
+            self.skipTest("this kernel did not stall")
+        self.assertGreater(irqchip["plain"], 1)
+
+    def test_compare(self):
+        done = belfry("compare", "-n", "2", "--goal", "1000", "--json",
+                      TINY_VMM, "two-vms", text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = {row["name"]: row for row in json.loads(done.stdout)}
+        self.assertEqual(list(rows), ["start to first KVM_RUN",
+                                      "start to first KVM_RUN, not stalled",
+                                      "in stalled ioctls",
+                                      "stalled behind doorbells and zones",
+                                      "stalled behind the irqchip alone",
+                                      "stalled behind neither",
+                                      "stalled ioctls", "start to exit"])
+        first = rows["start to first KVM_RUN"]
+        self.assertEqual(first["goal"], "<= 1000 x plain")
+        self.assertIs(first["met"], True)
+        self.assertAlmostEqual(first["ratio"],
+                               first["plain"] / first["belfry"], places=2)
+
+    def test_compare_table(self):
+        done = belfry("compare", "-n", "1", TINY_VMM, "two-vms", text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("start to first KVM_RUN [ms]", done.stdout)
+        self.assertEqual(done.stderr, "")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
