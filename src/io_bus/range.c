@@ -7,6 +7,12 @@
 #include "io_bus/range.h"
 #include "util.h"
 
+int bf_range_missed(struct bf_io_bus *bus, const struct bf_io_access *access)
+{
+	PROBE_MISS(bus, access);
+	return -EOPNOTSUPP;
+}
+
 static int call_counted(struct bf_io_range *range, uint64_t offset,
 			const struct bf_io_access *access)
 {
@@ -30,7 +36,7 @@ static int call(struct bf_io_bus *bus, struct bf_io_range *range,
 		      call_counted(range, offset, access) :
 		      bf_range_call(&range->ops, range->opaque, offset, access);
 	bf_io_leave(&frame);
-	return ret ? -EOPNOTSUPP : 0;
+	return ret ? bf_range_missed(bus, access) : 0;
 }
 
 static void keep(const struct bf_io_roots *roots, uint64_t stamp,
@@ -59,7 +65,7 @@ int bf_range_search(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 
 	region = bf_span_find(roots->ranges, access->addr, access->len, &span);
 	if (!region)
-		return -EOPNOTSUPP;
+		return bf_range_missed(bus, access);
 	range = container_of(region, struct bf_io_range, region);
 	/* What is to be counted is counted here. */
 	if (!roots->counting)

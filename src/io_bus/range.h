@@ -28,6 +28,9 @@ static inline int bf_range_call(const struct bf_io_ops *ops, void *opaque,
 		       ops->read(opaque, offset, access->data, access->len);
 }
 
+/* Tells probes that nobody took it; -EOPNOTSUPP. */
+int bf_range_missed(struct bf_io_bus *bus, const struct bf_io_access *access);
+
 /* What the lookaside does not know: 0 or -EOPNOTSUPP. */
 int bf_range_search(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		    const struct bf_io_access *access);
@@ -52,7 +55,7 @@ bf_range_access(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 	bf_io_enter(&frame, bus, false);
 	ret = bf_range_call(&finding->ops, finding->opaque, offset, access);
 	bf_io_leave(&frame);
-	return ret ? -EOPNOTSUPP : 0;
+	return unlikely(ret) ? bf_range_missed(bus, access) : 0;
 }
 
 /* Checked and made, not published; 0, -EINVAL, -ENOMEM. */
