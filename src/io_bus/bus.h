@@ -79,6 +79,7 @@ void bf_io_copy_name(char name[32], const char *from);
 /* What of the bus's the calling thread is in. */
 struct bf_io_frame {
 	const struct bf_io_bus *bus;
+	const struct bf_io_access *access;
 	bool consumer; /* of a doorbell; else the handler of a range */
 	struct bf_io_frame *outer;
 };
@@ -97,9 +98,11 @@ extern __thread struct bf_io_thread bf_io_thread
 	__attribute__((tls_model("initial-exec")));
 
 static inline void bf_io_enter(struct bf_io_frame *frame,
-			       const struct bf_io_bus *bus, bool consumer)
+			       const struct bf_io_bus *bus,
+			       const struct bf_io_access *access, bool consumer)
 {
 	frame->bus = bus;
+	frame->access = access;
 	frame->consumer = consumer;
 	frame->outer = bf_io_thread.frame;
 	bf_io_thread.frame = frame;

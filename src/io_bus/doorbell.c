@@ -56,7 +56,7 @@ static void call_ring(const struct bf_io_bus *bus,
 {
 	struct bf_io_frame frame;
 
-	bf_io_enter(&frame, bus, true);
+	bf_io_enter(&frame, bus, access, true);
 	doorbell->ring(doorbell->opaque, access->addr, access->len,
 		       access_value(access));
 	bf_io_leave(&frame);

@@ -31,7 +31,7 @@ static int call(struct bf_io_bus *bus, struct bf_io_range *range,
 	int ret;
 
 	PROBE_DISPATCH(bus, BF_IO_RANGE, access);
-	bf_io_enter(&frame, bus, false);
+	bf_io_enter(&frame, bus, access, false);
 	ret = counting ?
 		      call_counted(range, offset, access) :
 		      bf_range_call(&range->ops, range->opaque, offset, access);

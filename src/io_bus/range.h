@@ -52,10 +52,11 @@ bf_range_access(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 	if (unlikely(!finding))
 		return bf_range_search(bus, roots, access);
 	PROBE_DISPATCH(bus, BF_IO_RANGE, access);
-	bf_io_enter(&frame, bus, false);
+	bf_io_enter(&frame, bus, access, false);
 	ret = bf_range_call(&finding->ops, finding->opaque, offset, access);
 	bf_io_leave(&frame);
-	return unlikely(ret) ? bf_range_missed(bus, access) : 0;
+	/* From the frame: a register less to be saved on the way. */
+	return unlikely(ret) ? bf_range_missed(bus, frame.access) : 0;
 }
 
 /* Checked and made, not published; 0, -EINVAL, -ENOMEM. */
