@@ -17,7 +17,7 @@ static void chunk_free(struct bf_slot *chunk)
 {
 	uint32_t i;
 
-	for (i = 0; chunk && i < BF_IDS_CHUNK; i++)
+	for (i = 0; i < BF_IDS_CHUNK; i++)
 		free(chunk[i].spare);
 	free(chunk);
 }
@@ -26,8 +26,10 @@ void bf_ids_free(struct bf_ids *ids)
 {
 	size_t i;
 
+	/* Most maps have one or two of them. */
 	for (i = 0; i < (size_t)ids->spaces * BF_IDS_CHUNKS; i++)
-		chunk_free(ids->chunks[i]);
+		if (ids->chunks[i])
+			chunk_free(ids->chunks[i]);
 	free(ids->chunks);
 }
 
