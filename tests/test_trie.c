@@ -68,9 +68,33 @@ static int setup(void **state)
 	return 0;
 }
 
+static void pass(void *opaque, struct bf_trie_entry *entry)
+{
+	(*(size_t *)opaque)++;
+}
+
+static int count_one(void *opaque, struct bf_trie_entry *entry)
+{
+	pass(opaque, entry);
+	return 0;
+}
+
+static size_t count_of(uintptr_t slot)
+{
+	size_t count = 0;
+
+	bf_trie_each(slot, count_one, &count);
+	return count;
+}
+
+/* Every entry is passed by once when the nodes go. */
 static int teardown(void **state)
 {
-	bf_trie_free(root);
+	const size_t there = count_of(root);
+	size_t count = 0;
+
+	bf_trie_free(root, pass, &count);
+	assert_int_equal(count, there);
 	return 0;
 }
 
@@ -131,20 +155,6 @@ static void clear(size_t keys)
 		return;
 	bf_trie_clear(&root, item_of(key)->entry.hash);
 	item_of(key)->there = false;
-}
-
-static int count_one(void *opaque, struct bf_trie_entry *entry)
-{
-	(*(size_t *)opaque)++;
-	return 0;
-}
-
-static size_t count_of(uintptr_t slot)
-{
-	size_t count = 0;
-
-	bf_trie_each(slot, count_one, &count);
-	return count;
 }
 
 /* Counts are exact, and no node is there without need. */

@@ -236,28 +236,31 @@ int bf_bell_each(const struct bf_bell_addr *at,
 	return ret;
 }
 
-static int free_bell(void *opaque, struct bf_io_doorbell *doorbell)
+/* opaque points to what frees a doorbell. */
+static void free_match(void *opaque, struct bf_trie_entry *entry)
 {
 	void (**fn)(struct bf_io_doorbell * doorbell) = opaque;
 
-	(*fn)(doorbell);
-	return 0;
+	(*fn)(bf_bell_of(entry));
 }
 
-static int free_addr(void *opaque, struct bf_trie_entry *entry)
+static void free_addr(void *opaque, struct bf_trie_entry *entry)
 {
+	void (**fn)(struct bf_io_doorbell * doorbell) = opaque;
 	struct bf_bell_addr *at = bf_bell_addr_of(entry);
 	unsigned int i;
 
-	bf_bell_each(at, free_bell, opaque);
-	for (i = 0; i < BF_BELL_LENGTHS; i++)
-		bf_trie_free(at->matches[i]);
+	if (at->any)
+		(*fn)(at->any);
+	for (i = 0; i < BF_BELL_LENGTHS; i++) {
+		if (at->wild[i])
+			(*fn)(at->wild[i]);
+		bf_trie_free(at->matches[i], free_match, opaque);
+	}
 	free(at);
-	return 0;
 }
 
 void bf_bells_free(uintptr_t root, void (*fn)(struct bf_io_doorbell *doorbell))
 {
-	bf_trie_each(root, free_addr, &fn);
-	bf_trie_free(root);
+	bf_trie_free(root, free_addr, &fn);
 }

@@ -398,19 +398,34 @@ int bf_trie_each(uintptr_t root,
 	return ret;
 }
 
-void bf_trie_free(uintptr_t root)
+static void free_leaf(struct bf_trie_leaf *leaf,
+		      void (*fn)(void *opaque, struct bf_trie_entry *entry),
+		      void *opaque)
 {
-	uintptr_t slot;
+	uint32_t i;
+
+	for (i = 0; i < leaf->count; i++)
+		if (leaf->entry[i])
+			fn(opaque, leaf->entry[i]);
+	free(leaf);
+}
+
+void bf_trie_free(uintptr_t root,
+		  void (*fn)(void *opaque, struct bf_trie_entry *entry),
+		  void *opaque)
+{
+	struct bf_trie_node *node;
 	int i;
 
-	if (root & BF_TRIE_LEAF)
-		free(bf_trie_leaf(root));
-	if (!(root & BF_TRIE_NODE))
-		return;
-	for (i = 0; i < BF_TRIE_SLOTS; i++) {
-		slot = bf_trie_node(root)->slot[i];
-		if (slot & (BF_TRIE_NODE | BF_TRIE_LEAF))
-			bf_trie_free(slot);
+	if (root & BF_TRIE_LEAF) {
+		free_leaf(bf_trie_leaf(root), fn, opaque);
+	} else if (root & BF_TRIE_NODE) {
+		node = bf_trie_node(root);
+		for (i = 0; i < BF_TRIE_SLOTS; i++)
+			if (node->slot[i])
+				bf_trie_free(node->slot[i], fn, opaque);
+		free(node);
+	} else if (root) {
+		fn(opaque, slot_entry(root));
 	}
-	free(bf_trie_node(root));
 }

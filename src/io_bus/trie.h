@@ -166,7 +166,9 @@ int bf_trie_each(uintptr_t root,
 		 int (*fn)(void *opaque, struct bf_trie_entry *entry),
 		 void *opaque);
 
-/* Frees the nodes, not the entries. */
-void bf_trie_free(uintptr_t root);
+/* Frees the nodes; what fn, which is called for each entry, does is its own. */
+void bf_trie_free(uintptr_t root,
+		  void (*fn)(void *opaque, struct bf_trie_entry *entry),
+		  void *opaque);
 
 #endif
