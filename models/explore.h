@@ -3,6 +3,9 @@
 #ifndef BF_MODELS_EXPLORE_H
 #define BF_MODELS_EXPLORE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "machine.h"
 
 struct explore_result {
@@ -18,5 +21,17 @@ struct explore_result {
  */
 struct explore_result explore(const struct machine_program *program,
 			      enum machine_memory memory);
+
+struct explore_model {
+	/* Makes the nth scenario the one to explore; its name, or NULL. */
+	const char *(*select)(size_t n);
+	struct explore_result (*explore)(void);
+};
+
+/*
+ * Explores the scenarios up to the first that fails, and prints what it was.
+ * Returns 0 if all are right, or, with --expect-failure, if one is not.
+ */
+int explore_main(int argc, char **argv, const struct explore_model *model);
 
 #endif

@@ -8,7 +8,6 @@
  *
  * Exits with 0 when nothing (or, as asked for, something) is wrong.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,31 +168,26 @@ static const char *progress(void)
 	return "a grace period waits for sections that began after it";
 }
 
-static bool report(const char *name, const char *failure)
+#define NR_SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
+
+/* The last one is no program of the machine's. */
+static const char *select_scenario(size_t n)
 {
-	printf("%s: %s\n", name, failure ? failure : "right");
-	fflush(stdout);
-	return !failure;
+	if (n > NR_SCENARIOS)
+		return NULL;
+	scenario = n < NR_SCENARIOS ? &scenarios[n] : NULL;
+	return scenario ? scenario->name : "endless readers";
 }
 
-static bool explore_all(void)
+static struct explore_result explore_selected(void)
 {
-	struct explore_result result;
-	size_t i;
-
-	for (i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
-		scenario = &scenarios[i];
-		result = explore_scenario();
-		printf("%lu states, %lu runs: ", result.states, result.runs);
-		if (!report(scenario->name, result.failure))
-			return false;
-	}
-	return report("endless readers", progress());
+	return scenario ? explore_scenario() :
+			  (struct explore_result){.failure = progress()};
 }
 
 int main(int argc, char **argv)
 {
-	bool expect_failure = argc > 1 && !strcmp(argv[1], "--expect-failure");
+	const struct explore_model model = {select_scenario, explore_selected};
 
-	return explore_all() == expect_failure;
+	return explore_main(argc, argv, &model);
 }

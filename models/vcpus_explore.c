@@ -10,7 +10,6 @@
  * Exits with 0 when nothing (or, as asked for, something) is wrong.
  */
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -302,26 +301,17 @@ static struct explore_result explore_scenario(void)
 	return explore(&program, MACHINE_PSO);
 }
 
-static bool explore_all(void)
+static const char *select_scenario(size_t n)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(scenarios); i++) {
-		struct explore_result result;
-
-		scenario = &scenarios[i];
-		result = explore_scenario();
-		printf("%lu states, %lu runs: %s: %s\n", result.states,
-		       result.runs, scenario->name,
-		       result.failure ? result.failure : "right");
-		fflush(stdout);
-		if (result.failure)
-			return false;
-	}
-	return true;
+	if (n == ARRAY_SIZE(scenarios))
+		return NULL;
+	scenario = &scenarios[n];
+	return scenario->name;
 }
 
 int main(int argc, char **argv)
 {
-	bool expect_failure = argc > 1 && !strcmp(argv[1], "--expect-failure");
+	const struct explore_model model = {select_scenario, explore_scenario};
 
-	return explore_all() == expect_failure;
+	return explore_main(argc, argv, &model);
 }

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+/* The program that a model is. */
+#include <stdio.h>
+#include <string.h>
+
+#include "explore.h"
+
+static bool explore_all(const struct explore_model *model)
+{
+	struct explore_result result;
+	const char *name;
+
+	for (size_t n = 0; (name = model->select(n)); n++) {
+		result = model->explore();
+		printf("%lu states, %lu runs: %s: %s\n", result.states,
+		       result.runs, name,
+		       result.failure ? result.failure : "right");
+		fflush(stdout);
+		if (result.failure)
+			return false;
+	}
+	return true;
+}
+
+int explore_main(int argc, char **argv, const struct explore_model *model)
+{
+	bool expect_failure = argc > 1 && !strcmp(argv[1], "--expect-failure");
+
+	return explore_all(model) == expect_failure;
+}
