@@ -185,26 +185,37 @@ static bool is_full(uintptr_t slot, unsigned int shift)
 	return slot && shift < LEAF_SHIFT;
 }
 
+/*
+ * A step down from the node in *slotp, which becomes the edit's, and whose
+ * count of entries changes by more; NULL: no memory.
+ */
+static uintptr_t *own_step(struct bf_edit *edit, uintptr_t *slotp,
+			   uint64_t hash, unsigned int shift, int more)
+{
+	struct bf_trie_node *node = own_node(edit, slotp);
+
+	if (!node)
+		return NULL;
+	node->count += (size_t)more;
+	return slot_of(node, hash, shift);
+}
+
 int bf_trie_add(struct bf_edit *edit, uintptr_t *root,
 		struct bf_trie_entry *entry)
 {
-	struct bf_trie_node *node;
 	uintptr_t *slotp = root;
 	unsigned int shift;
 
-	for (shift = 0;; shift += BF_TRIE_BITS) {
+	for (shift = 0; slotp; shift += BF_TRIE_BITS) {
 		if (!(*slotp & BF_TRIE_NODE)) {
 			if (!is_full(*slotp, shift))
 				return add_below(edit, slotp, entry);
 			if (split(edit, slotp, shift))
 				return -ENOMEM;
 		}
-		node = own_node(edit, slotp);
-		if (!node)
-			return -ENOMEM;
-		node->count++;
-		slotp = slot_of(node, entry->hash, shift);
+		slotp = own_step(edit, slotp, entry->hash, shift, 1);
 	}
+	return -ENOMEM;
 }
 
 /* Where the hash is, in a leaf that has it. */
@@ -218,16 +229,14 @@ static unsigned int index_in(const struct bf_trie_leaf *leaf, uint64_t hash)
 int bf_trie_replace(struct bf_edit *edit, uintptr_t *root,
 		    struct bf_trie_entry *entry)
 {
-	struct bf_trie_node *node;
 	struct bf_trie_leaf *leaf;
 	uintptr_t *slotp = root;
 	unsigned int shift;
 
 	for (shift = 0; *slotp & BF_TRIE_NODE; shift += BF_TRIE_BITS) {
-		node = own_node(edit, slotp);
-		if (!node)
+		slotp = own_step(edit, slotp, entry->hash, shift, 0);
+		if (!slotp)
 			return -ENOMEM;
-		slotp = slot_of(node, entry->hash, shift);
 	}
 	if (!(*slotp & BF_TRIE_LEAF)) {
 		*slotp = (uintptr_t)entry;
@@ -305,21 +314,19 @@ static int remove_from_leaf(struct bf_edit *edit, uintptr_t *slotp,
 
 int bf_trie_remove(struct bf_edit *edit, uintptr_t *root, uint64_t hash)
 {
-	struct bf_trie_node *node;
-	uintptr_t *slotp = root;
+	uintptr_t *slotp = root, *below;
 	unsigned int shift;
 
 	for (shift = 0; *slotp & BF_TRIE_NODE; shift += BF_TRIE_BITS) {
-		node = own_node(edit, slotp);
-		if (!node)
+		below = own_step(edit, slotp, hash, shift, -1);
+		if (!below)
 			return -ENOMEM;
-		node->count--;
-		if (has_few(node, shift)) {
+		if (has_few(bf_trie_node(*slotp), shift)) {
 			if (join(edit, slotp))
 				return -ENOMEM;
 			break;
 		}
-		slotp = slot_of(node, hash, shift);
+		slotp = below;
 	}
 	if (*slotp & BF_TRIE_LEAF)
 		return remove_from_leaf(edit, slotp, hash);
