@@ -81,6 +81,12 @@ int stall_measure_ring(const struct stall_row *row, struct stall_samples *out);
 int stall_open_eventfds(int eventfds[STALL_DOORBELLS]);
 void stall_close_eventfds(const int eventfds[STALL_DOORBELLS]);
 
+/* Calls measure with as many new eventfds; as struct stall_row. */
+int stall_with_eventfds(const struct stall_row *row, struct stall_samples *out,
+			int (*measure)(const struct stall_row *row,
+				       const int *eventfds,
+				       struct stall_samples *out));
+
 /* Doorbells from a VM's first on. */
 int stall_assign(struct stall_vm *vm, unsigned int first, unsigned int count);
 

@@ -159,9 +159,10 @@ static int measure_spared(const struct sequence *sequence, const int *eventfds,
 			   &out->alone);
 }
 
-static int measure_on(const struct sequence *sequence, const int *eventfds,
+static int measure_on(const struct stall_row *row, const int *eventfds,
 		      struct stall_samples *out)
 {
+	const struct sequence *sequence = row->arg;
 	struct stall_samples unused = {0};
 	int ret = measure_way(sequence, &stall_plain, true, eventfds,
 			      &out->plain);
@@ -178,14 +179,7 @@ static int measure_on(const struct sequence *sequence, const int *eventfds,
 
 static int measure(const struct stall_row *row, struct stall_samples *out)
 {
-	int eventfds[STALL_DOORBELLS];
-	int ret = stall_open_eventfds(eventfds);
-
-	if (ret)
-		return ret;
-	ret = measure_on(row->arg, eventfds, out);
-	stall_close_eventfds(eventfds);
-	return ret;
+	return stall_with_eventfds(row, out, measure_on);
 }
 
 /* Plain does not stall on every kernel. */

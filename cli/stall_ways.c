@@ -61,6 +61,21 @@ void stall_close_eventfds(const int eventfds[STALL_DOORBELLS])
 		close(eventfds[i]);
 }
 
+int stall_with_eventfds(const struct stall_row *row, struct stall_samples *out,
+			int (*measure)(const struct stall_row *row,
+				       const int *eventfds,
+				       struct stall_samples *out))
+{
+	int eventfds[STALL_DOORBELLS];
+	int ret = stall_open_eventfds(eventfds);
+
+	if (ret)
+		return ret;
+	ret = measure(row, eventfds, out);
+	stall_close_eventfds(eventfds);
+	return ret;
+}
+
 static int answer(int ret)
 {
 	return ret < 0 ? -errno : 0;

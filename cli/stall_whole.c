@@ -145,14 +145,7 @@ static int measure_on(const struct stall_row *row, const int *eventfds,
 
 static int measure(const struct stall_row *row, struct stall_samples *out)
 {
-	int eventfds[STALL_DOORBELLS];
-	int ret = stall_open_eventfds(eventfds);
-
-	if (ret)
-		return ret;
-	ret = measure_on(row, eventfds, out);
-	stall_close_eventfds(eventfds);
-	return ret;
+	return stall_with_eventfds(row, out, measure_on);
 }
 
 /* Plain does not stall on every kernel. */
