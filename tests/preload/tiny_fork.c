@@ -14,18 +14,32 @@
 
 #define MATCH KVM_IOEVENTFD_FLAG_DATAMATCH
 
+/* Returns the eventfd of its doorbell. */
+static int create_with_bell(struct tiny_vm *vm, uint32_t flags)
+{
+	int bell;
+
+	tiny_create(vm, 1);
+	bell = tiny_eventfd();
+	tiny_assign(vm->fd, bell, GUEST_MMIO, 4, flags, flags == MATCH);
+	return bell;
+}
+
+static void ring_and_destroy(struct tiny_vm *vm, int bell, uint32_t writes,
+			     const char *who)
+{
+	tiny_start(vm, 0, &guest_count, writes);
+	tiny_run(vm, 0);
+	tiny_print_count(who, bell);
+	tiny_destroy(vm);
+}
+
 static void ring_in_own_vm(const char *who)
 {
 	struct tiny_vm vm;
-	int bell;
+	int bell = create_with_bell(&vm, 0);
 
-	tiny_create(&vm, 1);
-	bell = tiny_eventfd();
-	tiny_assign(vm.fd, bell, GUEST_MMIO, 4, 0, 0);
-	tiny_start(&vm, 0, &guest_count, 4);
-	tiny_run(&vm, 0);
-	tiny_print_count(who, bell);
-	tiny_destroy(&vm);
+	ring_and_destroy(&vm, bell, 4, who);
 }
 
 static void child_with_inherited_vm(struct tiny_vm *vm, int bell)
@@ -49,19 +63,14 @@ void scenario_fork(void)
 	int bell, status;
 	pid_t pid;
 
-	tiny_create(&vm, 1);
-	bell = tiny_eventfd();
-	tiny_assign(vm.fd, bell, GUEST_MMIO, 4, MATCH, 1);
+	bell = create_with_bell(&vm, MATCH);
 	pid = fork();
 	tiny_check(pid >= 0, "fork");
 	if (!pid)
 		child_with_inherited_vm(&vm, bell);
 	tiny_check(waitpid(pid, &status, 0) == pid, "waitpid");
 	printf("child's status: %d\n", status);
-	tiny_start(&vm, 0, &guest_count, 3);
-	tiny_run(&vm, 0);
-	tiny_print_count("parent", bell);
-	tiny_destroy(&vm);
+	ring_and_destroy(&vm, bell, 3, "parent");
 }
 
 /*
@@ -74,9 +83,7 @@ void scenario_vfork(void)
 	int bell, status;
 	pid_t pid;
 
-	tiny_create(&vm, 1);
-	bell = tiny_eventfd();
-	tiny_assign(vm.fd, bell, GUEST_MMIO, 4, MATCH, 1);
+	bell = create_with_bell(&vm, MATCH);
 	pid = vfork();
 	if (!pid) {
 		close(vm.vcpu[0].fd);
@@ -89,8 +96,5 @@ void scenario_vfork(void)
 	printf("collides: %s\n",
 	       strerrorname_np(
 		       tiny_ioeventfd(vm.fd, bell, GUEST_MMIO, 4, MATCH, 1)));
-	tiny_start(&vm, 0, &guest_count, 3);
-	tiny_run(&vm, 0);
-	tiny_print_count("parent", bell);
-	tiny_destroy(&vm);
+	ring_and_destroy(&vm, bell, 3, "parent");
 }
