@@ -15,10 +15,11 @@
 
 #include "alloc_fault.h"
 #include "belfry/io_bus.h"
+#include "io_bus/trie.h"
 
 #define WRITERS 2
 #define ROUNDS	100
-#define ENTRIES 48 /* of either kind: more than a leaf holds */
+#define ENTRIES 80 /* of either kind; half of the bells share an address */
 #define PAGE	0x1000
 #define BELLS	0xf0000000
 
@@ -35,6 +36,24 @@ static struct bf_io_doorbell *bells[ENTRIES];
 static uint64_t bell_addr(uint32_t i)
 {
 	return i % 2 ? BELLS : BELLS + 8 * i;
+}
+
+/*
+ * What rings them.  Their hashes agree in so many bits that those which share
+ * an address fill a leaf of its trie, and split it.
+ */
+static uint32_t values[ENTRIES];
+
+static void choose_values(void)
+{
+	uint32_t value = 0;
+
+	for (unsigned int i = 0; i < ENTRIES; i++) {
+		while (bf_trie_hash(++value) % (1 << 2 * BF_TRIE_BITS))
+			;
+		values[i] = value;
+	}
+	assert_true(ENTRIES / 2 > BF_TRIE_LEAVES);
 }
 
 static void set(bool *flag, bool value)
@@ -80,7 +99,7 @@ static void *write_on(void *unused)
 	while (!__atomic_load_n(&over, __ATOMIC_RELAXED)) {
 		for (uint32_t i = 0; i < ENTRIES; i++) {
 			write_to((uint64_t)i * PAGE, i);
-			write_to(bell_addr(i), i);
+			write_to(bell_addr(i), values[i]);
 		}
 	}
 	return NULL;
@@ -100,7 +119,7 @@ static void add(unsigned int i)
 		.addr = bell_addr(i),
 		.len = sizeof(uint32_t),
 		.space = BF_IO_MMIO,
-		.datamatch = i,
+		.datamatch = values[i],
 		.ring = ring_bell,
 		.opaque = &bell_gone[i],
 	};
@@ -143,6 +162,7 @@ static void test_none_comes_late(void **state)
 {
 	pthread_t writers[WRITERS];
 
+	choose_values();
 	assert_int_equal(bf_io_bus_create(&bus, "clear"), 0);
 	for (unsigned int i = 0; i < WRITERS; i++)
 		assert_int_equal(
