@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* A bus for each test, and what is done to it again and again. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -59,6 +60,15 @@ int read_len(uint16_t space, uint64_t addr, void *value, uint32_t len)
 	};
 
 	return bf_io_access(bus, &access);
+}
+
+void run_thread(void *(*fn)(void *))
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, fn, NULL) ||
+	    pthread_join(thread, NULL))
+		abort();
 }
 
 struct bf_io_doorbell_desc doorbell_at(uint64_t addr, uint32_t len)

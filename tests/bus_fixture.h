@@ -21,6 +21,9 @@ uint64_t taken(int fd);
 int write_len(uint16_t space, uint64_t addr, uint64_t value, uint32_t len);
 int read_len(uint16_t space, uint64_t addr, void *value, uint32_t len);
 
+/* In a thread of its own, until that has ended. */
+void run_thread(void *(*fn)(void *unused));
+
 /* MMIO, to efd: any data, or one value. */
 struct bf_io_doorbell_desc doorbell_at(uint64_t addr, uint32_t len);
 struct bf_io_doorbell_desc match_at(uint64_t addr, uint32_t len,

@@ -76,21 +76,31 @@ uint64_t place(unsigned int i)
 	return (uint64_t)(i * 77 % MANY) * STEP * (1 + i % 3 * 1000);
 }
 
+int write_at(uint16_t space, uint64_t addr)
+{
+	uint32_t value = 1;
+	const struct bf_io_access access = {
+		.addr = addr,
+		.data = &value,
+		.len = 4,
+		.space = space,
+		.write = true,
+	};
+
+	return bf_io_access(bus, &access);
+}
+
 /* What this thread remembers of its accesses stays: let it begin now. */
 static long live_before;
 
 static int remember_something(void)
 {
-	uint8_t byte = 0;
-	const struct bf_io_access access = {
-		.data = &byte,
-		.len = sizeof(byte),
-		.write = true,
-	};
 	int ret = bf_io_bus_create(&bus, "first");
 
 	ret = ret ? ret : add_range(0, NULL);
-	ret = ret ? ret : bf_io_access(bus, &access);
+	ret = ret ? ret : add_doorbell(0, NULL);
+	ret = ret ? ret : write_at(BF_IO_MMIO, 0);
+	ret = ret ? ret : write_at(BF_IO_CCW, 0);
 	bf_io_bus_destroy(bus);
 	live_before = alloc_live();
 	return ret;
@@ -98,10 +108,11 @@ static int remember_something(void)
 
 int oom_setup(void **state)
 {
-	int ret = remember_something();
+	int ret;
 
 	completed = 0;
 	efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	ret = remember_something();
 	ret = ret ? ret : bf_io_bus_create(&bus, "oom");
 	ret = ret ? ret : bf_io_ring_create(&ring, NULL);
 	for (unsigned int i = 0; i < MANY && !ret; i++) {
@@ -123,20 +134,6 @@ int oom_teardown(void **state)
 	return 0;
 }
 
-int write_at(uint16_t space, uint64_t addr)
-{
-	uint32_t value = 1;
-	const struct bf_io_access access = {
-		.addr = addr,
-		.data = &value,
-		.len = 4,
-		.space = space,
-		.write = true,
-	};
-
-	return bf_io_access(bus, &access);
-}
-
 void complete(void *opaque)
 {
 	__atomic_fetch_add(&completed, 1, __ATOMIC_RELEASE);
@@ -145,6 +142,6 @@ void complete(void *opaque)
 void settle(void)
 {
 	assert_int_equal(bf_io_synchronize(bus), 0);
-	srcu_barrier(&bus->srcu);
 	srcu_barrier(&bus->signals);
+	srcu_barrier(&bus->srcu);
 }

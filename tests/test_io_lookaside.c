@@ -170,7 +170,7 @@ static void test_doorbells_come_first(void **state)
 	assert_took(&one, 0);
 }
 
-/* Each found by its own thread under the same stamp. */
+/* Each found by its own thread under the same seal. */
 static void test_counting_begins_at_once(void **state)
 {
 	struct bf_io_range *range = add_device(PAGE, PAGE, &one);
@@ -273,14 +273,6 @@ static void *poke_many_for_thread(void *unused)
 {
 	poke_many();
 	return NULL;
-}
-
-static void run_thread(void *(*fn)(void *))
-{
-	pthread_t thread;
-
-	assert_int_equal(pthread_create(&thread, NULL, fn, NULL), 0);
-	assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
 static void test_more_than_are_remembered(void **state)

@@ -41,7 +41,22 @@ static void test_counts_while_it_is_on(void **state)
 	bf_io_doorbell_stats(doorbell, &stats);
 	assert_int_equal(stats.writes, 2);
 	assert_int_equal(stats.reads, 0);
-	assert_int_equal(bf_io_doorbell_rings(doorbell), 2);
+	assert_int_equal(bf_io_doorbell_rings(doorbell), 0);
+}
+
+/* Its rings are counted for good, whatever else is, and is not. */
+static void test_rings_of_a_counted_doorbell(void **state)
+{
+	struct bf_io_doorbell_desc desc = doorbell_at(0x2000, 4);
+	struct bf_io_doorbell *doorbell;
+
+	desc.counted = true;
+	assert_int_equal(add(desc, &doorbell), 0);
+	for (uint64_t i = 1; i < 5; i++) {
+		assert_int_equal(bf_io_count(bus, i % 2), 0);
+		assert_int_equal(write_len(BF_IO_MMIO, 0x2000, 1, 4), 0);
+		assert_int_equal(bf_io_doorbell_rings(doorbell), i);
+	}
 }
 
 #define EACH 1000
@@ -116,6 +131,7 @@ static void add_named(uint16_t space, uint64_t addr, uint64_t size,
 static void test_map(void **state)
 {
 	struct bf_io_zone_desc zone = {.addr = 0x1040, .size = 8};
+	struct bf_io_doorbell_desc counted = doorbell_at(0x2000, 0);
 	struct bf_io_ring *ring = NULL;
 
 	assert_map("bus test\n");
@@ -127,7 +143,8 @@ static void test_map(void **state)
 	add_named(BF_IO_MMIO, UINT64_MAX, 1, NULL);
 	add_named(BF_IO_PIO, 0x3f8, 8, "com1");
 	assert_int_equal(add(match_at(0x1044, 4, 1), NULL), 0);
-	assert_int_equal(add(doorbell_at(0x2000, 0), NULL), 0);
+	counted.counted = true;
+	assert_int_equal(add(counted, NULL), 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x2000, 1, 1), 0);
 	assert_map(
 		"bus test\n"
@@ -135,7 +152,7 @@ static void test_map(void **state)
 		"    0000000000001000-00000000000010ff range serial\n"
 		"      0000000000001040-0000000000001047 zone leds\n"
 		"        0000000000001044                  doorbell, length 4, "
-		"datamatch 0x1, rung 0\n"
+		"datamatch 0x1\n"
 		"    0000000000002000                  doorbell, any length, "
 		"any data, rung 1\n"
 		"    ffffffffffffffff-ffffffffffffffff range\n"
@@ -157,9 +174,9 @@ static void test_map_of_what_sticks_out(void **state)
 		"  mmio\n"
 		"    0000000000001000-00000000000010ff range serial\n"
 		"    00000000000010fc                  doorbell, length 8, "
-		"any data, rung 0\n"
+		"any data\n"
 		"      00000000000010fe                  doorbell, length 2, "
-		"any data, rung 0\n");
+		"any data\n");
 }
 
 static void test_map_to_a_full_disk(void **state)
@@ -191,6 +208,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BUS_TEST(test_counts_while_it_is_on),
+		BUS_TEST(test_rings_of_a_counted_doorbell),
 		BUS_TEST(test_counts_of_all_threads),
 		BUS_TEST(test_map),
 		BUS_TEST(test_map_of_what_sticks_out),

@@ -68,6 +68,16 @@ static int setup(void **state)
 	return 0;
 }
 
+static void test_key_of_a_hash(void **state)
+{
+	uint64_t key = 1;
+
+	for (int i = 0; i < 100000; i++, key = key * 6364136223846793005 + 1)
+		assert_int_equal(bf_trie_key(bf_trie_hash(key)), key);
+	assert_int_equal(bf_trie_key(bf_trie_hash(0)), 0);
+	assert_int_equal(bf_trie_key(bf_trie_hash(UINT64_MAX)), UINT64_MAX);
+}
+
 static void pass(void *opaque, struct bf_trie_entry *entry)
 {
 	(*(size_t *)opaque)++;
@@ -275,6 +285,7 @@ static void test_hashes_that_agree(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_key_of_a_hash),
 		TEST(test_random_edits),
 		TEST(test_removals_in_place),
 		TEST(test_hashes_that_agree),

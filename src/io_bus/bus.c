@@ -25,6 +25,25 @@ void bf_io_defer(struct bf_io_bus *bus, struct srcu_head *head,
 	fn(head);
 }
 
+void bf_io_begin_end(struct bf_io_bus *bus, struct srcu_head *head,
+		     void (*next)(struct srcu_head *head))
+{
+	__atomic_fetch_add(&bus->endings, 1, __ATOMIC_RELAXED);
+#ifndef BF_BREAK_CONSUMER
+	if (!srcu_gp_try(&bus->signals)) {
+		call_srcu(&bus->signals, head, next);
+		return;
+	}
+#endif
+	next(head);
+}
+
+/* Release: bf_io_bus_destroy() frees the bus when it sees that none is left. */
+void bf_io_ended(struct bf_io_bus *bus)
+{
+	__atomic_fetch_sub(&bus->endings, 1, __ATOMIC_RELEASE);
+}
+
 void bf_io_copy_name(char name[32], const char *from)
 {
 	snprintf(name, 32, "%s", from ? from : "");
@@ -48,7 +67,8 @@ static struct bf_io_state *empty_state(void)
 	unsigned int space;
 
 	for (space = 0; state && space < BF_IO_SPACES; space++)
-		state->space[space].stamp = bf_lookaside_stamp();
+		state->space[space].seals =
+			(struct bf_io_seals){bf_new_seal(0), bf_new_seal(0)};
 	return state;
 }
 
@@ -95,6 +115,7 @@ int bf_io_synchronize(struct bf_io_bus *bus)
 {
 	if (bf_io_in_handler(bus))
 		return -EDEADLK;
+	synchronize_srcu_expedited(&bus->signals);
 	synchronize_srcu_expedited(&bus->srcu);
 	return 0;
 }
@@ -127,6 +148,10 @@ void bf_io_bus_destroy(struct bf_io_bus *bus)
 
 	if (!bus)
 		return;
+	while (__atomic_load_n(&bus->endings, __ATOMIC_ACQUIRE)) {
+		srcu_barrier(&bus->signals);
+		srcu_barrier(&bus->srcu);
+	}
 	do
 		srcu_barrier(&bus->srcu);
 	while (cleanup_srcu_struct(&bus->srcu));

@@ -19,14 +19,23 @@
 #include "io_bus/span_tree.h"
 #include "io_bus/trie.h"
 
+/*
+ * What tells these doorbells, or these ranges, from all that ever were: see
+ * lookaside.h.
+ */
+struct bf_io_seals {
+	uint64_t bells;
+	uint64_t ranges;
+};
+
 /* What is registered in a space. */
 struct bf_io_roots {
 	uintptr_t doorbells; /* a trie of struct bf_bell_addr */
 	struct bf_span_node *zones;
 	struct bf_span_node *ranges;
-	uint64_t stamp; /* of these ranges alone: see lookaside.h */
-	uint8_t grain;	/* of their addresses */
-	bool counting;	/* the same in all spaces */
+	struct bf_io_seals seals;
+	uint32_t nr_bells;
+	bool counting; /* the same in all spaces */
 };
 
 struct bf_io_state {
@@ -41,9 +50,12 @@ struct bf_io_bus {
 	struct srcu_struct signals; /* covers a doorbell's consumer alone */
 	/* Published; apart from what changes write more often than it. */
 	struct bf_io_state *state __attribute__((aligned(64)));
+	/* Of the published state; 0: not to be used. */
+	struct bf_io_seals seals[BF_IO_SPACES];
 	/* One change at a time. */
 	pthread_mutex_t lock __attribute__((aligned(64)));
-	uint64_t changes; /* published so far; the stamp of edits */
+	uint64_t changes;      /* published so far; the stamp of edits */
+	unsigned long endings; /* begun, not ended */
 	struct bf_eventfd_pool eventfds;
 };
 
@@ -63,6 +75,13 @@ int bf_change_begin(struct bf_change *change, struct bf_io_bus *bus);
 void bf_change_commit(struct bf_change *change);
 void bf_change_abort(struct bf_change *change);
 
+/*
+ * Around a change in place of what is published in a space, which is to be made
+ * by releases; bus locked.
+ */
+void bf_bus_unseal(struct bf_io_bus *bus, unsigned int space);
+void bf_bus_reseal(struct bf_io_bus *bus, unsigned int space);
+
 /* One more state, if only by what was cleared in place; bus locked. */
 void bf_change_counts(struct bf_io_bus *bus);
 
@@ -72,6 +91,15 @@ void bf_change_counts(struct bf_io_bus *bus);
  */
 void bf_io_defer(struct bf_io_bus *bus, struct srcu_head *head,
 		 void (*fn)(struct srcu_head *head));
+
+/*
+ * What consumers too may be using ends in three steps: this one, which calls
+ * next when all consumers under way are over; bf_io_defer(); and
+ * bf_io_ended(), the last that is done with the bus.
+ */
+void bf_io_begin_end(struct bf_io_bus *bus, struct srcu_head *head,
+		     void (*next)(struct srcu_head *head));
+void bf_io_ended(struct bf_io_bus *bus);
 
 /* Copies at most 31 characters; NULL is "". */
 void bf_io_copy_name(char name[32], const char *from);
@@ -84,13 +112,19 @@ struct bf_io_frame {
 	struct bf_io_frame *outer;
 };
 
-struct bf_finding;
+/* What a thread's accesses found last: 2^(64 - shift) places. */
+struct bf_lookaside {
+	void *places;
+	void *memory; /* that they are in; NULL: nothing was kept yet */
+	unsigned int shift;
+	unsigned int driven_out; /* good ones that gave way to others */
+};
 
 /* What the bus keeps for each thread. */
 struct bf_io_thread {
-	struct bf_io_frame *frame;   /* the innermost that it is in */
-	struct bf_finding *findings; /* see lookaside.h; how many there are */
-	unsigned int shift;	     /* is 2^(64 - shift) */
+	struct bf_io_frame *frame;  /* the innermost that it is in */
+	struct bf_lookaside ranges; /* of struct bf_finding */
+	struct bf_lookaside bells;  /* of struct bf_bell_finding */
 };
 
 /* Addressed directly, in a shared library too: there is no time for a call. */

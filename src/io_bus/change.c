@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "io_bus/lookaside.h"
+#include "io_bus/bell_lookaside.h"
 #include "util.h"
 
 static void free_state(struct srcu_head *head)
@@ -32,27 +32,120 @@ void bf_change_counts(struct bf_io_bus *bus)
 	__atomic_store_n(&bus->changes, bus->changes + 1, __ATOMIC_RELAXED);
 }
 
-/* What accesses found in other ranges, or uncounted, is not to be used. */
-static void stamp(struct bf_io_roots *new, const struct bf_io_roots *old)
+static void renew(uint64_t *seal, uint64_t low)
 {
-#ifndef BF_BREAK_STAMP
-	if (new->ranges != old->ranges || new->counting != old->counting)
-		new->stamp = bf_lookaside_stamp();
+	*seal = bf_new_seal((*seal & BF_SEAL_GRAIN) | low);
+}
+
+static bool is_shared(const struct bf_io_roots *roots)
+{
+	return roots->doorbells || roots->zones;
+}
+
+/*
+ * What accesses found before is not to be used where it may not hold.  True:
+ * there are new seals to publish.
+ */
+static bool seal(struct bf_io_roots *new, const struct bf_io_roots *old)
+{
+	const bool counts = new->counting != old->counting;
+	const bool shared = is_shared(new);
+	const bool ranges = counts || shared != is_shared(old) ||
+			    new->ranges != old->ranges;
+	const bool bells = counts || new->doorbells != old->doorbells;
+
+#ifndef BF_BREAK_RANGE_SEAL
+	if (ranges)
+		renew(&new->seals.ranges, shared ? BF_SEAL_SHARED : 0);
 #endif
+#ifndef BF_BREAK_BELL_SEAL
+	if (bells)
+		renew(&new->seals.bells, 0);
+#endif
+	return ranges || bells;
+}
+
+/* The spaces that have new seals, as bits. */
+static unsigned int seal_all(struct bf_io_state *new,
+			     const struct bf_io_state *old)
+{
+	unsigned int space, sealed = 0;
+
+	for (space = 0; space < BF_IO_SPACES; space++)
+		if (seal(&new->space[space], &old->space[space]))
+			sealed |= 1U << space;
+	return sealed;
+}
+
+/* Relaxed: it is before a release, of the state or of what clears in it. */
+static void unseal(struct bf_io_bus *bus, unsigned int sealed)
+{
+	struct bf_io_seals *seals;
+
+	for (; sealed; sealed &= sealed - 1) {
+		seals = &bus->seals[__builtin_ctz(sealed)];
+		__atomic_store_n(&seals->bells, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&seals->ranges, 0, __ATOMIC_RELAXED);
+	}
+}
+
+/*
+ * Those that may be used without a look at the state.  Release: after the
+ * state, or the change in place, that they hold for.
+ */
+static void publish_seals(struct bf_io_bus *bus, unsigned int sealed)
+{
+	const struct bf_io_roots *roots;
+	unsigned int space;
+
+	for (; sealed; sealed &= sealed - 1) {
+		space = (unsigned int)__builtin_ctz(sealed);
+		roots = &bus->state->space[space];
+		if (roots->counting)
+			continue;
+		__atomic_store_n(&bus->seals[space].ranges, roots->seals.ranges,
+				 __ATOMIC_RELEASE);
+		if (roots->doorbells)
+			__atomic_store_n(&bus->seals[space].bells,
+					 roots->seals.bells, __ATOMIC_RELEASE);
+	}
+}
+
+void bf_bus_unseal(struct bf_io_bus *bus, unsigned int space)
+{
+	unseal(bus, 1U << space);
+}
+
+void bf_bus_reseal(struct bf_io_bus *bus, unsigned int space)
+{
+	struct bf_io_seals *seals = &bus->state->space[space].seals;
+
+	/* Release: see search() in range.c and bf_doorbell_ring(). */
+	__atomic_store_n(&seals->bells, bf_new_seal(seals->bells & BF_SEAL_LOW),
+			 __ATOMIC_RELEASE);
+	__atomic_store_n(&seals->ranges,
+			 bf_new_seal(seals->ranges & BF_SEAL_LOW),
+			 __ATOMIC_RELEASE);
+	publish_seals(bus, 1U << space);
 }
 
 void bf_change_commit(struct bf_change *change)
 {
 	struct bf_io_bus *bus = change->bus;
 	struct bf_io_state *old = bus->state;
-	unsigned int space;
+	unsigned int sealed = seal_all(change->state, old);
 
 	bf_change_counts(bus);
-	for (space = 0; space < BF_IO_SPACES; space++)
-		stamp(&change->state->space[space], &old->space[space]);
 	old->replaced = bf_edit_end(&change->edit);
+	/*
+	 * No seal is published that is not that of the published state, or an
+	 * access might find in the old one what another did not find in the new
+	 * one.  One behind the other: accesses read them from one cache line.
+	 */
+	unseal(bus, sealed);
 	/* Release: who loads the state sees the nodes and what they lead to. */
 	srcu_assign_pointer(bus->state, change->state);
+	publish_seals(bus, sealed);
 	pthread_mutex_unlock(&bus->lock);
 	bf_io_defer(bus, &old->head, free_state);
 }

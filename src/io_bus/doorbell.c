@@ -4,34 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io_bus/doorbell.h"
+#include "io_bus/bell_lookaside.h"
 #include "io_bus/probe.h"
 #include "util.h"
-
-/* The data as KVM compares it: zero-extended, from any alignment. */
-static uint64_t access_value(const struct bf_io_access *access)
-{
-	uint64_t value = 0;
-	uint32_t value32;
-	uint16_t value16;
-
-	switch (access->len) {
-	case 1:
-		return *(const uint8_t *)access->data;
-	case 2:
-		memcpy(&value16, access->data, sizeof(value16));
-		return value16;
-	case 4:
-		memcpy(&value32, access->data, sizeof(value32));
-		return value32;
-	case 8:
-		memcpy(&value, access->data, sizeof(value));
-		return value;
-	default:
-		memcpy(&value, access->data, access->len);
-		return value;
-	}
-}
 
 static struct bf_io_doorbell *hit(const struct bf_bell_addr *at,
 				  const struct bf_io_access *access)
@@ -47,29 +22,16 @@ static struct bf_io_doorbell *hit(const struct bf_bell_addr *at,
 	/* Relaxed: who finds something there looks again. */
 	if (doorbell || !__atomic_load_n(&at->matches[i], __ATOMIC_RELAXED))
 		return doorbell;
-	return bf_bell_match(at, access->len, access_value(access));
-}
-
-static void call_ring(const struct bf_io_bus *bus,
-		      const struct bf_io_doorbell *doorbell,
-		      const struct bf_io_access *access)
-{
-	struct bf_io_frame frame;
-
-	bf_io_enter(&frame, bus, access, true);
-	doorbell->ring(doorbell->opaque, access->addr, access->len,
-		       access_value(access));
-	bf_io_leave(&frame);
+	return bf_bell_match(at, access->len, bf_bell_value(access));
 }
 
 static void consume(const struct bf_io_bus *bus,
 		    const struct bf_io_doorbell *doorbell,
 		    const struct bf_io_access *access)
 {
-	if (doorbell->ring)
-		call_ring(bus, doorbell, access);
-	else
-		bf_eventfd_signal(&doorbell->eventfd->eventfd);
+	bf_bell_consume(bus, doorbell->ring,
+			doorbell->ring ? doorbell->opaque : doorbell->eventfd,
+			access);
 }
 
 static void consume_counted(const struct bf_io_bus *bus,
@@ -87,22 +49,22 @@ static void consume_counted(const struct bf_io_bus *bus,
  * handlers of ranges, which may sleep, nor deadlock in one of them.  Who found
  * the doorbell before it was removed either is in this section when the
  * removal waits for it, or enters later and sees it dead.
+ *
+ * Acquire, with the release of bf_doorbell_remove(): who sees it dead sees that
+ * its seal is gone.  Otherwise an access might find it remembered after this
+ * one, or another, has missed it.
  */
-bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_roots *roots,
-		      const struct bf_io_access *access)
+static bool ring(struct bf_io_bus *bus, const struct bf_io_roots *roots,
+		 struct bf_io_doorbell *doorbell,
+		 const struct bf_io_access *access)
 {
-	const struct bf_bell_addr *at = bf_bell_addr(roots, access->addr);
-	struct bf_io_doorbell *doorbell = at ? hit(at, access) : NULL;
-	bool dead;
-	int idx;
+	int idx = srcu_read_lock(&bus->signals);
+	bool dead = __atomic_load_n(&doorbell->dead, __ATOMIC_ACQUIRE);
 
-	if (!doorbell)
-		return false;
-	PROBE_DISPATCH(bus, BF_IO_DOORBELL, access);
-	idx = srcu_read_lock(&bus->signals);
-	dead = __atomic_load_n(&doorbell->dead, __ATOMIC_RELAXED);
 	if (!dead) {
-		__atomic_fetch_add(&doorbell->rung, 1, __ATOMIC_RELAXED);
+		if (doorbell->counted)
+			__atomic_fetch_add(&doorbell->rung, 1,
+					   __ATOMIC_RELAXED);
 		if (unlikely(roots->counting))
 			consume_counted(bus, doorbell, access);
 		else
@@ -110,6 +72,26 @@ bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 	}
 	srcu_read_unlock(&bus->signals, idx);
 	return !dead;
+}
+
+bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_roots *roots,
+		      const struct bf_io_access *access)
+{
+	/* Acquire, both: see bf_bus_reseal(). */
+	uint64_t seal = __atomic_load_n(&roots->seals.bells, __ATOMIC_ACQUIRE);
+	const struct bf_bell_addr *at = bf_bell_addr(roots, access->addr);
+	uint64_t values = at ? __atomic_load_n(&at->seal, __ATOMIC_ACQUIRE) : 0;
+	struct bf_io_doorbell *doorbell = at ? hit(at, access) : NULL;
+
+	if (!doorbell)
+		return false;
+	PROBE_DISPATCH(bus, BF_IO_DOORBELL, access);
+	if (!ring(bus, roots, doorbell, access))
+		return false;
+	/* What is to be counted is counted here. */
+	if (!roots->counting && !doorbell->counted)
+		bf_bell_keep(roots, seal, values, doorbell, access);
+	return true;
 }
 
 static int check_desc(const struct bf_io_doorbell_desc *desc)
@@ -172,6 +154,7 @@ static void describe(struct bf_io_doorbell *doorbell,
 	doorbell->space = desc->space;
 	doorbell->len = desc->len;
 	doorbell->wildcard = desc->wildcard;
+	doorbell->counted = desc->counted;
 	doorbell->ring = desc->ring;
 	doorbell->opaque = desc->opaque;
 	doorbell->datamatch = desc->wildcard ? 0 : desc->datamatch;
@@ -344,7 +327,7 @@ static void unpublish(struct bf_io_bus *bus,
 	if (!try_unpublish(bus, doorbell))
 		return;
 	pthread_mutex_lock(&bus->lock);
-	bf_bell_clear(bus->state, doorbell);
+	bf_bell_clear(bus, doorbell);
 	bf_change_counts(bus);
 	pthread_mutex_unlock(&bus->lock);
 }
@@ -356,7 +339,8 @@ uint64_t bf_doorbell_remove(struct bf_io_bus *bus,
 
 	unpublish(bus, doorbell);
 #ifndef BF_BREAK_DEAD
-	__atomic_store_n(&doorbell->dead, true, __ATOMIC_RELAXED);
+	/* Release: see ring(). */
+	__atomic_store_n(&doorbell->dead, true, __ATOMIC_RELEASE);
 #endif
 #ifndef BF_BREAK_CONSUMER
 	synchronize_srcu_expedited(&bus->signals);

@@ -12,6 +12,8 @@
 #ifndef BF_IO_BUS_DOORBELL_H
 #define BF_IO_BUS_DOORBELL_H
 
+#include <string.h>
+
 #include "io_bus/bus.h"
 #include "io_bus/counters.h"
 #include "io_bus/removal.h"
@@ -25,10 +27,11 @@ struct bf_io_doorbell {
 	bf_io_ring_fn ring;	    /* NULL: eventfd */
 	void *opaque;
 	struct bf_shared_eventfd *eventfd;
-	unsigned long rung;
+	unsigned long rung;	      /* if counted */
 	struct bf_counters *counters; /* NULL: not counted yet */
 	bool dead;		      /* removed: must not signal any more */
-	bool wildcard;
+	bool counted : 1;
+	bool wildcard : 1;
 	uint16_t space;
 	uint32_t len;  /* 0: any */
 	uint64_t addr; /* changers only, as the rest */
@@ -40,8 +43,8 @@ struct bf_io_doorbell {
 /* What is registered at one address of a space. */
 struct bf_bell_addr {
 	struct bf_node node;
-	struct bf_trie_entry entry;
-	uint64_t addr;
+	struct bf_trie_entry entry; /* by address */
+	uint64_t seal; /* of the values of this node: see bell_lookaside.h */
 	struct bf_io_doorbell *any;		      /* length 0 */
 	struct bf_io_doorbell *wild[BF_BELL_LENGTHS]; /* any data, by length */
 	uintptr_t matches[BF_BELL_LENGTHS];	      /* tries, by length */
@@ -87,6 +90,51 @@ bf_bell_match(const struct bf_bell_addr *at, uint32_t len, uint64_t value)
 	return entry ? bf_bell_of(entry) : NULL;
 }
 
+/* The data as KVM compares it: zero-extended, from any alignment. */
+static inline uint64_t bf_bell_value(const struct bf_io_access *access)
+{
+	uint64_t value = 0;
+	uint32_t value32;
+	uint16_t value16;
+
+	switch (access->len) {
+	case 1:
+		return *(const uint8_t *)access->data;
+	case 2:
+		memcpy(&value16, access->data, sizeof(value16));
+		return value16;
+	case 4:
+		memcpy(&value32, access->data, sizeof(value32));
+		return value32;
+	case 8:
+		memcpy(&value, access->data, sizeof(value));
+		return value;
+	default:
+		memcpy(&value, access->data, access->len);
+		return value;
+	}
+}
+
+/*
+ * In a section of consumers: calls ring with opaque; where that is NULL,
+ * signals the eventfd that opaque is.
+ */
+static inline void bf_bell_consume(const struct bf_io_bus *bus,
+				   bf_io_ring_fn ring, void *opaque,
+				   const struct bf_io_access *access)
+{
+	struct bf_shared_eventfd *eventfd = opaque;
+	struct bf_io_frame frame;
+
+	if (!ring) {
+		bf_eventfd_signal(&eventfd->eventfd);
+		return;
+	}
+	bf_io_enter(&frame, bus, access, true);
+	ring(opaque, access->addr, access->len, bf_bell_value(access));
+	bf_io_leave(&frame);
+}
+
 /* doorbell_table.c: the same by description. */
 struct bf_io_doorbell *bf_bell_find(const struct bf_io_state *state,
 				    const struct bf_io_doorbell_desc *desc);
@@ -100,7 +148,7 @@ int bf_bell_remove(struct bf_change *change,
 		   const struct bf_io_doorbell *doorbell);
 
 /* In place, for want of memory; bus locked. */
-void bf_bell_clear(struct bf_io_state *state,
+void bf_bell_clear(struct bf_io_bus *bus,
 		   const struct bf_io_doorbell *doorbell);
 
 struct bf_io_party bf_bell_party(const struct bf_io_doorbell *doorbell);

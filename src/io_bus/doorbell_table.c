@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "io_bus/doorbell.h"
+#include "io_bus/bell_lookaside.h"
 #include "util.h"
 
 /* Where a doorbell without datamatch stands. */
@@ -84,13 +84,16 @@ static struct bf_bell_addr *new_addr(struct bf_change *change, uint16_t space,
 				     uint64_t addr)
 {
 	struct bf_bell_addr *at = bf_edit_make(&change->edit, sizeof(*at));
+	struct bf_io_roots *roots = roots_of(change, space);
 
 	if (!at)
 		return NULL;
-	at->addr = addr;
+	at->seal = bf_new_seal(BF_SEAL_GRAIN);
+	if (!roots->doorbells)
+		roots->seals.bells |= BF_SEAL_GRAIN;
+	bf_bell_grain(&roots->seals.bells, addr);
 	at->entry.hash = bf_trie_hash(addr);
-	return bf_trie_add(&change->edit, &roots_of(change, space)->doorbells,
-			   &at->entry) ?
+	return bf_trie_add(&change->edit, &roots->doorbells, &at->entry) ?
 		       NULL :
 		       at;
 }
@@ -104,6 +107,7 @@ static struct bf_bell_addr *own_addr(struct bf_change *change, uint16_t space,
 	at = bf_edit_copy(&change->edit, &at->node, sizeof(*at));
 	if (!at)
 		return NULL;
+	at->seal = bf_new_seal(at->seal & BF_SEAL_GRAIN);
 	return bf_trie_replace(&change->edit,
 			       &roots_of(change, space)->doorbells,
 			       &at->entry) ?
@@ -118,6 +122,7 @@ static int put(struct bf_change *change, struct bf_bell_addr *at,
 		*wild_slot(at, doorbell->len) = doorbell;
 		return 0;
 	}
+	bf_bell_grain(&at->seal, doorbell->datamatch);
 	return bf_trie_add(&change->edit,
 			   &at->matches[bf_bell_length(doorbell->len)],
 			   &doorbell->match);
@@ -140,6 +145,7 @@ int bf_bell_add(struct bf_change *change, struct bf_io_doorbell *doorbell,
 	}
 	at = at ? own_addr(change, doorbell->space, at) :
 		  new_addr(change, doorbell->space, doorbell->addr);
+	roots_of(change, doorbell->space)->nr_bells++;
 	return at ? put(change, at, doorbell) : -ENOMEM;
 }
 
@@ -174,6 +180,7 @@ int bf_bell_remove(struct bf_change *change,
 	at = own_addr(change, doorbell->space, at);
 	if (!at)
 		return -ENOMEM;
+	roots_of(change, doorbell->space)->nr_bells--;
 	if (doorbell->wildcard)
 		*wild_slot(at, doorbell->len) = NULL;
 	else if (bf_trie_remove(&change->edit,
@@ -187,19 +194,21 @@ int bf_bell_remove(struct bf_change *change,
 }
 
 /* An address that nothing is left at stays, until the next change there. */
-void bf_bell_clear(struct bf_io_state *state,
-		   const struct bf_io_doorbell *doorbell)
+void bf_bell_clear(struct bf_io_bus *bus, const struct bf_io_doorbell *doorbell)
 {
 	struct bf_bell_addr *at =
-		place_of(&state->space[doorbell->space], doorbell);
+		place_of(&bus->state->space[doorbell->space], doorbell);
 
+	bf_bus_unseal(bus, doorbell->space);
 	if (!doorbell->wildcard)
 		bf_trie_clear(&at->matches[bf_bell_length(doorbell->len)],
 			      doorbell->match.hash);
 	else
-		/* Relaxed: readers find it or do not, nothing hangs on it. */
+		/* Release, as in the trie: see bf_bus_unseal(). */
 		__atomic_store_n(wild_slot(at, doorbell->len), NULL,
-				 __ATOMIC_RELAXED);
+				 __ATOMIC_RELEASE);
+	bf_bell_reseal(at);
+	bf_bus_reseal(bus, doorbell->space);
 }
 
 struct visit {

@@ -20,6 +20,7 @@ struct line {
 	uint32_t len;	     /* of a doorbell */
 	bool wildcard;
 	uint64_t datamatch;
+	bool counted;
 	uint64_t rings;
 	struct bf_io_stats stats;
 };
@@ -73,6 +74,7 @@ static int add_doorbell(void *opaque, struct bf_io_doorbell *doorbell)
 		.len = doorbell->len,
 		.wildcard = doorbell->wildcard,
 		.datamatch = doorbell->datamatch,
+		.counted = doorbell->counted,
 		.rings = bf_io_doorbell_rings(doorbell),
 	};
 
@@ -85,7 +87,7 @@ static int add_addr(void *opaque, struct bf_trie_entry *entry)
 	const struct bf_bell_addr *at = bf_bell_addr_of(entry);
 	struct lines *lines = opaque;
 
-	lines->addr = at->addr;
+	lines->addr = bf_trie_key(entry->hash);
 	return bf_bell_each(at, add_doorbell, lines);
 }
 
@@ -138,7 +140,8 @@ static void print_doorbell(const struct line *line, FILE *out)
 		fputs(", any data", out);
 	else
 		fprintf(out, ", datamatch %#" PRIx64, line->datamatch);
-	fprintf(out, ", rung %" PRIu64, line->rings);
+	if (line->counted)
+		fprintf(out, ", rung %" PRIu64, line->rings);
 }
 
 static void print_region(const struct line *line, FILE *out)

@@ -1,24 +1,32 @@
 // SPDX-License-Identifier: MIT
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "io_bus/lookaside.h"
 #include "util.h"
 
 #define PAGE_BITS 12
-#define MIN_BITS  6  /* 4 kB */
+#define MIN_BITS  6  /* 4 kB of ranges */
 #define MAX_BITS  15 /* 2 MB */
+
+#define CACHE_LINE ((size_t)64)
+#define HUGE_PAGE  ((size_t)2 << 20)
 
 /* Of a thread that has kept nothing yet: never written to. */
 static struct bf_finding none[2];
 
-__thread struct bf_io_thread bf_io_thread
-	__attribute__((tls_model("initial-exec"))) = {.findings = none,
-						      .shift = 63};
+#define NO_TABLE                            \
+	{                                   \
+		.places = none, .shift = 63 \
+	}
 
-/* Findings that were good still and gave way to others. */
-static __thread size_t driven_out;
+__thread struct bf_io_thread bf_io_thread
+	__attribute__((tls_model("initial-exec"))) = {.ranges = NO_TABLE,
+						      .bells = NO_TABLE};
+
 static __thread bool leaving; /* the thread is about to end: no more tables */
 static pthread_key_t at_exit;
 static bool have_key;
@@ -26,71 +34,120 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static uint64_t last_stamp;
 
-/* Relaxed: a stamp is published by whatever publishes the ranges. */
+/* Relaxed: it is published by whatever publishes what it is of. */
 uint64_t bf_lookaside_stamp(void)
 {
 	return __atomic_add_fetch(&last_stamp, 1, __ATOMIC_RELAXED);
 }
 
+/* The lower grain of two, if there is an old one. */
+static uint64_t finer(const struct bf_io_roots *roots, uint64_t grain)
+{
+	const uint64_t old = roots->seals.ranges & BF_SEAL_GRAIN;
+
+	return roots->ranges && old < grain ? old : grain;
+}
+
 void bf_lookaside_grain(struct bf_io_roots *roots, struct bf_span span)
 {
 	const uint64_t size_less_1 = span.last - span.first;
-	unsigned int grain = PAGE_BITS;
+	uint64_t grain = PAGE_BITS;
 
 	/* The logarithm of the size, rounded down. */
 	if (size_less_1 < (1 << PAGE_BITS) - 1)
-		grain = 63 - (unsigned int)__builtin_clzll(size_less_1 + 1);
-	if (!roots->ranges || grain < roots->grain)
-		roots->grain = (uint8_t)grain;
+		grain = 63 - (uint64_t)__builtin_clzll(size_less_1 + 1);
+	roots->seals.ranges = (roots->seals.ranges & ~BF_SEAL_GRAIN) |
+			      finer(roots, grain);
 }
 
-static void let_go(void *findings)
+static void let_go(struct bf_lookaside *table)
 {
-	bf_io_thread.findings = none;
-	bf_io_thread.shift = 63;
+	free(table->memory);
+	*table = (struct bf_lookaside)NO_TABLE;
+}
+
+static void leave(void *unused)
+{
 	leaving = true;
-	free(findings);
+	let_go(&bf_io_thread.ranges);
+	let_go(&bf_io_thread.bells);
 }
 
 static void init(void)
 {
-	have_key = !pthread_key_create(&at_exit, let_go);
+	have_key = !pthread_key_create(&at_exit, leave);
 }
 
-static bool has_table(void)
+static unsigned int table_bits(const struct bf_lookaside *table)
 {
-	return bf_io_thread.findings != none;
+	return 64 - table->shift;
 }
 
-static unsigned int table_bits(void)
+static void *align(void *memory, size_t alignment)
 {
-	return 64 - bf_io_thread.shift;
+	return (void *)(((uintptr_t)memory + alignment - 1) & -alignment);
 }
 
-static struct bf_finding *new_table(unsigned int bits)
+/*
+ * Zeroed by calloc(), which has the kernel do it for a big one, page by page
+ * as they are used: growing costs no access much.
+ */
+static bool alloc(struct bf_lookaside *table, size_t size)
 {
-	const size_t size = sizeof(struct bf_finding) << bits;
-	struct bf_finding *findings = aligned_alloc(sizeof(*findings), size);
+	const size_t alignment = size < HUGE_PAGE ? CACHE_LINE : HUGE_PAGE;
 
-	if (findings && pthread_setspecific(at_exit, findings)) {
-		free(findings);
-		return NULL;
+	table->memory = calloc(1, size + alignment - 1);
+	if (!table->memory)
+		return false;
+	/* Of no meaning but that it is not NULL: so leave() is called. */
+	if (pthread_setspecific(at_exit, &bf_io_thread)) {
+		free(table->memory);
+		return false;
 	}
-	return findings ? memset(findings, 0, size) : NULL;
+	table->places = align(table->memory, alignment);
+	/* Beside it the TLB has little room; without them it is slower. */
+	if (alignment == HUGE_PAGE)
+		madvise(table->places, size, MADV_HUGEPAGE);
+	return true;
 }
 
 /* The old one's findings are found again; without memory they stay. */
-static void grow(void)
+static void grow(struct bf_lookaside *table, size_t size)
 {
-	const unsigned int bits = has_table() ? table_bits() + 1 : MIN_BITS;
-	struct bf_finding *findings = new_table(bits);
+	const unsigned int bits = table->memory ? table_bits(table) + 1 :
+						  MIN_BITS;
+	struct bf_lookaside bigger = {.shift = 64 - bits};
+	const int saved = errno;
 
-	if (!findings)
-		return;
-	if (has_table())
-		free(bf_io_thread.findings);
-	bf_io_thread.findings = findings;
-	bf_io_thread.shift = 64 - bits;
+	if (alloc(&bigger, size << bits)) {
+		let_go(table);
+		*table = bigger;
+	}
+	errno = saved;
+}
+
+static bool can_grow(const struct bf_lookaside *table, unsigned int most_bits)
+{
+	pthread_once(&once, init);
+	return have_key && !leaving && table_bits(table) < most_bits;
+}
+
+/* As many good ones were driven out as there are places. */
+static bool is_crowded(struct bf_lookaside *table)
+{
+	if (++table->driven_out >> table_bits(table) == 0)
+		return false;
+	table->driven_out = 0;
+	return true;
+}
+
+bool bf_lookaside_make_room(struct bf_lookaside *table, size_t size,
+			    unsigned int most_bits, bool drives_out)
+{
+	if (!table->memory || (drives_out && is_crowded(table)))
+		if (can_grow(table, most_bits))
+			grow(table, size);
+	return table->memory;
 }
 
 /*
@@ -105,29 +162,13 @@ static unsigned int most_bits(const struct bf_io_roots *roots)
 	return bits < MAX_BITS ? bits : MAX_BITS;
 }
 
-static bool can_grow(const struct bf_io_roots *roots)
-{
-	pthread_once(&once, init);
-	return have_key && !leaving && table_bits() < most_bits(roots);
-}
-
-/* As many good ones were driven out as there are places. */
-static bool is_crowded(void)
-{
-	if (++driven_out >> table_bits() == 0)
-		return false;
-	driven_out = 0;
-	return true;
-}
-
 void bf_lookaside_keep(const struct bf_finding *finding,
 		       const struct bf_io_roots *roots, uint64_t addr)
 {
-	const struct bf_finding *there = bf_finding_at(addr, roots->grain);
+	const struct bf_finding *there = bf_finding_at(finding->seal, addr);
 
-	if (!has_table() || (there->stamp == finding->stamp && is_crowded()))
-		if (can_grow(roots))
-			grow();
-	if (has_table())
-		*bf_finding_at(addr, roots->grain) = *finding;
+	if (bf_lookaside_make_room(&bf_io_thread.ranges, sizeof(*there),
+				   most_bits(roots),
+				   there->seal == finding->seal))
+		*bf_finding_at(finding->seal, addr) = *finding;
 }

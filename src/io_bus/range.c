@@ -39,12 +39,12 @@ static int call(struct bf_io_bus *bus, struct bf_io_range *range,
 	return ret ? bf_range_missed(bus, access) : 0;
 }
 
-static void keep(const struct bf_io_roots *roots, uint64_t stamp,
+static void keep(const struct bf_io_roots *roots, uint64_t seal,
 		 const struct bf_io_range *range, struct bf_span span,
 		 uint64_t addr)
 {
 	const struct bf_finding finding = {
-		.stamp = stamp,
+		.seal = seal,
 		.first = span.first,
 		.size_less_1 = span.last - span.first,
 		.ops = range->ops,
@@ -54,11 +54,12 @@ static void keep(const struct bf_io_roots *roots, uint64_t stamp,
 	bf_lookaside_keep(&finding, roots, addr);
 }
 
-int bf_range_search(struct bf_io_bus *bus, const struct bf_io_roots *roots,
-		    const struct bf_io_access *access)
+/* What the lookaside does not know. */
+static int search(struct bf_io_bus *bus, const struct bf_io_roots *roots,
+		  const struct bf_io_access *access)
 {
-	/* Acquire: see bf_lookaside_forget(). */
-	uint64_t stamp = __atomic_load_n(&roots->stamp, __ATOMIC_ACQUIRE);
+	/* Acquire: see bf_bus_reseal(). */
+	uint64_t seal = __atomic_load_n(&roots->seals.ranges, __ATOMIC_ACQUIRE);
 	struct bf_io_range *range;
 	struct bf_region *region;
 	struct bf_span span;
@@ -69,9 +70,22 @@ int bf_range_search(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 	range = container_of(region, struct bf_io_range, region);
 	/* What is to be counted is counted here. */
 	if (!roots->counting)
-		keep(roots, stamp, range, span, access->addr);
+		keep(roots, seal, range, span, access->addr);
 	return call(bus, range, access->addr - span.first, roots->counting,
 		    access);
+}
+
+int bf_range_access(struct bf_io_bus *bus, const struct bf_io_roots *roots,
+		    const struct bf_io_access *access)
+{
+	const uint64_t seal =
+		__atomic_load_n(&roots->seals.ranges, __ATOMIC_ACQUIRE);
+	const struct bf_finding *finding;
+	uint64_t offset;
+
+	finding = bf_lookaside_find(seal, access->addr, access->len, &offset);
+	return finding ? bf_range_found(bus, finding, offset, access) :
+			 search(bus, roots, access);
 }
 
 void bf_range_free(struct bf_io_range *range)

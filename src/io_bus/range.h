@@ -31,26 +31,14 @@ static inline int bf_range_call(const struct bf_io_ops *ops, void *opaque,
 /* Tells probes that nobody took it; -EOPNOTSUPP. */
 int bf_range_missed(struct bf_io_bus *bus, const struct bf_io_access *access);
 
-/* What the lookaside does not know: 0 or -EOPNOTSUPP. */
-int bf_range_search(struct bf_io_bus *bus, const struct bf_io_roots *roots,
-		    const struct bf_io_access *access);
-
-/*
- * In a section of the bus: 0, or -EOPNOTSUPP: nobody took it.  Inline, as all
- * that every access passes: a call costs more than a level of the tree.
- */
+/* In a section of the bus: of what was found; 0 or -EOPNOTSUPP. */
 static inline __attribute__((always_inline)) int
-bf_range_access(struct bf_io_bus *bus, const struct bf_io_roots *roots,
-		const struct bf_io_access *access)
+bf_range_found(struct bf_io_bus *bus, const struct bf_finding *finding,
+	       uint64_t offset, const struct bf_io_access *access)
 {
-	const struct bf_finding *finding;
 	struct bf_io_frame frame;
-	uint64_t offset;
 	int ret;
 
-	finding = bf_lookaside_find(roots, access->addr, access->len, &offset);
-	if (unlikely(!finding))
-		return bf_range_search(bus, roots, access);
 	PROBE_DISPATCH(bus, BF_IO_RANGE, access);
 	bf_io_enter(&frame, bus, access, false);
 	ret = bf_range_call(&finding->ops, finding->opaque, offset, access);
@@ -58,6 +46,10 @@ bf_range_access(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 	/* From the frame: a register less to be saved on the way. */
 	return unlikely(ret) ? bf_range_missed(bus, frame.access) : 0;
 }
+
+/* In a section of the bus: 0, or -EOPNOTSUPP: nobody took it. */
+int bf_range_access(struct bf_io_bus *bus, const struct bf_io_roots *roots,
+		    const struct bf_io_access *access);
 
 /* Checked and made, not published; 0, -EINVAL, -ENOMEM. */
 int bf_range_new(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,

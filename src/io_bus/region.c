@@ -119,8 +119,9 @@ static void clear(struct bf_io_bus *bus, const struct bf_region *region)
 {
 	struct bf_io_roots *roots = &bus->state->space[region->space];
 
+	bf_bus_unseal(bus, region->space);
 	bf_span_clear(*root_of(roots, region), region->span.first);
-	bf_lookaside_forget(roots);
+	bf_bus_reseal(bus, region->space);
 	bf_change_counts(bus);
 }
 

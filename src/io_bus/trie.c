@@ -334,7 +334,6 @@ int bf_trie_remove(struct bf_edit *edit, uintptr_t *root, uint64_t hash)
 	return 0;
 }
 
-/* Relaxed: readers find the entry or do not, nothing hangs on it. */
 void bf_trie_clear(uintptr_t *root, uint64_t hash)
 {
 	struct bf_trie_leaf *leaf;
@@ -349,9 +348,9 @@ void bf_trie_clear(uintptr_t *root, uint64_t hash)
 	if (*slotp & BF_TRIE_LEAF) {
 		leaf = bf_trie_leaf(*slotp);
 		__atomic_store_n(&leaf->entry[index_in(leaf, hash)], NULL,
-				 __ATOMIC_RELAXED);
+				 __ATOMIC_RELEASE);
 	} else {
-		__atomic_store_n(slotp, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(slotp, 0, __ATOMIC_RELEASE);
 	}
 }
 

@@ -65,6 +65,17 @@ static inline uint64_t bf_trie_hash(uint64_t key)
 	return key ^ key >> 32;
 }
 
+/* The key of a hash: the same steps back. */
+static inline uint64_t bf_trie_key(uint64_t hash)
+{
+	const uint64_t phi_inverse = 0xf1de83e19937733dULL;
+
+	hash ^= hash >> 32;
+	hash *= phi_inverse;
+	hash ^= hash >> 32;
+	return hash * phi_inverse;
+}
+
 /* Of the last bits that nodes would look at; not 0. */
 static inline uint8_t bf_trie_tag(uint64_t hash)
 {
@@ -155,7 +166,10 @@ int bf_trie_replace(struct bf_edit *edit, uintptr_t *root,
 /* Takes an entry out that is there; 0 or -ENOMEM as above. */
 int bf_trie_remove(struct bf_edit *edit, uintptr_t *root, uint64_t hash);
 
-/* The same in place, in a published trie: for want of memory. */
+/*
+ * The same in place, in a published trie: for want of memory.  Release: who
+ * does not find the entry any more sees what was stored before.
+ */
 void bf_trie_clear(uintptr_t *root, uint64_t hash);
 
 /* Any entry; NULL: there is none. */

@@ -131,6 +131,7 @@ static int add_doorbell(struct bf_front *front, const struct kvm_ioeventfd *arg)
 		return -ENOMEM;
 	d->arg = *arg;
 	desc.opaque = d;
+	desc.counted = true;
 	ret = bf_doorbell_add(front->bus, &desc, front, check_eventfd,
 			      &d->handle);
 	if (ret) {

@@ -79,6 +79,7 @@ struct subject {
 		struct bf_io_zone *zone;
 	};
 	unsigned int consumer; /* a doorbell's */
+	bool counted;	       /* are its rings? */
 	unsigned int ring;     /* a zone's */
 	bool reads, writes;    /* the handlers that a range has */
 	bool declines;	       /* they say "not mine", now and then */

@@ -77,6 +77,7 @@ struct bf_io_doorbell_desc subject_doorbell(const struct model_entry *entry)
 		.len = (uint32_t)entry->size,
 		.space = entry->space,
 		.wildcard = entry->wildcard,
+		.counted = entry->subject->counted,
 		.eventfd = consumer_fd(entry->subject),
 		.ring = entry->subject->consumer == CONSUMER_CALL ?
 				subject_ring :
@@ -144,6 +145,7 @@ static void wish_doorbell(struct stream *stream, struct model_entry *entry)
 	entry->datamatch = stream_value(stream);
 	choice = stream_byte(stream);
 	entry->subject->consumer = choice % 4;
+	entry->subject->counted = choice / 4 % 4 == 0;
 	if (choice >= 248)
 		entry->subject->consumer = CONSUMER_CLOSED + choice % 2;
 }
