@@ -82,6 +82,10 @@ void bus_series_sample(struct bus_series *series, const struct load *load);
 /* Returns the median. */
 double bus_series_free(struct bus_series *series);
 
+/* A row: one access each to that many, right after a change. */
+void bus_first(struct report *report, const struct bus_peer *peer, size_t count,
+	       const char *what);
+
 /* Ends the process with one line where a call of the library failed. */
 void must(int ret, const char *what);
 /* The same where a count or a sum is wrong. */

@@ -93,16 +93,21 @@ static void bells_init(struct bells *bells, const struct bus_peer *own,
 		bells->all_load.sum = bells->few_load.sum = 0;
 }
 
+/*
+ * The first time is not measured: it finds again what the same thread forgot
+ * while it rang on the other buses, as no vCPU does.
+ */
 static void sample(struct bus_series *series, const struct load *load)
 {
 	eventfd_t rings;
 
+	load_run(load, series->peer, series->bus);
 	bus_series_sample(series, load);
 	if (shared_eventfd < 0)
 		return;
 	must(eventfd_read(shared_eventfd, &rings) ? -errno : 0,
 	     "read an eventfd");
-	must_be(rings, LOAD_ACCESSES, "an eventfd's count");
+	must_be(rings, 2 * LOAD_ACCESSES, "an eventfd's count");
 }
 
 static void bells_sample(struct bells *bells)
@@ -123,15 +128,30 @@ static void bells_end(struct bells *bells)
 /* At an address each, by how many there are, and at last at one address. */
 #define NR_CASES (NR_BUS_SIZES + 1)
 
+static struct bus_peer own_by_address(void)
+{
+	struct bus_peer peer = own_doorbells;
+
+	peer.add = add_at_address;
+	return peer;
+}
+
+static struct bus_peer own_by_value(void)
+{
+	struct bus_peer peer = own_doorbells;
+
+	peer.add = add_value;
+	peer.write_all = write_values;
+	return peer;
+}
+
 /* In turn, so that each meets the same disturbance. */
 static void measure_cases(struct bells cases[NR_CASES], int rounds)
 {
-	struct bus_peer by_address = own_doorbells, by_value = own_doorbells;
+	const struct bus_peer by_address = own_by_address();
+	const struct bus_peer by_value = own_by_value();
 	size_t i;
 
-	by_address.add = add_at_address;
-	by_value.add = add_value;
-	by_value.write_all = write_values;
 	for (i = 0; i < NR_BUS_SIZES; i++)
 		bells_init(&cases[i], &by_address, bus_sizes[i]);
 	bells_init(&cases[i], &by_value, NR_VALUES);
@@ -200,12 +220,26 @@ static void report_cases(struct report *report, const char *consumer,
 	report_spreads(report, consumer, cases);
 }
 
+static void measure_first(struct report *report)
+{
+	const struct bus_peer by_address = own_by_address();
+	const struct bus_peer by_value = own_by_value();
+
+	bus_first(report, &by_address, 1000,
+		  "the first ring of each of 1000 doorbells, an address each");
+	bus_first(report, &by_address, 10000,
+		  "the first ring of each of 10000 doorbells, an address each");
+	bus_first(report, &by_value, NR_VALUES,
+		  "the first ring of each of 60000 doorbells, one address");
+}
+
 void bench_bus_doorbells(struct report *report)
 {
 	struct bells cases[NR_CASES];
 
 	measure_cases(cases, ROUNDS);
 	report_cases(report, "callback", cases);
+	measure_first(report);
 }
 
 /* One for all, so that each costs the kernel the same. */

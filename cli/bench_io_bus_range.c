@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* What it costs to find the range of an access, and to call its handler. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "bench_io_bus.h"
-#include "xalloc.h"
 
 #define ROUNDS 31
 
@@ -67,47 +65,11 @@ static void compare_ranges(struct report *report, size_t count)
 	load_free(&load);
 }
 
-/* A change of the ranges: nobody remembers what he found before. */
-static void change_ranges(void *bus, size_t count)
-{
-	const struct bf_io_range_desc desc = place_desc(2 * count);
-
-	own_bus.remove(bus, xcheck(own_bus.add(bus, &desc)));
-}
-
-static void measure_first(struct report *report, size_t count)
-{
-	struct samples samples = {0};
-	uint64_t *addrs = xgrow(NULL, 0, count, sizeof(*addrs)), start;
-	size_t *order = shuffled(count);
-	void *bus = filled_bus(&own_bus, count);
-	char name[80];
-
-	for (size_t i = 0; i < count; i++)
-		addrs[i] = place_addr(2 * order[i]);
-	for (int round = 0; round < ROUNDS; round++) {
-		change_ranges(bus, count);
-		start = cpu_ns();
-		own_bus.write_all(bus, addrs, count);
-		samples_add(&samples,
-			    (double)(cpu_ns() - start) / (double)count);
-	}
-	snprintf(name, sizeof(name), "the first to each of %zu, after a change",
-		 count);
-	report_row(report, name, "ns");
-	report_number(report, "value", "%.2f", samples_median(&samples));
-	report_text(report, "what", "each is searched for, none remembered");
-	own_bus.destroy(bus);
-	samples_free(&samples);
-	free(order);
-	free(addrs);
-}
-
 void bench_bus_ranges(struct report *report)
 {
 	for (size_t i = 0; i < NR_BUS_SIZES; i++)
 		compare_ranges(report, bus_sizes[i]);
 	/* Fewer are over before a clock would tell. */
-	measure_first(report, 1000);
-	measure_first(report, 10000);
+	bus_first(report, &own_bus, 1000, "the first to each of 1000 ranges");
+	bus_first(report, &own_bus, 10000, "the first to each of 10000 ranges");
 }
