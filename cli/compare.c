@@ -48,7 +48,7 @@ static int print_help(void)
 	     "Runs COMMAND, a dynamically linked VMM, plain and with belfry"
 	     " in turn, and\n"
 	     "compares: start to first KVM_RUN, time in ioctls over 1 ms,"
-	     " start to exit.\n"
+	     " exec to exit.\n"
 	     "Its standard input and output are /dev/null.\n"
 	     "\n"
 	     "  -n, --count N    run it N times each way (default 5)");
@@ -152,10 +152,13 @@ struct shared {
 };
 
 static void take_first_run(struct compare_way *way, const struct stats *stats,
-			   uint64_t ns)
+			   const struct stats_sums *sums)
 {
+	const uint64_t ns = sums->to_first_run_ns;
+
 	if (!ns)
 		return;
+	samples_add(&way->loading, (double)sums->loading_ns / MS);
 	samples_add(&way->first_run, (double)ns / MS);
 	samples_add(&way->unstalled,
 		    (double)(ns - stats->stalled_before_run_ns) / MS);
@@ -168,7 +171,7 @@ static void take(struct compare_way *way, const struct shared *shared,
 	struct stats_sums sums;
 
 	stats_sum(stats, &sums);
-	take_first_run(way, stats, sums.to_first_run_ns);
+	take_first_run(way, stats, &sums);
 	compare_take_causes(way, shared->events.recording, end);
 	samples_add(&way->stalled, (double)sums.stalled_ns / MS);
 	samples_add(&way->stalls, (double)sums.stalls);

@@ -21,7 +21,8 @@ enum compare_cause {
 struct compare_way {
 	const char *policy;
 	int status;			  /* of its first run */
-	struct samples first_run;	  /* none where no vCPU ran */
+	struct samples loading;		  /* none where no vCPU ran */
+	struct samples first_run;	  /* the same */
 	struct samples unstalled;	  /* what is left of that */
 	struct samples stalled;		  /* in all */
 	struct samples behind[NR_CAUSES]; /* by cause */

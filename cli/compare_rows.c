@@ -44,6 +44,8 @@ void compare_print(struct compare_way *plain, struct compare_way *belfry,
 {
 	struct report *report = report_new(json);
 
+	add_row(report, "exec to start", "ms", &plain->loading,
+		&belfry->loading);
 	if (add_row(report, "start to first KVM_RUN", "ms", &plain->first_run,
 		    &belfry->first_run) &&
 	    goal > 0)
@@ -58,13 +60,14 @@ void compare_print(struct compare_way *plain, struct compare_way *belfry,
 			&belfry->behind[i]);
 	add_row(report, "stalled ioctls", "calls", &plain->stalls,
 		&belfry->stalls);
-	add_row(report, "start to exit", "ms", &plain->total, &belfry->total);
+	add_row(report, "exec to exit", "ms", &plain->total, &belfry->total);
 	report_print(report, out);
 	report_free(report);
 }
 
 void compare_free(struct compare_way *way)
 {
+	samples_free(&way->loading);
 	samples_free(&way->first_run);
 	samples_free(&way->unstalled);
 	for (size_t i = 0; i < NR_CAUSES; i++)

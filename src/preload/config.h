@@ -21,7 +21,8 @@ enum config_forbidden {
 };
 
 struct config {
-	bool plain; /* measure, change nothing */
+	bool plain;	    /* measure, change nothing */
+	uint64_t loaded_ns; /* when the program's own code was to begin */
 	struct bf_front_config front;
 	struct stats *stats; /* never NULL */
 	bool stats_shared;   /* belfry run prints them */

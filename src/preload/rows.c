@@ -66,16 +66,23 @@ static void sum_vcpus(struct stats *stats, struct stats_sums *sums)
 	}
 }
 
-void stats_sum(struct stats *stats, struct stats_sums *sums)
+static void sum_start(struct stats *stats, struct stats_sums *sums)
 {
 	uint64_t first = atomic_load_explicit(&stats->first_run_ns, relaxed);
+	uint64_t loaded = atomic_load_explicit(&stats->loaded_ns, relaxed);
 
+	if (!first || !loaded)
+		return;
+	sums->loading_ns =
+		loaded - atomic_load_explicit(&stats->started_ns, relaxed);
+	sums->to_first_run_ns = first - loaded;
+}
+
+void stats_sum(struct stats *stats, struct stats_sums *sums)
+{
 	memset(sums, 0, sizeof(*sums));
 	for (size_t i = 0; i < STATS_CALLS; i++)
 		sum_call(sums, &stats->calls[i]);
 	sum_vcpus(stats, sums);
-	if (first)
-		sums->to_first_run_ns =
-			first -
-			atomic_load_explicit(&stats->started_ns, relaxed);
+	sum_start(stats, sums);
 }

@@ -26,7 +26,8 @@ struct stats_sums {
 	uint64_t stalls;
 	uint64_t stalled_ns;
 	uint64_t longest_stall_ns;
-	uint64_t to_first_run_ns; /* 0: no KVM_RUN */
+	uint64_t loading_ns;	  /* exec and dynamic linker, then */
+	uint64_t to_first_run_ns; /* the rest of the way; 0: no KVM_RUN */
 };
 
 /* The calls, those that stalled longest first; returns how many. */

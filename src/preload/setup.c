@@ -41,6 +41,8 @@ __attribute__((constructor)) static void setup(void)
 {
 	int saved_errno = errno;
 
+	/* The dynamic linker is done; what comes now is ours, and counts. */
+	config.loaded_ns = stats_now();
 	config_load();
 	record_setup();
 	fork_setup();

@@ -52,6 +52,8 @@ struct stats {
 	_Atomic uint64_t loaded;     /* programs that found these counters */
 	_Atomic uint64_t started_ns; /* CLOCK_MONOTONIC */
 	_Atomic uint64_t first_run_ns;
+	_Atomic uint64_t
+		loaded_ns; /* the program that made that one; 0: none */
 	_Atomic uint64_t stalled_before_run_ns;
 	_Atomic uint64_t vms;
 	_Atomic uint64_t vcpus;
@@ -81,8 +83,12 @@ struct stats_call *stats_call(struct stats *stats, uint32_t key);
 void stats_record(struct stats *stats, uint32_t key, uint64_t start_ns,
 		  bool error);
 
-/* Counts a KVM_RUN; the first of all leaves its time. */
-void stats_run(struct stats *stats, struct stats_vcpu *vcpu);
+/*
+ * Counts a KVM_RUN of a program that was loaded at @loaded_ns; the first of all
+ * leaves both times.
+ */
+void stats_run(struct stats *stats, struct stats_vcpu *vcpu,
+	       uint64_t loaded_ns);
 
 /* The counters of a new vCPU; shared where there are very many. */
 struct stats_vcpu *stats_vcpu(struct stats *stats);

@@ -27,9 +27,9 @@ const stalledTime = sum(about.calls, "stalled_us");
 
 function writeTiles() {
   if (about.first_run_us === null)
-    tile("Start to first KVM_RUN", "\u2013", "no vCPU ran");
+    tile("Exec to first KVM_RUN", "\u2013", "no vCPU ran");
   else
-    tile("Start to first KVM_RUN", duration(about.first_run_us),
+    tile("Exec to first KVM_RUN", duration(about.first_run_us),
       about.stalled_before_run_us ?
         `of that ${duration(about.stalled_before_run_us)} stalled` :
         "none of that stalled");
