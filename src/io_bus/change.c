@@ -120,7 +120,7 @@ void bf_bus_reseal(struct bf_io_bus *bus, unsigned int space)
 {
 	struct bf_io_seals *seals = &bus->state->space[space].seals;
 
-	/* Release: see search() in range.c and bf_doorbell_ring(). */
+	/* Release: see bf_range_access() and bf_doorbell_ring(). */
 	__atomic_store_n(&seals->bells, bf_new_seal(seals->bells & BF_SEAL_LOW),
 			 __ATOMIC_RELEASE);
 	__atomic_store_n(&seals->ranges,

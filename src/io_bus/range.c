@@ -54,12 +54,23 @@ static void keep(const struct bf_io_roots *roots, uint64_t seal,
 	bf_lookaside_keep(&finding, roots, addr);
 }
 
-/* What the lookaside does not know. */
-static int search(struct bf_io_bus *bus, const struct bf_io_roots *roots,
-		  const struct bf_io_access *access)
+/*
+ * Is what is remembered under the state's seal to be used?  A change in place
+ * renews that one only after it has cleared, and by then others may have missed
+ * the range.  Relaxed: who has missed it sees that the bus's was hidden first,
+ * and so does whom he told.
+ */
+static bool is_shown(const struct bf_io_bus *bus, unsigned int space,
+		     uint64_t seal)
 {
-	/* Acquire: see bf_bus_reseal(). */
-	uint64_t seal = __atomic_load_n(&roots->seals.ranges, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&bus->seals[space].ranges, __ATOMIC_RELAXED) ==
+	       seal;
+}
+
+/* What the lookaside does not know; the seal is from before. */
+static int search(struct bf_io_bus *bus, const struct bf_io_roots *roots,
+		  uint64_t seal, const struct bf_io_access *access)
+{
 	struct bf_io_range *range;
 	struct bf_region *region;
 	struct bf_span span;
@@ -78,14 +89,17 @@ static int search(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 int bf_range_access(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		    const struct bf_io_access *access)
 {
+	/* Acquire: see bf_bus_reseal(). */
 	const uint64_t seal =
 		__atomic_load_n(&roots->seals.ranges, __ATOMIC_ACQUIRE);
-	const struct bf_finding *finding;
+	const struct bf_finding *finding = NULL;
 	uint64_t offset;
 
-	finding = bf_lookaside_find(seal, access->addr, access->len, &offset);
+	if (is_shown(bus, access->space, seal))
+		finding = bf_lookaside_find(seal, access->addr, access->len,
+					    &offset);
 	return finding ? bf_range_found(bus, finding, offset, access) :
-			 search(bus, roots, access);
+			 search(bus, roots, seal, access);
 }
 
 void bf_range_free(struct bf_io_range *range)
