@@ -11,7 +11,7 @@
 
 #define STACK_SIZE  65536
 #define BUFFER_SIZE 24
-#define WORLD_WORDS 1024 /* of 4 bytes */
+#define WORLD_WORDS 4096 /* of 4 bytes */
 
 enum op {
 	OP_START,

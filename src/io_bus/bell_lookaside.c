@@ -38,6 +38,9 @@ bool bf_bell_ring_known(struct bf_io_bus *bus,
 	known = __atomic_load_n(&bus->seals[access->space].bells,
 				__ATOMIC_RELAXED) == seal &&
 		is_of(found, tag, key);
+#ifdef BF_BREAK_SEAL_AGAIN
+	known = is_of(found, tag, key);
+#endif
 	if (known) {
 		PROBE_DISPATCH(bus, BF_IO_DOORBELL, access);
 		bf_bell_consume(bus, found->ring, found->opaque, access);

@@ -53,6 +53,12 @@ static inline struct bf_bell_finding *bf_bell_finding(uint64_t seal,
 	return &findings[(grains + run) << table->shift >> table->shift];
 }
 
+#ifdef BF_BREAK_VALUES_ORDER
+#define BF_VALUES_ORDER __ATOMIC_RELAXED
+#else
+#define BF_VALUES_ORDER __ATOMIC_RELEASE
+#endif
+
 /*
  * The published doorbells of one address were changed in place, after
  * bf_bus_unseal().  Release, with the acquire of bf_doorbell_ring(): who sees
@@ -60,8 +66,10 @@ static inline struct bf_bell_finding *bf_bell_finding(uint64_t seal,
  */
 static inline void bf_bell_reseal(struct bf_bell_addr *at)
 {
+#ifndef BF_BREAK_RESEAL_VALUES
 	__atomic_store_n(&at->seal, bf_new_seal(at->seal & BF_SEAL_GRAIN),
-			 __ATOMIC_RELEASE);
+			 BF_VALUES_ORDER);
+#endif
 }
 
 /* A key is added: the grain is what all of them are aligned to. */

@@ -7,7 +7,8 @@
  * access takes the state once, so all its parts see the same.
  *
  * The BF_BREAK_* macros take one step away each, for the tests that show that
- * the torture notices: see tests/torture/meson.build.
+ * the torture and models/ notice: see tests/torture/meson.build and
+ * models/meson.build.
  */
 #ifndef BF_IO_BUS_BUS_H
 #define BF_IO_BUS_BUS_H

@@ -6,6 +6,12 @@
 #include "io_bus/bell_lookaside.h"
 #include "util.h"
 
+#ifdef BF_BREAK_RESEAL_ORDER
+#define RESEAL_ORDER __ATOMIC_RELAXED
+#else
+#define RESEAL_ORDER __ATOMIC_RELEASE
+#endif
+
 static void free_state(struct srcu_head *head)
 {
 	struct bf_io_state *state =
@@ -39,6 +45,9 @@ static void renew(uint64_t *seal, uint64_t low)
 
 static bool is_shared(const struct bf_io_roots *roots)
 {
+#ifdef BF_BREAK_SHARED
+	return false;
+#endif
 	return roots->doorbells || roots->zones;
 }
 
@@ -113,7 +122,9 @@ static void publish_seals(struct bf_io_bus *bus, unsigned int sealed)
 
 void bf_bus_unseal(struct bf_io_bus *bus, unsigned int space)
 {
+#ifndef BF_BREAK_CLEAR_UNSEAL
 	unseal(bus, 1U << space);
+#endif
 }
 
 void bf_bus_reseal(struct bf_io_bus *bus, unsigned int space)
@@ -121,11 +132,15 @@ void bf_bus_reseal(struct bf_io_bus *bus, unsigned int space)
 	struct bf_io_seals *seals = &bus->state->space[space].seals;
 
 	/* Release: see bf_range_access() and bf_doorbell_ring(). */
+#ifndef BF_BREAK_RESEAL_BELLS
 	__atomic_store_n(&seals->bells, bf_new_seal(seals->bells & BF_SEAL_LOW),
-			 __ATOMIC_RELEASE);
+			 RESEAL_ORDER);
+#endif
+#ifndef BF_BREAK_RESEAL_RANGES
 	__atomic_store_n(&seals->ranges,
 			 bf_new_seal(seals->ranges & BF_SEAL_LOW),
-			 __ATOMIC_RELEASE);
+			 RESEAL_ORDER);
+#endif
 	publish_seals(bus, 1U << space);
 }
 
@@ -142,7 +157,9 @@ void bf_change_commit(struct bf_change *change)
 	 * access might find in the old one what another did not find in the new
 	 * one.  One behind the other: accesses read them from one cache line.
 	 */
+#ifndef BF_BREAK_UNSEAL
 	unseal(bus, sealed);
+#endif
 	/* Release: who loads the state sees the nodes and what they lead to. */
 	srcu_assign_pointer(bus->state, change->state);
 	publish_seals(bus, sealed);

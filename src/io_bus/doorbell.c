@@ -8,6 +8,12 @@
 #include "io_bus/probe.h"
 #include "util.h"
 
+#ifdef BF_BREAK_DEAD_ORDER
+#define DEAD_ORDER __ATOMIC_RELAXED
+#else
+#define DEAD_ORDER __ATOMIC_RELEASE /* see ring() */
+#endif
+
 static struct bf_io_doorbell *hit(const struct bf_bell_addr *at,
 				  const struct bf_io_access *access)
 {
@@ -83,6 +89,9 @@ bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 	uint64_t values = at ? __atomic_load_n(&at->seal, __ATOMIC_ACQUIRE) : 0;
 	struct bf_io_doorbell *doorbell = at ? hit(at, access) : NULL;
 
+#ifdef BF_BREAK_SEAL_LATE
+	seal = __atomic_load_n(&roots->seals.bells, __ATOMIC_ACQUIRE);
+#endif
 	if (!doorbell)
 		return false;
 	PROBE_DISPATCH(bus, BF_IO_DOORBELL, access);
@@ -339,8 +348,7 @@ uint64_t bf_doorbell_remove(struct bf_io_bus *bus,
 
 	unpublish(bus, doorbell);
 #ifndef BF_BREAK_DEAD
-	/* Release: see ring(). */
-	__atomic_store_n(&doorbell->dead, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&doorbell->dead, true, DEAD_ORDER);
 #endif
 #ifndef BF_BREAK_CONSUMER
 	synchronize_srcu_expedited(&bus->signals);

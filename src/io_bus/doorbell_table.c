@@ -107,7 +107,9 @@ static struct bf_bell_addr *own_addr(struct bf_change *change, uint16_t space,
 	at = bf_edit_copy(&change->edit, &at->node, sizeof(*at));
 	if (!at)
 		return NULL;
+#ifndef BF_BREAK_VALUES
 	at->seal = bf_new_seal(at->seal & BF_SEAL_GRAIN);
+#endif
 	return bf_trie_replace(&change->edit,
 			       &roots_of(change, space)->doorbells,
 			       &at->entry) ?
@@ -206,7 +208,7 @@ void bf_bell_clear(struct bf_io_bus *bus, const struct bf_io_doorbell *doorbell)
 	else
 		/* Release, as in the trie: see bf_bus_unseal(). */
 		__atomic_store_n(wild_slot(at, doorbell->len), NULL,
-				 __ATOMIC_RELEASE);
+				 BF_CLEAR_ORDER);
 	bf_bell_reseal(at);
 	bf_bus_reseal(bus, doorbell->space);
 }

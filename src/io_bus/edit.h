@@ -15,6 +15,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * Of the exception.  Release: who finds the place empty sees what was stored
+ * before.
+ */
+#ifdef BF_BREAK_CLEAR_ORDER
+#define BF_CLEAR_ORDER __ATOMIC_RELAXED
+#else
+#define BF_CLEAR_ORDER __ATOMIC_RELEASE
+#endif
+
 /* What every node begins with; malloc()ed. */
 struct bf_node {
 	uint64_t stamp;	      /* of the edit that made it; 0: it dropped it */

@@ -63,6 +63,9 @@ static void keep(const struct bf_io_roots *roots, uint64_t seal,
 static bool is_shown(const struct bf_io_bus *bus, unsigned int space,
 		     uint64_t seal)
 {
+#ifdef BF_BREAK_SHOWN
+	return true;
+#endif
 	return __atomic_load_n(&bus->seals[space].ranges, __ATOMIC_RELAXED) ==
 	       seal;
 }
@@ -76,6 +79,9 @@ static int search(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 	struct bf_span span;
 
 	region = bf_span_find(roots->ranges, access->addr, access->len, &span);
+#ifdef BF_BREAK_SEAL_LATE
+	seal = __atomic_load_n(&roots->seals.ranges, __ATOMIC_ACQUIRE);
+#endif
 	if (!region)
 		return bf_range_missed(bus, access);
 	range = container_of(region, struct bf_io_range, region);

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT
+/* The ranges of the bus: see io_bus_source.h. */
+#include "io_bus_source.h"
+
+#include "../src/io_bus/range.c"
+#include "../src/io_bus/region.c"
+#include "../src/io_bus/span_tree.c"

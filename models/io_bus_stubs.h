@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the source of the bus would call and the models leave out: there are no
+ * eventfds and no zones, nothing is counted, nothing named, and no memory freed.
+ */
+#ifndef BF_MODELS_IO_BUS_STUBS_H
+#define BF_MODELS_IO_BUS_STUBS_H
+
+int bf_eventfd_check(int fd)
+{
+	machine_fail("an eventfd was checked");
+	return 0;
+}
+
+bool bf_eventfd_same(int fd, int other)
+{
+	machine_fail("eventfds were compared");
+	return false;
+}
+
+int bf_eventfd_share(struct bf_eventfd_pool *pool, int fd,
+		     const struct bf_eventfd_check *check,
+		     struct bf_shared_eventfd **sharedp)
+{
+	machine_fail("an eventfd was shared");
+	return 0;
+}
+
+void bf_eventfd_unshare(struct bf_eventfd_pool *pool,
+			struct bf_shared_eventfd *shared)
+{
+	machine_fail("an eventfd was given back");
+}
+
+void bf_eventfd_signal(struct bf_eventfd *eventfd)
+{
+	machine_fail("an eventfd was signalled");
+}
+
+uint64_t bf_count_start(void)
+{
+	machine_fail("a ring was counted");
+	return 0;
+}
+
+void bf_count(struct bf_counters **countersp, bool write, uint64_t start)
+{
+	machine_fail("a ring was counted");
+}
+
+void bf_counters_free(struct bf_counters *counters)
+{
+}
+
+bool bf_zone_write(struct bf_io_bus *bus, const struct bf_io_roots *roots,
+		   const struct bf_io_access *access)
+{
+	machine_fail("a zone was written to");
+	return false;
+}
+
+void bf_io_defer(struct bf_io_bus *bus, struct srcu_head *head,
+		 void (*fn)(struct srcu_head *head))
+{
+}
+
+void bf_removal_complete(struct bf_removal *removal)
+{
+	(removal->free)(removal); /* which is a macro, too */
+}
+
+void bf_io_copy_name(char name[32], const char *from)
+{
+}
+
+/* There is room for all, and a place for each address. */
+
+bool bf_lookaside_make_room(struct bf_lookaside *table, size_t size,
+			    unsigned int most_bits, bool drives_out)
+{
+	return true;
+}
+
+void bf_lookaside_grain(struct bf_io_roots *roots, struct bf_span span)
+{
+}
+
+void bf_lookaside_keep(const struct bf_finding *finding,
+		       const struct bf_io_roots *roots, uint64_t addr)
+{
+	*bf_finding_at(finding->seal, addr) = *finding;
+}
+
+#endif
