@@ -166,6 +166,12 @@ class Status(unittest.TestCase):
 
 @unittest.skipIf(SANITIZED, "a sanitized library cannot be preloaded")
 class Signals(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        # A shell cannot trap what it finds ignored, as below nohup(1).
+        before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        cls.addClassCleanup(signal.signal, signal.SIGHUP, before)
+
     def test_forwarded(self):
         for sig in signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1:
             trap = f"trap 'exit 7' {sig.name[3:]}; echo ready;" \
