@@ -15,7 +15,7 @@ bool bf_bell_ring_known(struct bf_io_bus *bus,
 			const struct bf_io_access *access, uint64_t seal)
 {
 	const struct bf_bell_finding *found =
-		bf_bell_finding(seal, access->addr);
+		bf_bell_finding(bf_bell_addrs(bus, access), seal, access->addr);
 	uint64_t tag = bf_bell_tag(seal, access->len), key = access->addr;
 	bool known;
 	int idx;
@@ -25,7 +25,8 @@ bool bf_bell_ring_known(struct bf_io_bus *bus,
 			return false;
 		tag = bf_bell_tag(found->values, access->len);
 		key = bf_bell_value(access);
-		found = bf_bell_finding(found->values, key);
+		found = bf_bell_finding(bf_bell_values(bus, access),
+					found->values, key);
 		/* Fetched while the section is entered. */
 		__builtin_prefetch(found);
 	}
@@ -58,39 +59,50 @@ static unsigned int most_bits(const struct bf_io_roots *roots)
 	return bits < MAX_BITS ? bits : MAX_BITS;
 }
 
-static void keep(const struct bf_io_roots *roots, uint64_t seal,
+static void keep(const struct bf_io_roots *roots, uint64_t whose, uint64_t seal,
 		 const struct bf_bell_finding *finding)
 {
 	const struct bf_bell_finding *there =
-		bf_bell_finding(seal, finding->key);
-	const bool drives_out = there->tag &&
-				!is_of(there, finding->tag, finding->key);
+		bf_bell_finding(whose, seal, finding->key);
+	const bool drives_out = there->tag && there->key != finding->key;
 
 	if (bf_lookaside_make_room(&bf_io_thread.bells, sizeof(*finding),
 				   most_bits(roots), drives_out))
-		*bf_bell_finding(seal, finding->key) = *finding;
+		*bf_bell_finding(whose, seal, finding->key) = *finding;
 }
 
-void bf_bell_keep(const struct bf_io_roots *roots, uint64_t seal,
-		  uint64_t values, const struct bf_io_doorbell *doorbell,
+static void keep_value(const struct bf_io_bus *bus,
+		       const struct bf_io_roots *roots, uint64_t values,
+		       const struct bf_io_doorbell *doorbell,
+		       const struct bf_io_access *access)
+{
+	const struct bf_bell_finding finding = {
+		.tag = bf_bell_tag(values, access->len),
+		.key = doorbell->datamatch,
+		.ring = doorbell->ring,
+		.opaque = bf_bell_consumer(doorbell),
+	};
+
+	keep(roots, bf_bell_values(bus, access), values, &finding);
+}
+
+void bf_bell_keep(const struct bf_io_bus *bus, const struct bf_io_roots *roots,
+		  uint64_t seal, uint64_t values,
+		  const struct bf_io_doorbell *doorbell,
 		  const struct bf_io_access *access)
 {
 	struct bf_bell_finding finding = {
 		.tag = bf_bell_tag(seal, access->len),
 		.key = access->addr,
-		.ring = doorbell->ring,
-		.opaque = doorbell->ring ? doorbell->opaque : doorbell->eventfd,
 	};
 
-	if (!doorbell->wildcard) {
-		finding.tag = bf_bell_tag(values, access->len);
-		finding.key = doorbell->datamatch;
-		keep(roots, values, &finding);
-		finding = (struct bf_bell_finding){
-			.tag = bf_bell_tag(seal, access->len) | BF_TAG_VALUES,
-			.key = access->addr,
-			.values = values,
-		};
+	if (doorbell->wildcard) {
+		finding.ring = doorbell->ring;
+		finding.opaque = bf_bell_consumer(doorbell);
+	} else {
+		finding.tag |= BF_TAG_VALUES;
+		finding.values = values;
+		keep_value(bus, roots, values, doorbell, access);
 	}
-	keep(roots, seal, &finding);
+	keep(roots, bf_bell_addrs(bus, access), seal, &finding);
 }

@@ -36,18 +36,32 @@ static inline uint64_t bf_bell_tag(uint64_t seal, uint32_t len)
 	return (seal & ~BF_SEAL_LOW) | len;
 }
 
+/* What has keys of its own: the addresses of a space, the values at one. */
+static inline uint64_t bf_bell_addrs(const struct bf_io_bus *bus,
+				     const struct bf_io_access *access)
+{
+	return (uintptr_t)bus + access->space;
+}
+
+static inline uint64_t bf_bell_values(const struct bf_io_bus *bus,
+				      const struct bf_io_access *access)
+{
+	return ~(bf_bell_addrs(bus, access) + (access->addr << 6));
+}
+
 /*
  * Keys that follow one another lie side by side: none drives out another, and
  * all of a cache line that is fetched is of use.  Where such a run lies follows
- * from the seal and the key's high bits.
+ * from whose keys they are, and from their high bits; a new seal does not move
+ * it, so that what is kept anew goes where the cache lines are warm.
  */
-static inline struct bf_bell_finding *bf_bell_finding(uint64_t seal,
-						      uint64_t key)
+static inline struct bf_bell_finding *
+bf_bell_finding(uint64_t whose, uint64_t seal, uint64_t key)
 {
 	const struct bf_lookaside *table = &bf_io_thread.bells;
 	struct bf_bell_finding *findings = table->places;
 	const uint64_t grains = key >> (seal & BF_SEAL_GRAIN);
-	const uint64_t high = seal + (grains >> (64 - table->shift));
+	const uint64_t high = whose + (grains >> (64 - table->shift));
 	const uint64_t run = high * 0x9e3779b97f4a7c15ULL >> 32;
 
 	return &findings[(grains + run) << table->shift >> table->shift];
@@ -88,8 +102,9 @@ bool bf_bell_ring_known(struct bf_io_bus *bus,
  * Keeps that this doorbell took the write.  The seals are from before the
  * search, that of the values from its address.
  */
-void bf_bell_keep(const struct bf_io_roots *roots, uint64_t seal,
-		  uint64_t values, const struct bf_io_doorbell *doorbell,
+void bf_bell_keep(const struct bf_io_bus *bus, const struct bf_io_roots *roots,
+		  uint64_t seal, uint64_t values,
+		  const struct bf_io_doorbell *doorbell,
 		  const struct bf_io_access *access);
 
 #endif

@@ -35,8 +35,7 @@ static void consume(const struct bf_io_bus *bus,
 		    const struct bf_io_doorbell *doorbell,
 		    const struct bf_io_access *access)
 {
-	bf_bell_consume(bus, doorbell->ring,
-			doorbell->ring ? doorbell->opaque : doorbell->eventfd,
+	bf_bell_consume(bus, doorbell->ring, bf_bell_consumer(doorbell),
 			access);
 }
 
@@ -99,7 +98,7 @@ bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		return false;
 	/* What is to be counted is counted here. */
 	if (!roots->counting && !doorbell->counted)
-		bf_bell_keep(roots, seal, values, doorbell, access);
+		bf_bell_keep(bus, roots, seal, values, doorbell, access);
 	return true;
 }
 

@@ -115,6 +115,12 @@ static inline uint64_t bf_bell_value(const struct bf_io_access *access)
 	}
 }
 
+/* What goes with its ring: see bf_bell_consume(). */
+static inline void *bf_bell_consumer(const struct bf_io_doorbell *doorbell)
+{
+	return doorbell->ring ? doorbell->opaque : doorbell->eventfd;
+}
+
 /*
  * In a section of consumers: calls ring with opaque; where that is NULL,
  * signals the eventfd that opaque is.
