@@ -212,17 +212,4 @@ static struct explore_result explore_scenario(void)
 	return explore(&program, MACHINE_PSO);
 }
 
-static const char *select_scenario(size_t n)
-{
-	if (n == ARRAY_SIZE(scenarios))
-		return NULL;
-	scenario = &scenarios[n];
-	return scenario->name;
-}
-
-int main(int argc, char **argv)
-{
-	const struct explore_model model = {select_scenario, explore_scenario};
-
-	return explore_main(argc, argv, &model);
-}
+#include "explore_scenarios.h"

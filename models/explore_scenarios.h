@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of a model whose scenarios are a table, each with a name: to be
+ * included behind scenarios, scenario, which points to the one to explore, and
+ * explore_scenario().
+ */
+#ifndef BF_MODELS_EXPLORE_SCENARIOS_H
+#define BF_MODELS_EXPLORE_SCENARIOS_H
+
+static const char *select_scenario(size_t n)
+{
+	if (n == ARRAY_SIZE(scenarios))
+		return NULL;
+	scenario = &scenarios[n];
+	return scenario->name;
+}
+
+int main(int argc, char **argv)
+{
+	const struct explore_model model = {select_scenario, explore_scenario};
+
+	return explore_main(argc, argv, &model);
+}
+
+#endif
