@@ -59,6 +59,26 @@ bool bf_zone_write(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 	return false;
 }
 
+struct bf_node *bf_nodes_get(struct bf_nodes *nodes, size_t size)
+{
+	return io_bus_memory(size);
+}
+
+struct bf_node *bf_nodes_free(struct bf_node *list, size_t most)
+{
+	return NULL;
+}
+
+/* Of doorbells alone. */
+void *bf_slab_get(struct bf_slab *slab)
+{
+	return io_bus_memory(sizeof(struct bf_io_doorbell));
+}
+
+void bf_slab_put(void *object)
+{
+}
+
 void bf_io_defer(struct bf_io_bus *bus, struct srcu_head *head,
 		 void (*fn)(struct srcu_head *head))
 {

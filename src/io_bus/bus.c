@@ -61,12 +61,15 @@ static int init_domains(struct bf_io_bus *bus)
 	return ret;
 }
 
-static struct bf_io_state *empty_state(void)
+static struct bf_io_state *empty_state(struct bf_io_bus *bus)
 {
 	struct bf_io_state *state = calloc(1, sizeof(*state));
 	unsigned int space;
 
-	for (space = 0; state && space < BF_IO_SPACES; space++)
+	if (!state)
+		return NULL;
+	state->bus = bus;
+	for (space = 0; space < BF_IO_SPACES; space++)
 		state->space[space].seals =
 			(struct bf_io_seals){bf_new_seal(0), bf_new_seal(0)};
 	return state;
@@ -79,7 +82,7 @@ static struct bf_io_bus *bus_alloc(void)
 	if (posix_memalign((void **)&bus, __alignof__(*bus), sizeof(*bus)))
 		return NULL;
 	memset(bus, 0, sizeof(*bus));
-	bus->state = empty_state();
+	bus->state = empty_state(bus);
 	if (bus->state)
 		return bus;
 	free(bus);
@@ -105,7 +108,10 @@ int bf_io_bus_create(struct bf_io_bus **busp, const char *name)
 		return ret;
 	}
 	pthread_mutex_init(&bus->lock, NULL);
+	pthread_mutex_init(&bus->bells_lock, NULL);
 	bf_eventfd_pool_init(&bus->eventfds);
+	bf_nodes_init(&bus->nodes);
+	bf_slab_init(&bus->bells, sizeof(struct bf_io_doorbell));
 	bf_io_copy_name(bus->name, name);
 	*busp = bus;
 	return 0;
@@ -132,13 +138,14 @@ static int free_zone(void *opaque, struct bf_span span, void *region)
 	return 0;
 }
 
-static void free_entries(struct bf_io_roots *roots)
+/* Most doorbells have nothing of their own, and go with their slab. */
+static void free_entries(const struct bf_io_bus *bus,
+			 const struct bf_io_roots *roots)
 {
-	bf_bells_free(roots->doorbells, bf_doorbell_free);
+	if (bus->counted)
+		bf_doorbells_uncount(roots->doorbells);
 	bf_span_each(roots->zones, free_zone, NULL);
-	bf_span_free(roots->zones);
 	bf_span_each(roots->ranges, free_range, NULL);
-	bf_span_free(roots->ranges);
 }
 
 /* A function that is told of a removal may make another. */
@@ -158,8 +165,11 @@ void bf_io_bus_destroy(struct bf_io_bus *bus)
 	cleanup_srcu_struct(&bus->signals);
 	bf_eventfd_pool_end(&bus->eventfds);
 	for (space = 0; space < BF_IO_SPACES; space++)
-		free_entries(&bus->state->space[space]);
+		free_entries(bus, &bus->state->space[space]);
+	bf_nodes_destroy(&bus->nodes);
 	bf_eventfd_pool_destroy(&bus->eventfds);
+	bf_slab_destroy(&bus->bells);
+	pthread_mutex_destroy(&bus->bells_lock);
 	pthread_mutex_destroy(&bus->lock);
 	bus_free(bus);
 }

@@ -42,6 +42,7 @@ struct bf_io_roots {
 struct bf_io_state {
 	struct bf_io_roots space[BF_IO_SPACES];
 	struct srcu_head head;
+	struct bf_io_bus *bus;
 	struct bf_node *replaced; /* by the next state; free them together */
 };
 
@@ -58,6 +59,10 @@ struct bf_io_bus {
 	uint64_t changes;      /* published so far; the stamp of edits */
 	unsigned long endings; /* begun, not ended */
 	struct bf_eventfd_pool eventfds;
+	struct bf_nodes nodes; /* of its states' trees */
+	struct bf_slab bells;  /* all doorbells lie here */
+	pthread_mutex_t bells_lock;
+	bool counted; /* once, if not now; changers only */
 };
 
 /* A change being made: the bus is locked, the state is not published yet. */
@@ -65,7 +70,15 @@ struct bf_change {
 	struct bf_io_bus *bus;
 	struct bf_io_state *state;
 	struct bf_edit edit;
+	unsigned int spaces; /* that it may have changed, as bits */
 };
+
+static inline struct bf_io_roots *bf_change_roots(struct bf_change *change,
+						  unsigned int space)
+{
+	change->spaces |= 1U << space;
+	return &change->state->space[space];
+}
 
 /*
  * change.c: locks the bus; 0, or -ENOMEM: it is not locked.  Ends with one of

@@ -12,12 +12,24 @@
 #define RESEAL_ORDER __ATOMIC_RELEASE
 #endif
 
+/* So few that nobody waits long for the lock. */
+#define FREED_AT_ONCE 64
+
+static void free_nodes(struct bf_io_bus *bus, struct bf_node *list)
+{
+	while (list) {
+		pthread_mutex_lock(&bus->lock);
+		list = bf_nodes_free(list, FREED_AT_ONCE);
+		pthread_mutex_unlock(&bus->lock);
+	}
+}
+
 static void free_state(struct srcu_head *head)
 {
 	struct bf_io_state *state =
 		container_of(head, struct bf_io_state, head);
 
-	bf_nodes_free(state->replaced);
+	free_nodes(state->bus, state->replaced);
 	free(state);
 }
 
@@ -29,7 +41,8 @@ int bf_change_begin(struct bf_change *change, struct bf_io_bus *bus)
 	pthread_mutex_lock(&bus->lock);
 	change->bus = bus;
 	*change->state = *bus->state;
-	bf_edit_begin(&change->edit, bus->changes + 1);
+	bf_edit_begin(&change->edit, &bus->nodes, bus->changes + 1);
+	change->spaces = 0;
 	return 0;
 }
 
@@ -75,14 +88,16 @@ static bool seal(struct bf_io_roots *new, const struct bf_io_roots *old)
 }
 
 /* The spaces that have new seals, as bits. */
-static unsigned int seal_all(struct bf_io_state *new,
+static unsigned int seal_all(const struct bf_change *change,
 			     const struct bf_io_state *old)
 {
-	unsigned int space, sealed = 0;
+	unsigned int spaces = change->spaces, space, sealed = 0;
 
-	for (space = 0; space < BF_IO_SPACES; space++)
-		if (seal(&new->space[space], &old->space[space]))
+	for (; spaces; spaces &= spaces - 1) {
+		space = (unsigned int)__builtin_ctz(spaces);
+		if (seal(&change->state->space[space], &old->space[space]))
 			sealed |= 1U << space;
+	}
 	return sealed;
 }
 
@@ -148,7 +163,7 @@ void bf_change_commit(struct bf_change *change)
 {
 	struct bf_io_bus *bus = change->bus;
 	struct bf_io_state *old = bus->state;
-	unsigned int sealed = seal_all(change->state, old);
+	unsigned int sealed = seal_all(change, old);
 
 	bf_change_counts(bus);
 	old->replaced = bf_edit_end(&change->edit);
@@ -169,7 +184,7 @@ void bf_change_commit(struct bf_change *change)
 
 void bf_change_abort(struct bf_change *change)
 {
-	pthread_mutex_unlock(&change->bus->lock);
 	bf_edit_abort(&change->edit);
+	pthread_mutex_unlock(&change->bus->lock);
 	free(change->state);
 }

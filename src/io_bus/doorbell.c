@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Doorbells: rung, made, registered, found and removed. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "io_bus/bell_lookaside.h"
@@ -131,15 +130,34 @@ static void silence(struct bf_io_doorbell *doorbell)
 static void free_silenced(struct bf_removal *removal)
 {
 	struct bf_io_doorbell *doorbell = doorbell_of(removal);
+	struct bf_io_bus *bus = removal->bus;
 
 	bf_counters_free(doorbell->counters);
-	free(doorbell);
+	pthread_mutex_lock(&bus->bells_lock);
+	bf_slab_put(doorbell);
+	pthread_mutex_unlock(&bus->bells_lock);
 }
 
 void bf_doorbell_free(struct bf_io_doorbell *doorbell)
 {
 	silence(doorbell);
 	free_silenced(&doorbell->removal);
+}
+
+static int uncount(void *unused, struct bf_io_doorbell *doorbell)
+{
+	bf_counters_free(doorbell->counters);
+	return 0;
+}
+
+static int uncount_addr(void *unused, struct bf_trie_entry *entry)
+{
+	return bf_bell_each(bf_bell_addr_of(entry), uncount, NULL);
+}
+
+void bf_doorbells_uncount(uintptr_t root)
+{
+	bf_trie_each(root, uncount_addr, NULL);
 }
 
 static void removed(struct bf_removal *removal)
@@ -169,6 +187,18 @@ static void describe(struct bf_io_doorbell *doorbell,
 	doorbell->match.hash = bf_trie_hash(doorbell->datamatch);
 }
 
+static struct bf_io_doorbell *alloc(struct bf_io_bus *bus)
+{
+	struct bf_io_doorbell *doorbell;
+
+	pthread_mutex_lock(&bus->bells_lock);
+	doorbell = bf_slab_get(&bus->bells);
+	pthread_mutex_unlock(&bus->bells_lock);
+	if (doorbell)
+		memset(doorbell, 0, sizeof(*doorbell));
+	return doorbell;
+}
+
 int bf_doorbell_new(struct bf_io_bus *bus,
 		    const struct bf_io_doorbell_desc *desc,
 		    const struct bf_eventfd_check *check,
@@ -185,7 +215,7 @@ int bf_doorbell_new(struct bf_io_bus *bus,
 				       &eventfd);
 	if (ret)
 		return ret;
-	doorbell = calloc(1, sizeof(*doorbell));
+	doorbell = alloc(bus);
 	if (!doorbell) {
 		if (eventfd)
 			bf_eventfd_unshare(&bus->eventfds, eventfd);

@@ -164,9 +164,6 @@ int bf_bell_each(const struct bf_bell_addr *at,
 		 int (*fn)(void *opaque, struct bf_io_doorbell *doorbell),
 		 void *opaque);
 
-/* Frees the tries of a space; calls fn for each doorbell. */
-void bf_bells_free(uintptr_t root, void (*fn)(struct bf_io_doorbell *doorbell));
-
 /* doorbell.c; in a section of the bus: true when a doorbell took the write. */
 bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		      const struct bf_io_access *access);
@@ -185,6 +182,9 @@ int bf_doorbell_new(struct bf_io_bus *bus,
 
 /* Nobody knows it any more. */
 void bf_doorbell_free(struct bf_io_doorbell *doorbell);
+
+/* Of a bus that ends: what has been counted, of all doorbells in a trie. */
+void bf_doorbells_uncount(uintptr_t root);
 
 /*
  * For a layer above:

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Where doorbells are: by address, and there by length and value. */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "io_bus/bell_lookaside.h"
 #include "util.h"
@@ -75,16 +74,11 @@ struct bf_io_party bf_bell_party(const struct bf_io_doorbell *doorbell)
 	};
 }
 
-static struct bf_io_roots *roots_of(struct bf_change *change, uint16_t space)
-{
-	return &change->state->space[space];
-}
-
 static struct bf_bell_addr *new_addr(struct bf_change *change, uint16_t space,
 				     uint64_t addr)
 {
 	struct bf_bell_addr *at = bf_edit_make(&change->edit, sizeof(*at));
-	struct bf_io_roots *roots = roots_of(change, space);
+	struct bf_io_roots *roots = bf_change_roots(change, space);
 
 	if (!at)
 		return NULL;
@@ -111,7 +105,7 @@ static struct bf_bell_addr *own_addr(struct bf_change *change, uint16_t space,
 	at->seal = bf_new_seal(at->seal & BF_SEAL_GRAIN);
 #endif
 	return bf_trie_replace(&change->edit,
-			       &roots_of(change, space)->doorbells,
+			       &bf_change_roots(change, space)->doorbells,
 			       &at->entry) ?
 		       NULL :
 		       at;
@@ -133,8 +127,8 @@ static int put(struct bf_change *change, struct bf_bell_addr *at,
 int bf_bell_add(struct bf_change *change, struct bf_io_doorbell *doorbell,
 		struct bf_io_conflict *conflict)
 {
-	struct bf_bell_addr *at =
-		bf_bell_addr(roots_of(change, doorbell->space), doorbell->addr);
+	struct bf_bell_addr *at = bf_bell_addr(
+		bf_change_roots(change, doorbell->space), doorbell->addr);
 	const struct bf_io_doorbell *other = at ? collision(at, doorbell) :
 						  NULL;
 
@@ -147,7 +141,7 @@ int bf_bell_add(struct bf_change *change, struct bf_io_doorbell *doorbell,
 	}
 	at = at ? own_addr(change, doorbell->space, at) :
 		  new_addr(change, doorbell->space, doorbell->addr);
-	roots_of(change, doorbell->space)->nr_bells++;
+	bf_change_roots(change, doorbell->space)->nr_bells++;
 	return at ? put(change, at, doorbell) : -ENOMEM;
 }
 
@@ -175,14 +169,14 @@ static struct bf_bell_addr *place_of(const struct bf_io_roots *roots,
 int bf_bell_remove(struct bf_change *change,
 		   const struct bf_io_doorbell *doorbell)
 {
-	uintptr_t *root = &roots_of(change, doorbell->space)->doorbells;
+	uintptr_t *root = &bf_change_roots(change, doorbell->space)->doorbells;
 	struct bf_bell_addr *at =
-		place_of(roots_of(change, doorbell->space), doorbell);
+		place_of(bf_change_roots(change, doorbell->space), doorbell);
 
 	at = own_addr(change, doorbell->space, at);
 	if (!at)
 		return -ENOMEM;
-	roots_of(change, doorbell->space)->nr_bells--;
+	bf_change_roots(change, doorbell->space)->nr_bells--;
 	if (doorbell->wildcard)
 		*wild_slot(at, doorbell->len) = NULL;
 	else if (bf_trie_remove(&change->edit,
@@ -245,33 +239,4 @@ int bf_bell_each(const struct bf_bell_addr *at,
 					  visit_match, &visit);
 	}
 	return ret;
-}
-
-/* opaque points to what frees a doorbell. */
-static void free_match(void *opaque, struct bf_trie_entry *entry)
-{
-	void (**fn)(struct bf_io_doorbell * doorbell) = opaque;
-
-	(*fn)(bf_bell_of(entry));
-}
-
-static void free_addr(void *opaque, struct bf_trie_entry *entry)
-{
-	void (**fn)(struct bf_io_doorbell * doorbell) = opaque;
-	struct bf_bell_addr *at = bf_bell_addr_of(entry);
-	unsigned int i;
-
-	if (at->any)
-		(*fn)(at->any);
-	for (i = 0; i < BF_BELL_LENGTHS; i++) {
-		if (at->wild[i])
-			(*fn)(at->wild[i]);
-		bf_trie_free(at->matches[i], free_match, opaque);
-	}
-	free(at);
-}
-
-void bf_bells_free(uintptr_t root, void (*fn)(struct bf_io_doorbell *doorbell))
-{
-	bf_trie_free(root, free_addr, &fn);
 }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <stdlib.h>
 #include <string.h>
 
 #include "io_bus/edit.h"
@@ -12,7 +11,7 @@ static void push(struct bf_node **list, struct bf_node *node)
 
 static void *make(struct bf_edit *edit, size_t size)
 {
-	struct bf_node *node = malloc(size);
+	struct bf_node *node = bf_nodes_get(edit->nodes, size);
 
 	if (!node)
 		return NULL;
@@ -52,31 +51,27 @@ void bf_edit_drop(struct bf_edit *edit, struct bf_node *node)
 	edit->dropped = true;
 }
 
-struct bf_node *bf_edit_end(struct bf_edit *edit)
+/* Takes those of its own that it dropped out of what it made. */
+static struct bf_node *take_dropped(struct bf_edit *edit)
 {
-	struct bf_node *node, *next;
+	struct bf_node *node, *next, *dropped = NULL;
 
-	if (!edit->dropped)
-		return edit->replaced;
 	for (node = edit->made; node; node = next) {
 		next = node->link;
 		if (!node->stamp)
-			free(node);
+			push(&dropped, node);
 	}
+	return dropped;
+}
+
+struct bf_node *bf_edit_end(struct bf_edit *edit)
+{
+	if (edit->dropped)
+		bf_nodes_free(take_dropped(edit), SIZE_MAX);
 	return edit->replaced;
 }
 
 void bf_edit_abort(struct bf_edit *edit)
 {
-	bf_nodes_free(edit->made);
-}
-
-void bf_nodes_free(struct bf_node *list)
-{
-	struct bf_node *next;
-
-	for (; list; list = next) {
-		next = list->link;
-		free(list);
-	}
+	bf_nodes_free(edit->made, SIZE_MAX);
 }

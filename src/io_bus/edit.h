@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "io_bus/nodes.h"
+
 /*
  * Of the exception.  Release: who finds the place empty sees what was stored
  * before.
@@ -25,22 +27,18 @@
 #define BF_CLEAR_ORDER __ATOMIC_RELEASE
 #endif
 
-/* What every node begins with; malloc()ed. */
-struct bf_node {
-	uint64_t stamp;	      /* of the edit that made it; 0: it dropped it */
-	struct bf_node *link; /* of the made ones, or of the replaced ones */
-};
-
 struct bf_edit {
-	uint64_t stamp; /* not 0, no other edit of these trees has it */
+	struct bf_nodes *nodes; /* where they come from */
+	uint64_t stamp;		/* not 0, no other edit of these trees has it */
 	struct bf_node *made;
 	struct bf_node *replaced;
 	bool dropped; /* one that it made */
 };
 
-static inline void bf_edit_begin(struct bf_edit *edit, uint64_t stamp)
+static inline void bf_edit_begin(struct bf_edit *edit, struct bf_nodes *nodes,
+				 uint64_t stamp)
 {
-	*edit = (struct bf_edit){.stamp = stamp};
+	*edit = (struct bf_edit){.nodes = nodes, .stamp = stamp};
 }
 
 /* May the edit change the node as it is? */
@@ -64,7 +62,5 @@ struct bf_node *bf_edit_end(struct bf_edit *edit);
 
 /* Not to be published: nothing has happened. */
 void bf_edit_abort(struct bf_edit *edit);
-
-void bf_nodes_free(struct bf_node *list);
 
 #endif

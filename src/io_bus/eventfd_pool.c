@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
-#include <stdlib.h>
 
 #include "io_bus/eventfd_pool.h"
 #include "util.h"
@@ -9,6 +8,7 @@ void bf_eventfd_pool_init(struct bf_eventfd_pool *pool)
 {
 	pthread_mutex_init(&pool->lock, NULL);
 	TAILQ_INIT(&pool->all);
+	bf_slab_init(&pool->slab, sizeof(struct bf_shared_eventfd));
 }
 
 void bf_eventfd_pool_end(struct bf_eventfd_pool *pool)
@@ -35,13 +35,8 @@ static void close_all(const struct bf_shared_eventfds *all)
 
 void bf_eventfd_pool_destroy(struct bf_eventfd_pool *pool)
 {
-	struct bf_shared_eventfd *shared;
-
 	close_all(&pool->all);
-	while ((shared = TAILQ_FIRST(&pool->all))) {
-		TAILQ_REMOVE(&pool->all, shared, entry);
-		free(shared);
-	}
+	bf_slab_destroy(&pool->slab);
 	pthread_mutex_destroy(&pool->lock);
 }
 
@@ -59,12 +54,13 @@ static int new_shared(struct bf_eventfd_pool *pool, int fd,
 
 	if (ret)
 		return ret;
-	shared = calloc(1, sizeof(*shared));
+	shared = bf_slab_get(&pool->slab);
 	if (!shared)
 		return -ENOMEM;
+	shared->users = 0;
 	ret = bf_eventfd_get(&shared->eventfd, fd);
 	if (ret) {
-		free(shared);
+		bf_slab_put(shared);
 		return ret;
 	}
 	shared->from = fd;
@@ -98,25 +94,31 @@ int bf_eventfd_share(struct bf_eventfd_pool *pool, int fd,
 	return ret;
 }
 
+static void drop(struct bf_eventfd_pool *pool, struct bf_shared_eventfd *shared)
+{
+	struct bf_shared_eventfd **slot = recent(pool, shared->from);
+
+	TAILQ_REMOVE(&pool->all, shared, entry);
+	if (*slot == shared)
+		*slot = NULL;
+	bf_slab_put(shared);
+}
+
 /* The lock also keeps anybody from finding what is about to be closed. */
 void bf_eventfd_unshare(struct bf_eventfd_pool *pool,
 			struct bf_shared_eventfd *shared)
 {
-	struct bf_shared_eventfd **slot = recent(pool, shared->from);
+	struct bf_eventfd eventfd;
+	bool last;
 
 	if (pool->ends)
 		return;
 	pthread_mutex_lock(&pool->lock);
-	if (--shared->users) {
-		shared = NULL;
-	} else {
-		TAILQ_REMOVE(&pool->all, shared, entry);
-		if (*slot == shared)
-			*slot = NULL;
-	}
+	eventfd = shared->eventfd;
+	last = !--shared->users;
+	if (last)
+		drop(pool, shared);
 	pthread_mutex_unlock(&pool->lock);
-	if (!shared)
-		return;
-	bf_eventfd_put(&shared->eventfd);
-	free(shared);
+	if (last)
+		bf_eventfd_put(&eventfd);
 }

@@ -10,6 +10,7 @@
 #include <sys/queue.h>
 
 #include "io_bus/eventfd.h"
+#include "slab.h"
 
 struct bf_shared_eventfd {
 	struct bf_eventfd eventfd;
@@ -28,6 +29,7 @@ struct bf_eventfd_pool {
 	pthread_mutex_t lock;
 	struct bf_shared_eventfd *recent[16];
 	struct bf_shared_eventfds all; /* in the order of their making */
+	struct bf_slab slab;	       /* they lie here */
 	bool ends;
 };
 

@@ -56,7 +56,7 @@ struct bf_io_party bf_region_party(const struct bf_region *region)
 int bf_region_add(struct bf_change *change, struct bf_region *region,
 		  struct bf_io_conflict *conflict)
 {
-	struct bf_io_roots *roots = &change->state->space[region->space];
+	struct bf_io_roots *roots = bf_change_roots(change, region->space);
 	struct bf_span_node **root = root_of(roots, region);
 	const struct bf_region *other = bf_span_overlap(*root, region->span);
 
@@ -74,7 +74,7 @@ int bf_region_add(struct bf_change *change, struct bf_region *region,
 
 int bf_region_remove(struct bf_change *change, const struct bf_region *region)
 {
-	struct bf_io_roots *roots = &change->state->space[region->space];
+	struct bf_io_roots *roots = bf_change_roots(change, region->space);
 
 	return bf_span_remove(&change->edit, root_of(roots, region),
 			      region->span.first);

@@ -5,7 +5,6 @@
  * be carried up but the first address of a node, which is always exact.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "io_bus/span_tree.h"
@@ -406,15 +405,4 @@ int bf_span_each(const struct bf_span_node *root,
 	for (i = 0; i < root->count && !ret; i++)
 		ret = bf_span_each(root->ptr[i], fn, opaque);
 	return ret;
-}
-
-void bf_span_free(struct bf_span_node *root)
-{
-	uint32_t i;
-
-	if (!root)
-		return;
-	for (i = 0; root->level && i < root->count; i++)
-		bf_span_free(root->ptr[i]);
-	free(root);
 }

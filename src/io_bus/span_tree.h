@@ -113,7 +113,4 @@ int bf_span_each(const struct bf_span_node *root,
 		 int (*fn)(void *opaque, struct bf_span span, void *entry),
 		 void *opaque);
 
-/* Frees the nodes, not the entries. */
-void bf_span_free(struct bf_span_node *root);
-
 #endif

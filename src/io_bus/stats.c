@@ -12,7 +12,8 @@ int bf_io_count(struct bf_io_bus *bus, bool on)
 	if (ret)
 		return ret;
 	for (space = 0; space < BF_IO_SPACES; space++)
-		change.state->space[space].counting = on;
+		bf_change_roots(&change, space)->counting = on;
+	bus->counted |= on;
 	bf_change_commit(&change);
 	return 0;
 }

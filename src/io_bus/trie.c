@@ -4,7 +4,6 @@
  * below: so few that the leaf that takes its place is not full again at once.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "io_bus/trie.h"
@@ -402,36 +401,4 @@ int bf_trie_each(uintptr_t root,
 			ret = bf_trie_each(slot, fn, opaque);
 	}
 	return ret;
-}
-
-static void free_leaf(struct bf_trie_leaf *leaf,
-		      void (*fn)(void *opaque, struct bf_trie_entry *entry),
-		      void *opaque)
-{
-	uint32_t i;
-
-	for (i = 0; i < leaf->count; i++)
-		if (leaf->entry[i])
-			fn(opaque, leaf->entry[i]);
-	free(leaf);
-}
-
-void bf_trie_free(uintptr_t root,
-		  void (*fn)(void *opaque, struct bf_trie_entry *entry),
-		  void *opaque)
-{
-	struct bf_trie_node *node;
-	int i;
-
-	if (root & BF_TRIE_LEAF) {
-		free_leaf(bf_trie_leaf(root), fn, opaque);
-	} else if (root & BF_TRIE_NODE) {
-		node = bf_trie_node(root);
-		for (i = 0; i < BF_TRIE_SLOTS; i++)
-			if (node->slot[i])
-				bf_trie_free(node->slot[i], fn, opaque);
-		free(node);
-	} else if (root) {
-		fn(opaque, slot_entry(root));
-	}
 }

@@ -180,9 +180,4 @@ int bf_trie_each(uintptr_t root,
 		 int (*fn)(void *opaque, struct bf_trie_entry *entry),
 		 void *opaque);
 
-/* Frees the nodes; what fn, which is called for each entry, does is its own. */
-void bf_trie_free(uintptr_t root,
-		  void (*fn)(void *opaque, struct bf_trie_entry *entry),
-		  void *opaque);
-
 #endif

@@ -19,6 +19,7 @@ static struct bf_front *front_new(void)
 	TAILQ_INIT(&front->wanted);
 	TAILQ_INIT(&front->known);
 	TAILQ_INIT(&front->zones);
+	bf_slab_init(&front->doorbells, sizeof(struct front_doorbell));
 	return front;
 }
 
@@ -56,25 +57,13 @@ void bf_front_stop(struct bf_front *front)
 	bf_front_lazy_stop(front);
 }
 
-/* The bus goes too, and takes what is on it along. */
-static void free_doorbells(struct front_doorbells *list)
-{
-	struct front_doorbell *d;
-
-	while ((d = TAILQ_FIRST(list))) {
-		TAILQ_REMOVE(list, d, entry);
-		free(d);
-	}
-}
-
 void bf_front_destroy(struct bf_front *front)
 {
 	if (!front)
 		return;
 	bf_front_stop(front);
-	free_doorbells(&front->pending);
-	free_doorbells(&front->wanted);
-	free_doorbells(&front->known);
+	/* The bus goes too, and takes what is on it along. */
+	bf_slab_destroy(&front->doorbells);
 	bf_front_free_zones(front);
 	if (front->own_bus)
 		bf_io_bus_destroy(front->bus);

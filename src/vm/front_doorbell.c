@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* KVM_IOEVENTFD, answered as the kernel would. */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "io_bus/doorbell.h"
 #include "io_bus/eventfd.h"
@@ -124,18 +123,18 @@ static int check_eventfd(void *opaque, int fd)
 static int add_doorbell(struct bf_front *front, const struct kvm_ioeventfd *arg)
 {
 	struct bf_io_doorbell_desc desc = desc_of(arg);
-	struct front_doorbell *d = calloc(1, sizeof(*d));
+	struct front_doorbell *d = bf_slab_get(&front->doorbells);
 	int ret;
 
 	if (!d)
 		return -ENOMEM;
-	d->arg = *arg;
+	*d = (struct front_doorbell){.arg = *arg};
 	desc.opaque = d;
 	desc.counted = true;
 	ret = bf_doorbell_add(front->bus, &desc, front, check_eventfd,
 			      &d->handle);
 	if (ret) {
-		free(d);
+		bf_slab_put(d);
 		return ret;
 	}
 	TAILQ_INSERT_TAIL(&front->pending, d, entry);

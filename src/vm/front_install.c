@@ -11,7 +11,6 @@
  * a zone, but only if it knows it.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -83,7 +82,7 @@ void bf_front_forget(struct bf_front *front, struct front_doorbell *d)
 	if (d->state == FRONT_PENDING)
 		bf_front_count_pending(front, -1);
 	front->stats.rung += bf_doorbell_remove(front->bus, d->handle);
-	free(d);
+	bf_slab_put(d);
 	pthread_cond_broadcast(&front->not_busy);
 }
 

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <sys/queue.h>
 
+#include "slab.h"
 #include "util.h"
 #include "vm/front.h"
 
@@ -72,6 +73,7 @@ struct bf_front {
 	struct front_doorbells pending; /* in the order of registration */
 	struct front_doorbells wanted;
 	struct front_doorbells known; /* those of every other state */
+	struct bf_slab doorbells;     /* they lie here */
 	struct front_zones zones;     /* in the order of registration */
 	bool zones_claimed;	      /* somebody is changing them */
 	bool stopped;
