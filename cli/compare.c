@@ -145,6 +145,8 @@ static void restore_files(const struct files *own)
 	put_back(own->out, STDOUT_FILENO);
 }
 
+static struct compare_files command_files;
+
 /* Where a run's counters and events go. */
 struct shared {
 	struct run_counters counters;
@@ -188,7 +190,9 @@ static int run_with(const struct options *options, struct compare_way *way,
 	int status;
 
 	replace_files(&own, options->show_output);
+	compare_files_begin(&command_files, stats);
 	status = run_child(options->command, stats, &started);
+	compare_files_end(&command_files);
 	restore_files(&own);
 	if (!started)
 		return -1;
@@ -282,6 +286,7 @@ static int compare(const struct options *options)
 			      stdout);
 	compare_free(&ways[0]);
 	compare_free(&ways[1]);
+	compare_files_free(&command_files);
 	return status;
 }
 

@@ -3,10 +3,12 @@
 #ifndef BF_CLI_COMPARE_H
 #define BF_CLI_COMPARE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 
 #include "preload/recording.h"
+#include "preload/stats.h"
 #include "samples.h"
 
 /* What a stalled call waited for. */
@@ -39,5 +41,27 @@ void compare_print(struct compare_way *plain, struct compare_way *belfry,
 		   double goal, bool json, FILE *out);
 
 void compare_free(struct compare_way *way);
+
+struct compare_kept;
+
+/* The command's files; zeroed at first. */
+struct compare_files {
+	struct compare_kept *kept;
+	size_t count;
+	const struct stats *stats;
+	pthread_t thread; /* if it waits */
+	bool waits;
+	_Atomic bool stop;
+};
+
+/*
+ * Around a run that shares these counters: takes note of its files, if there
+ * are none yet, and keeps them in memory.
+ */
+void compare_files_begin(struct compare_files *files,
+			 const struct stats *stats);
+void compare_files_end(struct compare_files *files);
+
+void compare_files_free(struct compare_files *files);
 
 #endif

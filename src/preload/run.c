@@ -66,7 +66,7 @@ static long run_known(struct object_vcpu *vcpu, int fd, void *arg)
 	struct object_vm *vm = &vcpu->vm->vm;
 	long ret;
 
-	stats_run(config.stats, vcpu->stats, config.loaded_ns);
+	stats_run(config.stats, vcpu->stats, config.loaded_ns, config.pid);
 	if (!vm->front)
 		return sys_ioctl(fd, KVM_RUN, arg);
 	do {
@@ -85,7 +85,7 @@ long run_vcpu(int fd, void *arg)
 
 	if (!vcpu) {
 		stats_run(config.stats, &config.stats->vcpu[0],
-			  config.loaded_ns);
+			  config.loaded_ns, config.pid);
 		return sys_ioctl(fd, KVM_RUN, arg);
 	}
 	record_run_begins(&vcpu->vcpu);

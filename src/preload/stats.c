@@ -109,17 +109,20 @@ void stats_record(struct stats *stats, uint32_t key, uint64_t start_ns,
 		record_stall(stats, call, ns);
 }
 
-void stats_run(struct stats *stats, struct stats_vcpu *vcpu, uint64_t loaded_ns)
+void stats_run(struct stats *stats, struct stats_vcpu *vcpu, uint64_t loaded_ns,
+	       pid_t pid)
 {
 	uint64_t never = 0;
 
 	add(&vcpu->runs, 1);
 	if (atomic_load_explicit(&stats->first_run_ns, relaxed))
 		return;
-	if (atomic_compare_exchange_strong_explicit(&stats->first_run_ns,
-						    &never, stats_now(),
-						    relaxed, relaxed))
-		atomic_store_explicit(&stats->loaded_ns, loaded_ns, relaxed);
+	if (!atomic_compare_exchange_strong_explicit(&stats->first_run_ns,
+						     &never, stats_now(),
+						     relaxed, relaxed))
+		return;
+	atomic_store_explicit(&stats->loaded_ns, loaded_ns, relaxed);
+	atomic_store_explicit(&stats->first_run_pid, (uint64_t)pid, relaxed);
 }
 
 /* Entry 0 is for KVM_RUN on a vCPU that is not known. */

@@ -10,9 +10,10 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define STATS_MAGIC   0x73797266656c6562u /* "belfrys" + 's' */
-#define STATS_VERSION 1
+#define STATS_VERSION 2
 
 /* What takes longer is a stall: no KVM call of a VMM needs that much. */
 #define STATS_STALL_NS 1000000u
@@ -54,6 +55,7 @@ struct stats {
 	_Atomic uint64_t first_run_ns;
 	_Atomic uint64_t
 		loaded_ns; /* the program that made that one; 0: none */
+	_Atomic uint64_t first_run_pid; /* and its process, once it ran */
 	_Atomic uint64_t stalled_before_run_ns;
 	_Atomic uint64_t vms;
 	_Atomic uint64_t vcpus;
@@ -84,11 +86,11 @@ void stats_record(struct stats *stats, uint32_t key, uint64_t start_ns,
 		  bool error);
 
 /*
- * Counts a KVM_RUN of a program that was loaded at @loaded_ns; the first of all
- * leaves both times.
+ * Counts a KVM_RUN of a program that was loaded at @loaded_ns and is process
+ * @pid; the first of all leaves both, and when it was.
  */
-void stats_run(struct stats *stats, struct stats_vcpu *vcpu,
-	       uint64_t loaded_ns);
+void stats_run(struct stats *stats, struct stats_vcpu *vcpu, uint64_t loaded_ns,
+	       pid_t pid);
 
 /* The counters of a new vCPU; shared where there are very many. */
 struct stats_vcpu *stats_vcpu(struct stats *stats);

@@ -5,11 +5,15 @@
 usage: test_compare.py BELFRY TINY_VMM
 """
 import json
+import os
+import subprocess
 import sys
 import unittest
+from pathlib import Path
 
 sys.dont_write_bytecode = True  # the source tree stays as it is
-from belfry_test import HAVE_KVM, SANITIZED, TINY_VMM, BelfryTest, belfry
+from belfry_test import (BELFRY, HAVE_KVM, SANITIZED, TINY_VMM, BelfryTest,
+                         belfry)
 
 
 class Usage(BelfryTest):
@@ -111,6 +115,20 @@ class WithKvm(BelfryTest):
         self.assertIs(first["met"], True)
         self.assertAlmostEqual(first["ratio"],
                                first["plain"] / first["belfry"], places=2)
+
+    def test_the_command_stays_in_memory(self):
+        """Its file is mapped here, once, from its first run on."""
+        command = [BELFRY, "compare", "-n", "200", TINY_VMM, "two-vms"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL) as compare:
+            maps = Path(f"/proc/{compare.pid}/maps")
+            mapped = []
+            while not mapped and compare.poll() is None:
+                mapped = [line for line in maps.read_text().splitlines()
+                          if line.endswith(os.path.realpath(TINY_VMM))]
+            compare.terminate()
+        self.assertEqual(len(mapped), 1)
+        self.assertIn(" r--s ", mapped[0])
 
     def test_compare_table(self):
         done = belfry("compare", "-n", "1", TINY_VMM, "two-vms", text=True)
