@@ -172,7 +172,8 @@ static void init_bus(void)
 	srcu_nr_slots = NR_SLOTS;
 	init_domain(&world.bus.srcu, world.access_slots);
 	init_domain(&world.bus.signals, world.signal_slots);
-	world.bus.state = io_bus_memory(sizeof(*world.bus.state));
+	world.bus.latest = io_bus_memory(sizeof(*world.bus.latest));
+	world.bus.state = world.bus.latest;
 }
 
 #endif

@@ -145,7 +145,8 @@ int bf_vm_fd(const struct bf_vm *vm);
  * bf_vm_bus - the bus that the VM's accesses go to
  *
  * Returns the bus, which lives as long as the VM: register devices on it with
- * belfry/io_bus.h.  Never blocks.
+ * belfry/io_bus.h.  May wait for a doorbell that another thread registers at
+ * that moment, never for more.
  */
 struct bf_io_bus *bf_vm_bus(struct bf_vm *vm);
 

@@ -82,8 +82,8 @@ static struct bf_io_bus *bus_alloc(void)
 	if (posix_memalign((void **)&bus, __alignof__(*bus), sizeof(*bus)))
 		return NULL;
 	memset(bus, 0, sizeof(*bus));
-	bus->state = empty_state(bus);
-	if (bus->state)
+	bus->state = bus->latest = empty_state(bus);
+	if (bus->latest)
 		return bus;
 	free(bus);
 	return NULL;
@@ -91,7 +91,7 @@ static struct bf_io_bus *bus_alloc(void)
 
 static void bus_free(struct bf_io_bus *bus)
 {
-	free(bus->state);
+	free(bus->latest);
 	free(bus);
 }
 
@@ -165,7 +165,7 @@ void bf_io_bus_destroy(struct bf_io_bus *bus)
 	cleanup_srcu_struct(&bus->signals);
 	bf_eventfd_pool_end(&bus->eventfds);
 	for (space = 0; space < BF_IO_SPACES; space++)
-		free_entries(bus, &bus->state->space[space]);
+		free_entries(bus, &bus->latest->space[space]);
 	bf_nodes_destroy(&bus->nodes);
 	bf_eventfd_pool_destroy(&bus->eventfds);
 	bf_slab_destroy(&bus->bells);

@@ -50,14 +50,18 @@ struct bf_io_bus {
 	char name[32];		    /* first: probes name the bus at no cost */
 	struct srcu_struct srcu;    /* covers every access */
 	struct srcu_struct signals; /* covers a doorbell's consumer alone */
-	/* Published; apart from what changes write more often than it. */
+	/*
+	 * Published, or NULL: see bf_bus_hide(); apart from what changes write
+	 * more often than it.
+	 */
 	struct bf_io_state *state __attribute__((aligned(64)));
 	/* Of the published state; 0: not to be used. */
 	struct bf_io_seals seals[BF_IO_SPACES];
 	/* One change at a time. */
 	pthread_mutex_t lock __attribute__((aligned(64)));
-	uint64_t changes;      /* published so far; the stamp of edits */
-	unsigned long endings; /* begun, not ended */
+	struct bf_io_state *latest; /* as changes have left it */
+	uint64_t changes;	    /* published so far; the stamp of edits */
+	unsigned long endings;	    /* begun, not ended */
 	struct bf_eventfd_pool eventfds;
 	struct bf_nodes nodes; /* of its states' trees */
 	struct bf_slab bells;  /* all doorbells lie here */
@@ -68,16 +72,22 @@ struct bf_io_bus {
 /* A change being made: the bus is locked, the state is not published yet. */
 struct bf_change {
 	struct bf_io_bus *bus;
-	struct bf_io_state *state;
+	struct bf_io_state *state; /* the bus's own while that is hidden */
 	struct bf_edit edit;
 	unsigned int spaces; /* that it may have changed, as bits */
+	struct bf_io_roots before[BF_IO_SPACES]; /* of these alone */
 };
 
+/* What becomes of a space. */
 static inline struct bf_io_roots *bf_change_roots(struct bf_change *change,
 						  unsigned int space)
 {
+	struct bf_io_roots *roots = &change->state->space[space];
+
+	if (!(change->spaces & 1U << space))
+		change->before[space] = *roots;
 	change->spaces |= 1U << space;
-	return &change->state->space[space];
+	return roots;
 }
 
 /*
@@ -88,6 +98,16 @@ static inline struct bf_io_roots *bf_change_roots(struct bf_change *change,
 int bf_change_begin(struct bf_change *change, struct bf_io_bus *bus);
 void bf_change_commit(struct bf_change *change);
 void bf_change_abort(struct bf_change *change);
+
+/*
+ * Of a new bus: there are no accesses before it is shown, so changes are made
+ * in place, and what they replace is freed at once.  A VM that is set up pays
+ * neither for a copy of the state nor for a look at all CPUs' readers.
+ */
+void bf_bus_hide(struct bf_io_bus *bus);
+
+/* For good, and before the first access; again makes no difference. */
+void bf_bus_show(struct bf_io_bus *bus);
 
 /*
  * Around a change in place of what is published in a space, which is to be made

@@ -33,16 +33,33 @@ static void free_state(struct srcu_head *head)
 	free(state);
 }
 
+/*
+ * What a change works on, with the bus locked: a copy of what accesses may be
+ * looking at; what is hidden, as it is.  NULL: no memory.
+ */
+static struct bf_io_state *state_to_change(const struct bf_io_bus *bus)
+{
+	struct bf_io_state *copy;
+
+	if (!bus->state)
+		return bus->latest;
+	copy = malloc(sizeof(*copy));
+	if (copy)
+		*copy = *bus->latest;
+	return copy;
+}
+
 int bf_change_begin(struct bf_change *change, struct bf_io_bus *bus)
 {
-	change->state = malloc(sizeof(*change->state));
-	if (!change->state)
-		return -ENOMEM;
 	pthread_mutex_lock(&bus->lock);
 	change->bus = bus;
-	*change->state = *bus->state;
-	bf_edit_begin(&change->edit, &bus->nodes, bus->changes + 1);
 	change->spaces = 0;
+	change->state = state_to_change(bus);
+	if (!change->state) {
+		pthread_mutex_unlock(&bus->lock);
+		return -ENOMEM;
+	}
+	bf_edit_begin(&change->edit, &bus->nodes, bus->changes + 1);
 	return 0;
 }
 
@@ -88,14 +105,13 @@ static bool seal(struct bf_io_roots *new, const struct bf_io_roots *old)
 }
 
 /* The spaces that have new seals, as bits. */
-static unsigned int seal_all(const struct bf_change *change,
-			     const struct bf_io_state *old)
+static unsigned int seal_all(const struct bf_change *change)
 {
 	unsigned int spaces = change->spaces, space, sealed = 0;
 
 	for (; spaces; spaces &= spaces - 1) {
 		space = (unsigned int)__builtin_ctz(spaces);
-		if (seal(&change->state->space[space], &old->space[space]))
+		if (seal(&change->state->space[space], &change->before[space]))
 			sealed |= 1U << space;
 	}
 	return sealed;
@@ -124,7 +140,7 @@ static void publish_seals(struct bf_io_bus *bus, unsigned int sealed)
 
 	for (; sealed; sealed &= sealed - 1) {
 		space = (unsigned int)__builtin_ctz(sealed);
-		roots = &bus->state->space[space];
+		roots = &bus->latest->space[space];
 		if (roots->counting)
 			continue;
 		__atomic_store_n(&bus->seals[space].ranges, roots->seals.ranges,
@@ -144,7 +160,7 @@ void bf_bus_unseal(struct bf_io_bus *bus, unsigned int space)
 
 void bf_bus_reseal(struct bf_io_bus *bus, unsigned int space)
 {
-	struct bf_io_seals *seals = &bus->state->space[space].seals;
+	struct bf_io_seals *seals = &bus->latest->space[space].seals;
 
 	/* Release: see bf_range_access() and bf_doorbell_ring(). */
 #ifndef BF_BREAK_RESEAL_BELLS
@@ -156,17 +172,18 @@ void bf_bus_reseal(struct bf_io_bus *bus, unsigned int space)
 			 bf_new_seal(seals->ranges & BF_SEAL_LOW),
 			 RESEAL_ORDER);
 #endif
-	publish_seals(bus, 1U << space);
+	if (bus->state)
+		publish_seals(bus, 1U << space);
 }
 
-void bf_change_commit(struct bf_change *change)
+static void publish_state(struct bf_change *change, struct bf_node *replaced,
+			  unsigned int sealed)
 {
 	struct bf_io_bus *bus = change->bus;
-	struct bf_io_state *old = bus->state;
-	unsigned int sealed = seal_all(change, old);
+	struct bf_io_state *old = bus->latest;
 
-	bf_change_counts(bus);
-	old->replaced = bf_edit_end(&change->edit);
+	old->replaced = replaced;
+	bus->latest = change->state;
 	/*
 	 * No seal is published that is not that of the published state, or an
 	 * access might find in the old one what another did not find in the new
@@ -182,9 +199,60 @@ void bf_change_commit(struct bf_change *change)
 	bf_io_defer(bus, &old->head, free_state);
 }
 
+static bool is_hidden(const struct bf_change *change)
+{
+	return change->state == change->bus->latest;
+}
+
+void bf_change_commit(struct bf_change *change)
+{
+	struct bf_io_bus *bus = change->bus;
+	unsigned int sealed = seal_all(change);
+	struct bf_node *replaced = bf_edit_end(&change->edit);
+
+	bf_change_counts(bus);
+	if (!is_hidden(change)) {
+		publish_state(change, replaced, sealed);
+		return;
+	}
+	bf_nodes_free(replaced, SIZE_MAX);
+	pthread_mutex_unlock(&bus->lock);
+}
+
+static void undo(struct bf_change *change)
+{
+	unsigned int spaces = change->spaces, space;
+
+	for (; spaces; spaces &= spaces - 1) {
+		space = (unsigned int)__builtin_ctz(spaces);
+		change->state->space[space] = change->before[space];
+	}
+}
+
 void bf_change_abort(struct bf_change *change)
 {
 	bf_edit_abort(&change->edit);
+	if (is_hidden(change))
+		undo(change);
+	else
+		free(change->state);
 	pthread_mutex_unlock(&change->bus->lock);
-	free(change->state);
+}
+
+void bf_bus_hide(struct bf_io_bus *bus)
+{
+	bus->state = NULL;
+}
+
+/* Release: who loads the state sees what changes made in place. */
+void bf_bus_show(struct bf_io_bus *bus)
+{
+	const unsigned int all = (1U << BF_IO_SPACES) - 1;
+
+	pthread_mutex_lock(&bus->lock);
+	if (!bus->state) {
+		srcu_assign_pointer(bus->state, bus->latest);
+		(void)all;
+	}
+	pthread_mutex_unlock(&bus->lock);
 }

@@ -302,7 +302,7 @@ static struct bf_io_doorbell *find(struct bf_io_bus *bus,
 	struct bf_io_doorbell *doorbell;
 
 	pthread_mutex_lock(&bus->lock);
-	doorbell = bf_bell_find(bus->state, desc);
+	doorbell = bf_bell_find(bus->latest, desc);
 	if (doorbell && (doorbell->owner != owner ||
 			 !(any_consumer || same_consumer(doorbell, desc))))
 		doorbell = NULL;

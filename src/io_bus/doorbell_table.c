@@ -193,7 +193,7 @@ int bf_bell_remove(struct bf_change *change,
 void bf_bell_clear(struct bf_io_bus *bus, const struct bf_io_doorbell *doorbell)
 {
 	struct bf_bell_addr *at =
-		place_of(&bus->state->space[doorbell->space], doorbell);
+		place_of(&bus->latest->space[doorbell->space], doorbell);
 
 	bf_bus_unseal(bus, doorbell->space);
 	if (!doorbell->wildcard)

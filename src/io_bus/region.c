@@ -117,7 +117,7 @@ static int try_unpublish(struct bf_io_bus *bus, const struct bf_region *region)
 /* Bus locked. */
 static void clear(struct bf_io_bus *bus, const struct bf_region *region)
 {
-	struct bf_io_roots *roots = &bus->state->space[region->space];
+	struct bf_io_roots *roots = &bus->latest->space[region->space];
 
 	bf_bus_unseal(bus, region->space);
 	bf_span_clear(*root_of(roots, region), region->span.first);
