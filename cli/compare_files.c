@@ -25,26 +25,33 @@ struct compare_kept {
 };
 
 /* What is mapped is not taken from the page cache. */
-static void keep(struct compare_files *files, const char *path)
+static void *map_file(const char *path, size_t *size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	void *start = MAP_FAILED;
 	struct stat st;
-	void *start;
 
 	if (fd < 0)
-		return;
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size) {
-		start = mmap(NULL, (size_t)st.st_size, PROT_READ,
-			     MAP_SHARED | MAP_POPULATE, fd, 0);
-		if (start != MAP_FAILED) {
-			files->kept = xgrow(files->kept, files->count,
-					    files->count + 1,
-					    sizeof(*files->kept));
-			files->kept[files->count++] = (struct compare_kept){
-				start, (size_t)st.st_size};
-		}
+		return start;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode)) {
+		*size = (size_t)st.st_size;
+		start = mmap(NULL, *size, PROT_READ, MAP_SHARED | MAP_POPULATE,
+			     fd, 0);
 	}
 	close(fd);
+	return start;
+}
+
+static void keep(struct compare_files *files, const char *path)
+{
+	struct compare_kept kept;
+
+	kept.start = map_file(path, &kept.size);
+	if (kept.start == MAP_FAILED)
+		return;
+	files->kept = xgrow(files->kept, files->count, files->count + 1,
+			    sizeof(kept));
+	files->kept[files->count++] = kept;
 }
 
 /* A line of /proc/PID/maps: the file, if code of it is mapped; else NULL. */

@@ -151,25 +151,28 @@ static void test_a_refused_transaction_leaves_nothing(void **state)
 		assert_true(rings(i * STEP) && answers(i * STEP));
 }
 
-/* One more at a time, failing at each of its allocations first. */
+/* Failing at each of its allocations first; returns how often it did. */
+static unsigned int add_after_failures(int (*add_one)(unsigned int i),
+				       unsigned int i)
+{
+	int n = 1;
+
+	for (;; n++) {
+		alloc_fail_at(n);
+		if (!add_one(i))
+			break;
+	}
+	alloc_fail_at(0);
+	return (unsigned int)n - 1;
+}
+
 static void test_without_memory_it_stays_as_it_was(void **state)
 {
 	unsigned int failures = 0;
 
 	for (unsigned int i = 0; i < MANY; i++) {
-		for (int n = 1;; n++) {
-			alloc_fail_at(n);
-			if (!add_one_doorbell(i))
-				break;
-			failures++;
-		}
-		for (int n = 1;; n++) {
-			alloc_fail_at(n);
-			if (!add_one_range(i))
-				break;
-			failures++;
-		}
-		alloc_fail_at(0);
+		failures += add_after_failures(add_one_doorbell, i);
+		failures += add_after_failures(add_one_range, i);
 	}
 	assert_true(failures > 20);
 	bf_bus_show(bus);

@@ -127,7 +127,7 @@ static void test_no_memory(void **state)
 	const long live = alloc_live();
 	void *object;
 
-	bf_slab_init(&slab, 640);
+	bf_slab_init(&slab, BF_SLAB_MAX_SIZE);
 	alloc_fail_all(true);
 	assert_null(bf_slab_get(&slab));
 	alloc_fail_all(false);
