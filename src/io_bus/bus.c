@@ -108,7 +108,6 @@ int bf_io_bus_create(struct bf_io_bus **busp, const char *name)
 		return ret;
 	}
 	pthread_mutex_init(&bus->lock, NULL);
-	pthread_mutex_init(&bus->bells_lock, NULL);
 	bf_eventfd_pool_init(&bus->eventfds);
 	bf_nodes_init(&bus->nodes);
 	bf_slab_init(&bus->bells, sizeof(struct bf_io_doorbell));
@@ -169,7 +168,6 @@ void bf_io_bus_destroy(struct bf_io_bus *bus)
 	bf_nodes_destroy(&bus->nodes);
 	bf_eventfd_pool_destroy(&bus->eventfds);
 	bf_slab_destroy(&bus->bells);
-	pthread_mutex_destroy(&bus->bells_lock);
 	pthread_mutex_destroy(&bus->lock);
 	bus_free(bus);
 }

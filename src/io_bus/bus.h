@@ -57,7 +57,7 @@ struct bf_io_bus {
 	struct bf_io_state *state __attribute__((aligned(64)));
 	/* Of the published state; 0: not to be used. */
 	struct bf_io_seals seals[BF_IO_SPACES];
-	/* One change at a time. */
+	/* One change at a time; also over nodes and bells. */
 	pthread_mutex_t lock __attribute__((aligned(64)));
 	struct bf_io_state *latest; /* as changes have left it */
 	uint64_t changes;	    /* published so far; the stamp of edits */
@@ -65,8 +65,7 @@ struct bf_io_bus {
 	struct bf_eventfd_pool eventfds;
 	struct bf_nodes nodes; /* of its states' trees */
 	struct bf_slab bells;  /* all doorbells lie here */
-	pthread_mutex_t bells_lock;
-	bool counted; /* once, if not now; changers only */
+	bool counted;	       /* once, if not now; changers only */
 };
 
 /* A change being made: the bus is locked, the state is not published yet. */

@@ -133,9 +133,9 @@ static void free_silenced(struct bf_removal *removal)
 	struct bf_io_bus *bus = removal->bus;
 
 	bf_counters_free(doorbell->counters);
-	pthread_mutex_lock(&bus->bells_lock);
+	pthread_mutex_lock(&bus->lock);
 	bf_slab_put(doorbell);
-	pthread_mutex_unlock(&bus->bells_lock);
+	pthread_mutex_unlock(&bus->lock);
 }
 
 void bf_doorbell_free(struct bf_io_doorbell *doorbell)
@@ -191,9 +191,9 @@ static struct bf_io_doorbell *alloc(struct bf_io_bus *bus)
 {
 	struct bf_io_doorbell *doorbell;
 
-	pthread_mutex_lock(&bus->bells_lock);
+	pthread_mutex_lock(&bus->lock);
 	doorbell = bf_slab_get(&bus->bells);
-	pthread_mutex_unlock(&bus->bells_lock);
+	pthread_mutex_unlock(&bus->lock);
 	if (doorbell)
 		memset(doorbell, 0, sizeof(*doorbell));
 	return doorbell;
