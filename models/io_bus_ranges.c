@@ -2,6 +2,6 @@
 /* The ranges of the bus: see io_bus_source.h. */
 #include "io_bus_source.h"
 
-#include "../src/io_bus/range.c"
-#include "../src/io_bus/region.c"
-#include "../src/io_bus/span_tree.c"
+#include "io_bus/range.c"
+#include "io_bus/region.c"
+#include "io_bus/span_tree.c"

@@ -31,7 +31,7 @@ void *io_bus_memory(size_t size);
 #define __thread
 #define tls_model(model) unused
 
-#include "../src/io_bus/bus.h"
+#include "io_bus/bus.h"
 
 extern struct bf_io_thread io_threads[MACHINE_THREADS];
 

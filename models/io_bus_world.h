@@ -14,19 +14,19 @@
 struct bf_io_thread bf_io_thread, io_threads[MACHINE_THREADS];
 #define bf_io_thread io_threads[machine_self()]
 
-#include "../src/srcu/gp.c"
-#include "../src/srcu/reader.c"
+#include "srcu/gp.c"
+#include "srcu/reader.c"
 #include "srcu_stubs.h"
 
-#include "../src/io_bus/edit.c"
+#include "io_bus/edit.c"
 #define put put_entry /* there is another one */
-#include "../src/io_bus/trie.c"
+#include "io_bus/trie.c"
 #undef put
-#include "../src/io_bus/doorbell_table.c"
-#include "../src/io_bus/change.c"
-#include "../src/io_bus/bell_lookaside.c"
-#include "../src/io_bus/doorbell.c"
-#include "../src/io_bus/access.c"
+#include "io_bus/doorbell_table.c"
+#include "io_bus/change.c"
+#include "io_bus/bell_lookaside.c"
+#include "io_bus/doorbell.c"
+#include "io_bus/access.c"
 #include "io_bus_stubs.h"
 
 #define NR_SLOTS   MACHINE_THREADS
@@ -75,7 +75,7 @@ bool __srcu_rseq_inc(unsigned long *word)
 {
 	word += machine_self() * (sizeof(struct __srcu_slot) / sizeof(*word));
 	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
-			 SRCU_UNLOCK_ORDER);
+			 __ATOMIC_RELEASE);
 	return true;
 }
 

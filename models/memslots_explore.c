@@ -17,8 +17,8 @@
 #include "explore.h"
 #include "intercept.h"
 
-#include "../src/srcu/gp.c"
-#include "../src/srcu/reader.c"
+#include "srcu/gp.c"
+#include "srcu/reader.c"
 #include "srcu_stubs.h"
 
 /*
@@ -28,9 +28,9 @@
 #define __thread
 #define tls_model(model) unused
 
-#include "../src/memslots/lookup.c"
-#include "../src/memslots/tree.c"
-#include "../src/memslots/clear.c"
+#include "memslots/lookup.c"
+#include "memslots/tree.c"
+#include "memslots/clear.c"
 
 #define NR_SLOTS MACHINE_THREADS
 
@@ -63,7 +63,7 @@ bool __srcu_rseq_inc(unsigned long *word)
 {
 	word += machine_self() * (sizeof(struct __srcu_slot) / sizeof(*word));
 	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
-			 SRCU_UNLOCK_ORDER);
+			 __ATOMIC_RELEASE);
 	return true;
 }
 

@@ -14,8 +14,8 @@
 #include "explore.h"
 #include "intercept.h"
 
-#include "../src/srcu/gp.c"
-#include "../src/srcu/reader.c"
+#include "srcu/gp.c"
+#include "srcu/reader.c"
 
 #define NR_SLOTS   MACHINE_THREADS
 #define NR_OBJECTS 3
@@ -33,7 +33,7 @@ static void wait_for_readers(void);
 
 static void heavy_barrier(void)
 {
-#ifndef SRCU_BREAK_MEMBARRIER
+#ifndef WITHOUT_MEMBARRIER
 	machine_membarrier();
 #endif
 }
@@ -63,7 +63,7 @@ bool __srcu_rseq_inc(unsigned long *word)
 		return false;
 	word += machine_self() * (sizeof(struct __srcu_slot) / sizeof(*word));
 	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
-			 SRCU_UNLOCK_ORDER);
+			 __ATOMIC_RELEASE);
 	return true;
 }
 

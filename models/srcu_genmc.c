@@ -7,9 +7,15 @@
  *		-Iinclude -Isrc models/srcu_genmc.c
  *
  * -DREADERS=, -DSECTIONS= and -DUPDATES= make it larger, -DATOMIC_READERS
- * takes the counters that need no restartable sequence, -DSRCU_BREAK_... must
- * fail.  Without -DGENMC readers read for SECONDS, or until UPDATES updates
- * are done.
+ * takes the counters that need no restartable sequence.  Without -DGENMC
+ * readers read for SECONDS, or until UPDATES updates are done.
+ *
+ * The mutations of models/mutations/srcu/ must fail:
+ *
+ *	scripts/mutate models/mutations/srcu/sum-order.patch overlay
+ *	genmc -imm -- -DGENMC -D__SRCU_MODEL -D__SRCU_C11 \
+ *		-Ioverlay/include -Ioverlay/src -Iinclude -Isrc \
+ *		models/srcu_genmc.c
  */
 #include <assert.h>
 #include <pthread.h>
@@ -17,8 +23,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "../src/srcu/gp.c"
-#include "../src/srcu/reader.c"
+#include "srcu/gp.c"
+#include "srcu/reader.c"
 
 #ifdef GENMC
 #ifndef UPDATES
@@ -88,7 +94,7 @@ bool __srcu_rseq_inc(unsigned long *word)
 #else
 	word += cpu * (sizeof(struct __srcu_slot) / sizeof(*word));
 	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
-			 SRCU_UNLOCK_ORDER);
+			 __ATOMIC_RELEASE);
 	return true;
 #endif
 }

@@ -16,8 +16,8 @@
 #include "explore.h"
 #include "intercept.h"
 
-#include "../src/srcu/gp.c"
-#include "../src/srcu/reader.c"
+#include "srcu/gp.c"
+#include "srcu/reader.c"
 #include "srcu_stubs.h"
 
 static void *new_zeroed(size_t size);
@@ -28,9 +28,9 @@ static void *new_zeroed(size_t size);
 #define pthread_mutex_lock(mutex)   ((void)(mutex))
 #define pthread_mutex_unlock(mutex) ((void)(mutex))
 
-#include "../src/vcpus/radix.c"
-#include "../src/vcpus/lookup.c"
-#include "../src/vcpus/change.c"
+#include "vcpus/radix.c"
+#include "vcpus/lookup.c"
+#include "vcpus/change.c"
 
 #define NR_SLOTS MACHINE_THREADS
 #define NR_NODES 24
@@ -74,7 +74,7 @@ bool __srcu_rseq_inc(unsigned long *word)
 {
 	word += machine_self() * (sizeof(struct __srcu_slot) / sizeof(*word));
 	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
-			 SRCU_UNLOCK_ORDER);
+			 __ATOMIC_RELEASE);
 	return true;
 }
 

@@ -367,7 +367,6 @@ static inline int srcu_read_lock(struct srcu_struct *ssp)
 
 	if (!__srcu_enter(ssp, idx))
 		__srcu_count_lock(ssp, idx);
-#ifndef SRCU_BREAK_READER_FENCE
 	/*
 	 * Orders the count before the section's loads, against the updater's
 	 * fence between its unpublishing store and its scan of the counts
@@ -377,7 +376,6 @@ static inline int srcu_read_lock(struct srcu_struct *ssp)
 	 * and the object is freed under it.
 	 */
 	__srcu_fence();
-#endif
 	return idx;
 }
 

@@ -19,8 +19,8 @@
  * that is being waited for.  It needs no barrier, and safety does not depend
  * on which bank a slow reader counts in.
  *
- * The SRCU_BREAK_* macros take one step of this away each, for the tests that
- * show that models/ and the torture notice: see models/meson.build.
+ * models/mutations/srcu/ takes away one of these steps at a time, to show that
+ * the explorer and the torture notice.
  *
  * Literature: McKenney, "Sleepable RCU", LWN 202847 (2006); Desnoyers et al.,
  * "User-Level Implementations of Read-Copy Update", IEEE TPDS 23(2), 2012.
@@ -98,15 +98,9 @@ static unsigned long sum_entries(struct srcu_struct *ssp, int bank)
 
 static bool bank_empty(struct srcu_struct *ssp, int bank)
 {
-#ifdef SRCU_BREAK_SUM_ORDER
-	unsigned long entries = sum_entries(ssp, bank);
-
-	return sum_exits(ssp, bank) == entries;
-#else
 	unsigned long exits = sum_exits(ssp, bank);
 
 	return exits == sum_entries(ssp, bank);
-#endif
 }
 
 long srcu_slot_balance(struct __srcu_slot *slot, int bank)
@@ -165,7 +159,6 @@ void srcu_gp_start(struct srcu_struct *ssp)
 			 __ATOMIC_RELAXED);
 	ssp->gp_urgent = false;
 	srcu_cb_collect(ssp);
-#ifndef SRCU_BREAK_UPDATER_FENCE
 	/*
 	 * Orders every store that was made before this grace period was asked
 	 * for (unpublishing a pointer) before the loads of the scan, against
@@ -173,7 +166,6 @@ void srcu_gp_start(struct srcu_struct *ssp)
 	 * Without it the scan may miss a reader that still got the old pointer.
 	 */
 	__srcu_fence();
-#endif
 }
 
 static void srcu_gp_end(struct srcu_struct *ssp)
@@ -220,17 +212,12 @@ bool srcu_gp_advance(struct srcu_struct *ssp)
 	int idx = (int)ssp->idx;
 
 	if (srcu_gp_phase(ssp) == SRCU_GP_SCAN1) {
-#ifndef SRCU_BREAK_ONE_BANK
 		if (!bank_empty(ssp, idx ^ 1))
 			return false;
-#endif
 		if (bank_empty(ssp, idx)) {
 			srcu_gp_end(ssp);
 			return true;
 		}
-#ifdef SRCU_BREAK_NO_FLIP
-		return false;
-#endif
 		srcu_gp_flip(ssp);
 		idx ^= 1;
 	}

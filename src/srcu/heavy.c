@@ -56,11 +56,7 @@ bool srcu_heavy_done(unsigned long number)
 
 static long interrupt_readers(void)
 {
-#ifdef SRCU_BREAK_MEMBARRIER
-	return 0;
-#else
 	return membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-#endif
 }
 
 /*

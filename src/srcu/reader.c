@@ -54,17 +54,14 @@ static void enter(struct srcu_struct *ssp, int idx)
 	__atomic_fetch_add(&slot->atomic_lock[idx], 1, __ATOMIC_RELAXED);
 }
 
-#ifdef SRCU_BREAK_UNLOCK_ORDER
-#define SRCU_UNLOCK_ORDER __ATOMIC_RELAXED
-#else
-/* What the section did is over before who sees the count acts. */
-#define SRCU_UNLOCK_ORDER __ATOMIC_RELEASE
-#endif
-
+/*
+ * Release: a scan that sees this exit sees what the section did.  Without it
+ * the updater frees an object that the section still writes to.
+ */
 static void leave(struct srcu_struct *ssp, int idx)
 {
 	__atomic_fetch_add(&my_slot(ssp)->atomic_unlock[idx], 1,
-			   SRCU_UNLOCK_ORDER);
+			   __ATOMIC_RELEASE);
 }
 
 void __srcu_count_lock(struct srcu_struct *ssp, int idx)

@@ -41,9 +41,6 @@ void __srcu_wake(struct srcu_struct *ssp, int idx)
 {
 	unsigned int who;
 
-#ifdef SRCU_BREAK_WAKE
-	return;
-#endif
 	__srcu_fence();
 	if (idx == __srcu_bank(ssp) || !srcu_gp_bank_left(ssp))
 		return;
