@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 #include "fuzz.h"
-#include "io_bus/stream.h"
-#include "util.h"
+#include "tests/model/io_bus/stream.h"
+#include "base/util.h"
 
 static const struct stream_shape shapes[] = {
 	{.room = 24, .spread = 16},

@@ -197,7 +197,7 @@ def boot(build, mode, machine="microvm", disks=ONE_DISK):
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder, "result.json")
         if mode is not None:
-            command = [str(Path(build, "cli/belfry")), "run", *mode,
+            command = [str(Path(build, "tools/belfry")), "run", *mode,
                        "--json", "--output", str(result), "--", *command]
         status, stderr = run_to_end(command)
         rows = read_rows(result, status, stderr) if mode is not None else []

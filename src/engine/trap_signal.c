@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "engine/trap_internal.h"
-#include "util.h"
+#include "base/util.h"
 
 #define SA_KERNEL_RESTORER 0x04000000ul
 

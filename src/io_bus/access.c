@@ -8,7 +8,7 @@
 #include "io_bus/probe.h"
 #include "io_bus/range.h"
 #include "io_bus/zone.h"
-#include "util.h"
+#include "base/util.h"
 
 bool bf_io_in_handler(const struct bf_io_bus *bus)
 {

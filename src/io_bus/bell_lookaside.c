@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "io_bus/bell_lookaside.h"
 #include "io_bus/probe.h"
-#include "util.h"
+#include "base/util.h"
 
 #define MAX_BITS 17 /* 4 MB */
 

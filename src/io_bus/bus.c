@@ -11,7 +11,7 @@
 #include "io_bus/range.h"
 #include "io_bus/zone.h"
 #include "srcu/wait.h"
-#include "util.h"
+#include "base/util.h"
 
 void bf_io_defer(struct bf_io_bus *bus, struct srcu_head *head,
 		 void (*fn)(struct srcu_head *head))

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "io_bus/bell_lookaside.h"
-#include "util.h"
+#include "base/util.h"
 
 #ifdef BF_BREAK_RESEAL_ORDER
 #define RESEAL_ORDER __ATOMIC_RELAXED

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "io_bus/conflict.h"
-#include "util.h"
+#include "base/util.h"
 
 const char *bf_io_space_name(uint16_t space, char buf[16])
 {

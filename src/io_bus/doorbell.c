@@ -5,7 +5,7 @@
 
 #include "io_bus/bell_lookaside.h"
 #include "io_bus/probe.h"
-#include "util.h"
+#include "base/util.h"
 
 #ifdef BF_BREAK_DEAD_ORDER
 #define DEAD_ORDER __ATOMIC_RELAXED

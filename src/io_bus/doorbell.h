@@ -17,7 +17,7 @@
 #include "io_bus/bus.h"
 #include "io_bus/counters.h"
 #include "io_bus/removal.h"
-#include "util.h"
+#include "base/util.h"
 
 #define BF_BELL_LENGTHS 4 /* 1, 2, 4, 8 */
 

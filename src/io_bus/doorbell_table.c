@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "io_bus/bell_lookaside.h"
-#include "util.h"
+#include "base/util.h"
 
 /* Where a doorbell without datamatch stands. */
 static struct bf_io_doorbell **wild_slot(struct bf_bell_addr *at, uint32_t len)

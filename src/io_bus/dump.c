@@ -11,7 +11,7 @@
 #include "io_bus/conflict.h"
 #include "io_bus/doorbell.h"
 #include "io_bus/range.h"
-#include "util.h"
+#include "base/util.h"
 
 struct line {
 	enum bf_io_kind kind;

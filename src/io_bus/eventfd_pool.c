@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "io_bus/eventfd_pool.h"
-#include "util.h"
+#include "base/util.h"
 
 void bf_eventfd_pool_init(struct bf_eventfd_pool *pool)
 {

@@ -10,7 +10,7 @@
 #include <sys/queue.h>
 
 #include "io_bus/eventfd.h"
-#include "slab.h"
+#include "base/slab.h"
 
 struct bf_shared_eventfd {
 	struct bf_eventfd eventfd;

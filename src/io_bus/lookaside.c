@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include "io_bus/lookaside.h"
-#include "util.h"
+#include "base/util.h"
 
 #define PAGE_BITS 12
 #define MIN_BITS  6  /* 4 kB of ranges */

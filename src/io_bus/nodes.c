@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "io_bus/nodes.h"
-#include "util.h"
+#include "base/util.h"
 
 void bf_nodes_init(struct bf_nodes *nodes)
 {

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "slab.h"
+#include "base/slab.h"
 
 /* What every node begins with. */
 struct bf_node {

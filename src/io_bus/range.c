@@ -5,7 +5,7 @@
 
 #include "io_bus/probe.h"
 #include "io_bus/range.h"
-#include "util.h"
+#include "base/util.h"
 
 int bf_range_missed(struct bf_io_bus *bus, const struct bf_io_access *access)
 {

@@ -9,7 +9,7 @@
 #include "io_bus/lookaside.h"
 #include "io_bus/probe.h"
 #include "io_bus/region.h"
-#include "util.h"
+#include "base/util.h"
 
 struct bf_io_range {
 	struct bf_io_ops ops; /* a copy, in which none is missing */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "io_bus/removal.h"
-#include "util.h"
+#include "base/util.h"
 
 void bf_removal_complete(struct bf_removal *removal)
 {

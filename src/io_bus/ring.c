@@ -15,7 +15,7 @@
 
 #include "io_bus/eventfd.h"
 #include "io_bus/ring.h"
-#include "util.h"
+#include "base/util.h"
 
 #define MAX_ENTRIES (1U << 20)
 

@@ -14,7 +14,7 @@
 #define BF_IO_BUS_SPAN_TREE_H
 
 #include "io_bus/edit.h"
-#include "util.h"
+#include "base/util.h"
 
 #define BF_SPAN_FANOUT_BITS 4
 #define BF_SPAN_FANOUT	    (1 << BF_SPAN_FANOUT_BITS)

@@ -11,7 +11,7 @@
 #include "io_bus/probe.h"
 #include "io_bus/range.h"
 #include "io_bus/zone.h"
-#include "util.h"
+#include "base/util.h"
 
 enum op_kind {
 	OP_ADD, /* what is 0 */

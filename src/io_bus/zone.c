@@ -6,7 +6,7 @@
 #include "io_bus/probe.h"
 #include "io_bus/ring.h"
 #include "io_bus/zone.h"
-#include "util.h"
+#include "base/util.h"
 
 bool bf_zone_write(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		   const struct bf_io_access *access)

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "belfry/memslots.h"
-#include "util.h"
+#include "base/util.h"
 
 #ifndef MFD_HUGE_2MB
 #define MFD_HUGE_2MB (21U << 26)

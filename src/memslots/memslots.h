@@ -11,7 +11,7 @@
 #include "belfry/memslots.h"
 #include "memslots/ids.h"
 #include "memslots/tree.h"
-#include "util.h"
+#include "base/util.h"
 
 /* What readers see, replaced whole. */
 struct bf_memslots_view {

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "memslots/tree.h"
-#include "util.h"
+#include "base/util.h"
 
 static unsigned int capacity(unsigned int level)
 {

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "util.h"
+#include "base/util.h"
 #include "vcpus/lock.h"
 #include "vcpus/vcpus.h"
 

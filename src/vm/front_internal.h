@@ -13,8 +13,8 @@
 #include <pthread.h>
 #include <sys/queue.h>
 
-#include "slab.h"
-#include "util.h"
+#include "base/slab.h"
+#include "base/util.h"
 #include "vm/front.h"
 
 enum front_state {

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "util.h"
+#include "base/util.h"
 #include "vm/vm.h"
 
 struct bf_vcpu *bf_vcpu_of(struct bf_vcpus_entry *entry)

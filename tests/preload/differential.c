@@ -21,7 +21,7 @@
 
 #include "diff_model.h"
 #include "diff_vm.h"
-#include "util.h"
+#include "base/util.h"
 
 #define MATCH	 KVM_IOEVENTFD_FLAG_DATAMATCH
 #define PIO	 KVM_IOEVENTFD_FLAG_PIO

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "preload/stats.h"
+#include "preload/record/stats.h"
 
 #define OUTPUT_MAX 16384
 

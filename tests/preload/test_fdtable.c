@@ -13,9 +13,9 @@
 #include <cmocka.h>
 
 #include "io_bus/eventfd.h"
-#include "preload/config.h"
-#include "preload/fdtable.h"
-#include "preload/own.h"
+#include "preload/interpose/config.h"
+#include "preload/fds/fdtable.h"
+#include "preload/fds/own.h"
 
 #define MAX_FD ((1 << 20) - 1)
 

@@ -12,9 +12,9 @@
 #include <cmocka.h>
 
 #include "io_bus/same_file.h"
-#include "preload/config.h"
-#include "preload/filter.h"
-#include "util.h"
+#include "preload/interpose/config.h"
+#include "preload/seccomp/filter.h"
+#include "base/util.h"
 
 /* Everything is allowed but the call, if its second argument is the one. */
 static uint32_t forbids(uint32_t call, uint32_t arg, uint32_t action)

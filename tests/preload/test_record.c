@@ -14,10 +14,10 @@
 
 #include <cmocka.h>
 
-#include "preload/config.h"
-#include "preload/record_debt.h"
-#include "preload/record_doorbell.h"
-#include "preload/record_event.h"
+#include "preload/interpose/config.h"
+#include "preload/record/record_debt.h"
+#include "preload/record/record_doorbell.h"
+#include "preload/record/record_event.h"
 
 #define CHUNKS 4
 #define MS     UINT64_C(1000000)

@@ -10,9 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli.h"
-#include "torture.h"
-#include "torture_actor.h"
+#include "tools/belfry/common/cli.h"
+#include "tools/torture/common/torture.h"
+#include "tools/torture/common/actor.h"
 
 enum child_status {
 	FOUND,

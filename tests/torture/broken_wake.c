@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli.h"
-#include "torture.h"
+#include "tools/belfry/common/cli.h"
+#include "tools/torture/common/torture.h"
 
 static pid_t start(int argc, char **argv, int err)
 {

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+/* Removals without any memory, and how much of it is left behind. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "tests/fault/alloc_fault.h"
+#include "bus_oom_fixture.h"
+
+static void assert_gone(unsigned int i)
+{
+	assert_int_equal(write_at(BF_IO_MMIO, place(i)), -EOPNOTSUPP);
+	assert_int_equal(write_at(BF_IO_PIO, place(i)), -EOPNOTSUPP);
+	assert_int_equal(write_at(BF_IO_CCW, place(i)), -EOPNOTSUPP);
+}
+
+static void assert_there(unsigned int i)
+{
+	assert_int_equal(write_at(BF_IO_MMIO, place(i)), 0);
+	assert_int_equal(write_at(BF_IO_PIO, place(i)), 0);
+	assert_int_equal(write_at(BF_IO_CCW, place(i)), 0);
+}
+
+static void ignore(void *opaque, const struct kvm_coalesced_mmio *entry)
+{
+}
+
+/* The first count of the entries are gone, and the others are not. */
+static void assert_removed(unsigned int count)
+{
+	for (unsigned int i = 0; i < MANY; i++) {
+		if (i < count)
+			assert_gone(i);
+		else
+			assert_there(i);
+		bf_io_ring_drain(&ring, 1, ignore, NULL);
+	}
+}
+
+/* Where they were there is room again, and it is used. */
+static void assert_usable(unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		assert_int_equal(add_range(place(i), NULL), 0);
+		assert_int_equal(add_zone(place(i), NULL), 0);
+		assert_int_equal(add_doorbell(place(i), NULL), 0);
+	}
+	assert_removed(0);
+}
+
+static void test_removals_need_no_memory(void **state)
+{
+	alloc_fail_all(true);
+	for (unsigned int i = 0; i < MANY / 2; i++) {
+		assert_int_equal(bf_io_remove_range(bus, ranges[i]), 0);
+		assert_int_equal(bf_io_remove_zone(bus, zones[i]), 0);
+		assert_int_equal(bf_io_remove_doorbell(bus, doorbells[i]), 0);
+		assert_gone(i);
+	}
+	assert_removed(MANY / 2);
+	assert_int_equal(add_range(FREE, NULL), -ENOMEM);
+	alloc_fail_all(false);
+	assert_usable(MANY / 2);
+}
+
+static void remove_async(unsigned int i)
+{
+	bf_io_remove_range_async(bus, ranges[i], complete, NULL);
+	bf_io_remove_zone_async(bus, zones[i], complete, NULL);
+	bf_io_remove_doorbell_async(bus, doorbells[i], complete, NULL);
+}
+
+static void test_async_removals_need_no_memory(void **state)
+{
+	alloc_fail_all(true);
+	for (unsigned int i = 0; i < MANY / 2; i++)
+		remove_async(i);
+	settle();
+	assert_int_equal(__atomic_load_n(&completed, __ATOMIC_ACQUIRE),
+			 3 * (MANY / 2));
+	assert_removed(MANY / 2);
+	alloc_fail_all(false);
+	assert_usable(MANY / 2);
+}
+
+/* The last ones too. */
+static void test_all_removed_without_memory(void **state)
+{
+	alloc_fail_all(true);
+	for (unsigned int i = 0; i < MANY; i++)
+		remove_async(i);
+	assert_removed(MANY);
+	alloc_fail_all(false);
+	assert_usable(MANY);
+}
+
+/* Every second removal has memory: the two ways meet. */
+static void test_removals_with_memory_now_and_then(void **state)
+{
+	for (unsigned int i = 0; i < MANY; i++) {
+		alloc_fail_at(i % 4);
+		remove_async(i);
+		alloc_fail_at(0);
+	}
+	assert_removed(MANY);
+	assert_usable(MANY);
+}
+
+static int remove_others(void *opaque, uint64_t offset, const void *data,
+			 uint32_t len)
+{
+	alloc_fail_all(true);
+	assert_int_equal(bf_io_remove_range(bus, ranges[0]), -EDEADLK);
+	for (unsigned int i = 0; i < MANY / 2; i++)
+		remove_async(i);
+	alloc_fail_all(false);
+	return 0;
+}
+
+static void test_removals_in_a_handler_need_no_memory(void **state)
+{
+	static const struct bf_io_ops remover = {.write = remove_others};
+	const struct bf_io_range_desc desc = {
+		.addr = FREE,
+		.size = 8,
+		.ops = &remover,
+	};
+
+	assert_int_equal(bf_io_add_range(bus, &desc, NULL, NULL), 0);
+	assert_int_equal(write_at(BF_IO_MMIO, FREE), 0);
+	assert_removed(MANY / 2);
+	settle();
+	assert_int_equal(__atomic_load_n(&completed, __ATOMIC_ACQUIRE),
+			 3 * (MANY / 2));
+	assert_usable(MANY / 2);
+}
+
+/* Old memory does not pile up where nobody reads it. */
+static void test_no_memory_is_kept(void **state)
+{
+	struct bf_io_range *range;
+	long live;
+
+	settle();
+	live = alloc_live();
+	for (unsigned int i = 0; i < 1000; i++) {
+		assert_int_equal(add_range(FREE, &range), 0);
+		assert_int_equal(bf_io_remove_range(bus, range), 0);
+	}
+	settle();
+	assert_in_range(alloc_live(), 0, live + 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		OOM_TEST(test_removals_need_no_memory),
+		OOM_TEST(test_async_removals_need_no_memory),
+		OOM_TEST(test_all_removed_without_memory),
+		OOM_TEST(test_removals_with_memory_now_and_then),
+		OOM_TEST(test_removals_in_a_handler_need_no_memory),
+		OOM_TEST(test_no_memory_is_kept),
+	};
+
+	return cmocka_run_group_tests_name("io_bus_oom_removal", tests, NULL,
+					   NULL);
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The vCPU table without memory: each allocation fails in turn, and nothing
+ * has changed then.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/fault/alloc_fault.h"
+#include "tests/unit/vcpus/vcpus_vcpu.h"
+
+static struct bf_vcpus *vcpus;
+static struct vcpu cpus[600];
+
+static int setup(void **state)
+{
+	memset(cpus, 0, sizeof(cpus));
+	return bf_vcpus_create(&vcpus, NULL);
+}
+
+static int teardown(void **state)
+{
+	bf_vcpus_destroy(vcpus);
+	return 0;
+}
+
+static int add(unsigned int n, uint64_t id)
+{
+	return bf_vcpus_add(vcpus, &cpus[n].entry, id, &vcpu_ops, 0);
+}
+
+/* With so many allocations, and no more. */
+static int add_with(int allocations, unsigned int n, uint64_t id)
+{
+	int ret;
+
+	alloc_fail_from(allocations + 1);
+	ret = add(n, id);
+	alloc_fail_from(0);
+	return ret;
+}
+
+static struct bf_vcpus_entry *by_id(uint64_t id)
+{
+	int idx = srcu_read_lock(bf_vcpus_srcu(vcpus));
+	struct bf_vcpus_entry *entry = bf_vcpus_by_id(vcpus, id);
+
+	srcu_read_unlock(bf_vcpus_srcu(vcpus), idx);
+	return entry;
+}
+
+/* How many allocations an addition takes: all that are fewer are too few. */
+static int add_at_last(unsigned int n, uint64_t id)
+{
+	uint32_t created = bf_vcpus_created(vcpus);
+	int allocations = 0;
+
+	while (add_with(allocations, n, id)) {
+		assert_int_equal(add_with(0, n, id), -ENOMEM);
+		assert_int_equal(bf_vcpus_created(vcpus), created);
+		assert_int_equal(bf_vcpus_online(vcpus), created);
+		assert_null(by_id(id));
+		allocations++;
+	}
+	assert_ptr_equal(by_id(id), &cpus[n].entry);
+	return allocations;
+}
+
+static void test_create(void **state)
+{
+	struct bf_vcpus *none = NULL;
+	int allocations = 0, ret;
+
+	do {
+		alloc_fail_from(++allocations);
+		ret = bf_vcpus_create(&none, NULL);
+		alloc_fail_from(0);
+		if (ret)
+			assert_null(none);
+	} while (ret == -ENOMEM);
+	assert_int_equal(ret, 0);
+	assert_in_range(allocations, 2, 10);
+	bf_vcpus_destroy(none);
+}
+
+static void test_add(void **state)
+{
+	unsigned int i;
+
+	/*
+	 * Each try keeps the nodes that it got, so that the next one needs
+	 * one less: a tree of one leaf each.
+	 */
+	assert_in_range(add_at_last(0, 0), 1, 2);
+	for (i = 1; i < 256; i++)
+		assert_int_equal(add_with(0, i, i), 0);
+	/* A root and a leaf more in each of them. */
+	assert_in_range(add_at_last(256, 256), 1, 4);
+	/* Two roots and three nodes more, ids alone. */
+	assert_in_range(add_at_last(257, UINT32_MAX), 1, 5);
+	for (i = 258; i < 512; i++)
+		assert_int_equal(add_with(0, i, i), 0);
+	for (i = 0; i < 512; i++)
+		assert_int_equal(bf_vcpus_index(&cpus[i].entry), i);
+}
+
+static void test_errors_come_before_memory(void **state)
+{
+	assert_int_equal(add(0, 1), 0);
+	assert_int_equal(add_with(0, 1, 1), -EEXIST);
+	assert_int_equal(add_with(0, 1, 1ULL << 32), -EINVAL);
+}
+
+/* In one section, so that none of them is released before the last. */
+static void remove_all_async(void)
+{
+	struct srcu_struct *srcu = bf_vcpus_srcu(vcpus);
+	int idx = srcu_read_lock(srcu);
+	unsigned int i;
+
+	for (i = 0; i < 600; i++)
+		assert_int_equal(bf_vcpus_remove_async(&cpus[i].entry), 0);
+	assert_int_equal(bf_vcpus_online(vcpus), 0);
+	assert_int_equal(bf_vcpus_created(vcpus), 600);
+	srcu_read_unlock(srcu, idx);
+	srcu_barrier(srcu);
+	assert_int_equal(bf_vcpus_created(vcpus), 0);
+}
+
+/* What was begun with memory ends without. */
+static void test_the_rest_needs_none(void **state)
+{
+	unsigned int i;
+
+	for (i = 0; i < 600; i++)
+		assert_int_equal(bf_vcpus_reserve(vcpus, &cpus[i].entry, 7 * i,
+						  &vcpu_ops, 0),
+				 0);
+	alloc_fail_all(true);
+	for (i = 0; i < 600; i++)
+		bf_vcpus_publish(&cpus[i].entry);
+	assert_int_equal(bf_vcpus_lock_all(vcpus), 0);
+	bf_vcpus_unlock_all(vcpus);
+	assert_int_equal(bf_vcpus_kick_all(vcpus), 600);
+	for (i = 0; i < 600; i++)
+		assert_int_equal(bf_vcpus_remove(&cpus[i].entry), 0);
+	for (i = 0; i < 600; i++)
+		assert_int_equal(bf_vcpus_add(vcpus, &cpus[i].entry, 7 * i,
+					      &vcpu_ops, BF_VCPUS_REUSE_INDEX),
+				 0);
+	remove_all_async();
+	alloc_fail_all(false);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_create),
+		cmocka_unit_test_setup_teardown(test_add, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_errors_come_before_memory,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_rest_needs_none, setup,
+						teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

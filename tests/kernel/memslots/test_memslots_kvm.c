@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The rules of memory slots beside those of the kernel: the same random calls
+ * to a map and to a VM, the same answers.  And what is forwarded arrives.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "belfry/memslots.h"
+#include "tests/model/memslots/memslots_model.h"
+
+#define PAGE  4096ULL
+#define CALLS 2000
+
+static int kvm_fd, vm_fd;
+
+static int setup(void **state)
+{
+	vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
+	return vm_fd < 0;
+}
+
+static int teardown(void **state)
+{
+	return close(vm_fd);
+}
+
+static int kernel_set(const struct kvm_userspace_memory_region *change)
+{
+	return ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, change) ? -errno : 0;
+}
+
+/* How many bits of address the kernel gives a guest; probed with a slot. */
+static uint32_t kernel_gpa_bits(void)
+{
+	struct kvm_userspace_memory_region change = {.userspace_addr = 1 << 30};
+	uint32_t bits = 32;
+	int ret;
+
+	do {
+		change.guest_phys_addr = 1ULL << bits;
+		change.memory_size = PAGE;
+		ret = kernel_set(&change);
+		change.memory_size = 0;
+	} while (!ret && !kernel_set(&change) && ++bits < 64);
+	return bits;
+}
+
+static struct bf_memslots_config config_of_vm(void)
+{
+	return (struct bf_memslots_config){
+		.slots = (uint32_t)ioctl(vm_fd, KVM_CHECK_EXTENSION,
+					 KVM_CAP_NR_MEMSLOTS),
+		.spaces = (uint32_t)ioctl(vm_fd, KVM_CHECK_EXTENSION,
+					  KVM_CAP_MULTI_ADDRESS_SPACE),
+		.gpa_bits = kernel_gpa_bits(),
+	};
+}
+
+static void print_call(const char *who, int n, int ret,
+		       const struct kvm_userspace_memory_region *change)
+{
+	print_message("call %d: slot %#x flags %#x gpa %#llx size %#llx hva "
+		      "%#llx: %s says %d\n",
+		      n, change->slot, change->flags, change->guest_phys_addr,
+		      change->memory_size, change->userspace_addr, who, ret);
+}
+
+/* Sometimes at the ends of what the kernel takes. */
+static struct kvm_userspace_memory_region
+next_call(uint64_t *random, const struct bf_memslots_config *config)
+{
+	struct kvm_userspace_memory_region change =
+		model_change(random, config->spaces ? config->spaces : 1);
+	uint64_t dice = model_random(random);
+
+	if (dice % 8 == 0)
+		change.guest_phys_addr =
+			(1ULL << config->gpa_bits) - dice / 8 % 32 * PAGE;
+	if (dice % 64 == 1)
+		change.slot = config->slots - 1 + (uint32_t)(dice / 64 % 3);
+	return change;
+}
+
+static void test_same_answers(void **state)
+{
+	const struct bf_memslots_config config = config_of_vm();
+	struct kvm_userspace_memory_region change;
+	unsigned int seen[200] = {0};
+	uint64_t random = 7;
+	struct bf_memslots *map;
+	int n, kernel, own;
+
+	assert_int_equal(bf_memslots_create(&map, &config), 0);
+	for (n = 0; n < CALLS; n++) {
+		change = next_call(&random, &config);
+		kernel = kernel_set(&change);
+		own = bf_memslots_set(map, &change);
+		if (kernel != own)
+			print_call("the kernel", n, kernel, &change);
+		assert_int_equal(own, kernel);
+		assert_in_range(-own, 0, 199);
+		seen[-own]++;
+	}
+	bf_memslots_destroy(map);
+	print_message("%u made, %u EINVAL, %u EEXIST\n", seen[0], seen[EINVAL],
+		      seen[EEXIST]);
+	assert_true(seen[0] && seen[EINVAL] && seen[EEXIST]);
+}
+
+static void nothing(void *opaque)
+{
+}
+
+/* A slot is there when nothing else can be put in its place. */
+static bool kernel_has(uint64_t gpa, uint32_t spare_slot)
+{
+	struct kvm_userspace_memory_region probe = {
+		.slot = spare_slot,
+		.guest_phys_addr = gpa & ~(PAGE - 1),
+		.memory_size = PAGE,
+		.userspace_addr = 1 << 30,
+	};
+	int ret = kernel_set(&probe);
+
+	if (ret == -EEXIST)
+		return true;
+	assert_int_equal(ret, 0);
+	probe.memory_size = 0;
+	assert_int_equal(kernel_set(&probe), 0);
+	return false;
+}
+
+static void compare_place(struct bf_memslots *map, uint64_t gpa, uint32_t spare)
+{
+	struct bf_memslots_snapshot snapshot;
+	bool own;
+
+	bf_memslots_take(map, &snapshot);
+	own = bf_memslots_hva(&snapshot, 0, gpa, 1, false);
+	bf_memslots_drop(&snapshot);
+	assert_int_equal(kernel_has(gpa, spare), own);
+}
+
+/* Transactions, of which KVM refuses some: it has what the map has. */
+static void test_forwarded(void **state)
+{
+	const uint32_t bits = kernel_gpa_bits();
+	const struct bf_memslots_config config = {
+		.forward = true,
+		.vm_fd = vm_fd,
+		.pause = nothing,
+		.resume = nothing,
+	};
+	struct kvm_userspace_memory_region changes[3];
+	unsigned int made = 0, refused = 0;
+	uint64_t random = 11, gpa;
+	struct bf_memslots *map;
+	int n, i, ret;
+
+	assert_int_equal(bf_memslots_create(&map, &config), 0);
+	for (n = 0; n < CALLS / 4; n++) {
+		for (i = 0; i < 3; i++)
+			changes[i] = model_change(&random, 1);
+		if (n % 8 == 0)
+			changes[2].guest_phys_addr = 1ULL << bits;
+		ret = bf_memslots_commit(map, changes, 1 + (size_t)n % 3, NULL);
+		assert_int_not_equal(ret, -ENOTRECOVERABLE);
+		made += !ret;
+		refused += !!ret;
+		gpa = model_gpa(&random) & ((1ULL << bits) - 1);
+		compare_place(map, gpa, MODEL_SLOTS + 1);
+	}
+	assert_true(made && refused);
+	bf_memslots_destroy(map);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_same_answers, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_forwarded, setup,
+						teardown),
+	};
+
+	kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (kvm_fd < 0) {
+		puts("no /dev/kvm to compare with");
+		return 77;
+	}
+	return cmocka_run_group_tests_name("memslots_kvm", tests, NULL, NULL);
+}

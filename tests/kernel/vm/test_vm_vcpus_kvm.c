@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The creation of vCPUs beside the kernel's own: the same ids to a plain KVM
+ * VM and to one that is made through the table, the same errno for each; and
+ * the table holds what the kernel accepted, in that order.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "belfry/vm.h"
+#include "base/random.h"
+
+#define CALLS	2000
+#define MAX_IDS 65536
+/* Descriptors that a test has open besides those of vCPUs. */
+#define OTHER_FDS 64
+
+static struct {
+	struct bf_vm *vm;
+	int plain_fd;
+	int *fds; /* of the plain vCPUs */
+	uint32_t count;
+	uint64_t max_ids, max_vcpus;
+} pair;
+
+static uint64_t ask(unsigned long capability)
+{
+	int ret = ioctl(pair.plain_fd, KVM_CHECK_EXTENSION, capability);
+
+	assert_in_range(ret, 1, MAX_IDS);
+	return (uint64_t)ret;
+}
+
+/* How many descriptors may be open: number, or as many as can be. */
+static rlim_t allow_fds(rlim_t number)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = number < limit.rlim_max ? number : limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	return limit.rlim_cur;
+}
+
+static int setup(void **state)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	pair.plain_fd = ioctl(kvm, KVM_CREATE_VM, 0);
+	close(kvm);
+	assert_true(pair.plain_fd >= 0);
+	allow_fds(RLIM_INFINITY);
+	assert_int_equal(bf_vm_create(&pair.vm, NULL), 0);
+	pair.max_ids = ask(KVM_CAP_MAX_VCPU_ID);
+	pair.max_vcpus = ask(KVM_CAP_MAX_VCPUS);
+	pair.fds = calloc(pair.max_vcpus, sizeof(*pair.fds));
+	assert_non_null(pair.fds);
+	pair.count = 0;
+	return 0;
+}
+
+/* The VM takes its vCPUs with it. */
+static int teardown(void **state)
+{
+	while (pair.count)
+		close(pair.fds[--pair.count]);
+	close(pair.plain_fd);
+	free(pair.fds);
+	bf_vm_destroy(pair.vm);
+	return 0;
+}
+
+static struct bf_vcpu *find(uint64_t id)
+{
+	struct bf_vcpus *vcpus = bf_vm_vcpus(pair.vm);
+	int idx = srcu_read_lock(bf_vcpus_srcu(vcpus));
+	struct bf_vcpus_entry *entry = bf_vcpus_by_id(vcpus, id);
+
+	srcu_read_unlock(bf_vcpus_srcu(vcpus), idx);
+	return entry ? bf_vcpu_of(entry) : NULL;
+}
+
+static void check_table(uint64_t id, const struct bf_vcpu *made)
+{
+	const struct bf_vcpus *vcpus = bf_vm_vcpus(pair.vm);
+	struct bf_vcpu *found = find(id);
+
+	assert_int_equal(bf_vcpus_created(vcpus), pair.count);
+	assert_int_equal(bf_vcpus_online(vcpus), pair.count);
+	if (!made)
+		return;
+	assert_ptr_equal(found, made);
+	assert_int_equal(bf_vcpus_id(bf_vcpu_entry(found)), id);
+	assert_int_equal(bf_vcpus_index(bf_vcpu_entry(found)), pair.count - 1);
+}
+
+/* Both; the kernel's answer. */
+static int create(unsigned long id)
+{
+	struct bf_vcpu *before = find(id), *vcpu = NULL;
+	int fd = ioctl(pair.plain_fd, KVM_CREATE_VCPU, id);
+	int plain = fd < 0 ? -errno : 0;
+	int own = bf_vcpu_create(pair.vm, id, &vcpu);
+
+	if (own != plain)
+		print_message("id %#lx, %u there: the kernel says %d\n", id,
+			      (unsigned int)pair.count, plain);
+	assert_int_equal(own, plain);
+	if (!plain)
+		pair.fds[pair.count++] = fd;
+	else
+		assert_ptr_equal(find(id), before);
+	check_table(id, vcpu);
+	return plain;
+}
+
+/* Few that are in use before long, and all that is strange. */
+static unsigned long random_id(uint64_t *random)
+{
+	uint64_t dice = random_next(random), near = dice / 16 % 5 - 2;
+
+	switch (dice % 16) {
+	case 0:
+		return pair.max_ids + near;
+	case 1:
+		return pair.max_vcpus + near;
+	case 2:
+		return near;
+	case 3:
+		return (1UL << 32) + dice / 16 % 200;
+	case 4:
+		return (1UL << 31) + near;
+	case 5:
+		return random_next(random);
+	case 6:
+		return random_next(random) % pair.max_ids;
+	default:
+		return dice / 16 % 200;
+	}
+}
+
+static void test_random_ids(void **state)
+{
+	unsigned int seen[200] = {0};
+	uint64_t random = 5;
+	int n, ret;
+
+	for (n = 0; n < CALLS; n++) {
+		ret = create(random_id(&random));
+		assert_in_range(-ret, 0, 199);
+		seen[-ret]++;
+	}
+	print_message("%u made, %u EINVAL, %u EEXIST\n", seen[0], seen[EINVAL],
+		      seen[EEXIST]);
+	assert_true(seen[0] && seen[EINVAL] && seen[EEXIST]);
+}
+
+static void test_too_many(void **state)
+{
+	unsigned long id;
+
+	if (allow_fds(RLIM_INFINITY) < 2 * pair.max_vcpus + OTHER_FDS) {
+		print_message("too few file descriptors are allowed\n");
+		skip();
+	}
+	for (id = 0; id < pair.max_vcpus; id++)
+		assert_int_equal(create(id), 0);
+	assert_int_equal(create(id), -EINVAL);
+	assert_int_equal(create(0), -EINVAL);
+	assert_int_equal(create(pair.max_ids), -EINVAL);
+}
+
+/* As many as are open. */
+static void allow_no_fd(void)
+{
+	int lowest_free = dup(pair.plain_fd);
+
+	close(lowest_free);
+	assert_int_equal(allow_fds((rlim_t)lowest_free), lowest_free);
+}
+
+/* What the kernel refuses when the table has agreed leaves nothing there. */
+static void test_no_descriptor(void **state)
+{
+	assert_int_equal(create(3), 0);
+	allow_no_fd();
+	assert_int_equal(create(4), -EMFILE);
+	assert_int_equal(create(3), -EEXIST);
+	allow_fds(RLIM_INFINITY);
+	assert_int_equal(create(4), 0);
+}
+
+static int lower_max_ids(int fd, uint64_t number)
+{
+	const struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_MAX_VCPU_ID,
+		.args = {number},
+	};
+
+	return ioctl(fd, KVM_ENABLE_CAP, &cap);
+}
+
+static void test_ids_of_one_vm_are_fewer(void **state)
+{
+	if (lower_max_ids(pair.plain_fd, 8) ||
+	    lower_max_ids(bf_vm_fd(pair.vm), 8)) {
+		print_message("the kernel has the same ids for every VM\n");
+		skip();
+	}
+	assert_int_equal(create(7), 0);
+	assert_int_equal(create(8), -EINVAL);
+	assert_int_equal(create(7), -EEXIST);
+	assert_int_equal(create(pair.max_ids), -EINVAL);
+	assert_int_equal(create(0), 0);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_random_ids),
+		CASE(test_no_descriptor),
+		CASE(test_ids_of_one_vm_are_fewer),
+		CASE(test_too_many),
+	};
+
+	if (access("/dev/kvm", R_OK | W_OK)) {
+		puts("no /dev/kvm to compare with");
+		return 77;
+	}
+	return cmocka_run_group_tests_name("vm_vcpus_kvm", tests, NULL, NULL);
+}

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Memory slots beside a plain reference: the same random changes and questions
+ * to both, the same answers; and the tree, with many slots, keeps its order.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "belfry/memslots.h"
+#include "tests/fault/alloc_fault.h"
+#include "memslots/tree.h"
+#include "memslots_model.h"
+#include "base/util.h"
+
+#define ROUNDS	    1500000
+#define TRANSACTION 6
+#define MANY	    6000
+
+static struct bf_memslots *map;
+static struct model model;
+static uint64_t random_state;
+
+static int setup(void **state)
+{
+	const struct bf_memslots_config config = {
+		.spaces = 2,
+		.slots = MODEL_SLOTS,
+	};
+	uint32_t space, i;
+
+	memset(&model, 0, sizeof(model));
+	model.spaces = 2;
+	for (space = 0; space < 2; space++)
+		for (i = 0; i < MODEL_SLOTS; i++)
+			model.slots[space][i].slot = space << 16 | i;
+	random_state = 20260101;
+	return bf_memslots_create(&map, &config);
+}
+
+static int teardown(void **state)
+{
+	bf_memslots_destroy(map);
+	return 0;
+}
+
+static void compare_byte(const struct bf_memslots_snapshot *snapshot,
+			 uint32_t space, uint64_t gpa)
+{
+	const struct kvm_userspace_memory_region *slot =
+		model_find(&model, space, gpa);
+	uint64_t hva =
+		slot ? slot->userspace_addr + (gpa - slot->guest_phys_addr) : 0;
+	uint64_t writable = slot && slot->flags & KVM_MEM_READONLY ? 0 : hva;
+
+	assert_int_equal((uintptr_t)bf_memslots_hva(snapshot, space, gpa, 1,
+						    false),
+			 hva);
+	assert_int_equal((uintptr_t)bf_memslots_hva(snapshot, space, gpa, 0,
+						    true),
+			 writable);
+}
+
+static void compare_span(const struct bf_memslots_snapshot *snapshot,
+			 uint32_t space, uint64_t gpa, uint64_t len)
+{
+	const struct kvm_userspace_memory_region *slot =
+		model_find(&model, space, gpa);
+	uint64_t rest =
+		slot ? slot->memory_size - (gpa - slot->guest_phys_addr) : 0;
+	uint64_t span;
+
+	assert_int_equal(!!bf_memslots_hva(snapshot, space, gpa, len, false),
+			 slot && len <= rest);
+	bf_memslots_span(snapshot, space, gpa, false, &span);
+	assert_int_equal(span, rest);
+}
+
+/* Every entry is where the reference has it, and they make up the whole. */
+static void compare_list(const struct bf_memslots_snapshot *snapshot,
+			 uint32_t space, uint64_t gpa, uint64_t len, bool write)
+{
+	struct iovec iov[MODEL_SLOTS];
+	uint64_t covered, sum = 0;
+	size_t i, count;
+
+	count = bf_memslots_iov(snapshot, space, gpa, len, write, iov,
+				MODEL_SLOTS, &covered);
+	assert_int_equal(covered, model_reach(&model, space, gpa, len, write));
+	for (i = 0; i < count; i++) {
+		assert_ptr_equal(iov[i].iov_base,
+				 bf_memslots_hva(snapshot, space, gpa + sum, 1,
+						 write));
+		assert_true(!i ||
+			    (char *)iov[i - 1].iov_base + iov[i - 1].iov_len !=
+				    iov[i].iov_base);
+		sum += iov[i].iov_len;
+	}
+	assert_int_equal(sum, covered);
+}
+
+static void compare_next(const struct bf_memslots_snapshot *snapshot,
+			 uint32_t space, uint64_t gpa)
+{
+	const struct kvm_userspace_memory_region *slot =
+		model_next(&model, space, gpa);
+	struct kvm_userspace_memory_region region;
+
+	assert_int_equal(bf_memslots_next(snapshot, space, gpa, &region),
+			 !!slot);
+	if (slot)
+		assert_memory_equal(&region, slot, sizeof(region));
+}
+
+static void compare_lookups(void)
+{
+	uint64_t gpa = model_gpa(&random_state);
+	uint64_t len = model_random(&random_state);
+	uint32_t space = (uint32_t)(len >> 32) % 3;
+	struct bf_memslots_snapshot snapshot;
+
+	len >>= len % 61;
+	bf_memslots_take(map, &snapshot);
+	compare_byte(&snapshot, space, gpa);
+	compare_span(&snapshot, space, gpa, len);
+	compare_list(&snapshot, space, gpa, len, len % 2);
+	compare_next(&snapshot, space, gpa);
+	bf_memslots_drop(&snapshot);
+}
+
+static void test_random_changes(void **state)
+{
+	struct kvm_userspace_memory_region change;
+	unsigned int made = 0;
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		change = model_change(&random_state, 2);
+		assert_int_equal(bf_memslots_set(map, &change),
+				 model_set(&model, &change));
+		made += model_find(&model, change.slot >> 16,
+				   change.guest_phys_addr) != NULL;
+		compare_lookups();
+		compare_lookups();
+	}
+	assert_true(made > ROUNDS / 100);
+}
+
+/* Removals in place, among changes that make new nodes. */
+static void test_removals_without_memory(void **state)
+{
+	struct kvm_userspace_memory_region change;
+	unsigned int removed = 0;
+	int i, ret;
+
+	for (i = 0; i < ROUNDS / 4; i++) {
+		change = model_change(&random_state, 2);
+		alloc_fail_all(!change.memory_size);
+		ret = bf_memslots_set(map, &change);
+		alloc_fail_all(false);
+		assert_int_equal(ret, model_set(&model, &change));
+		removed += !ret && !change.memory_size;
+		compare_lookups();
+		compare_lookups();
+	}
+	assert_true(removed > ROUNDS / 400);
+}
+
+/* As a whole, or not at all: the reference goes back to a copy. */
+static int model_commit(const struct kvm_userspace_memory_region *changes,
+			size_t count, size_t *failed)
+{
+	struct model before = model;
+	int ret = 0;
+
+	for (*failed = 0; *failed < count; (*failed)++) {
+		ret = model_set(&model, &changes[*failed]);
+		if (ret) {
+			model = before;
+			break;
+		}
+	}
+	return ret;
+}
+
+static void test_random_transactions(void **state)
+{
+	struct kvm_userspace_memory_region changes[TRANSACTION];
+	struct bf_memslots_conflict conflict;
+	size_t i, count, failed;
+	unsigned int made = 0;
+	int n, ret;
+
+	for (n = 0; n < ROUNDS / 4; n++) {
+		count = 1 + model_random(&random_state) % TRANSACTION;
+		for (i = 0; i < count; i++)
+			changes[i] = model_change(&random_state, 2);
+		ret = model_commit(changes, count, &failed);
+		assert_int_equal(bf_memslots_commit(map, changes, count,
+						    &conflict),
+				 ret);
+		if (ret)
+			assert_int_equal(conflict.index, failed);
+		made += !ret && count > 1;
+		compare_lookups();
+		compare_lookups();
+	}
+	assert_true(made > ROUNDS / 1000);
+}
+
+/* The order of keys, the height, and what a full node is padded with. */
+static size_t check_node(const struct bf_slot_node *node, uint64_t low,
+			 uint64_t high)
+{
+	size_t max = node->level ? BF_INNER_MAX : BF_LEAF_MAX;
+	size_t i, slots = 0;
+
+	assert_true(node->count && node->count <= max);
+	assert_true(node->keys[0] == low || !low);
+	for (i = 0; i < node->count; i++) {
+		uint64_t end = i + 1 < node->count ? node->keys[i + 1] : high;
+
+		assert_true(node->keys[i] < end);
+		if (node->level) {
+			const struct bf_slot_node *child =
+				bf_slot_node_children(node)[i];
+
+			assert_int_equal(child->level, node->level - 1);
+			slots += check_node(child, node->keys[i], end);
+		} else {
+			slots++;
+		}
+	}
+	for (; i < max; i++)
+		assert_true(node->keys[i] == UINT64_MAX);
+	return slots;
+}
+
+static bool present[MANY];
+static size_t nr_present;
+
+static void toggle(struct bf_slot_node **root, struct bf_slot_edit *edit,
+		   uint64_t i)
+{
+	const struct bf_mapping mapping = {
+		.pages = 1 + i % 3,
+		.hva = i,
+		.slot = (uint32_t)i,
+	};
+
+	if (present[i])
+		assert_int_equal(bf_slot_edit_remove(edit, root, 4 * i), 0);
+	else
+		assert_int_equal(
+			bf_slot_edit_insert(edit, root, 4 * i, &mapping), 0);
+	present[i] = !present[i];
+	nr_present += present[i] ? 1 : (size_t)-1;
+}
+
+static void check_tree(const struct bf_slot_node *root)
+{
+	const struct bf_mapping *mapping;
+	uint64_t i, page, first;
+
+	assert_int_equal(root ? check_node(root, 0, UINT64_MAX) : 0,
+			 nr_present);
+	for (i = 0; i < MANY; i++) {
+		page = 4 * i + i % 4;
+		mapping = bf_tree_find(root, page, &first);
+		assert_int_equal(!!mapping, present[i] && i % 4 < 1 + i % 3);
+		if (mapping)
+			assert_int_equal(mapping->hva, i);
+	}
+}
+
+/* An edit that is not wanted leaves the tree as it was. */
+static void abort_some(struct bf_slot_node *root, uint64_t stamp, size_t before)
+{
+	struct bf_slot_edit edit = {.stamp = stamp};
+	struct bf_slot_node *next = root;
+	uint64_t chosen[16];
+	int i;
+
+	for (i = 0; i < 16; i++) {
+		chosen[i] = model_random(&random_state) % MANY;
+		toggle(&next, &edit, chosen[i]);
+	}
+	check_tree(next);
+	bf_slot_edit_abort(&edit);
+	for (i = 16; i-- > 0;)
+		present[chosen[i]] = !present[chosen[i]];
+	nr_present = before;
+}
+
+/* Grows to thousands of slots and shrinks to none, in edits of many sizes. */
+static void test_tree(void **state)
+{
+	struct bf_slot_node *root = NULL;
+	uint64_t stamp = 0, order;
+	int n, i;
+
+	for (n = 0; n < 4000; n++) {
+		struct bf_slot_edit edit = {.stamp = ++stamp};
+
+		for (i = n % 23; i >= 0; i--) {
+			order = n % 3 ? model_random(&random_state) :
+					(uint64_t)(n * 23 + i);
+			order %= MANY;
+			if (present[order] == (n > 2000))
+				toggle(&root, &edit, order);
+		}
+		bf_slot_edit_commit(&edit);
+		bf_slot_nodes_free(edit.stale);
+		if (n % 100)
+			continue;
+		check_tree(root);
+		abort_some(root, ++stamp, nr_present);
+		check_tree(root);
+	}
+	for (i = 0; i < MANY; i++) {
+		struct bf_slot_edit edit = {.stamp = ++stamp};
+
+		if (present[i])
+			toggle(&root, &edit, (uint64_t)i);
+		bf_slot_edit_commit(&edit);
+		bf_slot_nodes_free(edit.stale);
+	}
+	assert_null(root);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_random_changes, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_removals_without_memory,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_random_transactions, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_tree, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("memslots_model", tests, NULL, NULL);
+}

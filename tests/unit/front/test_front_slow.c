@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+/*
+ * No exit waits while the kernel is slow.  The kernel is played here, linked
+ * with --wrap=syscall: a call stays in it until the exits have been answered,
+ * so who waits for it waits for ever.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/flags.h"
+#include "vm/front.h"
+
+#define MOVED 0x1000u /* the doorbell that the kernel is told of */
+#define OTHER 0x2000u
+#define ZONE  0x4000u
+
+static int is_slow; /* the kernel, from now on */
+static int inside;  /* somebody is in it */
+static int go;	    /* it answers */
+
+static struct bf_front *front;
+static int efd;
+
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
+static long answer_slowly(void)
+{
+	if (!get(&is_slow))
+		return 0;
+	set(&inside, 1);
+	wait_for(&go, 1);
+	return 0;
+}
+
+long __wrap_syscall(long number, ...)
+{
+	va_list list;
+	long args[6];
+
+	if (number == SYS_ioctl)
+		return answer_slowly();
+	va_start(list, number);
+	for (int i = 0; i < 6; i++)
+		args[i] = va_arg(list, long);
+	va_end(list);
+	return __real_syscall(number, args[0], args[1], args[2], args[3],
+			      args[4], args[5]);
+}
+
+static int doorbell(uint64_t addr, uint32_t flags)
+{
+	const struct kvm_ioeventfd arg = {
+		.addr = addr,
+		.len = 4,
+		.fd = efd,
+		.flags = flags,
+	};
+
+	return bf_front_ioeventfd(front, &arg);
+}
+
+static bool leave_guest(uint64_t addr)
+{
+	struct kvm_run run = {.exit_reason = KVM_EXIT_MMIO};
+
+	run.mmio.phys_addr = addr;
+	run.mmio.len = 4;
+	run.mmio.is_write = 1;
+	return bf_front_exit(front, &run);
+}
+
+static void check_ring(uint64_t addr)
+{
+	uint64_t count = 0;
+
+	assert_true(leave_guest(addr));
+	assert_int_equal(read(efd, &count, sizeof(count)), sizeof(count));
+	assert_int_equal(count, 1);
+}
+
+static void setup(const struct bf_front_config *config)
+{
+	is_slow = inside = go = 0;
+	efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	/* Any number will do: the kernel behind it is ours. */
+	assert_int_equal(bf_front_create(&front, efd, config, NULL), 0);
+	assert_int_equal(doorbell(MOVED, 0), 0);
+	assert_int_equal(doorbell(OTHER, 0), 0);
+}
+
+static void teardown(void)
+{
+	bf_front_destroy(front);
+	close(efd);
+}
+
+static void *install(void *unused)
+{
+	bf_front_before_run(front);
+	return NULL;
+}
+
+static void *remove_doorbell(void *unused)
+{
+	assert_int_equal(doorbell(MOVED, KVM_IOEVENTFD_FLAG_DEASSIGN), 0);
+	return NULL;
+}
+
+static void *add_zone(void *unused)
+{
+	const struct kvm_coalesced_mmio_zone zone = {.addr = ZONE, .size = 8};
+
+	assert_int_equal(
+		bf_front_zone(front, KVM_REGISTER_COALESCED_MMIO, &zone), 0);
+	return NULL;
+}
+
+/* Exits while @call is in the kernel; @moved: MOVED rings all the time. */
+static void check_exits_during(void *(*call)(void *), bool moved)
+{
+	pthread_t thread;
+
+	set(&is_slow, 1);
+	pthread_create(&thread, NULL, call, NULL);
+	wait_for(&inside, 1);
+	if (moved)
+		check_ring(MOVED);
+	check_ring(OTHER);
+	assert_false(leave_guest(OTHER + 4));
+	bf_front_before_run(front);
+	set(&go, 1);
+	pthread_join(thread, NULL);
+	check_ring(OTHER);
+}
+
+static const struct bf_front_config first_run = {
+	.policy = BF_POLICY_FIRST_RUN,
+};
+
+static void test_install(void **state)
+{
+	setup(&first_run);
+	check_exits_during(install, true);
+	check_ring(MOVED);
+	teardown();
+}
+
+static void test_removal(void **state)
+{
+	setup(&first_run);
+	bf_front_before_run(front);
+	check_exits_during(remove_doorbell, false);
+	assert_false(leave_guest(MOVED));
+	teardown();
+}
+
+static void test_zone(void **state)
+{
+	const struct bf_front_config at_once = {
+		.policy = BF_POLICY_NEVER,
+		.zones_at_once = true,
+	};
+
+	setup(&at_once);
+	check_exits_during(add_zone, true);
+	teardown();
+}
+
+/* The thread of the front installs what has rung. */
+static void test_helper(void **state)
+{
+	const struct bf_front_config lazy = {
+		.policy = BF_POLICY_LAZY,
+		.rings = 1,
+		.quiet_ms = 1,
+	};
+
+	setup(&lazy);
+	set(&is_slow, 1);
+	check_ring(MOVED);
+	wait_for(&inside, 1);
+	check_ring(MOVED);
+	check_ring(OTHER);
+	set(&go, 1);
+	teardown();
+}
+
+/* Nor does another doorbell's answer. */
+static void test_assign(void **state)
+{
+	pthread_t thread;
+
+	setup(&first_run);
+	set(&is_slow, 1);
+	pthread_create(&thread, NULL, install, NULL);
+	wait_for(&inside, 1);
+	assert_int_equal(doorbell(OTHER + 8, 0), 0);
+	check_ring(OTHER + 8);
+	assert_int_equal(doorbell(OTHER + 8, KVM_IOEVENTFD_FLAG_DEASSIGN), 0);
+	set(&go, 1);
+	pthread_join(thread, NULL);
+	teardown();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_install), cmocka_unit_test(test_removal),
+		cmocka_unit_test(test_zone),	cmocka_unit_test(test_helper),
+		cmocka_unit_test(test_assign),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

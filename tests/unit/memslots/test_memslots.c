@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+/* Memory slots: what is found, what is refused, what a change publishes. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "memslots_fixture.h"
+#include "base/util.h"
+
+static void test_find(void **state)
+{
+	assert_null(find(0, 1, false));
+	assert_int_equal(set(0, 0x10000, 2, 0), 0);
+	assert_ptr_equal(find(0x10000, 1, true), memory);
+	assert_ptr_equal(find(0x11fff, 1, true), memory + 0x1fff);
+	assert_ptr_equal(find(0x10001, 0x1fff, false), memory + 1);
+	assert_null(find(0x10001, 0x2000, false));
+	assert_null(find(0x10000, UINT64_MAX, false));
+	assert_null(find(0xffff, 1, false));
+	assert_null(find(0x12000, 1, false));
+	assert_null(find(UINT64_MAX, 1, false));
+	assert_null(find(UINT64_MAX, UINT64_MAX, false));
+}
+
+/* The page before the last is the highest that a slot may have. */
+static void test_ends_of_space(void **state)
+{
+	const uint64_t top = -2 * PAGE;
+	struct bf_memslots_snapshot snapshot;
+	struct iovec iov[4];
+	uint64_t len;
+
+	assert_int_equal(set(0, top, 1, 0), 0);
+	assert_int_equal(set(1, 0, 1, 1), 0);
+	assert_int_equal(set(2, top + PAGE, 1, 2), -EINVAL);
+	bf_memslots_take(map, &snapshot);
+	assert_int_equal(bf_memslots_iov(&snapshot, 0, top, UINT64_MAX, true,
+					 iov, 4, &len),
+			 1);
+	assert_int_equal(len, PAGE);
+	assert_ptr_equal(bf_memslots_span(&snapshot, 0, top + 8, false, &len),
+			 memory + 8);
+	assert_int_equal(len, PAGE - 8);
+	assert_null(bf_memslots_span(&snapshot, 0, top + PAGE, false, &len));
+	assert_int_equal(len, 0);
+	bf_memslots_drop(&snapshot);
+}
+
+static void test_spaces(void **state)
+{
+	const struct bf_memslots_config config = {.spaces = 2};
+	struct kvm_userspace_memory_region low = region(5, 0, 1, 0);
+	struct kvm_userspace_memory_region high = region(5 | 1 << 16, 0, 1, 1);
+	struct bf_memslots_snapshot snapshot;
+	struct bf_memslots *two;
+
+	assert_int_equal(bf_memslots_create(&two, &config), 0);
+	assert_int_equal(bf_memslots_set(two, &low), 0);
+	assert_int_equal(bf_memslots_set(two, &high), 0);
+	bf_memslots_take(two, &snapshot);
+	assert_ptr_equal(bf_memslots_hva(&snapshot, 0, 0, 1, true), memory);
+	assert_ptr_equal(bf_memslots_hva(&snapshot, 1, 0, 1, true),
+			 memory + PAGE);
+	assert_null(bf_memslots_hva(&snapshot, 2, 0, 1, true));
+	assert_null(bf_memslots_hva(&snapshot, UINT32_MAX, 0, 1, true));
+	bf_memslots_drop(&snapshot);
+	bf_memslots_destroy(two);
+}
+
+/* Space 16 of one view must not be taken for space 0 of the next. */
+static void test_space_out_of_range_is_not_cached(void **state)
+{
+	struct bf_memslots_snapshot old, now;
+
+	assert_int_equal(set(0, 0, 1, 0), 0);
+	bf_memslots_take(map, &old);
+	assert_int_equal(set(1, PAGE, 1, 1), 0);
+	bf_memslots_take(map, &now);
+	assert_int_equal(bf_memslots_generation(&now),
+			 bf_memslots_generation(&old) + BF_MEMSLOTS_SPACES);
+	assert_non_null(bf_memslots_hva(&now, 0, 0, 1, false));
+	assert_null(bf_memslots_hva(&old, BF_MEMSLOTS_SPACES, 0, 1, false));
+	bf_memslots_drop(&now);
+	bf_memslots_drop(&old);
+}
+
+static void test_bad_config(void **state)
+{
+	const struct bf_memslots_config bad[] = {
+		{.spaces = BF_MEMSLOTS_SPACES + 1},
+		{.slots = 32768},
+		{.gpa_bits = 65},
+		{.pause = free},
+		{.resume = free},
+		{.forward = true, .vm_fd = -1, .spaces = 17},
+	};
+	struct bf_memslots *none;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(bad) - 1; i++)
+		assert_int_equal(bf_memslots_create(&none, &bad[i]), -EINVAL);
+	assert_int_equal(bf_memslots_create(&none, &bad[i]), -EBADF);
+}
+
+static void test_gpa_bits(void **state)
+{
+	const struct bf_memslots_config config = {.gpa_bits = 32};
+	struct kvm_userspace_memory_region change =
+		region(0, (1ULL << 32) - PAGE, 1, 0);
+	struct bf_memslots *small;
+
+	assert_int_equal(bf_memslots_create(&small, &config), 0);
+	assert_int_equal(bf_memslots_set(small, &change), 0);
+	change.guest_phys_addr += PAGE;
+	assert_int_equal(bf_memslots_set(small, &change), -EINVAL);
+	change = region(1, (1ULL << 32) - PAGE, 2, 0);
+	assert_int_equal(bf_memslots_set(small, &change), -EEXIST);
+	bf_memslots_destroy(small);
+}
+
+static void test_conflict(void **state)
+{
+	const struct kvm_userspace_memory_region changes[] = {
+		region(1, 0x20000, 1, 0),
+		region(3, 0x1000, 1, 1),
+	};
+	struct bf_memslots_conflict conflict;
+	char text[128], cut[8];
+	int length;
+
+	assert_int_equal(set(7, 0, 16, 0), 0);
+	assert_int_equal(bf_memslots_commit(map, changes, 2, &conflict),
+			 -EEXIST);
+	assert_int_equal(conflict.index, 1);
+	assert_int_equal(conflict.existing.slot, 7);
+	length = bf_memslots_conflict_format(&conflict, text, sizeof(text));
+	assert_int_equal(length, strlen(text));
+	assert_string_equal(text, "change 1: slot 3 [0x1000, 0x1fff] overlaps "
+				  "slot 7 [0, 0xffff]");
+	assert_true(bf_memslots_conflict_format(&conflict, cut, sizeof(cut)) >
+		    7);
+	assert_string_equal(cut, "change ");
+	assert_null(find(0x20000, 1, false));
+	assert_int_equal(bf_memslots_commit(map, NULL, 0, &conflict), 0);
+}
+
+static uint64_t generation(void)
+{
+	struct bf_memslots_snapshot snapshot;
+	uint64_t number;
+
+	bf_memslots_take(map, &snapshot);
+	number = bf_memslots_generation(&snapshot);
+	bf_memslots_drop(&snapshot);
+	return number;
+}
+
+/* A resize, which the kernel cannot do in one call. */
+static void test_transaction(void **state)
+{
+	const struct kvm_userspace_memory_region changes[] = {
+		{.slot = 0},
+		region(0, 0, 4, 0),
+		region(1, 4 * PAGE, 2, 8),
+	};
+	uint64_t before;
+
+	assert_int_equal(set(0, 0, 2, 0), 0);
+	before = generation();
+	assert_int_equal(bf_memslots_commit(map, changes, 3, NULL), 0);
+	assert_int_equal(generation(), before + BF_MEMSLOTS_SPACES);
+	assert_ptr_equal(find(0, 4 * PAGE, true), memory);
+	assert_ptr_equal(find(4 * PAGE, 1, true), memory + 8 * PAGE);
+}
+
+static void test_no_change_is_not_published(void **state)
+{
+	uint64_t before;
+
+	assert_int_equal(set(0, 0, 2, 0), 0);
+	before = generation();
+	assert_int_equal(set(0, 0, 2, 0), 0);
+	assert_int_equal(set(0, 0, 3, 0), -EINVAL);
+	assert_int_equal(generation(), before);
+}
+
+static void test_move_and_flags(void **state)
+{
+	struct kvm_userspace_memory_region change = region(0, 0, 4, 0);
+
+	assert_int_equal(bf_memslots_set(map, &change), 0);
+	change.guest_phys_addr = PAGE;
+	change.flags = KVM_MEM_LOG_DIRTY_PAGES;
+	assert_int_equal(bf_memslots_set(map, &change), 0);
+	assert_null(find(0, 1, false));
+	assert_ptr_equal(find(PAGE, 4 * PAGE, true), memory);
+	change.flags = KVM_MEM_READONLY;
+	assert_int_equal(bf_memslots_set(map, &change), -EINVAL);
+}
+
+/* The address of a map may be used again, and so may that of a node. */
+static void test_cache_does_not_outlive_its_map(void **state)
+{
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		bf_memslots_destroy(map);
+		assert_int_equal(bf_memslots_create(&map, NULL), 0);
+		assert_null(find((uint64_t)i * PAGE, 1, false));
+		assert_int_equal(set(0, (uint64_t)(i + 1) * PAGE, 1, 0), 0);
+		assert_non_null(find((uint64_t)(i + 1) * PAGE, 1, false));
+	}
+}
+
+static void test_many_slots(void **state)
+{
+	struct kvm_userspace_memory_region found;
+	struct bf_memslots_snapshot snapshot;
+	uint64_t gpa = 0;
+	uint32_t i;
+
+	for (i = 0; i < 32764; i++)
+		assert_int_equal(set(i, 2 * PAGE * (i * 7919 % 32764), 1, 0),
+				 0);
+	assert_int_equal(set(i, 2 * PAGE * i, 1, 0), -EINVAL);
+	bf_memslots_take(map, &snapshot);
+	for (i = 0; bf_memslots_next(&snapshot, 0, gpa, &found); i++) {
+		assert_int_equal(found.guest_phys_addr, 2 * PAGE * i);
+		gpa = found.guest_phys_addr + found.memory_size;
+	}
+	bf_memslots_drop(&snapshot);
+	assert_int_equal(i, 32764);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		MAP_TEST(test_find),
+		MAP_TEST(test_ends_of_space),
+		MAP_TEST(test_spaces),
+		MAP_TEST(test_space_out_of_range_is_not_cached),
+		MAP_TEST(test_bad_config),
+		MAP_TEST(test_gpa_bits),
+		MAP_TEST(test_conflict),
+		MAP_TEST(test_transaction),
+		MAP_TEST(test_no_change_is_not_published),
+		MAP_TEST(test_move_and_flags),
+		MAP_TEST(test_cache_does_not_outlive_its_map),
+		MAP_TEST(test_many_slots),
+	};
+
+	return cmocka_run_group_tests_name("memslots", tests, NULL, NULL);
+}

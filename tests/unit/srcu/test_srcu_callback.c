@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT
+/* SRCU's callbacks: when each is called, and what it may do itself. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/bench/srcu/srcu_worker.h"
+#include "belfry/srcu.h"
+#include "tests/flags.h"
+#include "srcu_fixture.h"
+#include "base/util.h"
+
+#define FOREVER_NS (3600ULL * 1000000000ULL)
+
+/* Callbacks that note in which order they came. */
+struct noted {
+	struct srcu_head head;
+	int number;
+};
+
+static int notes[64], noted;
+
+static void note(struct srcu_head *head)
+{
+	notes[noted] = container_of(head, struct noted, head)->number;
+	__atomic_fetch_add(&noted, 1, __ATOMIC_RELEASE);
+}
+
+static void test_callbacks_in_order(void **state)
+{
+	struct noted cb[ARRAY_SIZE(notes)];
+	struct srcu_struct ssp;
+	int i;
+
+	setup_domain(&ssp);
+	noted = 0;
+	for (i = 0; i < (int)ARRAY_SIZE(cb); i++) {
+		cb[i].number = i;
+		call_srcu(&ssp, &cb[i].head, note);
+		if (i % 10 == 9)
+			synchronize_srcu_expedited(&ssp);
+	}
+	srcu_barrier(&ssp);
+	assert_int_equal(get(&noted), ARRAY_SIZE(cb));
+	for (i = 0; i < (int)ARRAY_SIZE(cb); i++)
+		assert_int_equal(notes[i], i);
+	end_domain(&ssp);
+}
+
+static void test_callback_waits_for_reader(void **state)
+{
+	struct noted cb = {.number = 7};
+	struct srcu_struct ssp;
+	struct holder holder;
+
+	setup_domain(&ssp);
+	noted = 0;
+	holder_start(&holder, &ssp);
+	call_srcu(&ssp, &cb.head, note);
+	usleep(30000);
+	assert_int_equal(get(&noted), 0);
+	holder_end(&holder);
+	srcu_barrier(&ssp);
+	assert_int_equal(get(&noted), 1);
+	end_domain(&ssp);
+}
+
+/* With a pace of an hour only promotion can run the callback. */
+static void test_expedited_promotes_callbacks(void **state)
+{
+	struct noted cb[2] = {{.number = 1}, {.number = 2}};
+	struct srcu_struct ssp;
+
+	setup_domain(&ssp);
+	srcu_set_pace(&ssp, FOREVER_NS);
+	noted = 0;
+	call_srcu(&ssp, &cb[0].head, note);
+	usleep(10000);
+	assert_int_equal(get(&noted), 0);
+	synchronize_srcu_expedited(&ssp);
+	wait_for(&noted, 1);
+	call_srcu(&ssp, &cb[1].head, note);
+	srcu_barrier(&ssp);
+	assert_int_equal(get(&noted), 2);
+	end_domain(&ssp);
+}
+
+static struct srcu_struct *again_domain;
+static struct noted again_second;
+
+static void note_and_queue(struct srcu_head *head)
+{
+	note(head);
+	call_srcu(again_domain, &again_second.head, note);
+}
+
+static void test_callback_queues_callback(void **state)
+{
+	struct noted first = {.number = 1};
+	struct srcu_struct ssp;
+
+	setup_domain(&ssp);
+	again_domain = &ssp;
+	again_second.number = 2;
+	noted = 0;
+	call_srcu(&ssp, &first.head, note_and_queue);
+	wait_for(&noted, 2);
+	assert_int_equal(notes[1], 2);
+	end_domain(&ssp);
+}
+
+/* The worker must have let go when the memory is given back. */
+static void test_barrier_then_cleanup(void **state)
+{
+	struct srcu_struct *ssp;
+	struct noted cb;
+	int i;
+
+	for (i = 0; i < 500; i++) {
+		ssp = aligned_alloc(__alignof__(*ssp), sizeof(*ssp));
+		setup_domain(ssp);
+		noted = 0;
+		cb.number = i;
+		call_srcu(ssp, &cb.head, note);
+		srcu_barrier(ssp);
+		assert_int_equal(cleanup_srcu_struct(ssp), 0);
+		memset(ssp, 0xa5, sizeof(*ssp));
+		free(ssp);
+	}
+}
+
+DEFINE_STATIC_SRCU(no_init);
+
+static void test_define_srcu(void **state)
+{
+	struct noted cb = {.number = 3};
+	int idx = srcu_read_lock(&no_init);
+
+	/* The section began before the domain had counters of its own. */
+	noted = 0;
+	call_srcu(&no_init, &cb.head, note);
+	usleep(20000);
+	assert_int_equal(get(&noted), 0);
+	srcu_read_unlock(&no_init, idx);
+	srcu_barrier(&no_init);
+	assert_int_equal(get(&noted), 1);
+}
+
+/* Must come first: later tests start the worker. */
+static void test_no_thread_before_first_callback(void **state)
+{
+	struct noted cb = {.number = 1};
+	struct srcu_struct ssp;
+	pid_t tid;
+
+	setup_domain(&ssp);
+	synchronize_srcu_expedited(&ssp);
+	synchronize_srcu(&ssp);
+	synchronize_srcu(&ssp);
+	srcu_barrier(&ssp);
+	assert_int_equal(find_srcu_workers(&tid), 0);
+	noted = 0;
+	call_srcu(&ssp, &cb.head, note);
+	assert_int_equal(find_srcu_workers(&tid), 1);
+	end_domain(&ssp);
+}
+
+static void wait_in_callback(struct srcu_head *head)
+{
+	note(head);
+	synchronize_srcu(again_domain);
+	synchronize_srcu(again_domain);
+	synchronize_srcu_expedited(again_domain);
+	note(head);
+}
+
+/* Nobody else drives the grace period that a callback waits for. */
+static void test_callback_waits(void **state)
+{
+	struct noted cb = {.number = 1};
+	struct srcu_struct ssp;
+
+	setup_domain(&ssp);
+	again_domain = &ssp;
+	noted = 0;
+	call_srcu(&ssp, &cb.head, wait_in_callback);
+	wait_for(&noted, 2);
+	end_domain(&ssp);
+}
+
+static struct srcu_struct other_domain;
+static int cleaned;
+
+static void clean_idle_other(struct srcu_head *head)
+{
+	start_poll_synchronize_srcu(&other_domain);
+	synchronize_srcu_expedited(&other_domain);
+	cleaned = cleanup_srcu_struct(&other_domain);
+	note(head);
+}
+
+static void test_cleanup_in_anothers_callback(void **state)
+{
+	struct noted cb = {.number = 1};
+	struct srcu_struct ssp;
+
+	setup_domain(&ssp);
+	setup_domain(&other_domain);
+	noted = 0;
+	cleaned = 1;
+	call_srcu(&ssp, &cb.head, clean_idle_other);
+	wait_for(&noted, 1);
+	assert_int_equal(cleaned, 0);
+	memset(&other_domain, 0xa5, sizeof(other_domain));
+	end_domain(&ssp);
+}
+
+/* As slow as can be is not as fast as can be. */
+static void test_endless_pace(void **state)
+{
+	struct noted cb = {.number = 1};
+	struct srcu_struct ssp;
+
+	setup_domain(&ssp);
+	srcu_set_pace(&ssp, UINT64_MAX);
+	noted = 0;
+	call_srcu(&ssp, &cb.head, note);
+	usleep(20000);
+	assert_int_equal(get(&noted), 0);
+	end_domain(&ssp);
+	assert_int_equal(noted, 1);
+}
+
+static void test_statistics(void **state)
+{
+	struct noted cb[2] = {{.number = 1}, {.number = 2}};
+	struct srcu_stats stats;
+	struct srcu_struct ssp;
+	struct holder holder;
+	struct waiter waiter;
+
+	setup_domain(&ssp);
+	srcu_set_pace(&ssp, FOREVER_NS);
+	noted = 0;
+	call_srcu_expedited(&ssp, &cb[0].head, note);
+	wait_for(&noted, 1);
+	srcu_get_stats(&ssp, &stats);
+	assert_int_equal(stats.expedited, 1);
+	assert_int_equal(stats.promoted, 0);
+	call_srcu(&ssp, &cb[1].head, note);
+	synchronize_srcu_expedited(&ssp);
+	srcu_get_stats(&ssp, &stats);
+	assert_int_equal(stats.expedited, 2);
+	assert_int_equal(stats.promoted, 1);
+	holder_start(&holder, &ssp);
+	waiter_start(&waiter, &ssp, synchronize_srcu_expedited, &holder);
+	usleep(20000);
+	holder_end(&holder);
+	pthread_join(waiter.thread, NULL);
+	end_domain(&ssp);
+	assert_true(ssp.stats.longest_wait_ns >= 10000000);
+	assert_int_equal(ssp.stats.callbacks, 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_thread_before_first_callback),
+		cmocka_unit_test(test_callbacks_in_order),
+		cmocka_unit_test(test_callback_waits_for_reader),
+		cmocka_unit_test(test_expedited_promotes_callbacks),
+		cmocka_unit_test(test_callback_queues_callback),
+		cmocka_unit_test(test_barrier_then_cleanup),
+		cmocka_unit_test(test_define_srcu),
+		cmocka_unit_test(test_callback_waits),
+		cmocka_unit_test(test_cleanup_in_anothers_callback),
+		cmocka_unit_test(test_endless_pace),
+		cmocka_unit_test(test_statistics),
+	};
+
+	return cmocka_run_group_tests_name("srcu_callback", tests, NULL, NULL);
+}

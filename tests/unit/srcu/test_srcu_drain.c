@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+/* A program that forbids helper threads does the worker's part itself. */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "belfry/srcu.h"
+#include "tests/flags.h"
+
+static int wanted_calls, called;
+
+static void wanted(void *opaque)
+{
+	__atomic_fetch_add((int *)opaque, 1, __ATOMIC_RELAXED);
+}
+
+static void count(struct srcu_head *head)
+{
+	called++;
+}
+
+static int setup(void **state)
+{
+	return srcu_forbid_worker(wanted, &wanted_calls);
+}
+
+static void test_drain_runs_what_is_due(void **state)
+{
+	struct srcu_struct ssp;
+	struct srcu_head heads[2];
+	uint64_t again;
+
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	srcu_set_pace(&ssp, 5000000);
+	call_srcu(&ssp, &heads[0], count);
+	assert_true(wanted_calls > 0);
+	again = srcu_drain();
+	assert_int_equal(called, 0);
+	assert_in_range(again, 0, 5000000);
+	while (again != UINT64_MAX) {
+		usleep((useconds_t)(again / 1000) + 1);
+		again = srcu_drain();
+	}
+	assert_int_equal(called, 1);
+	call_srcu_expedited(&ssp, &heads[1], count);
+	srcu_drain();
+	assert_int_equal(called, 2);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+static void test_drain_does_not_wait_for_readers(void **state)
+{
+	struct srcu_struct ssp;
+	struct srcu_head head;
+	int idx;
+
+	called = 0;
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	idx = srcu_read_lock(&ssp);
+	call_srcu_expedited(&ssp, &head, count);
+	srcu_drain();
+	assert_int_equal(called, 0);
+	wanted_calls = 0;
+	srcu_read_unlock(&ssp, idx);
+	assert_true(wanted_calls > 0);
+	srcu_drain();
+	assert_int_equal(called, 1);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+static void test_expedite_current(void **state)
+{
+	struct srcu_struct ssp;
+	struct srcu_head head;
+	struct srcu_stats stats;
+	unsigned long cookie;
+
+	called = 0;
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	srcu_set_pace(&ssp, 3600ULL * 1000000000ULL);
+	srcu_expedite_current(&ssp);
+	srcu_drain();
+	srcu_get_stats(&ssp, &stats);
+	assert_int_equal(stats.grace_periods, 0);
+	call_srcu(&ssp, &head, count);
+	cookie = start_poll_synchronize_srcu(&ssp);
+	srcu_drain();
+	assert_int_equal(called, 0);
+	srcu_expedite_current(&ssp);
+	srcu_drain();
+	assert_int_equal(called, 1);
+	assert_true(poll_state_synchronize_srcu(&ssp, cookie));
+	srcu_get_stats(&ssp, &stats);
+	assert_int_equal(stats.grace_periods, 1);
+	assert_int_equal(stats.expedited, 1);
+	assert_int_equal(stats.callbacks, 1);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+struct sync {
+	struct srcu_struct ssp;
+	bool done;
+};
+
+static void *synchronize(void *arg)
+{
+	struct sync *sync = arg;
+
+	synchronize_srcu(&sync->ssp);
+	__atomic_store_n(&sync->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* Who gathers in synchronize_srcu() needs nobody to drain. */
+static void test_expedite_current_wakes_a_waiter(void **state)
+{
+	struct sync sync = {.done = false};
+	struct srcu_head head;
+	pthread_t thread;
+
+	called = 0;
+	assert_int_equal(init_srcu_struct(&sync.ssp), 0);
+	srcu_set_pace(&sync.ssp, 3600ULL * 1000000000ULL);
+	call_srcu(&sync.ssp, &head, count);
+	assert_int_equal(pthread_create(&thread, NULL, synchronize, &sync), 0);
+	while (!__atomic_load_n(&sync.done, __ATOMIC_ACQUIRE)) {
+		srcu_expedite_current(&sync.ssp);
+		usleep(1000);
+	}
+	pthread_join(thread, NULL);
+	srcu_barrier(&sync.ssp);
+	assert_int_equal(called, 1);
+	assert_int_equal(cleanup_srcu_struct(&sync.ssp), 0);
+}
+
+/* A flood does not wait for the pace. */
+static void test_flood_expedites_itself(void **state)
+{
+	struct srcu_head *heads = calloc(SRCU_FLOOD + 2, sizeof(*heads));
+	struct srcu_struct ssp;
+	int i;
+
+	called = 0;
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	srcu_set_pace(&ssp, 3600ULL * 1000000000ULL);
+	for (i = 0; i < SRCU_FLOOD; i++)
+		call_srcu(&ssp, &heads[i], count);
+	srcu_drain();
+	assert_int_equal(called, 0);
+	call_srcu(&ssp, &heads[SRCU_FLOOD], count);
+	srcu_drain();
+	assert_int_equal(called, SRCU_FLOOD + 1);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+	free(heads);
+}
+
+static void test_barrier_and_synchronize(void **state)
+{
+	struct srcu_struct ssp;
+	struct srcu_head head;
+
+	called = 0;
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	call_srcu(&ssp, &head, count);
+	srcu_barrier(&ssp);
+	assert_int_equal(called, 1);
+	synchronize_srcu(&ssp);
+	synchronize_srcu(&ssp);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+static void drain_inside(struct srcu_head *head)
+{
+	called += srcu_drain() == 0;
+}
+
+static void test_drain_in_a_callback(void **state)
+{
+	struct srcu_struct ssp;
+	struct srcu_head head;
+
+	called = 0;
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	call_srcu_expedited(&ssp, &head, drain_inside);
+	srcu_drain();
+	assert_int_equal(called, 1);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+static int inside, leave;
+
+static void block(struct srcu_head *head)
+{
+	set(&inside, 1);
+	wait_for(&leave, 1);
+	count(head);
+}
+
+static void *wait_in_barrier(void *ssp)
+{
+	srcu_barrier(ssp);
+	return NULL;
+}
+
+/* What another thread will do is nothing to be called again for. */
+static void test_drain_leaves_callbacks_to_who_runs_them(void **state)
+{
+	struct srcu_struct ssp;
+	struct srcu_head heads[2];
+	pthread_t thread;
+
+	called = 0;
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	call_srcu(&ssp, &heads[0], block);
+	assert_int_equal(pthread_create(&thread, NULL, wait_in_barrier, &ssp),
+			 0);
+	wait_for(&inside, 1);
+	call_srcu(&ssp, &heads[1], count);
+	synchronize_srcu_expedited(&ssp);
+	assert_true(srcu_drain() == UINT64_MAX);
+	assert_int_equal(called, 0);
+	set(&leave, 1);
+	pthread_join(thread, NULL);
+	srcu_barrier(&ssp);
+	assert_int_equal(called, 2);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_drain_runs_what_is_due),
+		cmocka_unit_test(test_drain_does_not_wait_for_readers),
+		cmocka_unit_test(test_expedite_current),
+		cmocka_unit_test(test_expedite_current_wakes_a_waiter),
+		cmocka_unit_test(test_flood_expedites_itself),
+		cmocka_unit_test(test_barrier_and_synchronize),
+		cmocka_unit_test(test_drain_in_a_callback),
+		cmocka_unit_test(test_drain_leaves_callbacks_to_who_runs_them),
+	};
+
+	return cmocka_run_group_tests_name("srcu_drain", tests, setup, NULL);
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+/* Fast domains: heavy barriers, how many, and what is done without. */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#ifdef HAVE_LIBSECCOMP
+#include <seccomp.h>
+#endif
+
+#include "srcu/gp.h"
+#include "srcu/heavy.h"
+#include "tests/flags.h"
+#include "srcu_fixture.h"
+
+static uint64_t membarriers(struct srcu_struct *ssp)
+{
+	struct srcu_stats stats;
+
+	srcu_get_stats(ssp, &stats);
+	return stats.membarriers;
+}
+
+static void *leave_soon(void *holder)
+{
+	usleep(30000);
+	holder_end(holder);
+	return NULL;
+}
+
+/* The reader sleeps, so the updater does; it may not return before. */
+static void check_sleeping_reader(struct srcu_struct *ssp)
+{
+	struct holder holder;
+	pthread_t waker;
+
+	holder_start_fast(&holder, ssp);
+	pthread_create(&waker, NULL, leave_soon, &holder);
+	synchronize_srcu_expedited(ssp);
+	assert_int_equal(get(&holder.left), 1);
+	pthread_join(waker, NULL);
+}
+
+static void test_one_membarrier_without_sleepers(void **state)
+{
+	struct srcu_struct ssp;
+	uint64_t before;
+	int i;
+
+	if (!srcu_heavy_available())
+		skip();
+	assert_int_equal(init_srcu_struct_fast(&ssp), 0);
+	before = membarriers(&ssp);
+	for (i = 0; i < 100; i++)
+		synchronize_srcu_expedited(&ssp);
+	assert_int_equal(membarriers(&ssp) - before, 100);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+static void test_two_membarriers_with_a_sleeper(void **state)
+{
+	struct srcu_struct ssp;
+
+	if (!srcu_heavy_available())
+		skip();
+	assert_int_equal(init_srcu_struct_fast(&ssp), 0);
+	check_sleeping_reader(&ssp);
+	assert_int_equal(membarriers(&ssp), 2);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+static void test_fenced_domain_makes_none(void **state)
+{
+	struct srcu_struct ssp;
+	int i;
+
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	for (i = 0; i < 10; i++)
+		synchronize_srcu_expedited(&ssp);
+	assert_int_equal(membarriers(&ssp), 0);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+#define DOMAINS 1000
+
+static unsigned long called;
+
+static void count(struct srcu_head *head)
+{
+	__atomic_fetch_add(&called, 1, __ATOMIC_RELAXED);
+}
+
+/*
+ * All due at once: the pace of an hour ends for all when the worker is told.
+ */
+static void test_domains_share_a_membarrier(void **state)
+{
+	struct srcu_struct *domains;
+	struct srcu_head *heads = calloc(DOMAINS, sizeof(*heads));
+	uint64_t total = 0;
+	int i;
+
+	if (!srcu_heavy_available())
+		skip();
+	domains = aligned_alloc(__alignof__(*domains),
+				DOMAINS * sizeof(*domains));
+	for (i = 0; i < DOMAINS; i++) {
+		assert_int_equal(init_srcu_struct_fast(&domains[i]), 0);
+		srcu_set_pace(&domains[i], 300000000);
+		call_srcu(&domains[i], &heads[i], count);
+	}
+	while (__atomic_load_n(&called, __ATOMIC_RELAXED) < DOMAINS)
+		usleep(1000);
+	for (i = 0; i < DOMAINS; i++) {
+		total += membarriers(&domains[i]);
+		srcu_barrier(&domains[i]);
+		assert_int_equal(cleanup_srcu_struct(&domains[i]), 0);
+	}
+	/*
+	 * Deadlines differ by what it took to queue: some rounds, but far from
+	 * one a domain.
+	 */
+	print_message("%d domains, %lu membarriers\n", DOMAINS,
+		      (unsigned long)total);
+	assert_in_range(total, 1, DOMAINS / 4);
+	free(domains);
+	free(heads);
+}
+
+DEFINE_STATIC_SRCU_FAST(no_init);
+
+static void test_define_srcu_fast(void **state)
+{
+	struct srcu_ctr *scp = srcu_read_lock_fast(&no_init);
+
+	srcu_read_unlock_fast(&no_init, scp);
+	check_sleeping_reader(&no_init);
+	scp = srcu_read_lock_fast(&no_init);
+	assert_true(srcu_gp_readers(&no_init));
+	srcu_read_unlock_fast(&no_init, scp);
+	assert_false(srcu_gp_readers(&no_init));
+	synchronize_srcu(&no_init);
+}
+
+static void test_section_across_set_up(void **state)
+{
+	static DEFINE_SRCU_FAST(domain);
+	struct srcu_ctr *scp = srcu_read_lock_fast(&domain);
+
+	/* Sets the domain up while the section is open. */
+	get_state_synchronize_srcu(&domain);
+	start_poll_synchronize_srcu(&domain);
+	assert_true(srcu_gp_readers(&domain));
+	srcu_read_unlock_fast(&domain, scp);
+	assert_false(srcu_gp_readers(&domain));
+	synchronize_srcu_expedited(&domain);
+}
+
+/* A child whose membarrier is refused: readers fence, nothing else changes. */
+static int without_membarrier(void)
+{
+#ifdef HAVE_LIBSECCOMP
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	struct srcu_struct ssp;
+	struct srcu_ctr *scp;
+
+	if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM),
+			     SCMP_SYS(membarrier), 0) ||
+	    seccomp_load(filter))
+		return 77;
+	if (srcu_heavy_available() || init_srcu_struct_fast(&ssp))
+		return 1;
+	scp = srcu_read_lock_fast(&ssp);
+	if (!ssp.reader_fences || ssp.rseq_slots || !srcu_gp_readers(&ssp))
+		return 2;
+	srcu_read_unlock_fast(&ssp, scp);
+	check_sleeping_reader(&ssp);
+	return membarriers(&ssp) || cleanup_srcu_struct(&ssp) ? 3 : 0;
+#else
+	return 77;
+#endif
+}
+
+/* The filter comes when readers without a fence may already run. */
+static int filter_comes_late(void)
+{
+#ifdef HAVE_LIBSECCOMP
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	struct srcu_struct ssp;
+
+	if (!srcu_heavy_available() || init_srcu_struct_fast(&ssp) ||
+	    seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM),
+			     SCMP_SYS(membarrier), 0) ||
+	    seccomp_load(filter))
+		return 77;
+	signal(SIGABRT, SIG_DFL);
+	synchronize_srcu_expedited(&ssp);
+	return 0;
+#else
+	return 77;
+#endif
+}
+
+static void test_filter_comes_late(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(filter_comes_late());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		skip();
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGABRT);
+}
+
+/* First: whether there is a membarrier is found out once a process. */
+static void test_without_membarrier(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(without_membarrier());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_without_membarrier),
+		cmocka_unit_test(test_filter_comes_late),
+		cmocka_unit_test(test_one_membarrier_without_sleepers),
+		cmocka_unit_test(test_two_membarriers_with_a_sleeper),
+		cmocka_unit_test(test_fenced_domain_makes_none),
+		cmocka_unit_test(test_domains_share_a_membarrier),
+		cmocka_unit_test(test_define_srcu_fast),
+		cmocka_unit_test(test_section_across_set_up),
+	};
+
+	return cmocka_run_group_tests_name("srcu_fast", tests, NULL, NULL);
+}

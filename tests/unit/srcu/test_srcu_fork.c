@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: MIT
+/* fork(): the child can use every domain, whatever other threads did. */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "srcu/gp.h"
+#include "tests/flags.h"
+
+#define HOUR_NS (3600ULL * 1000000000ULL)
+
+static struct srcu_struct ssp;
+static int inside, leave, called;
+
+static void count(struct srcu_head *head)
+{
+	__atomic_fetch_add(&called, 1, __ATOMIC_RELEASE);
+}
+
+/*
+ * A process that forks while a thread of it starts has a child whose
+ * AddressSanitizer cannot allocate: let the worker have started.
+ */
+static void let_worker_start(void)
+{
+	usleep(50000);
+}
+
+/* Runs fn in a child; its answer must be 0, within the alarm's time. */
+static void in_child(int (*fn)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		alarm(20);
+		_exit(fn());
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void *hold(void *arg)
+{
+	int idx = srcu_read_lock(&ssp);
+
+	set(&inside, 1);
+	wait_for(&leave, 1);
+	srcu_read_unlock(&ssp, idx);
+	return arg;
+}
+
+/* The child of a threaded program starts a thread: what is tested here. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+	return "die_after_fork=0";
+}
+
+static int use_and_count(int expected)
+{
+	struct srcu_head heads[2];
+	int idx = srcu_read_lock(&ssp);
+
+	called = 0;
+	srcu_read_unlock(&ssp, idx);
+	synchronize_srcu_expedited(&ssp);
+	synchronize_srcu(&ssp);
+	call_srcu(&ssp, &heads[0], count);
+	call_srcu_expedited(&ssp, &heads[1], count);
+	srcu_barrier(&ssp);
+	return called != expected || cleanup_srcu_struct(&ssp);
+}
+
+static int use_domain(void)
+{
+	return use_and_count(2);
+}
+
+/* The reader does not exist in the child, so nothing there waits for it. */
+static void test_reader_in_another_thread(void **state)
+{
+	pthread_t thread;
+
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	pthread_create(&thread, NULL, hold, NULL);
+	wait_for(&inside, 1);
+	in_child(use_domain);
+	/* Nor did the fork end the section in the parent. */
+	assert_true(srcu_gp_readers(&ssp));
+	set(&leave, 1);
+	pthread_join(thread, NULL);
+	synchronize_srcu_expedited(&ssp);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+static int drain_inherited(void)
+{
+	int before = called;
+
+	srcu_barrier(&ssp);
+	return called != before + 3 || cleanup_srcu_struct(&ssp);
+}
+
+static void test_pending_callbacks_run_on_both_sides(void **state)
+{
+	struct srcu_head heads[3];
+	int i;
+
+	called = 0;
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	srcu_set_pace(&ssp, HOUR_NS);
+	for (i = 0; i < 3; i++)
+		call_srcu(&ssp, &heads[i], count);
+	let_worker_start();
+	in_child(drain_inherited);
+	assert_int_equal(called, 0);
+	srcu_barrier(&ssp);
+	assert_int_equal(called, 3);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+static void block(struct srcu_head *head)
+{
+	set(&inside, 1);
+	wait_for(&leave, 1);
+	__atomic_fetch_add(&called, 1, __ATOMIC_RELEASE);
+}
+
+static int drain_batch(void)
+{
+	/* The first is half done in a thread that is no more here. */
+	srcu_barrier(&ssp);
+	return called != 2 || cleanup_srcu_struct(&ssp);
+}
+
+static void test_fork_while_callbacks_run(void **state)
+{
+	struct srcu_head heads[3];
+
+	set(&inside, 0);
+	set(&leave, 0);
+	called = 0;
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	srcu_set_pace(&ssp, HOUR_NS);
+	call_srcu(&ssp, &heads[0], block);
+	call_srcu(&ssp, &heads[1], count);
+	call_srcu(&ssp, &heads[2], count);
+	synchronize_srcu_expedited(&ssp);
+	wait_for(&inside, 1);
+	in_child(drain_batch);
+	set(&leave, 1);
+	srcu_barrier(&ssp);
+	assert_int_equal(called, 3);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+static void *wait_in_barrier(void *arg)
+{
+	srcu_barrier(&ssp);
+	return arg;
+}
+
+static int use_domain_and_inherited(void)
+{
+	return use_and_count(3);
+}
+
+/* Another thread's barrier is on a stack that the child uses again. */
+static void test_fork_while_a_barrier_waits(void **state)
+{
+	struct srcu_head head;
+	pthread_t reader, waiter;
+
+	set(&inside, 0);
+	set(&leave, 0);
+	called = 0;
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	pthread_create(&reader, NULL, hold, NULL);
+	wait_for(&inside, 1);
+	call_srcu(&ssp, &head, count);
+	pthread_create(&waiter, NULL, wait_in_barrier, NULL);
+	usleep(20000);
+	in_child(use_domain_and_inherited);
+	set(&leave, 1);
+	pthread_join(reader, NULL);
+	pthread_join(waiter, NULL);
+	assert_int_equal(called, 1);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+DEFINE_STATIC_SRCU(early);
+
+static void *hold_early(void *arg)
+{
+	int idx = srcu_read_lock(&early);
+
+	set(&inside, 1);
+	wait_for(&leave, 1);
+	srcu_read_unlock(&early, idx);
+	return arg;
+}
+
+static int synchronize_early(void)
+{
+	synchronize_srcu_expedited(&early);
+	return 0;
+}
+
+/* Read, and never updated: on no list of domains in use. */
+static void test_domain_not_yet_updated(void **state)
+{
+	pthread_t reader;
+
+	set(&inside, 0);
+	set(&leave, 0);
+	/* Makes sure that fork is watched at all. */
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	pthread_create(&reader, NULL, hold_early, NULL);
+	wait_for(&inside, 1);
+	in_child(synchronize_early);
+	set(&leave, 1);
+	pthread_join(reader, NULL);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+static struct srcu_struct *forgotten[3];
+
+static struct srcu_struct *new_early_domain(void)
+{
+	struct srcu_struct *domain = aligned_alloc(64, sizeof(*domain));
+	struct srcu_struct model = __SRCU_STRUCT_INIT(*domain, false);
+
+	*domain = model;
+	srcu_read_unlock(domain, srcu_read_lock(domain));
+	return domain;
+}
+
+static void clean_up_early_domain(struct srcu_struct *domain)
+{
+	synchronize_srcu_expedited(domain);
+	assert_int_equal(cleanup_srcu_struct(domain), 0);
+	memset(domain, 0xa5, sizeof(*domain));
+}
+
+/* How many of them the fork wrote to. */
+static int touched(void)
+{
+	const unsigned char *byte;
+	int i, count = 0;
+
+	for (i = 0; i < 3; i++) {
+		byte = (const unsigned char *)forgotten[i];
+		while (byte < (unsigned char *)(forgotten[i] + 1) &&
+		       *byte == 0xa5)
+			byte++;
+		count += byte < (unsigned char *)(forgotten[i] + 1);
+	}
+	return count;
+}
+
+/* Read before they were set up; their memory may be anything after the end. */
+static void test_early_domains_are_forgotten(void **state)
+{
+	int i;
+
+	for (i = 0; i < 3; i++)
+		forgotten[i] = new_early_domain();
+	/* One between others, then the newest, then the oldest. */
+	clean_up_early_domain(forgotten[1]);
+	clean_up_early_domain(forgotten[2]);
+	clean_up_early_domain(forgotten[0]);
+	in_child(touched);
+	for (i = 0; i < 3; i++)
+		free(forgotten[i]);
+}
+
+static void *synchronize_thread(void *arg)
+{
+	synchronize_srcu_expedited(&ssp);
+	return arg;
+}
+
+static unsigned long cookie;
+
+static int poll_and_clean_up(void)
+{
+	if (!poll_state_synchronize_srcu(&ssp, cookie))
+		return 1;
+	return cleanup_srcu_struct(&ssp) ? 2 : 0;
+}
+
+/* What was in progress in the parent is over in the child. */
+static void test_grace_period_in_progress(void **state)
+{
+	pthread_t reader, waiter;
+
+	set(&inside, 0);
+	set(&leave, 0);
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	pthread_create(&reader, NULL, hold, NULL);
+	wait_for(&inside, 1);
+	pthread_create(&waiter, NULL, synchronize_thread, NULL);
+	usleep(20000);
+	cookie = start_poll_synchronize_srcu(&ssp);
+	let_worker_start();
+	in_child(poll_and_clean_up);
+	set(&leave, 1);
+	pthread_join(reader, NULL);
+	pthread_join(waiter, NULL);
+	synchronize_srcu_expedited(&ssp);
+	synchronize_srcu_expedited(&ssp);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+/* Updaters hold the lock at any moment; the child must find it free. */
+static int storm_stop;
+
+/* Not on the stack: that is gone in the child, where it is pending too. */
+static void *storm(void *arg)
+{
+	struct srcu_head *head = arg;
+
+	while (!get(&storm_stop)) {
+		call_srcu(&ssp, head, count);
+		synchronize_srcu_expedited(&ssp);
+		srcu_barrier(&ssp);
+		/* On one busy CPU the thread that forks must run too. */
+		usleep(10);
+	}
+	return NULL;
+}
+
+static int synchronize_once(void)
+{
+	synchronize_srcu_expedited(&ssp);
+	return 0;
+}
+
+static void test_fork_under_fire(void **state)
+{
+	static struct srcu_head heads[2];
+	pthread_t threads[2];
+	int i;
+
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	for (i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, storm, &heads[i]);
+	let_worker_start();
+	for (i = 0; i < 50; i++)
+		in_child(synchronize_once);
+	set(&storm_stop, 1);
+	for (i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_reader_in_another_thread),
+		cmocka_unit_test(test_pending_callbacks_run_on_both_sides),
+		cmocka_unit_test(test_fork_while_callbacks_run),
+		cmocka_unit_test(test_fork_while_a_barrier_waits),
+		cmocka_unit_test(test_domain_not_yet_updated),
+		cmocka_unit_test(test_early_domains_are_forgotten),
+		cmocka_unit_test(test_grace_period_in_progress),
+		cmocka_unit_test(test_fork_under_fire),
+	};
+
+	return cmocka_run_group_tests_name("srcu_fork", tests, NULL, NULL);
+}

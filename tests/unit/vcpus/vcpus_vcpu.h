@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* A vCPU as the tests of the table make it: it knows what became of it. */
+#ifndef BF_TESTS_VCPUS_VCPU_H
+#define BF_TESTS_VCPUS_VCPU_H
+
+#include "belfry/vcpus.h"
+#include "base/util.h"
+
+struct vcpu {
+	unsigned int magic;
+	int released; /* how often */
+	int kicked;
+	struct bf_vcpus_entry entry;
+};
+
+static inline struct vcpu *vcpu_of(struct bf_vcpus_entry *entry)
+{
+	return container_of(entry, struct vcpu, entry);
+}
+
+static inline void vcpu_released(struct bf_vcpus_entry *entry)
+{
+	__atomic_fetch_add(&vcpu_of(entry)->released, 1, __ATOMIC_RELEASE);
+}
+
+static inline void vcpu_kicked(struct bf_vcpus_entry *entry)
+{
+	vcpu_of(entry)->kicked++;
+}
+
+static const struct bf_vcpus_ops vcpu_ops = {
+	.release = vcpu_released,
+	.kick = vcpu_kicked,
+};
+
+#endif

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+/* A VM whose guest rings, on both engines: who gets what it writes. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "vm_ring_fixture.h"
+
+/* What does not match comes out to the caller, with its data. */
+static void test_unclaimed_write_comes_out(void **state)
+{
+	struct kvm_run *run;
+
+	need_vm();
+	run = bf_vcpu_page(vcpu.vcpu);
+	assert_int_equal(assign(FIXTURE_WINDOW, 4, 0), 0);
+	fixture_boot(&vcpu, &guest_ring_mmio2, FIXTURE_WINDOW, 1, 0xbeef);
+	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_MMIO);
+	assert_int_equal(run->mmio.phys_addr, FIXTURE_WINDOW);
+	assert_int_equal(run->mmio.len, 2);
+	assert_int_equal(run->mmio.is_write, 1);
+	assert_memory_equal(run->mmio.data, "\xef\xbe", 2);
+	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_HLT);
+
+	fixture_boot(&vcpu, &guest_ring_pio1, FIXTURE_PORT, 1, 0x42);
+	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_IO);
+	assert_int_equal(run->io.port, FIXTURE_PORT);
+	assert_int_equal(run->io.size, 1);
+	assert_int_equal(run->io.direction, KVM_EXIT_IO_OUT);
+	assert_int_equal(*((char *)run + run->io.data_offset), 0x42);
+	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_HLT);
+	assert_int_equal(taken(), 0);
+}
+
+static void test_device_gets_every_write(void **state)
+{
+	struct adder mmio = {0}, pio = {0};
+
+	need_vm();
+	add_adder(&mmio, BF_IO_MMIO, FIXTURE_WINDOW);
+	add_adder(&pio, BF_IO_PIO, FIXTURE_PORT);
+	ring(&guest_ring_mmio4, FIXTURE_WINDOW + 4, RINGS, 3);
+	ring(&guest_ring_pio4, FIXTURE_PORT, RINGS, 5);
+	assert_int_equal(mmio.sum, 3 * RINGS);
+	assert_int_equal(mmio.writes, RINGS);
+	assert_int_equal(pio.sum, 5 * RINGS);
+}
+
+static uint64_t fill_values(void)
+{
+	uint32_t *values = fixture_values(&fixture);
+	uint64_t sum = 0;
+	uint32_t i;
+
+	for (i = 0; i < FIXTURE_VALUES; i++)
+		sum += values[i] = 1000 + i;
+	return sum;
+}
+
+static void test_string_reaches_device_in_full(void **state)
+{
+	struct adder pio = {0};
+	uint64_t sum;
+
+	need_vm();
+	sum = fill_values();
+	add_adder(&pio, BF_IO_PIO, FIXTURE_PORT);
+	ring(&guest_ring_pio_string, FIXTURE_PORT, 2 * FIXTURE_VALUES, 0);
+	assert_int_equal(pio.writes, 2 * FIXTURE_VALUES);
+	assert_int_equal(pio.sum, 2 * sum);
+}
+
+static void test_string_rings_once_an_element(void **state)
+{
+	need_vm();
+	fill_values();
+	assert_int_equal(assign(FIXTURE_PORT, 4, KVM_IOEVENTFD_FLAG_PIO), 0);
+	ring(&guest_ring_pio_string, FIXTURE_PORT, 3 * FIXTURE_VALUES, 0);
+	assert_int_equal(taken(), 3 * FIXTURE_VALUES);
+}
+
+static void test_unclaimed_string_comes_out_whole(void **state)
+{
+	struct kvm_run *run;
+	uint32_t count = 0;
+
+	need_vm();
+	run = bf_vcpu_page(vcpu.vcpu);
+	fill_values();
+	fixture_boot(&vcpu, &guest_ring_pio_string, FIXTURE_PORT,
+		     FIXTURE_VALUES, 0);
+	while (fixture_run(&vcpu) == KVM_EXIT_IO) {
+		assert_memory_equal((char *)run + run->io.data_offset,
+				    fixture_values(&fixture) + count,
+				    4 * run->io.count);
+		count += run->io.count;
+	}
+	assert_int_equal(run->exit_reason, KVM_EXIT_HLT);
+	assert_int_equal(count, FIXTURE_VALUES);
+}
+
+static void test_bad_machines(void **state)
+{
+	struct bf_vm_config config = {.kvm_path = "/nonexistent/kvm"};
+	struct bf_vm *vm = NULL;
+
+	assert_int_equal(bf_vm_create(&vm, &config), -ENOENT);
+	config.kvm_path = "/dev/null";
+	assert_int_equal(bf_vm_create(&vm, &config), -ENOTTY);
+	config.policy = (enum bf_policy)99;
+	assert_int_equal(bf_vm_create(&vm, &config), -EINVAL);
+	config.policy = BF_POLICY_EAGER;
+	config.engine = (enum bf_engine)99;
+	assert_int_equal(bf_vm_create(&vm, &config), -EINVAL);
+	config.engine = BF_ENGINE_TRAP;
+	config.mmio_gpa = 1;
+	config.mmio_size = 4096;
+	assert_int_equal(bf_vm_create(&vm, &config), -EINVAL);
+	assert_null(vm);
+}
+
+static void test_vcpu_ids(void **state)
+{
+	struct bf_vcpu *other;
+
+	need_vm();
+	assert_int_equal(bf_vcpu_create(fixture.vm, 0, &other), -EEXIST);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bad_machines),
+		BOTH(test_unclaimed_write_comes_out),
+		BOTH(test_device_gets_every_write),
+		BOTH(test_string_reaches_device_in_full),
+		BOTH(test_string_rings_once_an_element),
+		BOTH(test_unclaimed_string_comes_out_whole),
+		BOTH(test_vcpu_ids),
+	};
+
+	return cmocka_run_group_tests_name("vm", tests, NULL, NULL);
+}

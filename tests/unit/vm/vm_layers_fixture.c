@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+/* A VM of all layers for each test. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "vm_layers_fixture.h"
+
+struct fixture fixture;
+struct fixture_vcpu vcpu;
+bool on_kvm;
+
+static void ignore(int sig)
+{
+}
+
+/* No vCPU runs while these tests change slots. */
+static void nothing(void *opaque)
+{
+}
+
+struct bf_vm_config config_of(enum bf_engine engine)
+{
+	return (struct bf_vm_config){
+		.engine = engine,
+		.kick_signal = SIGUSR1,
+		.pause = nothing,
+		.resume = nothing,
+	};
+}
+
+static int setup_engine(enum bf_engine engine)
+{
+	const struct sigaction action = {.sa_handler = ignore};
+	const struct bf_vm_config config = config_of(engine);
+
+	on_kvm = engine == BF_ENGINE_KVM;
+	sigaction(SIGUSR1, &action, NULL);
+	fixture_setup(&fixture, &config);
+	fixture_add_vcpu(&fixture, &vcpu, 0);
+	return 0;
+}
+
+int layers_setup_kvm(void **state)
+{
+	fixture.vm = NULL;
+	return fixture_have_kvm() ? setup_engine(BF_ENGINE_KVM) : 0;
+}
+
+int layers_setup_trap(void **state)
+{
+	return setup_engine(BF_ENGINE_TRAP);
+}
+
+/* The VM takes the vCPUs that are left with it. */
+int layers_teardown(void **state)
+{
+	if (fixture.vm)
+		fixture_teardown(&fixture);
+	return 0;
+}
+
+struct bf_vcpus *table(void)
+{
+	if (!fixture.vm)
+		skip();
+	return bf_vm_vcpus(fixture.vm);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* A VM of all layers for each test, on each engine, with one vCPU. */
+#ifndef BF_TESTS_VM_LAYERS_FIXTURE_H
+#define BF_TESTS_VM_LAYERS_FIXTURE_H
+
+#include "vm_fixture.h"
+
+#define PAGE   4096ULL
+#define ROUNDS 2000 /* of random changes */
+
+extern struct fixture fixture;
+extern struct fixture_vcpu vcpu;
+extern bool on_kvm;
+
+/* What the VMs of these tests are made from. */
+struct bf_vm_config config_of(enum bf_engine engine);
+
+int layers_setup_kvm(void **state);
+int layers_setup_trap(void **state);
+int layers_teardown(void **state);
+
+#define ON(engine, f)                                                      \
+	{                                                                  \
+#f "_" #engine, f, layers_setup_##engine, layers_teardown, \
+			NULL,                                              \
+	}
+#define ON_BOTH(f) ON(kvm, f), ON(trap, f)
+
+/* The table of vCPUs.  Skips the test where there is no such VM. */
+struct bf_vcpus *table(void);
+
+#endif

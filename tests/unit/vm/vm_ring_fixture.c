@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+/* A VM for each test, whose guest rings. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "vm_ring_fixture.h"
+
+int efd;
+struct fixture fixture;
+struct fixture_vcpu vcpu;
+
+static int setup_engine(const struct bf_vm_config *config)
+{
+	efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	fixture_setup(&fixture, config);
+	fixture_add_vcpu(&fixture, &vcpu, 0);
+	return 0;
+}
+
+int vm_setup_kvm(void **state)
+{
+	static const struct bf_vm_config config = {
+		.policy = BF_POLICY_FIRST_RUN,
+	};
+
+	fixture.vm = NULL;
+	return fixture_have_kvm() ? setup_engine(&config) : 0;
+}
+
+int vm_setup_trap(void **state)
+{
+	static const struct bf_vm_config config = {.engine = BF_ENGINE_TRAP};
+
+	return setup_engine(&config);
+}
+
+int vm_teardown(void **state)
+{
+	if (!fixture.vm)
+		return 0;
+	bf_vcpu_destroy(vcpu.vcpu);
+	fixture_teardown(&fixture);
+	close(efd);
+	return 0;
+}
+
+void need_vm(void)
+{
+	if (!fixture.vm)
+		skip();
+}
+
+uint64_t taken(void)
+{
+	uint64_t count = 0;
+
+	return read(efd, &count, sizeof(count)) == sizeof(count) ? count : 0;
+}
+
+struct kvm_ioeventfd doorbell(uint64_t addr, uint32_t len, uint32_t flags)
+{
+	return (struct kvm_ioeventfd){
+		.addr = addr,
+		.len = len,
+		.fd = efd,
+		.flags = flags,
+	};
+}
+
+int assign(uint64_t addr, uint32_t len, uint32_t flags)
+{
+	struct kvm_ioeventfd arg = doorbell(addr, len, flags);
+
+	return bf_vm_ioeventfd(fixture.vm, &arg);
+}
+
+void ring(const struct guest *guest, uint64_t target, uint64_t rings,
+	  uint64_t value)
+{
+	fixture_boot(&vcpu, guest, target, rings, value);
+	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_HLT);
+}
+
+static int add_up(void *opaque, uint64_t offset, const void *data, uint32_t len)
+{
+	struct adder *adder = opaque;
+	uint32_t value = 0;
+
+	memcpy(&value, data, len < 4 ? len : 4);
+	__atomic_fetch_add(&adder->sum, value, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&adder->writes, 1, __ATOMIC_RELAXED);
+	return 0;
+}
+
+uint64_t adder_writes(const struct adder *adder)
+{
+	return __atomic_load_n(&adder->writes, __ATOMIC_RELAXED);
+}
+
+static const struct bf_io_ops adder_ops = {.write = add_up};
+
+void add_adder(struct adder *adder, uint16_t space, uint64_t addr)
+{
+	const struct bf_io_range_desc desc = {
+		.addr = addr,
+		.size = 16,
+		.space = space,
+		.name = "adder",
+		.ops = &adder_ops,
+		.opaque = adder,
+	};
+
+	assert_int_equal(
+		bf_io_add_range(bf_vm_bus(fixture.vm), &desc, NULL, NULL), 0);
+}

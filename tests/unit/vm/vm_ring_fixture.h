@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* A VM for each test, on each engine, whose one vCPU rings. */
+#ifndef BF_TESTS_VM_RING_FIXTURE_H
+#define BF_TESTS_VM_RING_FIXTURE_H
+
+#include "vm_fixture.h"
+
+#define RINGS 100
+
+extern int efd; /* of the doorbells */
+extern struct fixture fixture;
+extern struct fixture_vcpu vcpu;
+
+int vm_setup_kvm(void **state);
+int vm_setup_trap(void **state);
+int vm_teardown(void **state);
+
+#define KVM_TEST(name)                                               \
+	cmocka_unit_test_prestate_setup_teardown(name, vm_setup_kvm, \
+						 vm_teardown, NULL)
+#define TRAP_TEST(name)                                               \
+	{                                                             \
+#name "_trap", name, vm_setup_trap, vm_teardown, NULL \
+	}
+#define BOTH(name) KVM_TEST(name), TRAP_TEST(name)
+
+/* Skips the test where there is no such VM. */
+void need_vm(void);
+
+/* How often efd was signalled since the last time. */
+uint64_t taken(void);
+
+/* A doorbell to efd. */
+struct kvm_ioeventfd doorbell(uint64_t addr, uint32_t len, uint32_t flags);
+int assign(uint64_t addr, uint32_t len, uint32_t flags);
+
+/* The guest writes the value so many times, then halts; no other exit. */
+void ring(const struct guest *guest, uint64_t target, uint64_t rings,
+	  uint64_t value);
+
+/* A device on the bus that adds up what it is told. */
+struct adder {
+	uint64_t sum;
+	uint64_t writes;
+};
+
+/* 16 bytes. */
+void add_adder(struct adder *adder, uint16_t space, uint64_t addr);
+/* While vCPUs run. */
+uint64_t adder_writes(const struct adder *adder);
+
+#endif

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * belfry compare: the before and the after of belfry run, in turn, so that
+ * what the machine does meanwhile meets both alike.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/belfry/common/cli.h"
+#include "compare.h"
+#include "preload/record/rows.h"
+#include "tools/belfry/common/progress.h"
+#include "tools/belfry/run/run.h"
+
+#define COMMAND "compare"
+#define MS	1e6
+
+struct options {
+	unsigned long count;
+	struct run_settings settings;
+	double goal;
+	bool json;
+	bool show_output;
+	char **command;
+};
+
+static const struct option long_options[] = {
+	{"count", required_argument, NULL, 'n'},
+	{"goal", required_argument, NULL, 'g'},
+	{"help", no_argument, NULL, 'h'},
+	{"json", no_argument, NULL, 'j'},
+	{"show-output", no_argument, NULL, 's'},
+	{"version", no_argument, NULL, 'V'},
+	RUN_SETTINGS_OPTIONS,
+	{NULL, 0, NULL, 0},
+};
+
+static int print_help(void)
+{
+	puts("usage: belfry compare [OPTIONS] [--] COMMAND [ARGUMENTS]\n"
+	     "\n"
+	     "Runs COMMAND, a dynamically linked VMM, plain and with belfry"
+	     " in turn, and\n"
+	     "compares: start to first KVM_RUN, time in ioctls over 1 ms,"
+	     " exec to exit.\n"
+	     "Its standard input and output are /dev/null.\n"
+	     "\n"
+	     "  -n, --count N    run it N times each way (default 5)");
+	fputs(run_settings_help, stdout);
+	puts("  --goal RATIO     the start to the first KVM_RUN is to be at"
+	     " most RATIO x plain\n"
+	     "  --show-output    COMMAND's standard output goes to stderr\n"
+	     "  --json           print one JSON array instead of a table");
+	return CLI_OK;
+}
+
+static int set_goal(struct options *options, const char *text)
+{
+	char *end;
+
+	options->goal = strtod(text, &end);
+	if (end == text || *end || !(options->goal > 0))
+		return cli_usage(COMMAND, "'%s': --goal takes a number above 0",
+				 text);
+	return CLI_OK;
+}
+
+static int set_option(struct options *options, int c, char **argv)
+{
+	switch (c) {
+	case 'g':
+		return set_goal(options, optarg);
+	case 'j':
+		options->json = true;
+		return CLI_OK;
+	case 'n':
+		if (!cli_parse_count(optarg, 1, 10000, &options->count))
+			return CLI_OK;
+		return cli_usage(COMMAND,
+				 "'%s': -n takes a number from 1 to 10000",
+				 optarg);
+	case 's':
+		options->show_output = true;
+		return CLI_OK;
+	}
+	return run_set(&options->settings, COMMAND, c, argv);
+}
+
+/* A status, or the negative letter of a question. */
+static int parse(struct options *options, int argc, char **argv)
+{
+	int c, status;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "+:hn:V", long_options, NULL)) !=
+	       -1) {
+		if (c == 'h' || c == 'V')
+			return -c;
+		status = set_option(options, c, argv);
+		if (status)
+			return status;
+	}
+	if (optind == argc)
+		return cli_usage(COMMAND, "no command given");
+	options->command = argv + optind;
+	return CLI_OK;
+}
+
+/* Our own standard files, while the command has others. */
+struct files {
+	int in;
+	int out;
+};
+
+static void replace_files(struct files *own, bool show_output)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	own->in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	own->out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	dup2(null, STDIN_FILENO);
+	dup2(show_output ? STDERR_FILENO : null, STDOUT_FILENO);
+	close(null);
+}
+
+static void put_back(int own, int number)
+{
+	if (own < 0) {
+		close(number);
+		return;
+	}
+	dup2(own, number);
+	close(own);
+}
+
+static void restore_files(const struct files *own)
+{
+	put_back(own->in, STDIN_FILENO);
+	put_back(own->out, STDOUT_FILENO);
+}
+
+static struct compare_files command_files;
+
+/* Where a run's counters and events go. */
+struct shared {
+	struct run_counters counters;
+	struct run_recording events;
+};
+
+static void take_first_run(struct compare_way *way, const struct stats *stats,
+			   const struct stats_sums *sums)
+{
+	const uint64_t ns = sums->to_first_run_ns;
+
+	if (!ns)
+		return;
+	samples_add(&way->loading, (double)sums->loading_ns / MS);
+	samples_add(&way->first_run, (double)ns / MS);
+	samples_add(&way->unstalled,
+		    (double)(ns - stats->stalled_before_run_ns) / MS);
+}
+
+static void take(struct compare_way *way, const struct shared *shared,
+		 uint64_t end)
+{
+	struct stats *stats = shared->counters.stats;
+	struct stats_sums sums;
+
+	stats_sum(stats, &sums);
+	take_first_run(way, stats, &sums);
+	compare_take_causes(way, shared->events.recording, end);
+	samples_add(&way->stalled, (double)sums.stalled_ns / MS);
+	samples_add(&way->stalls, (double)sums.stalls);
+	samples_add(&way->total, (double)(end - stats->started_ns) / MS);
+}
+
+/* One run; its exit status, or -1, said. */
+static int run_with(const struct options *options, struct compare_way *way,
+		    const struct shared *shared)
+{
+	struct stats *stats = shared->counters.stats;
+	struct files own;
+	bool started;
+	int status;
+
+	replace_files(&own, options->show_output);
+	compare_files_begin(&command_files, stats);
+	status = run_child(options->command, stats, &started);
+	compare_files_end(&command_files);
+	restore_files(&own);
+	if (!started)
+		return -1;
+	if (!stats->loaded) {
+		cli_fail(COMMAND,
+			 "%s did not load the library: nothing to compare",
+			 options->command[0]);
+		return -1;
+	}
+	take(way, shared, stats_now());
+	return status;
+}
+
+static int run_once(const struct options *options, struct compare_way *way,
+		    const char *library)
+{
+	struct run_settings settings = options->settings;
+	struct shared shared = {0};
+	int status = -1;
+
+	settings.policy = way->policy;
+	if (run_share_stats(&shared.counters))
+		return -1;
+	if (!run_share_recording(&shared.events, 0) &&
+	    !run_set_environment(&settings, library, shared.counters.path))
+		status = run_with(options, way, &shared);
+	run_unshare_recording(&shared.events);
+	run_unshare_stats(&shared.counters);
+	return status;
+}
+
+/* Ctrl-C ends the command, and so this too. */
+static bool is_interrupted(int status)
+{
+	return status == 128 + SIGINT || status == 128 + SIGTERM;
+}
+
+/* 0, or CLI_FAILURE, said: all runs of both ways are to end alike. */
+static int check_status(const struct compare_way *way,
+			const struct compare_way *first, int status)
+{
+	if (status < 0)
+		return CLI_FAILURE;
+	if (is_interrupted(status))
+		return cli_fail(COMMAND, "interrupted");
+	if (status != first->status)
+		return cli_fail(COMMAND,
+				"exit statuses differ: %s ended with %d, %s"
+				" with %d",
+				first->policy, first->status, way->policy,
+				status);
+	return CLI_OK;
+}
+
+/* Odd rounds begin with the other way, for what the first one warms up. */
+static int run_all(const struct options *options, struct compare_way ways[2],
+		   const char *library)
+{
+	const unsigned long total = 2 * options->count;
+	int status, failed = CLI_OK;
+
+	for (unsigned long n = 0; n < total && !failed; n++) {
+		struct compare_way *way = &ways[(n + n / 2) % 2];
+
+		progress_show(COMMAND, n, total);
+		status = run_once(options, way, library);
+		if (!n)
+			ways[0].status = status;
+		progress_clear();
+		failed = check_status(way, &ways[0], status);
+	}
+	return failed;
+}
+
+static int compare(const struct options *options)
+{
+	struct compare_way ways[] = {
+		{.policy = "plain"},
+		{.policy = options->settings.policy},
+	};
+	char library[PATH_MAX];
+	int status;
+
+	if (run_find_library(library))
+		return CLI_FAILURE;
+	run_check_command(options->command[0]);
+	run_calibrate(&options->settings);
+	status = run_all(options, ways, library);
+	if (!status)
+		compare_print(&ways[0], &ways[1], options->goal, options->json,
+			      stdout);
+	compare_free(&ways[0]);
+	compare_free(&ways[1]);
+	compare_files_free(&command_files);
+	return status;
+}
+
+int cmd_compare(int argc, char **argv)
+{
+	struct options options = {
+		.count = 5,
+		.settings = RUN_SETTINGS_DEFAULT,
+	};
+	int status = parse(&options, argc, argv);
+
+	if (status == -'V')
+		return cli_print_version();
+	if (status < 0)
+		return print_help();
+	return status ? status : compare(&options);
+}

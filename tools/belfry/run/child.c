@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The program that belfry run runs: its start, the signals meant for it, and
+ * its end.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tools/belfry/common/cli.h"
+#include "run.h"
+
+enum {
+	STATUS_CANNOT_EXECUTE = 126,
+	STATUS_NOT_FOUND = 127,
+	STATUS_SIGNAL = 128,
+};
+
+static const int forwarded[] = {SIGTERM, SIGHUP,  SIGINT,
+				SIGQUIT, SIGUSR1, SIGUSR2};
+
+/* How signals were before, which is what the program is to find. */
+struct signals {
+	sigset_t wanted;
+	sigset_t old_mask;
+	struct sigaction old_child;
+};
+
+static void hold_signals(struct signals *signals)
+{
+	struct sigaction by_default = {.sa_handler = SIG_DFL};
+
+	sigemptyset(&signals->wanted);
+	sigaddset(&signals->wanted, SIGCHLD);
+	for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
+		sigaddset(&signals->wanted, forwarded[i]);
+	sigprocmask(SIG_BLOCK, &signals->wanted, &signals->old_mask);
+	/* Inherited as ignored, it would take the exit status with it. */
+	sigaction(SIGCHLD, &by_default, &signals->old_child);
+}
+
+static void release_signals(const struct signals *signals)
+{
+	sigaction(SIGCHLD, &signals->old_child, NULL);
+	sigprocmask(SIG_SETMASK, &signals->old_mask, NULL);
+}
+
+/*
+ * Nobody can pass SIGKILL on, so the kernel does.  A parent that has gone
+ * before it was asked to has not been seen.
+ */
+static void die_with_parent(pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		raise(SIGKILL);
+}
+
+/* The pipe closes itself when exec succeeds; else the reason goes through. */
+static void become(char **command, const struct signals *signals, int pipe_fd)
+{
+	int reason;
+
+	release_signals(signals);
+	execvp(command[0], command);
+	reason = errno;
+	if (write(pipe_fd, &reason, sizeof(reason)) < 0)
+		_exit(STATUS_CANNOT_EXECUTE);
+	_exit(reason == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE);
+}
+
+/* True: it runs. */
+static bool has_started(const char *command, int pipe_fd)
+{
+	int reason;
+
+	if (read(pipe_fd, &reason, sizeof(reason)) != sizeof(reason))
+		return true;
+	if (reason == ENOENT && !strchr(command, '/'))
+		cli_fail("run", "%s: command not found", command);
+	else
+		cli_fail("run", "cannot execute %s: %s", command,
+			 strerror(reason));
+	return false;
+}
+
+/*
+ * What a terminal sends goes to its whole foreground group, the program
+ * included; only what a process sent to us alone is passed on.
+ */
+static int wait_for(pid_t pid, const sigset_t *wanted)
+{
+	siginfo_t info;
+	int status;
+
+	for (;;) {
+		if (sigwaitinfo(wanted, &info) < 0)
+			continue;
+		if (info.si_signo != SIGCHLD) {
+			if (info.si_code <= 0)
+				kill(pid, info.si_signo);
+			continue;
+		}
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return status;
+	}
+}
+
+static int exit_status(int status)
+{
+	if (WIFSIGNALED(status))
+		return STATUS_SIGNAL + WTERMSIG(status);
+	return WEXITSTATUS(status);
+}
+
+int run_child(char **command, struct stats *stats, bool *started)
+{
+	struct signals signals;
+	const pid_t self = getpid();
+	int pipe_fds[2];
+	int status;
+	pid_t pid;
+
+	*started = false;
+	if (pipe2(pipe_fds, O_CLOEXEC))
+		return cli_fail("run", "no pipe: %s", strerror(errno));
+	hold_signals(&signals);
+	atomic_store(&stats->started_ns, stats_now());
+	pid = fork();
+	if (pid < 0) {
+		release_signals(&signals);
+		return cli_fail("run", "cannot fork: %s", strerror(errno));
+	}
+	if (!pid) {
+		die_with_parent(self);
+		become(command, &signals, pipe_fds[1]);
+	}
+	close(pipe_fds[1]);
+	*started = has_started(command[0], pipe_fds[0]);
+	close(pipe_fds[0]);
+	status = wait_for(pid, &signals.wanted);
+	release_signals(&signals);
+	return exit_status(status);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* belfry run: a program with belfry under it. */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <string.h>
+
+#include "tools/belfry/common/cli.h"
+#include "run.h"
+
+#define EVENTS	    16384
+#define MOST_EVENTS 4194304
+
+static const struct option long_options[] = {
+	{"help", no_argument, NULL, 'h'},
+	{"events", required_argument, NULL, 'e'},
+	{"json", no_argument, NULL, 'j'},
+	{"output", required_argument, NULL, 'o'},
+	{"plain", no_argument, NULL, 'p'},
+	{"report", required_argument, NULL, 'R'},
+	{"trace", required_argument, NULL, 'T'},
+	{"version", no_argument, NULL, 'V'},
+	RUN_SETTINGS_OPTIONS,
+	{NULL, 0, NULL, 0},
+};
+
+static int print_help(void)
+{
+	puts("usage: belfry run [OPTIONS] [--] COMMAND [ARGUMENTS]\n"
+	     "\n"
+	     "Runs COMMAND, a dynamically linked VMM, with belfry between it\n"
+	     "and KVM, and tells at its end what each ioctl took: calls,\n"
+	     "total, longest, and the stalls, which are those over 1 ms.\n"
+	     "\n"
+	     "  --plain          measure only, change nothing");
+	fputs(run_settings_help, stdout);
+	puts("  --json           the result as one JSON array\n"
+	     "  --output FILE    write the result there, not to stderr\n"
+	     "  --report FILE    write a page to look at: timeline, latencies,\n"
+	     "                   doorbells, what was saved and what was not\n"
+	     "  --trace FILE     write a trace for belfry report and for\n"
+	     "                   ui.perfetto.dev\n"
+	     "  --events N       room for N ordinary calls in these (default\n"
+	     "                   16384); stalls have their own\n"
+	     "\n"
+	     "The exit status is COMMAND's; 128 + N when signal N ended it,\n"
+	     "127 when it is not found, 126 when it cannot be executed.");
+	return CLI_OK;
+}
+
+static int set_events(struct run_options *options, const char *text)
+{
+	if (cli_parse_count(text, RECORDING_CHUNK, MOST_EVENTS,
+			    &options->events))
+		return cli_usage("run",
+				 "'%s': --events takes a number from %d to %d",
+				 text, RECORDING_CHUNK, MOST_EVENTS);
+	return CLI_OK;
+}
+
+static int set_option(struct run_options *options, int c, char **argv)
+{
+	switch (c) {
+	case 'e':
+		return set_events(options, optarg);
+	case 'j':
+		options->json = true;
+		return CLI_OK;
+	case 'o':
+		options->output = optarg;
+		return CLI_OK;
+	case 'p':
+		options->settings.policy = "plain";
+		return CLI_OK;
+	case 'R':
+		options->report = optarg;
+		return CLI_OK;
+	case 'T':
+		options->trace = optarg;
+		return CLI_OK;
+	}
+	return run_set(&options->settings, "run", c, argv);
+}
+
+/*
+ * A status, or the negative letter of a question.  The command's own options
+ * are not ours: the first other word ends these.
+ */
+static int parse(struct run_options *options, int argc, char **argv)
+{
+	int c, status;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "+:hV", long_options, NULL)) !=
+	       -1) {
+		if (c == 'h' || c == 'V')
+			return -c;
+		status = set_option(options, c, argv);
+		if (status)
+			return status;
+	}
+	if (optind == argc)
+		return cli_usage("run", "no command given");
+	options->command = argv + optind;
+	return CLI_OK;
+}
+
+static int run(const struct run_options *options, FILE *out)
+{
+	char library[PATH_MAX];
+	struct run_record record;
+	struct run_counters counters;
+	bool started;
+	int status;
+
+	if (run_find_library(library))
+		return CLI_FAILURE;
+	if (run_record_begin(&record, options))
+		return CLI_FAILURE;
+	run_calibrate(&options->settings);
+	if (run_share_stats(&counters) ||
+	    run_set_environment(&options->settings, library, counters.path))
+		return CLI_FAILURE;
+	run_check_command(options->command[0]);
+	status = run_child(options->command, counters.stats, &started);
+	if (started)
+		run_report(counters.stats, options, out);
+	if (run_record_end(&record, started ? counters.stats : NULL, options,
+			   status))
+		return CLI_FAILURE;
+	return status;
+}
+
+static int answer(int question)
+{
+	return question == 'V' ? cli_print_version() : print_help();
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run_options options = {
+		.settings = RUN_SETTINGS_DEFAULT,
+		.events = EVENTS,
+	};
+	int status = parse(&options, argc, argv);
+	FILE *out = stderr;
+
+	if (status)
+		return status < 0 ? answer(-status) : status;
+	if (options.output)
+		out = fopen(options.output, "we");
+	if (!out)
+		return cli_fail("run", "cannot write %s: %s", options.output,
+				strerror(errno));
+	status = run(&options, out);
+	if (options.output && cli_close_output("run", out, options.output))
+		return CLI_FAILURE;
+	return status;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* What the program of belfry run finds: the library, counters, settings. */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tools/belfry/common/cli.h"
+#include "run.h"
+#include "vm/calibrate.h"
+
+#define LIBRARY "libbelfry-preload.so"
+
+/* Where this very file lies, or "" where that cannot be told. */
+static void own_folder(char *path, size_t size)
+{
+	ssize_t len = readlink("/proc/self/exe", path, size - 1);
+	char *slash;
+
+	path[len > 0 ? len : 0] = '\0';
+	slash = strrchr(path, '/');
+	if (slash)
+		*slash = '\0';
+}
+
+/* In the build tree the library lies beside the tool's folder. */
+static bool find_built(char *path)
+{
+	char folder[PATH_MAX], file[2 * PATH_MAX];
+
+	own_folder(folder, sizeof(folder));
+	snprintf(file, sizeof(file), "%s/" BELFRY_BUILT_PRELOAD_DIR "/" LIBRARY,
+		 folder);
+	return realpath(file, path) != NULL;
+}
+
+static int find_chosen(const char *chosen, char *path)
+{
+	if (!realpath(chosen, path))
+		return cli_fail("run", "BELFRY_PRELOAD=%s: %s", chosen,
+				strerror(errno));
+	return CLI_OK;
+}
+
+int run_find_library(char path[PATH_MAX])
+{
+	const char *chosen = getenv("BELFRY_PRELOAD");
+
+	if (chosen)
+		return find_chosen(chosen, path);
+	if (find_built(path) || realpath(BELFRY_PRELOAD_DIR "/" LIBRARY, path))
+		return CLI_OK;
+	return cli_fail("run", "no " LIBRARY " in " BELFRY_PRELOAD_DIR
+			       ": install it or name it in BELFRY_PRELOAD");
+}
+
+static struct stats *map_stats(int fd)
+{
+	struct stats *stats;
+
+	if (ftruncate(fd, sizeof(*stats)))
+		return NULL;
+	stats = mmap(NULL, sizeof(*stats), PROT_READ | PROT_WRITE, MAP_SHARED,
+		     fd, 0);
+	if (stats == MAP_FAILED)
+		return NULL;
+	stats_init(stats);
+	return stats;
+}
+
+int run_share_stats(struct run_counters *counters)
+{
+	int fd = memfd_create("belfry-stats", MFD_CLOEXEC);
+
+	counters->stats = fd < 0 ? NULL : map_stats(fd);
+	if (!counters->stats)
+		return cli_fail("run", "no shared memory: %s", strerror(errno));
+	counters->fd = fd;
+	snprintf(counters->path, sizeof(counters->path), "/proc/%d/fd/%d",
+		 (int)getpid(), fd);
+	return CLI_OK;
+}
+
+void run_unshare_stats(struct run_counters *counters)
+{
+	munmap(counters->stats, sizeof(*counters->stats));
+	close(counters->fd);
+}
+
+/* As it is after an earlier run of ours. */
+static bool is_first(const char *library, const char *list)
+{
+	size_t length = strlen(library);
+
+	return list && !strncmp(list, library, length) &&
+	       (list[length] == ':' || !list[length]);
+}
+
+static int set_preload(const char *library)
+{
+	const char *others = getenv("LD_PRELOAD");
+	char *value;
+	int ret;
+
+	if (strpbrk(library, ": "))
+		return cli_fail("run",
+				"LD_PRELOAD cannot hold '%s': move it to a"
+				" path without spaces and colons",
+				library);
+	if (is_first(library, others))
+		return CLI_OK;
+	if (asprintf(&value, "%s%s%s", library, others ? ":" : "",
+		     others ? others : "") < 0)
+		return cli_fail("run", "out of memory");
+	ret = setenv("LD_PRELOAD", value, 1);
+	free(value);
+	return ret ? cli_fail("run", "out of memory") : CLI_OK;
+}
+
+void run_calibrate(const struct run_settings *settings)
+{
+	if (!strcmp(settings->policy, "lazy") && !settings->rings &&
+	    !getenv("BELFRY_RINGS"))
+		bf_calibrated_rings();
+}
+
+/* What no option says stays what the environment says. */
+static int set_variable(const char *name, const char *value)
+{
+	return value ? setenv(name, value, 1) : 0;
+}
+
+int run_set_environment(const struct run_settings *settings,
+			const char *library, const char *stats_path)
+{
+	if (set_variable("BELFRY_STATS", stats_path) ||
+	    set_variable("BELFRY_POLICY", settings->policy) ||
+	    set_variable("BELFRY_RINGS", settings->rings) ||
+	    set_variable("BELFRY_QUIET_MS", settings->quiet_ms) ||
+	    set_variable("BELFRY_ZONES", settings->zones))
+		return cli_fail("run", "out of memory");
+	return set_preload(library);
+}

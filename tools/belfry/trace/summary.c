@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/* What belfry itself adds to a trace: totals, doorbells, savings. */
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <sys/utsname.h>
+
+#include "tools/belfry/common/json.h"
+#include "preload/record/names.h"
+#include "trace.h"
+#include "tools/belfry/common/xalloc.h"
+
+/* A time that may be none. */
+static void set_moment(struct json_object *to, const char *key,
+		       const struct trace *trace, uint64_t ns)
+{
+	json_set(to, key, ns ? json_us(trace_time(trace, ns)) : NULL);
+}
+
+static struct json_object *bucket(uint32_t n, uint64_t count)
+{
+	struct json_object *triple = json_new_array();
+
+	json_push(triple, json_us(histogram_start(n)));
+	json_push(triple, json_us(histogram_start(n + 1)));
+	json_push(triple, xcheck(json_object_new_uint64(count)));
+	return triple;
+}
+
+static struct json_object *buckets(struct histogram *histogram)
+{
+	struct json_object *array = json_new_array();
+
+	for (uint32_t n = 0; n < HISTOGRAM_SIZE; n++) {
+		if (histogram->count[n])
+			json_push(array, bucket(n, histogram->count[n]));
+	}
+	return array;
+}
+
+/* The end of the bucket that holds it: no less than the exact value. */
+static uint64_t percentile(struct histogram *histogram, unsigned int percent)
+{
+	uint64_t all = 0, below = 0;
+	uint32_t n;
+
+	for (n = 0; n < HISTOGRAM_SIZE; n++)
+		all += histogram->count[n];
+	for (n = 0; n < HISTOGRAM_SIZE - 1; n++) {
+		below += histogram->count[n];
+		if (below * 100 >= all * percent)
+			break;
+	}
+	return histogram_start(n + 1);
+}
+
+static void set_percentile(struct json_object *to, const char *key,
+			   const struct trace *trace, size_t n,
+			   unsigned int percent)
+{
+	uint64_t ns = percentile(&trace->recording->histograms[n], percent);
+	uint64_t longest = trace->stats->calls[n].longest_ns;
+
+	json_set_us(to, key, ns < longest ? ns : longest);
+}
+
+static struct json_object *call(const struct trace *trace, size_t n)
+{
+	struct stats_call *counters = &trace->stats->calls[n];
+	struct json_object *to = json_new();
+	char name[64];
+
+	call_name(counters->key, name, sizeof(name));
+	json_set_text(to, "name", name);
+	json_set_count(to, "calls", counters->calls);
+	json_set_count(to, "errors", counters->errors);
+	json_set_us(to, "total_us", counters->total_ns);
+	set_percentile(to, "p50_us", trace, n, 50);
+	set_percentile(to, "p90_us", trace, n, 90);
+	set_percentile(to, "p99_us", trace, n, 99);
+	json_set_us(to, "longest_us", counters->longest_ns);
+	json_set_count(to, "stalls", counters->stalls);
+	json_set_us(to, "stalled_us", counters->stalled_ns);
+	json_set(to, "histogram", buckets(&trace->recording->histograms[n]));
+	return to;
+}
+
+/* qsort() hands out nothing but the two entries. */
+static const struct stats_call *sorted_calls;
+
+static int by_stalled_then_total(const void *a, const void *b)
+{
+	const struct stats_call *x = &sorted_calls[*(const size_t *)a];
+	const struct stats_call *y = &sorted_calls[*(const size_t *)b];
+
+	if (x->stalled_ns != y->stalled_ns)
+		return x->stalled_ns < y->stalled_ns ? 1 : -1;
+	if (x->total_ns != y->total_ns)
+		return x->total_ns < y->total_ns ? 1 : -1;
+	return 0;
+}
+
+static struct json_object *calls(const struct trace *trace)
+{
+	struct json_object *array = json_new_array();
+	size_t order[STATS_CALLS], count = 0;
+
+	for (size_t n = 0; n < STATS_CALLS; n++) {
+		if (trace->stats->calls[n].calls)
+			order[count++] = n;
+	}
+	sorted_calls = trace->stats->calls;
+	qsort(order, count, sizeof(order[0]), by_stalled_then_total);
+	for (size_t i = 0; i < count; i++)
+		json_push(array, call(trace, order[i]));
+	return array;
+}
+
+/* Where it is served, or was until it was deassigned. */
+static const char *served(struct recorded_doorbell *doorbell)
+{
+	bool is_gone = doorbell->assigned <= doorbell->deassigned;
+
+	if (doorbell->known || (is_gone && doorbell->installed))
+		return "kernel";
+	return doorbell->refused ? "user space, refused by the kernel" :
+				   "user space";
+}
+
+static struct json_object *doorbell(const struct trace *trace,
+				    struct recorded_doorbell *row)
+{
+	struct json_object *to = json_new();
+
+	json_set_count(to, "vm", row->vm);
+	trace_set_doorbell(to, row);
+	json_set_text(to, "served", served(row));
+	json_set_bool(to, "assigned_now", row->assigned > row->deassigned);
+	json_set_count(to, "rings", row->rings);
+	json_set_count(to, "assigned", row->assigned);
+	json_set_count(to, "deassigned", row->deassigned);
+	json_set_count(to, "never_known", row->never_known);
+	json_set_count(to, "installed", row->installed);
+	json_set_count(to, "refused", row->refused);
+	set_moment(to, "assigned_us", trace, row->assigned_ns);
+	set_moment(to, "first_ring_us", trace, row->first_ring_ns);
+	set_moment(to, "installed_us", trace, row->installed_ns);
+	return to;
+}
+
+static int by_assignment(const void *a, const void *b)
+{
+	const struct recorded_doorbell *x =
+		*(struct recorded_doorbell *const *)a;
+	const struct recorded_doorbell *y =
+		*(struct recorded_doorbell *const *)b;
+
+	if (x->vm != y->vm)
+		return x->vm < y->vm ? -1 : 1;
+	if (x->assigned_ns != y->assigned_ns)
+		return x->assigned_ns < y->assigned_ns ? -1 : 1;
+	return 0;
+}
+
+static struct json_object *doorbells(const struct trace *trace)
+{
+	static struct recorded_doorbell *rows[RECORDING_DOORBELLS];
+	struct json_object *array = json_new_array();
+	size_t count = 0;
+
+	for (size_t i = 0; i < RECORDING_DOORBELLS; i++) {
+		if (trace->recording->doorbells[i].id)
+			rows[count++] = &trace->recording->doorbells[i];
+	}
+	qsort(rows, count, sizeof(rows[0]), by_assignment);
+	for (size_t i = 0; i < count; i++)
+		json_push(array, doorbell(trace, rows[i]));
+	return array;
+}
+
+static struct json_object *vms(const struct trace *trace)
+{
+	struct json_object *array = json_new_array();
+	uint64_t seen = trace->recording->vms_seen;
+
+	for (uint64_t n = 0; n < seen && n < RECORDING_VMS; n++) {
+		struct recorded_vm *row = &trace->recording->vms[n];
+		struct json_object *to = json_new();
+
+		json_set_count(to, "vm", n + 1);
+		json_set_count(to, "pid", row->pid);
+		set_moment(to, "first_run_us", trace, row->first_run_ns);
+		set_moment(to, "ended_us", trace, row->ended_ns);
+		json_push(array, to);
+	}
+	return array;
+}
+
+/* Since 6.18 others wait for what a registration left, before it waited. */
+static bool frees_later(void)
+{
+	struct utsname system;
+	int major = 0, minor = 0;
+
+	uname(&system);
+	sscanf(system.release, "%d.%d", &major, &minor);
+	return major > 6 || (major == 6 && minor >= 18);
+}
+
+static struct json_object *spared(struct recording *recording)
+{
+	uint64_t seen = recording->vms_seen, sum = 0;
+
+	if (!frees_later())
+		return NULL;
+	for (uint64_t n = 0; n < seen && n < RECORDING_VMS; n++)
+		sum += recording->vms[n].spared;
+	return xcheck(json_object_new_uint64(sum));
+}
+
+/* Of the rows rather than of the front: a VMM that was killed left these. */
+static struct json_object *saved(struct recording *recording)
+{
+	uint64_t assigned = 0, deassigned = 0, never_known = 0;
+	uint64_t installed = 0, refused = 0;
+	struct json_object *to = json_new();
+
+	for (size_t i = 0; i < RECORDING_DOORBELLS; i++) {
+		struct recorded_doorbell *row = &recording->doorbells[i];
+
+		assigned += row->assigned;
+		deassigned += row->deassigned;
+		never_known += row->never_known;
+		installed += row->installed;
+		refused += row->refused;
+	}
+	json_set_count(to, "assigned", assigned);
+	json_set_count(to, "deassigned", deassigned);
+	json_set_count(to, "never_known", never_known);
+	json_set_count(to, "installed", installed);
+	json_set_count(to, "refused", refused);
+	json_set(to, "spared_estimate", spared(recording));
+	return to;
+}
+
+struct behind {
+	uint64_t stalls;
+	uint64_t ns;
+};
+
+static struct json_object *stalls_behind(uint32_t debts,
+					 const struct behind *sum)
+{
+	struct json_object *to = json_new();
+	char names[128];
+
+	trace_name_debts(debts, names, sizeof(names));
+	json_set(to, "behind", debts ? json_text(names) : NULL);
+	json_set_bool(to, "irqchip",
+		      (debts & (1u << DEBT_IRQCHIP | 1u << DEBT_PIT)) != 0);
+	json_set_count(to, "stalls", sum->stalls);
+	json_set_us(to, "stalled_us", sum->ns);
+	return to;
+}
+
+static struct json_object *left(const struct trace *trace)
+{
+	struct behind sums[1u << NR_DEBTS] = {0};
+	struct json_object *array = json_new_array();
+
+	for (size_t i = 0; i < trace->nr_events; i++) {
+		const struct recorded_event *event = trace->events[i];
+
+		if (!trace_is_stall(trace, event))
+			continue;
+		sums[event->debts].stalls++;
+		sums[event->debts].ns +=
+			trace_end_of(trace, event) - event->start_ns;
+	}
+	for (uint32_t debts = 0; debts < 1u << NR_DEBTS; debts++) {
+		if (sums[debts].stalls)
+			json_push(array, stalls_behind(debts, &sums[debts]));
+	}
+	return array;
+}
+
+static uint64_t excess(uint64_t seen, uint64_t room)
+{
+	return seen > room ? seen - room : 0;
+}
+
+static struct json_object *dropped(struct recording *recording)
+{
+	struct json_object *to = json_new();
+
+	json_set_count(to, "events", recording->dropped);
+	json_set_count(to, "kept",
+		       excess(recording->next_kept, RECORDING_KEPT));
+	json_set_count(to, "doorbells", recording->dropped_doorbells);
+	json_set_count(to, "threads",
+		       excess(recording->threads_seen, RECORDING_THREADS));
+	json_set_count(to, "vms", excess(recording->vms_seen, RECORDING_VMS));
+	return to;
+}
+
+static void set_run(struct json_object *to, const struct trace *trace)
+{
+	struct json_object *words = json_new_array();
+	struct utsname system;
+
+	uname(&system);
+	for (char **word = trace->command; *word; word++)
+		json_push(words, json_text(*word));
+	json_set(to, "command", words);
+	json_set_text(to, "policy", trace->policy);
+	json_set(to, "status", xcheck(json_object_new_int(trace->status)));
+	json_set_text(to, "kernel", system.release);
+	json_set_us(to, "tick_us", stats_tick());
+	json_set_us(to, "stall_us", STATS_STALL_NS);
+	json_set_us(to, "end_us", trace_time(trace, trace->end));
+	set_moment(to, "first_run_us", trace, trace->stats->first_run_ns);
+	json_set_us(to, "stalled_before_run_us",
+		    trace->stats->stalled_before_run_ns);
+}
+
+struct json_object *trace_summary(const struct trace *trace)
+{
+	struct json_object *to = json_new();
+
+	json_set_count(to, "version", TRACE_VERSION);
+	json_set_text(to, "belfry", BELFRY_VERSION);
+	set_run(to, trace);
+	json_set_count(to, "programs", trace->stats->loaded);
+	json_set_count(to, "vms_aside", trace->stats->aside);
+	json_set(to, "calls", calls(trace));
+	json_set(to, "doorbells", doorbells(trace));
+	json_set(to, "vms", vms(trace));
+	json_set(to, "saved", saved(trace->recording));
+	json_set(to, "left", left(trace));
+	json_set(to, "dropped", dropped(trace->recording));
+	return to;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An event at a time, so that a long trace needs no more memory than a short
+ * one.  The events come first: ui.perfetto.dev reads no further than to the
+ * first member that it does not know.
+ */
+#include <string.h>
+
+#include "tools/belfry/common/json.h"
+#include "trace.h"
+#include "tools/belfry/common/xalloc.h"
+
+/* In JSON these are in strings only, where they may as well be escaped. */
+static void write_inside_page(const char *text, FILE *out)
+{
+	for (; *text; text++) {
+		if (strchr("<>&", *text))
+			fprintf(out, "\\u%04x", (unsigned int)*text);
+		else
+			fputc(*text, out);
+	}
+}
+
+/* Takes over @value. */
+static void write_value(struct json_object *value, bool inside_page, FILE *out)
+{
+	const char *text = json_object_to_json_string_ext(
+		value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+
+	if (!text)
+		xcheck(NULL);
+	if (inside_page)
+		write_inside_page(text, out);
+	else
+		fputs(text, out);
+	json_object_put(value);
+}
+
+struct list {
+	bool inside_page;
+	bool begun;
+	FILE *out;
+};
+
+static void write_item(struct list *list, struct json_object *value)
+{
+	if (!value)
+		return;
+	fputs(list->begun ? ",\n" : "\n", list->out);
+	list->begun = true;
+	write_value(value, list->inside_page, list->out);
+}
+
+static void write_names(const struct trace *trace, struct list *list)
+{
+	for (uint32_t n = 0; n < trace_threads(trace); n++) {
+		if (!trace->recording->threads[n].tid)
+			continue;
+		write_item(list, trace_process_name(trace, n));
+		write_item(list, trace_thread_name(trace, n));
+	}
+}
+
+void trace_write(const struct trace *trace, bool inside_page, FILE *out)
+{
+	struct list list = {.inside_page = inside_page, .out = out};
+
+	fputs("{\"traceEvents\": [", out);
+	write_names(trace, &list);
+	for (size_t i = 0; i < trace->nr_events; i++)
+		write_item(&list, trace_event(trace, trace->events[i]));
+	fputs("\n],\n\"displayTimeUnit\": \"ms\",\n\"" TRACE_MEMBER "\": ",
+	      out);
+	write_value(trace_summary(trace), inside_page, out);
+	fputs("}\n", out);
+}

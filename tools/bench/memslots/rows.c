@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: MIT
+/* The figures of the memory slots. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "belfry/memslots.h"
+#include "tools/bench/common/bench.h"
+#include "bench_memslots.h"
+#include "tools/bench/srcu/bench_srcu.h"
+#include "tools/belfry/common/progress.h"
+#include "tools/belfry/common/samples.h"
+#include "tools/belfry/common/xalloc.h"
+
+#define LOOKUPS	   4096 /* in a sample */
+#define ROUNDS	   101
+#define ADDS	   200
+#define ADD_ROUNDS 11
+
+/* The library and who it is compared with. */
+static const struct slot_map *const maps[] = {&own_map, &peer_map};
+
+/* In slots, never across the end of one. */
+static void random_gpas(uint64_t *gpas, size_t count, uint32_t slots)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		gpas[i] = random_below(slots) * SLOT_STEP +
+			  random_below(SLOT_SIZE / 8) * 8;
+}
+
+/* Added in an order of no help to anybody. */
+static void *new_map(const struct slot_map *type, uint32_t slots)
+{
+	void *map = type->create();
+	uint32_t i;
+
+	for (i = 0; i < slots; i++)
+		type->add(map, (uint32_t)(i * 7919ULL % slots));
+	return map;
+}
+
+static double find_ns(const struct slot_map *type, void *map,
+		      const uint64_t *gpas, uint64_t *sum)
+{
+	uint64_t start = clock_ns();
+
+	*sum = type->find(map, gpas, LOOKUPS);
+	return (double)(clock_ns() - start) / LOOKUPS;
+}
+
+static void find_round(void *const *made, uint32_t slots,
+		       struct samples *samples)
+{
+	uint64_t gpas[LOOKUPS], sums[2];
+	int i;
+
+	random_gpas(gpas, LOOKUPS, slots);
+	for (i = 0; i < 2; i++)
+		samples_add(&samples[i],
+			    find_ns(maps[i], made[i], gpas, &sums[i]));
+	if (sums[0] != sums[1]) {
+		fputs("belfry bench memslots: the maps disagree\n", stderr);
+		abort();
+	}
+}
+
+static void report_beside_peer(struct report *report, double own, double peer)
+{
+	report_number(report, "value", "%.2f", own);
+	report_peer(report, peer_map.name, "%.2f", peer);
+}
+
+void bench_slot_find(struct report *report, uint32_t slots)
+{
+	struct samples samples[2] = {{NULL, 0, 0}};
+	double own, peer;
+	void *made[2];
+	char name[80];
+	int i;
+
+	for (i = 0; i < 2; i++)
+		made[i] = new_map(maps[i], slots);
+	for (i = 0; i < ROUNDS; i++)
+		find_round(made, slots, samples);
+	own = samples_median(&samples[0]);
+	peer = samples_median(&samples[1]);
+	snprintf(name, sizeof(name), "gpa to hva, random, %u slots", slots);
+	report_row(report, name, "ns");
+	report_beside_peer(report, own, peer);
+	report_goal(report, "<= 0.5 x binary search, rwlock",
+		    own <= 0.5 * peer);
+	for (i = 0; i < 2; i++) {
+		maps[i]->destroy(made[i]);
+		samples_free(&samples[i]);
+	}
+}
+
+static double section_ns(struct bf_memslots *map)
+{
+	uint64_t start = clock_ns();
+	int i;
+
+	for (i = 0; i < LOOKUPS; i++) {
+		srcu_read_unlock(&map->srcu, srcu_read_lock(&map->srcu));
+		KEEP_LOOP();
+	}
+	return (double)(clock_ns() - start) / LOOKUPS;
+}
+
+/* Always the same slot of 512, which the thread found last. */
+void bench_slot_cached(struct report *report)
+{
+	struct samples cached = {NULL, 0, 0}, empty = {NULL, 0, 0};
+	void *map = new_map(&own_map, 512);
+	uint64_t gpas[LOOKUPS], sum;
+	double over;
+	int i;
+
+	random_gpas(gpas, LOOKUPS, 1);
+	for (i = 0; i < ROUNDS; i++) {
+		samples_add(&cached, find_ns(&own_map, map, gpas, &sum));
+		samples_add(&empty, section_ns(map));
+	}
+	over = samples_median(&cached) - samples_median(&empty);
+	report_row(report, "the same slot again, over an empty section", "ns");
+	report_number(report, "value", "%.2f", over);
+	report_number(report, "with section", "%.2f", samples_median(&cached));
+	report_goal(report, "<= 4 ns", over <= 4);
+	own_map.destroy(map);
+	samples_free(&cached);
+	samples_free(&empty);
+}
+
+/*
+ * Looks up as fast as it can while somebody adds slots.  What is removed in
+ * between is not looked at: that waits, and is another matter.
+ */
+struct reader {
+	const struct slot_map *type;
+	void *map;
+	uint32_t slots;
+	bool started, stop, look;
+	struct samples samples; /* ns */
+};
+
+static bool flag(const bool *which)
+{
+	return __atomic_load_n(which, __ATOMIC_ACQUIRE);
+}
+
+static void set_flag(bool *which, bool value)
+{
+	__atomic_store_n(which, value, __ATOMIC_RELEASE);
+}
+
+static void *reader_main(void *arg)
+{
+	struct reader *reader = arg;
+	uint64_t gpas[LOOKUPS], start;
+	size_t i = 0;
+
+	pin_thread(1);
+	random_gpas(gpas, LOOKUPS, reader->slots);
+	set_flag(&reader->started, true);
+	while (!flag(&reader->stop)) {
+		start = clock_ns();
+		reader->type->find(reader->map, &gpas[i++ % LOOKUPS], 1);
+		if (flag(&reader->look))
+			samples_add(&reader->samples,
+				    (double)(clock_ns() - start));
+	}
+	return NULL;
+}
+
+static void spin_us(uint64_t us)
+{
+	uint64_t end = clock_ns() + us * 1000;
+
+	while (clock_ns() < end)
+		;
+}
+
+/* Behind the others, in no order; gone again in the end. */
+static void add_some(struct reader *reader, struct samples *samples)
+{
+	uint64_t start;
+	uint32_t i;
+
+	set_flag(&reader->look, true);
+	for (i = 0; i < ADDS; i++) {
+		start = clock_ns();
+		reader->type->add(reader->map, reader->slots + i * 37 % ADDS);
+		samples_add(samples, (double)(clock_ns() - start) / 1000);
+		spin_us(20);
+	}
+	set_flag(&reader->look, false);
+	for (i = 0; i < ADDS; i++)
+		reader->type->remove(reader->map, reader->slots + i);
+}
+
+static void adder_round(struct reader *reader, struct samples *samples)
+{
+	pthread_t thread;
+
+	set_flag(&reader->started, false);
+	set_flag(&reader->stop, false);
+	if (pthread_create(&thread, NULL, reader_main, reader))
+		xcheck(NULL);
+	while (!flag(&reader->started))
+		spin_us(10);
+	add_some(reader, samples);
+	set_flag(&reader->stop, true);
+	pthread_join(thread, NULL);
+}
+
+static void report_adder(struct report *report, uint32_t slots,
+			 struct samples *adds)
+{
+	double own = samples_median(&adds[0]);
+	char name[80];
+
+	snprintf(name, sizeof(name), "slot added to %u beside a reader", slots);
+	report_row(report, name, "us");
+	report_beside_peer(report, own, samples_median(&adds[1]));
+	report_number(report, "p99", "%.2f", samples_percentile(&adds[0], 99));
+	report_goal(report, "<= 5 us", own <= 5);
+}
+
+static void report_reader(struct report *report, uint32_t slots,
+			  struct reader *readers)
+{
+	double own = samples_percentile(&readers[0].samples, 99.9) / 1000;
+	char name[80];
+
+	snprintf(name, sizeof(name), "that reader's lookup, p99.9, %u", slots);
+	report_row(report, name, "us");
+	report_beside_peer(report, own,
+			   samples_percentile(&readers[1].samples, 99.9) /
+				   1000);
+	report_goal(report, "<= 1 us", own <= 1);
+}
+
+void bench_slot_add(struct report *report, uint32_t slots)
+{
+	struct samples adds[2] = {{NULL, 0, 0}};
+	struct reader readers[2] = {{.type = NULL}};
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		readers[i].type = maps[i];
+		readers[i].slots = slots;
+		readers[i].map = new_map(maps[i], slots);
+	}
+	for (i = 0; i < 2 * ADD_ROUNDS; i++)
+		adder_round(&readers[i % 2], &adds[i % 2]);
+	report_adder(report, slots, adds);
+	report_reader(report, slots, readers);
+	for (i = 0; i < 2; i++) {
+		maps[i]->destroy(readers[i].map);
+		samples_free(&readers[i].samples);
+		samples_free(&adds[i]);
+	}
+}
+
+static int show_prefault(void *opaque, uint64_t done, uint64_t total)
+{
+	progress_show("bench memslots, prefault, MiB", done >> 20, total >> 20);
+	return 0;
+}
+
+/* No goal: the kernel clears the memory. */
+void bench_prefault(struct report *report)
+{
+	const struct bf_memslots_backing_desc desc = {
+		.size = 256ULL << 20,
+		.huge = true,
+	};
+	struct bf_memslots_backing backing;
+	uint64_t start;
+
+	if (bf_memslots_backing_create(&backing, &desc))
+		xcheck(NULL);
+	start = clock_ns();
+	if (bf_memslots_backing_prefault(&backing, show_prefault, NULL))
+		xcheck(NULL);
+	report_row(report, "memory prefaulted, a GiB", "ms");
+	report_number(report, "value", "%.0f",
+		      4 * (double)(clock_ns() - start) / 1e6);
+	bf_memslots_backing_destroy(&backing);
+}
