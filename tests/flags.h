@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Flags by which the threads of a test keep step. */
+/* Flags that synchronize the threads of a test. */
 #ifndef BF_TESTS_FLAGS_H
 #define BF_TESTS_FLAGS_H
 

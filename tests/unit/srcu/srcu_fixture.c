@@ -15,35 +15,35 @@ void end_domain(struct srcu_struct *ssp)
 	assert_int_equal(cleanup_srcu_struct(ssp), 0);
 }
 
-static void stay(struct holder *holder)
+static void holder_stay(struct holder *holder)
 {
 	set(&holder->inside, 1);
 	wait_for(&holder->leave, 1);
 	set(&holder->left, 1);
 }
 
-static void *hold(void *arg)
+static void *hold_section(void *arg)
 {
 	struct holder *holder = arg;
 	int idx = srcu_read_lock(holder->ssp);
 
-	stay(holder);
+	holder_stay(holder);
 	srcu_read_unlock(holder->ssp, idx);
 	return NULL;
 }
 
-static void *hold_fast(void *arg)
+static void *hold_fast_section(void *arg)
 {
 	struct holder *holder = arg;
 	struct srcu_ctr *scp = srcu_read_lock_fast(holder->ssp);
 
-	stay(holder);
+	holder_stay(holder);
 	srcu_read_unlock_fast(holder->ssp, scp);
 	return NULL;
 }
 
-static void start(struct holder *holder, struct srcu_struct *ssp,
-		  void *(*thread)(void *arg))
+static void holder_start_thread(struct holder *holder, struct srcu_struct *ssp,
+				void *(*thread)(void *arg))
 {
 	memset(holder, 0, sizeof(*holder));
 	holder->ssp = ssp;
@@ -53,12 +53,12 @@ static void start(struct holder *holder, struct srcu_struct *ssp,
 
 void holder_start(struct holder *holder, struct srcu_struct *ssp)
 {
-	start(holder, ssp, hold);
+	holder_start_thread(holder, ssp, hold_section);
 }
 
 void holder_start_fast(struct holder *holder, struct srcu_struct *ssp)
 {
-	start(holder, ssp, hold_fast);
+	holder_start_thread(holder, ssp, hold_fast_section);
 }
 
 void holder_end(struct holder *holder)

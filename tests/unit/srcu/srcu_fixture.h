@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A domain's life, and threads that sit in its sections or wait for them. */
+/* Domains, and threads that hold a section or wait for a grace period. */
 #ifndef BF_TESTS_SRCU_FIXTURE_H
 #define BF_TESTS_SRCU_FIXTURE_H
 
@@ -14,10 +14,10 @@
 
 void setup_domain(struct srcu_struct *ssp);
 
-/* Nobody is in a section, nor will be; callbacks are waited for. */
+/* Waits for the callbacks and cleans up. No section may be open. */
 void end_domain(struct srcu_struct *ssp);
 
-/* A thread that sits in a section until told to leave. */
+/* A thread that holds a section until holder_end(). */
 struct holder {
 	struct srcu_struct *ssp;
 	pthread_t thread;
@@ -26,11 +26,14 @@ struct holder {
 	int left; /* set before the section ends */
 };
 
-/* These return when the thread is inside; of a fast domain the second. */
+/*
+ * Start a thread and return when it is in its section.  holder_start_fast() is
+ * for fast domains.
+ */
 void holder_start(struct holder *holder, struct srcu_struct *ssp);
 void holder_start_fast(struct holder *holder, struct srcu_struct *ssp);
 
-/* Tells it to leave, and returns when it has. */
+/* Tells the thread to end its section, and joins the thread. */
 void holder_end(struct holder *holder);
 
 /* A thread that waits for a grace period. */
@@ -41,10 +44,10 @@ struct waiter {
 	pthread_t thread;
 	int began;
 	int done;
-	int holder_had_left; /* when the wait ended */
+	int holder_had_left; /* holder->left when wait() returned */
 };
 
-/* Returns when the thread is about to wait. */
+/* Returns just before the thread calls wait(). */
 void waiter_start(struct waiter *waiter, struct srcu_struct *ssp,
 		  void (*wait)(struct srcu_struct *ssp), struct holder *holder);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* SRCU: what grace periods wait for, and what they do not wait for. */
+/* SRCU: readers that a grace period waits for, and those that it ignores. */
 #include <errno.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -50,7 +50,7 @@ static void test_other_domain_does_not_wait(void **state)
 	end_domain(&idle);
 }
 
-/* Readers that come while a grace period waits are in the other bank. */
+/* A reader that begins while a grace period waits counts in the other bank. */
 static void test_later_reader_does_not_hold_up(void **state)
 {
 	struct srcu_struct ssp;
@@ -134,16 +134,19 @@ static void test_sequence_numbers(void **state)
 	assert_true(srcu_gp_done(408, 404));
 	assert_false(srcu_gp_done(402, 404));
 	assert_false(srcu_gp_done(400, 408));
-	/* Across the wrap. */
+	/* The sequence wraps. */
 	assert_int_equal(srcu_gp_snap(0UL - 4), 0);
 	assert_true(srcu_gp_done(4, 0UL - 4));
 	assert_false(srcu_gp_done(0UL - 4, 4));
-	/* More than two grace periods behind: the cookie is an old one. */
+	/*
+	 * A cookie cannot be more than two grace periods ahead: this one was
+	 * taken before the sequence wrapped.
+	 */
 	assert_true(srcu_gp_done(400, 440));
 	assert_true(srcu_gp_done(0, SRCU_GP_COMPLETED));
 }
 
-static void test_polled(void **state)
+static void test_poll_state(void **state)
 {
 	struct srcu_struct ssp;
 	unsigned long cookie;
@@ -197,7 +200,7 @@ int main(void)
 		cmocka_unit_test(test_section_ends_in_another_thread),
 		cmocka_unit_test(test_cleanup_while_busy),
 		cmocka_unit_test(test_sequence_numbers),
-		cmocka_unit_test(test_polled),
+		cmocka_unit_test(test_poll_state),
 		cmocka_unit_test(test_counts_wrap),
 	};
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* SRCU's callbacks: when each is called, and what it may do itself. */
+/* SRCU callbacks: when each is called, and the calls that it may make. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 
 #define FOREVER_NS (3600ULL * 1000000000ULL)
 
-/* Callbacks that note in which order they came. */
+/* A callback that records the order of the calls. */
 struct noted {
 	struct srcu_head head;
 	int number;
@@ -66,7 +66,10 @@ static void test_callback_waits_for_reader(void **state)
 	end_domain(&ssp);
 }
 
-/* With a pace of an hour only promotion can run the callback. */
+/*
+ * The pace is an hour, so a callback runs within the test only if an expedited
+ * request promotes its grace period.
+ */
 static void test_expedited_promotes_callbacks(void **state)
 {
 	struct noted cb[2] = {{.number = 1}, {.number = 2}};
@@ -110,7 +113,10 @@ static void test_callback_queues_callback(void **state)
 	end_domain(&ssp);
 }
 
-/* The worker must have let go when the memory is given back. */
+/*
+ * After srcu_barrier() and cleanup the worker does not touch the domain any
+ * more: the test overwrites and frees its memory.
+ */
 static void test_barrier_then_cleanup(void **state)
 {
 	struct srcu_struct *ssp;
@@ -137,7 +143,7 @@ static void test_define_srcu(void **state)
 	struct noted cb = {.number = 3};
 	int idx = srcu_read_lock(&no_init);
 
-	/* The section began before the domain had counters of its own. */
+	/* The section began before the domain was set up. */
 	noted = 0;
 	call_srcu(&no_init, &cb.head, note);
 	usleep(20000);
@@ -175,8 +181,11 @@ static void wait_in_callback(struct srcu_head *head)
 	note(head);
 }
 
-/* Nobody else drives the grace period that a callback waits for. */
-static void test_callback_waits(void **state)
+/*
+ * The callback waits on the worker's thread, so the callback itself must drive
+ * the grace period.
+ */
+static void test_callback_may_synchronize(void **state)
 {
 	struct noted cb = {.number = 1};
 	struct srcu_struct ssp;
@@ -200,7 +209,7 @@ static void clean_idle_other(struct srcu_head *head)
 	note(head);
 }
 
-static void test_cleanup_in_anothers_callback(void **state)
+static void test_cleanup_in_callback_of_other_domain(void **state)
 {
 	struct noted cb = {.number = 1};
 	struct srcu_struct ssp;
@@ -216,8 +225,8 @@ static void test_cleanup_in_anothers_callback(void **state)
 	end_domain(&ssp);
 }
 
-/* As slow as can be is not as fast as can be. */
-static void test_endless_pace(void **state)
+/* A deadline UINT64_MAX ns from now must not overflow into the past. */
+static void test_longest_pace(void **state)
 {
 	struct noted cb = {.number = 1};
 	struct srcu_struct ssp;
@@ -273,9 +282,9 @@ int main(void)
 		cmocka_unit_test(test_callback_queues_callback),
 		cmocka_unit_test(test_barrier_then_cleanup),
 		cmocka_unit_test(test_define_srcu),
-		cmocka_unit_test(test_callback_waits),
-		cmocka_unit_test(test_cleanup_in_anothers_callback),
-		cmocka_unit_test(test_endless_pace),
+		cmocka_unit_test(test_callback_may_synchronize),
+		cmocka_unit_test(test_cleanup_in_callback_of_other_domain),
+		cmocka_unit_test(test_longest_pace),
 		cmocka_unit_test(test_statistics),
 	};
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A program that forbids helper threads does the worker's part itself. */
+/* A program that forbids the worker thread calls srcu_drain() itself. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -14,7 +14,7 @@
 
 static int wanted_calls, called;
 
-static void wanted(void *opaque)
+static void note_wanted(void *opaque)
 {
 	__atomic_fetch_add((int *)opaque, 1, __ATOMIC_RELAXED);
 }
@@ -26,10 +26,10 @@ static void count(struct srcu_head *head)
 
 static int setup(void **state)
 {
-	return srcu_forbid_worker(wanted, &wanted_calls);
+	return srcu_forbid_worker(note_wanted, &wanted_calls);
 }
 
-static void test_drain_runs_what_is_due(void **state)
+static void test_drain_runs_due_callbacks(void **state)
 {
 	struct srcu_struct ssp;
 	struct srcu_head heads[2];
@@ -116,7 +116,10 @@ static void *synchronize(void *arg)
 	return NULL;
 }
 
-/* Who gathers in synchronize_srcu() needs nobody to drain. */
+/*
+ * A thread that sleeps out the pace in synchronize_srcu() is woken by
+ * srcu_expedite_current(), without a call of srcu_drain().
+ */
 static void test_expedite_current_wakes_a_waiter(void **state)
 {
 	struct sync sync = {.done = false};
@@ -138,7 +141,8 @@ static void test_expedite_current_wakes_a_waiter(void **state)
 	assert_int_equal(cleanup_srcu_struct(&sync.ssp), 0);
 }
 
-/* A flood does not wait for the pace. */
+/* With more than SRCU_FLOOD callbacks queued, drain does not wait for the pace.
+ */
 static void test_flood_expedites_itself(void **state)
 {
 	struct srcu_head *heads = calloc(SRCU_FLOOD + 2, sizeof(*heads));
@@ -207,8 +211,11 @@ static void *wait_in_barrier(void *ssp)
 	return NULL;
 }
 
-/* What another thread will do is nothing to be called again for. */
-static void test_drain_leaves_callbacks_to_who_runs_them(void **state)
+/*
+ * Another thread runs the domain's callbacks in srcu_barrier().  It will run
+ * the second one too, so srcu_drain() does not ask to be called again.
+ */
+static void test_drain_leaves_callbacks_to_running_thread(void **state)
 {
 	struct srcu_struct ssp;
 	struct srcu_head heads[2];
@@ -234,14 +241,14 @@ static void test_drain_leaves_callbacks_to_who_runs_them(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_drain_runs_what_is_due),
+		cmocka_unit_test(test_drain_runs_due_callbacks),
 		cmocka_unit_test(test_drain_does_not_wait_for_readers),
 		cmocka_unit_test(test_expedite_current),
 		cmocka_unit_test(test_expedite_current_wakes_a_waiter),
 		cmocka_unit_test(test_flood_expedites_itself),
 		cmocka_unit_test(test_barrier_and_synchronize),
 		cmocka_unit_test(test_drain_in_a_callback),
-		cmocka_unit_test(test_drain_leaves_callbacks_to_who_runs_them),
+		cmocka_unit_test(test_drain_leaves_callbacks_to_running_thread),
 	};
 
 	return cmocka_run_group_tests_name("srcu_drain", tests, setup, NULL);

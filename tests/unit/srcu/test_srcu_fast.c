@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Fast domains: heavy barriers, how many, and what is done without. */
+/* Fast domains: the number of membarrier(2) calls, and work without them. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -34,7 +34,10 @@ static void *leave_soon(void *holder)
 	return NULL;
 }
 
-/* The reader sleeps, so the updater does; it may not return before. */
+/*
+ * The reader sleeps in its section, so the updater sleeps as well.  It must not
+ * return before the reader has left.
+ */
 static void check_sleeping_reader(struct srcu_struct *ssp)
 {
 	struct holder holder;
@@ -96,9 +99,7 @@ static void count(struct srcu_head *head)
 	__atomic_fetch_add(&called, 1, __ATOMIC_RELAXED);
 }
 
-/*
- * All due at once: the pace of an hour ends for all when the worker is told.
- */
+/* The callbacks fall due almost at once, so domains share membarriers. */
 static void test_domains_share_a_membarrier(void **state)
 {
 	struct srcu_struct *domains;
@@ -123,8 +124,8 @@ static void test_domains_share_a_membarrier(void **state)
 		assert_int_equal(cleanup_srcu_struct(&domains[i]), 0);
 	}
 	/*
-	 * Deadlines differ by what it took to queue: some rounds, but far from
-	 * one a domain.
+	 * Deadlines differ by the time that queueing took.  So the worker needs
+	 * several rounds, but far fewer than one for each domain.
 	 */
 	print_message("%d domains, %lu membarriers\n", DOMAINS,
 		      (unsigned long)total);
@@ -162,7 +163,7 @@ static void test_section_across_set_up(void **state)
 	synchronize_srcu_expedited(&domain);
 }
 
-/* A child whose membarrier is refused: readers fence, nothing else changes. */
+/* In a child whose filter refuses membarrier(2), readers use fences. */
 static int without_membarrier(void)
 {
 #ifdef HAVE_LIBSECCOMP
@@ -187,8 +188,8 @@ static int without_membarrier(void)
 #endif
 }
 
-/* The filter comes when readers without a fence may already run. */
-static int filter_comes_late(void)
+/* In a child whose filter comes when readers without fences may run. */
+static int filter_after_init(void)
 {
 #ifdef HAVE_LIBSECCOMP
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
@@ -207,13 +208,13 @@ static int filter_comes_late(void)
 #endif
 }
 
-static void test_filter_comes_late(void **state)
+static void test_filter_after_init(void **state)
 {
 	int status;
 	pid_t pid = fork();
 
 	if (pid == 0)
-		_exit(filter_comes_late());
+		_exit(filter_after_init());
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
 		skip();
@@ -221,7 +222,7 @@ static void test_filter_comes_late(void **state)
 	assert_int_equal(WTERMSIG(status), SIGABRT);
 }
 
-/* First: whether there is a membarrier is found out once a process. */
+/* Must come first: a process probes for membarrier(2) once. */
 static void test_without_membarrier(void **state)
 {
 	int status;
@@ -240,7 +241,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_without_membarrier),
-		cmocka_unit_test(test_filter_comes_late),
+		cmocka_unit_test(test_filter_after_init),
 		cmocka_unit_test(test_one_membarrier_without_sleepers),
 		cmocka_unit_test(test_two_membarriers_with_a_sleeper),
 		cmocka_unit_test(test_fenced_domain_makes_none),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* fork(): the child can use every domain, whatever other threads did. */
+/* fork(): the child can use every domain, whatever other threads were doing. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -25,16 +25,16 @@ static void count(struct srcu_head *head)
 }
 
 /*
- * A process that forks while a thread of it starts has a child whose
- * AddressSanitizer cannot allocate: let the worker have started.
+ * If a process forks while one of its threads starts, AddressSanitizer cannot
+ * allocate in the child.  So fork only after the worker has started.
  */
 static void let_worker_start(void)
 {
 	usleep(50000);
 }
 
-/* Runs fn in a child; its answer must be 0, within the alarm's time. */
-static void in_child(int (*fn)(void))
+/* Runs fn in a child.  It must return 0 before the alarm. */
+static void check_in_child(int (*fn)(void))
 {
 	int status;
 	pid_t pid = fork();
@@ -58,7 +58,7 @@ static void *hold(void *arg)
 	return arg;
 }
 
-/* The child of a threaded program starts a thread: what is tested here. */
+/* By default TSan kills a forked child that starts a thread. */
 const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
 {
@@ -93,8 +93,8 @@ static void test_reader_in_another_thread(void **state)
 	assert_int_equal(init_srcu_struct(&ssp), 0);
 	pthread_create(&thread, NULL, hold, NULL);
 	wait_for(&inside, 1);
-	in_child(use_domain);
-	/* Nor did the fork end the section in the parent. */
+	check_in_child(use_domain);
+	/* The fork did not end the section in the parent. */
 	assert_true(srcu_gp_readers(&ssp));
 	set(&leave, 1);
 	pthread_join(thread, NULL);
@@ -121,7 +121,7 @@ static void test_pending_callbacks_run_on_both_sides(void **state)
 	for (i = 0; i < 3; i++)
 		call_srcu(&ssp, &heads[i], count);
 	let_worker_start();
-	in_child(drain_inherited);
+	check_in_child(drain_inherited);
 	assert_int_equal(called, 0);
 	srcu_barrier(&ssp);
 	assert_int_equal(called, 3);
@@ -137,7 +137,7 @@ static void block(struct srcu_head *head)
 
 static int drain_batch(void)
 {
-	/* The first is half done in a thread that is no more here. */
+	/* The thread that is in the first callback does not exist here. */
 	srcu_barrier(&ssp);
 	return called != 2 || cleanup_srcu_struct(&ssp);
 }
@@ -156,7 +156,7 @@ static void test_fork_while_callbacks_run(void **state)
 	call_srcu(&ssp, &heads[2], count);
 	synchronize_srcu_expedited(&ssp);
 	wait_for(&inside, 1);
-	in_child(drain_batch);
+	check_in_child(drain_batch);
 	set(&leave, 1);
 	srcu_barrier(&ssp);
 	assert_int_equal(called, 3);
@@ -174,7 +174,10 @@ static int use_domain_and_inherited(void)
 	return use_and_count(3);
 }
 
-/* Another thread's barrier is on a stack that the child uses again. */
+/*
+ * The waiter's barrier lies on the waiter's stack.  The child may use that
+ * stack for another thread, so the child must not touch the barrier.
+ */
 static void test_fork_while_a_barrier_waits(void **state)
 {
 	struct srcu_head head;
@@ -189,7 +192,7 @@ static void test_fork_while_a_barrier_waits(void **state)
 	call_srcu(&ssp, &head, count);
 	pthread_create(&waiter, NULL, wait_in_barrier, NULL);
 	usleep(20000);
-	in_child(use_domain_and_inherited);
+	check_in_child(use_domain_and_inherited);
 	set(&leave, 1);
 	pthread_join(reader, NULL);
 	pthread_join(waiter, NULL);
@@ -215,18 +218,18 @@ static int synchronize_early(void)
 	return 0;
 }
 
-/* Read, and never updated: on no list of domains in use. */
+/* A domain with readers and no updater is not on the list of domains in use. */
 static void test_domain_not_yet_updated(void **state)
 {
 	pthread_t reader;
 
 	set(&inside, 0);
 	set(&leave, 0);
-	/* Makes sure that fork is watched at all. */
+	/* Registers the fork handlers. */
 	assert_int_equal(init_srcu_struct(&ssp), 0);
 	pthread_create(&reader, NULL, hold_early, NULL);
 	wait_for(&inside, 1);
-	in_child(synchronize_early);
+	check_in_child(synchronize_early);
 	set(&leave, 1);
 	pthread_join(reader, NULL);
 	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
@@ -251,8 +254,8 @@ static void clean_up_early_domain(struct srcu_struct *domain)
 	memset(domain, 0xa5, sizeof(*domain));
 }
 
-/* How many of them the fork wrote to. */
-static int touched(void)
+/* Counts the forgotten domains that the fork wrote to. */
+static int count_touched(void)
 {
 	const unsigned char *byte;
 	int i, count = 0;
@@ -267,18 +270,21 @@ static int touched(void)
 	return count;
 }
 
-/* Read before they were set up; their memory may be anything after the end. */
+/*
+ * These domains were read before they were set up, then cleaned up.  The fork
+ * must not write to them: their memory belongs to the program again.
+ */
 static void test_early_domains_are_forgotten(void **state)
 {
 	int i;
 
 	for (i = 0; i < 3; i++)
 		forgotten[i] = new_early_domain();
-	/* One between others, then the newest, then the oldest. */
+	/* Take off the list: the middle one, the newest, the oldest. */
 	clean_up_early_domain(forgotten[1]);
 	clean_up_early_domain(forgotten[2]);
 	clean_up_early_domain(forgotten[0]);
-	in_child(touched);
+	check_in_child(count_touched);
 	for (i = 0; i < 3; i++)
 		free(forgotten[i]);
 }
@@ -298,7 +304,7 @@ static int poll_and_clean_up(void)
 	return cleanup_srcu_struct(&ssp) ? 2 : 0;
 }
 
-/* What was in progress in the parent is over in the child. */
+/* A grace period in progress in the parent has ended in the child. */
 static void test_grace_period_in_progress(void **state)
 {
 	pthread_t reader, waiter;
@@ -312,7 +318,7 @@ static void test_grace_period_in_progress(void **state)
 	usleep(20000);
 	cookie = start_poll_synchronize_srcu(&ssp);
 	let_worker_start();
-	in_child(poll_and_clean_up);
+	check_in_child(poll_and_clean_up);
 	set(&leave, 1);
 	pthread_join(reader, NULL);
 	pthread_join(waiter, NULL);
@@ -321,19 +327,21 @@ static void test_grace_period_in_progress(void **state)
 	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
 }
 
-/* Updaters hold the lock at any moment; the child must find it free. */
-static int storm_stop;
+static int update_stop;
 
-/* Not on the stack: that is gone in the child, where it is pending too. */
-static void *storm(void *arg)
+/*
+ * The head is not on the stack of this thread: the callback is pending in the
+ * child too, where this stack does not exist.
+ */
+static void *update_constantly(void *arg)
 {
 	struct srcu_head *head = arg;
 
-	while (!get(&storm_stop)) {
+	while (!get(&update_stop)) {
 		call_srcu(&ssp, head, count);
 		synchronize_srcu_expedited(&ssp);
 		srcu_barrier(&ssp);
-		/* On one busy CPU the thread that forks must run too. */
+		/* Let the forking thread run on a machine with one CPU. */
 		usleep(10);
 	}
 	return NULL;
@@ -345,7 +353,8 @@ static int synchronize_once(void)
 	return 0;
 }
 
-static void test_fork_under_fire(void **state)
+/* Updaters take the lock all the time; the child must find it free. */
+static void test_fork_beside_updaters(void **state)
 {
 	static struct srcu_head heads[2];
 	pthread_t threads[2];
@@ -353,11 +362,11 @@ static void test_fork_under_fire(void **state)
 
 	assert_int_equal(init_srcu_struct(&ssp), 0);
 	for (i = 0; i < 2; i++)
-		pthread_create(&threads[i], NULL, storm, &heads[i]);
+		pthread_create(&threads[i], NULL, update_constantly, &heads[i]);
 	let_worker_start();
 	for (i = 0; i < 50; i++)
-		in_child(synchronize_once);
-	set(&storm_stop, 1);
+		check_in_child(synchronize_once);
+	set(&update_stop, 1);
 	for (i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
@@ -373,7 +382,7 @@ int main(void)
 		cmocka_unit_test(test_domain_not_yet_updated),
 		cmocka_unit_test(test_early_domains_are_forgotten),
 		cmocka_unit_test(test_grace_period_in_progress),
-		cmocka_unit_test(test_fork_under_fire),
+		cmocka_unit_test(test_fork_beside_updaters),
 	};
 
 	return cmocka_run_group_tests_name("srcu_fork", tests, NULL, NULL);

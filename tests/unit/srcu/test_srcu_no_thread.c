@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A process that cannot have another thread: linked with
- * --wrap=pthread_create, which fails here.
+ * A process that cannot start a thread.  This test is linked with
+ * --wrap=pthread_create, and the wrapper fails.
  */
 #include <errno.h>
 #include <pthread.h>

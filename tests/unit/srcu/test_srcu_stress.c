@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Readers, updaters and callbacks at once; an object says when it is dead. */
+/* Readers beside updaters and callbacks: no reader sees a freed object. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdint.h>

@@ -18,8 +18,8 @@ static char first_text[4096];
 static enum srcu_report first_what;
 static int reports;
 
-/* Keeps the first: a reader may be leaving while a later one is made. */
-static void hook(enum srcu_report what, const char *text)
+/* Keeps the first report: by a later one the reader may have left. */
+static void keep_first_report(enum srcu_report what, const char *text)
 {
 	if (!__atomic_load_n(&reports, __ATOMIC_ACQUIRE)) {
 		first_what = what;
@@ -28,7 +28,7 @@ static void hook(enum srcu_report what, const char *text)
 	__atomic_fetch_add(&reports, 1, __ATOMIC_RELEASE);
 }
 
-static int reported(void)
+static int take_report_count(void)
 {
 	return __atomic_exchange_n(&reports, 0, __ATOMIC_ACQUIRE);
 }
@@ -36,7 +36,7 @@ static int reported(void)
 static int setup(void **state)
 {
 	reports = 0;
-	srcu_set_report_hook(hook);
+	srcu_set_report_hook(keep_first_report);
 	srcu_set_tracking(true);
 	return 0;
 }
@@ -51,15 +51,15 @@ static int teardown(void **state)
 
 static void check_report(enum srcu_report what, const char *words)
 {
-	assert_int_equal(reported(), 1);
+	assert_int_equal(take_report_count(), 1);
 	assert_int_equal(first_what, what);
 	assert_non_null(strstr(first_text, words));
-	/* The domain and a place in this program. */
+	/* The report names the domain and a place in this program. */
 	assert_non_null(strstr(first_text, "domain ssp"));
 	assert_non_null(strstr(first_text, "test_srcu_track"));
 }
 
-static void nothing(struct srcu_head *head)
+static void ignore_callback(struct srcu_head *head)
 {
 }
 
@@ -73,14 +73,14 @@ static void test_proper_use_is_not_reported(void **state)
 	outer = srcu_read_lock(&ssp);
 	inner = srcu_read_lock(&ssp);
 	down = srcu_down_read(&ssp);
-	call_srcu(&ssp, &head, nothing);
+	call_srcu(&ssp, &head, ignore_callback);
 	srcu_read_unlock(&ssp, outer);
 	srcu_read_unlock(&ssp, inner);
 	srcu_up_read(&ssp, down);
 	srcu_barrier(&ssp);
 	synchronize_srcu(&ssp);
 	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
-	assert_int_equal(reported(), 0);
+	assert_int_equal(take_report_count(), 0);
 }
 
 static void test_unlock_twice(void **state)
@@ -91,10 +91,10 @@ static void test_unlock_twice(void **state)
 	assert_int_equal(init_srcu_struct(&ssp), 0);
 	idx = srcu_read_lock(&ssp);
 	srcu_read_unlock(&ssp, idx);
-	assert_int_equal(reported(), 0);
+	assert_int_equal(take_report_count(), 0);
 	srcu_read_unlock(&ssp, idx);
 	check_report(SRCU_REPORT_UNLOCK, "not open");
-	/* It did not count, so the domain still works. */
+	/* The second unlock was not counted, so the domain still works. */
 	assert_false(srcu_gp_readers(&ssp));
 	synchronize_srcu_expedited(&ssp);
 	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
@@ -110,7 +110,7 @@ static void test_mixed_flavours(void **state)
 	scp = srcu_read_lock_fast(&ssp);
 	check_report(SRCU_REPORT_FLAVOUR, "fenced domain");
 	srcu_read_unlock_fast(&ssp, scp);
-	assert_int_equal(reported(), 0);
+	assert_int_equal(take_report_count(), 0);
 	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
 
 	assert_int_equal(init_srcu_struct_fast(&ssp), 0);
@@ -128,18 +128,18 @@ static void test_head_queued_twice(void **state)
 
 	assert_int_equal(init_srcu_struct(&ssp), 0);
 	srcu_set_pace(&ssp, 3600ULL * 1000000000ULL);
-	call_srcu(&ssp, &head, nothing);
-	call_srcu(&ssp, &head, nothing);
+	call_srcu(&ssp, &head, ignore_callback);
+	call_srcu(&ssp, &head, ignore_callback);
 	check_report(SRCU_REPORT_CALLBACK, "queued already");
 	srcu_barrier(&ssp);
-	call_srcu(&ssp, &head, nothing);
+	call_srcu(&ssp, &head, ignore_callback);
 	srcu_barrier(&ssp);
-	assert_int_equal(reported(), 0);
+	assert_int_equal(take_report_count(), 0);
 	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
 }
 
-/* In a child, because the report is the last thing that it does. */
-static void test_waiting_for_oneself(void **state)
+/* In a child, because the library aborts after this report. */
+static void test_wait_inside_own_section(void **state)
 {
 	struct srcu_struct ssp;
 	char text[1024] = "";
@@ -171,7 +171,7 @@ static void test_waiting_for_oneself(void **state)
 
 DEFINE_STATIC_SRCU(late_tracked);
 
-/* Tracking begins while a section is open: its end is not one too many. */
+/* Tracking begins while a section is open: its unlock is no misuse. */
 static void test_section_older_than_tracking(void **state)
 {
 	int idx;
@@ -181,7 +181,7 @@ static void test_section_older_than_tracking(void **state)
 	srcu_set_tracking(true);
 	start_poll_synchronize_srcu(&late_tracked);
 	srcu_read_unlock(&late_tracked, idx);
-	assert_int_equal(reported(), 0);
+	assert_int_equal(take_report_count(), 0);
 	assert_false(srcu_gp_readers(&late_tracked));
 	synchronize_srcu_expedited(&late_tracked);
 }
@@ -206,7 +206,7 @@ static void *hold(void *arg)
 	return NULL;
 }
 
-/* Leaves the section once two reports have come. */
+/* Ends the holder's section after two reports. */
 static void *wait_for_reports(void *arg)
 {
 	struct holder *holder = arg;
@@ -236,7 +236,7 @@ static void check_stall(bool tracked, void (*request)(struct srcu_struct *ssp))
 	srcu_barrier(&ssp);
 	synchronize_srcu_expedited(&ssp);
 	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
-	assert_true(reported() >= 2);
+	assert_true(take_report_count() >= 2);
 	assert_int_equal(first_what, SRCU_REPORT_STALL);
 	assert_non_null(strstr(first_text, "domain ssp: a grace period has"));
 	assert_non_null(strstr(first_text, ":+1"));
@@ -260,10 +260,10 @@ static void queue_one(struct srcu_struct *ssp)
 {
 	static struct srcu_head head;
 
-	call_srcu_expedited(ssp, &head, nothing);
+	call_srcu_expedited(ssp, &head, ignore_callback);
 }
 
-/* Nobody waits but the worker. */
+/* Only the worker waits for this grace period. */
 static void test_stall_of_a_callback(void **state)
 {
 	check_stall(false, queue_one);
@@ -271,7 +271,7 @@ static void test_stall_of_a_callback(void **state)
 
 static struct srcu_struct shared;
 
-/* In the child of a fork: no thread of the parent may be named. */
+/* In the child of a fork: a report must not name a thread of the parent. */
 static void exit_by_report(enum srcu_report what, const char *text)
 {
 	_exit(strstr(text, "in a section since") ? 1 : 0);
@@ -285,7 +285,7 @@ static void *stall_after_exit_of(void *forker)
 	srcu_set_report_hook(exit_by_report);
 	srcu_set_stall_timeout(20);
 	srcu_down_read(&shared);
-	call_srcu_expedited(&shared, &head, nothing);
+	call_srcu_expedited(&shared, &head, ignore_callback);
 	for (;;)
 		pause();
 	return NULL;
@@ -293,7 +293,10 @@ static void *stall_after_exit_of(void *forker)
 
 static pid_t child;
 
-/* Comes to be on the list of threads, and leaves it in the child too. */
+/*
+ * The read-side section puts this thread on the list of threads.  The thread
+ * leaves the list at its exit, in the parent and in the child.
+ */
 static void *fork_and_exit(void *arg)
 {
 	static pthread_t self, thread;
@@ -316,11 +319,11 @@ static void test_exit_of_a_thread_that_forked(void **state)
 	int status;
 
 #ifdef __SRCU_TSAN
-	/* It does not know the thread that lives on in a child. */
+	/* TSan does not know the thread that continues in the child. */
 	skip();
 #endif
 	assert_int_equal(init_srcu_struct(&shared), 0);
-	/* So large that the child does not use the memory for its threads. */
+	/* Too large for the child to reuse this stack for its threads. */
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 256UL << 20);
 	assert_int_equal(pthread_create(&reader, &attr, hold, &holder), 0);
@@ -346,7 +349,7 @@ int main(void)
 		TRACK_TEST(test_unlock_twice),
 		TRACK_TEST(test_mixed_flavours),
 		TRACK_TEST(test_head_queued_twice),
-		TRACK_TEST(test_waiting_for_oneself),
+		TRACK_TEST(test_wait_inside_own_section),
 		TRACK_TEST(test_section_older_than_tracking),
 		TRACK_TEST(test_stall_names_the_reader),
 		TRACK_TEST(test_stall_without_tracking),

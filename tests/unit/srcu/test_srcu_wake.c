@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who makes system calls, and who sleeps: linked with --wrap=syscall, which is
- * how the library makes all of its futex(2) and membarrier(2) calls.
+ * System calls of readers, updaters and the worker, and their sleeps.  The
+ * library makes all of its futex(2) and membarrier(2) calls by syscall(), and
+ * this test is linked with --wrap=syscall to count them.
  */
 #include <linux/futex.h>
 #include <pthread.h>
@@ -22,14 +23,14 @@
 #define ASLEEP_MS   300
 
 struct calls {
-	int wakes; /* futex: wake */
-	int waits; /* futex: wait, begun */
+	int wakes; /* FUTEX_WAKE_PRIVATE */
+	int waits; /* other futex calls, counted when they begin */
 	int membarriers;
 };
 
-static struct calls all; /* of every thread */
+static struct calls all; /* calls of all threads */
 static __thread struct calls mine;
-static int asleep_for_good; /* threads in a wait without a timeout */
+static int asleep_without_timeout; /* number of threads */
 
 long __real_syscall(long number, ...);
 long __wrap_syscall(long number, ...);
@@ -40,7 +41,7 @@ static void count(int *whole, int *own)
 	++*own;
 }
 
-static bool waits_for_good(long number, const long *args)
+static bool waits_without_timeout(long number, const long *args)
 {
 	return number == SYS_futex && (int)args[1] == FUTEX_WAIT_PRIVATE &&
 	       !args[3];
@@ -58,7 +59,7 @@ static void count_call(long number, const long *args)
 
 long __wrap_syscall(long number, ...)
 {
-	bool for_good;
+	bool no_timeout;
 	va_list list;
 	long args[6] = {0}, ret;
 	int i;
@@ -68,18 +69,20 @@ long __wrap_syscall(long number, ...)
 		args[i] = va_arg(list, long);
 	va_end(list);
 	count_call(number, args);
-	for_good = waits_for_good(number, args);
-	if (for_good)
-		__atomic_fetch_add(&asleep_for_good, 1, __ATOMIC_SEQ_CST);
+	no_timeout = waits_without_timeout(number, args);
+	if (no_timeout)
+		__atomic_fetch_add(&asleep_without_timeout, 1,
+				   __ATOMIC_SEQ_CST);
 	ret = __real_syscall(number, args[0], args[1], args[2], args[3],
 			     args[4], args[5]);
-	if (for_good)
-		__atomic_fetch_sub(&asleep_for_good, 1, __ATOMIC_SEQ_CST);
+	if (no_timeout)
+		__atomic_fetch_sub(&asleep_without_timeout, 1,
+				   __ATOMIC_SEQ_CST);
 	return ret;
 }
 
 static struct srcu_struct ssp;
-static bool fast; /* is ssp */
+static bool fast; /* ssp is a fast domain */
 
 static int setup_fenced(void **state)
 {
@@ -99,7 +102,7 @@ static int teardown(void **state)
 	return cleanup_srcu_struct(&ssp);
 }
 
-static void pass_through(void)
+static void enter_and_leave(void)
 {
 	int idx;
 
@@ -118,7 +121,7 @@ static void *many_sections(void *arg)
 	int i;
 
 	for (i = 0; i < NR_SECTIONS; i++)
-		pass_through();
+		enter_and_leave();
 	*calls = mine;
 	return NULL;
 }
@@ -146,8 +149,8 @@ static void test_readers_make_no_calls(void **state)
 	assert_no_calls(calls_of_many_sections());
 }
 
-/* Nobody inside: the only call is the interrupt of fast readers. */
-static void test_expedited_wakes_nobody(void **state)
+/* With no reader inside, a fast domain makes one membarrier call. */
+static void test_expedited_makes_no_wake(void **state)
 {
 	int i;
 
@@ -185,7 +188,7 @@ static void *wait_for_readers(void *arg)
 	return NULL;
 }
 
-/* The lock is held when it is asked. */
+/* Polls until condition(), called with the domain's lock held, is true. */
 static void wait_until(bool (*condition)(void))
 {
 	bool met;
@@ -210,7 +213,7 @@ static bool is_pacing(void)
 	return ssp.gp_due;
 }
 
-/* It has flipped and said that it sleeps: what it has left is to sleep. */
+/* Returns when the waiter has flipped the banks and announced its sleep. */
 static void start_waiter(struct waiter *waiter)
 {
 	waiter->done = 0;
@@ -221,10 +224,11 @@ static void start_waiter(struct waiter *waiter)
 }
 
 /*
- * Of two that are waited for the second wakes, once.  In a fenced domain the
- * waiter may look by itself in between, and then needs no waking.
+ * Of two readers that the updater waits for, the last to leave wakes it, once.
+ * In a fenced domain the updater may see the last one leave before it sleeps;
+ * then there is no wake.
  */
-static int wakes_of_the_last(void)
+static int wakes_by_last_reader(void)
 {
 	struct waiter waiter;
 	int first = srcu_down_read(&ssp), second = srcu_down_read(&ssp);
@@ -246,7 +250,7 @@ static void test_last_reader_wakes(void **state)
 	int rounds = 0, woken = 0;
 
 	while (!woken) {
-		woken = wakes_of_the_last();
+		woken = wakes_by_last_reader();
 		rounds++;
 	}
 	if (fast && !ssp.reader_fences)
@@ -283,12 +287,12 @@ static void *busy_reader(void *arg)
 	struct calls *calls = arg;
 
 	while (!get(&stop))
-		pass_through();
+		enter_and_leave();
 	*calls = mine;
 	return NULL;
 }
 
-/* Those that come later are in the other bank, and do not wake it either. */
+/* Later readers count in the other bank, and do not wake the updater. */
 static void test_waiter_beside_a_busy_reader(void **state)
 {
 	struct waiter waiter;
@@ -316,8 +320,8 @@ static void note(struct srcu_head *head)
 	__atomic_fetch_add(&called, 1, __ATOMIC_RELEASE);
 }
 
-/* Callbacks that nobody waits for: the worker wakes nobody. */
-static void test_worker_wakes_nobody(void **state)
+/* No thread waits for these callbacks, so the worker makes no wake. */
+static void test_worker_makes_no_wake(void **state)
 {
 	struct srcu_head heads[10];
 	int i, before;
@@ -329,17 +333,17 @@ static void test_worker_wakes_nobody(void **state)
 		call_srcu(&ssp, &heads[i], note);
 		wait_for(&called, i + 1);
 	}
-	wait_for(&asleep_for_good, 1);
+	wait_for(&asleep_without_timeout, 1);
 	assert_int_equal(__atomic_load_n(&all.wakes, __ATOMIC_SEQ_CST) - before,
 			 mine.wakes);
-	/* We wake it, at most once a callback. */
+	/* call_srcu() wakes the worker at most once for each callback. */
 	assert_in_range(mine.wakes, 0, 10);
 }
 
-/* Many callbacks while it sleeps wake the worker once. */
+/* Many callbacks that are queued while the worker sleeps wake it once. */
 static void test_callbacks_wake_once(void **state)
 {
-	static struct srcu_head heads[10]; /* until the teardown's barrier */
+	static struct srcu_head heads[10]; /* used until teardown's barrier */
 	int i;
 
 	srcu_set_pace(&ssp, HOUR_NS);
@@ -351,15 +355,15 @@ static void test_callbacks_wake_once(void **state)
 	assert_no_calls(mine);
 }
 
-/* After all of the above: nobody wakes up, and nobody would. */
+/* After the tests above: no thread wakes up, or sleeps with a timeout. */
 static void test_idle_process_sleeps(void **state)
 {
 	struct calls before;
 
-	wait_for(&asleep_for_good, 1);
+	wait_for(&asleep_without_timeout, 1);
 	before = all;
 	sleep_ms(ASLEEP_MS);
-	assert_int_equal(get(&asleep_for_good), 1);
+	assert_int_equal(get(&asleep_without_timeout), 1);
 	assert_memory_equal(&before, &all, sizeof(all));
 }
 
@@ -371,11 +375,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BOTH(test_readers_make_no_calls),
-		BOTH(test_expedited_wakes_nobody),
+		BOTH(test_expedited_makes_no_wake),
 		BOTH(test_last_reader_wakes),
 		BOTH(test_waiter_uses_no_cpu),
 		BOTH(test_waiter_beside_a_busy_reader),
-		BOTH(test_worker_wakes_nobody),
+		BOTH(test_worker_makes_no_wake),
 		BOTH(test_callbacks_wake_once),
 		BOTH(test_idle_process_sleeps),
 	};
