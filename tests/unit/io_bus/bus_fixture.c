@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A bus for each test, and what is done to it again and again. */
+/* A bus for each test, and helpers that change and access it. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +33,7 @@ uint64_t taken(int fd)
 
 int write_len(uint16_t space, uint64_t addr, uint64_t value, uint32_t len)
 {
-	/* Not aligned, and nothing behind it. */
+	/* Unaligned, and the last byte ends the allocation. */
 	char *buf = malloc(len + 1);
 	const struct bf_io_access access = {
 		.addr = addr,

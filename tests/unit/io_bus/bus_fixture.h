@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A bus for each test, and what is done to it again and again. */
+/* A bus for each test, and helpers that change and access it. */
 #ifndef BF_TESTS_BUS_FIXTURE_H
 #define BF_TESTS_BUS_FIXTURE_H
 
@@ -14,23 +14,23 @@ int bus_teardown(void **state);
 #define BUS_TEST(name) \
 	cmocka_unit_test_setup_teardown(name, bus_setup, bus_teardown)
 
-/* How often an eventfd was signalled since the last time. */
+/* Reads an eventfd: the number of signals since the last call. */
 uint64_t taken(int fd);
 
-/* One access; the answer. */
+/* Dispatch one access and return the bus's answer. */
 int write_len(uint16_t space, uint64_t addr, uint64_t value, uint32_t len);
 int read_len(uint16_t space, uint64_t addr, void *value, uint32_t len);
 
-/* In a thread of its own, until that has ended. */
+/* Runs fn in a new thread and joins it. */
 void run_thread(void *(*fn)(void *unused));
 
-/* MMIO, to efd: any data, or one value. */
+/* MMIO doorbells on efd: for any data, and for one value. */
 struct bf_io_doorbell_desc doorbell_at(uint64_t addr, uint32_t len);
 struct bf_io_doorbell_desc match_at(uint64_t addr, uint32_t len,
 				    uint64_t datamatch);
 int add(struct bf_io_doorbell_desc desc, struct bf_io_doorbell **handle);
 
-/* A device that remembers what it was asked. */
+/* A device that records its last access. */
 struct device {
 	uint64_t offset;
 	uint64_t value;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Rings and zones, on the bus of bus_fixture.h. */
+/* Coalesced rings and zones on the bus of bus_fixture.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

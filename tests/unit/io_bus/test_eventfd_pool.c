@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The end of a bus closes its duplicates, all of them and nothing else. */
+/* bf_io_bus_destroy() closes the bus's duplicates of eventfds, and no more. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -32,7 +32,7 @@ long __wrap_syscall(long nr, long a, long b, long c, long d, long e)
 	return -1;
 }
 
-static void see_open(bool open[MAX_FD])
+static void list_open(bool open[MAX_FD])
 {
 	for (int fd = 0; fd < MAX_FD; fd++)
 		open[fd] = fcntl(fd, F_GETFD) >= 0;
@@ -53,8 +53,11 @@ static struct bf_io_doorbell *add(struct bf_io_bus *bus, int nth, int fd)
 	return doorbell;
 }
 
-/* Every so many numbers something of somebody else's is opened; 0: never. */
-static void check(int every, bool remove_some)
+/*
+ * Before every nth doorbell the test opens a descriptor (@every is 0: never),
+ * so that the numbers of the duplicates have gaps.
+ */
+static void check_destroy(int every, bool remove_some)
 {
 	bool before[MAX_FD], after[MAX_FD];
 	struct bf_io_doorbell *doorbells[DOORBELLS];
@@ -63,7 +66,7 @@ static void check(int every, bool remove_some)
 
 	for (int i = 0; i < DOORBELLS; i++)
 		efds[i] = eventfd(0, EFD_CLOEXEC);
-	see_open(before);
+	list_open(before);
 	assert_int_equal(bf_io_bus_create(&bus, "test"), 0);
 	for (int i = 0; i < DOORBELLS; i++) {
 		if (every && i % every == 0)
@@ -75,40 +78,40 @@ static void check(int every, bool remove_some)
 	bf_io_bus_destroy(bus);
 	while (nr_others)
 		assert_int_equal(close(others[--nr_others]), 0);
-	see_open(after);
+	list_open(after);
 	assert_memory_equal(before, after, sizeof(before));
 	for (int i = 0; i < DOORBELLS; i++)
 		assert_int_equal(close(efds[i]), 0);
 }
 
-static void test_closed(void **state)
+static void test_destroy_closes_duplicates(void **state)
 {
 	for (int every = 0; every <= 3; every++) {
-		check(every, false);
-		check(every, true);
+		check_destroy(every, false);
+		check_destroy(every, true);
 	}
 }
 
-static void test_closed_one_by_one(void **state)
+static void test_destroy_without_close_range(void **state)
 {
 	no_close_range = true;
-	test_closed(state);
+	test_destroy_closes_duplicates(state);
 	no_close_range = false;
 }
 
-/* The last doorbell of a shared one is the last that is freed. */
-static void test_shared(void **state)
+/* All doorbells share one duplicate, which the last of them closes. */
+static void test_destroy_closes_shared_duplicate(void **state)
 {
 	bool before[MAX_FD], after[MAX_FD];
 	struct bf_io_bus *bus;
 	int efd = eventfd(0, EFD_CLOEXEC);
 
-	see_open(before);
+	list_open(before);
 	assert_int_equal(bf_io_bus_create(&bus, "test"), 0);
 	for (int i = 0; i < DOORBELLS; i++)
 		add(bus, i, efd);
 	bf_io_bus_destroy(bus);
-	see_open(after);
+	list_open(after);
 	assert_memory_equal(before, after, sizeof(before));
 	close(efd);
 }
@@ -116,9 +119,9 @@ static void test_shared(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_closed),
-		cmocka_unit_test(test_closed_one_by_one),
-		cmocka_unit_test(test_shared),
+		cmocka_unit_test(test_destroy_closes_duplicates),
+		cmocka_unit_test(test_destroy_without_close_range),
+		cmocka_unit_test(test_destroy_closes_shared_duplicate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

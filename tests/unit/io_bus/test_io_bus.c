@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The I/O bus: what it refuses, who comes first, changes while it is used. */
+/* The I/O bus: bad accesses, precedence of entries, changes under accesses. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -40,16 +40,16 @@ static void test_doorbell_wins_over_range(void **state)
 	assert_int_equal(taken(efd), 1);
 }
 
-/* A handler that changes its own bus. */
+/* A handler that changes the bus that called it. */
 static struct bf_io_range *self;
-static struct bf_io_doorbell *own_doorbell;
+static struct bf_io_doorbell *removed_doorbell;
 static int remove_answer, add_answer;
 
 static int reconfigure(void *opaque, uint64_t offset, const void *data,
 		       uint32_t len)
 {
 	remove_answer = bf_io_remove_range(bus, self);
-	bf_io_remove_doorbell(bus, own_doorbell);
+	bf_io_remove_doorbell(bus, removed_doorbell);
 	add_answer = add_range(0x9000, 8, &device_ops, opaque, NULL);
 	return 0;
 }
@@ -60,7 +60,7 @@ static void test_handler_reconfigures_its_bus(void **state)
 	struct device device = {0};
 
 	assert_int_equal(add_range(0x1000, 8, &ops, &device, &self), 0);
-	assert_int_equal(add(doorbell_at(0x2000, 4), &own_doorbell), 0);
+	assert_int_equal(add(doorbell_at(0x2000, 4), &removed_doorbell), 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x1000, 0, 4), 0);
 	assert_int_equal(remove_answer, -EDEADLK);
 	assert_int_equal(add_answer, 0);
@@ -75,8 +75,8 @@ static void count_done(void *opaque)
 	__atomic_fetch_add((int *)opaque, 1, __ATOMIC_RELEASE);
 }
 
-/* Whom a removal that was given up would have told, the next one does not. */
-static void test_given_up_removal_tells_nobody(void **state)
+/* An abort clears the removal's callback: a later removal does not call it. */
+static void test_aborted_removal_calls_no_callback(void **state)
 {
 	struct device device = {0};
 	struct bf_io_range *range;
@@ -93,7 +93,7 @@ static void test_given_up_removal_tells_nobody(void **state)
 	assert_int_equal(done, 0);
 }
 
-/* A handler that sleeps until it is told to go on. */
+/* A handler that sleeps until leave is set. */
 struct sleeper {
 	int inside;
 	int leave;
@@ -112,7 +112,7 @@ static int sleep_in_handler(void *opaque, uint64_t offset, const void *data,
 	return 0;
 }
 
-static void *ring_sleeper(void *arg)
+static void *write_to_sleeper(void *arg)
 {
 	write_len(BF_IO_MMIO, 0x1000, 0, 4);
 	return arg;
@@ -127,40 +127,40 @@ static void *wake_later(void *arg)
 	return NULL;
 }
 
-static void test_removals_and_a_sleeping_handler(void **state)
+static void test_removal_waits_for_sleeping_handler(void **state)
 {
 	static const struct bf_io_ops ops = {.write = sleep_in_handler};
 	struct sleeper sleeper = {0};
 	struct bf_io_doorbell *doorbell;
 	struct bf_io_range *range;
-	pthread_t ringer, waker;
+	pthread_t writer, waker;
 
 	assert_int_equal(add_range(0x1000, 8, &ops, &sleeper, &range), 0);
-	pthread_create(&ringer, NULL, ring_sleeper, NULL);
+	pthread_create(&writer, NULL, write_to_sleeper, NULL);
 	while (!__atomic_load_n(&sleeper.inside, __ATOMIC_ACQUIRE))
 		usleep(100);
-	/* None of these waits for the handler: it is not told to leave yet. */
+	/* None of these calls waits for the handler: leave is not set yet. */
 	assert_int_equal(add_range(0x2000, 8, &device_ops, NULL, NULL), 0);
 	assert_int_equal(add(doorbell_at(0x3000, 4), &doorbell), 0);
 	bf_io_remove_doorbell(bus, doorbell);
 	assert_int_equal(sleeper.left, 0);
-	/* This one does. */
+	/* This removal waits. */
 	pthread_create(&waker, NULL, wake_later, &sleeper);
 	assert_int_equal(bf_io_remove_range(bus, range), 0);
 	assert_int_equal(__atomic_load_n(&sleeper.left, __ATOMIC_ACQUIRE), 1);
-	pthread_join(ringer, NULL);
+	pthread_join(writer, NULL);
 	pthread_join(waker, NULL);
 }
 
-/* Ringers run all the time while a doorbell and a range come and go. */
-static int storm_stop;
-static unsigned long storm_hits;
+/* Writers run while a doorbell and a range are added and removed. */
+static int stop_writing;
+static unsigned long nr_served;
 
-static void *storm(void *arg)
+static void *write_until_stopped(void *arg)
 {
-	while (!__atomic_load_n(&storm_stop, __ATOMIC_ACQUIRE))
+	while (!__atomic_load_n(&stop_writing, __ATOMIC_ACQUIRE))
 		if (write_len(BF_IO_MMIO, 0x6000, 1, 4) == 0)
-			__atomic_fetch_add(&storm_hits, 1, __ATOMIC_RELAXED);
+			__atomic_fetch_add(&nr_served, 1, __ATOMIC_RELAXED);
 	return arg;
 }
 
@@ -182,7 +182,7 @@ static int guarded_write(void *opaque, uint64_t offset, const void *data,
 	return 0;
 }
 
-static void come_and_go(struct guarded *guarded, unsigned long *signals)
+static void add_and_remove(struct guarded *guarded, unsigned long *signals)
 {
 	static const struct bf_io_ops ops = {.write = guarded_write};
 	struct bf_io_doorbell *doorbell;
@@ -194,11 +194,11 @@ static void come_and_go(struct guarded *guarded, unsigned long *signals)
 	*signals += taken(efd);
 	assert_int_equal(bf_io_remove_range(bus, range), 0);
 	__atomic_store_n(&guarded->gone, true, __ATOMIC_RELAXED);
-	/* Nothing rings between the two. */
+	/* No write signals the doorbell after its removal. */
 	assert_int_equal(taken(efd), 0);
 }
 
-static void test_exactly_once_while_removed(void **state)
+static void test_each_write_is_served_once(void **state)
 {
 	struct guarded guarded[500];
 	unsigned long signals = 0;
@@ -207,17 +207,17 @@ static void test_exactly_once_while_removed(void **state)
 
 	memset(guarded, 0, sizeof(guarded));
 	for (i = 0; i < ARRAY_SIZE(threads); i++)
-		pthread_create(&threads[i], NULL, storm, NULL);
+		pthread_create(&threads[i], NULL, write_until_stopped, NULL);
 	for (i = 0; i < ARRAY_SIZE(guarded); i++)
-		come_and_go(&guarded[i], &signals);
-	__atomic_store_n(&storm_stop, 1, __ATOMIC_RELEASE);
+		add_and_remove(&guarded[i], &signals);
+	__atomic_store_n(&stop_writing, 1, __ATOMIC_RELEASE);
 	for (i = 0; i < ARRAY_SIZE(threads); i++)
 		pthread_join(threads[i], NULL);
 	for (i = 0; i < ARRAY_SIZE(guarded); i++) {
 		assert_false(guarded[i].entered_when_gone);
 		signals += guarded[i].entered;
 	}
-	assert_int_equal(signals, storm_hits);
+	assert_int_equal(signals, nr_served);
 }
 
 int main(void)
@@ -226,9 +226,9 @@ int main(void)
 		BUS_TEST(test_bad_accesses),
 		BUS_TEST(test_doorbell_wins_over_range),
 		BUS_TEST(test_handler_reconfigures_its_bus),
-		BUS_TEST(test_given_up_removal_tells_nobody),
-		BUS_TEST(test_removals_and_a_sleeping_handler),
-		BUS_TEST(test_exactly_once_while_removed),
+		BUS_TEST(test_aborted_removal_calls_no_callback),
+		BUS_TEST(test_removal_waits_for_sleeping_handler),
+		BUS_TEST(test_each_write_is_served_once),
 	};
 
 	return cmocka_run_group_tests_name("io_bus", tests, NULL, NULL);

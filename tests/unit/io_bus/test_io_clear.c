@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Removals without memory, which change the published trees in place, beside
- * writes that look there and remember what they found.
+ * A removal that finds no memory clears its entry in the published tree.  No
+ * write that searches the tree at that time may call the entry after the
+ * removal has returned.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -17,30 +18,30 @@
 #include "belfry/io_bus.h"
 #include "io_bus/trie.h"
 
-#define WRITERS 2
-#define ROUNDS	100
-#define ENTRIES 80 /* of either kind; half of the bells share an address */
-#define PAGE	0x1000
-#define BELLS	0xf0000000
+#define WRITERS	  2
+#define ROUNDS	  100
+#define ENTRIES	  80 /* ranges, and as many doorbells */
+#define PAGE	  0x1000
+#define DOORBELLS 0xf0000000
 
 static struct bf_io_bus *bus;
-static bool over;
-static unsigned int late, taken;
+static bool stop;
+static unsigned int nr_late_calls, nr_calls;
 
-/* Nobody may come any more: the removal has returned. */
-static bool range_gone[ENTRIES], bell_gone[ENTRIES];
+/* Set when the removal has returned: a later call is an error. */
+static bool range_gone[ENTRIES], doorbell_gone[ENTRIES];
 static struct bf_io_range *ranges[ENTRIES];
-static struct bf_io_doorbell *bells[ENTRIES];
+static struct bf_io_doorbell *doorbells[ENTRIES];
 
-/* Some share an address, others are alone at theirs. */
-static uint64_t bell_addr(uint32_t i)
+/* Half of the doorbells share an address; each other one has its own. */
+static uint64_t doorbell_addr(uint32_t i)
 {
-	return i % 2 ? BELLS : BELLS + 8 * i;
+	return i % 2 ? DOORBELLS : DOORBELLS + 8 * i;
 }
 
 /*
- * What rings them.  Their hashes agree in so many bits that those which share
- * an address fill a leaf of its trie, and split it.
+ * The datamatch values.  So many bits of their hashes agree that the doorbells
+ * at the shared address fill a leaf of its trie and split it.
  */
 static uint32_t values[ENTRIES];
 
@@ -61,24 +62,25 @@ static void set(bool *flag, bool value)
 	__atomic_store_n(flag, value, __ATOMIC_RELEASE);
 }
 
-static void take(const bool *gone)
+static void note_call(const bool *gone)
 {
 	if (__atomic_load_n(gone, __ATOMIC_ACQUIRE))
-		__atomic_fetch_add(&late, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&nr_late_calls, 1, __ATOMIC_RELAXED);
 	else
-		__atomic_fetch_add(&taken, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&nr_calls, 1, __ATOMIC_RELAXED);
 }
 
 static int write_range(void *opaque, uint64_t offset, const void *data,
 		       uint32_t len)
 {
-	take(opaque);
+	note_call(opaque);
 	return 0;
 }
 
-static void ring_bell(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
+static void signal_doorbell(void *opaque, uint64_t addr, uint32_t len,
+			    uint64_t value)
 {
-	take(opaque);
+	note_call(opaque);
 }
 
 static void write_to(uint64_t addr, uint32_t value)
@@ -94,18 +96,18 @@ static void write_to(uint64_t addr, uint32_t value)
 	bf_io_access(bus, &access);
 }
 
-static void *write_on(void *unused)
+static void *write_until_stopped(void *unused)
 {
-	while (!__atomic_load_n(&over, __ATOMIC_RELAXED)) {
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
 		for (uint32_t i = 0; i < ENTRIES; i++) {
 			write_to((uint64_t)i * PAGE, i);
-			write_to(bell_addr(i), values[i]);
+			write_to(doorbell_addr(i), values[i]);
 		}
 	}
 	return NULL;
 }
 
-static void add(unsigned int i)
+static void add_entries(unsigned int i)
 {
 	static const struct bf_io_ops ops = {.write = write_range};
 	const struct bf_io_range_desc range = {
@@ -115,71 +117,73 @@ static void add(unsigned int i)
 		.ops = &ops,
 		.opaque = &range_gone[i],
 	};
-	const struct bf_io_doorbell_desc bell = {
-		.addr = bell_addr(i),
+	const struct bf_io_doorbell_desc doorbell = {
+		.addr = doorbell_addr(i),
 		.len = sizeof(uint32_t),
 		.space = BF_IO_MMIO,
 		.datamatch = values[i],
-		.ring = ring_bell,
-		.opaque = &bell_gone[i],
+		.ring = signal_doorbell,
+		.opaque = &doorbell_gone[i],
 	};
 
 	set(&range_gone[i], false);
-	set(&bell_gone[i], false);
+	set(&doorbell_gone[i], false);
 	assert_int_equal(bf_io_add_range(bus, &range, &ranges[i], NULL), 0);
-	assert_int_equal(bf_io_add_doorbell(bus, &bell, &bells[i], NULL), 0);
+	assert_int_equal(
+		bf_io_add_doorbell(bus, &doorbell, &doorbells[i], NULL), 0);
 }
 
-static void clear(unsigned int i)
+static void remove_entries(unsigned int i)
 {
 	assert_int_equal(bf_io_remove_range(bus, ranges[i]), 0);
 	set(&range_gone[i], true);
-	assert_int_equal(bf_io_remove_doorbell(bus, bells[i]), 0);
-	set(&bell_gone[i], true);
+	assert_int_equal(bf_io_remove_doorbell(bus, doorbells[i]), 0);
+	set(&doorbell_gone[i], true);
 }
 
-/* So that each round has been written to. */
+/* Returns when the writers have called entries of this round. */
 static void wait_for_writes(void)
 {
-	unsigned int before = __atomic_load_n(&taken, __ATOMIC_RELAXED);
+	unsigned int before = __atomic_load_n(&nr_calls, __ATOMIC_RELAXED);
 
-	while (__atomic_load_n(&taken, __ATOMIC_RELAXED) - before < ENTRIES)
+	while (__atomic_load_n(&nr_calls, __ATOMIC_RELAXED) - before < ENTRIES)
 		sched_yield();
 }
 
-static void change_in_place(void)
+static void run_round(void)
 {
 	for (unsigned int i = 0; i < ENTRIES; i++)
-		add(i);
+		add_entries(i);
 	wait_for_writes();
 	alloc_fail_all(true);
 	for (unsigned int i = 0; i < ENTRIES; i++)
-		clear(i * 7 % ENTRIES);
+		remove_entries(i * 7 % ENTRIES);
 	alloc_fail_all(false);
 }
 
-static void test_none_comes_late(void **state)
+static void test_no_call_after_removal(void **state)
 {
 	pthread_t writers[WRITERS];
 
 	choose_values();
 	assert_int_equal(bf_io_bus_create(&bus, "clear"), 0);
 	for (unsigned int i = 0; i < WRITERS; i++)
-		assert_int_equal(
-			pthread_create(&writers[i], NULL, write_on, NULL), 0);
+		assert_int_equal(pthread_create(&writers[i], NULL,
+						write_until_stopped, NULL),
+				 0);
 	for (unsigned int round = 0; round < ROUNDS; round++)
-		change_in_place();
-	__atomic_store_n(&over, true, __ATOMIC_RELAXED);
+		run_round();
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	for (unsigned int i = 0; i < WRITERS; i++)
 		pthread_join(writers[i], NULL);
 	bf_io_bus_destroy(bus);
-	assert_int_equal(late, 0);
+	assert_int_equal(nr_late_calls, 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_none_comes_late),
+		cmocka_unit_test(test_no_call_after_removal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

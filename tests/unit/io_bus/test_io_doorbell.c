@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Doorbells: which writes ring them, what is refused, whose eventfd it is. */
+/* Doorbells: writes that signal them, bad descriptions, the eventfd's life. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -47,14 +47,14 @@ static void test_datamatch(void **state)
 	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 1, 8), -EOPNOTSUPP);
 }
 
-/* The kernel does not mask: bits above the length never match. */
+/* As in the kernel, bits of the datamatch above the length never match. */
 static void test_datamatch_wider_than_length(void **state)
 {
 	assert_int_equal(add(match_at(0x6000, 2, 0xdead1234), NULL), 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 0x1234, 2), -EOPNOTSUPP);
 }
 
-static void test_reads_ring_nothing(void **state)
+static void test_reads_signal_nothing(void **state)
 {
 	uint32_t value = 5;
 
@@ -64,7 +64,7 @@ static void test_reads_ring_nothing(void **state)
 	assert_int_equal(taken(efd), 0);
 }
 
-/* Spec: kernel's collision table. */
+/* The kernel's rules, see ioeventfd_check_collision(). */
 static void test_collisions(void **state)
 {
 	struct bf_io_doorbell_desc pio = doorbell_at(0x6000, 4);
@@ -130,7 +130,7 @@ static void test_doorbell_conflict_names_both(void **state)
 			    "data");
 }
 
-static void test_find_goes_by_object(void **state)
+static void test_find_compares_eventfds(void **state)
 {
 	struct bf_io_doorbell_desc desc = match_at(0x6000, 4, 1);
 	int other = eventfd(0, EFD_CLOEXEC), twin = dup(efd);
@@ -167,8 +167,8 @@ static void test_doorbell_outlives_callers_fd(void **state)
 	close(twin);
 }
 
-/* A number says nothing of what it was before. */
-static void test_reused_number_is_another_eventfd(void **state)
+/* A descriptor number that was reused names the new eventfd only. */
+static void test_reused_fd_is_another_eventfd(void **state)
 {
 	int old = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), old_twin = dup(old);
 	int new = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -188,7 +188,7 @@ static void test_reused_number_is_another_eventfd(void **state)
 	assert_int_equal(write_len(BF_IO_MMIO, 0x7000, 0, 4), 0);
 	assert_int_equal(taken(new), 1);
 	assert_int_equal(taken(old_twin), 0);
-	/* Nor is it one any more. */
+	/* Now the number names no eventfd at all. */
 	assert_int_equal(dup3(file, old, O_CLOEXEC), old);
 	desc.addr = 0x8000;
 	assert_int_equal(add(desc, NULL), -EINVAL);
@@ -215,7 +215,7 @@ static void test_removed_doorbell_is_silent(void **state)
 	assert_int_equal(taken(efd), 1);
 }
 
-/* A full counter stays full; the writer of a guest must not sleep on it. */
+/* A full counter stays full: the guest's write must not sleep on it. */
 static void test_full_eventfd_does_not_block(void **state)
 {
 	uint64_t full = UINT64_MAX - 1;
@@ -244,7 +244,7 @@ static void test_many_doorbells_at_one_address(void **state)
 
 	for (i = 0; i < MANY; i++) {
 		desc.datamatch = i;
-		/* Descriptors are limited, so most are removed again. */
+		/* The descriptor limit allows few at a time. */
 		assert_int_equal(add(desc, &handles[i]), 0);
 		if (i >= 500)
 			bf_io_remove_doorbell(bus, handles[i - 500]);
@@ -263,13 +263,13 @@ int main(void)
 		BUS_TEST(test_length_zero_hits_any_length),
 		BUS_TEST(test_datamatch),
 		BUS_TEST(test_datamatch_wider_than_length),
-		BUS_TEST(test_reads_ring_nothing),
+		BUS_TEST(test_reads_signal_nothing),
 		BUS_TEST(test_collisions),
 		BUS_TEST(test_bad_doorbells),
 		BUS_TEST(test_doorbell_conflict_names_both),
-		BUS_TEST(test_find_goes_by_object),
+		BUS_TEST(test_find_compares_eventfds),
 		BUS_TEST(test_doorbell_outlives_callers_fd),
-		BUS_TEST(test_reused_number_is_another_eventfd),
+		BUS_TEST(test_reused_fd_is_another_eventfd),
 		BUS_TEST(test_removed_doorbell_is_silent),
 		BUS_TEST(test_full_eventfd_does_not_block),
 		BUS_TEST(test_many_doorbells_at_one_address),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Device ranges: what a handler is told, and which ranges collide. */
+/* Device ranges: the arguments of handlers, and collisions. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +24,7 @@ static void test_range_gets_offset_and_data(void **state)
 	assert_int_equal(value, 0x11223344);
 	assert_int_equal(device.offset, 0xfc);
 	assert_int_equal(device.calls, 2);
-	/* Whole containment. */
+	/* A range takes an access only if it contains the whole access. */
 	assert_int_equal(read_len(BF_IO_MMIO, 0x10fd, &value, 4), -EOPNOTSUPP);
 	assert_int_equal(read_len(BF_IO_MMIO, 0xfff, &value, 4), -EOPNOTSUPP);
 	assert_int_equal(read_len(BF_IO_MMIO, 0x1100, &value, 1), -EOPNOTSUPP);
@@ -82,7 +82,8 @@ static void test_overlap_names_both(void **state)
 	bf_io_conflict_format(&conflict, text, sizeof(text));
 	assert_string_equal(text, "range second mmio [0x10f8, 0x11ff] collides "
 				  "with range device mmio [0x1000, 0x10ff]");
-	/* Around, inside, at both ends; beside is allowed. */
+	/* Ranges around, inside and across an end collide; adjacent ones do
+	 * not. */
 	assert_int_equal(add_range(0, UINT64_MAX, &device_ops, NULL, NULL),
 			 -EEXIST);
 	assert_int_equal(add_range(0x1080, 1, &device_ops, NULL, NULL),
@@ -94,7 +95,7 @@ static void test_overlap_names_both(void **state)
 	assert_int_equal(add_range(0x1080, 1, &device_ops, NULL, NULL), 0);
 }
 
-/* Against a plain list: every address of a small space, many ranges. */
+/* Random additions and removals in a small space, against an array. */
 static void test_many_ranges(void **state)
 {
 	static struct device devices[256];

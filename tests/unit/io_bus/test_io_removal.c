@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Removals that do not wait, and what is refused inside. */
+/* Removals that do not wait, and calls that handlers may not make. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -37,10 +37,10 @@ static void test_async_is_completed_once(void **state)
 	assert_int_equal(taken(efd), 0);
 }
 
-/* A handler, or a consumer, that stays inside until it is told. */
+/* A handler and a consumer that stay inside until leave is set. */
 static int inside, leave;
 
-static void stay(void)
+static void stay_inside(void)
 {
 	set(&inside, 1);
 	wait_for(&leave, 1);
@@ -49,14 +49,14 @@ static void stay(void)
 static int stay_in_handler(void *opaque, uint64_t offset, const void *data,
 			   uint32_t len)
 {
-	stay();
+	stay_inside();
 	return 0;
 }
 
 static void stay_in_consumer(void *opaque, uint64_t addr, uint32_t len,
 			     uint64_t value)
 {
-	stay();
+	stay_inside();
 }
 
 static void *write_to(void *addr)
@@ -65,7 +65,7 @@ static void *write_to(void *addr)
 	return NULL;
 }
 
-static pthread_t enter(uintptr_t addr)
+static pthread_t start_write(uintptr_t addr)
 {
 	pthread_t thread;
 
@@ -76,7 +76,7 @@ static pthread_t enter(uintptr_t addr)
 	return thread;
 }
 
-static void test_async_completes_behind_the_handler(void **state)
+static void test_async_completes_after_handler(void **state)
 {
 	static const struct bf_io_ops ops = {.write = stay_in_handler};
 	struct bf_io_range *range;
@@ -84,9 +84,9 @@ static void test_async_completes_behind_the_handler(void **state)
 	int done = 0;
 
 	assert_int_equal(add_range(0x1000, 8, &ops, NULL, &range), 0);
-	thread = enter(0x1000);
+	thread = start_write(0x1000);
 	bf_io_remove_range_async(bus, range, count_done, &done);
-	/* Returned although the handler runs; and it is over for others. */
+	/* The call returned beside the handler, and later writes miss. */
 	assert_int_equal(write_len(BF_IO_MMIO, 0x1000, 0, 4), -EOPNOTSUPP);
 	usleep(20000);
 	assert_int_equal(get(&done), 0);
@@ -95,7 +95,7 @@ static void test_async_completes_behind_the_handler(void **state)
 	wait_for(&done, 1);
 }
 
-static void test_async_completes_behind_the_consumer(void **state)
+static void test_async_completes_after_consumer(void **state)
 {
 	struct bf_io_doorbell_desc desc = doorbell_at(0x1000, 4);
 	struct bf_io_doorbell *doorbell;
@@ -104,7 +104,7 @@ static void test_async_completes_behind_the_consumer(void **state)
 
 	desc.ring = stay_in_consumer;
 	assert_int_equal(add(desc, &doorbell), 0);
-	thread = enter(0x1000);
+	thread = start_write(0x1000);
 	bf_io_remove_doorbell_async(bus, doorbell, count_done, &done);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x1000, 0, 4), -EOPNOTSUPP);
 	usleep(20000);
@@ -114,35 +114,38 @@ static void test_async_completes_behind_the_consumer(void **state)
 	wait_for(&done, 1);
 }
 
-/* Inside, what waits is refused and changes nothing; what does not, works. */
+/*
+ * Inside a handler or a consumer, a call that would wait fails and changes
+ * nothing; a call that does not wait works.
+ */
 static struct bf_io_range *range;
 static struct bf_io_zone *zone;
-static struct bf_io_doorbell *own, *other;
-static int refused_range, refused_zone, refused_wait, refused_bell;
+static struct bf_io_doorbell *own_doorbell, *other_doorbell;
+static int range_ret, zone_ret, synchronize_ret, doorbell_ret;
 
-static void try_all(void)
+static void try_calls(void)
 {
-	refused_range = bf_io_remove_range(bus, range);
-	refused_zone = bf_io_remove_zone(bus, zone);
-	refused_wait = bf_io_synchronize(bus);
-	refused_bell = bf_io_remove_doorbell(bus, other);
+	range_ret = bf_io_remove_range(bus, range);
+	zone_ret = bf_io_remove_zone(bus, zone);
+	synchronize_ret = bf_io_synchronize(bus);
+	doorbell_ret = bf_io_remove_doorbell(bus, other_doorbell);
 }
 
 static int try_in_handler(void *opaque, uint64_t offset, const void *data,
 			  uint32_t len)
 {
-	try_all();
+	try_calls();
 	return 0;
 }
 
 static void try_in_consumer(void *opaque, uint64_t addr, uint32_t len,
 			    uint64_t value)
 {
-	try_all();
+	try_calls();
 	assert_int_equal(addr, 0x5000);
 	assert_int_equal(len, 2);
 	assert_int_equal(value, 0xbeef);
-	bf_io_remove_doorbell_async(bus, own, count_done, opaque);
+	bf_io_remove_doorbell_async(bus, own_doorbell, count_done, opaque);
 }
 
 static struct bf_io_ring *fill_bus(int *done)
@@ -156,44 +159,44 @@ static struct bf_io_ring *fill_bus(int *done)
 	zone_desc.ring = ring;
 	assert_int_equal(add_range(0x1000, 8, &ops, NULL, &range), 0);
 	assert_int_equal(bf_io_add_zone(bus, &zone_desc, &zone, NULL), 0);
-	assert_int_equal(add(doorbell_at(0x3000, 4), &other), 0);
+	assert_int_equal(add(doorbell_at(0x3000, 4), &other_doorbell), 0);
 	desc.ring = try_in_consumer;
 	desc.opaque = done;
-	assert_int_equal(add(desc, &own), 0);
-	assert_ptr_equal(bf_io_doorbell_opaque(own), done);
+	assert_int_equal(add(desc, &own_doorbell), 0);
+	assert_ptr_equal(bf_io_doorbell_opaque(own_doorbell), done);
 	return ring;
 }
 
-static void assert_still_there(void)
+static void assert_waits_refused(void)
 {
-	assert_int_equal(refused_range, -EDEADLK);
-	assert_int_equal(refused_zone, -EDEADLK);
-	assert_int_equal(refused_wait, -EDEADLK);
+	assert_int_equal(range_ret, -EDEADLK);
+	assert_int_equal(zone_ret, -EDEADLK);
+	assert_int_equal(synchronize_ret, -EDEADLK);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x2000, 1, 4), 0);
 }
 
-static void test_what_handlers_may_not(void **state)
+static void test_waits_refused_in_handler(void **state)
 {
 	int done = 0;
 	struct bf_io_ring *ring = fill_bus(&done);
 
 	assert_int_equal(write_len(BF_IO_MMIO, 0x1000, 1, 4), 0);
-	assert_still_there();
-	assert_int_equal(refused_bell, 0);
+	assert_waits_refused();
+	assert_int_equal(doorbell_ret, 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x3000, 1, 4), -EOPNOTSUPP);
 	bf_io_bus_destroy(bus);
 	bus = NULL;
 	assert_int_equal(bf_io_ring_destroy(ring), 0);
 }
 
-static void test_what_consumers_may_not(void **state)
+static void test_waits_refused_in_consumer(void **state)
 {
 	int done = 0;
 	struct bf_io_ring *ring = fill_bus(&done);
 
 	assert_int_equal(write_len(BF_IO_MMIO, 0x5000, 0xbeef, 2), 0);
-	assert_still_there();
-	assert_int_equal(refused_bell, -EDEADLK);
+	assert_waits_refused();
+	assert_int_equal(doorbell_ret, -EDEADLK);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x3000, 1, 4), 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x5000, 1, 2), -EOPNOTSUPP);
 	bf_io_bus_destroy(bus);
@@ -202,18 +205,18 @@ static void test_what_consumers_may_not(void **state)
 	assert_int_equal(bf_io_ring_destroy(ring), 0);
 }
 
-/* From a handler of another bus it is allowed. */
+/* A handler of one bus may wait for a removal from another bus. */
 static struct bf_io_bus *outer;
 
-static int remove_of_other(void *opaque, uint64_t offset, const void *data,
-			   uint32_t len)
+static int remove_from_inner(void *opaque, uint64_t offset, const void *data,
+			     uint32_t len)
 {
 	return bf_io_remove_range(bus, range);
 }
 
 static void test_removal_in_a_handler_of_another_bus(void **state)
 {
-	static const struct bf_io_ops ops = {.write = remove_of_other};
+	static const struct bf_io_ops ops = {.write = remove_from_inner};
 	const struct bf_io_range_desc desc = {.size = 8, .ops = &ops};
 	struct device device = {.calls = 0};
 	uint32_t value = 0;
@@ -231,18 +234,18 @@ static void test_removal_in_a_handler_of_another_bus(void **state)
 	bf_io_bus_destroy(outer);
 }
 
-/* What was removed before is seen by nobody behind this. */
+/* After bf_io_synchronize() no access is in an entry that was removed. */
 static int left;
 
-static int stay_and_tell(void *opaque, uint64_t offset, const void *data,
-			 uint32_t len)
+static int stay_and_set_left(void *opaque, uint64_t offset, const void *data,
+			     uint32_t len)
 {
-	stay();
+	stay_inside();
 	set(&left, 1);
 	return 0;
 }
 
-static void *let_go(void *arg)
+static void *leave_later(void *arg)
 {
 	usleep(20000);
 	set(&leave, 1);
@@ -251,15 +254,15 @@ static void *let_go(void *arg)
 
 static void test_synchronize_waits_for_handlers(void **state)
 {
-	static const struct bf_io_ops ops = {.write = stay_and_tell};
+	static const struct bf_io_ops ops = {.write = stay_and_set_left};
 	struct bf_io_range *moved;
 	pthread_t thread, waker;
 
 	assert_int_equal(add_range(0x1000, 8, &ops, NULL, &moved), 0);
-	thread = enter(0x1000);
+	thread = start_write(0x1000);
 	assert_int_equal(bf_io_move_range(bus, moved, 0x2000, NULL), 0);
 	assert_int_equal(get(&left), 0);
-	pthread_create(&waker, NULL, let_go, NULL);
+	pthread_create(&waker, NULL, leave_later, NULL);
 	assert_int_equal(bf_io_synchronize(bus), 0);
 	assert_int_equal(get(&left), 1);
 	pthread_join(thread, NULL);
@@ -270,10 +273,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BUS_TEST(test_async_is_completed_once),
-		BUS_TEST(test_async_completes_behind_the_handler),
-		BUS_TEST(test_async_completes_behind_the_consumer),
-		BUS_TEST(test_what_handlers_may_not),
-		BUS_TEST(test_what_consumers_may_not),
+		BUS_TEST(test_async_completes_after_handler),
+		BUS_TEST(test_async_completes_after_consumer),
+		BUS_TEST(test_waits_refused_in_handler),
+		BUS_TEST(test_waits_refused_in_consumer),
 		BUS_TEST(test_removal_in_a_handler_of_another_bus),
 		BUS_TEST(test_synchronize_waits_for_handlers),
 	};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Rings of coalesced writes: layout, zones, wake-ups, order. */
+/* Coalesced rings: layout, zones, wake-ups, order. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -12,7 +12,7 @@
 #include "ring_fixture.h"
 #include "base/util.h"
 
-static void test_layout_is_the_kernels(void **state)
+static void test_layout_of_kernel(void **state)
 {
 	struct bf_io_ring *ring = NULL;
 	struct kvm_coalesced_mmio_ring *memory;
@@ -46,7 +46,7 @@ static void test_layout_is_the_kernels(void **state)
 	end_ring(ring);
 }
 
-static void test_what_a_zone_does_not_take(void **state)
+static void test_zone_takes_only_writes_inside(void **state)
 {
 	struct bf_io_ring *ring = ring_new(0, BF_IO_WAKE_NONEMPTY);
 	uint32_t value = 5;
@@ -65,7 +65,7 @@ static void test_what_a_zone_does_not_take(void **state)
 	end_ring(ring);
 }
 
-/* Another process would map the same. */
+/* A second mapping of the ring's descriptor, as in another process. */
 static void test_memory_is_shared(void **state)
 {
 	struct bf_io_ring *ring = ring_new(1000, BF_IO_WAKE_NEVER);
@@ -149,7 +149,7 @@ static void test_wakes_when_half_full(void **state)
 				write_len(BF_IO_MMIO, 0x1000, wrote++, 4), 0);
 		assert_in_range(wrote - before, entries / 2 - 1,
 				entries / 2 + 1);
-		/* Said once. */
+		/* The ring signals once. */
 		assert_int_equal(write_len(BF_IO_MMIO, 0x1000, wrote++, 4), 0);
 		assert_int_equal(taken(efd), 0);
 		bag.count = 0;
@@ -203,8 +203,8 @@ static void test_zone_keeps_its_ring(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BUS_TEST(test_layout_is_the_kernels),
-		BUS_TEST(test_what_a_zone_does_not_take),
+		BUS_TEST(test_layout_of_kernel),
+		BUS_TEST(test_zone_takes_only_writes_inside),
 		BUS_TEST(test_memory_is_shared),
 		BUS_TEST(test_bad_rings),
 		BUS_TEST(test_wakes_when_no_longer_empty),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Drains: that write themselves, that change the bus, beside the writers. */
+/* Drains that write to the ring, that change the bus, and beside writers. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -14,7 +14,7 @@
 #include "tests/flags.h"
 #include "ring_fixture.h"
 
-/* A consumer that causes what it consumes: a drain ends all the same. */
+/* A consumer that writes an entry for each one that it takes out. */
 static void write_again(void *opaque, const struct kvm_coalesced_mmio *entry)
 {
 	unsigned int *count = opaque;
@@ -37,7 +37,7 @@ static void test_drain_ends(void **state)
 	took = bf_io_ring_drain(&ring, 1, write_again, &count);
 	assert_int_equal(took, count);
 	assert_in_range(took, 1, 2 * entries);
-	/* It left one, and says so. */
+	/* The drain left an entry, so it signals the eventfd. */
 	assert_int_not_equal(taken(efd), 0);
 	end_ring(ring);
 }
@@ -63,7 +63,7 @@ static void test_drain_changes_the_bus(void **state)
 	assert_int_equal(bf_io_ring_destroy(ring), 0);
 }
 
-/* Several writers over two rings and a range behind, one consumer. */
+/* Several writers, one consumer, two rings; a range takes what overflows. */
 #define WRITERS	    4
 #define EACH	    20000
 #define VALUE(w, i) ((uint64_t)(w) << 32 | (i))
@@ -72,7 +72,7 @@ static unsigned char seen[WRITERS][EACH];
 static uint32_t last_drained[WRITERS];
 static int out_of_order, ended;
 
-static void see(uint64_t value)
+static void see_value(uint64_t value)
 {
 	__atomic_fetch_add(&seen[value >> 32][(uint32_t)value], 1,
 			   __ATOMIC_RELAXED);
@@ -83,7 +83,7 @@ static void see_entry(void *opaque, const struct kvm_coalesced_mmio *entry)
 	uint64_t value;
 
 	memcpy(&value, entry->data, sizeof(value));
-	see(value);
+	see_value(value);
 	if ((uint32_t)value + 1 <= last_drained[value >> 32])
 		out_of_order++;
 	last_drained[value >> 32] = (uint32_t)value + 1;
@@ -95,11 +95,11 @@ static int see_write(void *opaque, uint64_t offset, const void *data,
 	uint64_t value;
 
 	memcpy(&value, data, sizeof(value));
-	see(value);
+	see_value(value);
 	return 0;
 }
 
-static void *writer(void *arg)
+static void *write_values(void *arg)
 {
 	uint64_t number = (uintptr_t)arg;
 
@@ -144,7 +144,7 @@ static void test_several_writers(void **state)
 	add_zone(rings[1], BF_IO_MMIO, 0x1100);
 	assert_int_equal(bf_io_add_range(bus, &behind, NULL, NULL), 0);
 	for (i = 0; i < WRITERS; i++)
-		pthread_create(&threads[i], NULL, writer, (void *)i);
+		pthread_create(&threads[i], NULL, write_values, (void *)i);
 	drain_until_end(rings);
 	for (i = 0; i < WRITERS; i++)
 		pthread_join(threads[i], NULL);
@@ -157,7 +157,7 @@ static void test_several_writers(void **state)
 	assert_int_equal(bf_io_ring_destroy(rings[1]), 0);
 }
 
-/* A consumer that sleeps on the eventfd misses nothing. */
+/* A consumer that sleeps on the eventfd misses no entry. */
 static int sleeper_total;
 
 static void *sleep_and_drain(void *arg)
@@ -167,7 +167,7 @@ static void *sleep_and_drain(void *arg)
 	uint64_t count;
 
 	while (get(&sleeper_total) < EACH) {
-		/* Blocks: the test's eventfd is not O_NONBLOCK here. */
+		/* Blocks: the test has cleared O_NONBLOCK of efd. */
 		if (read(efd, &count, sizeof(count)) != sizeof(count))
 			return NULL;
 		bag.count = 0;
@@ -189,7 +189,7 @@ static void test_no_wake_up_is_missed(void **state)
 	while (wrote < EACH) {
 		if (!write_len(BF_IO_MMIO, 0x1000, 0, 4))
 			wrote++;
-		/* Let it run empty now and then. */
+		/* Let the consumer empty the ring now and then. */
 		if (wrote % 7 == 0)
 			while (get(&sleeper_total) < wrote)
 				sched_yield();

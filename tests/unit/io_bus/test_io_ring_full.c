@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A ring that is full, or whose consumer makes it look so. */
+/* A full ring, and a consumer that stores bad indices. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,8 +55,8 @@ static void test_full_ring_falls_through(void **state)
 }
 
 /*
- * Whatever first and last are, every write is answered, and none lands where
- * another entry is not (the canaries: what the ring's pages have behind it).
+ * Whatever the consumer stores in first and last, the bus serves every write
+ * and stores nothing beyond the ring's mapping.
  */
 static void test_hostile_consumer(void **state)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Counters of a bus, and the map of it. */
+/* The counters and the dump of a bus. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 
 static struct device device;
 
-static void test_counts_while_it_is_on(void **state)
+static void test_counts_while_counting_is_on(void **state)
 {
 	struct bf_io_doorbell *doorbell;
 	struct bf_io_range *range;
@@ -44,8 +44,8 @@ static void test_counts_while_it_is_on(void **state)
 	assert_int_equal(bf_io_doorbell_rings(doorbell), 0);
 }
 
-/* Its rings are counted for good, whatever else is, and is not. */
-static void test_rings_of_a_counted_doorbell(void **state)
+/* A counted doorbell counts its signals whether bf_io_count() is on or off. */
+static void test_signals_of_counted_doorbell(void **state)
 {
 	struct bf_io_doorbell_desc desc = doorbell_at(0x2000, 4);
 	struct bf_io_doorbell *doorbell;
@@ -74,7 +74,7 @@ static int do_nothing(void *opaque, uint64_t offset, const void *data,
 	return 0;
 }
 
-/* Threads that have gone are counted, too. */
+/* The counts of threads that have exited remain. */
 static void test_counts_of_all_threads(void **state)
 {
 	static const struct bf_io_ops ops = {.write = do_nothing};
@@ -94,7 +94,7 @@ static void test_counts_of_all_threads(void **state)
 	assert_int_equal(stats.writes, 3 * 8 * EACH);
 }
 
-static char *map(void)
+static char *dump_bus(void)
 {
 	char *text = NULL;
 	size_t size;
@@ -105,9 +105,9 @@ static char *map(void)
 	return text;
 }
 
-static void assert_map(const char *expected)
+static void assert_dump(const char *expected)
 {
-	char *text = map();
+	char *text = dump_bus();
 
 	assert_string_equal(text, expected);
 	free(text);
@@ -128,13 +128,13 @@ static void add_named(uint16_t space, uint64_t addr, uint64_t size,
 	assert_int_equal(bf_io_add_range(bus, &desc, NULL, NULL), 0);
 }
 
-static void test_map(void **state)
+static void test_dump(void **state)
 {
 	struct bf_io_zone_desc zone = {.addr = 0x1040, .size = 8};
 	struct bf_io_doorbell_desc counted = doorbell_at(0x2000, 0);
 	struct bf_io_ring *ring = NULL;
 
-	assert_map("bus test\n");
+	assert_dump("bus test\n");
 	assert_int_equal(bf_io_ring_create(&ring, NULL), 0);
 	zone.ring = ring;
 	zone.name = "leds";
@@ -146,7 +146,7 @@ static void test_map(void **state)
 	counted.counted = true;
 	assert_int_equal(add(counted, NULL), 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x2000, 1, 1), 0);
-	assert_map(
+	assert_dump(
 		"bus test\n"
 		"  mmio\n"
 		"    0000000000001000-00000000000010ff range serial\n"
@@ -163,13 +163,13 @@ static void test_map(void **state)
 	assert_int_equal(bf_io_ring_destroy(ring), 0);
 }
 
-/* A doorbell that looks out of its range does not end that. */
-static void test_map_of_what_sticks_out(void **state)
+/* In the dump, a doorbell across the range's end does not end the range. */
+static void test_dump_of_doorbell_across_range_end(void **state)
 {
 	add_named(BF_IO_MMIO, 0x1000, 0x100, "serial");
 	assert_int_equal(add(doorbell_at(0x10fc, 8), NULL), 0);
 	assert_int_equal(add(doorbell_at(0x10fe, 2), NULL), 0);
-	assert_map(
+	assert_dump(
 		"bus test\n"
 		"  mmio\n"
 		"    0000000000001000-00000000000010ff range serial\n"
@@ -179,7 +179,7 @@ static void test_map_of_what_sticks_out(void **state)
 		"any data\n");
 }
 
-static void test_map_to_a_full_disk(void **state)
+static void test_dump_to_full_disk(void **state)
 {
 	FILE *out = fopen("/dev/full", "w");
 
@@ -207,12 +207,12 @@ static void test_publications(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BUS_TEST(test_counts_while_it_is_on),
-		BUS_TEST(test_rings_of_a_counted_doorbell),
+		BUS_TEST(test_counts_while_counting_is_on),
+		BUS_TEST(test_signals_of_counted_doorbell),
 		BUS_TEST(test_counts_of_all_threads),
-		BUS_TEST(test_map),
-		BUS_TEST(test_map_of_what_sticks_out),
-		BUS_TEST(test_map_to_a_full_disk),
+		BUS_TEST(test_dump),
+		BUS_TEST(test_dump_of_doorbell_across_range_end),
+		BUS_TEST(test_dump_to_full_disk),
 		BUS_TEST(test_publications),
 	};
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Several changes of a bus at once, and moves. */
+/* Transactions of several changes, and moves. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +23,7 @@ static struct bf_io_range *range_at(uint64_t addr, struct device *device)
 	return range;
 }
 
-static struct bf_io_txn *begin(void)
+static struct bf_io_txn *txn_begin(void)
 {
 	struct bf_io_txn *txn = NULL;
 
@@ -31,8 +31,8 @@ static struct bf_io_txn *begin(void)
 	return txn;
 }
 
-/* Who gets a write there? */
-static struct device *at(uint64_t addr)
+/* Writes to addr and returns the device that took the write, or NULL. */
+static struct device *device_at(uint64_t addr)
 {
 	a.calls = b.calls = 0;
 	if (write_len(BF_IO_MMIO, addr, 1, 4))
@@ -48,18 +48,18 @@ static void test_move(void **state)
 	char text[256];
 
 	assert_int_equal(bf_io_move_range(bus, range, 0x5000, NULL), 0);
-	assert_null(at(0x1010));
-	assert_ptr_equal(at(0x5010), &a);
+	assert_null(device_at(0x1010));
+	assert_ptr_equal(device_at(0x5010), &a);
 	assert_int_equal(a.offset, 0x10);
-	/* Over where it was. */
+	/* The new place overlaps the old one. */
 	assert_int_equal(bf_io_move_range(bus, range, 0x5080, NULL), 0);
-	assert_null(at(0x5010));
-	assert_ptr_equal(at(0x5110), &a);
+	assert_null(device_at(0x5010));
+	assert_ptr_equal(device_at(0x5110), &a);
 	assert_int_equal(a.offset, 0x90);
-	/* As far as there is. */
+	/* The last address that fits. */
 	assert_int_equal(bf_io_move_range(bus, range, UINT64_MAX - 0xff, NULL),
 			 0);
-	assert_ptr_equal(at(UINT64_MAX - 3), &a);
+	assert_ptr_equal(device_at(UINT64_MAX - 3), &a);
 	assert_int_equal(bf_io_move_range(bus, range, UINT64_MAX - 0xfe, NULL),
 			 -EINVAL);
 	range_at(0x1000, &b);
@@ -68,22 +68,22 @@ static void test_move(void **state)
 	bf_io_conflict_format(&conflict, text, sizeof(text));
 	assert_string_equal(text, "range device mmio [0x10ff, 0x11fe] collides "
 				  "with range device mmio [0x1000, 0x10ff]");
-	assert_ptr_equal(at(UINT64_MAX - 3), &a);
+	assert_ptr_equal(device_at(UINT64_MAX - 3), &a);
 }
 
-static void test_ranges_change_places(void **state)
+static void test_ranges_swap(void **state)
 {
 	struct bf_io_range *one = range_at(0x1000, &a);
 	struct bf_io_range *two = range_at(0x1100, &b);
 	uint64_t before = bf_io_publications(bus);
-	struct bf_io_txn *txn = begin();
+	struct bf_io_txn *txn = txn_begin();
 
 	assert_int_equal(bf_io_txn_move_range(txn, one, 0x1100), 0);
 	assert_int_equal(bf_io_txn_move_range(txn, two, 0x1000), 0);
-	assert_ptr_equal(at(0x1000), &a);
+	assert_ptr_equal(device_at(0x1000), &a);
 	assert_int_equal(bf_io_txn_commit(txn, NULL), 0);
-	assert_ptr_equal(at(0x1000), &b);
-	assert_ptr_equal(at(0x1100), &a);
+	assert_ptr_equal(device_at(0x1000), &b);
+	assert_ptr_equal(device_at(0x1100), &a);
 	assert_int_equal(bf_io_publications(bus), before + 1);
 }
 
@@ -91,22 +91,22 @@ static void test_bar_moves_with_its_doorbell(void **state)
 {
 	struct bf_io_range *bar = range_at(0x1000, &a);
 	struct bf_io_doorbell *kick;
-	struct bf_io_txn *txn = begin();
+	struct bf_io_txn *txn = txn_begin();
 
 	assert_int_equal(add(doorbell_at(0x1080, 4), &kick), 0);
 	assert_int_equal(bf_io_txn_move_range(txn, bar, 0x8000), 0);
 	assert_int_equal(bf_io_txn_move_doorbell(txn, kick, 0x8080), 0);
 	assert_int_equal(bf_io_txn_move_doorbell(txn, kick, 0x9080), -EBUSY);
 	assert_int_equal(bf_io_txn_commit(txn, NULL), 0);
-	assert_null(at(0x1080));
-	assert_null(at(0x1000));
+	assert_null(device_at(0x1080));
+	assert_null(device_at(0x1000));
 	assert_int_equal(taken(efd), 0);
-	assert_ptr_equal(at(0x8000), &a);
+	assert_ptr_equal(device_at(0x8000), &a);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x8080, 1, 4), 0);
 	assert_int_equal(taken(efd), 1);
 }
 
-/* The first half would have been possible. */
+/* The first change alone would succeed. */
 static void test_failed_transaction_changes_nothing(void **state)
 {
 	struct bf_io_range *one = range_at(0x1000, &a);
@@ -119,7 +119,7 @@ static void test_failed_transaction_changes_nothing(void **state)
 	};
 	uint64_t before = bf_io_publications(bus);
 	struct bf_io_conflict conflict = {.wanted.kind = BF_IO_NONE};
-	struct bf_io_txn *txn = begin();
+	struct bf_io_txn *txn = txn_begin();
 
 	assert_int_equal(bf_io_txn_add_range(txn, &fits, NULL), 0);
 	assert_int_equal(bf_io_txn_move_range(txn, one, 0x2080), 0);
@@ -127,14 +127,14 @@ static void test_failed_transaction_changes_nothing(void **state)
 	assert_int_equal(conflict.wanted.addr, 0x2080);
 	assert_int_equal(conflict.existing.addr, 0x2000);
 	assert_int_equal(bf_io_publications(bus), before);
-	assert_null(at(0x4000));
-	assert_ptr_equal(at(0x1000), &a);
-	assert_ptr_equal(at(0x2080), &b);
+	assert_null(device_at(0x4000));
+	assert_ptr_equal(device_at(0x1000), &a);
+	assert_ptr_equal(device_at(0x2080), &b);
 	assert_int_equal(bf_io_remove_range(bus, one), 0);
 	assert_int_equal(bf_io_remove_range(bus, two), 0);
 }
 
-/* A removal makes room, whatever the order. */
+/* Removals apply before additions, in whatever order the caller queued them. */
 static void test_removals_come_first(void **state)
 {
 	struct bf_io_range *one = range_at(0x1000, &a);
@@ -144,13 +144,13 @@ static void test_removals_come_first(void **state)
 		.ops = &device_ops,
 		.opaque = &b,
 	};
-	struct bf_io_txn *txn = begin();
+	struct bf_io_txn *txn = txn_begin();
 
 	assert_int_equal(bf_io_txn_add_range(txn, &same, NULL), 0);
 	assert_int_equal(bf_io_txn_remove_range(txn, one, NULL, NULL), 0);
 	assert_int_equal(bf_io_txn_move_range(txn, one, 0), -EBUSY);
 	assert_int_equal(bf_io_txn_commit(txn, NULL), 0);
-	assert_ptr_equal(at(0x1000), &b);
+	assert_ptr_equal(device_at(0x1000), &b);
 }
 
 static void test_collision_inside_a_transaction(void **state)
@@ -159,7 +159,7 @@ static void test_collision_inside_a_transaction(void **state)
 	const struct bf_io_doorbell_desc some = match_at(0x1000, 4, 1);
 	struct bf_io_doorbell_desc bad = match_at(0x1000, 3, 1);
 	struct bf_io_conflict conflict = {.wanted.kind = BF_IO_NONE};
-	struct bf_io_txn *txn = begin();
+	struct bf_io_txn *txn = txn_begin();
 
 	assert_int_equal(bf_io_txn_add_doorbell(txn, &any, NULL), 0);
 	assert_int_equal(bf_io_txn_add_doorbell(txn, &bad, NULL), -EINVAL);
@@ -170,33 +170,33 @@ static void test_collision_inside_a_transaction(void **state)
 	assert_int_equal(bf_io_txn_commit(txn, &conflict), -EEXIST);
 	assert_int_equal(conflict.wanted.kind, BF_IO_DOORBELL);
 	assert_int_equal(conflict.existing.kind, BF_IO_DOORBELL);
-	assert_null(at(0x1000));
+	assert_null(device_at(0x1000));
 }
 
 static void test_aborted_transaction(void **state)
 {
 	struct bf_io_range *one = range_at(0x1000, &a);
-	struct bf_io_txn *txn = begin();
+	struct bf_io_txn *txn = txn_begin();
 
 	assert_int_equal(bf_io_txn_move_range(txn, one, 0x3000), 0);
 	bf_io_txn_abort(txn);
 	bf_io_txn_abort(NULL);
-	assert_ptr_equal(at(0x1000), &a);
-	txn = begin();
+	assert_ptr_equal(device_at(0x1000), &a);
+	txn = txn_begin();
 	assert_int_equal(bf_io_txn_move_range(txn, one, 0x3000), 0);
 	assert_int_equal(bf_io_txn_commit(txn, NULL), 0);
-	assert_ptr_equal(at(0x3000), &a);
+	assert_ptr_equal(device_at(0x3000), &a);
 }
 
-/* A handler that commits a transaction of its own bus. */
-static struct bf_io_range *own;
+/* A handler that commits a transaction on the bus that called it. */
+static struct bf_io_range *moved_range;
 
 static int move_away(void *opaque, uint64_t offset, const void *data,
 		     uint32_t len)
 {
-	struct bf_io_txn *txn = begin();
+	struct bf_io_txn *txn = txn_begin();
 
-	assert_int_equal(bf_io_txn_move_range(txn, own, 0x7000), 0);
+	assert_int_equal(bf_io_txn_move_range(txn, moved_range, 0x7000), 0);
 	return bf_io_txn_commit(txn, NULL);
 }
 
@@ -204,7 +204,7 @@ static void test_commit_in_a_handler(void **state)
 {
 	static const struct bf_io_ops ops = {.write = move_away};
 
-	assert_int_equal(add_range(0x1000, 8, &ops, NULL, &own), 0);
+	assert_int_equal(add_range(0x1000, 8, &ops, NULL, &moved_range), 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x1000, 1, 4), 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x1000, 1, 4), -EOPNOTSUPP);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x7000, 1, 4), 0);
@@ -214,7 +214,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BUS_TEST(test_move),
-		BUS_TEST(test_ranges_change_places),
+		BUS_TEST(test_ranges_swap),
 		BUS_TEST(test_bar_moves_with_its_doorbell),
 		BUS_TEST(test_failed_transaction_changes_nothing),
 		BUS_TEST(test_removals_come_first),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Whether two fd numbers are one file, where the kernel has a call for it,
- * where it has an older one, and where both are forbidden.  What a kernel once
- * does not know it is never asked again, so that test comes last.
+ * bf_same_file() with fcntl(F_DUPFD_QUERY), with kcmp(2) alone, and with both
+ * forbidden.  The library does not repeat a query that the kernel does not
+ * know, so that test comes last.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -18,7 +18,7 @@
 #include "io_bus/eventfd.h"
 #include "io_bus/same_file.h"
 
-/* What each call is refused with; 0: the kernel answers. */
+/* The errno that each call fails with; 0: the kernel answers. */
 static int query_error, kcmp_error;
 static unsigned int queries, kcmps;
 
@@ -63,7 +63,7 @@ static void check_files(void)
 	assert_int_equal(bf_same_file(twin, fd), 1);
 	assert_int_equal(bf_same_file(fd, other), 0);
 	assert_int_equal(bf_same_file(closed, fd), -EBADF);
-	/* The first kernels that have the query answer 0. */
+	/* The first kernels with the query return 0 here. */
 	assert_in_range(-bf_same_file(fd, closed), 0, EBADF);
 	assert_in_range(-bf_same_file(fd, -1), 0, EBADF);
 }
@@ -75,7 +75,7 @@ static void check_eventfds(void)
 	assert_false(bf_eventfd_same(fd, -1));
 }
 
-static void test_as_the_kernel_can(void **state)
+static void test_with_kernel_calls(void **state)
 {
 	check_files();
 	check_eventfds();
@@ -91,7 +91,7 @@ static void test_query_forbidden(void **state)
 	assert_true(kcmps > 0);
 }
 
-/* fdinfo knows eventfds apart, at a price. */
+/* The fallback reads the eventfd's id in fdinfo, which is slow. */
 static void test_both_forbidden(void **state)
 {
 	query_error = EPERM;
@@ -114,7 +114,7 @@ static void test_older_kernel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_as_the_kernel_can),
+		cmocka_unit_test(test_with_kernel_calls),
 		cmocka_unit_test(test_query_forbidden),
 		cmocka_unit_test(test_both_forbidden),
 		cmocka_unit_test(test_older_kernel),

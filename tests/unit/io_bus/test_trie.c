@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The trie against an array that says which keys are there: random edits, some
- * of them given up, removals in place, and after each many what the trie is
- * made of.
+ * The trie against an array of its keys: random edits, some of them aborted,
+ * and removals in place.  After each batch the test checks keys and nodes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,11 +18,11 @@
 
 struct item {
 	struct bf_trie_entry entry;
-	bool there;
+	bool present;
 };
 
-static struct item items[2][MAX_KEYS]; /* two that may stand for each other */
-static bool other[MAX_KEYS];	       /* which of them it is */
+static struct item items[2][MAX_KEYS]; /* for each key an item and a spare */
+static bool other[MAX_KEYS];	       /* the trie has the spare */
 static struct bf_nodes nodes;
 static uintptr_t root;
 static uint64_t stamp;
@@ -40,12 +39,12 @@ static size_t below(size_t n)
 	return random_below(&seed, (unsigned int)n);
 }
 
-static bool is_there(size_t key)
+static bool is_present(size_t key)
 {
-	return item_of(key)->there;
+	return item_of(key)->present;
 }
 
-/* Keys that are near each other, far apart, and alike in their low bits. */
+/* Keys that are close together, far apart, and equal in their low bits. */
 static uint64_t key_value(size_t key)
 {
 	switch (key % 3) {
@@ -104,22 +103,22 @@ static void change(struct bf_edit *edit, uintptr_t *where, size_t key)
 {
 	int ret;
 
-	if (!is_there(key)) {
+	if (!is_present(key)) {
 		ret = bf_trie_add(edit, where, &item_of(key)->entry);
-		item_of(key)->there = true;
+		item_of(key)->present = true;
 	} else if (below(4)) {
 		ret = bf_trie_remove(edit, where, item_of(key)->entry.hash);
-		item_of(key)->there = false;
+		item_of(key)->present = false;
 	} else {
-		item_of(key)->there = false;
+		item_of(key)->present = false;
 		other[key] = !other[key];
-		item_of(key)->there = true;
+		item_of(key)->present = true;
 		ret = bf_trie_replace(edit, where, &item_of(key)->entry);
 	}
 	assert_int_equal(ret, 0);
 }
 
-/* Changes that are published together. */
+/* Several changes in one edit. */
 static void edit(size_t keys, size_t changes)
 {
 	struct bf_edit edit;
@@ -130,8 +129,8 @@ static void edit(size_t keys, size_t changes)
 	bf_nodes_free(bf_edit_end(&edit), SIZE_MAX);
 }
 
-/* And nothing has happened. */
-static void give_up(size_t keys, size_t changes)
+/* An edit that is aborted leaves the trie as it was. */
+static void abort_edit(size_t keys, size_t changes)
 {
 	uintptr_t copy = root;
 	struct bf_edit edit;
@@ -140,7 +139,7 @@ static void give_up(size_t keys, size_t changes)
 	bf_edit_begin(&edit, &nodes, ++stamp);
 	while (changes--) {
 		key = below(keys);
-		if (is_there(key))
+		if (is_present(key))
 			assert_int_equal(
 				bf_trie_replace(&edit, &copy,
 						&items[!other[key]][key].entry),
@@ -153,13 +152,13 @@ static void clear(size_t keys)
 {
 	size_t key = below(keys);
 
-	if (!is_there(key))
+	if (!is_present(key))
 		return;
 	bf_trie_clear(&root, item_of(key)->entry.hash);
-	item_of(key)->there = false;
+	item_of(key)->present = false;
 }
 
-/* Counts are exact, and no node is there without need. */
+/* Counts are exact, and no node is superfluous. */
 static void check_nodes(uintptr_t slot, unsigned int depth)
 {
 	struct bf_trie_node *node;
@@ -184,8 +183,8 @@ static void check(size_t keys)
 	for (key = 0; key < keys; key++) {
 		found = bf_trie_find(&root, item_of(key)->entry.hash);
 		assert_ptr_equal(found,
-				 is_there(key) ? &item_of(key)->entry : NULL);
-		count += is_there(key);
+				 is_present(key) ? &item_of(key)->entry : NULL);
+		count += is_present(key);
 	}
 	assert_int_equal(count_of(root), count);
 	assert_int_equal(bf_trie_any(root) != NULL, count != 0);
@@ -198,12 +197,12 @@ static void remove_all(size_t keys)
 
 	bf_edit_begin(&edit, &nodes, ++stamp);
 	for (size_t key = 0; key < keys; key++) {
-		if (!is_there(key))
+		if (!is_present(key))
 			continue;
 		assert_int_equal(bf_trie_remove(&edit, &root,
 						item_of(key)->entry.hash),
 				 0);
-		item_of(key)->there = false;
+		item_of(key)->present = false;
 	}
 	bf_nodes_free(bf_edit_end(&edit), SIZE_MAX);
 }
@@ -219,7 +218,7 @@ static void test_random_edits(void **state)
 			for (size_t n = 0; n < keys / 4 + 10; n++) {
 				edit(keys, 1 + below(5));
 				if (!below(8))
-					give_up(keys, 3);
+					abort_edit(keys, 3);
 			}
 			check(keys);
 		}
@@ -228,7 +227,7 @@ static void test_random_edits(void **state)
 	}
 }
 
-/* What was cleared in place is in nobody's way, however many there are. */
+/* Entries that were cleared in place do not disturb later edits. */
 static void test_removals_in_place(void **state)
 {
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -249,8 +248,8 @@ static void test_removals_in_place(void **state)
 	}
 }
 
-/* The longest ways there can be: hashes that differ in their last bits alone. */
-static void test_hashes_that_agree(void **state)
+/* The deepest paths: hashes that differ in their last bits alone. */
+static void test_hashes_with_equal_low_bits(void **state)
 {
 	struct bf_trie_entry alike[64];
 	struct bf_edit edit;
@@ -280,7 +279,7 @@ int main(void)
 		TEST(test_key_of_a_hash),
 		TEST(test_random_edits),
 		TEST(test_removals_in_place),
-		TEST(test_hashes_that_agree),
+		TEST(test_hashes_with_equal_low_bits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
