@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The rules of memory slots beside those of the kernel: the same random calls
- * to a map and to a VM, the same answers.  And what is forwarded arrives.
+ * A map and a KVM VM get the same random changes and must return the same
+ * results.  Then a map forwards random transactions to a VM, and both must have
+ * the same slots.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +39,7 @@ static int kernel_set(const struct kvm_userspace_memory_region *change)
 	return ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, change) ? -errno : 0;
 }
 
-/* How many bits of address the kernel gives a guest; probed with a slot. */
+/* The width of a guest-physical address, probed with a slot. */
 static uint32_t kernel_gpa_bits(void)
 {
 	struct kvm_userspace_memory_region change = {.userspace_addr = 1 << 30};
@@ -65,16 +66,16 @@ static struct bf_memslots_config config_of_vm(void)
 	};
 }
 
-static void print_call(const char *who, int n, int ret,
+static void print_call(const char *side, int n, int ret,
 		       const struct kvm_userspace_memory_region *change)
 {
 	print_message("call %d: slot %#x flags %#x gpa %#llx size %#llx hva "
 		      "%#llx: %s says %d\n",
 		      n, change->slot, change->flags, change->guest_phys_addr,
-		      change->memory_size, change->userspace_addr, who, ret);
+		      change->memory_size, change->userspace_addr, side, ret);
 }
 
-/* Sometimes at the ends of what the kernel takes. */
+/* Some changes are near the limits of addresses and slot numbers. */
 static struct kvm_userspace_memory_region
 next_call(uint64_t *random, const struct bf_memslots_config *config)
 {
@@ -97,18 +98,18 @@ static void test_same_answers(void **state)
 	unsigned int seen[200] = {0};
 	uint64_t random = 7;
 	struct bf_memslots *map;
-	int n, kernel, own;
+	int n, kernel, ours;
 
 	assert_int_equal(bf_memslots_create(&map, &config), 0);
 	for (n = 0; n < CALLS; n++) {
 		change = next_call(&random, &config);
 		kernel = kernel_set(&change);
-		own = bf_memslots_set(map, &change);
-		if (kernel != own)
+		ours = bf_memslots_set(map, &change);
+		if (kernel != ours)
 			print_call("the kernel", n, kernel, &change);
-		assert_int_equal(own, kernel);
-		assert_in_range(-own, 0, 199);
-		seen[-own]++;
+		assert_int_equal(ours, kernel);
+		assert_in_range(-ours, 0, 199);
+		seen[-ours]++;
 	}
 	bf_memslots_destroy(map);
 	print_message("%u made, %u EINVAL, %u EEXIST\n", seen[0], seen[EINVAL],
@@ -116,11 +117,11 @@ static void test_same_answers(void **state)
 	assert_true(seen[0] && seen[EINVAL] && seen[EEXIST]);
 }
 
-static void nothing(void *opaque)
+static void do_nothing(void *opaque)
 {
 }
 
-/* A slot is there when nothing else can be put in its place. */
+/* The kernel has a slot at gpa if it refuses another one there. */
 static bool kernel_has(uint64_t gpa, uint32_t spare_slot)
 {
 	struct kvm_userspace_memory_region probe = {
@@ -142,23 +143,23 @@ static bool kernel_has(uint64_t gpa, uint32_t spare_slot)
 static void compare_place(struct bf_memslots *map, uint64_t gpa, uint32_t spare)
 {
 	struct bf_memslots_snapshot snapshot;
-	bool own;
+	bool ours;
 
 	bf_memslots_take(map, &snapshot);
-	own = bf_memslots_hva(&snapshot, 0, gpa, 1, false);
+	ours = bf_memslots_hva(&snapshot, 0, gpa, 1, false);
 	bf_memslots_drop(&snapshot);
-	assert_int_equal(kernel_has(gpa, spare), own);
+	assert_int_equal(kernel_has(gpa, spare), ours);
 }
 
-/* Transactions, of which KVM refuses some: it has what the map has. */
+/* KVM refuses some transactions; after each one both have the same slots. */
 static void test_forwarded(void **state)
 {
 	const uint32_t bits = kernel_gpa_bits();
 	const struct bf_memslots_config config = {
 		.forward = true,
 		.vm_fd = vm_fd,
-		.pause = nothing,
-		.resume = nothing,
+		.pause = do_nothing,
+		.resume = do_nothing,
 	};
 	struct kvm_userspace_memory_region changes[3];
 	unsigned int made = 0, refused = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A map for each test, and memory to put into it. */
+/* A map for each test, and host memory for its slots. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A map for each test, and memory to put into it. */
+/* A map for each test, and host memory for its slots. */
 #ifndef BF_TESTS_MEMSLOTS_FIXTURE_H
 #define BF_TESTS_MEMSLOTS_FIXTURE_H
 
@@ -16,13 +16,14 @@ int map_teardown(void **state);
 #define MAP_TEST(name) \
 	cmocka_unit_test_setup_teardown(name, map_setup, map_teardown)
 
-/* A slot of so many pages, which begin at a page of memory. */
+/* A slot of @pages pages, at page @at of memory. */
 struct kvm_userspace_memory_region region(uint32_t slot, uint64_t gpa,
 					  uint64_t pages, uint64_t at);
-/* Puts it into the map; the answer. */
+
+/* Sets this slot in the map and returns the map's answer. */
 int set(uint32_t slot, uint64_t gpa, uint64_t pages, uint64_t at);
 
-/* Where len bytes of space 0 are; NULL: not all there. */
+/* The host address of @len bytes in space 0, NULL if not all are mapped. */
 void *find(uint64_t gpa, uint64_t len, bool write);
 
 #endif

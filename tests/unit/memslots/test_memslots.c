@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Memory slots: what is found, what is refused, what a change publishes. */
+/* Memory slots: lookups, bad slots, and the publication of changes. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,7 +26,7 @@ static void test_find(void **state)
 	assert_null(find(UINT64_MAX, UINT64_MAX, false));
 }
 
-/* The page before the last is the highest that a slot may have. */
+/* The last page of the space cannot be in a slot; the page before it can. */
 static void test_ends_of_space(void **state)
 {
 	const uint64_t top = -2 * PAGE;
@@ -71,7 +71,7 @@ static void test_spaces(void **state)
 	bf_memslots_destroy(two);
 }
 
-/* Space 16 of one view must not be taken for space 0 of the next. */
+/* A lookup must not take space 16 of one view for space 0 of the next. */
 static void test_space_out_of_range_is_not_cached(void **state)
 {
 	struct bf_memslots_snapshot old, now;
@@ -159,7 +159,7 @@ static uint64_t generation(void)
 	return number;
 }
 
-/* A resize, which the kernel cannot do in one call. */
+/* A resize of a slot, for which the kernel needs several calls. */
 static void test_transaction(void **state)
 {
 	const struct kvm_userspace_memory_region changes[] = {
@@ -202,7 +202,7 @@ static void test_move_and_flags(void **state)
 	assert_int_equal(bf_memslots_set(map, &change), -EINVAL);
 }
 
-/* The address of a map may be used again, and so may that of a node. */
+/* A new map, and its nodes, may have the addresses of freed ones. */
 static void test_cache_does_not_outlive_its_map(void **state)
 {
 	int i;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Memory of the library's own: pages, guards, node, prefault. */
+/* Memory that the library allocates: pages, guards, NUMA node, prefault. */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -19,7 +19,7 @@
 #define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
 #define MIB  (1ULL << 20)
 
-/* Does a write there end a process? */
+/* Whether a write to address kills a process. */
 static bool is_guarded(char *address)
 {
 	pid_t child = fork();
@@ -32,19 +32,19 @@ static bool is_guarded(char *address)
 		_exit(0);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
-	/* A sanitizer reports and exits. */
+	/* A sanitizer reports the fault and exits. */
 	return !WIFEXITED(status) || WEXITSTATUS(status);
 }
 
 static size_t resident(const struct bf_memslots_backing *backing)
 {
 	size_t i, pages = backing->size / PAGE, count = 0;
-	unsigned char *there = malloc(pages);
+	unsigned char *vec = malloc(pages);
 
-	assert_int_equal(mincore(backing->hva, backing->size, there), 0);
+	assert_int_equal(mincore(backing->hva, backing->size, vec), 0);
 	for (i = 0; i < pages; i++)
-		count += there[i] & 1;
-	free(there);
+		count += vec[i] & 1;
+	free(vec);
 	return count;
 }
 
@@ -70,23 +70,23 @@ static void test_pages_and_guards(void **state)
 	bf_memslots_backing_destroy(&backing);
 }
 
-/* What is behind the guards belongs to others. */
-static void test_destroy_takes_no_more(void **state)
+/* Destruction unmaps the area between the guards, and nothing beyond them. */
+static void test_destroy_unmaps_the_area(void **state)
 {
 	const struct bf_memslots_backing_desc desc = {.size = 3 * MIB};
 	struct bf_memslots_backing backing;
 	uint64_t area = 4 * MIB + 2 * (2 * MIB);
-	unsigned char there;
+	unsigned char vec;
 	char *begin;
 
 	assert_int_equal(bf_memslots_backing_create(&backing, &desc), 0);
 	begin = (char *)backing.hva - 2 * MIB;
 	bf_memslots_backing_destroy(&backing);
-	assert_int_equal(mincore(begin, PAGE, &there), -1);
-	assert_int_equal(mincore(begin + area - PAGE, PAGE, &there), -1);
+	assert_int_equal(mincore(begin, PAGE, &vec), -1);
+	assert_int_equal(mincore(begin + area - PAGE, PAGE, &vec), -1);
 }
 
-static void test_refused(void **state)
+static void test_bad_descriptions(void **state)
 {
 	const struct bf_memslots_backing_desc bad[] = {
 		{.size = 0},
@@ -104,7 +104,7 @@ static void test_refused(void **state)
 	}
 }
 
-/* Whether there are any or not. */
+/* Works with and without huge pages on the machine. */
 static void test_huge_pages(void **state)
 {
 	const struct bf_memslots_backing_desc desc = {
@@ -120,7 +120,7 @@ static void test_huge_pages(void **state)
 	bf_memslots_backing_destroy(&backing);
 }
 
-/* More than any machine has: the smaller ones are only promised. */
+/* No machine has 1 TiB of huge pages; small pages need no memory yet. */
 static void test_too_few_huge_pages(void **state)
 {
 	const struct bf_memslots_backing_desc desc = {
@@ -154,52 +154,55 @@ static void test_node(void **state)
 	bf_memslots_backing_destroy(&backing);
 }
 
-struct seen {
+struct progress {
 	uint64_t calls, done, total;
-	uint64_t end_after; /* calls; 0: do not */
+	uint64_t end_after; /* cancel at this call; 0: never */
 };
 
-static int see(void *opaque, uint64_t done, uint64_t total)
+static int note_progress(void *opaque, uint64_t done, uint64_t total)
 {
-	struct seen *seen = opaque;
+	struct progress *progress = opaque;
 
-	assert_true(done > seen->done && done <= total);
-	seen->done = done;
-	seen->total = total;
-	return ++seen->calls == seen->end_after;
+	assert_true(done > progress->done && done <= total);
+	progress->done = done;
+	progress->total = total;
+	return ++progress->calls == progress->end_after;
 }
 
 static void test_prefault(void **state)
 {
 	const struct bf_memslots_backing_desc desc = {.size = 40 * MIB};
 	struct bf_memslots_backing backing;
-	struct seen seen = {0};
+	struct progress progress = {0};
 	char *hva;
 
 	assert_int_equal(bf_memslots_backing_create(&backing, &desc), 0);
 	hva = backing.hva;
 	hva[20 * MIB] = 7;
 	assert_true(resident(&backing) < backing.size / PAGE);
-	assert_int_equal(bf_memslots_backing_prefault(&backing, see, &seen), 0);
+	assert_int_equal(bf_memslots_backing_prefault(&backing, note_progress,
+						      &progress),
+			 0);
 	assert_int_equal(resident(&backing), backing.size / PAGE);
-	assert_int_equal(seen.done, backing.size);
-	assert_int_equal(seen.total, backing.size);
-	assert_true(seen.calls > 1);
+	assert_int_equal(progress.done, backing.size);
+	assert_int_equal(progress.total, backing.size);
+	assert_true(progress.calls > 1);
 	assert_int_equal(hva[20 * MIB], 7);
 	assert_int_equal(bf_memslots_backing_prefault(&backing, NULL, NULL), 0);
 	bf_memslots_backing_destroy(&backing);
 }
 
-static void test_prefault_ends_when_told(void **state)
+static void test_prefault_cancelled(void **state)
 {
 	const struct bf_memslots_backing_desc desc = {.size = 40 * MIB};
 	struct bf_memslots_backing backing;
-	struct seen seen = {.end_after = 1};
+	struct progress progress = {.end_after = 1};
 
 	assert_int_equal(bf_memslots_backing_create(&backing, &desc), 0);
-	assert_int_equal(bf_memslots_backing_prefault(&backing, see, &seen),
+	assert_int_equal(bf_memslots_backing_prefault(&backing, note_progress,
+						      &progress),
 			 -ECANCELED);
-	assert_int_equal(seen.calls, 1);
+	assert_int_equal(progress.calls, 1);
 	bf_memslots_backing_destroy(&backing);
 }
 
@@ -207,13 +210,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pages_and_guards),
-		cmocka_unit_test(test_destroy_takes_no_more),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_destroy_unmaps_the_area),
+		cmocka_unit_test(test_bad_descriptions),
 		cmocka_unit_test(test_huge_pages),
 		cmocka_unit_test(test_too_few_huge_pages),
 		cmocka_unit_test(test_node),
 		cmocka_unit_test(test_prefault),
-		cmocka_unit_test(test_prefault_ends_when_told),
+		cmocka_unit_test(test_prefault_cancelled),
 	};
 
 	return cmocka_run_group_tests_name("memslots_backing", tests, NULL,

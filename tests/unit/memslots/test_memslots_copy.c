@@ -15,7 +15,8 @@ static void test_scatter_list(void **state)
 	uint64_t covered;
 
 	assert_int_equal(set(0, 0, 2, 0), 0);
-	assert_int_equal(set(1, 2 * PAGE, 1, 2), 0); /* goes on here, too */
+	assert_int_equal(set(1, 2 * PAGE, 1, 2),
+			 0); /* contiguous in the host */
 	assert_int_equal(set(2, 3 * PAGE, 1, 8), 0);
 	assert_int_equal(set(3, 4 * PAGE, 1, 6), 0);
 	bf_memslots_take(map, &snapshot);
@@ -72,7 +73,7 @@ static void test_read_only(void **state)
 	assert_non_null(find(PAGE, 1, false));
 }
 
-/* What a guest may ask of a device: its memory to its memory, overlapping. */
+/* A guest may tell a device to copy within guest memory, with an overlap. */
 static void test_copy_within_guest_memory(void **state)
 {
 	assert_int_equal(set(0, 0, 2, 0), 0);

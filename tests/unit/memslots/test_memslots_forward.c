@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What memory slots tell KVM, in which order, and what becomes of a refusal:
- * linked with --wrap=bf_forward_ioctl, and KVM is played here.
+ * The ioctls by which a map forwards its changes to KVM: their order, and what
+ * remains when KVM refuses one.  The test is linked with
+ * --wrap=bf_forward_ioctl, and the wrapper stands for KVM.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -22,25 +23,25 @@ static struct bf_memslots *map;
 
 static struct {
 	struct kvm_userspace_memory_region calls[MAX_CALLS];
-	bool in_map[MAX_CALLS]; /* was the slot's place in the map then? */
+	bool in_map[MAX_CALLS]; /* watched was in the map at this call */
 	bool paused[MAX_CALLS];
 	int count;
 	int refuse_at, error; /* the call that fails, -1: none */
 	int refuse_all_from;
 	bool pausing;
 	int pauses;
-	uint64_t watched; /* its place */
+	uint64_t watched; /* gpa */
 } kvm;
 
 static bool is_in_map(uint64_t gpa)
 {
 	struct bf_memslots_snapshot snapshot;
-	bool there;
+	bool found;
 
 	bf_memslots_take(map, &snapshot);
-	there = bf_memslots_hva(&snapshot, 0, gpa, 1, false);
+	found = bf_memslots_hva(&snapshot, 0, gpa, 1, false);
 	bf_memslots_drop(&snapshot);
-	return there;
+	return found;
 }
 
 static long check_extension(uintptr_t capability)
@@ -130,7 +131,7 @@ static struct kvm_userspace_memory_region region(uint32_t slot, uint64_t page,
 	};
 }
 
-static struct kvm_userspace_memory_region gone(uint32_t slot)
+static struct kvm_userspace_memory_region removal_of(uint32_t slot)
 {
 	return (struct kvm_userspace_memory_region){.slot = slot};
 }
@@ -149,7 +150,7 @@ static void expect_call(int n, struct kvm_userspace_memory_region change)
 	assert_memory_equal(&kvm.calls[n], &change, sizeof(change));
 }
 
-static void test_limits_are_the_vms(void **state)
+static void test_limits_of_the_vm(void **state)
 {
 	struct kvm_userspace_memory_region change = region(99, 0, 1);
 
@@ -164,7 +165,7 @@ static void test_limits_are_the_vms(void **state)
 	assert_int_equal(kvm.count, 2);
 }
 
-static void test_added_in_kvm_first(void **state)
+static void test_addition_calls_kvm_before_publication(void **state)
 {
 	add(1, 0, 1);
 	assert_int_equal(kvm.count, 1);
@@ -174,33 +175,33 @@ static void test_added_in_kvm_first(void **state)
 	assert_int_equal(kvm.count, 1);
 }
 
-static void test_removed_here_first(void **state)
+static void test_removal_is_published_before_kvm(void **state)
 {
 	add(1, 0, 1);
 	assert_int_equal(bf_memslots_remove(map, 1), 0);
-	expect_call(1, gone(1));
+	expect_call(1, removal_of(1));
 	assert_false(kvm.in_map[1]);
 }
 
-static void test_moved_by_one_call(void **state)
+static void test_move_takes_one_call(void **state)
 {
-	const struct kvm_userspace_memory_region there = region(1, 1, 4);
+	const struct kvm_userspace_memory_region found = region(1, 1, 4);
 
 	add(1, 0, 4);
 	kvm.watched = 4 * PAGE;
-	assert_int_equal(bf_memslots_set(map, &there), 0);
-	expect_call(1, there);
+	assert_int_equal(bf_memslots_set(map, &found), 0);
+	expect_call(1, found);
 	assert_int_equal(kvm.count, 2);
 	assert_false(kvm.in_map[1]);
 	assert_true(is_in_map(4 * PAGE));
 	assert_false(is_in_map(0));
 }
 
-/* Nothing that stays is touched; additions come before removals. */
+/* No call touches a slot that stays; additions come before removals. */
 static void test_transaction_without_pause(void **state)
 {
 	const struct kvm_userspace_memory_region changes[] = {
-		gone(1),
+		removal_of(1),
 		region(3, 20, 1),
 		region(2, 30, 1),
 	};
@@ -218,12 +219,12 @@ static void test_transaction_without_pause(void **state)
 	assert_false(is_in_map(0));
 }
 
-/* Added and removed again: KVM need not know. */
-static void test_only_the_outcome_is_told(void **state)
+/* A slot that one transaction adds and removes is not forwarded. */
+static void test_only_the_outcome_is_forwarded(void **state)
 {
 	const struct kvm_userspace_memory_region changes[] = {
 		region(1, 0, 1),
-		gone(1),
+		removal_of(1),
 		region(2, 0, 1),
 		region(2, 9, 1),
 	};
@@ -233,14 +234,14 @@ static void test_only_the_outcome_is_told(void **state)
 	expect_call(0, changes[3]);
 }
 
-static void test_pause_is_asked_for(void **state)
+static void test_replacement_needs_pause(void **state)
 {
 	const struct kvm_userspace_memory_region resize[] = {
-		gone(1),
+		removal_of(1),
 		region(1, 0, 4),
 	};
 	const struct kvm_userspace_memory_region in_its_place[] = {
-		gone(1),
+		removal_of(1),
 		region(2, 0, 1),
 	};
 
@@ -255,14 +256,14 @@ static void test_pause_is_asked_for(void **state)
 static void test_resize_in_a_pause(void **state)
 {
 	const struct kvm_userspace_memory_region resize[] = {
-		gone(1),
+		removal_of(1),
 		region(1, 0, 4),
 	};
 
 	add(1, 0, 2);
 	assert_int_equal(bf_memslots_commit(map, resize, 2, NULL), 0);
 	assert_int_equal(kvm.count, 3);
-	expect_call(1, gone(1));
+	expect_call(1, removal_of(1));
 	expect_call(2, resize[1]);
 	assert_true(kvm.in_map[1] && kvm.in_map[2]);
 	assert_true(kvm.paused[1] && kvm.paused[2]);
@@ -281,8 +282,8 @@ static void test_exchange_in_a_pause(void **state)
 	add(1, 0, 1);
 	add(2, 10, 1);
 	assert_int_equal(bf_memslots_commit(map, exchange, 3, NULL), 0);
-	expect_call(2, gone(1));
-	expect_call(3, gone(2));
+	expect_call(2, removal_of(1));
+	expect_call(3, removal_of(2));
 	expect_call(4, exchange[2]);
 	expect_call(5, exchange[1]);
 	assert_int_equal(kvm.count, 6);
@@ -304,7 +305,7 @@ static void test_refused_addition(void **state)
 	assert_int_equal(bf_memslots_commit(map, changes, 3, NULL), -EFAULT);
 	expect_call(3, changes[2]);
 	expect_call(4, region(2, 10, 1));
-	expect_call(5, gone(3));
+	expect_call(5, removal_of(3));
 	assert_int_equal(kvm.count, 6);
 	for (gpa = 20 * PAGE; gpa <= 40 * PAGE; gpa += 10 * PAGE)
 		assert_false(is_in_map(gpa));
@@ -313,12 +314,12 @@ static void test_refused_addition(void **state)
 	add(4, 30, 1);
 }
 
-/* The map had published it already. */
+/* KVM refuses a removal that the map has published: the map restores it. */
 static void test_refused_removal(void **state)
 {
 	const struct kvm_userspace_memory_region changes[] = {
-		gone(1),
-		gone(2),
+		removal_of(1),
+		removal_of(2),
 	};
 
 	add(1, 0, 1);
@@ -334,12 +335,15 @@ static void test_refused_removal(void **state)
 	assert_false(is_in_map(0) || is_in_map(10 * PAGE));
 }
 
-static void never(void *opaque)
+static void fail_if_called(void *opaque)
 {
 	fail();
 }
 
-/* Who holds a snapshot is not made to wait, and not called back. */
+/*
+ * KVM refuses an asynchronous removal while a snapshot is held: the call does
+ * not wait for the snapshot, and the callback is not called.
+ */
 static void test_refused_removal_async(void **state)
 {
 	struct bf_memslots_snapshot snapshot;
@@ -348,13 +352,13 @@ static void test_refused_removal_async(void **state)
 	bf_memslots_take(map, &snapshot);
 	kvm.refuse_at = 1;
 	kvm.error = -ENOMEM;
-	assert_int_equal(bf_memslots_remove_async(map, 1, never, NULL),
+	assert_int_equal(bf_memslots_remove_async(map, 1, fail_if_called, NULL),
 			 -ENOMEM);
 	assert_true(is_in_map(0));
 	bf_memslots_drop(&snapshot);
 }
 
-static void test_refused_both_ways(void **state)
+static void test_refused_undo(void **state)
 {
 	const struct kvm_userspace_memory_region changes[] = {
 		region(1, 0, 1),
@@ -374,19 +378,19 @@ int main(void)
 #define PAUSE_CASE(name) \
 	cmocka_unit_test_setup_teardown(name, setup_with_pause, teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(test_limits_are_the_vms),
-		CASE(test_added_in_kvm_first),
-		CASE(test_removed_here_first),
-		CASE(test_moved_by_one_call),
+		CASE(test_limits_of_the_vm),
+		CASE(test_addition_calls_kvm_before_publication),
+		CASE(test_removal_is_published_before_kvm),
+		CASE(test_move_takes_one_call),
 		CASE(test_transaction_without_pause),
-		CASE(test_only_the_outcome_is_told),
-		CASE(test_pause_is_asked_for),
+		CASE(test_only_the_outcome_is_forwarded),
+		CASE(test_replacement_needs_pause),
 		PAUSE_CASE(test_resize_in_a_pause),
 		PAUSE_CASE(test_exchange_in_a_pause),
 		CASE(test_refused_addition),
 		CASE(test_refused_removal),
 		CASE(test_refused_removal_async),
-		CASE(test_refused_both_ways),
+		CASE(test_refused_undo),
 	};
 
 	return cmocka_run_group_tests_name("memslots_forward", tests, NULL,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What a removal means for those who still hold the memory. */
+/* Removals and moves beside holders of snapshots. */
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -33,7 +33,7 @@ static void test_snapshot_keeps_its_view(void **state)
 	bf_memslots_drop(&now);
 }
 
-/* A device in the middle of a transfer; somebody pulls the memory. */
+/* A device holds a snapshot for a transfer while its memory is removed. */
 struct unplug {
 	struct bf_memslots_snapshot snapshot;
 	sem_t held, removed;
@@ -79,7 +79,7 @@ static void test_move_waits(void **state)
 	pthread_join(thread, NULL);
 }
 
-static void removed(void *opaque)
+static void note_removed(void *opaque)
 {
 	struct unplug *unplug = opaque;
 
@@ -94,9 +94,11 @@ static void test_removal_calls_back(void **state)
 	sem_init(&unplug.removed, 0, 0);
 	assert_int_equal(set(0, 0, 1, 0), 0);
 	bf_memslots_take(map, &unplug.snapshot);
-	assert_int_equal(bf_memslots_remove_async(map, 0, removed, &unplug), 0);
+	assert_int_equal(
+		bf_memslots_remove_async(map, 0, note_removed, &unplug), 0);
 	assert_null(find(0, 1, false));
-	assert_int_equal(bf_memslots_remove_async(map, 0, removed, &unplug),
+	assert_int_equal(bf_memslots_remove_async(map, 0, note_removed,
+						  &unplug),
 			 -EINVAL);
 	drop_later(&unplug);
 	sem_wait(&unplug.removed);
@@ -108,7 +110,7 @@ static void count_call(void *opaque)
 	__atomic_fetch_add((int *)opaque, 1, __ATOMIC_RELAXED);
 }
 
-static void test_callbacks_come_before_the_end(void **state)
+static void test_destroy_runs_pending_callbacks(void **state)
 {
 	int calls = 0;
 
@@ -130,7 +132,7 @@ int main(void)
 		MAP_TEST(test_removal_waits),
 		MAP_TEST(test_move_waits),
 		MAP_TEST(test_removal_calls_back),
-		MAP_TEST(test_callbacks_come_before_the_end),
+		MAP_TEST(test_destroy_runs_pending_callbacks),
 	};
 
 	return cmocka_run_group_tests_name("memslots_removal", tests, NULL,

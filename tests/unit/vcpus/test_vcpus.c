@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The vCPU table: what is found and visited, and what is refused. */
+/* The vCPU table: lookups, iteration, and creations that fail. */
 #include <errno.h>
 #include <limits.h>
 
@@ -22,8 +22,8 @@ static void test_found_by_index_and_id(void **state)
 	assert_null(table_index(NR_VCPUS));
 }
 
-/* Whatever a guest, or a program with signed numbers, may ask for. */
-static void check_nowhere(void)
+/* Numbers that a guest, or a program with signed numbers, may look up. */
+static void check_all_absent(void)
 {
 	static const uint64_t numbers[] = {
 		1,
@@ -52,9 +52,9 @@ static void test_out_of_range_is_null(void **state)
 {
 	assert_null(table_index(0));
 	assert_null(table_id(0));
-	check_nowhere();
+	check_all_absent();
 	assert_int_equal(add(0, 0), 0);
-	check_nowhere();
+	check_all_absent();
 	assert_non_null(table_id(0));
 }
 
@@ -67,7 +67,7 @@ static void test_largest_id(void **state)
 	assert_null(table_id(0));
 }
 
-static void test_being_created_is_null(void **state)
+static void test_reserved_is_null(void **state)
 {
 	struct bf_vcpus_entry *entry = &cpus[0].entry;
 
@@ -97,7 +97,7 @@ static void test_index_in_order_of_publication(void **state)
 	assert_ptr_equal(table_index(1), &cpus[0].entry);
 }
 
-/* As many creations at once as reach into a leaf that nobody needed before. */
+/* So many reservations at once need a new leaf of the tree. */
 static void test_many_creations_at_once(void **state)
 {
 	unsigned int i;
@@ -136,11 +136,11 @@ static void test_limits_come_first(void **state)
 	add_some(2);
 	assert_int_equal(add(2, 10), -EEXIST);
 	assert_int_equal(add(2, 19), 0);
-	/* Full: that is found out before the id is looked at. */
+	/* The table is full, and checks that before the id. */
 	assert_int_equal(add(3, 10), -EINVAL);
 	check_counts(3, 3);
 	remove_cpu(1);
-	/* What is being created counts. */
+	/* A reserved vCPU counts for the limit. */
 	assert_int_equal(
 		bf_vcpus_reserve(vcpus, &cpus[3].entry, 12, &vcpu_ops, 0), 0);
 	assert_int_equal(add(4, 13), -EINVAL);
@@ -172,8 +172,8 @@ static void test_unknown_flags(void **state)
 	check_counts(0, 0);
 }
 
-/* A refused creation leaves the caller's memory alone: it may be in use. */
-static void test_refused_entry_is_untouched(void **state)
+/* A failed creation leaves the entry untouched, because it may be in use. */
+static void test_failed_creation_leaves_entry(void **state)
 {
 	assert_int_equal(add(0, 1), 0);
 	assert_int_equal(add(0, 1), -EEXIST);
@@ -195,21 +195,21 @@ static void test_indices_run_out(void **state)
 	vcpus->end = end;
 }
 
-/* Visits [first, last], and checks that it meets those of the string. */
+/* Iterates over [first, last]; @expected has a digit for each vCPU to visit. */
 static void check_visited(uint64_t first, uint64_t last, const char *expected)
 {
 	struct bf_vcpus_entry *entry;
 	struct bf_vcpus_iter iter;
-	char met[64] = "";
+	char visited[64] = "";
 	size_t count = 0;
 	int idx = table_enter();
 
 	bf_vcpus_iter_begin(&iter, vcpus, first, last);
 	while ((entry = bf_vcpus_iter_next(&iter)))
-		met[count++] = (char)('0' + (vcpu_of(entry) - cpus));
+		visited[count++] = (char)('0' + (vcpu_of(entry) - cpus));
 	assert_null(bf_vcpus_iter_next(&iter));
 	table_leave(idx);
-	assert_string_equal(met, expected);
+	assert_string_equal(visited, expected);
 }
 
 static void test_iteration(void **state)
@@ -229,12 +229,12 @@ static void test_iteration(void **state)
 	check_visited(UINT32_MAX, 1ULL << 40, "");
 }
 
-/* Those that leave are left out, those that come are too. */
+/* The iteration skips vCPUs that are removed, or created, after its start. */
 static void test_iteration_beside_changes(void **state)
 {
 	struct bf_vcpus_entry *entry;
 	struct bf_vcpus_iter iter;
-	char met[8] = "";
+	char visited[8] = "";
 	size_t count = 0;
 	int idx;
 
@@ -248,14 +248,14 @@ static void test_iteration_beside_changes(void **state)
 	assert_ptr_equal(bf_vcpus_by_index(vcpus, 3), &cpus[5].entry);
 	assert_int_equal(add(6, 2), 0);
 	while ((entry = bf_vcpus_iter_next(&iter))) {
-		met[count++] = (char)('0' + (vcpu_of(entry) - cpus));
+		visited[count++] = (char)('0' + (vcpu_of(entry) - cpus));
 		if (entry == &cpus[1].entry)
 			assert_int_equal(bf_vcpus_remove_async(entry), 0);
 		if (entry == &cpus[0].entry)
 			bf_vcpus_remove_async(&cpus[2].entry);
 	}
 	table_leave(idx);
-	assert_string_equal(met, "014");
+	assert_string_equal(visited, "014");
 	check_visited(0, UINT64_MAX, "0546");
 }
 
@@ -275,14 +275,14 @@ int main(void)
 		TABLE_TEST(test_found_by_index_and_id),
 		TABLE_TEST(test_out_of_range_is_null),
 		TABLE_TEST(test_largest_id),
-		TABLE_TEST(test_being_created_is_null),
+		TABLE_TEST(test_reserved_is_null),
 		TABLE_TEST(test_index_in_order_of_publication),
 		TABLE_TEST(test_many_creations_at_once),
 		TABLE_TEST(test_cancel),
 		TABLE_TEST(test_limits_come_first),
 		TABLE_TEST(test_largest_limits),
 		TABLE_TEST(test_unknown_flags),
-		TABLE_TEST(test_refused_entry_is_untouched),
+		TABLE_TEST(test_failed_creation_leaves_entry),
 		TABLE_TEST(test_indices_run_out),
 		TABLE_TEST(test_iteration),
 		TABLE_TEST(test_iteration_beside_changes),

@@ -34,7 +34,7 @@ static void test_trylock_all_backs_out(void **state)
 		bf_vcpus_unlock(&cpus[i].entry);
 	}
 	assert_int_equal(bf_vcpus_trylock_all(vcpus), 0);
-	/* Unlocked from the head of this list on. */
+	/* The list from which unlock_all() unlocks, last locked first. */
 	for (i = 4; i-- > 1;)
 		assert_ptr_equal(cpus[i].entry.locked_before,
 				 &cpus[i - 1].entry);
@@ -102,7 +102,7 @@ static void test_creation_sleeps_while_all_are_locked(void **state)
 	check_counts(4, 4);
 }
 
-/* Waits in lock(), which gives what it returned. */
+/* A thread that waits in lock(). */
 struct waiter {
 	pthread_t thread;
 	int (*lock)(void);
@@ -114,7 +114,7 @@ static int lock_second(void)
 	return bf_vcpus_lock(&cpus[1].entry);
 }
 
-static int lock_them_all(void)
+static int lock_all(void)
 {
 	return bf_vcpus_lock_all(vcpus);
 }
@@ -135,12 +135,15 @@ static void start_waiter(struct waiter *waiter, int (*lock)(void))
 		pthread_create(&waiter->thread, NULL, waiter_main, waiter), 0);
 }
 
-static void handle(int signal)
+static void handle_signal(int signal)
 {
 }
 
-/* Until it is noticed: a signal that comes just before the sleep is not. */
-static void interrupt(struct waiter *waiter)
+/*
+ * Sends signals until the wait ends: a signal that arrives just before the
+ * sleep does not interrupt it.
+ */
+static void interrupt_waiter(struct waiter *waiter)
 {
 	while (!get(&waiter->done)) {
 		pthread_kill(waiter->thread, SIGUSR1);
@@ -152,23 +155,23 @@ static void interrupt(struct waiter *waiter)
 
 static void test_signal_ends_the_wait(void **state)
 {
-	struct sigaction action = {.sa_handler = handle}, old;
+	struct sigaction action = {.sa_handler = handle_signal}, old;
 	struct waiter waiter;
 
 	assert_int_equal(sigaction(SIGUSR1, &action, &old), 0);
 	add_some(3);
 	assert_int_equal(bf_vcpus_lock(&cpus[1].entry), 0);
 	start_waiter(&waiter, lock_second);
-	interrupt(&waiter);
-	start_waiter(&waiter, lock_them_all);
-	interrupt(&waiter);
+	interrupt_waiter(&waiter);
+	start_waiter(&waiter, lock_all);
+	interrupt_waiter(&waiter);
 	assert_int_equal(bf_vcpus_trylock(&cpus[0].entry), 0);
 	bf_vcpus_unlock(&cpus[0].entry);
 	bf_vcpus_unlock(&cpus[1].entry);
 	assert_int_equal(bf_vcpus_lock_all(vcpus), 0);
-	/* At the gate, too. */
-	start_waiter(&waiter, lock_them_all);
-	interrupt(&waiter);
+	/* A signal ends the wait at the gate as well. */
+	start_waiter(&waiter, lock_all);
+	interrupt_waiter(&waiter);
 	bf_vcpus_unlock_all(vcpus);
 	sigaction(SIGUSR1, &old, NULL);
 }
@@ -179,8 +182,8 @@ static void test_lock_all_waits_for_each(void **state)
 
 	add_some(3);
 	assert_int_equal(bf_vcpus_lock(&cpus[1].entry), 0);
-	start_waiter(&waiter, lock_them_all);
-	/* It has the first one, and waits for the second. */
+	start_waiter(&waiter, lock_all);
+	/* Until the waiter has locked the first vCPU. */
 	while (!bf_vcpus_trylock(&cpus[0].entry)) {
 		bf_vcpus_unlock(&cpus[0].entry);
 		usleep(100);

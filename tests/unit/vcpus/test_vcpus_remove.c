@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The vCPU table: what a removal means, and when. */
+/* The vCPU table: removal, release, and reuse of ids and indices. */
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "tests/flags.h"
 #include "vcpus_fixture.h"
 
-static void test_removed_is_a_hole(void **state)
+static void test_removal_leaves_a_hole(void **state)
 {
 	add_some(3);
 	remove_cpu(1);
@@ -17,14 +17,14 @@ static void test_removed_is_a_hole(void **state)
 	assert_null(table_index(1));
 	assert_null(table_id(11));
 	assert_ptr_equal(table_index(2), &cpus[2].entry);
-	/* The id may be used again, the index is not. */
+	/* A new vCPU may take the id; it gets another index. */
 	assert_int_equal(add(1, 11), 0);
 	assert_null(table_index(1));
 	assert_ptr_equal(table_index(3), &cpus[1].entry);
 	assert_ptr_equal(table_id(11), &cpus[1].entry);
 }
 
-static void test_index_used_again_when_asked_for(void **state)
+static void test_index_reused_by_flag(void **state)
 {
 	add_some(4);
 	remove_cpu(1);
@@ -45,7 +45,7 @@ static void test_index_used_again_when_asked_for(void **state)
 	assert_ptr_equal(table_index(5), &cpus[7].entry);
 }
 
-static void test_table_that_uses_indices_again(void **state)
+static void test_index_reused_by_table(void **state)
 {
 	const struct bf_vcpus_config config = {.flags = BF_VCPUS_REUSE_INDEX};
 	unsigned int i;
@@ -60,8 +60,8 @@ static void test_table_that_uses_indices_again(void **state)
 	assert_int_equal(vcpus->end, 2);
 }
 
-/* Nothing of a removed vCPU is given away while somebody may look at it. */
-static void test_reader_keeps_what_it_found(void **state)
+/* Id and index of a removed vCPU stay taken until its readers have left. */
+static void test_reader_keeps_the_vcpu_it_found(void **state)
 {
 	struct bf_vcpus_entry *entry;
 	int idx;
@@ -116,7 +116,7 @@ static void test_remove_waits_for_readers(void **state)
 	pthread_join(reader, NULL);
 }
 
-/* The release function finds the id free, and the memory its own. */
+/* In the release function the id is free, and the entry may be used again. */
 static void add_again(struct bf_vcpus_entry *entry)
 {
 	struct vcpu *cpu = vcpu_of(entry);
@@ -141,7 +141,7 @@ static void test_release_may_create(void **state)
 	check_counts(0, 0);
 }
 
-static void test_without_functions(void **state)
+static void test_without_callbacks(void **state)
 {
 	static const struct bf_vcpus_ops none;
 
@@ -159,7 +159,7 @@ static void release_late(struct bf_vcpus_entry *entry)
 	vcpu_released(entry);
 }
 
-/* It waits for a removal that is under way. */
+/* Waits for the removal in progress as well. */
 static void test_destroy_releases_the_rest(void **state)
 {
 	static const struct bf_vcpus_ops late = {.release = release_late};
@@ -193,7 +193,7 @@ static void check_domain(struct srcu_struct *domain)
 		assert_int_equal(cpus[i].released, 1);
 }
 
-static void test_domain_of_the_caller(void **state)
+static void test_callers_domain(void **state)
 {
 	struct srcu_struct domain;
 
@@ -209,15 +209,15 @@ static void test_domain_of_the_caller(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TABLE_TEST(test_removed_is_a_hole),
-		TABLE_TEST(test_index_used_again_when_asked_for),
-		TABLE_TEST(test_table_that_uses_indices_again),
-		TABLE_TEST(test_reader_keeps_what_it_found),
+		TABLE_TEST(test_removal_leaves_a_hole),
+		TABLE_TEST(test_index_reused_by_flag),
+		TABLE_TEST(test_index_reused_by_table),
+		TABLE_TEST(test_reader_keeps_the_vcpu_it_found),
 		TABLE_TEST(test_remove_waits_for_readers),
 		TABLE_TEST(test_release_may_create),
-		TABLE_TEST(test_without_functions),
+		TABLE_TEST(test_without_callbacks),
 		TABLE_TEST(test_destroy_releases_the_rest),
-		TABLE_TEST(test_domain_of_the_caller),
+		TABLE_TEST(test_callers_domain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

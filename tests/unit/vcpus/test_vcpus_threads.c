@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The vCPU table from many threads: arrival, departure, and who looks on. */
+/* The vCPU table from many threads: creations and removals beside readers. */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -17,7 +17,7 @@
 #define NR_VCPUS  4096
 #define STRIDE	  5 /* between ids */
 #define NR_RIVALS 4
-#define NR_WAITED 64 /* removals of 4,096 that wait for the readers */
+#define NR_WAITED 64 /* synchronous removals */
 
 enum magic {
 	LIVE = 0x600d0b1e,
@@ -27,7 +27,7 @@ enum magic {
 static struct bf_vcpus *vcpus;
 static unsigned int nr_released;
 
-/* A failed assertion ends a test only on its own thread: count instead. */
+/* A failed assertion would end one thread only, so failures are counted. */
 static int wrong;
 
 static void expect(bool right)
@@ -36,7 +36,7 @@ static void expect(bool right)
 		__atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
 }
 
-static void poison(struct bf_vcpus_entry *entry)
+static void poison_and_free(struct bf_vcpus_entry *entry)
 {
 	struct vcpu *cpu = vcpu_of(entry);
 
@@ -46,25 +46,26 @@ static void poison(struct bf_vcpus_entry *entry)
 	__atomic_fetch_add(&nr_released, 1, __ATOMIC_RELEASE);
 }
 
-static void look(struct bf_vcpus_entry *entry)
+static void check_live(struct bf_vcpus_entry *entry)
 {
 	expect(__atomic_load_n(&vcpu_of(entry)->magic, __ATOMIC_RELAXED) ==
 	       LIVE);
 }
 
 /*
- * Lets others run now and then, so that vCPUs leave while they are looked at;
- * on a busy machine that takes long.
+ * Now and then other threads run between the checks, so that vCPUs are removed
+ * meanwhile.  Not at every index: on a busy machine a yield takes long.
  */
-static void look_long(struct bf_vcpus_entry *entry)
+static void check_live_twice(struct bf_vcpus_entry *entry)
 {
-	look(entry);
+	check_live(entry);
 	if (bf_vcpus_index(entry) % 1024 == 0)
 		sched_yield();
-	look(entry);
+	check_live(entry);
 }
 
-static const struct bf_vcpus_ops ops = {.release = poison, .kick = look_long};
+static const struct bf_vcpus_ops ops = {.release = poison_and_free,
+					.kick = check_live_twice};
 
 static int setup(void **state)
 {
@@ -101,19 +102,19 @@ static void look_up_all(void)
 		struct bf_vcpus_entry *by_index = bf_vcpus_by_index(vcpus, i);
 
 		if (by_id) {
-			look(by_id);
+			check_live(by_id);
 			expect(bf_vcpus_id(by_id) == STRIDE * i);
 		}
 		if (by_index) {
-			look(by_index);
+			check_live(by_index);
 			expect(bf_vcpus_index(by_index) == i);
 		}
 		srcu_read_unlock(bf_vcpus_srcu(vcpus), idx);
 	}
 }
 
-/* Indices go up, so none is met twice. */
-static void iterate(void)
+/* Indices increase, so the iteration visits no vCPU twice. */
+static void iterate_all(void)
 {
 	int idx = srcu_read_lock(bf_vcpus_srcu(vcpus));
 	struct bf_vcpus_entry *entry;
@@ -122,7 +123,7 @@ static void iterate(void)
 
 	bf_vcpus_iter_begin(&iter, vcpus, 0, UINT64_MAX);
 	while ((entry = bf_vcpus_iter_next(&iter))) {
-		look_long(entry);
+		check_live_twice(entry);
 		expect(bf_vcpus_index(entry) >= next);
 		next = (uint64_t)bf_vcpus_index(entry) + 1;
 	}
@@ -144,7 +145,7 @@ static void *reader_main(void *locks)
 {
 	do {
 		look_up_all();
-		iterate();
+		iterate_all();
 		if (locks)
 			lock_and_unlock_all();
 		else
@@ -173,7 +174,7 @@ static void stop_readers(pthread_t readers[2])
 	pthread_join(readers[1], NULL);
 }
 
-static void arrive(struct bf_vcpus_entry *entries[])
+static void add_all(struct bf_vcpus_entry *entries[])
 {
 	for (unsigned int i = 0; i < NR_VCPUS; i++) {
 		entries[i] = new_vcpu();
@@ -184,8 +185,8 @@ static void arrive(struct bf_vcpus_entry *entries[])
 	assert_int_equal(bf_vcpus_online(vcpus), NR_VCPUS);
 }
 
-/* The first ones one by one, the rest all at once. */
-static void depart(struct bf_vcpus_entry *entries[])
+/* Waits for each of the first removals, and once for all others. */
+static void remove_all(struct bf_vcpus_entry *entries[])
 {
 	unsigned int i;
 
@@ -198,25 +199,25 @@ static void depart(struct bf_vcpus_entry *entries[])
 	assert_int_equal(bf_vcpus_created(vcpus), 0);
 }
 
-static void test_arrival_and_departure(void **state)
+static void test_add_and_remove_beside_readers(void **state)
 {
 	static struct bf_vcpus_entry *entries[NR_VCPUS];
 	pthread_t readers[2];
 
 	start_readers(readers);
 	for (int round = 0; round < 2; round++) {
-		arrive(entries);
-		depart(entries);
+		add_all(entries);
+		remove_all(entries);
 	}
 	stop_readers(readers);
 	assert_int_equal(nr_released, 2 * NR_VCPUS);
 	assert_int_equal(wrong, 0);
 }
 
-/* Those who want the same ids, and then remove the same vCPUs. */
+/* Threads that add vCPUs with the same ids, and then remove the same vCPUs. */
 static int nr_won;
 
-static void win_or_free(struct bf_vcpus_entry *entry, uint64_t id)
+static void add_or_free(struct bf_vcpus_entry *entry, uint64_t id)
 {
 	int ret = bf_vcpus_add(vcpus, entry, id, &ops, 0);
 
@@ -227,14 +228,14 @@ static void win_or_free(struct bf_vcpus_entry *entry, uint64_t id)
 		__atomic_fetch_add(&nr_won, 1, __ATOMIC_RELAXED);
 }
 
-static void *arrival_main(void *unused)
+static void *rival_add_main(void *unused)
 {
 	for (uint64_t id = 0; id < NR_VCPUS; id++)
-		win_or_free(new_vcpu(), id);
+		add_or_free(new_vcpu(), id);
 	return NULL;
 }
 
-static void *departure_main(void *unused)
+static void *rival_remove_main(void *unused)
 {
 	for (uint64_t id = 0; id < NR_VCPUS; id++) {
 		int idx = srcu_read_lock(bf_vcpus_srcu(vcpus));
@@ -260,9 +261,9 @@ static void run_rivals(void *(*main)(void *))
 	assert_int_equal(nr_won, NR_VCPUS);
 }
 
-static void test_rivals(void **state)
+static void test_one_of_many_rivals_wins(void **state)
 {
-	run_rivals(arrival_main);
+	run_rivals(rival_add_main);
 	assert_int_equal(bf_vcpus_online(vcpus), NR_VCPUS);
 	for (uint64_t i = 0; i < NR_VCPUS; i++) {
 		int idx = srcu_read_lock(bf_vcpus_srcu(vcpus));
@@ -271,15 +272,16 @@ static void test_rivals(void **state)
 		assert_non_null(bf_vcpus_by_id(vcpus, i));
 		srcu_read_unlock(bf_vcpus_srcu(vcpus), idx);
 	}
-	run_rivals(departure_main);
+	run_rivals(rival_remove_main);
 	srcu_barrier(bf_vcpus_srcu(vcpus));
 	assert_int_equal(nr_released, NR_VCPUS);
 	assert_int_equal(wrong, 0);
 }
 
 /*
- * Who sees the count finds as many; it only grows here.  The creator waits
- * between the phases, so that the counts differ for a while.
+ * The count only grows in this test: a reader that reads a count of n finds n
+ * vCPUs.  The creator yields between reservation and publication, so that both
+ * counts differ for a while.
  */
 static int creator_done;
 
@@ -297,7 +299,7 @@ static void *creator_main(void *unused)
 	return NULL;
 }
 
-static void test_who_sees_the_count_finds(void **state)
+static void test_counted_vcpus_are_found(void **state)
 {
 	pthread_t creator;
 	bool done;
@@ -322,8 +324,8 @@ static void test_who_sees_the_count_finds(void **state)
 	assert_int_equal(wrong, 0);
 }
 
-static unsigned int indices_once;
-static unsigned int indices_again = BF_VCPUS_REUSE_INDEX;
+static unsigned int unique_indices;
+static unsigned int reused_indices = BF_VCPUS_REUSE_INDEX;
 
 #define TEST(function, flags)                                         \
 	{                                                             \
@@ -335,11 +337,11 @@ static unsigned int indices_again = BF_VCPUS_REUSE_INDEX;
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_arrival_and_departure, indices_once),
-		TEST(test_arrival_and_departure, indices_again),
-		TEST(test_rivals, indices_once),
-		TEST(test_rivals, indices_again),
-		TEST(test_who_sees_the_count_finds, indices_once),
+		TEST(test_add_and_remove_beside_readers, unique_indices),
+		TEST(test_add_and_remove_beside_readers, reused_indices),
+		TEST(test_one_of_many_rivals_wins, unique_indices),
+		TEST(test_one_of_many_rivals_wins, reused_indices),
+		TEST(test_counted_vcpus_are_found, unique_indices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One table, the vCPUs that a test puts into it, and what most tests ask. */
+/* A table for each test, vCPUs to put into it, and helpers. */
 #ifndef BF_TESTS_VCPUS_FIXTURE_H
 #define BF_TESTS_VCPUS_FIXTURE_H
 
@@ -20,20 +20,22 @@ extern struct vcpu cpus[NR_VCPUS];
 int table_setup(void **state);
 int table_teardown(void **state);
 
-/* Another table than table_setup() made. */
+/* Replaces the table of table_setup() by one with this config. */
 void table_configure(const struct bf_vcpus_config *config);
 
-/* A section of the table's domain, and lookups in one of their own. */
+/* Enter and leave a section of the table's domain. */
 int table_enter(void);
 void table_leave(int idx);
+
+/* Look up in a section of their own. */
 struct bf_vcpus_entry *table_index(uint64_t index);
 struct bf_vcpus_entry *table_id(uint64_t id);
 
-/* vCPU n of the array above. */
+/* Adds or removes vCPU n of the array above. */
 int add(unsigned int n, uint64_t id);
 void remove_cpu(unsigned int n);
 
-/* vCPUs 0 to count - 1, with the ids 10, 11, ... */
+/* Adds vCPUs 0 to count - 1, with ids from 10 on. */
 void add_some(unsigned int count);
 
 void check_counts(unsigned int created, unsigned int online);

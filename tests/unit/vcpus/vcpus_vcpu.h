@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A vCPU as the tests of the table make it: it knows what became of it. */
+/* A vCPU for the tests of the table, with counts of its callbacks. */
 #ifndef BF_TESTS_VCPUS_VCPU_H
 #define BF_TESTS_VCPUS_VCPU_H
 
@@ -8,8 +8,8 @@
 
 struct vcpu {
 	unsigned int magic;
-	int released; /* how often */
-	int kicked;
+	int released; /* calls of release() */
+	int kicked;   /* calls of kick() */
 	struct bf_vcpus_entry entry;
 };
 
