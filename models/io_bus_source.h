@@ -25,16 +25,17 @@ void *io_bus_memory(size_t size);
 #define pthread_mutex_unlock(mutex) ((void)(mutex))
 
 /*
- * The machine's threads are one to the compiler, so what is a thread's own is
- * theirs by number; but for the frames of bus.h, which nobody looks at.
+ * The machine's threads are one thread to the compiler, so each has its list of
+ * frames by its number; the inline functions of bus.h use another variable, which
+ * nothing reads.
  */
 #define __thread
 #define tls_model(model) unused
 
 #include "io_bus/bus.h"
 
-extern struct bf_io_thread io_threads[MACHINE_THREADS];
+extern struct bf_io_frame *io_frames[MACHINE_THREADS];
 
-#define bf_io_thread io_threads[machine_self()]
+#define bf_io_innermost io_frames[machine_self()]
 
 #endif

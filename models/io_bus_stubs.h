@@ -93,22 +93,4 @@ void bf_io_copy_name(char name[32], const char *from)
 {
 }
 
-/* There is room for all, and a place for each address. */
-
-bool bf_lookaside_make_room(struct bf_lookaside *table, size_t size,
-			    unsigned int most_bits, bool drives_out)
-{
-	return true;
-}
-
-void bf_lookaside_grain(struct bf_io_roots *roots, struct bf_span span)
-{
-}
-
-void bf_lookaside_keep(const struct bf_finding *finding,
-		       const struct bf_io_roots *roots, uint64_t addr)
-{
-	*bf_finding_at(finding->seal, addr) = *finding;
-}
-
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the models of the bus have in common: its source but for the ranges, one
- * bus, the memory that it takes, waiting for its accesses, and what threads
- * remember.
+ * bus, the memory that it takes, and waiting for its accesses.
  */
 #ifndef BF_MODELS_IO_BUS_WORLD_H
 #define BF_MODELS_IO_BUS_WORLD_H
@@ -10,9 +9,9 @@
 #include "explore.h"
 #include "io_bus_source.h"
 
-#undef bf_io_thread
-struct bf_io_thread bf_io_thread, io_threads[MACHINE_THREADS];
-#define bf_io_thread io_threads[machine_self()]
+#undef bf_io_innermost
+struct bf_io_frame *bf_io_innermost, *io_frames[MACHINE_THREADS];
+#define bf_io_innermost io_frames[machine_self()]
 
 #include "srcu/gp.c"
 #include "srcu/reader.c"
@@ -24,13 +23,11 @@ struct bf_io_thread bf_io_thread, io_threads[MACHINE_THREADS];
 #undef put
 #include "io_bus/doorbell_table.c"
 #include "io_bus/change.c"
-#include "io_bus/bell_lookaside.c"
 #include "io_bus/doorbell.c"
 #include "io_bus/access.c"
 #include "io_bus_stubs.h"
 
-#define NR_SLOTS   MACHINE_THREADS
-#define TABLE_BITS 6
+#define NR_SLOTS MACHINE_THREADS
 
 /* Whom the bus calls. */
 struct consumer {
@@ -44,13 +41,9 @@ static struct {
 	_Alignas(64) char memory[6656];
 	size_t used;
 	bool no_memory; /* any more: removals are made in place */
-	uint64_t stamp;
 	struct consumer going, staying, coming;
 	int told; /* by one thread to another */
 } world;
-
-static struct bf_finding range_findings[MACHINE_THREADS][1 << TABLE_BITS];
-static struct bf_bell_finding bell_findings[MACHINE_THREADS][1 << TABLE_BITS];
 
 static void check(bool good, const char *what)
 {
@@ -77,11 +70,6 @@ bool __srcu_rseq_inc(unsigned long *word)
 	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
 			 __ATOMIC_RELEASE);
 	return true;
-}
-
-uint64_t bf_lookaside_stamp(void)
-{
-	return ++world.stamp;
 }
 
 /* Once a thread and domain: what comes after it depends on memory alone. */
@@ -114,7 +102,6 @@ void bf_removal_defer(struct bf_removal *removal, bf_io_done_fn done,
 {
 	if (!done)
 		return;
-	synchronize_srcu_expedited(&world.bus.signals);
 	synchronize_srcu_expedited(&world.bus.srcu);
 	done(opaque);
 }
@@ -127,25 +114,6 @@ static void tell(void)
 static bool was_told(void)
 {
 	return __atomic_load_n(&world.told, __ATOMIC_ACQUIRE);
-}
-
-static struct bf_lookaside table_of(void *places, size_t size)
-{
-	return (struct bf_lookaside){
-		.places = memset(places, 0, size),
-		.shift = 64 - TABLE_BITS,
-	};
-}
-
-/* The machine brings back the world alone. */
-static void remember_nothing(void)
-{
-	const unsigned int self = machine_self();
-
-	bf_io_thread.ranges =
-		table_of(range_findings[self], sizeof(range_findings[self]));
-	bf_io_thread.bells =
-		table_of(bell_findings[self], sizeof(bell_findings[self]));
 }
 
 static struct bf_io_doorbell *add_bell(const struct bf_io_doorbell_desc *desc)
@@ -172,8 +140,7 @@ static void init_bus(void)
 	srcu_nr_slots = NR_SLOTS;
 	init_domain(&world.bus.srcu, world.access_slots);
 	init_domain(&world.bus.signals, world.signal_slots);
-	world.bus.latest = io_bus_memory(sizeof(*world.bus.latest));
-	world.bus.state = world.bus.latest;
+	world.bus.state = io_bus_memory(sizeof(*world.bus.state));
 }
 
 #endif
