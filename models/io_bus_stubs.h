@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the source of the bus would call and the models leave out: there are no
- * eventfds and no zones, nothing is counted, nothing named, and no memory freed.
+ * Stubs of functions that the bus's source calls.  The models have no eventfds,
+ * zones, counters and names, and free no memory.
  */
 #ifndef BF_MODELS_IO_BUS_STUBS_H
 #define BF_MODELS_IO_BUS_STUBS_H
@@ -69,7 +69,7 @@ struct bf_node *bf_nodes_free(struct bf_node *list, size_t most)
 	return NULL;
 }
 
-/* Of doorbells alone. */
+/* Only doorbells are in slabs. */
 void *bf_slab_get(struct bf_slab *slab)
 {
 	return io_bus_memory(sizeof(struct bf_io_doorbell));
