@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Explores the removal of a memory slot in place (src/memslots/clear.c), the
- * lookups beside it, and the grace period under both: every interleaving of the
- * real source, and every delay of a buffered store.  One thread removes the
- * slot and then takes its memory away.  Another thread finds the slot, keeps it
- * in its cache, and looks it up again.
+ * The removal of a memory slot in place (src/memslots/clear.c), the lookups
+ * beside it, and the grace period under both, as they are, through every
+ * interleaving and every delay of a buffered store: one thread removes the slot
+ * and takes its memory away, another one finds it, keeps it and looks again.
  *
  *	memslots_explore [--expect-failure]
  *
- * Exits with 0 if all scenarios pass (or, with the option, if one fails).
+ * Exits with 0 when nothing (or, as asked for, something) is wrong.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -23,8 +22,8 @@
 #include "srcu_stubs.h"
 
 /*
- * The cache of a thread's last slot is a plain variable here.  Only one thread
- * looks up, and for the compiler the machine's threads are one thread.
+ * The slot that a thread found last is a variable here: one thread looks up,
+ * and the machine's threads are one to the compiler.
  */
 #define __thread
 #define tls_model(model) unused
@@ -42,12 +41,12 @@
 
 static struct {
 	struct bf_slots slots;
-	struct __srcu_slot srcu_slots[NR_SLOTS];
+	struct __bf_srcu_slot srcu_slots[NR_SLOTS];
 	_Alignas(64) char view[VIEW_SIZE]; /* with one root */
 	_Alignas(64) char leaf[LEAF_SIZE];
 	_Alignas(64) char spare[VIEW_SIZE];
 	struct bf_slot slot;
-	int gone; /* its memory was taken away */
+	int gone; /* its memory */
 } world;
 
 static struct bf_memslots_view *const the_view = (void *)world.view;
@@ -59,10 +58,11 @@ static void check(bool good, const char *what)
 		machine_fail(what);
 }
 
-/* A restartable sequence as other threads see it: see srcu_explore.c. */
-bool __srcu_rseq_inc(unsigned long *word)
+/* What a restartable sequence is to the others: see srcu_explore.c. */
+bool __bf_srcu_rseq_inc(unsigned long *word)
 {
-	word += machine_self() * (sizeof(struct __srcu_slot) / sizeof(*word));
+	word += machine_self() *
+		(sizeof(struct __bf_srcu_slot) / sizeof(*word));
 	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
 			 __ATOMIC_RELEASE);
 	return true;
@@ -79,7 +79,7 @@ struct bf_slot *bf_ids_find(const struct bf_ids *ids, uint32_t number)
 	return &world.slot;
 }
 
-/* One thread calls this, once. */
+/* One thread asks for it, once. */
 uint64_t bf_view_next_generation(void)
 {
 	return 2 * BF_MEMSLOTS_SPACES;
@@ -87,14 +87,14 @@ uint64_t bf_view_next_generation(void)
 
 static void wait_for_readers(struct srcu_struct *ssp)
 {
-	srcu_gp_start(ssp);
-	while (!srcu_gp_advance(ssp)) {
+	bf_srcu_gp_start(ssp);
+	while (!bf_srcu_gp_advance(ssp)) {
 		machine_checkpoint(0);
 		machine_wait();
 	}
 }
 
-/* The steps of src/memslots/commit.c, and then of its caller. */
+/* As src/memslots/commit.c does, and then the caller of the removal. */
 static void remove_slot(void *unused)
 {
 	const struct kvm_userspace_memory_region change = {.slot = 0};
@@ -106,8 +106,8 @@ static void remove_slot(void *unused)
 	__atomic_store_n(&world.gone, 1, __ATOMIC_RELAXED);
 }
 
-/* The guest refuses the removal, and the memory stays. */
-static void try_to_remove(void *unused)
+/* The guest keeps the slot, and nobody takes its memory away. */
+static void remove_in_vain(void *unused)
 {
 	const struct kvm_userspace_memory_region change = {.slot = 0};
 	struct bf_memslots_view *spare = NULL;
@@ -122,30 +122,30 @@ static int refuse(void *opaque,
 	return -EBUSY;
 }
 
-static void check_lookup(const struct bf_memslots_snapshot *snapshot)
+static void look_in(const struct bf_memslots_snapshot *snapshot)
 {
 	if (bf_memslots_hva(snapshot, 0, 0, 1, false))
 		check(!__atomic_load_n(&world.gone, __ATOMIC_RELAXED),
-		      "a lookup found memory that was taken away");
+		      "memory was found that is gone");
 }
 
-/* The first lookup searches, and the second one uses the cache. */
-static void look_up_twice(void)
+/* A search, and then what was kept of it. */
+static void look_twice(void)
 {
 	struct bf_memslots_snapshot snapshot;
 
 	bf_memslots_take(&world.slots.map, &snapshot);
-	check_lookup(&snapshot);
-	check_lookup(&snapshot);
+	look_in(&snapshot);
+	look_in(&snapshot);
 	bf_memslots_drop(&snapshot);
 }
 
-/* Clears the cache, because the machine resets only the world. */
+/* The machine brings back the world alone. */
 static void read_in_two_sections(void *unused)
 {
 	memset(&last_slot, 0, sizeof(last_slot));
-	look_up_twice();
-	look_up_twice();
+	look_twice();
+	look_twice();
 }
 
 static const struct scenario {
@@ -153,22 +153,22 @@ static const struct scenario {
 	void (*change)(void *unused);
 	int (*set)(void *opaque,
 		   const struct kvm_userspace_memory_region *change);
-	uint64_t pages; /* of the slot at the end */
+	uint64_t pages; /* at the end */
 } scenarios[] = {
 	{"removed beside lookups", remove_slot, NULL, 0},
-	{"refused removal beside lookups", try_to_remove, refuse, 1},
+	{"removed in vain beside lookups", remove_in_vain, refuse, 1},
 };
 
 static const struct scenario *scenario;
 
 static void init_domain(struct srcu_struct *domain)
 {
-	*domain = (struct srcu_struct)__SRCU_STRUCT_INIT(*domain, false);
+	*domain = (struct srcu_struct)__BF_SRCU_STRUCT_INIT(*domain, false);
 	domain->slots = world.srcu_slots;
 	domain->rseq_slots = world.srcu_slots;
 	domain->reader_fences = false;
-	srcu_set_bank(domain, 0);
-	srcu_nr_slots = NR_SLOTS;
+	bf_srcu_set_bank(domain, 0);
+	bf_srcu_nr_slots = NR_SLOTS;
 }
 
 /* A map of one slot of one page, at 0. */
@@ -195,7 +195,7 @@ static void init(void)
 static void check_end(void)
 {
 	check(bf_slot_node_mappings(the_leaf)->pages == scenario->pages,
-	      "the slot has a wrong size at the end");
+	      "the slot is not as it should be at the end");
 }
 
 static struct explore_result explore_scenario(void)
@@ -209,7 +209,7 @@ static struct explore_result explore_scenario(void)
 		.world_size = sizeof(world),
 	};
 
-	/* PSO includes all that TSO allows. */
+	/* PSO: whatever TSO does is in it. */
 	return explore(&program, MACHINE_PSO);
 }
 

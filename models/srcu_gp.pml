@@ -137,7 +137,7 @@ inline wake_sleepers()
 	}
 }
 
-/* srcu_worker_poke() */
+/* bf_srcu_worker_poke() */
 inline poke(old, haste)
 {
 	word_moved = 1;
@@ -169,7 +169,7 @@ inline kick(old, haste)
 #define WANTED_NOW  (gp_urgent || cb_urgent)
 #define NEED(c)	    gp_needed = (c > gp_needed -> c : gp_needed)
 
-/* srcu_gp_begin(): one exchange takes the callbacks and what they want */
+/* bf_srcu_gp_begin(): one exchange takes the callbacks and what they want */
 inline start()
 {
 #ifdef BREAK_URGENT
@@ -189,7 +189,7 @@ inline start()
 	}
 }
 
-/* srcu_gp_advance(): each bank is looked at on its own */
+/* bf_srcu_gp_advance(): each bank is looked at on its own */
 inline advance(ended)
 {
 	ended = 0;
@@ -213,7 +213,7 @@ inline advance(ended)
 	fi
 }
 
-/* srcu_gp_step() */
+/* bf_srcu_gp_step() */
 inline step(old, ended)
 {
 	advance(ended);
@@ -254,7 +254,7 @@ inline step(old, ended)
 	fi
 }
 
-/* srcu_gp_announce_sleep() returns false */
+/* bf_srcu_gp_announce_sleep() returns false */
 #define ANNOUNCED(who) (announced && (waiting & who))
 
 inline announce(who)
@@ -299,7 +299,7 @@ label:	if								\
 #define PACE_PASSES true
 #endif
 
-/* srcu_gp_drive(), with srcu_gp_wait() in it */
+/* bf_srcu_gp_drive(), with bf_srcu_gp_wait() in it */
 inline drive(me, cookie, old, ended)
 {
 	do
@@ -460,7 +460,7 @@ active [SYNCS] proctype normal()
 	atomic { release(); syncs_done++ }
 }
 
-/* __srcu_wake() */
+/* __bf_srcu_wake() */
 inline reader_wakes(b, who)
 {
 	if

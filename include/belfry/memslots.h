@@ -62,7 +62,7 @@ struct bf_memslots_view;
 
 /** A map.  Its members are no interface. */
 struct bf_memslots {
-	struct srcu_struct srcu;
+	struct bf_srcu srcu;
 	const struct bf_memslots_view *view;
 };
 
@@ -259,8 +259,8 @@ static inline void bf_memslots_take(struct bf_memslots *map,
 				    struct bf_memslots_snapshot *snapshot)
 {
 	snapshot->map = map;
-	snapshot->idx = srcu_down_read(&map->srcu);
-	snapshot->view = srcu_dereference(map->view, &map->srcu);
+	snapshot->idx = bf_srcu_down_read(&map->srcu);
+	snapshot->view = bf_srcu_dereference(map->view, &map->srcu);
 }
 
 /**
@@ -272,7 +272,7 @@ static inline void bf_memslots_take(struct bf_memslots *map,
  */
 static inline void bf_memslots_drop(struct bf_memslots_snapshot *snapshot)
 {
-	srcu_up_read(&snapshot->map->srcu, snapshot->idx);
+	bf_srcu_up_read(&snapshot->map->srcu, snapshot->idx);
 }
 
 /**

@@ -9,11 +9,11 @@
  * section of the table's SRCU domain (belfry/srcu.h), and may keep what it
  * found, and sleep, until the section ends:
  *
- *	idx = srcu_read_lock(bf_vcpus_srcu(vcpus));
+ *	idx = bf_srcu_read_lock(bf_vcpus_srcu(vcpus));
  *	entry = bf_vcpus_by_id(vcpus, apic_id);
  *	if (entry)
  *		post_interrupt((struct my_vcpu *)entry);
- *	srcu_read_unlock(bf_vcpus_srcu(vcpus), idx);
+ *	bf_srcu_read_unlock(bf_vcpus_srcu(vcpus), idx);
  *
  * Creation has two phases, as in the kernel: bf_vcpus_reserve() takes the id
  * and counts the vCPU as created; the caller sets it up; bf_vcpus_publish()
@@ -71,7 +71,7 @@ struct bf_vcpus_entry {
 	unsigned int flags;
 	uint64_t born; /* number of its publication */
 	struct bf_vcpus_entry *locked_before;
-	struct srcu_head head;
+	struct bf_srcu_head head;
 };
 
 /** What a table calls back, per vCPU.  Both may be NULL. */
@@ -97,7 +97,7 @@ struct bf_vcpus_ops {
 
 /** What bf_vcpus_create() makes.  All zero is a good default. */
 struct bf_vcpus_config {
-	struct srcu_struct *srcu; /* the domain of the readers, of either
+	struct bf_srcu *srcu; /* the domain of the readers, of either
 				     flavour, which outlives the table; NULL:
 				     a fenced one of the table's own */
 	uint64_t max_ids;   /* ids are below; 0, and more than 2^32, for 2^32 */
@@ -138,7 +138,7 @@ void bf_vcpus_destroy(struct bf_vcpus *vcpus);
  * Returns the configured one or the table's own, which is a fenced one.
  * Never blocks.
  */
-struct srcu_struct *bf_vcpus_srcu(struct bf_vcpus *vcpus);
+struct bf_srcu *bf_vcpus_srcu(struct bf_vcpus *vcpus);
 
 /**
  * bf_vcpus_reserve - begin the creation of a vCPU

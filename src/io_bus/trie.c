@@ -347,9 +347,9 @@ void bf_trie_clear(uintptr_t *root, uint64_t hash)
 	if (*slotp & BF_TRIE_LEAF) {
 		leaf = bf_trie_leaf(*slotp);
 		__atomic_store_n(&leaf->entry[index_in(leaf, hash)], NULL,
-				 __ATOMIC_RELAXED);
+				 BF_CLEAR_ORDER);
 	} else {
-		__atomic_store_n(slotp, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(slotp, 0, BF_CLEAR_ORDER);
 	}
 }
 

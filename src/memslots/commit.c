@@ -114,7 +114,7 @@ static void end(struct bf_memslots *map, struct ending *ending, int ret)
 	} else {
 		bf_view_retire(view);
 #else
-	} else if (srcu_gp_try(&map->srcu)) {
+	} else if (bf_srcu_gp_try(&map->srcu)) {
 		bf_view_retire(view);
 	} else {
 		call_srcu(&map->srcu, &view->head, bf_view_called);

@@ -90,9 +90,8 @@ static int build_map(struct bf_slots *slots)
 	if (ret)
 		return ret;
 	slots->map.view = bf_view_new(slots->config.spaces, NULL);
-	ret = slots->map.view ?
-		      __srcu_init_struct(&slots->map.srcu, "memslots", false) :
-		      -ENOMEM;
+	ret = slots->map.view ? bf_srcu_init(&slots->map.srcu, "memslots") :
+				-ENOMEM;
 	if (ret) {
 		free(bf_slots_view(slots));
 		bf_ids_free(&slots->ids);

@@ -15,11 +15,11 @@ enum {
 };
 
 struct barrier {
-	struct srcu_head head;
+	struct bf_srcu_head head;
 	unsigned int state; /* futex */
 };
 
-static void barrier_reached(struct srcu_head *head)
+static void barrier_reached(struct bf_srcu_head *head)
 {
 	struct barrier *barrier = (struct barrier *)head;
 
@@ -43,19 +43,19 @@ static void wait_for_barrier(struct barrier *barrier)
 		 BARRIER_REACHED);
 }
 
-static void queue_callback(struct srcu_struct *ssp, struct srcu_head *head,
+static void queue_callback(struct bf_srcu *ssp, struct bf_srcu_head *head,
 			   uintptr_t bits)
 {
-	bool first = srcu_cb_push(ssp, head, bits);
+	bool first = bf_srcu_cb_push(ssp, head, bits);
 
 	/*
 	 * The push comes before the load, and worker_drop() stores queued
 	 * before it looks for pushed callbacks: see there.
 	 */
 	if (first && bits & SRCU_CB_URGENT)
-		srcu_worker_kick(ssp, SRCU_NOW);
-	else if (!srcu_worker_has(ssp))
-		srcu_worker_kick(ssp, SRCU_SOON);
+		bf_srcu_worker_kick(ssp, SRCU_NOW);
+	else if (!bf_srcu_worker_has(ssp))
+		bf_srcu_worker_kick(ssp, SRCU_SOON);
 }
 
 static __thread bool in_callbacks;
@@ -69,33 +69,33 @@ static void slow_down(void)
 		nanosleep(&ms, NULL);
 }
 
-static void count_and_queue(struct srcu_struct *ssp, struct srcu_head *head,
-			    void (*func)(struct srcu_head *head),
+static void count_and_queue(struct bf_srcu *ssp, struct bf_srcu_head *head,
+			    void (*func)(struct bf_srcu_head *head),
 			    uintptr_t bits, void *place)
 {
 	unsigned long count;
 
-	srcu_prepare(ssp);
-	if (srcu_tracked(ssp) && !srcu_track_queue(ssp, head, place))
+	bf_srcu_prepare(ssp);
+	if (bf_srcu_tracked(ssp) && !bf_srcu_track_queue(ssp, head, place))
 		return;
 	head->func = func;
 	count = __atomic_add_fetch(&ssp->cb_count, 1, __ATOMIC_RELAXED);
-	if (count > SRCU_FLOOD)
+	if (count > BF_SRCU_FLOOD)
 		bits |= SRCU_CB_URGENT;
 	queue_callback(ssp, head, bits);
-	if (count > SRCU_LIMIT)
+	if (count > BF_SRCU_LIMIT)
 		slow_down();
 }
 
-void call_srcu(struct srcu_struct *ssp, struct srcu_head *head,
-	       void (*func)(struct srcu_head *head))
+void bf_srcu_call(struct bf_srcu *ssp, struct bf_srcu_head *head,
+		  void (*func)(struct bf_srcu_head *head))
 {
 	count_and_queue(ssp, head, func, SRCU_CB_NORMAL,
 			__builtin_return_address(0));
 }
 
-void call_srcu_expedited(struct srcu_struct *ssp, struct srcu_head *head,
-			 void (*func)(struct srcu_head *head))
+void bf_srcu_call_expedited(struct bf_srcu *ssp, struct bf_srcu_head *head,
+			    void (*func)(struct bf_srcu_head *head))
 {
 	count_and_queue(ssp, head, func, SRCU_CB_URGENT,
 			__builtin_return_address(0));
@@ -105,22 +105,22 @@ void call_srcu_expedited(struct srcu_struct *ssp, struct srcu_head *head,
  * A barrier's own is not counted: when it has been called the barrier returns,
  * and the domain must not look busy to a cleanup that follows.
  */
-static void run_callback(struct srcu_struct *ssp, struct srcu_head *head)
+static void run_callback(struct bf_srcu *ssp, struct bf_srcu_head *head)
 {
 	bool counted = head->func != barrier_reached;
 
-	if (srcu_tracked(ssp) && counted)
-		srcu_track_unqueue(head);
+	if (bf_srcu_tracked(ssp) && counted)
+		bf_srcu_track_unqueue(head);
 	head->func(head);
-	/* Release: srcu_barrier() that sees 0 sees what it did. */
+	/* Release: bf_srcu_barrier() that sees 0 sees what it did. */
 	if (counted)
 		__atomic_fetch_sub(&ssp->cb_count, 1, __ATOMIC_RELEASE);
 }
 
 /* Kept in the domain, not on the stack: a fork must find what is left. */
-static uint64_t run_batch(struct srcu_struct *ssp)
+static uint64_t run_batch(struct bf_srcu *ssp)
 {
-	struct srcu_head *head;
+	struct bf_srcu_head *head;
 	uint64_t count = 0;
 
 	while ((head = ssp->cb_batch)) {
@@ -131,7 +131,7 @@ static uint64_t run_batch(struct srcu_struct *ssp)
 	return count;
 }
 
-bool srcu_run_callbacks(struct srcu_struct *ssp)
+bool bf_srcu_run_callbacks(struct bf_srcu *ssp)
 {
 	const bool outer = in_callbacks;
 	uint64_t count;
@@ -139,7 +139,7 @@ bool srcu_run_callbacks(struct srcu_struct *ssp)
 	if (!ssp->cb_done || ssp->cb_running)
 		return false;
 	ssp->cb_running = true;
-	ssp->cb_batch = srcu_cb_take_done(ssp);
+	ssp->cb_batch = bf_srcu_cb_take_done(ssp);
 	pthread_mutex_unlock(&ssp->lock);
 	in_callbacks = true;
 	count = run_batch(ssp);
@@ -151,10 +151,10 @@ bool srcu_run_callbacks(struct srcu_struct *ssp)
 }
 
 /* Where there is no worker: nobody else would. */
-static void run_here(struct srcu_struct *ssp)
+static void run_here(struct bf_srcu *ssp)
 {
 	pthread_mutex_lock(&ssp->lock);
-	while (srcu_run_callbacks(ssp))
+	while (bf_srcu_run_callbacks(ssp))
 		;
 	pthread_mutex_unlock(&ssp->lock);
 }
@@ -163,7 +163,7 @@ static void run_here(struct srcu_struct *ssp)
  * A callback of its own behind all others: they run in order, so when it is
  * called those before it have returned.
  */
-void srcu_barrier(struct srcu_struct *ssp)
+void bf_srcu_barrier(struct bf_srcu *ssp)
 {
 	struct barrier barrier = {.head.func = barrier_reached};
 
@@ -171,8 +171,8 @@ void srcu_barrier(struct srcu_struct *ssp)
 		return;
 	/* Neither normal nor urgent: nobody but this thread waits for it. */
 	queue_callback(ssp, &barrier.head, 0);
-	synchronize_srcu_expedited(ssp);
-	if (!srcu_worker_start())
+	bf_srcu_synchronize_expedited(ssp);
+	if (!bf_srcu_worker_start())
 		run_here(ssp);
 	wait_for_barrier(&barrier);
 }
@@ -181,8 +181,8 @@ void srcu_barrier(struct srcu_struct *ssp)
  * Leaves out the barriers of threads that are no more, whose stacks will be
  * used again; counts the others.  Returns where the next would be linked.
  */
-static struct srcu_head **keep_callbacks(struct srcu_head **link,
-					 unsigned long *count)
+static struct bf_srcu_head **keep_callbacks(struct bf_srcu_head **link,
+					    unsigned long *count)
 {
 	while (*link) {
 		if ((*link)->func == barrier_reached) {
@@ -195,9 +195,9 @@ static struct srcu_head **keep_callbacks(struct srcu_head **link,
 	return link;
 }
 
-void srcu_callbacks_after_fork(struct srcu_struct *ssp)
+void bf_srcu_callbacks_after_fork(struct bf_srcu *ssp)
 {
-	struct srcu_head *next = srcu_cb_heads(ssp->cb_next), **batch_end;
+	struct bf_srcu_head *next = bf_srcu_cb_heads(ssp->cb_next), **batch_end;
 
 	ssp->cb_count = 0;
 	keep_callbacks(&next, &ssp->cb_count);

@@ -9,12 +9,12 @@
  * Runs what is ready, unless somebody else does already; false: nothing was.
  * Lock held, dropped meanwhile.
  */
-bool srcu_run_callbacks(struct srcu_struct *ssp);
+bool bf_srcu_run_callbacks(struct bf_srcu *ssp);
 
 /*
  * In the child of a fork: the callback that somebody was running is his, the
  * rest of his batch is ready again.
  */
-void srcu_callbacks_after_fork(struct srcu_struct *ssp);
+void bf_srcu_callbacks_after_fork(struct bf_srcu *ssp);
 
 #endif

@@ -23,48 +23,48 @@ enum {
 
 #define SRCU_GP_COMPLETED 1UL /* a cookie that is always over */
 
-/* Slots behind srcu_struct::slots, the same for every domain. */
-extern unsigned int srcu_nr_slots;
+/* Slots behind bf_srcu::slots, the same for every domain. */
+extern unsigned int bf_srcu_nr_slots;
 
 /*
  * The value of gp_seq at which a full grace period has passed that began
  * after seq was read: the end of the next one, or, while one is in progress,
  * of the one after it, whose readers nobody has looked at yet.
  */
-unsigned long srcu_gp_snap(unsigned long seq);
+unsigned long bf_srcu_gp_snap(unsigned long seq);
 
 /* Has a domain at seq passed the grace period that cookie stands for? */
-bool srcu_gp_done(unsigned long seq, unsigned long cookie);
+bool bf_srcu_gp_done(unsigned long seq, unsigned long cookie);
 
-static inline unsigned int srcu_gp_phase(const struct srcu_struct *ssp)
+static inline unsigned int bf_srcu_gp_phase(const struct bf_srcu *ssp)
 {
 	return ssp->gp_seq & SRCU_GP_MASK;
 }
 
 /* Is any section open?  Exact only while nobody enters one. */
-bool srcu_gp_readers(struct srcu_struct *ssp);
+bool bf_srcu_gp_readers(struct bf_srcu *ssp);
 
 /* Entries less exits of one slot; for reports. */
-long srcu_slot_balance(struct __srcu_slot *slot, int bank);
+long bf_srcu_slot_balance(struct __bf_srcu_slot *slot, int bank);
 
 /* Where new readers count from now on. */
-void srcu_set_bank(struct srcu_struct *ssp, unsigned int idx);
+void bf_srcu_set_bank(struct bf_srcu *ssp, unsigned int idx);
 
 /*
  * Is the bank that the grace period in progress waits for even?  Needs no
  * lock; exact for the last reader that leaves it.
  */
-bool srcu_gp_bank_left(struct srcu_struct *ssp);
+bool bf_srcu_gp_bank_left(struct bf_srcu *ssp);
 
 /* From idle to SCAN1; the queued callbacks come along. */
-void srcu_gp_start(struct srcu_struct *ssp);
+void bf_srcu_gp_start(struct bf_srcu *ssp);
 
 /*
  * One is in progress.  Goes as far as readers let it: true when the grace
  * period is over (idle again, its callbacks moved to cb_done), false when a
  * reader is in the way.
  */
-bool srcu_gp_advance(struct srcu_struct *ssp);
+bool bf_srcu_gp_advance(struct bf_srcu *ssp);
 
 /*
  * Bits of cb_next, beside the address of the callback queued last.  Taken
@@ -80,23 +80,23 @@ enum {
  * Pushes a callback on cb_next, with bits; needs no lock.  True: nobody had
  * pushed one with all of these bits.
  */
-bool srcu_cb_push(struct srcu_struct *ssp, struct srcu_head *head,
-		  uintptr_t bits);
+bool bf_srcu_cb_push(struct bf_srcu *ssp, struct bf_srcu_head *head,
+		     uintptr_t bits);
 
 /* Those of cb_next, newest first. */
-static inline struct srcu_head *srcu_cb_heads(uintptr_t cb_next)
+static inline struct bf_srcu_head *bf_srcu_cb_heads(uintptr_t cb_next)
 {
-	return (struct srcu_head *)(cb_next & ~(uintptr_t)SRCU_CB_BITS);
+	return (struct bf_srcu_head *)(cb_next & ~(uintptr_t)SRCU_CB_BITS);
 }
 
 /* Takes all that may run. */
-struct srcu_head *srcu_cb_take_done(struct srcu_struct *ssp);
+struct bf_srcu_head *bf_srcu_cb_take_done(struct bf_srcu *ssp);
 
 /* Does somebody want a grace period that has not begun? */
-bool srcu_gp_wanted(const struct srcu_struct *ssp);
+bool bf_srcu_gp_wanted(const struct bf_srcu *ssp);
 
 /* Does somebody want one at once, or one after the pace? */
-bool srcu_gp_wanted_now(const struct srcu_struct *ssp);
-bool srcu_gp_wanted_paced(const struct srcu_struct *ssp);
+bool bf_srcu_gp_wanted_now(const struct bf_srcu *ssp);
+bool bf_srcu_gp_wanted_paced(const struct bf_srcu *ssp);
 
 #endif

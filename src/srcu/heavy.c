@@ -30,7 +30,7 @@ static void register_process(void)
 		membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0;
 }
 
-bool srcu_heavy_available(void)
+bool bf_srcu_heavy_available(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -43,12 +43,12 @@ bool srcu_heavy_available(void)
  * n + 1 adds to the word after this load saw n, so its membarrier comes after
  * those stores are visible everywhere; it may be another thread's.
  */
-unsigned long srcu_heavy_next(void)
+unsigned long bf_srcu_heavy_next(void)
 {
 	return __atomic_load_n(&heavy.begun, __ATOMIC_SEQ_CST) + 1;
 }
 
-bool srcu_heavy_done(unsigned long number)
+bool bf_srcu_heavy_done(unsigned long number)
 {
 	return (long)(__atomic_load_n(&heavy.done, __ATOMIC_ACQUIRE) -
 		      number) >= 0;
@@ -66,16 +66,17 @@ static long interrupt_readers(void)
  */
 static void give_up(void)
 {
-	struct srcu_text text = {.len = 0};
+	struct bf_srcu_text text = {.len = 0};
 
-	srcu_text_add(&text, "belfry: SRCU: membarrier(2) was granted and is "
-			     "refused now (a system call filter?); fast "
-			     "domains cannot go on\n");
-	srcu_report(SRCU_REPORT_MEMBARRIER, &text);
+	bf_srcu_text_add(&text,
+			 "belfry: SRCU: membarrier(2) was granted and is "
+			 "refused now (a system call filter?); fast "
+			 "domains cannot go on\n");
+	bf_srcu_report(BF_SRCU_REPORT_MEMBARRIER, &text);
 	abort();
 }
 
-void srcu_heavy_barrier(void)
+void bf_srcu_heavy_barrier(void)
 {
 	unsigned long number, done;
 

@@ -10,18 +10,18 @@
 #include <stdbool.h>
 
 /* Registers the process, once; false: there is no membarrier to be had. */
-bool srcu_heavy_available(void);
+bool bf_srcu_heavy_available(void);
 
 /*
  * The number of the first heavy barrier that begins after this call, whoever
  * makes it.  The caller's stores before a full fence before this are covered.
  */
-unsigned long srcu_heavy_next(void);
+unsigned long bf_srcu_heavy_next(void);
 
 /* Is a heavy barrier with this or a later number over? */
-bool srcu_heavy_done(unsigned long number);
+bool bf_srcu_heavy_done(unsigned long number);
 
 /* Makes one. */
-void srcu_heavy_barrier(void);
+void bf_srcu_heavy_barrier(void);
 
 #endif

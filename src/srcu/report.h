@@ -8,17 +8,17 @@
 #define SRCU_REPORT_SIZE 2048
 
 /* A text that grows; what does not fit is cut off. */
-struct srcu_text {
+struct bf_srcu_text {
 	char buf[SRCU_REPORT_SIZE];
 	size_t len;
 };
 
-void srcu_text_add(struct srcu_text *text, const char *format, ...)
+void bf_srcu_text_add(struct bf_srcu_text *text, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* "function+0x12 (file)", or the address where there is no symbol. */
-void srcu_text_add_place(struct srcu_text *text, void *place);
+void bf_srcu_text_add_place(struct bf_srcu_text *text, void *place);
 
-void srcu_report(enum srcu_report what, const struct srcu_text *text);
+void bf_srcu_report(enum bf_srcu_report what, const struct bf_srcu_text *text);
 
 #endif

@@ -7,7 +7,7 @@
 
 static unsigned int stall_timeout_ms = 10000;
 
-void srcu_set_stall_timeout(unsigned int ms)
+void bf_srcu_set_stall_timeout(unsigned int ms)
 {
 	__atomic_store_n(&stall_timeout_ms, ms, __ATOMIC_RELAXED);
 }
@@ -18,7 +18,7 @@ static uint64_t stall_timeout_ns(void)
 	       NSEC_PER_MSEC;
 }
 
-uint64_t srcu_stall_timeout(const struct srcu_struct *ssp, uint64_t timeout_ns)
+uint64_t bf_srcu_stall_timeout(const struct bf_srcu *ssp, uint64_t timeout_ns)
 {
 	uint64_t limit = stall_timeout_ns(), now, left;
 
@@ -34,42 +34,43 @@ uint64_t srcu_stall_timeout(const struct srcu_struct *ssp, uint64_t timeout_ns)
  * A section may begin on one CPU and end on another: only the sum over all is
  * the number of readers, but where they began is a start.
  */
-static void add_slots(struct srcu_text *text, struct srcu_struct *ssp, int bank)
+static void add_slots(struct bf_srcu_text *text, struct bf_srcu *ssp, int bank)
 {
-	unsigned int i, nr = ssp->slots ? srcu_nr_slots : 0;
+	unsigned int i, nr = ssp->slots ? bf_srcu_nr_slots : 0;
 	long balance;
 
-	srcu_text_add(text, "entered less left, by CPU:");
+	bf_srcu_text_add(text, "entered less left, by CPU:");
 	for (i = 0; i < nr; i++) {
-		balance = srcu_slot_balance(&ssp->slots[i], bank);
+		balance = bf_srcu_slot_balance(&ssp->slots[i], bank);
 		if (balance)
-			srcu_text_add(text, " %u:%+ld", i, balance);
+			bf_srcu_text_add(text, " %u:%+ld", i, balance);
 	}
-	balance = srcu_slot_balance(&ssp->boot, bank);
+	balance = bf_srcu_slot_balance(&ssp->boot, bank);
 	if (balance)
-		srcu_text_add(text, " early:%+ld", balance);
-	srcu_text_add(text, "\n");
+		bf_srcu_text_add(text, " early:%+ld", balance);
+	bf_srcu_text_add(text, "\n");
 }
 
-static void report_stall(struct srcu_struct *ssp, uint64_t now)
+static void report_stall(struct bf_srcu *ssp, uint64_t now)
 {
-	struct srcu_text text = {.len = 0};
+	struct bf_srcu_text text = {.len = 0};
 	uint64_t age_ms = (now - ssp->gp_blocked) / NSEC_PER_MSEC;
 
-	srcu_text_add(&text,
-		      "belfry: SRCU domain %s: a grace period has waited %llu "
-		      "ms for readers; ",
-		      ssp->name, (unsigned long long)age_ms);
+	bf_srcu_text_add(
+		&text,
+		"belfry: SRCU domain %s: a grace period has waited %llu "
+		"ms for readers; ",
+		ssp->name, (unsigned long long)age_ms);
 	/* The bank that new readers leave alone is the one waited for. */
 	add_slots(&text, ssp, (int)ssp->idx ^ 1);
-	if (srcu_tracked(ssp))
-		srcu_track_describe(&text, ssp);
+	if (bf_srcu_tracked(ssp))
+		bf_srcu_track_describe(&text, ssp);
 	pthread_mutex_unlock(&ssp->lock);
-	srcu_report(SRCU_REPORT_STALL, &text);
+	bf_srcu_report(BF_SRCU_REPORT_STALL, &text);
 	pthread_mutex_lock(&ssp->lock);
 }
 
-void srcu_stall_check(struct srcu_struct *ssp)
+void bf_srcu_stall_check(struct bf_srcu *ssp)
 {
 	uint64_t limit = stall_timeout_ns(), now;
 

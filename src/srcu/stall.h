@@ -6,9 +6,9 @@
 #include "belfry/srcu.h"
 
 /* The shorter of timeout_ns and what is left until a report is due. */
-uint64_t srcu_stall_timeout(const struct srcu_struct *ssp, uint64_t timeout_ns);
+uint64_t bf_srcu_stall_timeout(const struct bf_srcu *ssp, uint64_t timeout_ns);
 
 /* Reports if it is due.  Lock held, dropped for the report. */
-void srcu_stall_check(struct srcu_struct *ssp);
+void bf_srcu_stall_check(struct bf_srcu *ssp);
 
 #endif

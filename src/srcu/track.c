@@ -11,7 +11,7 @@
 #include "srcu/track.h"
 
 /* A debug build tracks unless it is told not to. */
-#ifdef SRCU_TRACKING_FROM_START
+#ifdef BF_SRCU_TRACKING_FROM_START
 #define FROM_START 1
 #else
 #define FROM_START 0
@@ -20,7 +20,7 @@
 #define MAX_SECTIONS 16 /* of one thread; deeper ones are not tracked */
 
 struct section {
-	struct srcu_struct *ssp;
+	struct bf_srcu *ssp;
 	void *place;
 	int idx;
 	bool fast;
@@ -44,7 +44,7 @@ static void *queued_heads; /* a tree of tsearch(3) */
 static pthread_key_t exit_key;
 static int tracking = -1; /* unknown */
 
-bool srcu_tracking(void)
+bool bf_srcu_tracking(void)
 {
 	const char *value;
 	int on = __atomic_load_n(&tracking, __ATOMIC_RELAXED);
@@ -57,7 +57,7 @@ bool srcu_tracking(void)
 	return on;
 }
 
-void srcu_set_tracking(bool on)
+void bf_srcu_set_tracking(bool on)
 {
 	__atomic_store_n(&tracking, on, __ATOMIC_RELAXED);
 }
@@ -98,32 +98,33 @@ static void list_thread(void)
 	threads = &self;
 }
 
-static void begin_report(struct srcu_text *text, const struct srcu_struct *ssp,
+static void begin_report(struct bf_srcu_text *text, const struct bf_srcu *ssp,
 			 const char *what, void *place)
 {
 	text->len = 0;
-	srcu_text_add(text, "belfry: SRCU domain %s: %s at ", ssp->name, what);
-	srcu_text_add_place(text, place);
-	srcu_text_add(text, "\n");
+	bf_srcu_text_add(text, "belfry: SRCU domain %s: %s at ", ssp->name,
+			 what);
+	bf_srcu_text_add_place(text, place);
+	bf_srcu_text_add(text, "\n");
 }
 
-static void report(const struct srcu_struct *ssp, enum srcu_report about,
+static void report(const struct bf_srcu *ssp, enum bf_srcu_report about,
 		   const char *what, void *place)
 {
-	struct srcu_text text;
+	struct bf_srcu_text text;
 
 	begin_report(&text, ssp, what, place);
-	srcu_report(about, &text);
+	bf_srcu_report(about, &text);
 }
 
-void srcu_track_lock(struct srcu_struct *ssp, int idx, bool fast, void *place)
+void bf_srcu_track_lock(struct bf_srcu *ssp, int idx, bool fast, void *place)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	if (fast != ssp->fast)
-		report(ssp, SRCU_REPORT_FLAVOUR,
-		       fast ? "srcu_read_lock_fast() on a fenced domain" :
-			      "srcu_read_lock() on a fast domain",
+		report(ssp, BF_SRCU_REPORT_FLAVOUR,
+		       fast ? "bf_srcu_read_lock_fast() on a fenced domain" :
+			      "bf_srcu_read_lock() on a fast domain",
 		       place);
 	pthread_once(&once, create_key);
 	pthread_mutex_lock(&lock);
@@ -139,7 +140,7 @@ void srcu_track_lock(struct srcu_struct *ssp, int idx, bool fast, void *place)
 }
 
 /* The innermost open section that fits, or NULL; lock held. */
-static struct section *find_section(const struct srcu_struct *ssp, int idx)
+static struct section *find_section(const struct bf_srcu *ssp, int idx)
 {
 	unsigned int i;
 
@@ -163,7 +164,7 @@ static void forget_section(struct section *section)
  * Sections that were open when the domain was set up may have begun before
  * tracking did; as many unknown exits are taken for theirs.  Lock held.
  */
-static bool was_early(struct srcu_struct *ssp)
+static bool was_early(struct bf_srcu *ssp)
 {
 	if (!ssp->early_sections)
 		return false;
@@ -171,7 +172,7 @@ static bool was_early(struct srcu_struct *ssp)
 	return true;
 }
 
-bool srcu_track_unlock(struct srcu_struct *ssp, int idx, bool fast, void *place)
+bool bf_srcu_track_unlock(struct bf_srcu *ssp, int idx, bool fast, void *place)
 {
 	struct section *section;
 	bool mixed = false, known;
@@ -187,30 +188,30 @@ bool srcu_track_unlock(struct srcu_struct *ssp, int idx, bool fast, void *place)
 	}
 	pthread_mutex_unlock(&lock);
 	if (!known)
-		report(ssp, SRCU_REPORT_UNLOCK,
+		report(ssp, BF_SRCU_REPORT_UNLOCK,
 		       "a section is ended that this thread has not open "
 		       "(twice? begun by another thread, without "
-		       "srcu_down_read()?)",
+		       "bf_srcu_down_read()?)",
 		       place);
 	if (mixed)
-		report(ssp, SRCU_REPORT_FLAVOUR,
+		report(ssp, BF_SRCU_REPORT_FLAVOUR,
 		       "a section is ended by the other flavour's unlock",
 		       place);
 	return known;
 }
 
-void srcu_track_wait(struct srcu_struct *ssp, void *place)
+void bf_srcu_track_wait(struct bf_srcu *ssp, void *place)
 {
-	struct srcu_text text;
+	struct bf_srcu_text text;
 	struct section *section = find_section(ssp, -1);
 
 	if (!section)
 		return;
 	begin_report(&text, ssp, "a thread waits for its own section", place);
-	srcu_text_add(&text, "  which began at ");
-	srcu_text_add_place(&text, section->place);
-	srcu_text_add(&text, "\n");
-	srcu_report(SRCU_REPORT_DEADLOCK, &text);
+	bf_srcu_text_add(&text, "  which began at ");
+	bf_srcu_text_add_place(&text, section->place);
+	bf_srcu_text_add(&text, "\n");
+	bf_srcu_report(BF_SRCU_REPORT_DEADLOCK, &text);
 	abort();
 }
 
@@ -220,8 +221,8 @@ static int compare_heads(const void *a, const void *b)
 }
 
 /* Out of memory, a head is not tracked. */
-bool srcu_track_queue(struct srcu_struct *ssp, struct srcu_head *head,
-		      void *place)
+bool bf_srcu_track_queue(struct bf_srcu *ssp, struct bf_srcu_head *head,
+			 void *place)
 {
 	bool known;
 
@@ -231,12 +232,12 @@ bool srcu_track_queue(struct srcu_struct *ssp, struct srcu_head *head,
 		tsearch(head, &queued_heads, compare_heads);
 	pthread_mutex_unlock(&lock);
 	if (known)
-		report(ssp, SRCU_REPORT_CALLBACK,
+		report(ssp, BF_SRCU_REPORT_CALLBACK,
 		       "a callback is queued that is queued already", place);
 	return !known;
 }
 
-void srcu_track_unqueue(struct srcu_head *head)
+void bf_srcu_track_unqueue(struct bf_srcu_head *head)
 {
 	pthread_mutex_lock(&lock);
 	tdelete(head, &queued_heads, compare_heads);
@@ -258,8 +259,9 @@ static void thread_name(int tid, char name[32])
 	name[len < 0 ? 0 : len] = '\0';
 }
 
-static void describe_thread(struct srcu_text *text, const struct thread *thread,
-			    const struct srcu_struct *ssp)
+static void describe_thread(struct bf_srcu_text *text,
+			    const struct thread *thread,
+			    const struct bf_srcu *ssp)
 {
 	char name[32];
 	unsigned int i;
@@ -268,14 +270,14 @@ static void describe_thread(struct srcu_text *text, const struct thread *thread,
 		if (thread->sections[i].ssp != ssp)
 			continue;
 		thread_name(thread->tid, name);
-		srcu_text_add(text, "  thread %d (%s) in a section since ",
-			      thread->tid, name);
-		srcu_text_add_place(text, thread->sections[i].place);
-		srcu_text_add(text, "\n");
+		bf_srcu_text_add(text, "  thread %d (%s) in a section since ",
+				 thread->tid, name);
+		bf_srcu_text_add_place(text, thread->sections[i].place);
+		bf_srcu_text_add(text, "\n");
 	}
 }
 
-void srcu_track_describe(struct srcu_text *text, struct srcu_struct *ssp)
+void bf_srcu_track_describe(struct bf_srcu_text *text, struct bf_srcu *ssp)
 {
 	const struct thread *thread;
 
@@ -285,12 +287,12 @@ void srcu_track_describe(struct srcu_text *text, struct srcu_struct *ssp)
 	pthread_mutex_unlock(&lock);
 }
 
-void srcu_track_before_fork(void)
+void bf_srcu_track_before_fork(void)
 {
 	pthread_mutex_lock(&lock);
 }
 
-void srcu_track_after_fork(bool in_child)
+void bf_srcu_track_after_fork(bool in_child)
 {
 	if (in_child) {
 		threads = NULL;

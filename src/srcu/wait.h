@@ -6,32 +6,32 @@
 #include "srcu/futex.h"
 #include "srcu/gp.h"
 
-/* Bits of srcu_struct::waiting: whom the reader that leaves shall wake. */
+/* Bits of bf_srcu::waiting: whom the reader that leaves shall wake. */
 enum {
 	SRCU_WAIT_SYNC = 1,
 	SRCU_WAIT_WORKER = 2,
 };
 
 /* Begins a grace period; expedited is for the counters alone.  Lock held. */
-void srcu_gp_begin(struct srcu_struct *ssp, bool expedited);
+void bf_srcu_gp_begin(struct bf_srcu *ssp, bool expedited);
 
 /* Sets when the paced grace period may begin, unless that is set. */
-void srcu_start_pace(struct srcu_struct *ssp, uint64_t now);
+void bf_srcu_start_pace(struct bf_srcu *ssp, uint64_t now);
 
 /* Does the scan have to wait for a heavy barrier still?  Lock held. */
-bool srcu_gp_wants_heavy(const struct srcu_struct *ssp);
+bool bf_srcu_gp_wants_heavy(const struct bf_srcu *ssp);
 
 /*
  * Advances, with a heavy barrier if that is still wanted; when the grace
  * period is over, tells the sleepers, and the worker if there are callbacks to
  * run.  Lock held.
  */
-bool srcu_gp_step(struct srcu_struct *ssp);
+bool bf_srcu_gp_step(struct bf_srcu *ssp);
 
 /*
  * Says in ssp->waiting that @who is going to sleep, unless that has been said
  * since the last flip.  True: it has to be said, and the caller must
- * srcu_gp_step() once more before it sleeps; that step may flip, so it then
+ * bf_srcu_gp_step() once more before it sleeps; that step may flip, so it then
  * has to come here again.  Lock held.
  *
  * A reader counts its exit and then reads ssp->waiting; we set ssp->waiting
@@ -48,9 +48,9 @@ bool srcu_gp_step(struct srcu_struct *ssp);
  *   the price is one timer per sleep instead of one fence per section.
  *
  * A reader that reads the flag wakes somebody only if it was the last of the
- * awaited bank (__srcu_wake()).
+ * awaited bank (__bf_srcu_wake()).
  */
-bool srcu_gp_announce_sleep(struct srcu_struct *ssp, unsigned int who);
+bool bf_srcu_gp_announce_sleep(struct bf_srcu *ssp, unsigned int who);
 
 #define SRCU_RECHECK_NS	    (1 * NSEC_PER_MSEC)
 #define SRCU_RECHECK_MAX_NS (10 * NSEC_PER_SEC)
@@ -59,16 +59,16 @@ bool srcu_gp_announce_sleep(struct srcu_struct *ssp, unsigned int who);
  * How long to sleep at most after an announcement: until the second look of a
  * fenced domain, twice as long each time, or until a stall has to be reported.
  */
-uint64_t srcu_gp_sleep_ns(const struct srcu_struct *ssp);
+uint64_t bf_srcu_gp_sleep_ns(const struct bf_srcu *ssp);
 
 /*
  * A full grace period, if no reader is in the way: true, it has passed.  False:
  * one may be in progress, and the caller must queue a callback, so that there
  * is somebody to end it.  May be called inside a section of the domain.
  */
-bool srcu_gp_try(struct srcu_struct *ssp);
+bool bf_srcu_gp_try(struct bf_srcu *ssp);
 
 /* Makes every sleeper of the domain look again. */
-void srcu_wake_sleepers(struct srcu_struct *ssp);
+void bf_srcu_wake_sleepers(struct bf_srcu *ssp);
 
 #endif

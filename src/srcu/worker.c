@@ -20,20 +20,20 @@ enum {
 };
 
 static struct {
-	struct srcu_struct *incoming; /* domains to take over, a stack */
+	struct bf_srcu *incoming; /* domains to take over, a stack */
 	/* Of whoever does a round. */
 	pthread_mutex_t round_lock;
-	struct srcu_struct *list;
-	struct srcu_struct *todo; /* of them, not visited in this pass */
+	struct bf_srcu *list;
+	struct bf_srcu *todo; /* of them, not visited in this pass */
 } worker = {
 	.round_lock = PTHREAD_MUTEX_INITIALIZER,
 };
 
 static __thread bool on_worker;
 
-static void worker_push(struct srcu_struct *ssp)
+static void worker_push(struct bf_srcu *ssp)
 {
-	struct srcu_struct *old =
+	struct bf_srcu *old =
 		__atomic_load_n(&worker.incoming, __ATOMIC_RELAXED);
 
 	do {
@@ -43,50 +43,50 @@ static void worker_push(struct srcu_struct *ssp)
 					      __ATOMIC_RELAXED));
 }
 
-bool srcu_worker_has(struct srcu_struct *ssp)
+bool bf_srcu_worker_has(struct bf_srcu *ssp)
 {
 	return __atomic_load_n(&ssp->queued, __ATOMIC_SEQ_CST) !=
 	       SRCU_NOT_QUEUED;
 }
 
-void srcu_worker_kick(struct srcu_struct *ssp, enum srcu_haste haste)
+void bf_srcu_worker_kick(struct bf_srcu *ssp, enum srcu_haste haste)
 {
 	if (__atomic_exchange_n(&ssp->queued, SRCU_QUEUED, __ATOMIC_SEQ_CST) ==
 	    SRCU_NOT_QUEUED)
 		worker_push(ssp);
-	srcu_worker_start();
-	srcu_worker_poke(haste);
+	bf_srcu_worker_start();
+	bf_srcu_worker_poke(haste);
 }
 
-void srcu_worker_kick_locked(struct srcu_struct *ssp, enum srcu_haste haste)
+void bf_srcu_worker_kick_locked(struct bf_srcu *ssp, enum srcu_haste haste)
 {
-	if (srcu_worker_has(ssp))
-		srcu_worker_poke(haste);
+	if (bf_srcu_worker_has(ssp))
+		bf_srcu_worker_poke(haste);
 	else
-		srcu_worker_kick(ssp, haste);
+		bf_srcu_worker_kick(ssp, haste);
 }
 
 /* Has the pace passed?  The first look at a request starts its clock. */
-static bool gp_is_due(struct srcu_struct *ssp)
+static bool gp_is_due(struct bf_srcu *ssp)
 {
 	uint64_t now;
 
-	if (srcu_gp_wanted_now(ssp))
+	if (bf_srcu_gp_wanted_now(ssp))
 		return true;
 	now = monotonic_ns();
-	srcu_start_pace(ssp, now);
+	bf_srcu_start_pace(ssp, now);
 	return now >= ssp->gp_due;
 }
 
-static bool worker_begin_gp(struct srcu_struct *ssp)
+static bool worker_begin_gp(struct bf_srcu *ssp)
 {
-	if (!srcu_gp_wanted(ssp)) {
+	if (!bf_srcu_gp_wanted(ssp)) {
 		ssp->gp_due = 0;
 		return false;
 	}
 	if (!gp_is_due(ssp))
 		return false;
-	srcu_gp_begin(ssp, srcu_gp_wanted_now(ssp));
+	bf_srcu_gp_begin(ssp, bf_srcu_gp_wanted_now(ssp));
 	return true;
 }
 
@@ -94,28 +94,28 @@ static bool worker_begin_gp(struct srcu_struct *ssp)
  * A grace period in progress, one step further.  One that wants a heavy
  * barrier waits for the end of the round's pass: one serves all.
  */
-static bool worker_step_gp(struct srcu_struct *ssp, bool *heavy)
+static bool worker_step_gp(struct bf_srcu *ssp, bool *heavy)
 {
-	if (srcu_gp_wants_heavy(ssp)) {
+	if (bf_srcu_gp_wants_heavy(ssp)) {
 		/* Counted for the first that wants it: it is made once. */
 		ssp->stats.membarriers += !*heavy;
 		*heavy = true;
 		return false;
 	}
-	if (srcu_gp_step(ssp)) {
+	if (bf_srcu_gp_step(ssp)) {
 		ssp->gp_last_end = monotonic_ns();
 		return true;
 	}
 	/* And look once more, if it has to be announced. */
-	return srcu_gp_announce_sleep(ssp, SRCU_WAIT_WORKER);
+	return bf_srcu_gp_announce_sleep(ssp, SRCU_WAIT_WORKER);
 }
 
 /* One thing for the domain; false when there is nothing to do but wait. */
-static bool worker_step(struct srcu_struct *ssp, bool *heavy)
+static bool worker_step(struct bf_srcu *ssp, bool *heavy)
 {
-	if (srcu_run_callbacks(ssp))
+	if (bf_srcu_run_callbacks(ssp))
 		return true;
-	if (srcu_gp_phase(ssp) == SRCU_GP_IDLE)
+	if (bf_srcu_gp_phase(ssp) == SRCU_GP_IDLE)
 		return worker_begin_gp(ssp);
 	return worker_step_gp(ssp, heavy);
 }
@@ -126,12 +126,12 @@ static bool worker_step(struct srcu_struct *ssp, bool *heavy)
  * callbacks; all are sequentially consistent, so one of the two sees the
  * other, and no callback stays behind unseen.
  */
-static bool worker_drop(struct srcu_struct *ssp)
+static bool worker_drop(struct bf_srcu *ssp)
 {
 	unsigned int old = __atomic_exchange_n(&ssp->queued, SRCU_NOT_QUEUED,
 					       __ATOMIC_SEQ_CST);
 
-	if (srcu_gp_wanted(ssp) &&
+	if (bf_srcu_gp_wanted(ssp) &&
 	    __atomic_exchange_n(&ssp->queued, SRCU_QUEUED, __ATOMIC_SEQ_CST) ==
 		    SRCU_NOT_QUEUED)
 		return false;
@@ -141,23 +141,22 @@ static bool worker_drop(struct srcu_struct *ssp)
 }
 
 /* When must the worker look again?  Lock held, nothing to do right now. */
-static uint64_t worker_deadline(struct srcu_struct *ssp)
+static uint64_t worker_deadline(struct bf_srcu *ssp)
 {
-	if (srcu_gp_phase(ssp) == SRCU_GP_IDLE)
+	if (bf_srcu_gp_phase(ssp) == SRCU_GP_IDLE)
 		/* Or another thread runs callbacks, and will see those left. */
-		return srcu_gp_wanted(ssp) ? ssp->gp_due : FUTEX_FOREVER;
-	return monotonic_ns() + srcu_gp_sleep_ns(ssp);
+		return bf_srcu_gp_wanted(ssp) ? ssp->gp_due : FUTEX_FOREVER;
+	return monotonic_ns() + bf_srcu_gp_sleep_ns(ssp);
 }
 
-static bool worker_idle(struct srcu_struct *ssp)
+static bool worker_idle(struct bf_srcu *ssp)
 {
-	return srcu_gp_phase(ssp) == SRCU_GP_IDLE && !srcu_gp_wanted(ssp) &&
-	       !ssp->cb_done;
+	return bf_srcu_gp_phase(ssp) == SRCU_GP_IDLE &&
+	       !bf_srcu_gp_wanted(ssp) && !ssp->cb_done;
 }
 
 /* True: stays on the list, to be looked at again at *deadline. */
-static bool worker_visit(struct srcu_struct *ssp, uint64_t *deadline,
-			 bool *heavy)
+static bool worker_visit(struct bf_srcu *ssp, uint64_t *deadline, bool *heavy)
 {
 	uint64_t when;
 	bool keep;
@@ -166,7 +165,7 @@ static bool worker_visit(struct srcu_struct *ssp, uint64_t *deadline,
 	while (worker_step(ssp, heavy))
 		;
 	if (ssp->gp_blocked)
-		srcu_stall_check(ssp);
+		bf_srcu_stall_check(ssp);
 	keep = !worker_idle(ssp) || !worker_drop(ssp);
 	if (keep) {
 		when = worker_deadline(ssp);
@@ -183,7 +182,7 @@ static bool worker_visit(struct srcu_struct *ssp, uint64_t *deadline,
  */
 static bool worker_pass(uint64_t *deadline)
 {
-	struct srcu_struct *ssp;
+	struct bf_srcu *ssp;
 	bool heavy = false;
 
 	*deadline = FUTEX_FOREVER;
@@ -201,7 +200,7 @@ static bool worker_pass(uint64_t *deadline)
 
 static void worker_take_incoming(void)
 {
-	struct srcu_struct *ssp, *next;
+	struct bf_srcu *ssp, *next;
 
 	ssp = __atomic_exchange_n(&worker.incoming, NULL, __ATOMIC_SEQ_CST);
 	for (; ssp; ssp = next) {
@@ -219,7 +218,7 @@ static uint64_t worker_round(void)
 	on_worker = true;
 	worker_take_incoming();
 	while (worker_pass(&deadline))
-		srcu_heavy_barrier();
+		bf_srcu_heavy_barrier();
 	on_worker = false;
 	return deadline;
 }
@@ -234,7 +233,7 @@ static uint64_t until(uint64_t deadline)
 	return deadline > now ? deadline - now : 0;
 }
 
-uint64_t srcu_worker_round(void)
+uint64_t bf_srcu_worker_round(void)
 {
 	uint64_t deadline;
 
@@ -244,7 +243,7 @@ uint64_t srcu_worker_round(void)
 	return until(deadline);
 }
 
-uint64_t srcu_drain(void)
+uint64_t bf_srcu_drain(void)
 {
 	uint64_t deadline;
 
@@ -255,7 +254,7 @@ uint64_t srcu_drain(void)
 	return until(deadline);
 }
 
-static void list_remove(struct srcu_struct **link, struct srcu_struct *ssp)
+static void list_remove(struct bf_srcu **link, struct bf_srcu *ssp)
 {
 	while (*link && *link != ssp)
 		link = &(*link)->work_next;
@@ -264,16 +263,16 @@ static void list_remove(struct srcu_struct **link, struct srcu_struct *ssp)
 }
 
 /* In a callback: the worker is this thread, and cannot be waited for. */
-static void worker_unlist(struct srcu_struct *ssp)
+static void worker_unlist(struct bf_srcu *ssp)
 {
 	worker_take_incoming();
 	list_remove(&worker.list, ssp);
 	list_remove(&worker.todo, ssp);
-	srcu_worker_unqueue(ssp);
+	bf_srcu_worker_unqueue(ssp);
 }
 
 /* The worker drops a domain that wants nothing as soon as it looks at it. */
-void srcu_worker_forget(struct srcu_struct *ssp)
+void bf_srcu_worker_forget(struct bf_srcu *ssp)
 {
 	unsigned int old = SRCU_QUEUED;
 
@@ -286,28 +285,28 @@ void srcu_worker_forget(struct srcu_struct *ssp)
 					 SRCU_QUEUED_LEAVING, false,
 					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		return;
-	if (!srcu_worker_start()) {
-		while (srcu_worker_has(ssp))
-			srcu_drain();
+	if (!bf_srcu_worker_start()) {
+		while (bf_srcu_worker_has(ssp))
+			bf_srcu_drain();
 		return;
 	}
-	srcu_worker_poke(SRCU_NOW);
+	bf_srcu_worker_poke(SRCU_NOW);
 	while (__atomic_load_n(&ssp->queued, __ATOMIC_ACQUIRE) ==
 	       SRCU_QUEUED_LEAVING)
 		futex_wait(&ssp->queued, SRCU_QUEUED_LEAVING, FUTEX_FOREVER);
 }
 
-void srcu_worker_after_fork(void)
+void bf_srcu_worker_after_fork(void)
 {
 	worker.incoming = NULL;
 	worker.list = NULL;
 	worker.todo = NULL;
 	on_worker = false;
 	pthread_mutex_init(&worker.round_lock, NULL);
-	srcu_worker_thread_after_fork();
+	bf_srcu_worker_thread_after_fork();
 }
 
-void srcu_worker_unqueue(struct srcu_struct *ssp)
+void bf_srcu_worker_unqueue(struct bf_srcu *ssp)
 {
 	ssp->queued = SRCU_NOT_QUEUED;
 }

@@ -10,7 +10,7 @@
 #include "belfry/srcu.h"
 
 /* Starts the thread if need be; false: there is none and none can be had. */
-bool srcu_worker_start(void);
+bool bf_srcu_worker_start(void);
 
 /*
  * How soon the worker shall look.  Woken by a normal callback alone it naps
@@ -25,29 +25,29 @@ enum srcu_haste {
 };
 
 /* Makes the worker look at the domain: callbacks are ready, or wanted. */
-void srcu_worker_kick(struct srcu_struct *ssp, enum srcu_haste haste);
+void bf_srcu_worker_kick(struct bf_srcu *ssp, enum srcu_haste haste);
 
 /* The same, cheaper; under the domain's lock none is taken off the list. */
-void srcu_worker_kick_locked(struct srcu_struct *ssp, enum srcu_haste haste);
+void bf_srcu_worker_kick_locked(struct bf_srcu *ssp, enum srcu_haste haste);
 
 /* Makes it look at the domains that it has. */
-void srcu_worker_poke(enum srcu_haste haste);
+void bf_srcu_worker_poke(enum srcu_haste haste);
 
 /* Is the domain on the worker's list?  See worker_drop() for the order. */
-bool srcu_worker_has(struct srcu_struct *ssp);
+bool bf_srcu_worker_has(struct bf_srcu *ssp);
 
 /* Returns when the worker has let go of the domain, which wants nothing. */
-void srcu_worker_forget(struct srcu_struct *ssp);
+void bf_srcu_worker_forget(struct bf_srcu *ssp);
 
 /*
  * Everything that can be done now, for all domains; returns after how many
  * nanoseconds there will be more.
  */
-uint64_t srcu_worker_round(void);
+uint64_t bf_srcu_worker_round(void);
 
 /* The child of a fork: no thread, no list.  Each domain is told apart. */
-void srcu_worker_after_fork(void);
-void srcu_worker_thread_after_fork(void);
-void srcu_worker_unqueue(struct srcu_struct *ssp);
+void bf_srcu_worker_after_fork(void);
+void bf_srcu_worker_thread_after_fork(void);
+void bf_srcu_worker_unqueue(struct bf_srcu *ssp);
 
 #endif

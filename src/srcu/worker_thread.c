@@ -44,7 +44,7 @@ static bool must_wake(unsigned int rest, enum srcu_haste haste)
  * word: an exchange that comes late, when it has been up and is about to sleep
  * again, keeps it from sleeping.
  */
-void srcu_worker_poke(enum srcu_haste haste)
+void bf_srcu_worker_poke(enum srcu_haste haste)
 {
 	unsigned int rest;
 
@@ -60,7 +60,7 @@ void srcu_worker_poke(enum srcu_haste haste)
 }
 
 /*
- * Sleeps unless the word moved from what it was; see srcu_worker_poke().
+ * Sleeps unless the word moved from what it was; see bf_srcu_worker_poke().
  * True: something came up.
  */
 static bool worker_rest(unsigned int how, unsigned int word, uint64_t time_ns)
@@ -90,7 +90,7 @@ static void *worker_main(void *unused)
 	for (;;) {
 		__atomic_store_n(&worker.no_nap, false, __ATOMIC_RELAXED);
 		word = __atomic_load_n(&worker.word, __ATOMIC_SEQ_CST);
-		time_ns = srcu_worker_round();
+		time_ns = bf_srcu_worker_round();
 		if (worker_rest(WORKER_ASLEEP, word, time_ns))
 			worker_nap();
 	}
@@ -119,7 +119,7 @@ static bool worker_spawn(void)
 	return true;
 }
 
-bool srcu_worker_start(void)
+bool bf_srcu_worker_start(void)
 {
 	bool running;
 
@@ -132,7 +132,7 @@ bool srcu_worker_start(void)
 	return running;
 }
 
-int srcu_forbid_worker(void (*wanted)(void *opaque), void *opaque)
+int bf_srcu_forbid_worker(void (*wanted)(void *opaque), void *opaque)
 {
 	int ret = 0;
 
@@ -148,7 +148,7 @@ int srcu_forbid_worker(void (*wanted)(void *opaque), void *opaque)
 	return ret;
 }
 
-void srcu_worker_thread_after_fork(void)
+void bf_srcu_worker_thread_after_fork(void)
 {
 	worker.rest = WORKER_AWAKE;
 	worker.running = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A bus with many entries, for tests without memory. */
+/* A bus that much is on before memory runs out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -123,7 +123,7 @@ int oom_setup(void **state)
 	return ret;
 }
 
-/* Asserts that nothing has leaked. */
+/* Everything there was is gone. */
 int oom_teardown(void **state)
 {
 	bf_io_bus_destroy(bus);

@@ -346,7 +346,7 @@ static void test_callbacks_wake_once(void **state)
 	static struct srcu_head heads[10]; /* used until teardown's barrier */
 	int i;
 
-	srcu_set_pace(&ssp, HOUR_NS);
+	bf_srcu_set_pace(&ssp, HOUR_NS);
 	call_srcu(&ssp, &heads[0], note);
 	wait_until(is_pacing);
 	mine = (struct calls){0};

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A VM for each test, on each engine, with a guest that writes to doorbells. */
+/* A VM for each test, on each engine, whose one vCPU rings. */
 #ifndef BF_TESTS_VM_RING_FIXTURE_H
 #define BF_TESTS_VM_RING_FIXTURE_H
 
 #include "vm_fixture.h"
 
-#define WRITES 100
+#define RINGS 100
 
 extern int efd; /* of the doorbells */
 extern struct fixture fixture;
@@ -24,30 +24,29 @@ int vm_teardown(void **state);
 	}
 #define BOTH(name) KVM_TEST(name), TRAP_TEST(name)
 
-/* Skips the test if the machine cannot create the VM. */
+/* Skips the test where there is no such VM. */
 void need_vm(void);
 
-/* Reads efd: the number of signals since the last call. */
+/* How often efd was signalled since the last time. */
 uint64_t taken(void);
 
-/* A doorbell with efd. */
+/* A doorbell to efd. */
 struct kvm_ioeventfd doorbell(uint64_t addr, uint32_t len, uint32_t flags);
 int assign(uint64_t addr, uint32_t len, uint32_t flags);
 
-/* The guest stores the value @writes times and halts, without another exit. */
-void guest_write(const struct guest *guest, uint64_t target, uint64_t writes,
-		 uint64_t value);
+/* The guest writes the value so many times, then halts; no other exit. */
+void ring(const struct guest *guest, uint64_t target, uint64_t rings,
+	  uint64_t value);
 
-/* A device on the bus that adds up the values that it gets. */
+/* A device on the bus that adds up what it is told. */
 struct adder {
 	uint64_t sum;
 	uint64_t writes;
 };
 
-/* Adds a range of 16 bytes. */
+/* 16 bytes. */
 void add_adder(struct adder *adder, uint16_t space, uint64_t addr);
-
-/* Reads the count while vCPUs run. */
+/* While vCPUs run. */
 uint64_t adder_writes(const struct adder *adder);
 
 #endif

@@ -84,8 +84,8 @@ static int init_domains(void)
 	    (ret = init_srcu_struct_fast(&fast_eager)) ||
 	    (ret = init_srcu_struct_fast(&fast_polled)))
 		return ret;
-	srcu_set_pace(&fenced_slow, 50000000);
-	srcu_set_pace(&fast_eager, 0);
+	bf_srcu_set_pace(&fenced_slow, 50000000);
+	bf_srcu_set_pace(&fast_eager, 0);
 	srcu_torture.domains = domains;
 	srcu_torture.nr_domains = NR_DOMAINS;
 	return 0;
@@ -179,9 +179,9 @@ static int run_crews(void)
 
 static void report_domain(struct report *report, struct domain *domain)
 {
-	struct srcu_stats stats;
+	struct bf_srcu_stats stats;
 
-	srcu_get_stats(domain->srcu, &stats);
+	bf_srcu_get_stats(domain->srcu, &stats);
 	report_row(report, domain->name, "domain");
 	report_count(report, "grace periods", stats.grace_periods);
 	report_count(report, "expedited", stats.expedited);
@@ -236,9 +236,9 @@ static int run(bool json)
 
 static void print_domain(const struct domain *domain)
 {
-	struct srcu_stats stats;
+	struct bf_srcu_stats stats;
 
-	srcu_get_stats(domain->srcu, &stats);
+	bf_srcu_get_stats(domain->srcu, &stats);
 	dprintf(STDERR_FILENO,
 		"%s: %llu grace periods, %llu expedited, %llu promoted, "
 		"%llu callbacks, %llu membarriers, longest wait %.1f ms\n",

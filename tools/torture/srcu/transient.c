@@ -45,7 +45,8 @@ static struct transient *transient_new(struct actor *actor)
 		free(t);
 		return NULL;
 	}
-	srcu_set_pace(&t->srcu, paces[actor_random(actor, ARRAY_SIZE(paces))]);
+	bf_srcu_set_pace(&t->srcu,
+			 paces[actor_random(actor, ARRAY_SIZE(paces))]);
 	return t;
 }
 

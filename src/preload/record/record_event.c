@@ -1,32 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events of calls lie in chunks.  Each thread fills a chunk of its own, so that
- * threads share a cache line once in RECORDING_CHUNK events.  The events of
- * kept[] are rare.
+ * A thread writes into a chunk of its own, so that threads share no cache line
+ * but once in RECORDING_CHUNK events; what is kept is rare.
  */
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "preload/common/config.h"
+#include "preload/interpose/config.h"
+#include "preload/record/record_event.h"
 #include "preload/common/sys.h"
-#include "preload/record/internal.h"
 
 #define relaxed memory_order_relaxed
 
 struct writer {
-	bool numbered;
-	uint32_t thread;	     /* index of threads[] */
-	struct recorded_event *next; /* free in the thread's chunk */
+	bool known; /* this thread has a number */
+	uint32_t thread;
+	struct recorded_event *next; /* of its chunk */
 	struct recorded_event *end;
 };
 
 static __thread struct writer writer;
 
-/*
- * Release: orders the name and the pid before the tid, for the acquire in
- * belfry run.  Without it the trace could show a thread without its name.
- */
-static void describe_thread(struct recorded_thread *thread)
+/* Release: orders the name before the tid, by which belfry run knows it. */
+static void write_thread(struct recorded_thread *thread)
 {
 	thread->pid = (uint32_t)config.pid;
 	prctl(PR_GET_NAME, thread->name);
@@ -39,12 +35,12 @@ static void number_thread(void)
 	uint64_t n =
 		atomic_fetch_add_explicit(&recording->threads_seen, 1, relaxed);
 
-	writer.numbered = true;
+	writer.known = true;
 	writer.thread = RECORDED_NO_THREAD;
 	if (n >= RECORDING_THREADS || config_forbids(FORBIDDEN_THREAD))
 		return;
 	writer.thread = (uint32_t)n;
-	describe_thread(&recording->threads[n]);
+	write_thread(&recording->threads[n]);
 }
 
 static bool take_chunk(void)
@@ -62,7 +58,7 @@ static bool take_chunk(void)
 	return true;
 }
 
-static struct recorded_event *alloc_from_chunk(void)
+static struct recorded_event *next_event(void)
 {
 	if (writer.next == writer.end && !take_chunk()) {
 		atomic_fetch_add_explicit(&recording->dropped, 1, relaxed);
@@ -71,8 +67,8 @@ static struct recorded_event *alloc_from_chunk(void)
 	return writer.next++;
 }
 
-/* next_kept goes on counting when kept[] is full: the excess is dropped. */
-static struct recorded_event *alloc_from_kept(void)
+/* What finds kept[] full is counted by next_kept itself. */
+static struct recorded_event *next_kept(void)
 {
 	uint64_t n =
 		atomic_fetch_add_explicit(&recording->next_kept, 1, relaxed);
@@ -80,14 +76,13 @@ static struct recorded_event *alloc_from_kept(void)
 	return n < RECORDING_KEPT ? &recording->kept[n] : NULL;
 }
 
-struct recorded_event *event_alloc(bool keep, struct record_who who)
+struct recorded_event *record_event(bool keep, struct record_who who)
 {
-	struct recorded_event *event = keep ? alloc_from_kept() :
-					      alloc_from_chunk();
+	struct recorded_event *event = keep ? next_kept() : next_event();
 
 	if (!event)
 		return NULL;
-	if (!writer.numbered)
+	if (!writer.known)
 		number_thread();
 	event->thread = writer.thread;
 	event->vm = who.vm;
@@ -97,19 +92,19 @@ struct recorded_event *event_alloc(bool keep, struct record_who who)
 }
 
 /*
- * Release: orders the event's contents before its kind, for the acquire in
- * belfry run, which may read while a program runs on that it did not wait for.
- * Without it the trace could show an event with another event's time.
+ * Release: orders what the event says before its kind, for the acquire in
+ * belfry run, which may look while a program that was not waited for goes on.
+ * Without this it could show an event of an earlier millennium.
  */
-void event_publish(struct recorded_event *event, enum recorded_kind kind)
+void record_done(struct recorded_event *event, enum recorded_kind kind)
 {
 	atomic_store_explicit(&event->kind, kind, memory_order_release);
 }
 
-void event_add_instant(enum recorded_kind kind, struct record_who who,
-		       uint32_t doorbell, int error, uint64_t now)
+void record_instant(enum recorded_kind kind, struct record_who who,
+		    uint32_t doorbell, int error, uint64_t now)
 {
-	struct recorded_event *event = event_alloc(true, who);
+	struct recorded_event *event = record_event(true, who);
 
 	if (!event)
 		return;
@@ -117,15 +112,15 @@ void event_add_instant(enum recorded_kind kind, struct record_who who,
 	event->error = error;
 	event->start_ns = now;
 	atomic_store_explicit(&event->end_ns, now, relaxed);
-	event_publish(event, kind);
+	record_done(event, kind);
 }
 
-struct recorded_vm *recorded_vm_row(uint32_t vm)
+struct recorded_vm *record_vm_row(uint32_t vm)
 {
 	return vm && vm <= RECORDING_VMS ? &recording->vms[vm - 1] : NULL;
 }
 
-void event_forget_thread(void)
+void record_forget_threads(void)
 {
 	writer = (struct writer){0};
 }

@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * BELFRY_POLICY: lazy (default), first-run, never, eager, or plain.
- * BELFRY_RINGS, BELFRY_QUIET_MS: the thresholds of lazy; see belfry/vm.h.
+ * BELFRY_RINGS, BELFRY_QUIET_MS: the numbers of lazy; see belfry/vm.h.
  * BELFRY_ZONES: deferred (default) or at-once.
- * BELFRY_STATS: the file with the counters of belfry run.
+ * BELFRY_STATS: the file of belfry run's counters.
  */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "base/util.h"
-#include "preload/common/config.h"
-#include "preload/common/log.h"
+#include "preload/interpose/config.h"
+#include "preload/common/say.h"
 #include "preload/common/sys.h"
+#include "base/util.h"
 
-static struct stats private_stats;
+static struct stats own_stats;
 
 struct config config = {
 	.plain = true,
-	.stats = &private_stats,
+	.stats = &own_stats,
 };
 
 static const struct {
@@ -33,13 +34,11 @@ static const struct {
 	{"eager", BF_POLICY_EAGER},
 };
 
-/* A program with a wrong setting runs as without belfry, and is told so. */
-static void reject_setting(const char *name, const char *value,
-			   const char *expected)
+/* What cannot be understood changes nothing, and says so. */
+static void refuse(const char *name, const char *value)
 {
 	config.plain = true;
-	log_line("belfry: %s=%s is not valid: changing nothing; set it to %s",
-		 name, value, expected);
+	say("belfry: %s=%s is unknown: changing nothing", name, value);
 }
 
 static void load_policy(void)
@@ -57,11 +56,10 @@ static void load_policy(void)
 	}
 	config.plain = true;
 	if (strcmp(policy, "plain"))
-		reject_setting("BELFRY_POLICY", policy,
-			       "lazy, first-run, never, eager or plain");
+		refuse("BELFRY_POLICY", policy);
 }
 
-/* @number stays 0, which selects the default, if @name is not set. */
+/* A number from 1 up; where there is none it stays 0, the default. */
 static void load_number(const char *name, uint32_t *number)
 {
 	const char *text = getenv(name);
@@ -73,7 +71,7 @@ static void load_number(const char *name, uint32_t *number)
 	errno = 0;
 	value = strtoul(text, &end, 10);
 	if (errno || *end || *text == '-' || !value || value > UINT32_MAX)
-		reject_setting(name, text, "a number from 1 to 4294967295");
+		refuse(name, text);
 	else
 		*number = (uint32_t)value;
 }
@@ -87,10 +85,10 @@ static void load_zones(void)
 	if (!strcmp(zones, "at-once"))
 		config.front.zones_at_once = true;
 	else
-		reject_setting("BELFRY_ZONES", zones, "deferred or at-once");
+		refuse("BELFRY_ZONES", zones);
 }
 
-static bool stats_match_build(const struct stats *stats)
+static bool is_ours(const struct stats *stats)
 {
 	return stats->magic == STATS_MAGIC && stats->version == STATS_VERSION &&
 	       stats->size == sizeof(*stats);
@@ -107,7 +105,7 @@ static struct stats *map_stats(int fd)
 		     fd, 0);
 	if (stats == MAP_FAILED)
 		return NULL;
-	if (stats_match_build(stats))
+	if (is_ours(stats))
 		return stats;
 	munmap(stats, sizeof(*stats));
 	return NULL;
@@ -131,7 +129,7 @@ static void load_stats(void)
 	const char *path = getenv("BELFRY_STATS");
 	struct stats *shared = path ? open_stats(path) : NULL;
 
-	stats_init(&private_stats);
+	stats_init(&own_stats);
 	if (!shared)
 		return;
 	atomic_fetch_add(&shared->loaded, 1);
@@ -141,7 +139,7 @@ static void load_stats(void)
 
 void config_load(void)
 {
-	config_set_owner();
+	config_own();
 	load_policy();
 	load_number("BELFRY_RINGS", &config.front.rings);
 	load_number("BELFRY_QUIET_MS", &config.front.quiet_ms);
@@ -149,8 +147,14 @@ void config_load(void)
 	load_stats();
 }
 
-void config_set_owner(void)
+void config_own(void)
 {
 	if (!config_forbids(FORBIDDEN_PID))
 		config.pid = getpid();
+}
+
+/* Who may not ask takes himself for it. */
+bool config_is_owner(void)
+{
+	return config_forbids(FORBIDDEN_PID) || getpid() == config.pid;
 }
