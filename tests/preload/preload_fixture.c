@@ -59,7 +59,7 @@ static void become(const char *scenario, const char *policy, const char *stats)
 	if (!policy)
 		execl(getenv("TEST_ALONE"), "tiny_vmm", scenario, NULL);
 	setenv("BELFRY_POLICY", policy, 1);
-	setenv("BELFRY_RINGS", preload_rings, 1);
+	setenv("BELFRY_INSTALL_AFTER", preload_rings, 1);
 	setenv("BELFRY_QUIET_MS", "1", 1);
 	if (stats)
 		setenv("BELFRY_STATS", stats, 1);

@@ -24,7 +24,7 @@ struct result {
 /* The last run without belfry, and the last one with it. */
 extern struct result alone, under;
 
-/* BELFRY_RINGS of the runs: "16", or "" for what belfry finds out. */
+/* BELFRY_INSTALL_AFTER of the runs: "16", or "" for what belfry finds out. */
 extern const char *preload_rings;
 
 /* One scenario; policy NULL: without belfry. */

@@ -22,7 +22,7 @@ class Usage(BelfryTest):
         self.check_line(2, "compare", "-n", "0", "true")
         self.check_line(2, "compare", "-n")
         self.check_line(2, "compare", "--policy", "no-such-policy", "true")
-        self.check_line(2, "compare", "--rings", "0", "true")
+        self.check_line(2, "compare", "--install-after", "0", "true")
         self.check_line(2, "compare", "--quiet-ms", "x", "true")
         self.check_line(2, "compare", "--zones", "never", "true")
         self.check_line(2, "compare", "--goal", "0", "true")
@@ -68,11 +68,11 @@ class WithoutKvm(BelfryTest):
                          " plain ended with 0, lazy with 1\n")
 
     def test_compare_hands_settings_on(self):
-        done = belfry("compare", "-n", "1", "--policy", "never", "--rings",
-                      "7", "--quiet-ms", "8", "--zones", "at-once",
-                      "--show-output", "sh", "-c",
-                      "echo $BELFRY_POLICY $BELFRY_RINGS $BELFRY_QUIET_MS"
-                      " $BELFRY_ZONES", text=True)
+        done = belfry("compare", "-n", "1", "--policy", "never",
+                      "--install-after", "7", "--quiet-ms", "8",
+                      "--zones", "at-once", "--show-output", "sh", "-c",
+                      "echo $BELFRY_POLICY $BELFRY_INSTALL_AFTER"
+                      " $BELFRY_QUIET_MS $BELFRY_ZONES", text=True)
         self.assertEqual(done.stderr, "plain 7 8 at-once\n"
                          "never 7 8 at-once\n")
 

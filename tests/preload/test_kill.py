@@ -91,10 +91,11 @@ class Kill(unittest.TestCase):
         self.before = belfrys_in_shared(), belfrys_sockets()
 
     def start(self, *options):
-        env = dict(os.environ, BELFRY_RINGS="16", BELFRY_QUIET_MS="1",
+        env = dict(os.environ, BELFRY_INSTALL_AFTER="16",
+                   BELFRY_QUIET_MS="1",
                    **{name: str(path) for name, path in self.folders.items()})
         if self.random.random() < 0.5:
-            del env["BELFRY_RINGS"]  # it has to find out
+            del env["BELFRY_INSTALL_AFTER"]  # it has to find out
         policy = self.random.choice(["lazy", "first-run", "never", "eager"])
         return subprocess.Popen(
             [BELFRY, "run", "--policy", policy, "--json", "--output",

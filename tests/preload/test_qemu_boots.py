@@ -22,7 +22,7 @@ from qemu_test import check
 MODES = {
     "plain": ["--plain"],
     "lazy": [],
-    "lazy, soon": ["--rings", "3", "--quiet-ms", "1"],
+    "lazy, soon": ["--install-after", "3", "--quiet-ms", "1"],
     "first-run": ["--policy", "first-run"],
     "never": ["--policy", "never"],
     "eager": ["--policy", "eager"],

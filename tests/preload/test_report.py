@@ -375,7 +375,7 @@ class WithKvm(WithFolder):
             alone = subprocess.run([TINY_VMM, scenario], timeout=60,
                                    capture_output=True, check=False)
             self.check_events(self.record(TINY_VMM, scenario, options=[
-                "--rings", "16", "--quiet-ms", "1"]), nameless=[(0, 0)])
+                "--install-after", "16", "--quiet-ms", "1"]), nameless=[(0, 0)])
             self.assertEqual(self.done.stdout, alone.stdout)
 
 

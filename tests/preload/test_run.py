@@ -60,8 +60,8 @@ class Usage(unittest.TestCase):
         self.check_usage("run", "--no-such-option", "true")
         self.check_usage("run", "--policy", "no-such-policy", "true")
         self.check_usage("run", "--policy")
-        self.check_usage("run", "--rings", "0", "true")
-        self.check_usage("run", "--rings", "-1", "true")
+        self.check_usage("run", "--install-after", "0", "true")
+        self.check_usage("run", "--install-after", "-1", "true")
         self.check_usage("run", "--quiet-ms", "soon", "true")
         self.check_usage("run", "--zones", "never", "true")
         self.check_usage("run", "--json=x", "true")
@@ -241,17 +241,28 @@ class Report(unittest.TestCase):
         _, rows = self.rows(TINY_VMM, "two-vms")
         self.assertEqual(rows["doorbells assigned"]["peers"]["installed"], 0)
         self.assertEqual(rows["rings in user space"]["value"], 3 + 4)
-        _, rows = self.rows("--rings", "16", "--quiet-ms", "1", TINY_VMM,
-                            "threads")
+        _, rows = self.rows("--install-after", "16", "--quiet-ms", "1",
+                            TINY_VMM, "threads")
         self.assertEqual(rows["doorbells assigned"]["value"], 201)
         self.assertEqual(rows["doorbells assigned"]["peers"]["installed"], 1)
 
     def test_settings_from_the_environment(self):
-        env = dict(os.environ, BELFRY_RINGS="many")
+        env = dict(os.environ, BELFRY_INSTALL_AFTER="many")
         done = belfry("run", TINY_VMM, "two-vms", env=env)
         self.assertEqual(done.stdout, "exit 5\nexit 5\nfirst: 3\nsecond: 4\n")
-        self.assertIn("belfry: BELFRY_RINGS=many is unknown: changing nothing",
-                      done.stderr)
+        self.assertIn("belfry: BELFRY_INSTALL_AFTER=many is unknown: changing"
+                      " nothing", done.stderr)
+
+    def test_renamed_settings(self):
+        done = belfry("run", "--rings", "16", TINY_VMM, "two-vms")
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(done.stderr, "belfry run: --rings is now"
+                         " --install-after; see belfry run --help\n")
+        env = dict(os.environ, BELFRY_RINGS="16")
+        done = belfry("run", TINY_VMM, "two-vms", env=env)
+        self.assertEqual(done.stdout, "exit 5\nexit 5\nfirst: 3\nsecond: 4\n")
+        self.assertIn("belfry: BELFRY_RINGS is now BELFRY_INSTALL_AFTER:"
+                      " changing nothing", done.stderr)
 
     def test_killed(self):
         done, rows = self.rows(TINY_VMM, "killed")

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * BELFRY_POLICY: lazy (default), first-run, never, eager, or plain.
- * BELFRY_RINGS, BELFRY_QUIET_MS: the numbers of lazy; see belfry/vm.h.
+ * BELFRY_INSTALL_AFTER, BELFRY_QUIET_MS: the numbers of lazy; see belfry/vm.h.
  * BELFRY_ZONES: deferred (default) or at-once.
  * BELFRY_STATS: the file of belfry run's counters.
  */
@@ -76,6 +76,15 @@ static void load_number(const char *name, uint32_t *number)
 		*number = (uint32_t)value;
 }
 
+/* A setting of an earlier release is not ignored in silence. */
+static void refuse_renamed(const char *old, const char *name)
+{
+	if (!getenv(old))
+		return;
+	config.plain = true;
+	say("belfry: %s is now %s: changing nothing", old, name);
+}
+
 static void load_zones(void)
 {
 	const char *zones = getenv("BELFRY_ZONES");
@@ -141,7 +150,8 @@ void config_load(void)
 {
 	config_own();
 	load_policy();
-	load_number("BELFRY_RINGS", &config.front.rings);
+	refuse_renamed("BELFRY_RINGS", "BELFRY_INSTALL_AFTER");
+	load_number("BELFRY_INSTALL_AFTER", &config.front.rings);
 	load_number("BELFRY_QUIET_MS", &config.front.quiet_ms);
 	load_zones();
 	load_stats();

@@ -12,18 +12,19 @@
 
 /* What the library is told; all but the policy may be NULL, its default. */
 struct run_settings {
-	const char *policy;   /* as BELFRY_POLICY takes it */
-	const char *rings;    /* as BELFRY_RINGS does */
-	const char *quiet_ms; /* and BELFRY_QUIET_MS */
-	const char *zones;    /* and BELFRY_ZONES */
+	const char *policy;	   /* as BELFRY_POLICY takes it */
+	const char *install_after; /* as BELFRY_INSTALL_AFTER does */
+	const char *quiet_ms;	   /* and BELFRY_QUIET_MS */
+	const char *zones;	   /* and BELFRY_ZONES */
 };
 
 /* The options that say it, for an array of struct option; their help. */
 /* clang-format off */
-#define RUN_SETTINGS_OPTIONS                          \
-	{"policy", required_argument, NULL, 'P'},     \
-	{"quiet-ms", required_argument, NULL, 'q'},   \
-	{"rings", required_argument, NULL, 'r'},      \
+#define RUN_SETTINGS_OPTIONS                             \
+	{"install-after", required_argument, NULL, 'i'}, \
+	{"policy", required_argument, NULL, 'P'},        \
+	{"quiet-ms", required_argument, NULL, 'q'},      \
+	{"rings", optional_argument, NULL, 'r'},         \
 	{"zones", required_argument, NULL, 'z'}
 /* clang-format on */
 extern const char run_settings_help[];

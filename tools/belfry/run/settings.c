@@ -15,9 +15,11 @@ const char run_settings_help[] =
 	"\n"
 	"                     never      not at all\n"
 	"                     eager      at once\n"
-	"  --rings N        lazy: what is often (default: as many as cost"
-	"\n"
-	"                   what an install does, measured once per boot)\n"
+	"  --install-after N\n"
+	"                   lazy: install after N signals in user space"
+	" (default: as\n"
+	"                   many as cost what an install does, measured once"
+	" per boot)\n"
 	"  --quiet-ms N     lazy: no change of the VM for that long"
 	" (default 10)\n"
 	"  --zones WHEN     coalesced zones: deferred, as the policy says"
@@ -72,13 +74,16 @@ int run_set(struct run_settings *settings, const char *command, int c,
 	    char **argv)
 {
 	switch (c) {
+	case 'i':
+		return set_number(&settings->install_after, command,
+				  "install-after", optarg);
 	case 'P':
 		return set_policy(settings, command, optarg);
 	case 'q':
 		return set_number(&settings->quiet_ms, command, "quiet-ms",
 				  optarg);
-	case 'r':
-		return set_number(&settings->rings, command, "rings", optarg);
+	case 'r': /* until 0.1 */
+		return cli_usage(command, "--rings is now --install-after");
 	case 'z':
 		return set_zones(settings, command, optarg);
 	}

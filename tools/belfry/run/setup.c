@@ -121,8 +121,8 @@ static int set_preload(const char *library)
 
 void run_calibrate(const struct run_settings *settings)
 {
-	if (!strcmp(settings->policy, "lazy") && !settings->rings &&
-	    !getenv("BELFRY_RINGS"))
+	if (!strcmp(settings->policy, "lazy") && !settings->install_after &&
+	    !getenv("BELFRY_INSTALL_AFTER"))
 		bf_calibrated_rings();
 }
 
@@ -137,7 +137,7 @@ int run_set_environment(const struct run_settings *settings,
 {
 	if (set_variable("BELFRY_STATS", stats_path) ||
 	    set_variable("BELFRY_POLICY", settings->policy) ||
-	    set_variable("BELFRY_RINGS", settings->rings) ||
+	    set_variable("BELFRY_INSTALL_AFTER", settings->install_after) ||
 	    set_variable("BELFRY_QUIET_MS", settings->quiet_ms) ||
 	    set_variable("BELFRY_ZONES", settings->zones))
 		return cli_fail("run", "out of memory");
