@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The ranges of the bus: see io_bus_source.h. */
+/* The source of ranges, for io_range_explore.c: see io_bus_source.h. */
 #include "io_bus_source.h"
 
 #include "io_bus/range.c"

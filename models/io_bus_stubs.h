@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the source of the bus would call and the models leave out: there are no
- * eventfds and no zones, nothing is counted, nothing named, and no memory freed.
+ * Stubs of functions that the bus's source calls.  The models have no eventfds,
+ * zones, counters and names, and free no memory.
  */
 #ifndef BF_MODELS_IO_BUS_STUBS_H
 #define BF_MODELS_IO_BUS_STUBS_H
@@ -69,7 +69,7 @@ struct bf_node *bf_nodes_free(struct bf_node *list, size_t most)
 	return NULL;
 }
 
-/* Of doorbells alone. */
+/* Only doorbells are in slabs. */
 void *bf_slab_get(struct bf_slab *slab)
 {
 	return io_bus_memory(sizeof(struct bf_io_doorbell));
@@ -91,24 +91,6 @@ void bf_removal_complete(struct bf_removal *removal)
 
 void bf_io_copy_name(char name[32], const char *from)
 {
-}
-
-/* There is room for all, and a place for each address. */
-
-bool bf_lookaside_make_room(struct bf_lookaside *table, size_t size,
-			    unsigned int most_bits, bool drives_out)
-{
-	return true;
-}
-
-void bf_lookaside_grain(struct bf_io_roots *roots, struct bf_span span)
-{
-}
-
-void bf_lookaside_keep(const struct bf_finding *finding,
-		       const struct bf_io_roots *roots, uint64_t addr)
-{
-	*bf_finding_at(finding->seal, addr) = *finding;
 }
 
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the models of the bus have in common: its source but for the ranges, one
- * bus, the memory that it takes, waiting for its accesses, and what threads
- * remember.
+ * The common part of the models of the bus: its source except for ranges, one
+ * bus, the bus's memory, and grace periods.
  */
 #ifndef BF_MODELS_IO_BUS_WORLD_H
 #define BF_MODELS_IO_BUS_WORLD_H
@@ -10,32 +9,30 @@
 #include "explore.h"
 #include "io_bus_source.h"
 
-#undef bf_io_thread
-struct bf_io_thread bf_io_thread, io_threads[MACHINE_THREADS];
-#define bf_io_thread io_threads[machine_self()]
+#undef bf_io_innermost
+struct bf_io_frame *bf_io_innermost, *io_frames[MACHINE_THREADS];
+#define bf_io_innermost io_frames[machine_self()]
 
 #include "srcu/gp.c"
 #include "srcu/reader.c"
 #include "srcu_stubs.h"
 
 #include "io_bus/edit.c"
-#define put put_entry /* there is another one */
+#define put put_entry /* another included file has a put(), too */
 #include "io_bus/trie.c"
 #undef put
 #include "io_bus/doorbell_table.c"
 #include "io_bus/change.c"
-#include "io_bus/bell_lookaside.c"
 #include "io_bus/doorbell.c"
 #include "io_bus/access.c"
 #include "io_bus_stubs.h"
 
-#define NR_SLOTS   MACHINE_THREADS
-#define TABLE_BITS 6
+#define NR_SLOTS MACHINE_THREADS
 
-/* Whom the bus calls. */
+/* The opaque pointer of an entry. */
 struct consumer {
-	uint64_t value; /* that it is told; of doorbells */
-	int gone;
+	uint64_t value; /* datamatch of a doorbell */
+	int gone;	/* its removal is complete */
 };
 
 static struct {
@@ -43,14 +40,10 @@ static struct {
 	struct __bf_srcu_slot access_slots[NR_SLOTS], signal_slots[NR_SLOTS];
 	_Alignas(64) char memory[6656];
 	size_t used;
-	bool no_memory; /* any more: removals are made in place */
-	uint64_t stamp;
-	struct consumer going, staying, coming;
-	int told; /* by one thread to another */
+	bool no_memory; /* so removals clear entries in place */
+	struct consumer removed, kept, added;
+	int flag; /* set by one thread for another */
 } world;
-
-static struct bf_finding range_findings[MACHINE_THREADS][1 << TABLE_BITS];
-static struct bf_bell_finding bell_findings[MACHINE_THREADS][1 << TABLE_BITS];
 
 static void check(bool good, const char *what)
 {
@@ -70,7 +63,7 @@ void *io_bus_memory(size_t size)
 	return memory;
 }
 
-/* What a restartable sequence is to the others: see srcu_explore.c. */
+/* A restartable sequence as other threads see it: see srcu_explore.c. */
 bool __bf_srcu_rseq_inc(unsigned long *word)
 {
 	word += machine_self() *
@@ -80,12 +73,10 @@ bool __bf_srcu_rseq_inc(unsigned long *word)
 	return true;
 }
 
-uint64_t bf_lookaside_stamp(void)
-{
-	return ++world.stamp;
-}
-
-/* Once a thread and domain: what comes after it depends on memory alone. */
+/*
+ * The checkpoint is right because each thread calls this once for a domain, and
+ * its later actions depend on memory alone.
+ */
 void synchronize_srcu_expedited(struct srcu_struct *ssp)
 {
 	bf_srcu_gp_start(ssp);
@@ -95,8 +86,8 @@ void synchronize_srcu_expedited(struct srcu_struct *ssp)
 	}
 }
 
-/* Its removal is over: nobody is to call it any more. */
-static void let_go(void *opaque)
+/* The removal is complete: a later call of the consumer is a failure. */
+static void set_gone(void *opaque)
 {
 	struct consumer *consumer = opaque;
 
@@ -106,50 +97,31 @@ static void let_go(void *opaque)
 static void check_called(const struct consumer *consumer)
 {
 	check(!__atomic_load_n(&consumer->gone, __ATOMIC_RELAXED),
-	      "a consumer was called that is gone");
+	      "a consumer was called after its removal");
 }
 
-/* As src/io_bus/bus.c does.  A removal that waits is over without it. */
+/* As in src/io_bus/bus.c.  A synchronous removal has no callback. */
 void bf_removal_defer(struct bf_removal *removal, bf_io_done_fn done,
 		      void *opaque)
 {
 	if (!done)
 		return;
-	synchronize_srcu_expedited(&world.bus.signals);
 	synchronize_srcu_expedited(&world.bus.srcu);
 	done(opaque);
 }
 
-static void tell(void)
+static void set_flag(void)
 {
-	__atomic_store_n(&world.told, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&world.flag, 1, __ATOMIC_RELEASE);
 }
 
-static bool was_told(void)
+static bool flag_is_set(void)
 {
-	return __atomic_load_n(&world.told, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&world.flag, __ATOMIC_ACQUIRE);
 }
 
-static struct bf_lookaside table_of(void *places, size_t size)
-{
-	return (struct bf_lookaside){
-		.places = memset(places, 0, size),
-		.shift = 64 - TABLE_BITS,
-	};
-}
-
-/* The machine brings back the world alone. */
-static void remember_nothing(void)
-{
-	const unsigned int self = machine_self();
-
-	bf_io_thread.ranges =
-		table_of(range_findings[self], sizeof(range_findings[self]));
-	bf_io_thread.bells =
-		table_of(bell_findings[self], sizeof(bell_findings[self]));
-}
-
-static struct bf_io_doorbell *add_bell(const struct bf_io_doorbell_desc *desc)
+static struct bf_io_doorbell *
+add_doorbell(const struct bf_io_doorbell_desc *desc)
 {
 	struct bf_io_doorbell *doorbell = NULL;
 
@@ -174,8 +146,7 @@ static void init_bus(void)
 	bf_srcu_nr_slots = NR_SLOTS;
 	init_domain(&world.bus.srcu, world.access_slots);
 	init_domain(&world.bus.signals, world.signal_slots);
-	world.bus.latest = io_bus_memory(sizeof(*world.bus.latest));
-	world.bus.state = world.bus.latest;
+	world.bus.state = io_bus_memory(sizeof(*world.bus.state));
 }
 
 #endif

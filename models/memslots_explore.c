@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * The removal of a memory slot in place (src/memslots/clear.c), the lookups
- * beside it, and the grace period under both, as they are, through every
- * interleaving and every delay of a buffered store: one thread removes the slot
- * and takes its memory away, another one finds it, keeps it and looks again.
+ * Explores the removal of a memory slot in place (src/memslots/clear.c), the
+ * lookups beside it, and the grace period under both: every interleaving of the
+ * real source, and every delay of a buffered store.  One thread removes the
+ * slot and then takes its memory away.  Another thread finds the slot, keeps it
+ * in its cache, and looks it up again.
  *
  *	memslots_explore [--expect-failure]
  *
- * Exits with 0 when nothing (or, as asked for, something) is wrong.
+ * Exits with 0 if all scenarios pass (or, with the option, if one fails).
  */
 #include <errno.h>
 #include <pthread.h>
@@ -22,8 +23,8 @@
 #include "srcu_stubs.h"
 
 /*
- * The slot that a thread found last is a variable here: one thread looks up,
- * and the machine's threads are one to the compiler.
+ * The cache of a thread's last slot is a plain variable here.  Only one thread
+ * looks up, and for the compiler the machine's threads are one thread.
  */
 #define __thread
 #define tls_model(model) unused
@@ -46,7 +47,7 @@ static struct {
 	_Alignas(64) char leaf[LEAF_SIZE];
 	_Alignas(64) char spare[VIEW_SIZE];
 	struct bf_slot slot;
-	int gone; /* its memory */
+	int gone; /* its memory was taken away */
 } world;
 
 static struct bf_memslots_view *const the_view = (void *)world.view;
@@ -58,7 +59,7 @@ static void check(bool good, const char *what)
 		machine_fail(what);
 }
 
-/* What a restartable sequence is to the others: see srcu_explore.c. */
+/* A restartable sequence as other threads see it: see srcu_explore.c. */
 bool __bf_srcu_rseq_inc(unsigned long *word)
 {
 	word += machine_self() *
@@ -79,7 +80,7 @@ struct bf_slot *bf_ids_find(const struct bf_ids *ids, uint32_t number)
 	return &world.slot;
 }
 
-/* One thread asks for it, once. */
+/* One thread calls this, once. */
 uint64_t bf_view_next_generation(void)
 {
 	return 2 * BF_MEMSLOTS_SPACES;
@@ -94,7 +95,7 @@ static void wait_for_readers(struct srcu_struct *ssp)
 	}
 }
 
-/* As src/memslots/commit.c does, and then the caller of the removal. */
+/* The steps of src/memslots/commit.c, and then of its caller. */
 static void remove_slot(void *unused)
 {
 	const struct kvm_userspace_memory_region change = {.slot = 0};
@@ -106,8 +107,8 @@ static void remove_slot(void *unused)
 	__atomic_store_n(&world.gone, 1, __ATOMIC_RELAXED);
 }
 
-/* The guest keeps the slot, and nobody takes its memory away. */
-static void remove_in_vain(void *unused)
+/* The guest refuses the removal, and the memory stays. */
+static void try_to_remove(void *unused)
 {
 	const struct kvm_userspace_memory_region change = {.slot = 0};
 	struct bf_memslots_view *spare = NULL;
@@ -122,30 +123,30 @@ static int refuse(void *opaque,
 	return -EBUSY;
 }
 
-static void look_in(const struct bf_memslots_snapshot *snapshot)
+static void check_lookup(const struct bf_memslots_snapshot *snapshot)
 {
 	if (bf_memslots_hva(snapshot, 0, 0, 1, false))
 		check(!__atomic_load_n(&world.gone, __ATOMIC_RELAXED),
-		      "memory was found that is gone");
+		      "a lookup found memory that was taken away");
 }
 
-/* A search, and then what was kept of it. */
-static void look_twice(void)
+/* The first lookup searches, and the second one uses the cache. */
+static void look_up_twice(void)
 {
 	struct bf_memslots_snapshot snapshot;
 
 	bf_memslots_take(&world.slots.map, &snapshot);
-	look_in(&snapshot);
-	look_in(&snapshot);
+	check_lookup(&snapshot);
+	check_lookup(&snapshot);
 	bf_memslots_drop(&snapshot);
 }
 
-/* The machine brings back the world alone. */
+/* Clears the cache, because the machine resets only the world. */
 static void read_in_two_sections(void *unused)
 {
 	memset(&last_slot, 0, sizeof(last_slot));
-	look_twice();
-	look_twice();
+	look_up_twice();
+	look_up_twice();
 }
 
 static const struct scenario {
@@ -153,10 +154,10 @@ static const struct scenario {
 	void (*change)(void *unused);
 	int (*set)(void *opaque,
 		   const struct kvm_userspace_memory_region *change);
-	uint64_t pages; /* at the end */
+	uint64_t pages; /* of the slot at the end */
 } scenarios[] = {
 	{"removed beside lookups", remove_slot, NULL, 0},
-	{"removed in vain beside lookups", remove_in_vain, refuse, 1},
+	{"refused removal beside lookups", try_to_remove, refuse, 1},
 };
 
 static const struct scenario *scenario;
@@ -195,7 +196,7 @@ static void init(void)
 static void check_end(void)
 {
 	check(bf_slot_node_mappings(the_leaf)->pages == scenario->pages,
-	      "the slot is not as it should be at the end");
+	      "the slot has a wrong size at the end");
 }
 
 static struct explore_result explore_scenario(void)
@@ -209,7 +210,7 @@ static struct explore_result explore_scenario(void)
 		.world_size = sizeof(world),
 	};
 
-	/* PSO: whatever TSO does is in it. */
+	/* PSO includes all that TSO allows. */
 	return explore(&program, MACHINE_PSO);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What reader.c would call and the models leave out: nobody sleeps here. */
+/* Stubs of functions that reader.c calls: no updater sleeps in the models. */
 #ifndef BF_MODELS_SRCU_STUBS_H
 #define BF_MODELS_SRCU_STUBS_H
 

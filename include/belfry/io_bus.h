@@ -20,10 +20,6 @@
  * see between its parts: bf_io_remove_doorbell(), which does not wait for it,
  * and any for which there is no memory left.)
  *
- * A thread remembers which ranges its accesses went to and which doorbells it
- * rang, in 4 kB and 2 kB of its own, or more, up to 2 MB and 4 MB, where it
- * goes to thousands; freed when it ends.
- *
  * Changing the bus never waits for accesses, except where a removal is asked
  * to.  Several changes at once, all or nothing: belfry/io_txn.h.  A change
  * takes time and memory with the logarithm of what the bus holds; a removal
@@ -119,8 +115,8 @@ struct bf_io_doorbell_desc {
 	uint32_t len;	    /* 0 (any length), 1, 2, 4 or 8 */
 	uint16_t space;	    /* enum bf_io_space */
 	bool wildcard;	    /* any data: datamatch is ignored */
-	bool counted;	    /* bf_io_doorbell_rings() is to tell its rings; each
-			       then takes two to six times as long */
+	bool counted;	    /* bf_io_doorbell_rings() tells its rings, which
+			       costs each an atomic addition */
 	int eventfd;	    /* += 1 at each hit; the bus keeps a duplicate, as
 			       a rule one for all doorbells of this number.
 			       Ignored where there is @ring */
@@ -204,12 +200,12 @@ void bf_io_bus_destroy(struct bf_io_bus *bus);
  * doorbell of length 0 at its address.
  *
  * Takes no lock (a zone's ring has one of its own), waits for no other thread;
- * sleeps only where a handler does.  Allocates nothing but the memory in which
- * the thread remembers, when that is made or doubled, and the counters of a
+ * sleeps only where a handler does.  Allocates nothing but the counters of a
  * thread that uses an entry for the first time while counting is on
- * (belfry/io_stats.h); it does without either where there is none.  errno is
- * kept.  An access by anyone who learned of a registration's return, by
- * whatever means, sees that registration.
+ * (belfry/io_stats.h); without memory the use is not counted.  errno is kept.
+ *
+ * An access by a thread that learned of a registration's return, by whatever
+ * means, sees that registration.
  */
 int bf_io_access(struct bf_io_bus *bus, const struct bf_io_access *access);
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "io_bus/bus.h"
-#include "io_bus/bell_lookaside.h"
+#include "io_bus/doorbell.h"
 #include "io_bus/probe.h"
 #include "io_bus/range.h"
 #include "io_bus/zone.h"
@@ -14,7 +14,7 @@ bool bf_io_in_handler(const struct bf_io_bus *bus)
 {
 	const struct bf_io_frame *frame;
 
-	for (frame = bf_io_thread.frame; frame; frame = frame->outer)
+	for (frame = bf_io_innermost; frame; frame = frame->outer)
 		if (frame->bus == bus)
 			return true;
 	return false;
@@ -24,15 +24,16 @@ bool bf_io_in_consumer(const struct bf_io_bus *bus)
 {
 	const struct bf_io_frame *frame;
 
-	for (frame = bf_io_thread.frame; frame; frame = frame->outer)
+	for (frame = bf_io_innermost; frame; frame = frame->outer)
 		if (frame->bus == bus && frame->consumer)
 			return true;
 	return false;
 }
 
-/* One part, in a section of the bus: 0 or -EOPNOTSUPP. */
-static int offer(struct bf_io_bus *bus, const struct bf_io_roots *roots,
-		 const struct bf_io_access *access)
+/* Offers one part of an access, in a section of the bus: 0 or -EOPNOTSUPP. */
+static inline __attribute__((always_inline)) int
+offer(struct bf_io_bus *bus, const struct bf_io_roots *roots,
+      const struct bf_io_access *access)
 {
 	if (access->write && roots->doorbells &&
 	    bf_doorbell_ring(bus, roots, access))
@@ -42,7 +43,7 @@ static int offer(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 	return bf_range_access(bus, roots, access);
 }
 
-/* Taken once, in a section: all that the access will see. */
+/* In a section.  An access loads the state once, so its parts all see it. */
 static const struct bf_io_roots *roots_for(struct bf_io_bus *bus,
 					   const struct bf_io_access *access)
 {
@@ -57,47 +58,6 @@ static bool is_sound(const struct bf_io_access *access)
 	return access->len && access->space < BF_IO_SPACES;
 }
 
-/*
- * Relaxed: a hint alone, which bf_bell_ring_known() looks at again in a section.
- */
-static inline bool rings_known(struct bf_io_bus *bus,
-			       const struct bf_io_access *access)
-{
-	const uint64_t seal = __atomic_load_n(&bus->seals[access->space].bells,
-					      __ATOMIC_RELAXED);
-
-	return seal && bf_bell_ring_known(bus, access, seal);
-}
-
-/* Apart: it has more registers to save than the way to a range. */
-static __attribute__((noinline)) int
-offer_new(struct bf_io_bus *bus, const struct bf_io_access *access)
-{
-	return offer(bus, roots_for(bus, access), access);
-}
-
-/*
- * In a section, not in parts: remembered, or offered.  Relaxed: the fence of
- * srcu_read_lock() is before it, so who removes a range that this finds has hid
- * the seal later, and waits for this section.
- */
-static inline __attribute__((always_inline)) int
-offer_whole(struct bf_io_bus *bus, const struct bf_io_access *access)
-{
-	const uint64_t seal = __atomic_load_n(&bus->seals[access->space].ranges,
-					      __ATOMIC_RELAXED);
-	const bool others_first = access->write && seal & BF_SEAL_SHARED;
-	const struct bf_finding *finding = NULL;
-	uint64_t offset;
-
-	if (likely(seal && !others_first))
-		finding = bf_lookaside_find(seal, access->addr, access->len,
-					    &offset);
-	return likely(finding != NULL) ?
-		       bf_range_found(bus, finding, offset, access) :
-		       offer_new(bus, access);
-}
-
 int bf_io_access(struct bf_io_bus *bus, const struct bf_io_access *access)
 {
 	int idx, ret;
@@ -106,10 +66,8 @@ int bf_io_access(struct bf_io_bus *bus, const struct bf_io_access *access)
 	if (unlikely(access->len - 1 >= BF_IO_MAX_LEN ||
 		     access->space >= BF_IO_SPACES))
 		return -EINVAL;
-	if (access->write && rings_known(bus, access))
-		return 0;
 	idx = srcu_read_lock(&bus->srcu);
-	ret = offer_whole(bus, access);
+	ret = offer(bus, roots_for(bus, access), access);
 	srcu_read_unlock(&bus->srcu, idx);
 	return ret;
 }

@@ -7,11 +7,13 @@
 
 #include "io_bus/bus.h"
 #include "io_bus/doorbell.h"
-#include "io_bus/lookaside.h"
 #include "io_bus/range.h"
 #include "io_bus/zone.h"
 #include "srcu/wait.h"
 #include "base/util.h"
+
+__thread struct bf_io_frame *bf_io_innermost
+	__attribute__((tls_model("initial-exec")));
 
 void bf_io_defer(struct bf_io_bus *bus, struct srcu_head *head,
 		 void (*fn)(struct srcu_head *head))
@@ -23,25 +25,6 @@ void bf_io_defer(struct bf_io_bus *bus, struct srcu_head *head,
 	}
 #endif
 	fn(head);
-}
-
-void bf_io_begin_end(struct bf_io_bus *bus, struct srcu_head *head,
-		     void (*next)(struct srcu_head *head))
-{
-	__atomic_fetch_add(&bus->endings, 1, __ATOMIC_RELAXED);
-#ifndef BF_BREAK_CONSUMER
-	if (!bf_srcu_gp_try(&bus->signals)) {
-		call_srcu(&bus->signals, head, next);
-		return;
-	}
-#endif
-	next(head);
-}
-
-/* Release: bf_io_bus_destroy() frees the bus when it sees that none is left. */
-void bf_io_ended(struct bf_io_bus *bus)
-{
-	__atomic_fetch_sub(&bus->endings, 1, __ATOMIC_RELEASE);
 }
 
 void bf_io_copy_name(char name[32], const char *from)
@@ -64,14 +47,9 @@ static int init_domains(struct bf_io_bus *bus)
 static struct bf_io_state *empty_state(struct bf_io_bus *bus)
 {
 	struct bf_io_state *state = calloc(1, sizeof(*state));
-	unsigned int space;
 
-	if (!state)
-		return NULL;
-	state->bus = bus;
-	for (space = 0; space < BF_IO_SPACES; space++)
-		state->space[space].seals =
-			(struct bf_io_seals){bf_new_seal(0), bf_new_seal(0)};
+	if (state)
+		state->bus = bus;
 	return state;
 }
 
@@ -82,8 +60,8 @@ static struct bf_io_bus *bus_alloc(void)
 	if (posix_memalign((void **)&bus, __alignof__(*bus), sizeof(*bus)))
 		return NULL;
 	memset(bus, 0, sizeof(*bus));
-	bus->state = bus->latest = empty_state(bus);
-	if (bus->latest)
+	bus->state = empty_state(bus);
+	if (bus->state)
 		return bus;
 	free(bus);
 	return NULL;
@@ -91,7 +69,7 @@ static struct bf_io_bus *bus_alloc(void)
 
 static void bus_free(struct bf_io_bus *bus)
 {
-	free(bus->latest);
+	free(bus->state);
 	free(bus);
 }
 
@@ -120,7 +98,6 @@ int bf_io_synchronize(struct bf_io_bus *bus)
 {
 	if (bf_io_in_handler(bus))
 		return -EDEADLK;
-	synchronize_srcu_expedited(&bus->signals);
 	synchronize_srcu_expedited(&bus->srcu);
 	return 0;
 }
@@ -154,17 +131,13 @@ void bf_io_bus_destroy(struct bf_io_bus *bus)
 
 	if (!bus)
 		return;
-	while (__atomic_load_n(&bus->endings, __ATOMIC_ACQUIRE)) {
-		srcu_barrier(&bus->signals);
-		srcu_barrier(&bus->srcu);
-	}
 	do
 		srcu_barrier(&bus->srcu);
 	while (cleanup_srcu_struct(&bus->srcu));
 	cleanup_srcu_struct(&bus->signals);
 	bf_eventfd_pool_end(&bus->eventfds);
 	for (space = 0; space < BF_IO_SPACES; space++)
-		free_entries(bus, &bus->latest->space[space]);
+		free_entries(bus, &bus->state->space[space]);
 	bf_nodes_destroy(&bus->nodes);
 	bf_eventfd_pool_destroy(&bus->eventfds);
 	bf_slab_destroy(&bus->bells);

@@ -3,15 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "io_bus/bell_lookaside.h"
+#include "io_bus/doorbell.h"
 #include "io_bus/probe.h"
 #include "base/util.h"
-
-#ifdef BF_BREAK_DEAD_ORDER
-#define DEAD_ORDER __ATOMIC_RELAXED
-#else
-#define DEAD_ORDER __ATOMIC_RELEASE /* see ring() */
-#endif
 
 static struct bf_io_doorbell *hit(const struct bf_bell_addr *at,
 				  const struct bf_io_access *access)
@@ -30,12 +24,21 @@ static struct bf_io_doorbell *hit(const struct bf_bell_addr *at,
 	return bf_bell_match(at, access->len, bf_bell_value(access));
 }
 
+/* In a section of bus->signals. */
 static void consume(const struct bf_io_bus *bus,
 		    const struct bf_io_doorbell *doorbell,
 		    const struct bf_io_access *access)
 {
-	bf_bell_consume(bus, doorbell->ring, bf_bell_consumer(doorbell),
-			access);
+	struct bf_io_frame frame;
+
+	if (!doorbell->ring) {
+		bf_eventfd_signal(&doorbell->eventfd->eventfd);
+		return;
+	}
+	bf_io_enter(&frame, bus, true);
+	doorbell->ring(doorbell->opaque, access->addr, access->len,
+		       bf_bell_value(access));
+	bf_io_leave(&frame);
 }
 
 static void consume_counted(const struct bf_io_bus *bus,
@@ -49,21 +52,20 @@ static void consume_counted(const struct bf_io_bus *bus,
 }
 
 /*
- * The consumer has a domain of its own, so that a removal need not wait for
- * handlers of ranges, which may sleep, nor deadlock in one of them.  Who found
- * the doorbell before it was removed either is in this section when the
- * removal waits for it, or enters later and sees it dead.
+ * The consumer has a domain of its own, so that a removal waits for consumers
+ * and not for handlers of ranges, which may sleep and may be what removes.
  *
- * Acquire, with the release of bf_doorbell_remove(): who sees it dead sees that
- * its seal is gone.  Otherwise an access might find it remembered after this
- * one, or another, has missed it.
+ * A removal unpublishes the doorbell, sets dead and waits for a grace period of
+ * bus->signals.  The fence of srcu_read_lock() is before the load of dead:
+ * either the grace period sees this section and waits for the consumer, or this
+ * load sees dead.  Relaxed: what dead says depends on nothing else.
  */
 static bool ring(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		 struct bf_io_doorbell *doorbell,
 		 const struct bf_io_access *access)
 {
 	int idx = srcu_read_lock(&bus->signals);
-	bool dead = __atomic_load_n(&doorbell->dead, __ATOMIC_ACQUIRE);
+	bool dead = __atomic_load_n(&doorbell->dead, __ATOMIC_RELAXED);
 
 	if (!dead) {
 		if (doorbell->counted)
@@ -81,24 +83,13 @@ static bool ring(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		      const struct bf_io_access *access)
 {
-	/* Acquire, both: see bf_bus_reseal(). */
-	uint64_t seal = __atomic_load_n(&roots->seals.bells, __ATOMIC_ACQUIRE);
 	const struct bf_bell_addr *at = bf_bell_addr(roots, access->addr);
-	uint64_t values = at ? __atomic_load_n(&at->seal, __ATOMIC_ACQUIRE) : 0;
 	struct bf_io_doorbell *doorbell = at ? hit(at, access) : NULL;
 
-#ifdef BF_BREAK_SEAL_LATE
-	seal = __atomic_load_n(&roots->seals.bells, __ATOMIC_ACQUIRE);
-#endif
 	if (!doorbell)
 		return false;
 	PROBE_DISPATCH(bus, BF_IO_DOORBELL, access);
-	if (!ring(bus, roots, doorbell, access))
-		return false;
-	/* What is to be counted is counted here. */
-	if (!roots->counting && !doorbell->counted)
-		bf_bell_keep(bus, roots, seal, values, doorbell, access);
-	return true;
+	return ring(bus, roots, doorbell, access);
 }
 
 static int check_desc(const struct bf_io_doorbell_desc *desc)
@@ -302,7 +293,7 @@ static struct bf_io_doorbell *find(struct bf_io_bus *bus,
 	struct bf_io_doorbell *doorbell;
 
 	pthread_mutex_lock(&bus->lock);
-	doorbell = bf_bell_find(bus->latest, desc);
+	doorbell = bf_bell_find(bus->state, desc);
 	if (doorbell && (doorbell->owner != owner ||
 			 !(any_consumer || same_consumer(doorbell, desc))))
 		doorbell = NULL;
@@ -377,7 +368,7 @@ uint64_t bf_doorbell_remove(struct bf_io_bus *bus,
 
 	unpublish(bus, doorbell);
 #ifndef BF_BREAK_DEAD
-	__atomic_store_n(&doorbell->dead, true, DEAD_ORDER);
+	__atomic_store_n(&doorbell->dead, true, __ATOMIC_RELAXED);
 #endif
 #ifndef BF_BREAK_CONSUMER
 	synchronize_srcu_expedited(&bus->signals);

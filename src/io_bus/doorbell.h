@@ -43,8 +43,7 @@ struct bf_io_doorbell {
 /* What is registered at one address of a space. */
 struct bf_bell_addr {
 	struct bf_node node;
-	struct bf_trie_entry entry; /* by address */
-	uint64_t seal; /* of the values of this node: see bell_lookaside.h */
+	struct bf_trie_entry entry;		      /* by address */
 	struct bf_io_doorbell *any;		      /* length 0 */
 	struct bf_io_doorbell *wild[BF_BELL_LENGTHS]; /* any data, by length */
 	uintptr_t matches[BF_BELL_LENGTHS];	      /* tries, by length */
@@ -113,32 +112,6 @@ static inline uint64_t bf_bell_value(const struct bf_io_access *access)
 		memcpy(&value, access->data, access->len);
 		return value;
 	}
-}
-
-/* What goes with its ring: see bf_bell_consume(). */
-static inline void *bf_bell_consumer(const struct bf_io_doorbell *doorbell)
-{
-	return doorbell->ring ? doorbell->opaque : doorbell->eventfd;
-}
-
-/*
- * In a section of consumers: calls ring with opaque; where that is NULL,
- * signals the eventfd that opaque is.
- */
-static inline void bf_bell_consume(const struct bf_io_bus *bus,
-				   bf_io_ring_fn ring, void *opaque,
-				   const struct bf_io_access *access)
-{
-	struct bf_shared_eventfd *eventfd = opaque;
-	struct bf_io_frame frame;
-
-	if (!ring) {
-		bf_eventfd_signal(&eventfd->eventfd);
-		return;
-	}
-	bf_io_enter(&frame, bus, access, true);
-	ring(opaque, access->addr, access->len, bf_bell_value(access));
-	bf_io_leave(&frame);
 }
 
 /* doorbell_table.c: the same by description. */

@@ -2,7 +2,7 @@
 /* Where doorbells are: by address, and there by length and value. */
 #include <errno.h>
 
-#include "io_bus/bell_lookaside.h"
+#include "io_bus/doorbell.h"
 #include "base/util.h"
 
 /* Where a doorbell without datamatch stands. */
@@ -82,10 +82,6 @@ static struct bf_bell_addr *new_addr(struct bf_change *change, uint16_t space,
 
 	if (!at)
 		return NULL;
-	at->seal = bf_new_seal(BF_SEAL_GRAIN);
-	if (!roots->doorbells)
-		roots->seals.bells |= BF_SEAL_GRAIN;
-	bf_bell_grain(&roots->seals.bells, addr);
 	at->entry.hash = bf_trie_hash(addr);
 	return bf_trie_add(&change->edit, &roots->doorbells, &at->entry) ?
 		       NULL :
@@ -101,9 +97,6 @@ static struct bf_bell_addr *own_addr(struct bf_change *change, uint16_t space,
 	at = bf_edit_copy(&change->edit, &at->node, sizeof(*at));
 	if (!at)
 		return NULL;
-#ifndef BF_BREAK_VALUES
-	at->seal = bf_new_seal(at->seal & BF_SEAL_GRAIN);
-#endif
 	return bf_trie_replace(&change->edit,
 			       &bf_change_roots(change, space)->doorbells,
 			       &at->entry) ?
@@ -118,7 +111,6 @@ static int put(struct bf_change *change, struct bf_bell_addr *at,
 		*wild_slot(at, doorbell->len) = doorbell;
 		return 0;
 	}
-	bf_bell_grain(&at->seal, doorbell->datamatch);
 	return bf_trie_add(&change->edit,
 			   &at->matches[bf_bell_length(doorbell->len)],
 			   &doorbell->match);
@@ -141,7 +133,6 @@ int bf_bell_add(struct bf_change *change, struct bf_io_doorbell *doorbell,
 	}
 	at = at ? own_addr(change, doorbell->space, at) :
 		  new_addr(change, doorbell->space, doorbell->addr);
-	bf_change_roots(change, doorbell->space)->nr_bells++;
 	return at ? put(change, at, doorbell) : -ENOMEM;
 }
 
@@ -176,7 +167,6 @@ int bf_bell_remove(struct bf_change *change,
 	at = own_addr(change, doorbell->space, at);
 	if (!at)
 		return -ENOMEM;
-	bf_change_roots(change, doorbell->space)->nr_bells--;
 	if (doorbell->wildcard)
 		*wild_slot(at, doorbell->len) = NULL;
 	else if (bf_trie_remove(&change->edit,
@@ -193,18 +183,14 @@ int bf_bell_remove(struct bf_change *change,
 void bf_bell_clear(struct bf_io_bus *bus, const struct bf_io_doorbell *doorbell)
 {
 	struct bf_bell_addr *at =
-		place_of(&bus->latest->space[doorbell->space], doorbell);
+		place_of(&bus->state->space[doorbell->space], doorbell);
 
-	bf_bus_unseal(bus, doorbell->space);
 	if (!doorbell->wildcard)
 		bf_trie_clear(&at->matches[bf_bell_length(doorbell->len)],
 			      doorbell->match.hash);
 	else
-		/* Release, as in the trie: see bf_bus_unseal(). */
 		__atomic_store_n(wild_slot(at, doorbell->len), NULL,
-				 BF_CLEAR_ORDER);
-	bf_bell_reseal(at);
-	bf_bus_reseal(bus, doorbell->space);
+				 __ATOMIC_RELAXED);
 }
 
 struct visit {

@@ -5,8 +5,9 @@
  * and hands them over by publishing a new root.  What it replaced is freed when
  * nobody reads it any more, or, if the edit is given up, stays.
  *
- * (One exception, in both trees: a pointer to an entry may be cleared where it
- * stands, by a removal for which there is no memory.)
+ * One exception, in both trees: a removal for which there is no memory clears
+ * the pointer to its entry in place.  That store is relaxed: a reader gets the
+ * entry or NULL, and follows NULL nowhere.
  */
 #ifndef BF_IO_BUS_EDIT_H
 #define BF_IO_BUS_EDIT_H
@@ -16,16 +17,6 @@
 #include <stdint.h>
 
 #include "io_bus/nodes.h"
-
-/*
- * Of the exception.  Release: who finds the place empty sees what was stored
- * before.
- */
-#ifdef BF_BREAK_CLEAR_ORDER
-#define BF_CLEAR_ORDER __ATOMIC_RELAXED
-#else
-#define BF_CLEAR_ORDER __ATOMIC_RELEASE
-#endif
 
 struct bf_edit {
 	struct bf_nodes *nodes; /* where they come from */

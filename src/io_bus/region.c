@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "io_bus/lookaside.h"
 #include "io_bus/probe.h"
 #include "io_bus/region.h"
 
@@ -67,8 +66,6 @@ int bf_region_add(struct bf_change *change, struct bf_region *region,
 		}
 		return -EEXIST;
 	}
-	if (region->kind == BF_IO_RANGE)
-		bf_lookaside_grain(roots, region->span);
 	return bf_span_add(&change->edit, root, region->span, region);
 }
 
@@ -117,11 +114,9 @@ static int try_unpublish(struct bf_io_bus *bus, const struct bf_region *region)
 /* Bus locked. */
 static void clear(struct bf_io_bus *bus, const struct bf_region *region)
 {
-	struct bf_io_roots *roots = &bus->latest->space[region->space];
+	struct bf_io_roots *roots = &bus->state->space[region->space];
 
-	bf_bus_unseal(bus, region->space);
 	bf_span_clear(*root_of(roots, region), region->span.first);
-	bf_bus_reseal(bus, region->space);
 	bf_change_counts(bus);
 }
 

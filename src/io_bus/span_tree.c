@@ -368,8 +368,8 @@ void bf_span_clear(struct bf_span_node *root, uint64_t first)
 	struct bf_span_place place = bf_span_place(root, first);
 	struct bf_span_node *leaf = (struct bf_span_node *)place.leaf;
 
-	/* Release: see bf_bus_unseal(). */
-	__atomic_store_n(&leaf->ptr[place.index], NULL, BF_CLEAR_ORDER);
+	/* Relaxed: see edit.h. */
+	__atomic_store_n(&leaf->ptr[place.index], NULL, __ATOMIC_RELAXED);
 }
 
 static int each_of_leaf(const struct bf_span_node *leaf,

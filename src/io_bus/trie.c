@@ -347,9 +347,9 @@ void bf_trie_clear(uintptr_t *root, uint64_t hash)
 	if (*slotp & BF_TRIE_LEAF) {
 		leaf = bf_trie_leaf(*slotp);
 		__atomic_store_n(&leaf->entry[index_in(leaf, hash)], NULL,
-				 BF_CLEAR_ORDER);
+				 __ATOMIC_RELAXED);
 	} else {
-		__atomic_store_n(slotp, 0, BF_CLEAR_ORDER);
+		__atomic_store_n(slotp, 0, __ATOMIC_RELAXED);
 	}
 }
 

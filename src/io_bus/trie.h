@@ -166,10 +166,7 @@ int bf_trie_replace(struct bf_edit *edit, uintptr_t *root,
 /* Takes an entry out that is there; 0 or -ENOMEM as above. */
 int bf_trie_remove(struct bf_edit *edit, uintptr_t *root, uint64_t hash);
 
-/*
- * The same in place, in a published trie: for want of memory.  Release: who
- * does not find the entry any more sees what was stored before.
- */
+/* The same in place, in a published trie: for want of memory. */
 void bf_trie_clear(uintptr_t *root, uint64_t hash);
 
 /* Any entry; NULL: there is none. */

@@ -369,19 +369,12 @@ static struct bf_io_txn *txn_of(struct srcu_head *head)
 static void complete_removals(struct srcu_head *head)
 {
 	struct bf_io_txn *txn = txn_of(head);
-	struct bf_io_bus *bus = txn->bus;
 	size_t i;
 
 	for (i = 0; i < txn->count; i++)
 		if (txn->ops[i].kind == OP_REMOVE)
 			bf_removal_complete(removal_of(&txn->ops[i]));
 	free_txn(txn);
-	bf_io_ended(bus);
-}
-
-static void consumers_over(struct srcu_head *head)
-{
-	bf_io_defer(txn_of(head)->bus, head, complete_removals);
 }
 
 int bf_io_txn_commit(struct bf_io_txn *txn, struct bf_io_conflict *conflict)
@@ -402,7 +395,7 @@ int bf_io_txn_commit(struct bf_io_txn *txn, struct bf_io_conflict *conflict)
 	removals = let_go(txn);
 	bf_change_commit(&change);
 	if (removals)
-		bf_io_begin_end(txn->bus, &txn->head, consumers_over);
+		bf_io_defer(txn->bus, &txn->head, complete_removals);
 	else
 		free_txn(txn);
 	return 0;

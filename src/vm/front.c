@@ -43,11 +43,6 @@ int bf_front_create(struct bf_front **frontp, int vm_fd,
 		free(front);
 		return ret;
 	}
-	/* Without a kernel there may be accesses before any KVM_RUN. */
-	if (vm_fd >= 0) {
-		bf_bus_hide(front->bus);
-		front->hides = true;
-	}
 	pthread_mutex_init(&front->lock, NULL);
 	pthread_cond_init(&front->not_busy, NULL);
 	bf_front_lazy_init(front, config);
@@ -80,24 +75,11 @@ void bf_front_destroy(struct bf_front *front)
 }
 
 /*
- * The release shows the bus's state to who finds, with the acquire, that it is
- * hidden no more; without it he might see no state.
- */
-void bf_front_show_bus(struct bf_front *front)
-{
-	if (likely(!__atomic_load_n(&front->hides, __ATOMIC_ACQUIRE)))
-		return;
-	bf_bus_show(front->bus);
-	__atomic_store_n(&front->hides, false, __ATOMIC_RELEASE);
-}
-
-/*
  * Only the vCPU that clears the flag installs; the others go on, and ring
  * here what the kernel does not have yet.
  */
 void bf_front_before_run(struct bf_front *front)
 {
-	bf_front_show_bus(front);
 	if (likely(!__atomic_load_n(&front->to_install, __ATOMIC_RELAXED)))
 		return;
 	if (__atomic_exchange_n(&front->to_install, false, __ATOMIC_ACQUIRE))
@@ -114,11 +96,8 @@ static bool is_write(const struct kvm_run *run)
 
 bool bf_front_exit(struct bf_front *front, struct kvm_run *run)
 {
-	bool ours;
+	bool ours = bf_exit_offer(front->bus, run);
 
-	/* Also of a vCPU that was entered behind our back. */
-	bf_front_show_bus(front);
-	ours = bf_exit_offer(front->bus, run);
 	if (front->counts && is_write(run))
 		bf_front_count_exit(front, run, ours);
 	return ours;

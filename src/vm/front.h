@@ -32,10 +32,7 @@ struct bf_front_config {
 /*
  * vm_fd is borrowed and must stay open until bf_front_stop(); -1 for a VM
  * without a kernel behind it, whose doorbells stay here for good.  bus is
- * borrowed too; NULL makes one for doorbells alone.  With a kernel there are to
- * be no accesses, but by bf_front_exit(), before bf_front_before_run() or
- * bf_front_show_bus(): until then doorbells are registered at a lower price.
- * 0, -ENOMEM.
+ * borrowed too; NULL makes one for doorbells alone.  0, -ENOMEM.
  */
 int bf_front_create(struct bf_front **frontp, int vm_fd,
 		    const struct bf_front_config *config,
@@ -87,9 +84,6 @@ int bf_front_zone(struct bf_front *front, unsigned long request,
  */
 void bf_front_call_begins(struct bf_front *front, uint32_t request);
 void bf_front_call_ends(struct bf_front *front, uint32_t request);
-
-/* From now on there may be accesses to the bus. */
-void bf_front_show_bus(struct bf_front *front);
 
 /*
  * Call before each KVM_RUN of any vCPU: installs what the policy says.  Two

@@ -58,7 +58,6 @@ struct bf_front {
 	int vm_fd;
 	bool counts;		 /* policy lazy: exits are counted */
 	bool to_install;	 /* all that is pending, at the next KVM_RUN */
-	bool hides;		 /* the bus, until the first KVM_RUN */
 	unsigned int nr_pending; /* doorbells and zones; written locked */
 	unsigned int step;	 /* every how many exits are looked at */
 	unsigned int rings;	 /* that make an install worth it; 0: not

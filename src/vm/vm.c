@@ -114,7 +114,6 @@ int bf_vm_fd(const struct bf_vm *vm)
 
 struct bf_io_bus *bf_vm_bus(struct bf_vm *vm)
 {
-	bf_front_show_bus(vm->front);
 	return vm->bus;
 }
 

@@ -121,7 +121,7 @@ uint64_t rings(const struct stats *stats)
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < STATS_VCPUS; i++)
-		sum += stats->vcpu[i].rings;
+		sum += stats->vcpu[i].signals;
 	return sum;
 }
 

@@ -13,9 +13,9 @@
 #include <cmocka.h>
 
 #include "io_bus/eventfd.h"
-#include "preload/interpose/config.h"
-#include "preload/fds/fdtable.h"
-#include "preload/fds/own.h"
+#include "preload/common/config.h"
+#include "preload/fds/fd_table.h"
+#include "preload/fds/private_fd.h"
 
 #define MAX_FD ((1 << 20) - 1)
 
@@ -30,9 +30,9 @@ static void test_unknown_numbers(void **state)
 			       1023, MAX_FD,  MAX_FD + 1, INT_MAX};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		assert_false(fdtable_knows(numbers[i]));
-		assert_null(fdtable_get(numbers[i]));
-		assert_null(fdtable_take(numbers[i]));
+		assert_false(fd_table_contains(numbers[i]));
+		assert_null(fd_table_get(numbers[i]));
+		assert_null(fd_table_take(numbers[i]));
 	}
 }
 
@@ -43,15 +43,15 @@ static void test_set_get_take(void **state)
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		struct object *vm = object_new_vm();
 
-		assert_true(fdtable_set(numbers[i], vm));
-		assert_true(fdtable_knows(numbers[i]));
-		assert_ptr_equal(fdtable_get(numbers[i]), vm);
+		assert_true(fd_table_set(numbers[i], vm));
+		assert_true(fd_table_contains(numbers[i]));
+		assert_ptr_equal(fd_table_get(numbers[i]), vm);
 		assert_int_equal(refs(vm), 2);
 		object_put(vm);
-		assert_null(fdtable_get_kind(numbers[i], OBJECT_VCPU));
+		assert_null(fd_table_get_kind(numbers[i], OBJECT_VCPU));
 		assert_int_equal(refs(vm), 1);
-		assert_ptr_equal(fdtable_take(numbers[i]), vm);
-		assert_null(fdtable_get(numbers[i]));
+		assert_ptr_equal(fd_table_take(numbers[i]), vm);
+		assert_null(fd_table_get(numbers[i]));
 		object_put(vm);
 		assert_int_equal(refs(vm), 0);
 	}
@@ -61,8 +61,8 @@ static void test_numbers_too_large(void **state)
 {
 	struct object *vm = object_new_vm();
 
-	assert_false(fdtable_set(MAX_FD + 1, vm));
-	assert_false(fdtable_set(-1, vm));
+	assert_false(fd_table_set(MAX_FD + 1, vm));
+	assert_false(fd_table_set(-1, vm));
 	assert_int_equal(refs(vm), 1);
 	object_put(vm);
 }
@@ -72,10 +72,10 @@ static void test_stale_number(void **state)
 {
 	struct object *old = object_new_vm(), *new = object_new_vm();
 
-	assert_true(fdtable_set(7, old));
-	assert_true(fdtable_set(7, new));
+	assert_true(fd_table_set(7, old));
+	assert_true(fd_table_set(7, new));
 	assert_int_equal(refs(old), 0);
-	assert_ptr_equal(fdtable_take(7), new);
+	assert_ptr_equal(fd_table_take(7), new);
 	object_put(new);
 }
 
@@ -84,11 +84,11 @@ static void test_vcpu_holds_vm(void **state)
 	struct object *vm = object_new_vm();
 	struct object *vcpu = object_new_vcpu(vm);
 
-	assert_true(fdtable_set(8, vm));
-	assert_true(fdtable_set(9, vcpu));
-	object_put(fdtable_take(8));
+	assert_true(fd_table_set(8, vm));
+	assert_true(fd_table_set(9, vcpu));
+	object_put(fd_table_take(8));
 	assert_int_equal(refs(vm), 1);
-	object_put(fdtable_take(9));
+	object_put(fd_table_take(9));
 	assert_int_equal(refs(vm), 0);
 }
 
@@ -117,60 +117,63 @@ static void test_walk(void **state)
 	size_t count = sizeof(numbers) / sizeof(numbers[0]);
 
 	for (size_t i = 0; i < count; i++)
-		fdtable_set(numbers[i], object_new_vm());
+		fd_table_set(numbers[i], object_new_vm());
 	nr_walked = 0;
-	fdtable_walk(0, UINT_MAX, walk);
+	fd_table_walk(0, UINT_MAX, walk);
 	assert_int_equal(nr_walked, 4);
 	nr_walked = 0;
-	fdtable_walk(3, 1024, walk);
+	fd_table_walk(3, 1024, walk);
 	assert_int_equal(nr_walked, 2);
 	assert_int_equal(walked[0], 1023);
 	assert_int_equal(walked[1], 1024);
 	nr_walked = 0;
-	fdtable_walk(3, 1023, walk);
+	fd_table_walk(3, 1023, walk);
 	assert_int_equal(nr_walked, 1);
-	fdtable_walk(UINT_MAX, UINT_MAX, walk);
+	fd_table_walk(UINT_MAX, UINT_MAX, walk);
 	assert_int_equal(nr_walked, 1);
 	for (size_t i = 0; i < count; i++)
-		object_put(fdtable_take(numbers[i]));
+		object_put(fd_table_take(numbers[i]));
 }
 
 static void test_forget(void **state)
 {
 	struct object *vm = object_new_vm();
 
-	assert_true(fdtable_set(11, vm));
-	fdtable_forget();
-	assert_false(fdtable_knows(11));
+	assert_true(fd_table_set(11, vm));
+	fd_table_forget();
+	assert_false(fd_table_contains(11));
 	assert_int_equal(refs(vm), 1);
 	object_put(vm);
 }
 
 static void test_own_numbers(void **state)
 {
-	int first = own_dup(0), second = own_dup(0);
+	int first = private_fd_dup(0), second = private_fd_dup(0);
 	int low = first - 1, high = second + 1;
 
-	assert_true(first >= OWN_MIN && second > first);
-	assert_true(own_has(first) && own_has(second));
-	assert_false(own_has(low) || own_has(high) || own_has(-1));
-	assert_int_equal(own_first(0, UINT_MAX), first);
-	assert_int_equal(own_first((unsigned int)first + 1, UINT_MAX), second);
-	assert_int_equal(own_first((unsigned int)high, UINT_MAX), -1);
-	assert_int_equal(own_first(0, (unsigned int)low), -1);
-	assert_int_equal(own_first(UINT_MAX, UINT_MAX), -1);
-	own_close(first);
-	assert_false(own_has(first));
+	assert_true(first >= PRIVATE_FD_MIN && second > first);
+	assert_true(private_fd_contains(first) && private_fd_contains(second));
+	assert_false(private_fd_contains(low) || private_fd_contains(high) ||
+		     private_fd_contains(-1));
+	assert_int_equal(private_fd_first(0, UINT_MAX), first);
+	assert_int_equal(private_fd_first((unsigned int)first + 1, UINT_MAX),
+			 second);
+	assert_int_equal(private_fd_first((unsigned int)high, UINT_MAX), -1);
+	assert_int_equal(private_fd_first(0, (unsigned int)low), -1);
+	assert_int_equal(private_fd_first(UINT_MAX, UINT_MAX), -1);
+	private_fd_close(first);
+	assert_false(private_fd_contains(first));
 	assert_int_equal(close(first), -1);
-	assert_int_equal(own_first(0, UINT_MAX), second);
-	own_close(second);
+	assert_int_equal(private_fd_first(0, UINT_MAX), second);
+	private_fd_close(second);
 }
 
 /* High where there is room, and anywhere else but in the way. */
 static void test_own_under_limit(void **state)
 {
 	int efd = eventfd(0, EFD_CLOEXEC);
-	const struct bf_eventfd_numbers numbers = {own_dup, own_close_run};
+	const struct bf_eventfd_numbers numbers = {private_fd_dup,
+						   private_fd_close_run};
 	struct bf_eventfd bell[2];
 	struct rlimit limit, tight;
 	int own;
@@ -182,17 +185,20 @@ static void test_own_under_limit(void **state)
 	tight.rlim_cur = 32;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
 	assert_int_equal(bf_eventfd_get(&bell[1], efd), 0);
-	own = own_dup(efd);
+	own = private_fd_dup(efd);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 
-	assert_true(bell[0].fd >= OWN_MIN);
+	assert_true(bell[0].fd >= PRIVATE_FD_MIN);
 	assert_in_range(bell[1].fd, STDERR_FILENO + 1, 31);
 	assert_in_range(own, STDERR_FILENO + 1, 31);
-	assert_true(own_has(own) && own_has(bell[0].fd) && own_has(bell[1].fd));
-	own_close(own);
+	assert_true(private_fd_contains(own) &&
+		    private_fd_contains(bell[0].fd) &&
+		    private_fd_contains(bell[1].fd));
+	private_fd_close(own);
 	bf_eventfd_put(&bell[0]);
 	bf_eventfd_put(&bell[1]);
-	assert_false(own_has(bell[0].fd) || own_has(bell[1].fd));
+	assert_false(private_fd_contains(bell[0].fd) ||
+		     private_fd_contains(bell[1].fd));
 	close(efd);
 }
 
@@ -206,7 +212,7 @@ static void *look_up(void *found)
 	_Atomic uint64_t *count = found;
 
 	while (!atomic_load(&stop)) {
-		struct object *obj = fdtable_get(STRESS_FD);
+		struct object *obj = fd_table_get(STRESS_FD);
 
 		if (!obj)
 			continue;
@@ -225,8 +231,8 @@ static void replace(void)
 	struct object *vcpu = object_new_vcpu(vm);
 
 	object_put(vm);
-	fdtable_set(STRESS_FD, vcpu);
-	vcpu = fdtable_take(STRESS_FD);
+	fd_table_set(STRESS_FD, vcpu);
+	vcpu = fd_table_take(STRESS_FD);
 	assert_non_null(vcpu);
 	object_put(vcpu);
 }
@@ -242,7 +248,7 @@ static void test_readers_and_reuse(void **state)
 	for (int i = 0; i < STRESS_ROUNDS; i++)
 		replace();
 	/* Until both have found one, on a machine with one processor too. */
-	fdtable_set(STRESS_FD, object_new_vcpu(object_new_vm()));
+	fd_table_set(STRESS_FD, object_new_vcpu(object_new_vm()));
 	for (int i = 0; i < 2; i++) {
 		while (!atomic_load(&found[i]))
 			sched_yield();

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "io_bus/same_file.h"
-#include "preload/interpose/config.h"
+#include "preload/common/config.h"
 #include "preload/seccomp/filter.h"
 #include "base/util.h"
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True  # the source tree stays as it is
 SOURCE, BELFRY = sys.argv[1:3]
-sys.path.insert(0, str(Path(SOURCE, "tests")))
+sys.path.insert(0, str(Path(SOURCE, "tests", "tools")))
 
 from browser import CTRL, Browser, chromium
 

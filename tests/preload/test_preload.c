@@ -85,7 +85,7 @@ static void test_polled_eventfd(void **state)
 	compare("polled-eventfd", "plain");
 	compare("polled-eventfd", "eager");
 	assert_int_equal(under.stats.installed, 1);
-	assert_int_equal(under.stats.aside, 0);
+	assert_int_equal(under.stats.passed_through, 0);
 }
 
 static void test_two_vms(void **state)
@@ -105,9 +105,10 @@ static void test_death(void **state)
 static void test_aside(void **state)
 {
 	compare_all("aside");
-	assert_int_equal(under.stats.aside, 1);
-	assert_string_equal(under.err, "belfry: steps aside for a VM: cannot"
-				       " map a vCPU's run page\n");
+	assert_int_equal(under.stats.passed_through, 1);
+	assert_string_equal(under.err,
+			    "belfry: passing a VM through to the kernel: cannot"
+			    " map a vCPU's run page\n");
 }
 
 static void test_plain_ioctl(void **state)
@@ -161,8 +162,10 @@ static void test_unknown_policy(void **state)
 	run(&alone, "two-vms", NULL);
 	run(&under, "two-vms", "nonsense");
 	assert_string_equal(under.out, alone.out);
-	assert_string_equal(under.err, "belfry: BELFRY_POLICY=nonsense is"
-				       " unknown: changing nothing\n");
+	assert_string_equal(
+		under.err,
+		"belfry: BELFRY_POLICY=nonsense is not valid: changing nothing;"
+		" set it to lazy, first-run, never, eager or plain\n");
 	assert_int_equal(under.stats.assigned, 0);
 }
 

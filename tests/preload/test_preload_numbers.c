@@ -23,7 +23,7 @@ static void test_numbers(void **state)
 	assert_int_equal(under.stats.assigned, 4);
 	assert_int_equal(under.stats.installed, 4);
 	assert_int_equal(under.stats.vms, 1);
-	assert_int_equal(under.stats.aside, 0);
+	assert_int_equal(under.stats.passed_through, 0);
 }
 
 /* The numbers through which belfry installs are not theirs to close. */
@@ -38,15 +38,16 @@ static void test_strangers(void **state)
 static void test_received(void **state)
 {
 	compare_all("received");
-	assert_int_equal(under.stats.aside, 1);
-	assert_string_equal(under.err, "belfry: steps aside for a VM: its fd"
-				       " is sent over a socket\n");
+	assert_int_equal(under.stats.passed_through, 1);
+	assert_string_equal(under.err,
+			    "belfry: passing a VM through to the kernel: its fd"
+			    " is sent over a socket\n");
 }
 
 static void test_pidfd(void **state)
 {
 	compare_all("pidfd");
-	assert_int_equal(under.stats.aside, 0);
+	assert_int_equal(under.stats.passed_through, 0);
 	/* All that the other numbers asked for was answered here. */
 	assert_int_equal(under.stats.assigned, 3);
 	assert_int_equal(under.stats.deassigned, 1);
@@ -65,9 +66,10 @@ static void test_raw(void **state)
 static void test_raw_run(void **state)
 {
 	compare_all("raw-run");
-	assert_int_equal(under.stats.aside, 1);
-	assert_string_equal(under.err, "belfry: steps aside for a VM: it is"
-				       " called past ioctl()\n");
+	assert_int_equal(under.stats.passed_through, 1);
+	assert_string_equal(under.err,
+			    "belfry: passing a VM through to the kernel: the"
+			    " program calls it past ioctl()\n");
 }
 
 /* Nor to replace: of all numbers this one cannot be had. */

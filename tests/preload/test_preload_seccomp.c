@@ -11,10 +11,11 @@ static void test_seccomp(void **state)
 	compare_all("seccomp");
 	run(&under, "seccomp", "never");
 	assert_string_equal(under.out, alone.out);
-	assert_int_equal(under.stats.aside, 1);
-	assert_string_equal(under.err,
-			    "belfry: steps aside for a VM: a seccomp filter"
-			    " forbids what it does\n");
+	assert_int_equal(under.stats.passed_through, 1);
+	assert_string_equal(
+		under.err,
+		"belfry: passing a VM through to the kernel: a seccomp filter"
+		" forbids system calls that belfry makes\n");
 }
 
 /* One that forbids only what nobody here does is no reason to. */
@@ -23,7 +24,7 @@ static void test_seccomp_mild(void **state)
 	compare_all("seccomp-mild");
 	run(&under, "seccomp-mild", "never");
 	assert_string_equal(under.out, alone.out);
-	assert_int_equal(under.stats.aside, 0);
+	assert_int_equal(under.stats.passed_through, 0);
 	assert_int_equal(rings(&under.stats), 3);
 }
 
@@ -39,8 +40,8 @@ static void compare_forbidden(const char *scenario)
 	assert_true(strlen(alone.out) > 0);
 	compare(scenario, "plain");
 	compare(scenario, "lazy");
-	assert_true(under.stats.aside > 0);
-	assert_true(under.stats.aside < under.stats.vms);
+	assert_true(under.stats.passed_through > 0);
+	assert_true(under.stats.passed_through < under.stats.vms);
 	assert_true(rings(&under.stats) > 0);
 	preload_rings = "";
 	compare(scenario, "lazy");

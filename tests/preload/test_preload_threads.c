@@ -20,7 +20,7 @@ static void test_vfork(void **state)
 {
 	compare_all("vfork");
 	assert_string_equal(under.err, "");
-	assert_int_equal(under.stats.aside, 0);
+	assert_int_equal(under.stats.passed_through, 0);
 	assert_int_equal(under.stats.assigned, 1);
 	assert_int_equal(under.stats.installed, 1);
 }
@@ -62,7 +62,7 @@ static void test_kick_regs(void **state)
 static void test_closed_while_ringing(void **state)
 {
 	compare_all("closed-while-ringing");
-	assert_int_equal(under.stats.aside, 0);
+	assert_int_equal(under.stats.passed_through, 0);
 }
 
 int main(void)

@@ -14,10 +14,9 @@
 
 #include <cmocka.h>
 
-#include "preload/interpose/config.h"
-#include "preload/record/record_debt.h"
-#include "preload/record/record_doorbell.h"
-#include "preload/record/record_event.h"
+#include "preload/common/config.h"
+#include "preload/fds/object.h"
+#include "preload/record/internal.h"
 
 #define CHUNKS 4
 #define MS     UINT64_C(1000000)
@@ -65,9 +64,9 @@ static void test_off(void **state)
 	struct object *vm = object_new_vm();
 
 	assert_null(recording);
-	record_ioctl(3, KVM_RUN, stats_now(), 0);
-	record_vm(3);
-	record_close(record_who(vm), STATS_CLOSE_VM, stats_now(), 0);
+	record_call(record_nobody, KVM_RUN, stats_now(), 0);
+	assert_int_equal(record_new_vm(NULL), 0);
+	record_call(object_who(vm), STATS_CLOSE_VM, stats_now(), 0);
 	object_put(vm);
 }
 
@@ -76,7 +75,7 @@ static void *make_calls(void *arg)
 	const uintptr_t calls = (uintptr_t)arg;
 
 	for (uintptr_t i = 0; i < calls; i++)
-		record_call_of(first_vm, KVM_CHECK_EXTENSION, stats_now(), 0);
+		record_call(first_vm, KVM_CHECK_EXTENSION, stats_now(), 0);
 	return NULL;
 }
 
@@ -122,7 +121,7 @@ static void test_stalls_are_kept(void **state)
 	/* Some of these may be stalls: the machine is not ours alone. */
 	make_calls((void *)(uintptr_t)(2 * CHUNKS * RECORDING_CHUNK));
 	event = &recording->kept[recording->next_kept];
-	record_call_of(first_vm, KVM_CREATE_PIT2, stats_now() - 2 * MS, 0);
+	record_call(first_vm, KVM_CREATE_PIT2, stats_now() - 2 * MS, 0);
 	assert_int_equal(event->key, KVM_CREATE_PIT2);
 	assert_int_equal(event->kind, RECORDED_CALL);
 }
@@ -165,9 +164,8 @@ static struct kvm_ioeventfd bell(uint64_t addr, uint32_t len, uint32_t flags,
 static void answer(uint64_t addr, uint32_t len, uint32_t flags, uint64_t match)
 {
 	const struct kvm_ioeventfd arg = bell(addr, len, flags, match);
-	const struct object_vm vm = {.number = 1, .front = (void *)&vm};
 
-	record_answer(&vm, &arg, 0);
+	record_ioeventfd(1, true, &arg, 0);
 }
 
 static void ring(uint64_t addr, uint32_t len, uint64_t data)
@@ -175,7 +173,7 @@ static void ring(uint64_t addr, uint32_t len, uint64_t data)
 	struct recorded_key write = {
 		.vm = 1, .addr = addr, .len = len, .datamatch = data};
 
-	record_ring(&write, 0);
+	doorbell_add_signal(&write, 0);
 }
 
 /* The rings of what has that address and datamatch. */
@@ -185,7 +183,7 @@ static uint64_t rings(uint64_t addr, uint64_t datamatch)
 		const struct recorded_doorbell *row = &recording->doorbells[i];
 
 		if (row->id && row->addr == addr && row->datamatch == datamatch)
-			return row->rings;
+			return row->signals;
 	}
 	return UINT64_MAX;
 }
@@ -220,8 +218,8 @@ static void test_life_of_a_doorbell(void **state)
 	answer(0x10, 4, 0, 0);
 	answer(0x10, 4, gone, 0); /* never known */
 	answer(0x10, 4, 0, 0);
-	record_install(1, &arg, -ENOSPC);
-	record_install(1, &arg, 0);
+	doorbell_add_install(1, &arg, -ENOSPC);
+	doorbell_add_install(1, &arg, 0);
 	answer(0x10, 4, gone, 0);
 	for (size_t i = 0; i < RECORDING_DOORBELLS; i++) {
 		if (!recording->doorbells[i].id)
@@ -270,7 +268,7 @@ static void test_doorbells_of_threads(void **state)
 
 static uint32_t call(uint32_t key, uint64_t start, uint64_t end)
 {
-	return debt_of_call(1, key, start, end, 0);
+	return pending_gp_note_call(1, key, start, end, 0);
 }
 
 static void test_debts(void **state)
@@ -279,7 +277,7 @@ static void test_debts(void **state)
 
 	call(KVM_CREATE_IRQCHIP, t, t);
 	assert_int_equal(call(KVM_SET_USER_MEMORY_REGION, t + MS, t + 7 * MS),
-			 1u << DEBT_IRQCHIP);
+			 1u << GP_IRQCHIP);
 	/* It was paid. */
 	assert_int_equal(
 		call(KVM_SET_USER_MEMORY_REGION, t + 7 * MS, t + 9 * MS), 0);
@@ -288,7 +286,7 @@ static void test_debts(void **state)
 	assert_int_equal(call(KVM_CHECK_EXTENSION, t + 11 * MS, t + 15 * MS),
 			 0);
 	assert_int_equal(call(STATS_DEASSIGN, t + 11 * MS, t + 15 * MS),
-			 1u << DEBT_PIT);
+			 1u << GP_PIT);
 }
 
 /* A removal that the front answered leaves the kernel's debts as they are. */
@@ -300,14 +298,14 @@ static void test_debts_behind_the_front(void **state)
 	call(KVM_CREATE_IRQCHIP, t, t);
 	assert_int_equal(call(STATS_DEASSIGN, t + 10, t + 20), 0);
 	assert_int_equal(call(KVM_SET_USER_MEMORY_REGION, t + 30, t + 6 * MS),
-			 1u << DEBT_IRQCHIP);
+			 1u << GP_IRQCHIP);
 }
 
 static void test_old_debts(void **state)
 {
 	const uint64_t t = 1000 * MS;
 
-	debt_made(1, DEBT_ZONE, t);
+	pending_gp_add(1, GP_ZONE, t);
 	assert_int_equal(call(KVM_SET_USER_MEMORY_REGION, t + 900 * MS,
 			      t + 906 * MS),
 			 0);
@@ -322,18 +320,18 @@ static void test_spared(void **state)
 {
 	const uint64_t t = 1000 * MS;
 
-	debt_deferred(1, t);
+	pending_gp_defer(1, t);
 	call(KVM_SET_USER_MEMORY_REGION, t + 10, t + 20);
 	assert_int_equal(spared(), 1);
 	call(KVM_SET_USER_MEMORY_REGION, t + 30, t + 40);
 	assert_int_equal(spared(), 1); /* only the first would have paid */
-	debt_deferred(1, t);
+	pending_gp_defer(1, t);
 	call(KVM_SET_USER_MEMORY_REGION, t + 10, t + 7 * MS);
 	assert_int_equal(spared(), 1); /* it did stall */
-	debt_deferred(1, t);
+	pending_gp_defer(1, t);
 	call(KVM_SET_USER_MEMORY_REGION, t + 900 * MS, t + 900 * MS);
 	assert_int_equal(spared(), 1); /* too late to stall */
-	debt_deferred(1, t);
+	pending_gp_defer(1, t);
 	call(STATS_CLOSE_VM, t + 10, t + 20);
 	assert_int_equal(spared(), 1); /* it did not end the VM */
 	recording->vms[0].ended_ns = t + 15;
@@ -350,10 +348,10 @@ static void test_zones_behind_the_front(void **state)
 	call(KVM_REGISTER_COALESCED_MMIO, t, t + 10);
 	assert_int_equal(call(KVM_SET_USER_MEMORY_REGION, t + 20, t + 30), 0);
 	assert_int_equal(spared(), 1);
-	debt_made(1, DEBT_ZONE, t + 45);
+	pending_gp_add(1, GP_ZONE, t + 45);
 	call(KVM_REGISTER_COALESCED_MMIO, t + 40, t + 50);
 	assert_int_equal(call(KVM_SET_USER_MEMORY_REGION, t + 60, t + 6 * MS),
-			 1u << DEBT_ZONE);
+			 1u << GP_ZONE);
 	assert_int_equal(spared(), 1);
 }
 

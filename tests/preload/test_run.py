@@ -250,7 +250,7 @@ class Report(unittest.TestCase):
         env = dict(os.environ, BELFRY_INSTALL_AFTER="many")
         done = belfry("run", TINY_VMM, "two-vms", env=env)
         self.assertEqual(done.stdout, "exit 5\nexit 5\nfirst: 3\nsecond: 4\n")
-        self.assertIn("belfry: BELFRY_INSTALL_AFTER=many is unknown: changing"
+        self.assertIn("belfry: BELFRY_INSTALL_AFTER=many is not valid: changing"
                       " nothing", done.stderr)
 
     def test_renamed_settings(self):

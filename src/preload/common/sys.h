@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's own calls, beneath the functions that this library interposes.
- * Results and errors in one number, as the kernel gives them.
+ * System calls, made beneath the functions that this library interposes.  They
+ * return the result or a negative errno, as the kernel does.
  */
 #ifndef BF_PRELOAD_SYS_H
 #define BF_PRELOAD_SYS_H
@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* A function that stands before libc's; preload.map names it too. */
+/* Marks a function that replaces libc's.  preload.map must list it too. */
 #define INTERPOSE __attribute__((visibility("default")))
 
 static inline long sys_result(long ret)
@@ -19,7 +19,10 @@ static inline long sys_result(long ret)
 	return ret == -1 ? -errno : ret;
 }
 
-/* Not by syscall(), which tells the program's own calls from ours. */
+/*
+ * Not through syscall(): this library interposes it, and takes an ioctl made
+ * there for one of the program's.
+ */
 static inline long sys_ioctl(int fd, unsigned long request, void *arg)
 {
 	long ret;
@@ -41,7 +44,7 @@ static inline long sys_fcntl(int fd, int command, long arg)
 	return sys_result(syscall(SYS_fcntl, fd, command, arg));
 }
 
-/* Back to what a caller of libc expects; errno is kept on success. */
+/* Converts to libc's convention; a success restores errno. */
 static inline int sys_return(long ret, int saved_errno)
 {
 	errno = ret < 0 ? (int)-ret : saved_errno;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A bus that much is on before memory runs out. */
+/* A bus with many entries, for tests without memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -123,7 +123,7 @@ int oom_setup(void **state)
 	return ret;
 }
 
-/* Everything there was is gone. */
+/* Asserts that nothing has leaked. */
 int oom_teardown(void **state)
 {
 	bf_io_bus_destroy(bus);

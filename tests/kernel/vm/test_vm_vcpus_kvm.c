@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The creation of vCPUs beside the kernel's own: the same ids to a plain KVM
- * VM and to one that is made through the table, the same errno for each; and
- * the table holds what the kernel accepted, in that order.
+ * A plain KVM VM and a VM of belfry get the same ids of vCPUs to create, and
+ * must return the same errno for each.  The table must hold the vCPUs that the
+ * kernel accepted, in that order.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@ static struct {
 	uint64_t max_ids, max_vcpus;
 } pair;
 
-static uint64_t ask(unsigned long capability)
+static uint64_t check_extension(unsigned long capability)
 {
 	int ret = ioctl(pair.plain_fd, KVM_CHECK_EXTENSION, capability);
 
@@ -40,7 +40,7 @@ static uint64_t ask(unsigned long capability)
 	return (uint64_t)ret;
 }
 
-/* How many descriptors may be open: number, or as many as can be. */
+/* Sets the limit of descriptors to number, or to the hard limit if lower. */
 static rlim_t allow_fds(rlim_t number)
 {
 	struct rlimit limit;
@@ -60,15 +60,15 @@ static int setup(void **state)
 	assert_true(pair.plain_fd >= 0);
 	allow_fds(RLIM_INFINITY);
 	assert_int_equal(bf_vm_create(&pair.vm, NULL), 0);
-	pair.max_ids = ask(KVM_CAP_MAX_VCPU_ID);
-	pair.max_vcpus = ask(KVM_CAP_MAX_VCPUS);
+	pair.max_ids = check_extension(KVM_CAP_MAX_VCPU_ID);
+	pair.max_vcpus = check_extension(KVM_CAP_MAX_VCPUS);
 	pair.fds = calloc(pair.max_vcpus, sizeof(*pair.fds));
 	assert_non_null(pair.fds);
 	pair.count = 0;
 	return 0;
 }
 
-/* The VM takes its vCPUs with it. */
+/* bf_vm_destroy() destroys the remaining vCPUs. */
 static int teardown(void **state)
 {
 	while (pair.count)
@@ -103,18 +103,18 @@ static void check_table(uint64_t id, const struct bf_vcpu *made)
 	assert_int_equal(bf_vcpus_index(bf_vcpu_entry(found)), pair.count - 1);
 }
 
-/* Both; the kernel's answer. */
+/* Creates the vCPU in both VMs and returns the kernel's answer. */
 static int create(unsigned long id)
 {
 	struct bf_vcpu *before = find(id), *vcpu = NULL;
 	int fd = ioctl(pair.plain_fd, KVM_CREATE_VCPU, id);
 	int plain = fd < 0 ? -errno : 0;
-	int own = bf_vcpu_create(pair.vm, id, &vcpu);
+	int ours = bf_vcpu_create(pair.vm, id, &vcpu);
 
-	if (own != plain)
-		print_message("id %#lx, %u there: the kernel says %d\n", id,
+	if (ours != plain)
+		print_message("id %#lx, %u created: the kernel says %d\n", id,
 			      (unsigned int)pair.count, plain);
-	assert_int_equal(own, plain);
+	assert_int_equal(ours, plain);
 	if (!plain)
 		pair.fds[pair.count++] = fd;
 	else
@@ -123,7 +123,7 @@ static int create(unsigned long id)
 	return plain;
 }
 
-/* Few that are in use before long, and all that is strange. */
+/* Ids near each limit, and few others, so that many of these are taken. */
 static unsigned long random_id(uint64_t *random)
 {
 	uint64_t dice = random_next(random), near = dice / 16 % 5 - 2;
@@ -179,7 +179,7 @@ static void test_too_many(void **state)
 	assert_int_equal(create(pair.max_ids), -EINVAL);
 }
 
-/* As many as are open. */
+/* Lowers the limit to the number of descriptors that are open. */
 static void allow_no_fd(void)
 {
 	int lowest_free = dup(pair.plain_fd);
@@ -188,7 +188,7 @@ static void allow_no_fd(void)
 	assert_int_equal(allow_fds((rlim_t)lowest_free), lowest_free);
 }
 
-/* What the kernel refuses when the table has agreed leaves nothing there. */
+/* A vCPU that the kernel refuses leaves nothing in the table. */
 static void test_no_descriptor(void **state)
 {
 	assert_int_equal(create(3), 0);
@@ -209,7 +209,7 @@ static int lower_max_ids(int fd, uint64_t number)
 	return ioctl(fd, KVM_ENABLE_CAP, &cap);
 }
 
-static void test_ids_of_one_vm_are_fewer(void **state)
+static void test_lower_limit_of_one_vm(void **state)
 {
 	if (lower_max_ids(pair.plain_fd, 8) ||
 	    lower_max_ids(bf_vm_fd(pair.vm), 8)) {
@@ -230,7 +230,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_random_ids),
 		CASE(test_no_descriptor),
-		CASE(test_ids_of_one_vm_are_fewer),
+		CASE(test_lower_limit_of_one_vm),
 		CASE(test_too_many),
 	};
 

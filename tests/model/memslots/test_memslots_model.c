@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Memory slots beside a plain reference: the same random changes and questions
- * to both, the same answers; and the tree, with many slots, keeps its order.
+ * The memory slots against their model: both get the same random changes and
+ * lookups, and must return the same results.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -79,7 +79,7 @@ static void compare_span(const struct bf_memslots_snapshot *snapshot,
 	assert_int_equal(span, rest);
 }
 
-/* Every entry is where the reference has it, and they make up the whole. */
+/* The elements of the list are where lookups find them, and cover all. */
 static void compare_list(const struct bf_memslots_snapshot *snapshot,
 			 uint32_t space, uint64_t gpa, uint64_t len, bool write)
 {
@@ -149,7 +149,7 @@ static void test_random_changes(void **state)
 	assert_true(made > ROUNDS / 100);
 }
 
-/* Removals in place, among changes that make new nodes. */
+/* Removals clear slots in place, between changes that copy nodes. */
 static void test_removals_without_memory(void **state)
 {
 	struct kvm_userspace_memory_region change;
@@ -169,7 +169,7 @@ static void test_removals_without_memory(void **state)
 	assert_true(removed > ROUNDS / 400);
 }
 
-/* As a whole, or not at all: the reference goes back to a copy. */
+/* All changes or none: after an error the model returns to a copy. */
 static int model_commit(const struct kvm_userspace_memory_region *changes,
 			size_t count, size_t *failed)
 {
@@ -211,7 +211,7 @@ static void test_random_transactions(void **state)
 	assert_true(made > ROUNDS / 1000);
 }
 
-/* The order of keys, the height, and what a full node is padded with. */
+/* Checks the order of keys, the levels, and the padding of the key array. */
 static size_t check_node(const struct bf_slot_node *node, uint64_t low,
 			 uint64_t high)
 {
@@ -276,7 +276,7 @@ static void check_tree(const struct bf_slot_node *root)
 	}
 }
 
-/* An edit that is not wanted leaves the tree as it was. */
+/* An edit that is aborted leaves the tree as it was. */
 static void abort_some(struct bf_slot_node *root, uint64_t stamp, size_t before)
 {
 	struct bf_slot_edit edit = {.stamp = stamp};
@@ -295,7 +295,7 @@ static void abort_some(struct bf_slot_node *root, uint64_t stamp, size_t before)
 	nr_present = before;
 }
 
-/* Grows to thousands of slots and shrinks to none, in edits of many sizes. */
+/* The tree grows to thousands of slots and shrinks, in edits of many sizes. */
 static void test_tree(void **state)
 {
 	struct bf_slot_node *root = NULL;

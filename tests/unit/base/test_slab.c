@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Slabs: objects do not touch each other, and memory comes and goes. */
+/* Slabs: objects do not overlap, and no memory is lost. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -23,13 +23,13 @@ static size_t below(size_t n)
 	return random_below(&seed, (unsigned int)n);
 }
 
-/* An object is filled with a byte of its own. */
+/* An object, and the byte value that fills it. */
 struct filled {
 	unsigned char *object;
 	unsigned char byte;
 };
 
-static void fill(struct filled *filled, size_t size)
+static void get_filled(struct filled *filled, size_t size)
 {
 	filled->object = bf_slab_get(&slab);
 	assert_non_null(filled->object);
@@ -38,22 +38,22 @@ static void fill(struct filled *filled, size_t size)
 	memset(filled->object, filled->byte, size);
 }
 
-static void check(const struct filled *filled, size_t size)
+static void check_filled(const struct filled *filled, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
 		assert_int_equal(filled->object[i], filled->byte);
 }
 
-static void give_back(struct filled *filled, size_t size)
+static void put_filled(struct filled *filled, size_t size)
 {
-	check(filled, size);
+	check_filled(filled, size);
 	bf_slab_put(filled->object);
 	filled->object = NULL;
 }
 
 static const size_t sizes[] = {1, 8, 9, 104, 168, 536, BF_SLAB_MAX_SIZE};
 
-static void come_and_go(size_t size)
+static void get_and_put(size_t size)
 {
 	static struct filled all[MAX_OBJECTS];
 	const long live = alloc_live();
@@ -63,26 +63,26 @@ static void come_and_go(size_t size)
 		struct filled *one = &all[below(MAX_OBJECTS)];
 
 		if (one->object)
-			give_back(one, size);
+			put_filled(one, size);
 		else
-			fill(one, size);
+			get_filled(one, size);
 	}
 	for (size_t i = 0; i < MAX_OBJECTS; i++)
 		if (all[i].object)
-			give_back(&all[i], size);
-	/* One block is kept, at most. */
+			put_filled(&all[i], size);
+	/* The slab keeps one block at most. */
 	assert_in_range(alloc_live() - live, 0, 1);
 	bf_slab_destroy(&slab);
 	assert_int_equal(alloc_live(), live);
 }
 
-static void test_objects_keep_what_is_in_them(void **state)
+static void test_objects_do_not_overlap(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
-		come_and_go(sizes[i]);
+		get_and_put(sizes[i]);
 }
 
-static void test_the_rest_goes_with_the_slab(void **state)
+static void test_destroy_frees_all(void **state)
 {
 	const long live = alloc_live();
 
@@ -93,7 +93,7 @@ static void test_the_rest_goes_with_the_slab(void **state)
 	assert_int_equal(alloc_live(), live);
 }
 
-static void test_an_empty_slab_takes_no_memory(void **state)
+static void test_empty_slab_has_no_memory(void **state)
 {
 	const long live = alloc_live();
 
@@ -102,7 +102,7 @@ static void test_an_empty_slab_takes_no_memory(void **state)
 	bf_slab_destroy(&slab);
 }
 
-/* Most come out of a block that is there already. */
+/* Most objects come out of a block that exists already. */
 static void test_objects_share_blocks(void **state)
 {
 	void *object[64];
@@ -141,9 +141,9 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_objects_keep_what_is_in_them),
-		cmocka_unit_test(test_the_rest_goes_with_the_slab),
-		cmocka_unit_test(test_an_empty_slab_takes_no_memory),
+		cmocka_unit_test(test_objects_do_not_overlap),
+		cmocka_unit_test(test_destroy_frees_all),
+		cmocka_unit_test(test_empty_slab_has_no_memory),
 		cmocka_unit_test(test_objects_share_blocks),
 		cmocka_unit_test(test_no_memory),
 	};

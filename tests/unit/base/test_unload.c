@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The library is closed by dlclose() while a thread that has used a bus lives
- * on: what the thread keeps is given back when it ends, by the library's code.
+ * A thread that has used a bus outlives dlclose() of the library.  At the
+ * thread's exit the library's code frees the thread's memory, so this code must
+ * still be mapped.
  */
 #include <dlfcn.h>
 #include <pthread.h>

@@ -69,68 +69,69 @@ uint64_t front_taken(int efd)
 	return read(efd, &count, sizeof(count)) == sizeof(count) ? count : 0;
 }
 
-static unsigned int ring_to_the_end(struct front_fixture *f,
-				    struct fixture_vcpu *vcpu)
+static unsigned int run_until_halt(struct front_fixture *f,
+				   struct fixture_vcpu *vcpu)
 {
 	struct kvm_run *page = bf_vcpu_page(vcpu->vcpu);
-	unsigned int leaked = 0;
+	unsigned int unclaimed = 0;
 
 	while (ioctl(bf_vcpu_fd(vcpu->vcpu), KVM_RUN, 0) == 0 &&
 	       page->exit_reason != KVM_EXIT_HLT)
-		leaked += !bf_front_exit(f->front, page);
-	return leaked;
+		unclaimed += !bf_front_exit(f->front, page);
+	return unclaimed;
 }
 
-struct ringer_arg {
+struct writer_arg {
 	struct front_fixture *f;
-	struct ringer *ringer;
+	struct writer *writer;
 };
 
-static struct ringer_arg ringer_args[FRONT_VCPUS];
+static struct writer_arg writer_args[FRONT_VCPUS];
 
-static void *ringer_thread(void *opaque)
+static void *writer_thread(void *opaque)
 {
-	struct ringer_arg *arg = opaque;
-	struct ringer *ringer = arg->ringer;
+	struct writer_arg *arg = opaque;
+	struct writer *writer = arg->writer;
 
-	set(&ringer->started, 1);
-	ringer->leaked = ring_to_the_end(arg->f, ringer->vcpu);
+	set(&writer->started, 1);
+	writer->unclaimed = run_until_halt(arg->f, writer->vcpu);
 	return NULL;
 }
 
-void front_start_ringing(struct front_fixture *f, unsigned int rings)
+void front_start_writers(struct front_fixture *f, unsigned int writes)
 {
 	unsigned int i;
 
-	/* All before one runs: they share their page tables. */
+	/* Boot all before one runs, because they share their page tables. */
 	for (i = 0; i < FRONT_VCPUS; i++)
 		fixture_boot(&f->vcpus[i], &guest_ring_mmio4, FIXTURE_WINDOW,
-			     rings, 1);
+			     writes, 1);
 	for (i = 0; i < FRONT_VCPUS; i++) {
-		f->ringers[i] = (struct ringer){.vcpu = &f->vcpus[i]};
-		ringer_args[i] = (struct ringer_arg){f, &f->ringers[i]};
-		pthread_create(&f->ringers[i].thread, NULL, ringer_thread,
-			       &ringer_args[i]);
+		f->writers[i] = (struct writer){.vcpu = &f->vcpus[i]};
+		writer_args[i] = (struct writer_arg){f, &f->writers[i]};
+		pthread_create(&f->writers[i].thread, NULL, writer_thread,
+			       &writer_args[i]);
 	}
 	for (i = 0; i < FRONT_VCPUS; i++)
-		wait_for(&f->ringers[i].started, 1);
+		wait_for(&f->writers[i].started, 1);
 }
 
-unsigned int front_join_ringers(struct front_fixture *f)
+unsigned int front_join_writers(struct front_fixture *f)
 {
-	unsigned int leaked = 0, i;
+	unsigned int unclaimed = 0, i;
 
 	for (i = 0; i < FRONT_VCPUS; i++) {
-		pthread_join(f->ringers[i].thread, NULL);
-		leaked += f->ringers[i].leaked;
+		pthread_join(f->writers[i].thread, NULL);
+		unclaimed += f->writers[i].unclaimed;
 	}
-	return leaked;
+	return unclaimed;
 }
 
-unsigned int front_ring(struct front_fixture *f, unsigned int rings)
+unsigned int front_write(struct front_fixture *f, unsigned int writes)
 {
-	fixture_boot(&f->vcpus[0], &guest_ring_mmio4, FIXTURE_WINDOW, rings, 1);
-	return ring_to_the_end(f, &f->vcpus[0]);
+	fixture_boot(&f->vcpus[0], &guest_ring_mmio4, FIXTURE_WINDOW, writes,
+		     1);
+	return run_until_halt(f, &f->vcpus[0]);
 }
 
 int front_zone(struct front_fixture *f, unsigned long request, uint64_t addr,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A front alone, and vCPUs whose exits only it answers. */
+/* A front by itself on the descriptor of a VM, and vCPUs that exit to it. */
 #ifndef BF_TESTS_FRONT_FIXTURE_H
 #define BF_TESTS_FRONT_FIXTURE_H
 
@@ -8,17 +8,17 @@
 
 #define FRONT_VCPUS 2
 
-struct ringer {
+struct writer {
 	struct fixture_vcpu *vcpu;
 	pthread_t thread;
 	int started;
-	unsigned int leaked; /* exits that the front did not claim */
+	unsigned int unclaimed; /* exits that the front did not claim */
 };
 
 struct front_fixture {
 	struct fixture fixture; /* vm is NULL where there is no KVM */
 	struct fixture_vcpu vcpus[FRONT_VCPUS];
-	struct ringer ringers[FRONT_VCPUS];
+	struct writer writers[FRONT_VCPUS];
 	struct bf_front *front;
 	int efd;
 };
@@ -33,25 +33,25 @@ struct kvm_ioeventfd front_doorbell(const struct front_fixture *f,
 void front_assign(struct front_fixture *f);
 void front_deassign(struct front_fixture *f);
 
-/* What an eventfd counted since it was last asked. */
+/* Reads an eventfd: the number of signals since the last call. */
 uint64_t front_taken(int efd);
 
-/* All vCPUs write to FIXTURE_WINDOW, so often each, on threads of their own. */
-void front_start_ringing(struct front_fixture *f, unsigned int rings);
+/* Each vCPU writes to FIXTURE_WINDOW @writes times, in its own thread. */
+void front_start_writers(struct front_fixture *f, unsigned int writes);
 
-/* Returns how many writes the front did not claim. */
-unsigned int front_join_ringers(struct front_fixture *f);
+/* Joins the threads; returns the number of writes that the front left over. */
+unsigned int front_join_writers(struct front_fixture *f);
 
-/* The first vCPU alone, here. */
-unsigned int front_ring(struct front_fixture *f, unsigned int rings);
+/* The same for the first vCPU alone, in the calling thread. */
+unsigned int front_write(struct front_fixture *f, unsigned int writes);
 
-/* 0 or a negative errno, as of bf_front_zone(). */
+/* Returns the result of bf_front_zone(). */
 int front_zone(struct front_fixture *f, unsigned long request, uint64_t addr,
 	       uint32_t size);
 
 struct bf_vm_stats front_stats(struct front_fixture *f);
 
-/* Sleeps until so many doorbells, or zones, were given to the kernel. */
+/* Sleep until @count doorbells, or zones, have been installed. */
 void front_wait_installed(struct front_fixture *f, uint64_t count);
 void front_wait_zones_installed(struct front_fixture *f, uint64_t count);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What an install is worth, and the file that remembers what one costs. */
+/* The policy's threshold, and the file that caches the measured costs. */
 #include <fcntl.h>
 #include <limits.h>
 #include <setjmp.h>
@@ -31,7 +31,7 @@ static int remove_folder(void **state)
 	return rmdir(folder);
 }
 
-static void test_sum(void **state)
+static void test_threshold(void **state)
 {
 	const struct bf_costs since_618 = {6000000, 6700};
 	const struct bf_costs before = {40000, 6700};
@@ -66,7 +66,7 @@ static void test_saved_and_loaded(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 }
 
-static void test_others_may_write(void **state)
+static void test_writable_by_others(void **state)
 {
 	const struct bf_costs costs = {123456, 789};
 	struct bf_costs loaded;
@@ -107,7 +107,7 @@ static void test_link(void **state)
 	assert_int_equal(rename(path, target), 0);
 	assert_int_equal(symlink(target, path), 0);
 	assert_false(bf_costs_load(&loaded));
-	/* Replaced, not followed. */
+	/* The save replaces the link and does not follow it. */
 	assert_true(bf_costs_save(&costs));
 	assert_true(bf_costs_load(&loaded));
 	assert_int_equal(unlink(target), 0);
@@ -121,7 +121,7 @@ static void write_text(const char *path, const char *text)
 	close(fd);
 }
 
-static void test_other_contents(void **state)
+static void test_bad_contents(void **state)
 {
 	static const char *const texts[] = {
 		"",
@@ -141,7 +141,7 @@ static void test_other_contents(void **state)
 	}
 }
 
-/* Instead of the file a FIFO, which one could wait on for long. */
+/* A FIFO in place of the file must not block the load. */
 static void test_fifo(void **state)
 {
 	struct bf_costs loaded;
@@ -160,12 +160,12 @@ static void test_measured(void **state)
 		skip();
 	assert_true(costs.install_ns > 0);
 	assert_true(costs.ring_ns > 0);
-	print_message("install %lu ns, ring %lu ns: %u rings\n",
+	print_message("install %lu ns, signal %lu ns: install after %u\n",
 		      (unsigned long)costs.install_ns,
 		      (unsigned long)costs.ring_ns, bf_rings_of(&costs));
 }
 
-static void test_remembered(void **state)
+static void test_threshold_is_cached(void **state)
 {
 	struct bf_costs costs;
 	unsigned int rings = bf_calibrated_rings();
@@ -182,15 +182,15 @@ static void test_remembered(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sum),
+		cmocka_unit_test(test_threshold),
 		CACHE_TEST(test_saved_and_loaded),
-		CACHE_TEST(test_others_may_write),
+		CACHE_TEST(test_writable_by_others),
 		CACHE_TEST(test_other_owner),
 		CACHE_TEST(test_link),
-		CACHE_TEST(test_other_contents),
+		CACHE_TEST(test_bad_contents),
 		CACHE_TEST(test_fifo),
 		cmocka_unit_test(test_measured),
-		CACHE_TEST(test_remembered),
+		CACHE_TEST(test_threshold_is_cached),
 	};
 
 	return cmocka_run_group_tests_name("calibrate", tests, NULL, NULL);

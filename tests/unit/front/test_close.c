@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * VMs that end at the same moment end one after another, but nobody waits for
- * good.  How long is long is for the test to say, so that none hangs on time.
+ * VMs that close at the same moment close one after another, with a limit on
+ * the wait.  The test wraps pthread_mutex_timedlock() and chooses the limit, so
+ * no result depends on time.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -21,9 +22,9 @@
 #define THREADS 4
 #define CLOSES	500
 
-enum patience { AS_IT_IS, ENDLESS, NONE };
+enum limit { LIMIT_REAL, LIMIT_NEVER, LIMIT_AT_ONCE };
 
-static enum patience patience;
+static enum limit limit;
 
 int __real_pthread_mutex_timedlock(pthread_mutex_t *lock,
 				   const struct timespec *until);
@@ -33,9 +34,9 @@ int __wrap_pthread_mutex_timedlock(pthread_mutex_t *lock,
 int __wrap_pthread_mutex_timedlock(pthread_mutex_t *lock,
 				   const struct timespec *until)
 {
-	if (patience == NONE)
+	if (limit == LIMIT_AT_ONCE)
 		return ETIMEDOUT;
-	return patience == ENDLESS ?
+	return limit == LIMIT_NEVER ?
 		       pthread_mutex_lock(lock) :
 		       __real_pthread_mutex_timedlock(lock, until);
 }
@@ -71,70 +72,72 @@ static void close_in_threads(void)
 	assert_int_equal(closed, THREADS * CLOSES);
 }
 
-static void test_one_after_another(void **state)
+static void test_closes_are_serialized(void **state)
 {
-	patience = ENDLESS;
+	limit = LIMIT_NEVER;
 	close_in_threads();
 	assert_int_equal(overlaps, 0);
 }
 
-static void test_without_a_turn(void **state)
+static void test_closes_after_timeout(void **state)
 {
-	patience = NONE;
+	limit = LIMIT_AT_ONCE;
 	close_in_threads();
 }
 
-static int held, let_go;
+static int held, release;
 
-static void hold(int fd)
+static void hold_lock(int fd)
 {
 	set(&held, 1);
-	wait_for(&let_go, 1);
+	wait_for(&release, 1);
 }
 
-static void *hold_turn(void *unused)
+static void *close_and_hold(void *unused)
 {
-	bf_close_in_turn(1, hold);
+	bf_close_in_turn(1, hold_lock);
 	return NULL;
 }
 
 static void close_now(int fd)
 {
-	set(&let_go, 1);
+	set(&release, 1);
 }
 
-/* Who has the turn keeps it until the other one has lost his patience. */
-static void test_patience_ends(void **state)
+/* The first close holds the lock until the second one has timed out. */
+static void test_close_beside_held_lock(void **state)
 {
 	pthread_t thread;
 
-	patience = AS_IT_IS;
-	held = let_go = 0;
-	assert_int_equal(pthread_create(&thread, NULL, hold_turn, NULL), 0);
+	limit = LIMIT_REAL;
+	held = release = 0;
+	assert_int_equal(pthread_create(&thread, NULL, close_and_hold, NULL),
+			 0);
 	wait_for(&held, 1);
 	bf_close_in_turn(1, close_now);
 	pthread_join(thread, NULL);
 }
 
-/* The thread that has the turn does not live in the child. */
+/* The thread that holds the lock does not exist in the child. */
 static void test_fork(void **state)
 {
 	pthread_t thread;
 	int status = -1;
 	pid_t pid;
 
-	patience = AS_IT_IS;
-	held = let_go = 0;
-	assert_int_equal(pthread_create(&thread, NULL, hold_turn, NULL), 0);
+	limit = LIMIT_REAL;
+	held = release = 0;
+	assert_int_equal(pthread_create(&thread, NULL, close_and_hold, NULL),
+			 0);
 	wait_for(&held, 1);
 	pid = fork();
 	if (!pid) {
 		bf_close_in_turn(1, close_now);
-		_exit(let_go ? 0 : 1);
+		_exit(release ? 0 : 1);
 	}
 	assert_true(pid > 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	set(&let_go, 1);
+	set(&release, 1);
 	pthread_join(thread, NULL);
 	assert_int_equal(status, 0);
 }
@@ -142,9 +145,9 @@ static void test_fork(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_after_another),
-		cmocka_unit_test(test_without_a_turn),
-		cmocka_unit_test(test_patience_ends),
+		cmocka_unit_test(test_closes_are_serialized),
+		cmocka_unit_test(test_closes_after_timeout),
+		cmocka_unit_test(test_close_beside_held_lock),
 		cmocka_unit_test(test_fork),
 	};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The front alone, its steps taken by hand: vCPUs ring while their doorbell
- * moves to the kernel or goes away, and the kernel refuses.
+ * The front by itself: vCPUs write while their doorbell is installed or
+ * removed, and the kernel refuses some installs.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -14,8 +14,8 @@
 
 #include "front_fixture.h"
 
-#define RINGS 300
-#define MOVES 50
+#define WRITES 300
+#define MOVES  50
 
 static const struct bf_front_config first_run = {
 	.policy = BF_POLICY_FIRST_RUN,
@@ -33,38 +33,38 @@ static const struct bf_front_config eager = {
 static struct front_fixture f;
 
 /*
- * Both ring in user space already when the doorbell is installed, so an exit
- * may be on its way: it must still be matched here.
+ * Both vCPUs write before the install, so an exit may be in flight during the
+ * install.  The front must still match it.
  */
-static void move_once(unsigned int delay_us)
+static void install_once(unsigned int delay_us)
 {
 	front_assign(&f);
-	front_start_ringing(&f, RINGS);
+	front_start_writers(&f, WRITES);
 	usleep(delay_us);
 	bf_front_before_run(f.front);
-	assert_int_equal(front_join_ringers(&f), 0);
-	assert_int_equal(front_taken(f.efd), FRONT_VCPUS * RINGS);
+	assert_int_equal(front_join_writers(&f), 0);
+	assert_int_equal(front_taken(f.efd), FRONT_VCPUS * WRITES);
 	front_deassign(&f);
 }
 
-static void test_nothing_leaks_while_installed(void **state)
+static void test_no_write_lost_during_install(void **state)
 {
 	struct bf_vm_stats stats;
 	unsigned int i;
 
 	front_setup(&f, &first_run);
 	for (i = 0; i < MOVES; i++)
-		move_once(100 + i % 7 * 150);
+		install_once(100 + i % 7 * 150);
 	stats = front_stats(&f);
 	assert_int_equal(stats.installed, MOVES);
-	/* Some rang here, some in the kernel. */
-	assert_in_range(stats.rung, 1, MOVES * FRONT_VCPUS * RINGS - 1);
+	/* The front signalled for some writes, the kernel for others. */
+	assert_in_range(stats.rung, 1, MOVES * FRONT_VCPUS * WRITES - 1);
 	front_teardown(&f);
 }
 
 /*
- * When the call returned nothing rings any more, whoever was about to, and
- * what does not ring is the VMM's.
+ * After the removal no write signals the eventfd, not even one that was in
+ * flight.  Each write that does not signal goes to the VMM.
  */
 static void remove_once(bool installed, unsigned int delay_us)
 {
@@ -73,16 +73,16 @@ static void remove_once(bool installed, unsigned int delay_us)
 	front_assign(&f);
 	if (installed)
 		bf_front_before_run(f.front);
-	front_start_ringing(&f, RINGS);
+	front_start_writers(&f, WRITES);
 	usleep(delay_us);
 	front_deassign(&f);
 	taken = front_taken(f.efd);
-	taken += front_join_ringers(&f);
+	taken += front_join_writers(&f);
 	assert_int_equal(front_taken(f.efd), 0);
-	assert_int_equal(taken, FRONT_VCPUS * RINGS);
+	assert_int_equal(taken, FRONT_VCPUS * WRITES);
 }
 
-static void test_deassigned_while_ringing(void **state)
+static void test_deassign_beside_writes(void **state)
 {
 	unsigned int i;
 
@@ -93,27 +93,27 @@ static void test_deassigned_while_ringing(void **state)
 	front_teardown(&f);
 }
 
-/* Each write rings the old one, or the new one, or is the VMM's. */
+/* Each write signals the old eventfd or the new one, or goes to the VMM. */
 static void replace_once(int other, unsigned int delay_us)
 {
 	struct kvm_ioeventfd arg = front_doorbell(&f, 0);
 	uint64_t taken;
 
 	front_assign(&f);
-	front_start_ringing(&f, RINGS);
+	front_start_writers(&f, WRITES);
 	usleep(delay_us);
 	front_deassign(&f);
 	arg.fd = other;
 	assert_int_equal(bf_front_ioeventfd(f.front, &arg), 0);
 	taken = front_taken(f.efd);
-	taken += front_join_ringers(&f);
+	taken += front_join_writers(&f);
 	assert_int_equal(front_taken(f.efd), 0);
-	assert_int_equal(taken + front_taken(other), FRONT_VCPUS * RINGS);
+	assert_int_equal(taken + front_taken(other), FRONT_VCPUS * WRITES);
 	arg.flags = KVM_IOEVENTFD_FLAG_DEASSIGN;
 	assert_int_equal(bf_front_ioeventfd(f.front, &arg), 0);
 }
 
-static void test_replaced_while_ringing(void **state)
+static void test_replace_beside_writes(void **state)
 {
 	int other = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	unsigned int i;
@@ -125,12 +125,12 @@ static void test_replaced_while_ringing(void **state)
 	close(other);
 }
 
-static void test_never(void **state)
+static void test_policy_never(void **state)
 {
 	front_setup(&f, &never);
 	front_assign(&f);
 	bf_front_before_run(f.front);
-	assert_int_equal(front_ring(&f, 2000), 0);
+	assert_int_equal(front_write(&f, 2000), 0);
 	assert_int_equal(front_taken(f.efd), 2000);
 	assert_int_equal(front_stats(&f).installed, 0);
 	front_deassign(&f);
@@ -138,7 +138,7 @@ static void test_never(void **state)
 	front_teardown(&f);
 }
 
-/* Whatever the policy: the VM's exits are not to be seen any more. */
+/* After bf_front_give_all() the front need not see exits, under any policy. */
 static void test_give_all(void **state)
 {
 	struct bf_vm_stats stats;
@@ -152,7 +152,7 @@ static void test_give_all(void **state)
 	stats = front_stats(&f);
 	assert_int_equal(stats.installed, 1);
 	assert_int_equal(stats.zones_installed, 1);
-	front_ring(&f, 10);
+	front_write(&f, 10);
 	assert_int_equal(front_taken(f.efd), 10);
 	assert_int_equal(front_stats(&f).rung, 0);
 	front_deassign(&f);
@@ -161,8 +161,8 @@ static void test_give_all(void **state)
 	front_teardown(&f);
 }
 
-/* A close out of turn: for a while after the kernel was told, and only then. */
-static void test_owes_for_a_while(void **state)
+/* Only after a call into the kernel is a grace period pending, for a while. */
+static void test_pending_gp_ends(void **state)
 {
 	front_setup(&f, &never);
 	front_assign(&f);
@@ -177,24 +177,24 @@ static void test_owes_for_a_while(void **state)
 	front_teardown(&f);
 }
 
-/* What the kernel gets past the bus is owed like the rest. */
-static void test_owes_for_what_is_direct(void **state)
+/* An install under eager bypasses the bus and leaves a grace period, too. */
+static void test_pending_gp_of_eager_install(void **state)
 {
-	bool owed = false;
+	bool pending = false;
 
 	front_setup(&f, &eager);
 	assert_false(bf_front_owes(f.front));
-	/* Again where the time is over before it was looked at. */
-	for (int i = 0; i < 100 && !owed; i++) {
+	/* Repeat, since the time may be over before the test looks. */
+	for (int i = 0; i < 100 && !pending; i++) {
 		front_assign(&f);
-		owed = bf_front_owes(f.front);
+		pending = bf_front_owes(f.front);
 		front_deassign(&f);
 	}
-	assert_true(owed);
+	assert_true(pending);
 	front_teardown(&f);
 }
 
-/* A thousand zones: the kernel takes nothing more. */
+/* With 1,000 zones the kernel's bus is full. */
 static void fill_with_zones(uint64_t first)
 {
 	unsigned int i;
@@ -207,7 +207,10 @@ static void fill_with_zones(uint64_t first)
 				 0);
 }
 
-/* The zone would take its writes, so it must not seem to be there. */
+/*
+ * The kernel refuses a doorbell under an installed zone.  The zone takes all
+ * writes of the doorbell, so the front must refuse the doorbell as well.
+ */
 static void test_refused_under_a_zone(void **state)
 {
 	struct kvm_ioeventfd arg;
@@ -223,7 +226,10 @@ static void test_refused_under_a_zone(void **state)
 	front_teardown(&f);
 }
 
-/* Refused when it was free to ring here; a zone that comes over it later. */
+/*
+ * The kernel has refused the doorbell, and the front serves it.  A zone over it
+ * may be installed only after the doorbell.
+ */
 static void test_zone_over_a_refused_doorbell(void **state)
 {
 	front_setup(&f, &first_run);
@@ -231,7 +237,7 @@ static void test_zone_over_a_refused_doorbell(void **state)
 	front_assign(&f);
 	bf_front_before_run(f.front);
 	assert_int_equal(front_stats(&f).refused, 1);
-	assert_int_equal(front_ring(&f, 5), 0);
+	assert_int_equal(front_write(&f, 5), 0);
 	assert_int_equal(front_taken(f.efd), 5);
 	assert_int_equal(front_zone(&f, KVM_REGISTER_COALESCED_MMIO,
 				    FIXTURE_WINDOW, 16),
@@ -248,8 +254,8 @@ static void test_zone_over_a_refused_doorbell(void **state)
 	front_teardown(&f);
 }
 
-/* The caller's own doorbell on the VM's bus is not the front's to remove. */
-static void test_doorbell_of_the_bus_owner(void **state)
+/* The front does not remove a doorbell that the caller added to the bus. */
+static void test_callers_doorbell_on_the_bus(void **state)
 {
 	const struct bf_vm_config config = {.engine = BF_ENGINE_TRAP};
 	struct kvm_ioeventfd arg = front_doorbell(&f, 0);
@@ -258,17 +264,17 @@ static void test_doorbell_of_the_bus_owner(void **state)
 		.len = 4,
 		.wildcard = true,
 	};
-	struct bf_io_doorbell *own, *found = NULL;
+	struct bf_io_doorbell *callers, *found = NULL;
 	struct bf_vm *vm;
 
 	desc.eventfd = arg.fd = eventfd(0, EFD_CLOEXEC);
 	assert_int_equal(bf_vm_create(&vm, &config), 0);
-	assert_int_equal(bf_io_add_doorbell(bf_vm_bus(vm), &desc, &own, NULL),
-			 0);
+	assert_int_equal(
+		bf_io_add_doorbell(bf_vm_bus(vm), &desc, &callers, NULL), 0);
 	assert_int_equal(bf_vm_ioeventfd(vm, &arg), -EEXIST);
 	arg.flags = KVM_IOEVENTFD_FLAG_DEASSIGN;
 	assert_int_equal(bf_vm_ioeventfd(vm, &arg), -ENOENT);
-	bf_io_remove_doorbell(bf_vm_bus(vm), own);
+	bf_io_remove_doorbell(bf_vm_bus(vm), callers);
 	arg.flags = 0;
 	assert_int_equal(bf_vm_ioeventfd(vm, &arg), 0);
 	assert_int_equal(bf_io_find_doorbell(bf_vm_bus(vm), &desc, &found),
@@ -280,16 +286,16 @@ static void test_doorbell_of_the_bus_owner(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing_leaks_while_installed),
-		cmocka_unit_test(test_deassigned_while_ringing),
-		cmocka_unit_test(test_replaced_while_ringing),
-		cmocka_unit_test(test_never),
+		cmocka_unit_test(test_no_write_lost_during_install),
+		cmocka_unit_test(test_deassign_beside_writes),
+		cmocka_unit_test(test_replace_beside_writes),
+		cmocka_unit_test(test_policy_never),
 		cmocka_unit_test(test_give_all),
-		cmocka_unit_test(test_owes_for_a_while),
-		cmocka_unit_test(test_owes_for_what_is_direct),
+		cmocka_unit_test(test_pending_gp_ends),
+		cmocka_unit_test(test_pending_gp_of_eager_install),
 		cmocka_unit_test(test_refused_under_a_zone),
 		cmocka_unit_test(test_zone_over_a_refused_doorbell),
-		cmocka_unit_test(test_doorbell_of_the_bus_owner),
+		cmocka_unit_test(test_callers_doorbell_on_the_bus),
 	};
 
 	return cmocka_run_group_tests_name("front", tests, NULL, NULL);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * No exit waits while the kernel is slow.  The kernel is played here, linked
- * with --wrap=syscall: a call stays in it until the exits have been answered,
- * so who waits for it waits for ever.
+ * No exit waits for a slow kernel.  The test is linked with --wrap=syscall, and
+ * the wrapper stands for the kernel: an ioctl returns only after the exits have
+ * been handled, so an exit that waits for the ioctl hangs.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -17,13 +17,13 @@
 #include "tests/flags.h"
 #include "vm/front.h"
 
-#define MOVED 0x1000u /* the doorbell that the kernel is told of */
+#define MOVED 0x1000u /* the doorbell of the slow call */
 #define OTHER 0x2000u
 #define ZONE  0x4000u
 
-static int is_slow; /* the kernel, from now on */
-static int inside;  /* somebody is in it */
-static int go;	    /* it answers */
+static int is_slow; /* the next ioctl is slow */
+static int inside;  /* a thread is in the slow ioctl */
+static int go;	    /* the slow ioctl returns */
 
 static struct bf_front *front;
 static int efd;
@@ -67,7 +67,7 @@ static int doorbell(uint64_t addr, uint32_t flags)
 	return bf_front_ioeventfd(front, &arg);
 }
 
-static bool leave_guest(uint64_t addr)
+static bool handle_exit(uint64_t addr)
 {
 	struct kvm_run run = {.exit_reason = KVM_EXIT_MMIO};
 
@@ -77,11 +77,11 @@ static bool leave_guest(uint64_t addr)
 	return bf_front_exit(front, &run);
 }
 
-static void check_ring(uint64_t addr)
+static void check_signal(uint64_t addr)
 {
 	uint64_t count = 0;
 
-	assert_true(leave_guest(addr));
+	assert_true(handle_exit(addr));
 	assert_int_equal(read(efd, &count, sizeof(count)), sizeof(count));
 	assert_int_equal(count, 1);
 }
@@ -90,7 +90,7 @@ static void setup(const struct bf_front_config *config)
 {
 	is_slow = inside = go = 0;
 	efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	/* Any number will do: the kernel behind it is ours. */
+	/* Any descriptor will do, because the wrapper answers its ioctls. */
 	assert_int_equal(bf_front_create(&front, efd, config, NULL), 0);
 	assert_int_equal(doorbell(MOVED, 0), 0);
 	assert_int_equal(doorbell(OTHER, 0), 0);
@@ -123,7 +123,7 @@ static void *add_zone(void *unused)
 	return NULL;
 }
 
-/* Exits while @call is in the kernel; @moved: MOVED rings all the time. */
+/* Handles exits while @call is in the kernel; @moved: those of MOVED, too. */
 static void check_exits_during(void *(*call)(void *), bool moved)
 {
 	pthread_t thread;
@@ -132,37 +132,37 @@ static void check_exits_during(void *(*call)(void *), bool moved)
 	pthread_create(&thread, NULL, call, NULL);
 	wait_for(&inside, 1);
 	if (moved)
-		check_ring(MOVED);
-	check_ring(OTHER);
-	assert_false(leave_guest(OTHER + 4));
+		check_signal(MOVED);
+	check_signal(OTHER);
+	assert_false(handle_exit(OTHER + 4));
 	bf_front_before_run(front);
 	set(&go, 1);
 	pthread_join(thread, NULL);
-	check_ring(OTHER);
+	check_signal(OTHER);
 }
 
 static const struct bf_front_config first_run = {
 	.policy = BF_POLICY_FIRST_RUN,
 };
 
-static void test_install(void **state)
+static void test_exits_during_install(void **state)
 {
 	setup(&first_run);
 	check_exits_during(install, true);
-	check_ring(MOVED);
+	check_signal(MOVED);
 	teardown();
 }
 
-static void test_removal(void **state)
+static void test_exits_during_removal(void **state)
 {
 	setup(&first_run);
 	bf_front_before_run(front);
 	check_exits_during(remove_doorbell, false);
-	assert_false(leave_guest(MOVED));
+	assert_false(handle_exit(MOVED));
 	teardown();
 }
 
-static void test_zone(void **state)
+static void test_exits_during_zone(void **state)
 {
 	const struct bf_front_config at_once = {
 		.policy = BF_POLICY_NEVER,
@@ -174,8 +174,8 @@ static void test_zone(void **state)
 	teardown();
 }
 
-/* The thread of the front installs what has rung. */
-static void test_helper(void **state)
+/* The front's helper thread makes the slow call. */
+static void test_exits_during_helper_install(void **state)
 {
 	const struct bf_front_config lazy = {
 		.policy = BF_POLICY_LAZY,
@@ -185,16 +185,16 @@ static void test_helper(void **state)
 
 	setup(&lazy);
 	set(&is_slow, 1);
-	check_ring(MOVED);
+	check_signal(MOVED);
 	wait_for(&inside, 1);
-	check_ring(MOVED);
-	check_ring(OTHER);
+	check_signal(MOVED);
+	check_signal(OTHER);
 	set(&go, 1);
 	teardown();
 }
 
-/* Nor does another doorbell's answer. */
-static void test_assign(void **state)
+/* The assignment of another doorbell does not wait either. */
+static void test_assign_during_install(void **state)
 {
 	pthread_t thread;
 
@@ -203,7 +203,7 @@ static void test_assign(void **state)
 	pthread_create(&thread, NULL, install, NULL);
 	wait_for(&inside, 1);
 	assert_int_equal(doorbell(OTHER + 8, 0), 0);
-	check_ring(OTHER + 8);
+	check_signal(OTHER + 8);
 	assert_int_equal(doorbell(OTHER + 8, KVM_IOEVENTFD_FLAG_DEASSIGN), 0);
 	set(&go, 1);
 	pthread_join(thread, NULL);
@@ -213,9 +213,11 @@ static void test_assign(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_install), cmocka_unit_test(test_removal),
-		cmocka_unit_test(test_zone),	cmocka_unit_test(test_helper),
-		cmocka_unit_test(test_assign),
+		cmocka_unit_test(test_exits_during_install),
+		cmocka_unit_test(test_exits_during_removal),
+		cmocka_unit_test(test_exits_during_zone),
+		cmocka_unit_test(test_exits_during_helper_install),
+		cmocka_unit_test(test_assign_during_install),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The same KVM_IOEVENTFD calls to the kernel and to belfry: the answers must
- * be the same, errno by errno.
+ * The kernel and belfry get the same KVM_IOEVENTFD calls and must return the
+ * same errno for each.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@
 #define PIO	 KVM_IOEVENTFD_FLAG_PIO
 #define CCW	 KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY
 
-/* File descriptors by meaning; filled in by open_fds(). */
+/* Kinds of file descriptors; see open_fds(). */
 enum { FD_A, FD_B, FD_A_TWIN, FD_CLOSED, FD_FILE, FD_NEGATIVE, NR_FDS };
 
 static int fds[NR_FDS];
@@ -94,7 +94,7 @@ static void make_call(struct pair *pair, const struct call *call,
 		.len = call->len,
 		.fd = fds[call->fd],
 		.flags = call->flags,
-		.pad = {0x5a, 0xa5}, /* the kernel does not look at it */
+		.pad = {0x5a, 0xa5}, /* the kernel ignores it */
 	};
 	int kernel = ioctl(pair->plain, KVM_IOEVENTFD, &arg) ? -errno : 0;
 	int belfry = bf_vm_ioeventfd(pair->belfry, &arg);
@@ -108,7 +108,7 @@ static void make_call(struct pair *pair, const struct call *call,
 		 call->expected);
 }
 
-/* In the order of the checks; each line builds on those before it. */
+/* In the order of the kernel's checks; a line depends on the lines before. */
 static const struct call calls[] = {
 	/* Lengths and ranges. */
 	{ASSIGN, 0x6000, 3, 0, FD_A, -EINVAL},
@@ -154,7 +154,7 @@ static const struct call calls[] = {
 	{ASSIGN, 0x7000, 1, 0, FD_A, -EEXIST},
 	{MATCH, 0x7000, 8, 5, FD_A, -EEXIST},
 	{PIO, 0x12345678, 4, 0, FD_A, 0},
-	/* Removal goes by everything but unknown flags. */
+	/* A removal must match in everything but unknown flags. */
 	{DEASSIGN | MATCH, 0x6000, 4, 1, FD_B, -ENOENT},
 	{DEASSIGN | MATCH, 0x6000, 8, 2, FD_A, -ENOENT},
 	{DEASSIGN | MATCH, 0x6000, 4, 3, FD_A, -ENOENT},
@@ -193,7 +193,7 @@ static void test_table_eager(void **state)
 	check_table(BF_POLICY_EAGER);
 }
 
-/* Few values for each field, so that calls meet. */
+/* Few values for each field, so that many calls collide. */
 static struct call random_call(void)
 {
 	static const uint32_t flags[] = {ASSIGN, MATCH, PIO, PIO | MATCH,
@@ -239,7 +239,7 @@ static void test_random_eager(void **state)
 	check_random(BF_POLICY_EAGER, 2);
 }
 
-/* A thousand zones: the kernel takes nothing more, and eager says so. */
+/* With 1,000 zones the kernel's bus is full, and eager returns its error. */
 static void test_full_bus_eager(void **state)
 {
 	struct kvm_coalesced_mmio_zone zone = {.size = 4};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * An id is created again as soon as the table has it free, while the removed
- * vCPU is on its way to the engine still: the SRCU worker, which brings it
- * there, is late whenever it gives a lock back.
+ * An id is created again as soon as it is free in the table, when the removed
+ * vCPU has not reached the engine yet.  The SRCU worker takes it there; to
+ * widen the window, the worker sleeps after each unlock.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -17,9 +17,9 @@
 
 #include "belfry/vm.h"
 
-#define LIVES 20
+#define ROUNDS 20
 
-static bool late;
+static bool delayed;
 static pthread_t creator;
 
 int __real_pthread_mutex_unlock(pthread_mutex_t *lock);
@@ -29,30 +29,30 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
 {
 	int ret = __real_pthread_mutex_unlock(lock);
 
-	if (__atomic_load_n(&late, __ATOMIC_ACQUIRE) &&
+	if (__atomic_load_n(&delayed, __ATOMIC_ACQUIRE) &&
 	    !pthread_equal(pthread_self(), creator))
 		usleep(5000);
 	return ret;
 }
 
-static void be_late(bool how)
+static void set_delayed(bool value)
 {
-	__atomic_store_n(&late, how, __ATOMIC_RELEASE);
+	__atomic_store_n(&delayed, value, __ATOMIC_RELEASE);
 }
 
-static void live_again(struct bf_vm *vm)
+static void create_and_remove(struct bf_vm *vm)
 {
 	struct bf_vcpu *vcpu;
 
 	creator = pthread_self();
-	be_late(true);
-	for (int i = 0; i < LIVES; i++) {
+	set_delayed(true);
+	for (int i = 0; i < ROUNDS; i++) {
 		assert_int_equal(bf_vcpu_create(vm, 7, &vcpu), 0);
 		bf_vcpus_remove_async(bf_vcpu_entry(vcpu));
 		while (bf_vcpus_created(bf_vm_vcpus(vm)))
 			sched_yield();
 	}
-	be_late(false);
+	set_delayed(false);
 	bf_vm_destroy(vm);
 }
 
@@ -63,7 +63,7 @@ static void test_kvm(void **state)
 
 	if (bf_vm_create(&vm, &config))
 		skip();
-	live_again(vm);
+	create_and_remove(vm);
 }
 
 static void test_trap(void **state)
@@ -73,7 +73,7 @@ static void test_trap(void **state)
 	struct bf_vm *vm;
 
 	assert_int_equal(bf_vm_create(&vm, &config), 0);
-	live_again(vm);
+	create_and_remove(vm);
 #else
 	skip();
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A VM whose guest rings, on both engines: who gets what it writes. */
+/* Writes of a guest, on both engines: to doorbells, to devices, to neither. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,8 +9,8 @@
 
 #include "vm_ring_fixture.h"
 
-/* What does not match comes out to the caller, with its data. */
-static void test_unclaimed_write_comes_out(void **state)
+/* A write that nothing on the bus takes exits to the caller with its data. */
+static void test_unclaimed_write_exits(void **state)
 {
 	struct kvm_run *run;
 
@@ -42,11 +42,11 @@ static void test_device_gets_every_write(void **state)
 	need_vm();
 	add_adder(&mmio, BF_IO_MMIO, FIXTURE_WINDOW);
 	add_adder(&pio, BF_IO_PIO, FIXTURE_PORT);
-	ring(&guest_ring_mmio4, FIXTURE_WINDOW + 4, RINGS, 3);
-	ring(&guest_ring_pio4, FIXTURE_PORT, RINGS, 5);
-	assert_int_equal(mmio.sum, 3 * RINGS);
-	assert_int_equal(mmio.writes, RINGS);
-	assert_int_equal(pio.sum, 5 * RINGS);
+	guest_write(&guest_ring_mmio4, FIXTURE_WINDOW + 4, WRITES, 3);
+	guest_write(&guest_ring_pio4, FIXTURE_PORT, WRITES, 5);
+	assert_int_equal(mmio.sum, 3 * WRITES);
+	assert_int_equal(mmio.writes, WRITES);
+	assert_int_equal(pio.sum, 5 * WRITES);
 }
 
 static uint64_t fill_values(void)
@@ -68,21 +68,23 @@ static void test_string_reaches_device_in_full(void **state)
 	need_vm();
 	sum = fill_values();
 	add_adder(&pio, BF_IO_PIO, FIXTURE_PORT);
-	ring(&guest_ring_pio_string, FIXTURE_PORT, 2 * FIXTURE_VALUES, 0);
+	guest_write(&guest_ring_pio_string, FIXTURE_PORT, 2 * FIXTURE_VALUES,
+		    0);
 	assert_int_equal(pio.writes, 2 * FIXTURE_VALUES);
 	assert_int_equal(pio.sum, 2 * sum);
 }
 
-static void test_string_rings_once_an_element(void **state)
+static void test_string_signals_for_each_element(void **state)
 {
 	need_vm();
 	fill_values();
 	assert_int_equal(assign(FIXTURE_PORT, 4, KVM_IOEVENTFD_FLAG_PIO), 0);
-	ring(&guest_ring_pio_string, FIXTURE_PORT, 3 * FIXTURE_VALUES, 0);
+	guest_write(&guest_ring_pio_string, FIXTURE_PORT, 3 * FIXTURE_VALUES,
+		    0);
 	assert_int_equal(taken(), 3 * FIXTURE_VALUES);
 }
 
-static void test_unclaimed_string_comes_out_whole(void **state)
+static void test_unclaimed_string_exits_in_full(void **state)
 {
 	struct kvm_run *run;
 	uint32_t count = 0;
@@ -102,7 +104,7 @@ static void test_unclaimed_string_comes_out_whole(void **state)
 	assert_int_equal(count, FIXTURE_VALUES);
 }
 
-static void test_bad_machines(void **state)
+static void test_bad_config(void **state)
 {
 	struct bf_vm_config config = {.kvm_path = "/nonexistent/kvm"};
 	struct bf_vm *vm = NULL;
@@ -133,12 +135,12 @@ static void test_vcpu_ids(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bad_machines),
-		BOTH(test_unclaimed_write_comes_out),
+		cmocka_unit_test(test_bad_config),
+		BOTH(test_unclaimed_write_exits),
 		BOTH(test_device_gets_every_write),
 		BOTH(test_string_reaches_device_in_full),
-		BOTH(test_string_rings_once_an_element),
-		BOTH(test_unclaimed_string_comes_out_whole),
+		BOTH(test_string_signals_for_each_element),
+		BOTH(test_unclaimed_string_exits_in_full),
 		BOTH(test_vcpu_ids),
 	};
 

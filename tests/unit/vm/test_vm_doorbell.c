@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Doorbells of a VM, on both engines: how they match, how they move. */
+/* Doorbells of a VM, on both engines: matching, installs, removals. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,26 +14,26 @@ static void test_mmio_doorbell(void **state)
 {
 	need_vm();
 	assert_int_equal(assign(FIXTURE_WINDOW, 4, 0), 0);
-	ring(&guest_ring_mmio4, FIXTURE_WINDOW, RINGS, 7);
-	assert_int_equal(taken(), RINGS);
+	guest_write(&guest_ring_mmio4, FIXTURE_WINDOW, WRITES, 7);
+	assert_int_equal(taken(), WRITES);
 }
 
 static void test_pio_doorbell(void **state)
 {
 	need_vm();
 	assert_int_equal(assign(FIXTURE_PORT, 4, KVM_IOEVENTFD_FLAG_PIO), 0);
-	ring(&guest_ring_pio4, FIXTURE_PORT, RINGS, 7);
-	assert_int_equal(taken(), RINGS);
+	guest_write(&guest_ring_pio4, FIXTURE_PORT, WRITES, 7);
+	assert_int_equal(taken(), WRITES);
 }
 
 static void test_length_zero_takes_all_lengths(void **state)
 {
 	need_vm();
 	assert_int_equal(assign(FIXTURE_WINDOW, 0, 0), 0);
-	ring(&guest_ring_mmio1, FIXTURE_WINDOW, 3, 1);
-	ring(&guest_ring_mmio2, FIXTURE_WINDOW, 5, 1);
-	ring(&guest_ring_mmio4, FIXTURE_WINDOW, 7, 1);
-	ring(&guest_ring_mmio8, FIXTURE_WINDOW, 11, 1);
+	guest_write(&guest_ring_mmio1, FIXTURE_WINDOW, 3, 1);
+	guest_write(&guest_ring_mmio2, FIXTURE_WINDOW, 5, 1);
+	guest_write(&guest_ring_mmio4, FIXTURE_WINDOW, 7, 1);
+	guest_write(&guest_ring_mmio8, FIXTURE_WINDOW, 11, 1);
 	assert_int_equal(taken(), 26);
 }
 
@@ -48,8 +48,8 @@ static void test_removed_doorbell_is_silent(void **state)
 
 	need_vm();
 	assert_int_equal(assign(FIXTURE_WINDOW, 4, 0), 0);
-	ring(&guest_ring_mmio4, FIXTURE_WINDOW, RINGS, 1);
-	assert_int_equal(taken(), RINGS);
+	guest_write(&guest_ring_mmio4, FIXTURE_WINDOW, WRITES, 1);
+	assert_int_equal(taken(), WRITES);
 	assert_int_equal(deassign(FIXTURE_WINDOW, 4, 0), 0);
 	assert_int_equal(deassign(FIXTURE_WINDOW, 4, 0), -ENOENT);
 	fixture_boot(&vcpu, &guest_ring_mmio4, FIXTURE_WINDOW, 1, 1);
@@ -58,12 +58,12 @@ static void test_removed_doorbell_is_silent(void **state)
 	bf_vm_stats(fixture.vm, &stats);
 	assert_int_equal(stats.assigned, 1);
 	assert_int_equal(stats.deassigned, 1);
-	/* Each ring was delivered either here or by the kernel. */
-	assert_int_equal(stats.rung, stats.installed ? 0 : RINGS);
+	/* Either the front or the kernel signalled for all writes. */
+	assert_int_equal(stats.rung, stats.installed ? 0 : WRITES);
 }
 
-/* Assigned and removed before any run: the kernel never hears of it. */
-static void test_never_known_to_the_kernel(void **state)
+/* A doorbell that is removed before the first run is never installed. */
+static void test_removal_before_install(void **state)
 {
 	struct bf_vm_stats stats;
 
@@ -77,28 +77,31 @@ static void test_never_known_to_the_kernel(void **state)
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_MMIO);
 }
 
-/* The eventfd's own number is closed, and taken by somebody else, before the
- * doorbell is installed: it must not ring the stranger. */
-static void test_closed_eventfd_rings_no_stranger(void **state)
+/*
+ * The caller closes the eventfd's descriptor, and another eventfd gets its
+ * number, before the doorbell is installed.  The doorbell must signal the first
+ * eventfd.
+ */
+static void test_reused_fd_gets_no_signal(void **state)
 {
-	int twin, stranger, first;
+	int twin, other, first;
 
 	need_vm();
 	twin = dup(efd);
 	assert_int_equal(assign(FIXTURE_WINDOW, 4, 0), 0);
 	first = efd;
 	close(efd);
-	stranger = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	assert_int_equal(stranger, first);
-	ring(&guest_ring_mmio4, FIXTURE_WINDOW, RINGS, 1);
+	other = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_int_equal(other, first);
+	guest_write(&guest_ring_mmio4, FIXTURE_WINDOW, WRITES, 1);
 	assert_int_equal(taken(), 0);
 	efd = twin;
-	assert_int_equal(taken(), RINGS);
-	close(stranger);
+	assert_int_equal(taken(), WRITES);
+	close(other);
 }
 
-/* In the kernel the doorbell wins over a zone that covers it. */
-static void zone_and_doorbell(bool zone_first)
+/* As in the kernel, a doorbell has precedence over a zone that covers it. */
+static void check_zone_and_doorbell(bool zone_first)
 {
 	struct kvm_coalesced_mmio_zone zone = {
 		.addr = FIXTURE_WINDOW,
@@ -114,21 +117,21 @@ static void zone_and_doorbell(bool zone_first)
 	if (!zone_first)
 		assert_int_equal(
 			bf_vm_coalesced_zone(fixture.vm, request, &zone), 0);
-	ring(&guest_ring_mmio4, FIXTURE_WINDOW, RINGS, 1);
-	assert_int_equal(taken(), RINGS);
+	guest_write(&guest_ring_mmio4, FIXTURE_WINDOW, WRITES, 1);
+	assert_int_equal(taken(), WRITES);
 }
 
 static void test_zone_over_pending_doorbell(void **state)
 {
-	zone_and_doorbell(false);
+	check_zone_and_doorbell(false);
 }
 
 static void test_doorbell_inside_zone(void **state)
 {
-	zone_and_doorbell(true);
+	check_zone_and_doorbell(true);
 }
 
-/* Full of zones, the kernel takes no doorbell: it rings in user space. */
+/* The kernel's bus is full and refuses the doorbell, so the front signals. */
 static void test_kernel_refuses_doorbell(void **state)
 {
 	struct kvm_coalesced_mmio_zone zone = {.size = 4};
@@ -144,22 +147,22 @@ static void test_kernel_refuses_doorbell(void **state)
 				 0);
 	}
 	assert_int_equal(assign(FIXTURE_WINDOW, 4, 0), 0);
-	ring(&guest_ring_mmio4, FIXTURE_WINDOW, RINGS, 1);
-	assert_int_equal(taken(), RINGS);
+	guest_write(&guest_ring_mmio4, FIXTURE_WINDOW, WRITES, 1);
+	assert_int_equal(taken(), WRITES);
 	bf_vm_stats(fixture.vm, &stats);
 	assert_int_equal(stats.refused, 1);
-	assert_int_equal(stats.rung, RINGS);
+	assert_int_equal(stats.rung, WRITES);
 	assert_int_equal(deassign(FIXTURE_WINDOW, 4, 0), 0);
 }
 
 /*
- * Two vCPUs ring without pause while the doorbell appears, moves to the
- * kernel and goes again.  What no doorbell takes, a device counts: each ring
- * is seen once, wherever.
+ * Two vCPUs write all the time while a doorbell is assigned, installed and
+ * removed.  A device counts the writes that no doorbell takes: each write
+ * signals once or is counted once.
  */
-#define STORM 6000
+#define NR_WRITES 6000
 
-static void doorbell_comes_and_goes(uint64_t *signals, unsigned int *moves)
+static void assign_and_deassign(uint64_t *signals, unsigned int *moves)
 {
 	assert_int_equal(assign(FIXTURE_WINDOW, 4, 0), 0);
 	usleep(500 + *moves % 7 * 300);
@@ -168,7 +171,7 @@ static void doorbell_comes_and_goes(uint64_t *signals, unsigned int *moves)
 	++*moves;
 }
 
-static void test_exactly_once_on_the_move(void **state)
+static void test_exactly_once_beside_installs(void **state)
 {
 	struct fixture_vcpu second = {0};
 	struct adder adder = {0};
@@ -180,35 +183,35 @@ static void test_exactly_once_on_the_move(void **state)
 	fixture_add_vcpu(&fixture, &second, 1);
 	add_adder(&adder, BF_IO_MMIO, FIXTURE_WINDOW);
 	do {
-		fixture_boot(&vcpu, &guest_ring_mmio4, FIXTURE_WINDOW, STORM,
-			     1);
-		fixture_boot(&second, &guest_ring_mmio4, FIXTURE_WINDOW, STORM,
-			     1);
+		fixture_boot(&vcpu, &guest_ring_mmio4, FIXTURE_WINDOW,
+			     NR_WRITES, 1);
+		fixture_boot(&second, &guest_ring_mmio4, FIXTURE_WINDOW,
+			     NR_WRITES, 1);
 		fixture_start(&vcpu);
 		fixture_start(&second);
-		while (adder_writes(&adder) + signals < total + STORM)
-			doorbell_comes_and_goes(&signals, &moves);
+		while (adder_writes(&adder) + signals < total + NR_WRITES)
+			assign_and_deassign(&signals, &moves);
 		fixture_join(&vcpu);
 		fixture_join(&second);
-		total += 2 * STORM;
+		total += 2 * NR_WRITES;
 		signals += taken();
 		assert_int_equal(adder.writes + signals, total);
 	} while (moves < 40);
 	bf_vm_stats(fixture.vm, &stats);
-	print_message("%u moves, %lu rings: %lu device, %lu here, rest in the "
-		      "kernel\n",
+	print_message("%u moves, %lu writes: %lu device, %lu front, rest in "
+		      "the kernel\n",
 		      moves, (unsigned long)total, (unsigned long)adder.writes,
 		      (unsigned long)stats.rung);
-	/* The test is worth nothing if one side never got a ring. */
+	/* The test shows nothing if one side never got a write. */
 	assert_true(adder.writes > 0 && signals > 0);
 	bf_vcpu_destroy(second.vcpu);
 }
 
 /*
- * The first-run batch under fire: many doorbells at one address with
- * different values are installed by one vCPU while the other rings them.
+ * At its first run one vCPU installs many doorbells at one address, with
+ * different values, while another vCPU writes to them.
  */
-static void test_exactly_once_in_first_batch(void **state)
+static void test_exactly_once_beside_first_run(void **state)
 {
 	struct kvm_ioeventfd arg =
 		doorbell(FIXTURE_WINDOW, 4, KVM_IOEVENTFD_FLAG_DATAMATCH);
@@ -221,13 +224,13 @@ static void test_exactly_once_in_first_batch(void **state)
 		arg.datamatch = i;
 		assert_int_equal(bf_vm_ioeventfd(fixture.vm, &arg), 0);
 	}
-	fixture_boot(&vcpu, &guest_ring_mmio4, FIXTURE_WINDOW, STORM, 199);
-	fixture_boot(&second, &guest_ring_mmio4, FIXTURE_WINDOW, STORM, 0);
+	fixture_boot(&vcpu, &guest_ring_mmio4, FIXTURE_WINDOW, NR_WRITES, 199);
+	fixture_boot(&second, &guest_ring_mmio4, FIXTURE_WINDOW, NR_WRITES, 0);
 	fixture_start(&vcpu);
 	fixture_start(&second);
 	fixture_join(&vcpu);
 	fixture_join(&second);
-	assert_int_equal(taken(), 2 * STORM);
+	assert_int_equal(taken(), 2 * NR_WRITES);
 	bf_vcpu_destroy(second.vcpu);
 }
 
@@ -238,10 +241,10 @@ int main(void)
 		BOTH(test_pio_doorbell),
 		BOTH(test_length_zero_takes_all_lengths),
 		BOTH(test_removed_doorbell_is_silent),
-		BOTH(test_never_known_to_the_kernel),
-		BOTH(test_closed_eventfd_rings_no_stranger),
-		BOTH(test_exactly_once_on_the_move),
-		BOTH(test_exactly_once_in_first_batch),
+		BOTH(test_removal_before_install),
+		BOTH(test_reused_fd_gets_no_signal),
+		BOTH(test_exactly_once_beside_installs),
+		BOTH(test_exactly_once_beside_first_run),
 		KVM_TEST(test_zone_over_pending_doorbell),
 		KVM_TEST(test_doorbell_inside_zone),
 		KVM_TEST(test_kernel_refuses_doorbell),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The vCPUs of a VM of all layers are those of its table, on both engines. */
+/* The vCPUs of a VM are the entries of its table, on both engines. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -14,22 +14,22 @@
 #include "vm_layers_fixture.h"
 #include "base/util.h"
 
-static int enter(void)
+static int section_enter(void)
 {
 	return srcu_read_lock(bf_vcpus_srcu(table()));
 }
 
-static void leave(int idx)
+static void section_leave(int idx)
 {
 	srcu_read_unlock(bf_vcpus_srcu(table()), idx);
 }
 
 static bool is_online(uint64_t id)
 {
-	int idx = enter();
+	int idx = section_enter();
 	bool online = bf_vcpus_by_id(table(), id);
 
-	leave(idx);
+	section_leave(idx);
 	return online;
 }
 
@@ -49,7 +49,7 @@ static void test_bad_config(void **state)
 }
 
 struct ids {
-	struct bf_vcpu *vcpus[48]; /* NULL: not there */
+	struct bf_vcpu *vcpus[48]; /* NULL: does not exist */
 	uint32_t index[48];
 	uint32_t online, next_index;
 };
@@ -79,14 +79,14 @@ static void destroy_one(struct ids *ids, unsigned int id)
 	ids->online--;
 }
 
-/* In the order of their indices, each where its id says. */
+/* An iteration visits all vCPUs in the order of their indices. */
 static void check_ids(const struct ids *ids)
 {
 	struct bf_vcpus_entry *entry;
 	struct bf_vcpus_iter iter;
 	uint32_t count = 0, id;
 	int64_t last = -1;
-	int idx = enter();
+	int idx = section_enter();
 
 	bf_vcpus_iter_begin(&iter, table(), 0, UINT64_MAX);
 	while ((entry = bf_vcpus_iter_next(&iter))) {
@@ -98,13 +98,13 @@ static void check_ids(const struct ids *ids)
 		last = ids->index[id];
 		count++;
 	}
-	leave(idx);
+	section_leave(idx);
 	assert_int_equal(count, ids->online);
 	assert_int_equal(bf_vcpus_online(table()), ids->online);
 	assert_int_equal(bf_vcpus_created(table()), ids->online);
 }
 
-static void test_vcpus_are_those_of_the_table(void **state)
+static void test_vcpus_match_the_table(void **state)
 {
 	struct ids ids = {
 		.vcpus = {vcpu.vcpu},
@@ -131,7 +131,7 @@ static void *destroy_vcpu(void *arg)
 	return NULL;
 }
 
-/* Its page and its fd are there for who has found it. */
+/* A reader that has found the vCPU may use its page and its descriptor. */
 static void check_usable(struct bf_vcpu *found)
 {
 	assert_int_equal(bf_vcpu_page(found)->immediate_exit, 0);
@@ -143,7 +143,7 @@ static void test_destruction_waits_for_readers(void **state)
 {
 	struct bf_vcpu *found;
 	pthread_t thread;
-	int idx = enter();
+	int idx = section_enter();
 
 	found = bf_vcpu_of(bf_vcpus_by_id(table(), 0));
 	assert_ptr_equal(found, vcpu.vcpu);
@@ -151,25 +151,28 @@ static void test_destruction_waits_for_readers(void **state)
 	while (bf_vcpus_by_id(table(), 0))
 		sched_yield();
 	check_usable(found);
-	leave(idx);
+	section_leave(idx);
 	pthread_join(thread, NULL);
 	assert_int_equal(bf_vcpus_created(table()), 0);
 }
 
 static void test_removal_within_a_section(void **state)
 {
-	int idx = enter();
+	int idx = section_enter();
 
 	assert_int_equal(bf_vcpus_remove_async(bf_vcpu_entry(vcpu.vcpu)), 0);
 	assert_null(bf_vcpus_by_id(table(), 0));
 	check_usable(vcpu.vcpu);
-	leave(idx);
+	section_leave(idx);
 	srcu_barrier(bf_vcpus_srcu(table()));
 	assert_int_equal(bf_vcpus_created(table()), 0);
 }
 
-/* What it left behind, an exit that nobody completed, does not come with it. */
-static void test_id_is_used_again(void **state)
+/*
+ * The removed vCPU left an exit that was not completed.  A new vCPU with its id
+ * starts without that exit.
+ */
+static void test_reused_id_has_no_pending_exit(void **state)
 {
 	unsigned int i;
 
@@ -196,8 +199,8 @@ static void *run_until_kicked(void *arg)
 	return NULL;
 }
 
-/* A word of memory that a guest stores into again and again, without exits. */
-static uint32_t load(uint64_t gpa)
+/* Loads a word that a guest stores to without exits. */
+static uint32_t load_word(uint64_t gpa)
 {
 	uint32_t value = 0;
 
@@ -217,14 +220,14 @@ static void test_kick_ends_every_run(void **state)
 	table();
 	runners[0] = vcpu;
 	fixture_add_vcpu(&fixture, &runners[1], 1);
-	/* All boots before a run: they make the same page tables. */
+	/* Boot all before one runs, because they share their page tables. */
 	for (i = 0; i < 2; i++)
 		fixture_boot(&runners[i], &guest_ring_mmio4, WORD(i),
 			     1ULL << 60, 7);
 	for (i = 0; i < 2; i++) {
 		pthread_create(&runners[i].thread, NULL, run_until_kicked,
 			       &runners[i]);
-		while (load(WORD(i)) != 7)
+		while (load_word(WORD(i)) != 7)
 			sched_yield();
 	}
 	assert_int_equal(bf_vcpus_kick_all(table()), 2);
@@ -232,18 +235,18 @@ static void test_kick_ends_every_run(void **state)
 		pthread_join(runners[i].thread, NULL);
 		assert_int_equal(runners[i].ret, -EINTR);
 	}
-	/* And again before it runs, and no more when that is taken back. */
+	/* A kick before the run ends it, unless immediate_exit is cleared. */
 	assert_int_equal(bf_vcpus_kick_all(table()), 2);
 	assert_int_equal(bf_vcpu_run(vcpu.vcpu), -EINTR);
 	bf_vcpu_page(vcpu.vcpu)->immediate_exit = 0;
 	fixture_boot(&vcpu, &guest_ring_mmio4, WORD(0), 1, 8);
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_HLT);
-	assert_int_equal(load(WORD(0)), 8);
+	assert_int_equal(load_word(WORD(0)), 8);
 }
 
-static void test_vm_ends_with_all_that_is_left(void **state)
+static void test_destroy_with_vcpus_and_slots(void **state)
 {
-	const struct kvm_userspace_memory_region gone = {.slot = 0};
+	const struct kvm_userspace_memory_region removal = {.slot = 0};
 	struct fixture_vcpu others[3];
 	unsigned int i;
 
@@ -252,7 +255,8 @@ static void test_vm_ends_with_all_that_is_left(void **state)
 		fixture_add_vcpu(&fixture, &others[i], 1 + i);
 	assert_int_equal(bf_vcpus_remove_async(bf_vcpu_entry(others[0].vcpu)),
 			 0);
-	assert_int_equal(bf_memslots_set(bf_vm_memslots(fixture.vm), &gone), 0);
+	assert_int_equal(bf_memslots_set(bf_vm_memslots(fixture.vm), &removal),
+			 0);
 	assert_true(is_online(3));
 	assert_false(is_online(1));
 }
@@ -261,12 +265,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bad_config),
-		ON_BOTH(test_vcpus_are_those_of_the_table),
+		ON_BOTH(test_vcpus_match_the_table),
 		ON_BOTH(test_destruction_waits_for_readers),
 		ON_BOTH(test_removal_within_a_section),
-		ON_BOTH(test_id_is_used_again),
+		ON_BOTH(test_reused_id_has_no_pending_exit),
 		ON_BOTH(test_kick_ends_every_run),
-		ON_BOTH(test_vm_ends_with_all_that_is_left),
+		ON_BOTH(test_destroy_with_vcpus_and_slots),
 	};
 
 	return cmocka_run_group_tests_name("vm_layers", tests, NULL, NULL);

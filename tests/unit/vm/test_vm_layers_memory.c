@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The guest of a VM of all layers has the memory of its slots. */
+/* The guest of a VM has the memory that the map has. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,13 +10,13 @@
 #include "base/random.h"
 #include "vm_layers_fixture.h"
 
-#define AREA	   0x40000000ULL /* slots come and go in 16 pages from here */
+#define AREA	   0x40000000ULL /* gpa of the random slots */
 #define AREA_PAGES 16
 #define NR_SLOTS   5
 
 static char *backing;
 
-/* Memory and size are the slot's own, so that it is moved rather than refused. */
+/* Memory and size depend on the slot alone, so most changes move a slot. */
 static struct kvm_userspace_memory_region random_change(uint64_t *random)
 {
 	const uint32_t slot = 1 + random_below(random, NR_SLOTS);
@@ -50,7 +50,7 @@ static uint32_t *find_word(uint64_t gpa)
 	return hva;
 }
 
-/* Where the map has no memory, nor has the guest. */
+/* The guest has no memory where the map has none. */
 static void check_absent(uint64_t gpa)
 {
 	struct kvm_run *run = bf_vcpu_page(vcpu.vcpu);
@@ -65,7 +65,10 @@ static void check_absent(uint64_t gpa)
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_HLT);
 }
 
-/* The guest stores a word; it is where the map says.  Was it there? */
+/*
+ * The guest stores a word, and the map finds it.  Returns false where both have
+ * no memory.
+ */
 static bool check_word(uint64_t gpa, uint32_t value)
 {
 	const uint32_t *hva = find_word(gpa);
@@ -91,10 +94,10 @@ static int commit_some(uint64_t *random)
 				  NULL);
 }
 
-static void test_guest_has_the_memory_of_the_slots(void **state)
+static void test_guest_memory_matches_the_map(void **state)
 {
 	const size_t size = (NR_SLOTS + 1) * 4 * PAGE + PAGE;
-	unsigned int there = 0, made = 0, i;
+	unsigned int found = 0, made = 0, i;
 	uint64_t random = 9, gpa;
 	int ret;
 
@@ -107,11 +110,11 @@ static void test_guest_has_the_memory_of_the_slots(void **state)
 		assert_true(!ret || ret == -EINVAL || ret == -EEXIST);
 		made += !ret;
 		gpa = AREA + random_below(&random, AREA_PAGES * 1024) * 4ULL;
-		there += check_word(gpa, i);
-		there += check_word(gpa ^ 2 * PAGE, ~i);
+		found += check_word(gpa, i);
+		found += check_word(gpa ^ 2 * PAGE, ~i);
 	}
 	assert_in_range(made, ROUNDS / 20, ROUNDS);
-	assert_in_range(there, ROUNDS / 10, 2 * ROUNDS - ROUNDS / 10);
+	assert_in_range(found, ROUNDS / 10, 2 * ROUNDS - ROUNDS / 10);
 	bf_vm_destroy(fixture.vm);
 	fixture.vm = NULL;
 	munmap(backing, size);
@@ -120,7 +123,7 @@ static void test_guest_has_the_memory_of_the_slots(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON_BOTH(test_guest_has_the_memory_of_the_slots),
+		ON_BOTH(test_guest_memory_matches_the_map),
 	};
 
 	return cmocka_run_group_tests_name("vm_layers_memory", tests, NULL,

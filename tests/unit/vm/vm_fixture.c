@@ -58,8 +58,9 @@ void fixture_add_vcpu(struct fixture *fixture, struct fixture_vcpu *vcpu,
 	assert_int_equal(bf_vcpu_create(fixture->vm, id, &vcpu->vcpu), 0);
 }
 
-/* Each program in a page of its own, so that vCPUs may run different ones. */
-static uint64_t place(struct fixture *fixture, const struct guest *guest)
+/* Each program has its own page, so that vCPUs can run different ones. */
+static uint64_t place_program(struct fixture *fixture,
+			      const struct guest *guest)
 {
 	static uint64_t next;
 	uint64_t gpa = PROGRAMS + 4096 * (next++ % 8);
@@ -69,15 +70,15 @@ static uint64_t place(struct fixture *fixture, const struct guest *guest)
 }
 
 void fixture_boot(struct fixture_vcpu *vcpu, const struct guest *guest,
-		  uint64_t target, uint64_t rings, uint64_t value)
+		  uint64_t target, uint64_t writes, uint64_t value)
 {
 	struct fixture *fixture = vcpu->fixture;
 	const bool is_port = target < 0x10000;
 	struct bf_vcpu_boot64 boot = {
-		.rip = place(fixture, guest),
+		.rip = place_program(fixture, guest),
 		.args = {is_port ? target :
 				   bf_vm_guest_addr(fixture->vm, target),
-			 rings, value, FIXTURE_VALUES},
+			 writes, value, FIXTURE_VALUES},
 		.page_tables = PAGE_TABLES,
 		.page_tables_hva = fixture->memory + PAGE_TABLES,
 	};

@@ -13,12 +13,12 @@ struct fixture fixture;
 struct fixture_vcpu vcpu;
 bool on_kvm;
 
-static void ignore(int sig)
+static void ignore_signal(int sig)
 {
 }
 
-/* No vCPU runs while these tests change slots. */
-static void nothing(void *opaque)
+/* There is nothing to pause: no vCPU runs while these tests change slots. */
+static void do_nothing(void *opaque)
 {
 }
 
@@ -27,14 +27,14 @@ struct bf_vm_config config_of(enum bf_engine engine)
 	return (struct bf_vm_config){
 		.engine = engine,
 		.kick_signal = SIGUSR1,
-		.pause = nothing,
-		.resume = nothing,
+		.pause = do_nothing,
+		.resume = do_nothing,
 	};
 }
 
 static int setup_engine(enum bf_engine engine)
 {
-	const struct sigaction action = {.sa_handler = ignore};
+	const struct sigaction action = {.sa_handler = ignore_signal};
 	const struct bf_vm_config config = config_of(engine);
 
 	on_kvm = engine == BF_ENGINE_KVM;
@@ -55,7 +55,7 @@ int layers_setup_trap(void **state)
 	return setup_engine(BF_ENGINE_TRAP);
 }
 
-/* The VM takes the vCPUs that are left with it. */
+/* bf_vm_destroy() destroys the remaining vCPUs. */
 int layers_teardown(void **state)
 {
 	if (fixture.vm)

@@ -12,7 +12,7 @@ extern struct fixture fixture;
 extern struct fixture_vcpu vcpu;
 extern bool on_kvm;
 
-/* What the VMs of these tests are made from. */
+/* The configuration of the VMs of these tests. */
 struct bf_vm_config config_of(enum bf_engine engine);
 
 int layers_setup_kvm(void **state);
@@ -26,7 +26,7 @@ int layers_teardown(void **state);
 	}
 #define ON_BOTH(f) ON(kvm, f), ON(trap, f)
 
-/* The table of vCPUs.  Skips the test where there is no such VM. */
+/* The table of vCPUs.  Skips the test if the machine cannot create the VM. */
 struct bf_vcpus *table(void);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A VM for each test, whose guest rings. */
+/* A VM for each test, with a guest that writes to its doorbells. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -79,10 +79,10 @@ int assign(uint64_t addr, uint32_t len, uint32_t flags)
 	return bf_vm_ioeventfd(fixture.vm, &arg);
 }
 
-void ring(const struct guest *guest, uint64_t target, uint64_t rings,
-	  uint64_t value)
+void guest_write(const struct guest *guest, uint64_t target, uint64_t writes,
+		 uint64_t value)
 {
-	fixture_boot(&vcpu, guest, target, rings, value);
+	fixture_boot(&vcpu, guest, target, writes, value);
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_HLT);
 }
 

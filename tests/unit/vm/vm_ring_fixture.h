@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A VM for each test, on each engine, whose one vCPU rings. */
+/* A VM for each test, on each engine, with a guest that writes to doorbells. */
 #ifndef BF_TESTS_VM_RING_FIXTURE_H
 #define BF_TESTS_VM_RING_FIXTURE_H
 
 #include "vm_fixture.h"
 
-#define RINGS 100
+#define WRITES 100
 
 extern int efd; /* of the doorbells */
 extern struct fixture fixture;
@@ -24,29 +24,30 @@ int vm_teardown(void **state);
 	}
 #define BOTH(name) KVM_TEST(name), TRAP_TEST(name)
 
-/* Skips the test where there is no such VM. */
+/* Skips the test if the machine cannot create the VM. */
 void need_vm(void);
 
-/* How often efd was signalled since the last time. */
+/* Reads efd: the number of signals since the last call. */
 uint64_t taken(void);
 
-/* A doorbell to efd. */
+/* A doorbell with efd. */
 struct kvm_ioeventfd doorbell(uint64_t addr, uint32_t len, uint32_t flags);
 int assign(uint64_t addr, uint32_t len, uint32_t flags);
 
-/* The guest writes the value so many times, then halts; no other exit. */
-void ring(const struct guest *guest, uint64_t target, uint64_t rings,
-	  uint64_t value);
+/* The guest stores the value @writes times and halts, without another exit. */
+void guest_write(const struct guest *guest, uint64_t target, uint64_t writes,
+		 uint64_t value);
 
-/* A device on the bus that adds up what it is told. */
+/* A device on the bus that adds up the values that it gets. */
 struct adder {
 	uint64_t sum;
 	uint64_t writes;
 };
 
-/* 16 bytes. */
+/* Adds a range of 16 bytes. */
 void add_adder(struct adder *adder, uint16_t space, uint64_t addr);
-/* While vCPUs run. */
+
+/* Reads the count while vCPUs run. */
 uint64_t adder_writes(const struct adder *adder);
 
 #endif

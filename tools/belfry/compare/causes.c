@@ -21,12 +21,12 @@ static bool is_of_irqchip(uint32_t key)
 	return false;
 }
 
-/* A wait for the debts of both would have been one without the irqchip. */
+/* With both pending, the call would have stalled without the irqchip too. */
 static enum compare_cause cause_of(const struct recorded_event *stall)
 {
-	if (stall->debts & (1u << DEBT_DOORBELL | 1u << DEBT_ZONE))
+	if (stall->gps & (1u << GP_DOORBELL | 1u << GP_ZONE))
 		return CAUSE_DOORBELL;
-	if (stall->debts || is_of_irqchip(stall->key))
+	if (stall->gps || is_of_irqchip(stall->key))
 		return CAUSE_IRQCHIP;
 	return CAUSE_OTHER;
 }

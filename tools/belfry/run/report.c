@@ -59,7 +59,7 @@ static void json_sums(struct report *report, struct stats *stats,
 	stats_sum(stats, &sums);
 	json_doorbells(report, stats);
 	report_row(report, "rings in user space", "rings");
-	report_count(report, "value", sums.rings);
+	report_count(report, "value", sums.signals);
 	report_count(report, "peers.KVM_RUN", sums.runs);
 	report_row(report, "stalled", "ms");
 	report_number(report, "value", "%.3f", (double)sums.stalled_ns / MS);
@@ -75,7 +75,7 @@ static void json_sums(struct report *report, struct stats *stats,
 		      (double)get(&stats->stalled_before_run_ns) / MS);
 	report_text(report, "policy", options->settings.policy);
 	report_row(report, "VMs left to themselves", "VMs");
-	report_count(report, "value", get(&stats->aside));
+	report_count(report, "value", get(&stats->passed_through));
 	report_count(report, "peers.VMs", get(&stats->vms));
 }
 
@@ -98,7 +98,7 @@ static void print_sums(struct stats *stats, const struct run_options *options,
 	struct stats_sums sums;
 
 	stats_sum(stats, &sums);
-	print_doorbells(stats, sums.rings, out);
+	print_doorbells(stats, sums.signals, out);
 	fprintf(out, "policy %s: ", options->settings.policy);
 	if (sums.to_first_run_ns)
 		fprintf(out,
@@ -111,11 +111,11 @@ static void print_sums(struct stats *stats, const struct run_options *options,
 		"%.1f ms in %" PRIu64 " stalls over 1 ms, %" PRIu64
 		" KVM_RUN\n",
 		(double)sums.stalled_ns / MS, sums.stalls, sums.runs);
-	if (get(&stats->aside))
+	if (get(&stats->passed_through))
 		fprintf(out,
 			"%" PRIu64 " of %" PRIu64
 			" VMs left to themselves: see above\n",
-			get(&stats->aside), get(&stats->vms));
+			get(&stats->passed_through), get(&stats->vms));
 }
 
 /* One line where there is nothing to tell. */

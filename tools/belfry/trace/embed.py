@@ -36,7 +36,7 @@ def main():
     kinds = {}
     for file in files:
         kinds.setdefault(file.suffix, []).append(file)
-    output.write_text('#include "trace/template.h"\n\n'
+    output.write_text('#include "tools/belfry/trace/template.h"\n\n'
                       + "\n".join(array(*kind) for kind in kinds.items()))
 
 

@@ -94,7 +94,7 @@ static const char *name_of_instant(uint32_t kind)
 		return "doorbell assigned";
 	case RECORDED_DEASSIGNED:
 		return "doorbell deassigned";
-	case RECORDED_RUNG:
+	case RECORDED_SIGNALLED:
 		return "doorbell rung in user space, first time";
 	case RECORDED_INSTALLED:
 		return "doorbell installed";
@@ -121,13 +121,13 @@ static void set_error(struct json_object *args, int error)
 		json_set_text(args, "errno", name ? name : "unknown");
 }
 
-static void set_stall(struct json_object *args, uint32_t debts)
+static void set_stall(struct json_object *args, uint32_t gps)
 {
 	char names[128];
 
 	json_set_bool(args, "stall", 1);
-	trace_name_debts(debts, names, sizeof(names));
-	if (debts)
+	trace_name_gps(gps, names, sizeof(names));
+	if (gps)
 		json_set_text(args, "behind", names);
 }
 
@@ -144,7 +144,7 @@ static void set_call(struct json_object *to, struct json_object *args,
 		json_set_count(args, "calls", event->count);
 	} else if (trace_is_stall(trace, event)) {
 		json_set_text(to, "cat", "ioctl,stall");
-		set_stall(args, event->debts);
+		set_stall(args, event->gps);
 	} else {
 		json_set_text(to, "cat", "ioctl");
 	}

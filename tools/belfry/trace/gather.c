@@ -82,19 +82,19 @@ bool trace_is_stall(const struct trace *trace,
 	       trace_end_of(trace, event) - event->start_ns > STATS_STALL_NS;
 }
 
-void trace_name_debts(uint32_t debts, char *buf, size_t size)
+void trace_name_gps(uint32_t gps, char *buf, size_t size)
 {
-	static const char *const names[NR_DEBTS] = {
-		[DEBT_DOORBELL] = "KVM_IOEVENTFD",
-		[DEBT_ZONE] = "KVM_REGISTER_COALESCED_MMIO",
-		[DEBT_IRQCHIP] = "KVM_CREATE_IRQCHIP",
-		[DEBT_PIT] = "KVM_CREATE_PIT2",
+	static const char *const names[NR_GPS] = {
+		[GP_DOORBELL] = "KVM_IOEVENTFD",
+		[GP_ZONE] = "KVM_REGISTER_COALESCED_MMIO",
+		[GP_IRQCHIP] = "KVM_CREATE_IRQCHIP",
+		[GP_PIT] = "KVM_CREATE_PIT2",
 	};
 	size_t used = 0;
 
 	buf[0] = '\0';
-	for (unsigned int i = 0; i < NR_DEBTS; i++) {
-		if (debts & 1u << i && used < size)
+	for (unsigned int i = 0; i < NR_GPS; i++) {
+		if (gps & 1u << i && used < size)
 			used += (size_t)snprintf(buf + used, size - used,
 						 "%s%s", used ? ", " : "",
 						 names[i]);

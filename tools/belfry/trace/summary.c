@@ -120,7 +120,7 @@ static const char *served(struct recorded_doorbell *doorbell)
 {
 	bool is_gone = doorbell->assigned <= doorbell->deassigned;
 
-	if (doorbell->known || (is_gone && doorbell->installed))
+	if (doorbell->in_kernel || (is_gone && doorbell->installed))
 		return "kernel";
 	return doorbell->refused ? "user space, refused by the kernel" :
 				   "user space";
@@ -135,14 +135,14 @@ static struct json_object *doorbell(const struct trace *trace,
 	trace_set_doorbell(to, row);
 	json_set_text(to, "served", served(row));
 	json_set_bool(to, "assigned_now", row->assigned > row->deassigned);
-	json_set_count(to, "rings", row->rings);
+	json_set_count(to, "rings", row->signals);
 	json_set_count(to, "assigned", row->assigned);
 	json_set_count(to, "deassigned", row->deassigned);
 	json_set_count(to, "never_known", row->never_known);
 	json_set_count(to, "installed", row->installed);
 	json_set_count(to, "refused", row->refused);
 	set_moment(to, "assigned_us", trace, row->assigned_ns);
-	set_moment(to, "first_ring_us", trace, row->first_ring_ns);
+	set_moment(to, "first_ring_us", trace, row->first_signal_ns);
 	set_moment(to, "installed_us", trace, row->installed_ns);
 	return to;
 }
@@ -247,16 +247,15 @@ struct behind {
 	uint64_t ns;
 };
 
-static struct json_object *stalls_behind(uint32_t debts,
-					 const struct behind *sum)
+static struct json_object *stalls_behind(uint32_t gps, const struct behind *sum)
 {
 	struct json_object *to = json_new();
 	char names[128];
 
-	trace_name_debts(debts, names, sizeof(names));
-	json_set(to, "behind", debts ? json_text(names) : NULL);
+	trace_name_gps(gps, names, sizeof(names));
+	json_set(to, "behind", gps ? json_text(names) : NULL);
 	json_set_bool(to, "irqchip",
-		      (debts & (1u << DEBT_IRQCHIP | 1u << DEBT_PIT)) != 0);
+		      (gps & (1u << GP_IRQCHIP | 1u << GP_PIT)) != 0);
 	json_set_count(to, "stalls", sum->stalls);
 	json_set_us(to, "stalled_us", sum->ns);
 	return to;
@@ -264,7 +263,7 @@ static struct json_object *stalls_behind(uint32_t debts,
 
 static struct json_object *left(const struct trace *trace)
 {
-	struct behind sums[1u << NR_DEBTS] = {0};
+	struct behind sums[1u << NR_GPS] = {0};
 	struct json_object *array = json_new_array();
 
 	for (size_t i = 0; i < trace->nr_events; i++) {
@@ -272,13 +271,13 @@ static struct json_object *left(const struct trace *trace)
 
 		if (!trace_is_stall(trace, event))
 			continue;
-		sums[event->debts].stalls++;
-		sums[event->debts].ns +=
+		sums[event->gps].stalls++;
+		sums[event->gps].ns +=
 			trace_end_of(trace, event) - event->start_ns;
 	}
-	for (uint32_t debts = 0; debts < 1u << NR_DEBTS; debts++) {
-		if (sums[debts].stalls)
-			json_push(array, stalls_behind(debts, &sums[debts]));
+	for (uint32_t gps = 0; gps < 1u << NR_GPS; gps++) {
+		if (sums[gps].stalls)
+			json_push(array, stalls_behind(gps, &sums[gps]));
 	}
 	return array;
 }
@@ -330,7 +329,7 @@ struct json_object *trace_summary(const struct trace *trace)
 	json_set_text(to, "belfry", BELFRY_VERSION);
 	set_run(to, trace);
 	json_set_count(to, "programs", trace->stats->loaded);
-	json_set_count(to, "vms_aside", trace->stats->aside);
+	json_set_count(to, "vms_aside", trace->stats->passed_through);
 	json_set(to, "calls", calls(trace));
 	json_set(to, "doorbells", doorbells(trace));
 	json_set(to, "vms", vms(trace));

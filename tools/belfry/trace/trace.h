@@ -43,8 +43,8 @@ uint64_t trace_end_of(const struct trace *trace,
 bool trace_is_stall(const struct trace *trace,
 		    const struct recorded_event *event);
 
-/* "KVM_CREATE_IRQCHIP, KVM_CREATE_PIT2": the calls that left the debts. */
-void trace_name_debts(uint32_t debts, char *buf, size_t size);
+/* "KVM_CREATE_IRQCHIP, KVM_CREATE_PIT2": the calls that left grace periods. */
+void trace_name_gps(uint32_t gps, char *buf, size_t size);
 
 /* The address, length and so on of a doorbell as members of @to. */
 void trace_set_doorbell(struct json_object *to,

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * BELFRY_POLICY: lazy (default), first-run, never, eager, or plain.
- * BELFRY_INSTALL_AFTER, BELFRY_QUIET_MS: the numbers of lazy; see belfry/vm.h.
+ * BELFRY_INSTALL_AFTER, BELFRY_QUIET_MS: the thresholds of lazy; see
+ * belfry/vm.h.
  * BELFRY_ZONES: deferred (default) or at-once.
- * BELFRY_STATS: the file of belfry run's counters.
+ * BELFRY_STATS: the file with the counters of belfry run.
  */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "preload/interpose/config.h"
-#include "preload/common/say.h"
-#include "preload/common/sys.h"
 #include "base/util.h"
+#include "preload/common/config.h"
+#include "preload/common/log.h"
+#include "preload/common/sys.h"
 
-static struct stats own_stats;
+static struct stats private_stats;
 
 struct config config = {
 	.plain = true,
-	.stats = &own_stats,
+	.stats = &private_stats,
 };
 
 static const struct {
@@ -34,11 +34,13 @@ static const struct {
 	{"eager", BF_POLICY_EAGER},
 };
 
-/* What cannot be understood changes nothing, and says so. */
-static void refuse(const char *name, const char *value)
+/* A program with a wrong setting runs as without belfry, and is told so. */
+static void reject_setting(const char *name, const char *value,
+			   const char *expected)
 {
 	config.plain = true;
-	say("belfry: %s=%s is unknown: changing nothing", name, value);
+	log_line("belfry: %s=%s is not valid: changing nothing; set it to %s",
+		 name, value, expected);
 }
 
 static void load_policy(void)
@@ -56,10 +58,11 @@ static void load_policy(void)
 	}
 	config.plain = true;
 	if (strcmp(policy, "plain"))
-		refuse("BELFRY_POLICY", policy);
+		reject_setting("BELFRY_POLICY", policy,
+			       "lazy, first-run, never, eager or plain");
 }
 
-/* A number from 1 up; where there is none it stays 0, the default. */
+/* @number stays 0, which selects the default, if @name is not set. */
 static void load_number(const char *name, uint32_t *number)
 {
 	const char *text = getenv(name);
@@ -71,7 +74,7 @@ static void load_number(const char *name, uint32_t *number)
 	errno = 0;
 	value = strtoul(text, &end, 10);
 	if (errno || *end || *text == '-' || !value || value > UINT32_MAX)
-		refuse(name, text);
+		reject_setting(name, text, "a number from 1 to 4294967295");
 	else
 		*number = (uint32_t)value;
 }
@@ -82,7 +85,7 @@ static void refuse_renamed(const char *old, const char *name)
 	if (!getenv(old))
 		return;
 	config.plain = true;
-	say("belfry: %s is now %s: changing nothing", old, name);
+	log_line("belfry: %s is now %s: changing nothing", old, name);
 }
 
 static void load_zones(void)
@@ -94,10 +97,10 @@ static void load_zones(void)
 	if (!strcmp(zones, "at-once"))
 		config.front.zones_at_once = true;
 	else
-		refuse("BELFRY_ZONES", zones);
+		reject_setting("BELFRY_ZONES", zones, "deferred or at-once");
 }
 
-static bool is_ours(const struct stats *stats)
+static bool stats_match_build(const struct stats *stats)
 {
 	return stats->magic == STATS_MAGIC && stats->version == STATS_VERSION &&
 	       stats->size == sizeof(*stats);
@@ -114,7 +117,7 @@ static struct stats *map_stats(int fd)
 		     fd, 0);
 	if (stats == MAP_FAILED)
 		return NULL;
-	if (is_ours(stats))
+	if (stats_match_build(stats))
 		return stats;
 	munmap(stats, sizeof(*stats));
 	return NULL;
@@ -138,7 +141,7 @@ static void load_stats(void)
 	const char *path = getenv("BELFRY_STATS");
 	struct stats *shared = path ? open_stats(path) : NULL;
 
-	stats_init(&own_stats);
+	stats_init(&private_stats);
 	if (!shared)
 		return;
 	atomic_fetch_add(&shared->loaded, 1);
@@ -148,7 +151,7 @@ static void load_stats(void)
 
 void config_load(void)
 {
-	config_own();
+	config_set_owner();
 	load_policy();
 	refuse_renamed("BELFRY_RINGS", "BELFRY_INSTALL_AFTER");
 	load_number("BELFRY_INSTALL_AFTER", &config.front.rings);
@@ -157,14 +160,8 @@ void config_load(void)
 	load_stats();
 }
 
-void config_own(void)
+void config_set_owner(void)
 {
 	if (!config_forbids(FORBIDDEN_PID))
 		config.pid = getpid();
-}
-
-/* Who may not ask takes himself for it. */
-bool config_is_owner(void)
-{
-	return config_forbids(FORBIDDEN_PID) || getpid() == config.pid;
 }

@@ -1,28 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A thread writes into a chunk of its own, so that threads share no cache line
- * but once in RECORDING_CHUNK events; what is kept is rare.
+ * Events of calls lie in chunks.  Each thread fills a chunk of its own, so that
+ * threads share a cache line once in RECORDING_CHUNK events.  The events of
+ * kept[] are rare.
  */
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "preload/interpose/config.h"
-#include "preload/record/record_event.h"
+#include "preload/common/config.h"
 #include "preload/common/sys.h"
+#include "preload/record/internal.h"
 
 #define relaxed memory_order_relaxed
 
 struct writer {
-	bool known; /* this thread has a number */
-	uint32_t thread;
-	struct recorded_event *next; /* of its chunk */
+	bool numbered;
+	uint32_t thread;	     /* index of threads[] */
+	struct recorded_event *next; /* free in the thread's chunk */
 	struct recorded_event *end;
 };
 
 static __thread struct writer writer;
 
-/* Release: orders the name before the tid, by which belfry run knows it. */
-static void write_thread(struct recorded_thread *thread)
+/*
+ * Release: orders the name and the pid before the tid, for the acquire in
+ * belfry run.  Without it the trace could show a thread without its name.
+ */
+static void describe_thread(struct recorded_thread *thread)
 {
 	thread->pid = (uint32_t)config.pid;
 	prctl(PR_GET_NAME, thread->name);
@@ -35,12 +39,12 @@ static void number_thread(void)
 	uint64_t n =
 		atomic_fetch_add_explicit(&recording->threads_seen, 1, relaxed);
 
-	writer.known = true;
+	writer.numbered = true;
 	writer.thread = RECORDED_NO_THREAD;
 	if (n >= RECORDING_THREADS || config_forbids(FORBIDDEN_THREAD))
 		return;
 	writer.thread = (uint32_t)n;
-	write_thread(&recording->threads[n]);
+	describe_thread(&recording->threads[n]);
 }
 
 static bool take_chunk(void)
@@ -58,7 +62,7 @@ static bool take_chunk(void)
 	return true;
 }
 
-static struct recorded_event *next_event(void)
+static struct recorded_event *alloc_from_chunk(void)
 {
 	if (writer.next == writer.end && !take_chunk()) {
 		atomic_fetch_add_explicit(&recording->dropped, 1, relaxed);
@@ -67,8 +71,8 @@ static struct recorded_event *next_event(void)
 	return writer.next++;
 }
 
-/* What finds kept[] full is counted by next_kept itself. */
-static struct recorded_event *next_kept(void)
+/* next_kept goes on counting when kept[] is full: the excess is dropped. */
+static struct recorded_event *alloc_from_kept(void)
 {
 	uint64_t n =
 		atomic_fetch_add_explicit(&recording->next_kept, 1, relaxed);
@@ -76,13 +80,14 @@ static struct recorded_event *next_kept(void)
 	return n < RECORDING_KEPT ? &recording->kept[n] : NULL;
 }
 
-struct recorded_event *record_event(bool keep, struct record_who who)
+struct recorded_event *event_alloc(bool keep, struct record_who who)
 {
-	struct recorded_event *event = keep ? next_kept() : next_event();
+	struct recorded_event *event = keep ? alloc_from_kept() :
+					      alloc_from_chunk();
 
 	if (!event)
 		return NULL;
-	if (!writer.known)
+	if (!writer.numbered)
 		number_thread();
 	event->thread = writer.thread;
 	event->vm = who.vm;
@@ -92,19 +97,19 @@ struct recorded_event *record_event(bool keep, struct record_who who)
 }
 
 /*
- * Release: orders what the event says before its kind, for the acquire in
- * belfry run, which may look while a program that was not waited for goes on.
- * Without this it could show an event of an earlier millennium.
+ * Release: orders the event's contents before its kind, for the acquire in
+ * belfry run, which may read while a program runs on that it did not wait for.
+ * Without it the trace could show an event with another event's time.
  */
-void record_done(struct recorded_event *event, enum recorded_kind kind)
+void event_publish(struct recorded_event *event, enum recorded_kind kind)
 {
 	atomic_store_explicit(&event->kind, kind, memory_order_release);
 }
 
-void record_instant(enum recorded_kind kind, struct record_who who,
-		    uint32_t doorbell, int error, uint64_t now)
+void event_add_instant(enum recorded_kind kind, struct record_who who,
+		       uint32_t doorbell, int error, uint64_t now)
 {
-	struct recorded_event *event = record_event(true, who);
+	struct recorded_event *event = event_alloc(true, who);
 
 	if (!event)
 		return;
@@ -112,15 +117,15 @@ void record_instant(enum recorded_kind kind, struct record_who who,
 	event->error = error;
 	event->start_ns = now;
 	atomic_store_explicit(&event->end_ns, now, relaxed);
-	record_done(event, kind);
+	event_publish(event, kind);
 }
 
-struct recorded_vm *record_vm_row(uint32_t vm)
+struct recorded_vm *recorded_vm_row(uint32_t vm)
 {
 	return vm && vm <= RECORDING_VMS ? &recording->vms[vm - 1] : NULL;
 }
 
-void record_forget_threads(void)
+void event_forget_thread(void)
 {
 	writer = (struct writer){0};
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* One write, so that lines of several threads do not mix. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include "preload/interpose/config.h"
-#include "preload/common/say.h"
+#include "preload/common/config.h"
+#include "preload/common/log.h"
 
-void say(const char *format, ...)
+/* One write(2), so that the lines of several threads do not mix. */
+void log_line(const char *format, ...)
 {
 	char line[256];
 	va_list args;
@@ -24,5 +24,5 @@ void say(const char *format, ...)
 		len = (int)sizeof(line) - 2;
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, (size_t)len) < 0)
-		return; /* nobody is there to be told */
+		return; /* stderr may be closed; the program runs on */
 }
