@@ -163,7 +163,7 @@ static void test_section_across_set_up(void **state)
 	synchronize_srcu_expedited(&domain);
 }
 
-/* In a child whose filter refuses membarrier(2), readers use fences. */
+/* In a child with a filter that refuses membarrier(2), readers use fences. */
 static int without_membarrier(void)
 {
 #ifdef HAVE_LIBSECCOMP
@@ -188,7 +188,7 @@ static int without_membarrier(void)
 #endif
 }
 
-/* In a child whose filter comes when readers without fences may run. */
+/* In a child that sets the filter when readers without fences may run. */
 static int filter_after_init(void)
 {
 #ifdef HAVE_LIBSECCOMP
