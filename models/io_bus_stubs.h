@@ -86,7 +86,7 @@ void bf_io_defer(struct bf_io_bus *bus, struct srcu_head *head,
 
 void bf_removal_complete(struct bf_removal *removal)
 {
-	(removal->free)(removal); /* which is a macro, too */
+	(removal->free)(removal); /* not the macro free() */
 }
 
 void bf_io_copy_name(char name[32], const char *from)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The machine: threads as coroutines, and their store buffers. */
-#undef _FORTIFY_SOURCE /* its longjmp() refuses to change stacks */
+#undef _FORTIFY_SOURCE /* the checked longjmp() cannot change stacks */
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>

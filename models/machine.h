@@ -42,7 +42,7 @@ struct machine_action {
 void machine_load(const struct machine_program *program,
 		  enum machine_memory memory);
 
-/* Back to the beginning of the program. */
+/* Returns to the beginning of the program. */
 void machine_reset(void);
 
 /* Lists the possible actions; returns 0 at the end and in a deadlock. */

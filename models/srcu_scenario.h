@@ -2,8 +2,8 @@
 /*
  * The scenario of both checkers.  Readers load and mark the published object;
  * the updater publishes the next object, waits for a grace period and poisons
- * the old one.  Safety: no reader sees the poison inside a section, and a
- * section's mark is visible before the poison, so that the poison stays.
+ * the old one.  The safety property: no reader sees the poison inside its
+ * section, and each mark is visible before the poison, so the poison remains.
  *
  * A checker includes this after src/srcu/gp.c and reader.c, and defines
  * NR_SLOTS, NR_OBJECTS, check() and wait_for_readers().

@@ -130,7 +130,7 @@ static void check_live(struct bf_vcpus_entry *entry)
 
 static const uint64_t ids[NR_VCPUS] = {0, 2, 5};
 
-static void add(unsigned int n, uint64_t id)
+static void add_vcpu(unsigned int n, uint64_t id)
 {
 	struct vcpu *vcpu = &world.vcpus[n];
 	int ret = bf_vcpus_reserve(&world.table, &vcpu->entry, id, NULL,
@@ -145,20 +145,20 @@ static void add(unsigned int n, uint64_t id)
 
 static void add_two(void *unused)
 {
-	add(1, ids[1]);
-	add(2, ids[2]);
+	add_vcpu(1, ids[1]);
+	add_vcpu(2, ids[2]);
 }
 
 static void add_one(void *unused)
 {
-	add(1, ids[1]);
+	add_vcpu(1, ids[1]);
 }
 
 /* Removes the first vCPU; another one takes its id and its index. */
 static void replace(void *unused)
 {
 	check(!bf_vcpus_remove(&world.vcpus[0].entry), "a removal failed");
-	add(1, ids[0]);
+	add_vcpu(1, ids[0]);
 }
 
 static void remove_first(void *unused)
@@ -279,7 +279,7 @@ static void init(void)
 	world.table.srcu = &world.domain;
 	world.table.max_ids = world.table.max_vcpus = 8;
 	world.table.hole = BF_VCPUS_NO_INDEX;
-	add(0, ids[0]);
+	add_vcpu(0, ids[0]);
 }
 
 static void check_end(void)

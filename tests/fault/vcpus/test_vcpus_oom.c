@@ -29,7 +29,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static int add(unsigned int n, uint64_t id)
+static int add_vcpu(unsigned int n, uint64_t id)
 {
 	return bf_vcpus_add(vcpus, &cpus[n].entry, id, &vcpu_ops, 0);
 }
@@ -40,7 +40,7 @@ static int add_with(int allocations, unsigned int n, uint64_t id)
 	int ret;
 
 	alloc_fail_from(allocations + 1);
-	ret = add(n, id);
+	ret = add_vcpu(n, id);
 	alloc_fail_from(0);
 	return ret;
 }
@@ -111,7 +111,7 @@ static void test_add(void **state)
 
 static void test_errors_come_before_memory(void **state)
 {
-	assert_int_equal(add(0, 1), 0);
+	assert_int_equal(add_vcpu(0, 1), 0);
 	assert_int_equal(add_with(0, 1, 1), -EEXIST);
 	assert_int_equal(add_with(0, 1, 1ULL << 32), -EINVAL);
 }

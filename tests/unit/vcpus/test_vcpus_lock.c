@@ -81,7 +81,7 @@ static int creator_began, creator_done;
 static void *creator_main(void *unused)
 {
 	set(&creator_began, 1);
-	assert_int_equal(add(9, 99), 0);
+	assert_int_equal(add_vcpu(9, 99), 0);
 	set(&creator_done, 1);
 	return NULL;
 }

@@ -53,7 +53,7 @@ struct bf_vcpus_entry *table_id(uint64_t id)
 	return entry;
 }
 
-int add(unsigned int n, uint64_t id)
+int add_vcpu(unsigned int n, uint64_t id)
 {
 	return bf_vcpus_add(vcpus, &cpus[n].entry, id, &vcpu_ops, 0);
 }
@@ -63,7 +63,7 @@ void add_some(unsigned int count)
 	unsigned int i;
 
 	for (i = 0; i < count; i++)
-		assert_int_equal(add(i, 10 + i), 0);
+		assert_int_equal(add_vcpu(i, 10 + i), 0);
 }
 
 void remove_cpu(unsigned int n)
