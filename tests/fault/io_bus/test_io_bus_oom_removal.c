@@ -28,7 +28,7 @@ static void ignore_entry(void *opaque, const struct kvm_coalesced_mmio *entry)
 {
 }
 
-/* Asserts that the first entries are removed, and that the others are not. */
+/* Asserts that the first @count entries are removed, and only these. */
 static void assert_removed(unsigned int count)
 {
 	for (unsigned int i = 0; i < MANY; i++) {

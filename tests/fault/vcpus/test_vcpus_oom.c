@@ -34,7 +34,7 @@ static int add_vcpu(unsigned int n, uint64_t id)
 	return bf_vcpus_add(vcpus, &cpus[n].entry, id, &vcpu_ops, 0);
 }
 
-/* Adds a vCPU; all allocations after the first ones fail. */
+/* Adds a vCPU; the allocations after the first @allocations fail. */
 static int add_with(int allocations, unsigned int n, uint64_t id)
 {
 	int ret;

@@ -161,7 +161,7 @@ static void test_give_all(void **state)
 	front_teardown(&f);
 }
 
-/* Only after a call into the kernel is a grace period pending, for a while. */
+/* A call into the kernel leaves a grace period pending for a while. */
 static void test_pending_gp_ends(void **state)
 {
 	front_setup(&f, &never);

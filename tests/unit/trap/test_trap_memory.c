@@ -77,7 +77,7 @@ static bool change_in_exit(struct machine *m)
 	return true;
 }
 
-/* exit_fn runs in no read-side section; a removal in it would deadlock. */
+/* exit_fn is called outside of read-side sections, so it may wait for them. */
 static void test_change_in_exit(void **state)
 {
 	struct machine *m = *state;
