@@ -42,13 +42,12 @@ extern "C" {
 struct bf_vm;
 struct bf_vcpu;
 
-/** Who runs guest code. */
-enum bf_engine {
-	BF_ENGINE_KVM,	/* KVM_RUN on /dev/kvm */
-	BF_ENGINE_TRAP, /* native x86-64 code whose accesses fault; a harness,
-			   not a sandbox: the guest has all rights of the
-			   process */
-};
+/**
+ * What runs guest code.  KVM is the library's engine; the operations of another
+ * one are private to the source (src/vm/engine.h), for tests where there is no
+ * KVM.
+ */
+struct bf_engine_ops;
 
 /**
  * When a doorbell of bf_vm_ioeventfd(), or a zone of bf_vm_coalesced_zone(),
@@ -71,11 +70,10 @@ enum bf_policy {
 
 /** What bf_vm_create() makes.  All zero is a good default. */
 struct bf_vm_config {
-	enum bf_engine engine;
+	const struct bf_engine_ops *engine; /* NULL: KVM */
+	const void *engine_config; /* of another engine; NULL: its defaults */
 	enum bf_policy policy;
 	const char *kvm_path; /* NULL: "/dev/kvm" */
-	uint64_t mmio_gpa;    /* BF_ENGINE_TRAP: the window of addresses that */
-	uint64_t mmio_size;   /* exit.  0, 0: [0xd0000000, 0xd1000000) */
 	uint32_t rings;	      /* BF_POLICY_LAZY: a doorbell rings so often, or
 				 up to 64 times more for each vCPU, before it
 				 is given to the kernel.  0: as many as cost
@@ -86,13 +84,13 @@ struct bf_vm_config {
 	bool zones_at_once;   /* zones go to the kernel at once under every
 				 policy: for a program that looks into the
 				 ring for writes which it just made */
-	int kick_signal;      /* BF_ENGINE_KVM: what a kick of a running vCPU
+	int kick_signal;      /* KVM: what a kick of a running vCPU
 				 (bf_vcpus_kick_all()) sends to its thread: a
 				 signal for which the program has a handler,
 				 installed without SA_RESTART.  0: none */
 	/*
-	 * As in struct bf_memslots_config: no vCPU of BF_ENGINE_KVM may run
-	 * between the two.  NULL: a change that needs that is refused.
+	 * As in struct bf_memslots_config: no vCPU of KVM's may run between the
+	 * two.  NULL: a change that needs that is refused.
 	 */
 	void (*pause)(void *opaque);
 	void (*resume)(void *opaque);
@@ -107,9 +105,8 @@ struct bf_vm_config {
  * Returns 0 or
  *   -ENOENT, -EACCES, ... what open() says of the KVM device
  *   -ENOTTY   the device is not KVM, or not of API version 12
- *   -EINVAL   unknown engine or policy, a bad window, no number of a signal,
- *             or one of pause and resume without the other
- *   -ENOTSUP  this build has no such engine
+ *   -EINVAL   unknown policy, no number of a signal, or one of pause and
+ *             resume without the other
  *   -ENOMEM   out of memory, or the kernel's answer to KVM_CREATE_VM
  * May block as KVM_CREATE_VM does (some milliseconds the first time).
  */
@@ -135,7 +132,7 @@ void bf_vm_destroy(struct bf_vm *vm);
 /**
  * bf_vm_fd - the VM's KVM file descriptor
  *
- * Returns the fd, which stays the VM's, or -1 on the trap engine.  For ioctls
+ * Returns the fd, which stays the VM's, or -1 on another engine.  For ioctls
  * that this header has no call for; doorbells, coalesced zones, memory slots and
  * vCPUs must come through here, or the VM does not know of them.  Never blocks.
  */
@@ -160,15 +157,6 @@ struct bf_io_bus *bf_vm_bus(struct bf_vm *vm);
  * On KVM the map has the kernel's address spaces and slot numbers, and forwards
  * each change; it waits for the kernel's grace period, expedited, which on a VM
  * whose doorbells are still pending nothing slows.
- *
- * On the trap engine there is address space 0 alone, and flags change nothing
- * for the guest; the memory becomes executable for the process.  Further errno
- * there:
- *   -EEXIST  overlaps the window of addresses that exit
- *   -EINVAL, -ENOMEM  what mprotect() says of the memory
- * A change may be made from a handler of an exit.  The engine does not use
- * removed memory any more when the removal has returned; guest code is not kept
- * from it, and a fault of code in removed memory is the process's own.
  */
 struct bf_memslots *bf_vm_memslots(struct bf_vm *vm);
 
@@ -190,8 +178,8 @@ struct bf_vcpus *bf_vm_vcpus(struct bf_vm *vm);
 /**
  * bf_vm_guest_addr - the address by which guest code reaches a gpa
  *
- * On KVM, with the paging that bf_vcpu_boot64() sets up, that is @gpa itself;
- * on the trap engine it is a host address.  Returns 0 where nothing is.
+ * On KVM, with the paging that bf_vcpu_boot64() sets up, that is @gpa itself.
+ * Returns 0 where nothing is.
  * Never blocks for long.
  */
 uint64_t bf_vm_guest_addr(struct bf_vm *vm, uint64_t gpa);
@@ -238,8 +226,9 @@ int bf_vm_ioeventfd(struct bf_vm *vm, const struct kvm_ioeventfd *arg);
  * interface asks, sees the writes of each vCPU in their order.
  *
  * Returns 0; -EINVAL for another request, or @zone->pio above 1; -ENOMEM;
- * -ENOSPC where the kernel is full; -ENOTSUP on the trap engine.  May wait for
- * a grace period of the kernel's where it removes a zone that the kernel has.
+ * -ENOSPC where the kernel is full; -ENOTSUP on another engine than KVM.  May
+ * wait for a grace period of the kernel's where it removes a zone that the
+ * kernel has.
  */
 int bf_vm_coalesced_zone(struct bf_vm *vm, unsigned long request,
 			 const struct kvm_coalesced_mmio_zone *zone);
@@ -276,9 +265,8 @@ void bf_vm_stats(struct bf_vm *vm, struct bf_vm_stats *stats);
  * finds it.
  *
  * Returns 0 or the kernel's errno, negative: -EINVAL (id too large, too
- * many), -EEXIST (id in use), -ENOMEM, -EMFILE, ...; on the trap engine
- * -EINVAL (id above 2^32 - 1), -EEXIST, -ENOMEM, -EAGAIN (no thread).  On error
- * the table is as it was.
+ * many), -EEXIST (id in use), -ENOMEM, -EMFILE, ...  On error the table is as
+ * it was.
  *
  * An id whose vCPU was destroyed may be created again.  KVM cannot forget a
  * vCPU, so there it is the same one that comes back, with the registers that it
@@ -317,13 +305,13 @@ void bf_vcpu_destroy(struct bf_vcpu *vcpu);
 struct bf_vcpu *bf_vcpu_of(struct bf_vcpus_entry *entry);
 struct bf_vcpus_entry *bf_vcpu_entry(struct bf_vcpu *vcpu);
 
-/** bf_vcpu_fd - the vCPU's KVM file descriptor, or -1 on the trap engine. */
+/** bf_vcpu_fd - the vCPU's KVM file descriptor, or -1 on another engine. */
 int bf_vcpu_fd(const struct bf_vcpu *vcpu);
 
 /**
  * bf_vcpu_page - the vCPU's struct kvm_run
  *
- * Where bf_vcpu_run() leaves the exit that nobody claimed.  Both engines fill
+ * Where bf_vcpu_run() leaves the exit that nobody claimed.  Every engine fills
  * it as the kernel does.  Valid until bf_vcpu_destroy().
  */
 struct kvm_run *bf_vcpu_page(struct bf_vcpu *vcpu);
@@ -347,7 +335,7 @@ struct bf_vcpu_boot64 {
  * arguments in the registers of the System V call convention.  The program
  * ends with HLT.
  * Returns 0; -EINVAL (page tables not aligned or absent, rip not mapped);
- * -EBUSY (trap engine: running); the kernel's errno; -ENOTSUP off x86-64.
+ * the kernel's errno; -ENOTSUP off x86-64.
  */
 int bf_vcpu_boot64(struct bf_vcpu *vcpu, const struct bf_vcpu_boot64 *boot);
 
@@ -368,8 +356,6 @@ int bf_vcpu_boot64(struct bf_vcpu *vcpu, const struct bf_vcpu_boot64 *boot);
  *           again.  A handler that is to stop the vCPU sets immediate_exit in
  *           bf_vcpu_page(): a signal that comes between two entries is not
  *           seen otherwise
- *   -EINVAL trap engine: never booted
- *   -EBUSY  trap engine: another thread runs it
  *   or what KVM_RUN answers, negative.
  * Blocks as long as the guest runs.  Must not be called from a handler of
  * this vCPU's own exit.

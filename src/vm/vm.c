@@ -6,28 +6,13 @@
 
 #include "vm/vm.h"
 
-static const struct bf_engine_ops *find_engine(enum bf_engine engine)
-{
-	switch (engine) {
-	case BF_ENGINE_KVM:
-		return &bf_engine_kvm;
-#ifdef BF_HAVE_TRAP
-	case BF_ENGINE_TRAP:
-		return &bf_engine_trap;
-#endif
-	default:
-		return NULL;
-	}
-}
-
 static int check_config(const struct bf_vm_config *config)
 {
-	if (config->engine > BF_ENGINE_TRAP ||
-	    config->policy > BF_POLICY_EAGER ||
+	if (config->policy > BF_POLICY_EAGER ||
 	    !config->pause != !config->resume || config->kick_signal < 0 ||
 	    config->kick_signal > SIGRTMAX)
 		return -EINVAL;
-	return find_engine(config->engine) ? 0 : -ENOTSUP;
+	return 0;
 }
 
 /* What the VM is made of; each step undoes what was done before it. */
@@ -78,9 +63,8 @@ int bf_vm_create(struct bf_vm **vmp, const struct bf_vm_config *config)
 	vm = calloc(1, sizeof(*vm));
 	if (!vm)
 		return -ENOMEM;
-	vm->engine = find_engine(config->engine);
+	vm->engine = config->engine ? config->engine : &bf_engine_kvm;
 	vm->fd = -1;
-	vm->kick_signal = config->kick_signal;
 	ret = build_vm(vm, config);
 	if (ret) {
 		free(vm);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "diff_vm.h"
-#include "engine/kvm.h"
+#include "vm/kvm.h"
 #include "guests/guests.h"
 
 #define MEMORY	    0x20000u
@@ -139,12 +139,11 @@ static void boot(struct diff_vm *vm, const struct diff_write *write)
 		.rcx = boot.args[3],
 		.rflags = 2,
 	};
-	struct bf_vcpu vcpu = {.fd = vm->vcpu};
 
 	memcpy(vm->memory + PROGRAM, guest->start, guest->size);
 	place_values(vm, write);
 	if (!vm->booted)
-		diff_check(!bf_kvm_boot64(&vcpu, &boot), "KVM_SET_SREGS");
+		diff_check(!bf_kvm_boot64(vm->vcpu, &boot), "KVM_SET_SREGS");
 	vm->booted = true;
 	diff_check(!diff_ioctl(vm, vm->vcpu, KVM_SET_REGS, &regs),
 		   "KVM_SET_REGS");

@@ -6,13 +6,15 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "tools/belfry/doorbell/bell.h"
 #include "base/util.h"
+#include "testing/trap/trap.h"
+#include "tools/belfry/doorbell/bell.h"
 
 /* More than an eventfd's reader gets one by one. */
 #define COUNT 3000
 
-static void check_bell(const struct bell_desc *desc, enum bf_engine engine)
+static void check_bell(const struct bell_desc *desc,
+		       const struct bf_engine_ops *engine)
 {
 	uint64_t ns = 0, events = 0;
 	struct bell *bell;
@@ -29,7 +31,7 @@ static void check_bell(const struct bell_desc *desc, enum bf_engine engine)
 	bell_destroy(bell);
 }
 
-static void check_engine(enum bf_engine engine)
+static void check_engine(const struct bf_engine_ops *engine)
 {
 	static const struct bell_desc descs[] = {
 		{BELL_DEVICE, false, 4}, {BELL_DEVICE, true, 4},
@@ -45,10 +47,9 @@ static void check_engine(enum bf_engine engine)
 /* Is there KVM here? */
 static bool have_kvm(void)
 {
-	const struct bf_vm_config config = {.engine = BF_ENGINE_KVM};
 	struct bf_vm *vm;
 
-	if (bf_vm_create(&vm, &config))
+	if (bf_vm_create(&vm, NULL))
 		return false;
 	bf_vm_destroy(vm);
 	return true;
@@ -57,7 +58,7 @@ static bool have_kvm(void)
 static void test_trap(void **state)
 {
 	(void)state;
-	check_engine(BF_ENGINE_TRAP);
+	check_engine(&bf_trap_engine);
 }
 
 static void test_kvm(void **state)
@@ -72,9 +73,9 @@ static void test_kvm(void **state)
 	(void)state;
 	if (!have_kvm())
 		skip();
-	check_engine(BF_ENGINE_KVM);
+	check_engine(NULL);
 	for (i = 0; i < ARRAY_SIZE(descs); i++)
-		check_bell(&descs[i], BF_ENGINE_KVM);
+		check_bell(&descs[i], NULL);
 }
 
 /* A bell that answers another length than the guest rings is an error. */
@@ -85,7 +86,7 @@ static void test_unanswered(void **state)
 	struct bell *bell;
 
 	(void)state;
-	assert_int_equal(bell_create(&bell, &desc, BF_ENGINE_TRAP), 0);
+	assert_int_equal(bell_create(&bell, &desc, &bf_trap_engine), 0);
 	assert_int_not_equal(bell_ring(bell, COUNT, &ns, &events), 0);
 	assert_int_equal(events, 0);
 	bell_destroy(bell);
@@ -99,7 +100,7 @@ static void test_not_the_kernels(void **state)
 	struct bell *bell;
 
 	(void)state;
-	assert_int_equal(bell_create(&bell, &desc, BF_ENGINE_TRAP), 0);
+	assert_int_equal(bell_create(&bell, &desc, &bf_trap_engine), 0);
 	assert_int_not_equal(bell_ring(bell, COUNT, &ns, &events), 0);
 	bell_destroy(bell);
 }

@@ -12,6 +12,7 @@
 #include "belfry/vm.h"
 #include "guests/guests.h"
 #include "base/util.h"
+#include "testing/trap/trap.h"
 
 #define MEMORY_SIZE 0x10000u
 #define TABLES	    0x4000u
@@ -66,7 +67,7 @@ static void add_bell(struct machine *m, uint16_t space, uint64_t addr)
 }
 
 /* Skips the test where the engine is not on this machine. */
-static void make_machine(struct machine *m, enum bf_engine engine)
+static void make_machine(struct machine *m, const struct bf_engine_ops *engine)
 {
 	const struct bf_vm_config config = {.engine = engine};
 	struct kvm_userspace_memory_region region = {
@@ -160,7 +161,7 @@ static void check_string(struct machine *m)
 	assert_int_equal(m->bell.rings, 0);
 }
 
-static void check_engine(enum bf_engine engine)
+static void check_engine(const struct bf_engine_ops *engine)
 {
 	struct machine m;
 
@@ -173,13 +174,13 @@ static void check_engine(enum bf_engine engine)
 static void test_trap(void **state)
 {
 	(void)state;
-	check_engine(BF_ENGINE_TRAP);
+	check_engine(&bf_trap_engine);
 }
 
 static void test_kvm(void **state)
 {
 	(void)state;
-	check_engine(BF_ENGINE_KVM);
+	check_engine(NULL);
 }
 
 int main(void)

@@ -12,6 +12,7 @@
 
 #include "tests/fault/alloc_fault.h"
 #include "belfry/vm.h"
+#include "testing/trap/trap.h"
 
 #define PAGE 4096ULL
 
@@ -22,19 +23,19 @@ static long live;
 
 static int setup_kvm(void **state)
 {
-	config.engine = BF_ENGINE_KVM;
+	config.engine = NULL;
 	return 0;
 }
 
 static int setup_trap(void **state)
 {
-	config.engine = BF_ENGINE_TRAP;
+	config.engine = &bf_trap_engine;
 	return 0;
 }
 
 static void need_engine(void)
 {
-	if (config.engine == BF_ENGINE_KVM && access("/dev/kvm", R_OK | W_OK))
+	if (!config.engine && access("/dev/kvm", R_OK | W_OK))
 		skip();
 }
 

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "front_fixture.h"
+#include "testing/trap/trap.h"
 
 #define WRITES 300
 #define MOVES  50
@@ -257,7 +258,7 @@ static void test_zone_over_a_refused_doorbell(void **state)
 /* The front does not remove a doorbell that the caller added to the bus. */
 static void test_callers_doorbell_on_the_bus(void **state)
 {
-	const struct bf_vm_config config = {.engine = BF_ENGINE_TRAP};
+	const struct bf_vm_config config = {.engine = &bf_trap_engine};
 	struct kvm_ioeventfd arg = front_doorbell(&f, 0);
 	struct bf_io_doorbell_desc desc = {
 		.addr = FIXTURE_WINDOW,

@@ -56,18 +56,25 @@ static void test_guest_addr(void **state)
 			 0);
 }
 
+static int create(struct bf_trap **trapp, uint64_t gpa, uint64_t size)
+{
+	const struct bf_trap_config window = {gpa, size};
+
+	return bf_trap_create(&window, trapp);
+}
+
 static void test_window_bounds(void **state)
 {
 	struct bf_trap *trap = NULL;
 
 	(void)state;
-	assert_int_equal(bf_trap_create(&trap, 0x1001, 0x1000), -EINVAL);
-	assert_int_equal(bf_trap_create(&trap, 0x1000, 0), -EINVAL);
-	assert_int_equal(bf_trap_create(&trap, 0x1000, 0x1800), -EINVAL);
-	assert_int_equal(bf_trap_create(&trap, -0x1000ull, 0x2000), -EINVAL);
-	assert_int_equal(bf_trap_create(&trap, 0, -0x1000ull), -ENOMEM);
+	assert_int_equal(create(&trap, 0x1001, 0x1000), -EINVAL);
+	assert_int_equal(create(&trap, 0x1000, 0), -EINVAL);
+	assert_int_equal(create(&trap, 0x1000, 0x1800), -EINVAL);
+	assert_int_equal(create(&trap, -0x1000ull, 0x2000), -EINVAL);
+	assert_int_equal(create(&trap, 0, -0x1000ull), -ENOMEM);
 	assert_null(trap);
-	assert_int_equal(bf_trap_create(&trap, -0x1000ull, 0x1000), 0);
+	assert_int_equal(create(&trap, -0x1000ull, 0x1000), 0);
 	bf_trap_destroy(trap);
 }
 

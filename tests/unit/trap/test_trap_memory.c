@@ -116,10 +116,10 @@ static struct bf_vm *vm;
 
 static int setup_vm(void **state)
 {
-	static const struct bf_vm_config config = {
-		.engine = BF_ENGINE_TRAP,
-		.mmio_gpa = WINDOW_GPA,
-		.mmio_size = WINDOW_SIZE,
+	const struct bf_trap_config window = {WINDOW_GPA, WINDOW_SIZE};
+	const struct bf_vm_config config = {
+		.engine = &bf_trap_engine,
+		.engine_config = &window,
 	};
 
 	assert_int_equal(machine_setup(state), 0);

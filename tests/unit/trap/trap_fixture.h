@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "engine/trap.h"
+#include "testing/trap/trap.h"
 
 #define WINDOW_GPA  0xd0000000ull
 #define WINDOW_SIZE 0x4000u

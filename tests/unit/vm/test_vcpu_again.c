@@ -16,6 +16,9 @@
 #include <cmocka.h>
 
 #include "belfry/vm.h"
+#ifdef BF_HAVE_TRAP
+#include "testing/trap/trap.h"
+#endif
 
 #define ROUNDS 20
 
@@ -58,10 +61,9 @@ static void create_and_remove(struct bf_vm *vm)
 
 static void test_kvm(void **state)
 {
-	static const struct bf_vm_config config = {.engine = BF_ENGINE_KVM};
 	struct bf_vm *vm;
 
-	if (bf_vm_create(&vm, &config))
+	if (bf_vm_create(&vm, NULL))
 		skip();
 	create_and_remove(vm);
 }
@@ -69,7 +71,7 @@ static void test_kvm(void **state)
 static void test_trap(void **state)
 {
 #ifdef BF_HAVE_TRAP
-	static const struct bf_vm_config config = {.engine = BF_ENGINE_TRAP};
+	static const struct bf_vm_config config = {.engine = &bf_trap_engine};
 	struct bf_vm *vm;
 
 	assert_int_equal(bf_vm_create(&vm, &config), 0);

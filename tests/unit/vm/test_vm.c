@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "testing/trap/trap.h"
 #include "vm_ring_fixture.h"
 
 /* A write that nothing on the bus takes exits to the caller with its data. */
@@ -106,6 +107,7 @@ static void test_unclaimed_string_exits_in_full(void **state)
 
 static void test_bad_config(void **state)
 {
+	const struct bf_trap_config bad_window = {1, 4096};
 	struct bf_vm_config config = {.kvm_path = "/nonexistent/kvm"};
 	struct bf_vm *vm = NULL;
 
@@ -115,11 +117,8 @@ static void test_bad_config(void **state)
 	config.policy = (enum bf_policy)99;
 	assert_int_equal(bf_vm_create(&vm, &config), -EINVAL);
 	config.policy = BF_POLICY_EAGER;
-	config.engine = (enum bf_engine)99;
-	assert_int_equal(bf_vm_create(&vm, &config), -EINVAL);
-	config.engine = BF_ENGINE_TRAP;
-	config.mmio_gpa = 1;
-	config.mmio_size = 4096;
+	config.engine = &bf_trap_engine;
+	config.engine_config = &bad_window;
 	assert_int_equal(bf_vm_create(&vm, &config), -EINVAL);
 	assert_null(vm);
 }

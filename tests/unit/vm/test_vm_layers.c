@@ -11,8 +11,9 @@
 #include <cmocka.h>
 
 #include "base/random.h"
-#include "vm_layers_fixture.h"
 #include "base/util.h"
+#include "testing/trap/trap.h"
+#include "vm_layers_fixture.h"
 
 static int section_enter(void)
 {
@@ -35,12 +36,12 @@ static bool is_online(uint64_t id)
 
 static void test_bad_config(void **state)
 {
-	struct bf_vm_config config = config_of(BF_ENGINE_TRAP);
+	struct bf_vm_config config = config_of(&bf_trap_engine);
 	struct bf_vm *none = NULL;
 
 	config.pause = NULL;
 	assert_int_equal(bf_vm_create(&none, &config), -EINVAL);
-	config = config_of(BF_ENGINE_TRAP);
+	config = config_of(&bf_trap_engine);
 	config.kick_signal = -1;
 	assert_int_equal(bf_vm_create(&none, &config), -EINVAL);
 	config.kick_signal = SIGRTMAX + 1;

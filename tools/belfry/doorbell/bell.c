@@ -126,7 +126,7 @@ static int make_memory(struct bell *bell)
 	return bf_memslots_set(bf_vm_memslots(bell->vm), &region);
 }
 
-static int build(struct bell *bell, enum bf_engine engine)
+static int build(struct bell *bell, const struct bf_engine_ops *engine)
 {
 	const struct bf_vm_config config = {
 		.engine = engine,
@@ -150,7 +150,7 @@ static int build(struct bell *bell, enum bf_engine engine)
 }
 
 int bell_create(struct bell **bellp, const struct bell_desc *desc,
-		enum bf_engine engine)
+		const struct bf_engine_ops *engine)
 {
 	struct bell *bell = calloc(1, sizeof(*bell));
 	int ret;

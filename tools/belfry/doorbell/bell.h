@@ -25,7 +25,7 @@ struct bell;
 
 /* A virtual machine of its own.  0 or a negative errno. */
 int bell_create(struct bell **bellp, const struct bell_desc *desc,
-		enum bf_engine engine);
+		const struct bf_engine_ops *engine);
 
 void bell_destroy(struct bell *bell);
 

@@ -6,11 +6,12 @@
 #include <string.h>
 
 #include "bell.h"
+#include "base/util.h"
+#include "testing/trap/trap.h"
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/progress.h"
 #include "tools/belfry/common/report.h"
 #include "tools/belfry/common/samples.h"
-#include "base/util.h"
 
 #define COMMAND "doorbell"
 
@@ -21,7 +22,7 @@
 #define MAX_COUNT     100000000
 
 struct options {
-	enum bf_engine engine;
+	const struct bf_engine_ops *engine;
 	bool engine_given;
 	unsigned long count;
 	bool json;
@@ -79,9 +80,9 @@ static int print_help(void)
 static int set_engine(struct options *options, const char *name)
 {
 	if (!strcmp(name, "kvm"))
-		options->engine = BF_ENGINE_KVM;
+		options->engine = NULL;
 	else if (!strcmp(name, "trap"))
-		options->engine = BF_ENGINE_TRAP;
+		options->engine = &bf_trap_engine;
 	else
 		return cli_usage(COMMAND, "unknown engine '%s'", name);
 	options->engine_given = true;
@@ -134,16 +135,16 @@ static int choose_engine(struct options *options)
 {
 	const char *problem;
 
-	if (options->engine == BF_ENGINE_KVM) {
+	if (!options->engine) {
 		problem = cli_kvm_problem();
 		if (problem && options->engine_given)
 			return cli_fail(COMMAND, "%s", problem);
 		if (problem) {
 			cli_fail(COMMAND, "on the trap engine: %s", problem);
-			options->engine = BF_ENGINE_TRAP;
+			options->engine = &bf_trap_engine;
 		}
 	}
-	if (options->engine == BF_ENGINE_TRAP)
+	if (options->engine)
 		cli_fail(COMMAND, "no kernel doorbells on the trap engine:"
 				  " those rows are left out");
 	return CLI_OK;
@@ -151,8 +152,7 @@ static int choose_engine(struct options *options)
 
 static bool is_shown(const struct row *row, const struct options *options)
 {
-	return options->engine == BF_ENGINE_KVM ||
-	       row->desc.kind != BELL_KERNEL;
+	return !options->engine || row->desc.kind != BELL_KERNEL;
 }
 
 static int create_bells(const struct options *options)
@@ -288,7 +288,7 @@ static int answer(int question)
 
 int cmd_doorbell(int argc, char **argv)
 {
-	struct options options = {.engine = BF_ENGINE_KVM};
+	struct options options = {0};
 	int status;
 
 	cli_parse_count(DEFAULT_COUNT, 1, MAX_COUNT, &options.count);

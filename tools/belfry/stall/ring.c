@@ -44,7 +44,7 @@ static int warm_up(struct bell *bell)
 static int create(enum bell_kind kind, struct bell **bellp)
 {
 	const struct bell_desc desc = {.kind = kind, .len = 4};
-	int ret = bell_create(bellp, &desc, BF_ENGINE_KVM);
+	int ret = bell_create(bellp, &desc, NULL);
 
 	if (ret)
 		return ret;

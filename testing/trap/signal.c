@@ -12,8 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "engine/trap_internal.h"
 #include "base/util.h"
+#include "testing/trap/internal.h"
 
 #define SA_KERNEL_RESTORER 0x04000000ul
 

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "engine/kvm.h"
+#include "vm/kvm.h"
 
 #define CR0_PE	   (1ULL << 0)
 #define CR0_PG	   (1ULL << 31)
@@ -84,13 +84,13 @@ static int set_regs(int fd, const struct bf_vcpu_boot64 *boot)
 	return (int)bf_kvm_ioctl(fd, KVM_SET_REGS, &regs);
 }
 
-int bf_kvm_boot64(struct bf_vcpu *vcpu, const struct bf_vcpu_boot64 *boot)
+int bf_kvm_boot64(int fd, const struct bf_vcpu_boot64 *boot)
 {
 	int ret;
 
 	if (!boot->page_tables_hva || boot->page_tables % PAGE)
 		return -EINVAL;
 	fill_page_tables(boot->page_tables_hva, boot->page_tables);
-	ret = set_sregs(vcpu->fd, boot->page_tables);
-	return ret ? ret : set_regs(vcpu->fd, boot);
+	ret = set_sregs(fd, boot->page_tables);
+	return ret ? ret : set_regs(fd, boot);
 }

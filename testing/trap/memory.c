@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "engine/trap_internal.h"
+#include "testing/trap/internal.h"
 #include "memslots/memslots.h"
 
 bool bf_trap_is_area(uint64_t at, uint64_t size)

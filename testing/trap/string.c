@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "engine/trap_insn.h"
+#include "testing/trap/insn.h"
 
 #define EFLAGS_DF (1u << 10)
 

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "engine/trap_insn.h"
+#include "testing/trap/insn.h"
 
 #define TRAPNO_PROTECTION 13
 #define TRAPNO_PAGE_FAULT 14

@@ -17,8 +17,8 @@
  * thread was in guest code, at an address of a slot or by jumping to where no
  * code is.
  */
-#ifndef BF_ENGINE_TRAP_H
-#define BF_ENGINE_TRAP_H
+#ifndef BF_TRAP_H
+#define BF_TRAP_H
 
 #include <linux/kvm.h>
 #include <stdbool.h>
@@ -29,6 +29,15 @@
 struct bf_trap;
 struct bf_trap_vcpu;
 
+/* The engine for struct bf_vm_config; engine_config is a bf_trap_config. */
+extern const struct bf_engine_ops bf_trap_engine;
+
+/* The MMIO window: guest accesses to these addresses become exits. */
+struct bf_trap_config {
+	uint64_t mmio_gpa; /* page aligned, both */
+	uint64_t mmio_size;
+};
+
 /*
  * Offers an exit (KVM_EXIT_MMIO or KVM_EXIT_IO) on the vCPU's own thread.
  * True: it is complete (a read's data is in place) and the guest goes on.
@@ -37,12 +46,10 @@ struct bf_trap_vcpu;
 typedef bool (*bf_trap_exit_fn)(void *opaque, struct kvm_run *run);
 
 /*
- * Reserves the MMIO window [mmio_gpa, mmio_gpa + mmio_size), with a page on
- * either side that nobody may touch.
+ * Reserves the MMIO window and an inaccessible page on either side of it.
  * 0, or -EINVAL (not page aligned, empty, wraps), -ENOMEM.
  */
-int bf_trap_create(struct bf_trap **trapp, uint64_t mmio_gpa,
-		   uint64_t mmio_size);
+int bf_trap_create(const struct bf_trap_config *config, struct bf_trap **trapp);
 
 /* All its vCPUs must be destroyed before. */
 void bf_trap_destroy(struct bf_trap *trap);
@@ -67,8 +74,8 @@ struct bf_memslots *bf_trap_memslots(struct bf_trap *trap);
 uint64_t bf_trap_guest_addr(struct bf_trap *trap, uint64_t gpa);
 
 /* 0, -ENOMEM, -EAGAIN (no thread). */
-int bf_trap_vcpu_create(struct bf_trap_vcpu **vcpup, struct bf_trap *trap,
-			bf_trap_exit_fn exit_fn, void *opaque);
+int bf_trap_vcpu_create(struct bf_trap *trap, bf_trap_exit_fn exit_fn,
+			void *opaque, struct bf_trap_vcpu **vcpup);
 
 /*
  * Ends the vCPU's thread wherever the guest is; not while it runs: kick it and

@@ -2,14 +2,14 @@
 /* The engine of KVM_RUN: the VM and its memory slots. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "engine/kvm.h"
 #include "memslots/memslots.h"
 #include "vm/close.h"
-#include "vm/vm.h"
+#include "vm/kvm.h"
 
 /* Not ioctl(3): that one may be the preload library's. */
 long bf_kvm_ioctl(int fd, unsigned long request, void *arg)
@@ -74,36 +74,51 @@ static uint64_t kvm_limit(const struct bf_vm *vm, unsigned long capability)
 	return limit < 0 ? 0 : (uint64_t)limit;
 }
 
-static int kvm_open_vm(struct bf_vm *vm, const struct bf_vm_config *config)
+/* Returns the VM's fd or a negative errno. */
+static int kvm_open_vm(struct bf_kvm_vm *kvm, const char *path)
 {
-	int kvm = kvm_open(config->kvm_path);
+	int device = kvm_open(path);
 	long fd, size;
 
-	if (kvm < 0)
-		return kvm;
-	size = bf_kvm_number(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	fd = size < 0 ? size : bf_kvm_number(kvm, KVM_CREATE_VM, 0);
-	close(kvm);
+	if (device < 0)
+		return device;
+	size = bf_kvm_number(device, KVM_GET_VCPU_MMAP_SIZE, 0);
+	fd = size < 0 ? size : bf_kvm_number(device, KVM_CREATE_VM, 0);
+	close(device);
+	kvm->page_size = (size_t)size;
+	return (int)fd;
+}
+
+static int kvm_build_vm(struct bf_vm *vm, struct bf_kvm_vm *kvm,
+			const struct bf_vm_config *config)
+{
+	int fd = kvm_open_vm(kvm, config->kvm_path), ret;
+
 	if (fd < 0)
-		return (int)fd;
-	vm->fd = (int)fd;
-	vm->page_size = (size_t)size;
-	return 0;
+		return fd;
+	vm->fd = fd;
+	ret = create_memslots(vm, config);
+	if (ret)
+		syscall(SYS_close, fd);
+	return ret;
 }
 
 static int kvm_vm_create(struct bf_vm *vm, const struct bf_vm_config *config,
 			 struct bf_vcpus_config *limits)
 {
-	int ret = kvm_open_vm(vm, config);
+	struct bf_kvm_vm *kvm = calloc(1, sizeof(*kvm));
+	int ret;
 
-	if (ret)
-		return ret;
-	ret = create_memslots(vm, config);
+	if (!kvm)
+		return -ENOMEM;
+	ret = kvm_build_vm(vm, kvm, config);
 	if (ret) {
-		syscall(SYS_close, vm->fd);
+		free(kvm);
 		return ret;
 	}
-	pthread_mutex_init(&vm->made_lock, NULL);
+	kvm->kick_signal = config->kick_signal;
+	pthread_mutex_init(&kvm->lock, NULL);
+	vm->engine_data = kvm;
 	limits->max_ids = kvm_limit(vm, KVM_CAP_MAX_VCPU_ID);
 	limits->max_vcpus = kvm_limit(vm, KVM_CAP_MAX_VCPUS);
 	return 0;
@@ -117,10 +132,19 @@ static void close_fd(int fd)
 /* The slots go with the VM: KVM is not asked to remove them one by one. */
 static void kvm_vm_destroy(struct bf_vm *vm)
 {
-	bf_kvm_free_vcpus(vm);
-	pthread_mutex_destroy(&vm->made_lock);
+	struct bf_kvm_vm *kvm = vm->engine_data;
+
+	bf_kvm_free_vcpus(kvm);
 	bf_close_vm(vm->front, vm->fd, close_fd);
 	bf_memslots_destroy(vm->memslots);
+	pthread_mutex_destroy(&kvm->lock);
+	free(kvm);
+}
+
+static int kvm_vcpu_boot64(struct bf_vcpu *vcpu,
+			   const struct bf_vcpu_boot64 *boot)
+{
+	return bf_kvm_boot64(vcpu->fd, boot);
 }
 
 static uint64_t kvm_guest_addr(struct bf_vm *vm, uint64_t gpa)
@@ -134,7 +158,7 @@ const struct bf_engine_ops bf_engine_kvm = {
 	.guest_addr = kvm_guest_addr,
 	.vcpu_create = bf_kvm_vcpu_create,
 	.vcpu_destroy = bf_kvm_vcpu_destroy,
-	.vcpu_boot64 = bf_kvm_boot64,
+	.vcpu_boot64 = kvm_vcpu_boot64,
 	.vcpu_run = bf_kvm_vcpu_run,
 	.vcpu_kick = bf_kvm_vcpu_kick,
 };

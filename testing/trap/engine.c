@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The trap engine in the clothes of an engine; the traps are in trap.c. */
-#include "engine/trap_internal.h"
+/* The operations of an engine (vm/engine.h), on top of trap.c. */
+#include "testing/trap/internal.h"
 #include "vm/exit.h"
 #include "vm/vm.h"
 
@@ -10,27 +10,30 @@
 static int trap_vm_create(struct bf_vm *vm, const struct bf_vm_config *config,
 			  struct bf_vcpus_config *limits)
 {
-	uint64_t gpa = config->mmio_gpa, size = config->mmio_size;
+	static const struct bf_trap_config defaults = {
+		.mmio_gpa = DEFAULT_MMIO_GPA,
+		.mmio_size = DEFAULT_MMIO_SIZE,
+	};
+	const struct bf_trap_config *window = config->engine_config;
+	struct bf_trap *trap;
 	int ret;
 
-	if (!gpa && !size) {
-		gpa = DEFAULT_MMIO_GPA;
-		size = DEFAULT_MMIO_SIZE;
-	}
-	ret = bf_trap_create(&vm->trap, gpa, size);
-	if (!ret)
-		vm->memslots = bf_trap_memslots(vm->trap);
-	return ret;
+	ret = bf_trap_create(window ? window : &defaults, &trap);
+	if (ret)
+		return ret;
+	vm->engine_data = trap;
+	vm->memslots = bf_trap_memslots(trap);
+	return 0;
 }
 
 static void trap_vm_destroy(struct bf_vm *vm)
 {
-	bf_trap_destroy(vm->trap);
+	bf_trap_destroy(vm->engine_data);
 }
 
 static uint64_t trap_guest_addr(struct bf_vm *vm, uint64_t gpa)
 {
-	return bf_trap_guest_addr(vm->trap, gpa);
+	return bf_trap_guest_addr(vm->engine_data, gpa);
 }
 
 static bool trap_exit(void *opaque, struct kvm_run *run)
@@ -42,36 +45,39 @@ static bool trap_exit(void *opaque, struct kvm_run *run)
 
 static int trap_vcpu_create(struct bf_vcpu *vcpu)
 {
-	int ret = bf_trap_vcpu_create(&vcpu->trap, vcpu->vm->trap, trap_exit,
-				      vcpu->vm);
+	struct bf_trap_vcpu *trap;
+	int ret = bf_trap_vcpu_create(vcpu->vm->engine_data, trap_exit,
+				      vcpu->vm, &trap);
 
-	if (!ret)
-		vcpu->page = bf_trap_vcpu_page(vcpu->trap);
-	return ret;
+	if (ret)
+		return ret;
+	vcpu->engine_data = trap;
+	vcpu->page = bf_trap_vcpu_page(trap);
+	return 0;
 }
 
 static void trap_vcpu_destroy(struct bf_vcpu *vcpu)
 {
-	bf_trap_vcpu_destroy(vcpu->trap);
+	bf_trap_vcpu_destroy(vcpu->engine_data);
 }
 
 static int trap_vcpu_boot64(struct bf_vcpu *vcpu,
 			    const struct bf_vcpu_boot64 *boot)
 {
-	return bf_trap_vcpu_boot(vcpu->trap, boot);
+	return bf_trap_vcpu_boot(vcpu->engine_data, boot);
 }
 
 static int trap_vcpu_run(struct bf_vcpu *vcpu)
 {
-	return bf_trap_vcpu_run(vcpu->trap);
+	return bf_trap_vcpu_run(vcpu->engine_data);
 }
 
 static void trap_vcpu_kick(struct bf_vcpu *vcpu)
 {
-	bf_trap_vcpu_kick(vcpu->trap);
+	bf_trap_vcpu_kick(vcpu->engine_data);
 }
 
-const struct bf_engine_ops bf_engine_trap = {
+const struct bf_engine_ops bf_trap_engine = {
 	.vm_create = trap_vm_create,
 	.vm_destroy = trap_vm_destroy,
 	.guest_addr = trap_guest_addr,

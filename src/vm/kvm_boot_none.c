@@ -2,9 +2,9 @@
 /* Where no guest program is known how to be started. */
 #include <errno.h>
 
-#include "engine/kvm.h"
+#include "vm/kvm.h"
 
-int bf_kvm_boot64(struct bf_vcpu *vcpu, const struct bf_vcpu_boot64 *boot)
+int bf_kvm_boot64(int fd, const struct bf_vcpu_boot64 *boot)
 {
 	return -ENOTSUP;
 }

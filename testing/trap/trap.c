@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "engine/trap_internal.h"
+#include "testing/trap/internal.h"
 
 /* Exit handlers run on it; with a guard page below. */
 #define STACK_SIZE (256u << 10)
@@ -33,20 +33,19 @@ static void unmap_window(struct bf_trap *trap)
 	munmap(trap->window - BF_TRAP_PAGE, trap->mmio_size + 2 * BF_TRAP_PAGE);
 }
 
-int bf_trap_create(struct bf_trap **trapp, uint64_t mmio_gpa,
-		   uint64_t mmio_size)
+int bf_trap_create(const struct bf_trap_config *config, struct bf_trap **trapp)
 {
 	struct bf_trap *trap;
 	int ret = -ENOMEM;
 
-	if (!bf_trap_is_area(mmio_gpa, mmio_size))
+	if (!bf_trap_is_area(config->mmio_gpa, config->mmio_size))
 		return -EINVAL;
 	trap = calloc(1, sizeof(*trap));
 	if (!trap)
 		return -ENOMEM;
-	trap->mmio_gpa = mmio_gpa;
-	trap->mmio_size = mmio_size;
-	trap->window = map_window(mmio_size);
+	trap->mmio_gpa = config->mmio_gpa;
+	trap->mmio_size = config->mmio_size;
+	trap->window = map_window(trap->mmio_size);
 	if (!trap->window)
 		goto free_trap;
 	ret = bf_trap_memory_init(trap);
@@ -192,8 +191,8 @@ static void free_vcpu(struct bf_trap_vcpu *vcpu)
 	free(vcpu);
 }
 
-int bf_trap_vcpu_create(struct bf_trap_vcpu **vcpup, struct bf_trap *trap,
-			bf_trap_exit_fn exit_fn, void *opaque)
+int bf_trap_vcpu_create(struct bf_trap *trap, bf_trap_exit_fn exit_fn,
+			void *opaque, struct bf_trap_vcpu **vcpup)
 {
 	struct bf_trap_vcpu *vcpu;
 	int ret = -ENOMEM;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Results and flags of the x86 ALU operations that may have a window operand.
  */
-#include "engine/trap_internal.h"
+#include "testing/trap/internal.h"
 
 #define FLAG_CF (1u << 0)
 #define FLAG_PF (1u << 2)

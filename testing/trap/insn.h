@@ -8,12 +8,12 @@
  * (the vCPU was rebooted or destroyed meanwhile), or -EOPNOTSUPP (not
  * understood).
  */
-#ifndef BF_ENGINE_TRAP_INSN_H
-#define BF_ENGINE_TRAP_INSN_H
+#ifndef BF_TRAP_INSN_H
+#define BF_TRAP_INSN_H
 
 #include <Zydis/Zydis.h>
 
-#include "engine/trap_internal.h"
+#include "testing/trap/internal.h"
 
 /* The instruction at which the guest stopped, and the state it works on. */
 struct bf_trap_insn {

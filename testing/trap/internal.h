@@ -9,8 +9,8 @@
  * leaves guest code only by returning from a signal handler, so registers and
  * signal mask change in one step and no kick can fall in between.
  */
-#ifndef BF_ENGINE_TRAP_INTERNAL_H
-#define BF_ENGINE_TRAP_INTERNAL_H
+#ifndef BF_TRAP_INTERNAL_H
+#define BF_TRAP_INTERNAL_H
 
 #include <pthread.h>
 #include <signal.h>
@@ -20,7 +20,7 @@
 #include <stdint.h>
 #include <ucontext.h>
 
-#include "engine/trap.h"
+#include "testing/trap/trap.h"
 
 #define BF_TRAP_PAGE 4096u
 
