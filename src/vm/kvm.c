@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "memslots/memslots.h"
-#include "vm/close.h"
+#include "front/close.h"
 #include "vm/kvm.h"
 
 /* Not ioctl(3): that one may be the preload library's. */

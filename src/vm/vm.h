@@ -5,7 +5,7 @@
 
 #include "belfry/vm.h"
 #include "vm/engine.h"
-#include "vm/front.h"
+#include "front/front.h"
 
 struct bf_vm {
 	const struct bf_engine_ops *engine;

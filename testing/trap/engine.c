@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The operations of an engine (vm/engine.h), on top of trap.c. */
 #include "testing/trap/internal.h"
-#include "vm/exit.h"
+#include "front/exit.h"
 #include "vm/vm.h"
 
 #define DEFAULT_MMIO_GPA  0xd0000000ULL

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "preload/record/stats.h"
-#include "vm/front.h"
+#include "front/front.h"
 
 /* Activities that a seccomp filter of the program forbids: bits. */
 enum config_forbidden {

@@ -6,7 +6,7 @@
 #include "preload/fds/object.h"
 #include "preload/fds/private_fd.h"
 #include "preload/fds/vm.h"
-#include "vm/close.h"
+#include "front/close.h"
 
 static pthread_mutex_t free_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct object *free_list;

@@ -19,7 +19,7 @@
 
 #include "preload/record/record.h"
 #include "preload/record/stats.h"
-#include "vm/front.h"
+#include "front/front.h"
 
 enum object_kind {
 	OBJECT_VM,

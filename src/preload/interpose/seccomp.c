@@ -16,7 +16,7 @@
 #include "preload/fds/fd_table.h"
 #include "preload/fds/vm.h"
 #include "preload/seccomp/filter.h"
-#include "vm/calibrate.h"
+#include "front/calibrate.h"
 
 static void calibrate(void)
 {

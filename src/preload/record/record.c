@@ -8,7 +8,7 @@
 #include "preload/common/config.h"
 #include "preload/common/sys.h"
 #include "preload/record/internal.h"
-#include "vm/watch.h"
+#include "front/watch.h"
 
 #define relaxed memory_order_relaxed
 

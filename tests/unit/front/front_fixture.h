@@ -4,7 +4,7 @@
 #define BF_TESTS_FRONT_FIXTURE_H
 
 #include "tests/unit/vm/vm_fixture.h"
-#include "vm/front.h"
+#include "front/front.h"
 
 #define FRONT_VCPUS 2
 

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "vm/calibrate.h"
+#include "front/calibrate.h"
 
 static char folder[64];
 

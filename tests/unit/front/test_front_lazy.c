@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "front_fixture.h"
-#include "vm/watch.h"
+#include "front/watch.h"
 
 #define THRESHOLD 64
 #define MOVES	  20

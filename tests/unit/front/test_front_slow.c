@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "tests/flags.h"
-#include "vm/front.h"
+#include "front/front.h"
 
 #define MOVED 0x1000u /* the doorbell of the slow call */
 #define OTHER 0x2000u

@@ -9,7 +9,7 @@
 
 #include "tools/belfry/common/cli.h"
 #include "run.h"
-#include "vm/calibrate.h"
+#include "front/calibrate.h"
 
 #define LIBRARY "libbelfry-preload.so"
 

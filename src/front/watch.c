@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "vm/watch.h"
+#include "front/watch.h"
 
 const struct bf_front_watch *bf_front_watch;

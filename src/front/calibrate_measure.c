@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "vm/calibrate.h"
+#include "front/calibrate.h"
 
 #define PORT  0x510
 #define RINGS 64

@@ -9,8 +9,8 @@
  * kernel through syscall(2), never through the interposable wrappers.
  * doc/front.md says how it works.
  */
-#ifndef BF_VM_FRONT_H
-#define BF_VM_FRONT_H
+#ifndef BF_FRONT_H
+#define BF_FRONT_H
 
 #include <linux/kvm.h>
 #include <stdbool.h>

@@ -7,15 +7,15 @@
  * one is busy and the lock is free.  Nothing on the path of an exit waits for
  * it: exits are matched on the bus alone.
  */
-#ifndef BF_VM_FRONT_INTERNAL_H
-#define BF_VM_FRONT_INTERNAL_H
+#ifndef BF_FRONT_INTERNAL_H
+#define BF_FRONT_INTERNAL_H
 
 #include <pthread.h>
 #include <sys/queue.h>
 
 #include "base/slab.h"
 #include "base/util.h"
-#include "vm/front.h"
+#include "front/front.h"
 
 enum front_state {
 	FRONT_PENDING,	 /* the kernel does not know it yet */

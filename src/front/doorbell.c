@@ -4,8 +4,8 @@
 
 #include "io_bus/doorbell.h"
 #include "io_bus/eventfd.h"
-#include "vm/front_internal.h"
-#include "vm/watch.h"
+#include "front/internal.h"
+#include "front/watch.h"
 
 /* Has no name in the headers: accepted by the kernel, without effect. */
 #define IOEVENTFD_FLAG_FAST_MMIO (1U << 4)

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "io_bus/bus.h"
-#include "vm/exit.h"
-#include "vm/front_internal.h"
+#include "front/exit.h"
+#include "front/internal.h"
 
 static struct bf_front *front_new(void)
 {

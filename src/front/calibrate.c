@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "vm/calibrate.h"
+#include "front/calibrate.h"
 
 /* Where nothing can be measured: between the kernels before 6.18 and since. */
 #define DEFAULT_RINGS 256

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Exits in the layout of struct kvm_run, and the bus. */
-#ifndef BF_VM_EXIT_H
-#define BF_VM_EXIT_H
+#ifndef BF_FRONT_EXIT_H
+#define BF_FRONT_EXIT_H
 
 #include <linux/kvm.h>
 #include <stdbool.h>

@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "vm/calibrate.h"
+#include "front/calibrate.h"
 
 #define FORMAT	 "belfry-costs 1 %" PRIu64 " %" PRIu64 "\n"
 #define BOOT_ID	 "/proc/sys/kernel/random/boot_id"

@@ -11,8 +11,8 @@
 #include <signal.h>
 #include <time.h>
 
-#include "vm/calibrate.h"
-#include "vm/front_internal.h"
+#include "front/calibrate.h"
+#include "front/internal.h"
 
 #define DEFAULT_QUIET_MS 10
 #define NS_PER_MS	 1000000u

@@ -4,8 +4,8 @@
  * Called by the thread that told the kernel, after it and without the front's
  * lock or with it: what is called must not call the front.
  */
-#ifndef BF_VM_WATCH_H
-#define BF_VM_WATCH_H
+#ifndef BF_FRONT_WATCH_H
+#define BF_FRONT_WATCH_H
 
 #include <linux/kvm.h>
 #include <stddef.h>

@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "vm/front_internal.h"
+#include "front/internal.h"
 
 /*
  * As many zones as this fit in any kernel's bus of 1000, whatever else stands

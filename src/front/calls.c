@@ -7,7 +7,7 @@
 #include <linux/kvm.h>
 #include <time.h>
 
-#include "vm/front_internal.h"
+#include "front/internal.h"
 
 /* Four ticks of the slowest clock, HZ=100, and some. */
 #define OWED_NS 50000000u

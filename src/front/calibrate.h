@@ -7,8 +7,8 @@
  * installs after as many rings in user space as an install costs pays at most
  * twice what he would if he knew how many are to come.
  */
-#ifndef BF_VM_CALIBRATE_H
-#define BF_VM_CALIBRATE_H
+#ifndef BF_FRONT_CALIBRATE_H
+#define BF_FRONT_CALIBRATE_H
 
 #include <stdbool.h>
 #include <stddef.h>

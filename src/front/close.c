@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <time.h>
 
-#include "vm/close.h"
+#include "front/close.h"
 
 /*
  * What the normal grace period takes: who has waited as long has lost as much

@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #include "io_bus/doorbell.h"
-#include "vm/front_internal.h"
-#include "vm/watch.h"
+#include "front/internal.h"
+#include "front/watch.h"
 
 int bf_front_kernel(struct bf_front *front, unsigned long request,
 		    const void *arg)

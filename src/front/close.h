@@ -8,10 +8,10 @@
  * sleeps for milliseconds, whatever doorbells the VM had.  So two ends that
  * meet cost both more than if one had waited for the other.
  */
-#ifndef BF_VM_CLOSE_H
-#define BF_VM_CLOSE_H
+#ifndef BF_FRONT_CLOSE_H
+#define BF_FRONT_CLOSE_H
 
-#include "vm/front.h"
+#include "front/front.h"
 
 /*
  * Calls close_fd(fd), which ends a VM, when no other end is under way in this

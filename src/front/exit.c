@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "vm/exit.h"
+#include "front/exit.h"
 
 static bool offer_mmio(struct bf_io_bus *bus, struct kvm_run *run)
 {
