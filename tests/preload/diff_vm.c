@@ -96,7 +96,7 @@ void diff_destroy(struct diff_vm *vm)
 		close(vm->efd[i]);
 }
 
-static const struct guest *guest_of(const struct diff_write *write)
+static const struct guest *guest_for(const struct diff_write *write)
 {
 	if (write->string)
 		return &guest_ring_pio_string;
@@ -111,7 +111,7 @@ static const struct guest *guest_of(const struct diff_write *write)
 	return &guest_ring_mmio8;
 }
 
-static void place_values(struct diff_vm *vm, const struct diff_write *write)
+static void write_string(struct diff_vm *vm, const struct diff_write *write)
 {
 	for (uint32_t i = 0; i < MAX_STRING; i++) {
 		uint32_t value = (uint32_t)write->value + i;
@@ -120,10 +120,10 @@ static void place_values(struct diff_vm *vm, const struct diff_write *write)
 	}
 }
 
-/* The page tables last: only the registers change from one to the next. */
-static void boot(struct diff_vm *vm, const struct diff_write *write)
+/* The page tables and sregs stay; each write only sets the registers. */
+static void set_up_guest(struct diff_vm *vm, const struct diff_write *write)
 {
-	const struct guest *guest = guest_of(write);
+	const struct guest *guest = guest_for(write);
 	const struct bf_vcpu_boot64 boot = {
 		.rip = PROGRAM,
 		.args = {write->addr, write->times,
@@ -141,7 +141,7 @@ static void boot(struct diff_vm *vm, const struct diff_write *write)
 	};
 
 	memcpy(vm->memory + PROGRAM, guest->start, guest->size);
-	place_values(vm, write);
+	write_string(vm, write);
 	if (!vm->booted)
 		diff_check(!bf_kvm_boot64(vm->vcpu, &boot), "KVM_SET_SREGS");
 	vm->booted = true;
@@ -159,7 +159,7 @@ static void add_event(struct diff_vm *vm, uint64_t addr, uint32_t len, bool pio,
 	memcpy(&event->value, data, len);
 }
 
-/* As the interface asks, before each exit of any kind. */
+/* KVM's interface asks for it before each exit is handled. */
 static void empty_ring(struct diff_vm *vm)
 {
 	struct kvm_coalesced_mmio_ring *ring = vm->ring;
@@ -177,7 +177,7 @@ static void empty_ring(struct diff_vm *vm)
 	}
 }
 
-static void take_exit(struct diff_vm *vm)
+static void add_exit(struct diff_vm *vm)
 {
 	struct kvm_run *run = vm->run;
 	char *data = (char *)run + run->io.data_offset;
@@ -196,17 +196,18 @@ static void take_exit(struct diff_vm *vm)
 void diff_write(struct diff_vm *vm, const struct diff_write *write)
 {
 	vm->nr_events = 0;
-	boot(vm, write);
+	set_up_guest(vm, write);
 	for (;;) {
 		diff_check(!diff_ioctl(vm, vm->vcpu, KVM_RUN, NULL), "KVM_RUN");
 		empty_ring(vm);
 		if (vm->run->exit_reason == KVM_EXIT_HLT)
 			break;
-		take_exit(vm);
+		add_exit(vm);
 	}
 	for (int i = 0; i < DIFF_EVENTFDS; i++) {
-		vm->rung[i] = 0;
-		if (read(vm->efd[i], &vm->rung[i], sizeof(vm->rung[i])) < 0)
+		vm->signals[i] = 0;
+		if (read(vm->efd[i], &vm->signals[i], sizeof(vm->signals[i])) <
+		    0)
 			diff_check(errno == EAGAIN, "read");
 	}
 }

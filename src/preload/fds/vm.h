@@ -17,15 +17,15 @@ void vm_track_vcpu(struct object *vm, int fd, uint32_t id);
 
 /*
  * Passes a VM through: gives the kernel every doorbell and zone of the VM, now
- * and from now on.  For a VM whose calls or exits the library cannot all see.
- * Logs @why the first time.
+ * and from now on.  Necessary if the library cannot see every call and every
+ * exit of the VM.  Logs @why the first time.
  */
 void vm_pass_through(struct object_vm *vm, const char *why);
 
 /* Passes every VM through, future ones included. */
 void vm_pass_through_all(const char *why);
 
-/* Adds what the front has counted since the last time to config.stats. */
+/* Adds the front's new counts to config.stats. */
 void vm_publish_stats(struct object_vm *vm);
 void vm_publish_all_stats(void);
 

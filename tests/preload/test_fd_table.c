@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is known of fd numbers, without any KVM. */
+/* The tables of fds, without KVM. */
 #include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -19,62 +19,62 @@
 
 #define MAX_FD ((1 << 20) - 1)
 
-static uint32_t refs(struct object *obj)
+static uint32_t count_refs(struct object *obj)
 {
 	return atomic_load(&obj->refs);
 }
 
-static void test_unknown_numbers(void **state)
+static void test_empty_table(void **state)
 {
-	const int numbers[] = {-1,   INT_MIN, 0,	  5,
-			       1023, MAX_FD,  MAX_FD + 1, INT_MAX};
+	const int fds[] = {-1,	 INT_MIN, 0,	      5,
+			   1023, MAX_FD,  MAX_FD + 1, INT_MAX};
 
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		assert_false(fd_table_contains(numbers[i]));
-		assert_null(fd_table_get(numbers[i]));
-		assert_null(fd_table_take(numbers[i]));
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		assert_false(fd_table_contains(fds[i]));
+		assert_null(fd_table_get(fds[i]));
+		assert_null(fd_table_take(fds[i]));
 	}
 }
 
 static void test_set_get_take(void **state)
 {
-	const int numbers[] = {0, 3, 1023, 1024, MAX_FD};
+	const int fds[] = {0, 3, 1023, 1024, MAX_FD};
 
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
 		struct object *vm = object_new_vm();
 
-		assert_true(fd_table_set(numbers[i], vm));
-		assert_true(fd_table_contains(numbers[i]));
-		assert_ptr_equal(fd_table_get(numbers[i]), vm);
-		assert_int_equal(refs(vm), 2);
+		assert_true(fd_table_set(fds[i], vm));
+		assert_true(fd_table_contains(fds[i]));
+		assert_ptr_equal(fd_table_get(fds[i]), vm);
+		assert_int_equal(count_refs(vm), 2);
 		object_put(vm);
-		assert_null(fd_table_get_kind(numbers[i], OBJECT_VCPU));
-		assert_int_equal(refs(vm), 1);
-		assert_ptr_equal(fd_table_take(numbers[i]), vm);
-		assert_null(fd_table_get(numbers[i]));
+		assert_null(fd_table_get_kind(fds[i], OBJECT_VCPU));
+		assert_int_equal(count_refs(vm), 1);
+		assert_ptr_equal(fd_table_take(fds[i]), vm);
+		assert_null(fd_table_get(fds[i]));
 		object_put(vm);
-		assert_int_equal(refs(vm), 0);
+		assert_int_equal(count_refs(vm), 0);
 	}
 }
 
-static void test_numbers_too_large(void **state)
+static void test_fd_too_large(void **state)
 {
 	struct object *vm = object_new_vm();
 
 	assert_false(fd_table_set(MAX_FD + 1, vm));
 	assert_false(fd_table_set(-1, vm));
-	assert_int_equal(refs(vm), 1);
+	assert_int_equal(count_refs(vm), 1);
 	object_put(vm);
 }
 
-/* A number that was closed where nobody looked belongs to its new owner. */
-static void test_stale_number(void **state)
+/* The program closed the fd out of sight, and the kernel used it again. */
+static void test_stale_entry_is_replaced(void **state)
 {
 	struct object *old = object_new_vm(), *new = object_new_vm();
 
 	assert_true(fd_table_set(7, old));
 	assert_true(fd_table_set(7, new));
-	assert_int_equal(refs(old), 0);
+	assert_int_equal(count_refs(old), 0);
 	assert_ptr_equal(fd_table_take(7), new);
 	object_put(new);
 }
@@ -87,12 +87,12 @@ static void test_vcpu_holds_vm(void **state)
 	assert_true(fd_table_set(8, vm));
 	assert_true(fd_table_set(9, vcpu));
 	object_put(fd_table_take(8));
-	assert_int_equal(refs(vm), 1);
+	assert_int_equal(count_refs(vm), 1);
 	object_put(fd_table_take(9));
-	assert_int_equal(refs(vm), 0);
+	assert_int_equal(count_refs(vm), 0);
 }
 
-static void test_tryget_of_dead(void **state)
+static void test_tryget_of_ended_object(void **state)
 {
 	struct object *vm = object_new_vm();
 
@@ -113,11 +113,11 @@ static void walk(int fd)
 
 static void test_walk(void **state)
 {
-	const int numbers[] = {2, 1023, 1024, 5000};
-	size_t count = sizeof(numbers) / sizeof(numbers[0]);
+	const int fds[] = {2, 1023, 1024, 5000};
+	size_t count = sizeof(fds) / sizeof(fds[0]);
 
 	for (size_t i = 0; i < count; i++)
-		fd_table_set(numbers[i], object_new_vm());
+		fd_table_set(fds[i], object_new_vm());
 	nr_walked = 0;
 	fd_table_walk(0, UINT_MAX, walk);
 	assert_int_equal(nr_walked, 4);
@@ -132,7 +132,7 @@ static void test_walk(void **state)
 	fd_table_walk(UINT_MAX, UINT_MAX, walk);
 	assert_int_equal(nr_walked, 1);
 	for (size_t i = 0; i < count; i++)
-		object_put(fd_table_take(numbers[i]));
+		object_put(fd_table_take(fds[i]));
 }
 
 static void test_forget(void **state)
@@ -142,11 +142,11 @@ static void test_forget(void **state)
 	assert_true(fd_table_set(11, vm));
 	fd_table_forget();
 	assert_false(fd_table_contains(11));
-	assert_int_equal(refs(vm), 1);
+	assert_int_equal(count_refs(vm), 1);
 	object_put(vm);
 }
 
-static void test_own_numbers(void **state)
+static void test_private_fds(void **state)
 {
 	int first = private_fd_dup(0), second = private_fd_dup(0);
 	int low = first - 1, high = second + 1;
@@ -168,37 +168,37 @@ static void test_own_numbers(void **state)
 	private_fd_close(second);
 }
 
-/* High where there is room, and anywhere else but in the way. */
-static void test_own_under_limit(void **state)
+/* Below PRIVATE_FD_MIN if the limit demands it, but above the streams. */
+static void test_private_fds_under_limit(void **state)
 {
 	int efd = eventfd(0, EFD_CLOEXEC);
 	const struct bf_eventfd_numbers numbers = {private_fd_dup,
 						   private_fd_close_run};
-	struct bf_eventfd bell[2];
+	struct bf_eventfd eventfds[2];
 	struct rlimit limit, tight;
-	int own;
+	int fd;
 
 	bf_eventfd_set_numbers(&numbers);
-	assert_int_equal(bf_eventfd_get(&bell[0], efd), 0);
+	assert_int_equal(bf_eventfd_get(&eventfds[0], efd), 0);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	tight = limit;
 	tight.rlim_cur = 32;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
-	assert_int_equal(bf_eventfd_get(&bell[1], efd), 0);
-	own = private_fd_dup(efd);
+	assert_int_equal(bf_eventfd_get(&eventfds[1], efd), 0);
+	fd = private_fd_dup(efd);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 
-	assert_true(bell[0].fd >= PRIVATE_FD_MIN);
-	assert_in_range(bell[1].fd, STDERR_FILENO + 1, 31);
-	assert_in_range(own, STDERR_FILENO + 1, 31);
-	assert_true(private_fd_contains(own) &&
-		    private_fd_contains(bell[0].fd) &&
-		    private_fd_contains(bell[1].fd));
-	private_fd_close(own);
-	bf_eventfd_put(&bell[0]);
-	bf_eventfd_put(&bell[1]);
-	assert_false(private_fd_contains(bell[0].fd) ||
-		     private_fd_contains(bell[1].fd));
+	assert_true(eventfds[0].fd >= PRIVATE_FD_MIN);
+	assert_in_range(eventfds[1].fd, STDERR_FILENO + 1, 31);
+	assert_in_range(fd, STDERR_FILENO + 1, 31);
+	assert_true(private_fd_contains(fd) &&
+		    private_fd_contains(eventfds[0].fd) &&
+		    private_fd_contains(eventfds[1].fd));
+	private_fd_close(fd);
+	bf_eventfd_put(&eventfds[0]);
+	bf_eventfd_put(&eventfds[1]);
+	assert_false(private_fd_contains(eventfds[0].fd) ||
+		     private_fd_contains(eventfds[1].fd));
 	close(efd);
 }
 
@@ -206,7 +206,7 @@ enum { STRESS_FD = 20, STRESS_ROUNDS = 1000000 };
 
 static atomic_bool stop;
 
-/* Whatever is found is whole: a vCPU whose VM is a VM, and alive. */
+/* Each vCPU found must be complete: its VM is a VM, and alive. */
 static void *look_up(void *found)
 {
 	_Atomic uint64_t *count = found;
@@ -217,7 +217,8 @@ static void *look_up(void *found)
 		if (!obj)
 			continue;
 		if (obj->kind != OBJECT_VCPU ||
-		    obj->vcpu.vm->kind != OBJECT_VM || !refs(obj->vcpu.vm))
+		    obj->vcpu.vm->kind != OBJECT_VM ||
+		    !count_refs(obj->vcpu.vm))
 			return NULL;
 		object_put(obj);
 		atomic_fetch_add_explicit(count, 1, memory_order_relaxed);
@@ -225,7 +226,7 @@ static void *look_up(void *found)
 	return found;
 }
 
-static void replace(void)
+static void replace_object(void)
 {
 	struct object *vm = object_new_vm();
 	struct object *vcpu = object_new_vcpu(vm);
@@ -246,8 +247,8 @@ static void test_readers_and_reuse(void **state)
 	for (int i = 0; i < 2; i++)
 		pthread_create(&threads[i], NULL, look_up, &found[i]);
 	for (int i = 0; i < STRESS_ROUNDS; i++)
-		replace();
-	/* Until both have found one, on a machine with one processor too. */
+		replace_object();
+	/* Waits until both threads found it: there may be one processor. */
 	fd_table_set(STRESS_FD, object_new_vcpu(object_new_vm()));
 	for (int i = 0; i < 2; i++) {
 		while (!atomic_load(&found[i]))
@@ -263,16 +264,16 @@ static void test_readers_and_reuse(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_unknown_numbers),
+		cmocka_unit_test(test_empty_table),
 		cmocka_unit_test(test_set_get_take),
-		cmocka_unit_test(test_numbers_too_large),
-		cmocka_unit_test(test_stale_number),
+		cmocka_unit_test(test_fd_too_large),
+		cmocka_unit_test(test_stale_entry_is_replaced),
 		cmocka_unit_test(test_vcpu_holds_vm),
-		cmocka_unit_test(test_tryget_of_dead),
+		cmocka_unit_test(test_tryget_of_ended_object),
 		cmocka_unit_test(test_walk),
 		cmocka_unit_test(test_forget),
-		cmocka_unit_test(test_own_numbers),
-		cmocka_unit_test(test_own_under_limit),
+		cmocka_unit_test(test_private_fds),
+		cmocka_unit_test(test_private_fds_under_limit),
 		cmocka_unit_test(test_readers_and_reuse),
 	};
 

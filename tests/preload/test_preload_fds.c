@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers of fds: what a program does with its own, seen or not. */
+/* A program duplicates, closes, sends and receives its fds. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "preload_fixture.h"
 
-/* Grown while there is one thread; what only measures leaves it alone. */
-static void test_fd_table(void **state)
+/* The library grows the table at the start, except under plain. */
+static void test_fd_table_is_grown(void **state)
 {
 	run(&alone, "fd-table", NULL);
 	run(&under, "fd-table", "plain");
@@ -16,26 +16,26 @@ static void test_fd_table(void **state)
 	assert_true(atoi(under.out) >= 1024);
 }
 
-static void test_numbers(void **state)
+static void test_fds_are_followed(void **state)
 {
-	compare_all("numbers");
-	/* All of them were seen, whatever number they came through. */
+	compare_all("fds");
+	/* The front saw each call, whichever fd the program used. */
 	assert_int_equal(under.stats.assigned, 4);
 	assert_int_equal(under.stats.installed, 4);
 	assert_int_equal(under.stats.vms, 1);
 	assert_int_equal(under.stats.passed_through, 0);
 }
 
-/* The numbers through which belfry installs are not theirs to close. */
-static void test_strangers(void **state)
+/* The program cannot close the private fds that belfry installs through. */
+static void test_private_fds_stay_open(void **state)
 {
-	compare_all("strangers");
+	compare_all("close-all");
 	assert_int_equal(under.stats.installed, 2);
 	assert_int_equal(under.stats.refused, 0);
 }
 
-/* While they are on their way the program has no number of the VM. */
-static void test_received(void **state)
+/* While the message is in flight, the program has no fd of the VM. */
+static void test_sent_vm_is_passed_through(void **state)
 {
 	compare_all("received");
 	assert_int_equal(under.stats.passed_through, 1);
@@ -44,26 +44,26 @@ static void test_received(void **state)
 			    " is sent over a socket\n");
 }
 
-static void test_pidfd(void **state)
+static void test_pidfd_duplicates_are_recognised(void **state)
 {
 	compare_all("pidfd");
 	assert_int_equal(under.stats.passed_through, 0);
-	/* All that the other numbers asked for was answered here. */
+	/* The front answered the calls through the other fds too. */
 	assert_int_equal(under.stats.assigned, 3);
 	assert_int_equal(under.stats.deassigned, 1);
 }
 
-static void test_raw(void **state)
+static void test_raw_vm_is_untracked(void **state)
 {
-	compare_all("raw");
+	compare_all("raw-vm");
 	assert_int_equal(under.stats.vms, 1);
 	assert_int_equal(under.stats.assigned, 0);
-	/* Of the one that was seen to be made. */
+	/* Only of the VM that the program created by ioctl(). */
 	assert_int_equal(find_call(&under.stats, STATS_CLOSE_VM)->calls, 1);
 }
 
-/* Its exits are not to be seen, so the kernel must have its doorbells. */
-static void test_raw_run(void **state)
+/* belfry does not see the exits, so the kernel must get the doorbells. */
+static void test_raw_run_passes_vm_through(void **state)
 {
 	compare_all("raw-run");
 	assert_int_equal(under.stats.passed_through, 1);
@@ -72,11 +72,11 @@ static void test_raw_run(void **state)
 			    " program calls it past ioctl()\n");
 }
 
-/* Nor to replace: of all numbers this one cannot be had. */
-static void test_onto_all(void **state)
+/* dup2() onto the private fd fails, and onto no other. */
+static void test_private_fd_cannot_be_replaced(void **state)
 {
-	run(&alone, "onto-all", NULL);
-	run(&under, "onto-all", "first-run");
+	run(&alone, "dup2-onto-all", NULL);
+	run(&under, "dup2-onto-all", "first-run");
 	assert_int_equal(strncmp(alone.out, "busy: 0, failed: 0\n", 19), 0);
 	assert_int_equal(strncmp(under.out, "busy: 1, failed: 0\n", 19), 0);
 	assert_string_equal(under.out + 19, alone.out + 19);
@@ -88,14 +88,14 @@ static void test_onto_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fd_table),
-		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_strangers),
-		cmocka_unit_test(test_received),
-		cmocka_unit_test(test_pidfd),
-		cmocka_unit_test(test_raw),
-		cmocka_unit_test(test_raw_run),
-		cmocka_unit_test(test_onto_all),
+		cmocka_unit_test(test_fd_table_is_grown),
+		cmocka_unit_test(test_fds_are_followed),
+		cmocka_unit_test(test_private_fds_stay_open),
+		cmocka_unit_test(test_sent_vm_is_passed_through),
+		cmocka_unit_test(test_pidfd_duplicates_are_recognised),
+		cmocka_unit_test(test_raw_vm_is_untracked),
+		cmocka_unit_test(test_raw_run_passes_vm_through),
+		cmocka_unit_test(test_private_fd_cannot_be_replaced),
 	};
 
 	if (!preload_has_kvm())

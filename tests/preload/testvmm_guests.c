@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Guest programs in real mode; they end with HLT. */
-#include "tiny_vmm.h"
+/* Guest programs in real mode.  The finite ones end with HLT. */
+#include "testvmm.h"
 
 __asm__(".pushsection .rodata\n"
 	"	.code16\n"
-	"all_sorts_start:\n"
+	"all_kinds_start:\n"
 	"	movw	$0x2000, %ax\n" /* ds:0 is GUEST_MMIO */
 	"	movw	%ax, %ds\n"
 	"	movl	$1, 0\n"
@@ -17,7 +17,7 @@ __asm__(".pushsection .rodata\n"
 	"	movl	$4, 9\n" /* not aligned */
 	"	movl	$5, 0x10\n"
 	"	movl	$6, 0x10\n"
-	"	movl	0, %eax\n" /* a doorbell is not read */
+	"	movl	0, %eax\n" /* a doorbell takes writes only */
 	"	movw	$0x600, %dx\n"
 	"	movl	$0x11223344, %eax\n"
 	"	outb	%al, %dx\n"
@@ -29,13 +29,13 @@ __asm__(".pushsection .rodata\n"
 	"	outb	%al, %dx\n"
 	"	movb	$2, %al\n"
 	"	outb	%al, %dx\n"
-	"	xorw	%ax, %ax\n" /* strings, from the program itself */
+	"	xorw	%ax, %ax\n" /* strings, read from the program */
 	"	movw	%ax, %ds\n"
 	"	cld\n"
-	"	movw	$(0x1000 + match_first - all_sorts_start), %si\n"
+	"	movw	$(0x1000 + match_first - all_kinds_start), %si\n"
 	"	movw	$3, %cx\n"
 	"	rep outsb\n"
-	"	movw	$(0x1000 + miss_first - all_sorts_start), %si\n"
+	"	movw	$(0x1000 + miss_first - all_kinds_start), %si\n"
 	"	movw	$3, %cx\n"
 	"	rep outsb\n"
 	"	hlt\n"
@@ -43,7 +43,7 @@ __asm__(".pushsection .rodata\n"
 	"	.byte	1, 2, 1\n"
 	"miss_first:\n"
 	"	.byte	2, 1, 1\n"
-	"all_sorts_end:\n"
+	"all_kinds_end:\n"
 
 	"count_start:\n"
 	"	movw	$0x2000, %ax\n"
@@ -63,10 +63,10 @@ __asm__(".pushsection .rodata\n"
 	"	.code64\n"
 	"	.popsection\n");
 
-extern const char all_sorts_start[], all_sorts_end[];
+extern const char all_kinds_start[], all_kinds_end[];
 extern const char count_start[], count_end[];
 extern const char forever_start[], forever_end[];
 
-const struct guest_code guest_all_sorts = {all_sorts_start, all_sorts_end};
+const struct guest_code guest_all_kinds = {all_kinds_start, all_kinds_end};
 const struct guest_code guest_count = {count_start, count_end};
 const struct guest_code guest_forever = {forever_start, forever_end};

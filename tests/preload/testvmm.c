@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* The VMM itself: a VM, its guests, its exits. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -11,9 +10,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "tiny_vmm.h"
+#include "testvmm.h"
 
-void tiny_check(int ok, const char *what)
+void testvmm_check(int ok, const char *what)
 {
 	if (ok)
 		return;
@@ -21,20 +20,20 @@ void tiny_check(int ok, const char *what)
 	exit(3);
 }
 
-static void add_vcpu(struct tiny_vm *vm, unsigned int id)
+static void add_vcpu(struct testvmm *vm, unsigned int id)
 {
-	struct tiny_vcpu *vcpu = &vm->vcpu[id];
+	struct testvmm_vcpu *vcpu = &vm->vcpu[id];
 	int size = ioctl(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 
 	vcpu->size = (size_t)size;
 	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
-	tiny_check(vcpu->fd >= 0, "KVM_CREATE_VCPU");
+	testvmm_check(vcpu->fd >= 0, "KVM_CREATE_VCPU");
 	vcpu->run = mmap(NULL, vcpu->size, PROT_READ | PROT_WRITE, MAP_SHARED,
 			 vcpu->fd, 0);
-	tiny_check(vcpu->run != MAP_FAILED, "mmap");
+	testvmm_check(vcpu->run != MAP_FAILED, "mmap");
 }
 
-static void add_memory(struct tiny_vm *vm)
+static void add_memory(struct testvmm *vm)
 {
 	struct kvm_userspace_memory_region region = {
 		.memory_size = GUEST_MEMORY,
@@ -42,25 +41,25 @@ static void add_memory(struct tiny_vm *vm)
 
 	vm->memory = mmap(NULL, GUEST_MEMORY, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	tiny_check(vm->memory != MAP_FAILED, "mmap");
+	testvmm_check(vm->memory != MAP_FAILED, "mmap");
 	region.userspace_addr = (uintptr_t)vm->memory;
-	tiny_check(!ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region),
-		   "KVM_SET_USER_MEMORY_REGION");
+	testvmm_check(!ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region),
+		      "KVM_SET_USER_MEMORY_REGION");
 }
 
-void tiny_create(struct tiny_vm *vm, unsigned int vcpus)
+void testvmm_create(struct testvmm *vm, unsigned int vcpus)
 {
 	memset(vm, 0, sizeof(*vm));
 	vm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	tiny_check(vm->kvm >= 0, "/dev/kvm");
+	testvmm_check(vm->kvm >= 0, "/dev/kvm");
 	vm->fd = ioctl(vm->kvm, KVM_CREATE_VM, 0);
-	tiny_check(vm->fd >= 0, "KVM_CREATE_VM");
+	testvmm_check(vm->fd >= 0, "KVM_CREATE_VM");
 	add_memory(vm);
 	for (unsigned int i = 0; i < vcpus; i++)
 		add_vcpu(vm, i);
 }
 
-void tiny_destroy(struct tiny_vm *vm)
+void testvmm_destroy(struct testvmm *vm)
 {
 	for (unsigned int i = 0; i < 2; i++) {
 		if (!vm->vcpu[i].run)
@@ -73,8 +72,8 @@ void tiny_destroy(struct tiny_vm *vm)
 	close(vm->kvm);
 }
 
-void tiny_start(struct tiny_vm *vm, unsigned int vcpu,
-		const struct guest_code *code, uint32_t ecx)
+void testvmm_start(struct testvmm *vm, unsigned int vcpu,
+		   const struct guest_code *code, uint32_t ecx)
 {
 	struct kvm_regs regs = {.rip = GUEST_CODE, .rflags = 2, .rcx = ecx};
 	int fd = vm->vcpu[vcpu].fd;
@@ -82,11 +81,11 @@ void tiny_start(struct tiny_vm *vm, unsigned int vcpu,
 
 	memcpy((char *)vm->memory + GUEST_CODE, code->start,
 	       (size_t)(code->end - code->start));
-	tiny_check(!ioctl(fd, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
+	testvmm_check(!ioctl(fd, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
 	sregs.cs.base = 0;
 	sregs.cs.selector = 0;
-	tiny_check(!ioctl(fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
-	tiny_check(!ioctl(fd, KVM_SET_REGS, &regs), "KVM_SET_REGS");
+	testvmm_check(!ioctl(fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
+	testvmm_check(!ioctl(fd, KVM_SET_REGS, &regs), "KVM_SET_REGS");
 }
 
 static void print_bytes(const uint8_t *data, size_t size)
@@ -118,12 +117,12 @@ static void print_io(struct kvm_run *run)
 	print_bytes(data, size);
 }
 
-void tiny_run(struct tiny_vm *vm, unsigned int vcpu)
+void testvmm_run(struct testvmm *vm, unsigned int vcpu)
 {
 	struct kvm_run *run = vm->vcpu[vcpu].run;
 
 	for (;;) {
-		tiny_check(!ioctl(vm->vcpu[vcpu].fd, KVM_RUN, 0), "KVM_RUN");
+		testvmm_check(!ioctl(vm->vcpu[vcpu].fd, KVM_RUN, 0), "KVM_RUN");
 		if (run->exit_reason == KVM_EXIT_MMIO) {
 			print_mmio(run);
 		} else if (run->exit_reason == KVM_EXIT_IO) {
@@ -135,8 +134,8 @@ void tiny_run(struct tiny_vm *vm, unsigned int vcpu)
 	}
 }
 
-int tiny_ioeventfd(int vm_fd, int fd, uint64_t addr, uint32_t len,
-		   uint32_t flags, uint64_t datamatch)
+int testvmm_ioeventfd(int vm_fd, int fd, uint64_t addr, uint32_t len,
+		      uint32_t flags, uint64_t datamatch)
 {
 	struct kvm_ioeventfd arg = {
 		.datamatch = datamatch,
@@ -149,42 +148,42 @@ int tiny_ioeventfd(int vm_fd, int fd, uint64_t addr, uint32_t len,
 	return ioctl(vm_fd, KVM_IOEVENTFD, &arg) ? errno : 0;
 }
 
-void tiny_assign(int vm_fd, int fd, uint64_t addr, uint32_t len, uint32_t flags,
-		 uint64_t datamatch)
+void testvmm_assign(int vm_fd, int fd, uint64_t addr, uint32_t len,
+		    uint32_t flags, uint64_t datamatch)
 {
-	errno = tiny_ioeventfd(vm_fd, fd, addr, len, flags, datamatch);
-	tiny_check(!errno, "KVM_IOEVENTFD");
+	errno = testvmm_ioeventfd(vm_fd, fd, addr, len, flags, datamatch);
+	testvmm_check(!errno, "KVM_IOEVENTFD");
 }
 
-int tiny_eventfd(void)
+int testvmm_eventfd(void)
 {
 	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 
-	tiny_check(fd >= 0, "eventfd");
+	testvmm_check(fd >= 0, "eventfd");
 	return fd;
 }
 
-uint64_t tiny_count(int fd)
+uint64_t testvmm_read_count(int fd)
 {
 	uint64_t count = 0;
 
 	if (read(fd, &count, sizeof(count)) < 0)
-		tiny_check(errno == EAGAIN, "read");
+		testvmm_check(errno == EAGAIN, "read");
 	return count;
 }
 
-void tiny_print_count(const char *what, int fd)
+void testvmm_print_count(const char *what, int fd)
 {
-	printf("%s: %" PRIu64 "\n", what, tiny_count(fd));
+	printf("%s: %" PRIu64 "\n", what, testvmm_read_count(fd));
 }
 
-unsigned int tiny_lines_with(const char *path, const char *word)
+unsigned int testvmm_count_lines(const char *path, const char *word)
 {
 	FILE *file = fopen(path, "re");
 	unsigned int count = 0;
 	char line[512];
 
-	tiny_check(file != NULL, path);
+	testvmm_check(file != NULL, path);
 	while (fgets(line, sizeof(line), file))
 		count += strstr(line, word) != NULL;
 	fclose(file);
@@ -205,23 +204,23 @@ static const struct {
 	{"full-eventfd", scenario_full_eventfd},
 	{"polled-eventfd", scenario_polled_eventfd},
 	{"fd-table", scenario_fd_table},
-	{"numbers", scenario_numbers},
-	{"strangers", scenario_strangers},
+	{"fds", scenario_fds},
+	{"close-all", scenario_close_all},
 	{"received", scenario_received},
 	{"pidfd", scenario_pidfd},
-	{"raw", scenario_raw},
+	{"raw-vm", scenario_raw_vm},
 	{"raw-run", scenario_raw_run},
-	{"onto-all", scenario_onto_all},
+	{"dup2-onto-all", scenario_dup2_onto_all},
 	{"threads", scenario_threads},
 	{"two-vms", scenario_two_vms},
 	{"fork", scenario_fork},
 	{"vfork", scenario_vfork},
-	{"death", scenario_death},
+	{"vm-end", scenario_vm_end},
 	{"refused", scenario_refused},
 	{"kick", scenario_kick},
 	{"kick-flag", scenario_kick_flag},
 	{"kick-regs", scenario_kick_regs},
-	{"closed-while-ringing", scenario_closed_while_ringing},
+	{"close-while-signalling", scenario_close_while_signalling},
 	{"seccomp", scenario_seccomp},
 	{"seccomp-mild", scenario_seccomp_mild},
 	{"forbidden", scenario_forbidden},
@@ -229,12 +228,12 @@ static const struct {
 	{"forbidden-vcpu", scenario_forbidden_vcpu},
 	{"refused-calls", scenario_refused_calls},
 	{"plain-ioctl", scenario_plain_ioctl},
-	{"aside", scenario_aside},
+	{"passthrough", scenario_passthrough},
 	{"killed", scenario_killed},
 	{"busy", scenario_busy},
 	{"many-threads", scenario_many_threads},
 	{"irqchip", scenario_irqchip},
-	{"taken-back", scenario_taken_back},
+	{"deassigned", scenario_deassigned},
 };
 
 int main(int argc, char **argv)
@@ -246,6 +245,6 @@ int main(int argc, char **argv)
 			return 0;
 		}
 	}
-	fprintf(stderr, "usage: tiny_vmm SCENARIO\n");
+	fprintf(stderr, "usage: testvmm SCENARIO\n");
 	return 2;
 }

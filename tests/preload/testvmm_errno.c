@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Good and bad calls: the answer to each is printed. */
+/* VMMs that print the answers to good and bad calls. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "tiny_vmm.h"
+#include "testvmm.h"
 
 #define MATCH	 KVM_IOEVENTFD_FLAG_DATAMATCH
 #define PIO	 KVM_IOEVENTFD_FLAG_PIO
@@ -32,7 +32,7 @@ struct call {
 	enum which_fd fd;
 };
 
-/* Made one after another, on one VM. */
+/* In this order, on one VM. */
 static const struct call calls[] = {
 	{0x6000, 3, 0, 0, FD_FIRST},
 	{0x6000, 16, 0, 0, FD_FIRST},
@@ -65,7 +65,7 @@ static const struct call calls[] = {
 	{0x7000, 1, 0, 0, FD_FIRST},
 	{0x10000, 4, PIO, 0, FD_FIRST},
 	{0x7100, 4, 1u << 4, 0, FD_FIRST},
-	/* Removals: wrong in one thing each, then right, then once more. */
+	/* Removals with one wrong member, then a right one, then again. */
 	{0x6000, 4, DEASSIGN | MATCH, 1, FD_SECOND},
 	{0x6000, 4, DEASSIGN | MATCH, 3, FD_FIRST},
 	{0x6000, 4, DEASSIGN, 1, FD_FIRST},
@@ -85,8 +85,8 @@ static const struct call calls[] = {
 
 static void open_fds(int fds[FDS])
 {
-	fds[FD_FIRST] = tiny_eventfd();
-	fds[FD_SECOND] = tiny_eventfd();
+	fds[FD_FIRST] = testvmm_eventfd();
+	fds[FD_SECOND] = testvmm_eventfd();
 	fds[FD_FIRST_DUPED] = dup(fds[FD_FIRST]);
 	fds[FD_NOT_EVENTFD] = STDOUT_FILENO;
 	fds[FD_CLOSED] = 900;
@@ -97,9 +97,9 @@ static void make_calls(int vm_fd, int fds[FDS])
 {
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		const struct call *call = &calls[i];
-		int err = tiny_ioeventfd(vm_fd, fds[call->fd], call->addr,
-					 call->len, call->flags,
-					 call->datamatch);
+		int err = testvmm_ioeventfd(vm_fd, fds[call->fd], call->addr,
+					    call->len, call->flags,
+					    call->datamatch);
 
 		printf("%zu: %s\n", i, strerrorname_np(err));
 	}
@@ -110,14 +110,14 @@ static void print_answer(const char *what, int ret)
 	printf("%s: %d %s\n", what, ret, ret ? strerrorname_np(errno) : "");
 }
 
-/* The structure ends where the readable memory does, or reaches beyond. */
-static void at_end_of_memory(int vm_fd, int fd)
+/* The structure ends at the end of readable memory, or beyond it. */
+static void call_at_end_of_memory(int vm_fd, int fd)
 {
 	struct kvm_ioeventfd arg = {.addr = 0x8000, .len = 4, .fd = fd};
 	char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	tiny_check(page != MAP_FAILED, "mmap");
+	testvmm_check(page != MAP_FAILED, "mmap");
 	mprotect(page + 4096, 4096, PROT_NONE);
 	memcpy(page + 4096 - sizeof(arg), &arg, sizeof(arg));
 	print_answer("last bytes",
@@ -128,7 +128,7 @@ static void at_end_of_memory(int vm_fd, int fd)
 	munmap(page, 8192);
 }
 
-static void unusual_calls(int vm_fd, int fd)
+static void make_unusual_calls(int vm_fd, int fd)
 {
 	struct kvm_ioeventfd arg = {.addr = 0x8100, .len = 4, .fd = fd};
 	struct kvm_clock_data clock;
@@ -147,18 +147,18 @@ static void unusual_calls(int vm_fd, int fd)
 
 void scenario_errno(void)
 {
-	struct tiny_vm vm;
+	struct testvmm vm;
 	int fds[FDS];
 
-	tiny_create(&vm, 0);
+	testvmm_create(&vm, 0);
 	open_fds(fds);
 	make_calls(vm.fd, fds);
-	at_end_of_memory(vm.fd, fds[FD_FIRST]);
-	unusual_calls(vm.fd, fds[FD_FIRST]);
+	call_at_end_of_memory(vm.fd, fds[FD_FIRST]);
+	make_unusual_calls(vm.fd, fds[FD_FIRST]);
 	errno = 77;
-	tiny_ioeventfd(vm.fd, fds[FD_FIRST], 0x9000, 4, 0, 0);
+	testvmm_ioeventfd(vm.fd, fds[FD_FIRST], 0x9000, 4, 0, 0);
 	printf("errno after success: %d\n", errno);
-	tiny_destroy(&vm);
+	testvmm_destroy(&vm);
 }
 
 void scenario_zone_errno(void)
@@ -171,9 +171,9 @@ void scenario_zone_errno(void)
 		{.addr = 0x600, .size = 4, .pio = 1},
 		{.addr = 0x600, .size = 4, .pio = 2},
 	};
-	struct tiny_vm vm;
+	struct testvmm vm;
 
-	tiny_create(&vm, 0);
+	testvmm_create(&vm, 0);
 	for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++) {
 		print_answer("register",
 			     ioctl(vm.fd, KVM_REGISTER_COALESCED_MMIO,
@@ -183,15 +183,15 @@ void scenario_zone_errno(void)
 				   &zones[i]));
 	}
 	print_answer("NULL", ioctl(vm.fd, KVM_REGISTER_COALESCED_MMIO, NULL));
-	tiny_destroy(&vm);
+	testvmm_destroy(&vm);
 }
 
 void scenario_plain_ioctl(void)
 {
 	int pipe_fds[2], available = -1;
 
-	tiny_check(!pipe(pipe_fds), "pipe");
-	tiny_check(write(pipe_fds[1], "abc", 3) == 3, "write");
+	testvmm_check(!pipe(pipe_fds), "pipe");
+	testvmm_check(write(pipe_fds[1], "abc", 3) == 3, "write");
 	errno = 0;
 	print_answer("FIONREAD", ioctl(pipe_fds[0], FIONREAD, &available));
 	printf("%d bytes, errno %d\n", available, errno);
