@@ -53,10 +53,11 @@ CALL = {"name": "KVM_SET_USER_MEMORY_REGION", "calls": 2, "errors": 0,
         "longest_us": 6000, "stalls": 1, "stalled_us": 6000,
         "histogram": [[40, 44, 1], [5800, 6100, 1]]}
 DOORBELL = {"vm": 1, "space": "mmio", "address": "0x20000", "length": 4,
-            "datamatch": None, "served": "user space", "assigned_now": True,
-            "rings": 3, "assigned": 1, "deassigned": 0, "never_known": 0,
+            "datamatch": None, "served_by": "user space",
+            "assigned_now": True, "signals": 3, "assigned": 1,
+            "deassigned": 0, "never_installed": 0,
             "installed": 0, "refused": 0, "assigned_us": 30000,
-            "first_ring_us": 41000, "installed_us": None}
+            "first_signal_us": 41000, "installed_us": None}
 
 
 def write_page(path):
@@ -71,8 +72,9 @@ def write_page(path):
     trace["belfry"] |= {"end_us": END_US, "first_run_us": 40000,
                         "stalled_before_run_us": 6000, "calls": [CALL],
                         "doorbells": [DOORBELL],
-                        "left": [{"behind": "KVM_IOEVENTFD", "stalls": 1,
-                                  "stalled_us": 6000, "irqchip": False}]}
+                        "remaining_stalls": [
+                            {"behind": "KVM_IOEVENTFD", "stalls": 1,
+                             "stalled_us": 6000, "irqchip": False}]}
     path.write_text(before + json.dumps(trace) + after)
 
 

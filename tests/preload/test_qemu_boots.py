@@ -53,11 +53,11 @@ def check_doorbells(run, mode, disks, name):
     """Checks the number of installs, and of signals in user space."""
     row = "doorbells assigned"
     assigned = run.value(row)
-    gone = run.peer(row, "never known to the kernel")
+    gone = run.peer(row, "never installed")
     installed = run.peer(row, "installed")
-    signals = run.value("rings in user space")
+    signals = run.value("signals in user space")
     counts = f"{installed} of {assigned} installed, {gone} gone before that," \
-           f" {signals} rings in user space"
+           f" {signals} signals in user space"
     if mode == "plain":
         check(assigned == 0 == signals, f"{name}: belfry answers for none")
         return
@@ -100,7 +100,7 @@ def boot_all(build, machine):
               f"{name}: reads its disks right: {run.status}")
         check(run.stderr == alone.stderr,
               f"{name}: says what it says alone: {run.stderr!r}")
-        check(run.value("VMs left to themselves") == 0,
+        check(run.value("VMs passed through") == 0,
               f"{name}: not left to itself")
         check_doorbells(run, mode, disks, name)
 

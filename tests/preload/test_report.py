@@ -126,9 +126,9 @@ class Usage(WithFolder):
     def test_trace_of_odd_parts(self):
         """Valid JSON with the right names and unexpected values."""
         for odd in 3, "x", None, [], {}, [None, 3, "x", [], {}]:
-            names = ("command", "calls", "doorbells", "left", "dropped",
-                     "saved", "first_run_us", "policy", "status")
-            about = {"version": 1, **{name: odd for name in names}}
+            names = ("command", "calls", "doorbells", "remaining_stalls",
+                     "dropped", "saved", "first_run_us", "policy", "status")
+            about = {"version": 2, **{name: odd for name in names}}
             self.trace_path.write_text(json.dumps(
                 {"traceEvents": [odd, {"args": odd},
                                  {"args": {"stall": True}, "name": odd}],
@@ -219,7 +219,7 @@ class WithKvm(WithFolder):
             found = self.events(trace, name)
             self.assertEqual([event["args"]["vm"] for event in found], [1, 2],
                              name)
-        self.assertEqual([row["served"]
+        self.assertEqual([row["served_by"]
                           for row in trace["belfry"]["doorbells"]],
                          ["kernel", "kernel"])
         for vm in trace["belfry"]["vms"]:
@@ -245,7 +245,8 @@ class WithKvm(WithFolder):
         calls = sum(call["stalls"] for call in trace["belfry"]["calls"])
         events = [event for event in trace["traceEvents"]
                   if event["args"].get("stall")]
-        left = sum(entry["stalls"] for entry in trace["belfry"]["left"])
+        left = sum(entry["stalls"]
+                   for entry in trace["belfry"]["remaining_stalls"])
         self.assertLessEqual(abs(len(events) - calls), 1)  # one of 1 ms
         self.assertEqual(left, len(events))
         self.assertEqual(self.text().count("KVM_IOEVENTFD (assign) [us]"), 1)
@@ -253,7 +254,7 @@ class WithKvm(WithFolder):
     def test_plain(self):
         trace = self.record(TESTVMM, "two-vms", options=["--plain"])
         self.assertEqual(trace["belfry"]["policy"], "plain")
-        self.assertEqual(trace["belfry"]["saved"]["never_known"], 0)
+        self.assertEqual(trace["belfry"]["saved"]["never_installed"], 0)
         self.assertEqual(len(trace["belfry"]["doorbells"]), 2)
         self.assertFalse(self.events(trace, "doorbell installed"))
 
@@ -264,19 +265,19 @@ class WithKvm(WithFolder):
         self.assertFalse(self.events(trace, "doorbell installed"))
         self.assertEqual(trace["belfry"]["saved"]["installed"], 0)
         for row in trace["belfry"]["doorbells"]:
-            self.assertEqual(row["served"], "user space")
-            self.assertGreater(row["rings"], 0)
+            self.assertEqual(row["served_by"], "user space")
+            self.assertGreater(row["signals"], 0)
 
     def test_refused_doorbell_signals(self):
         trace = self.record(TESTVMM, "refused",
                             options=["--policy", "first-run"])
         row, = trace["belfry"]["doorbells"]
-        self.assertEqual(row["rings"], 1000)
+        self.assertEqual(row["signals"], 1000)
         self.assertEqual(row["refused"], 1)
-        self.assertIn("refused", row["served"])
-        self.assertIsNotNone(row["first_ring_us"])
-        signal, = self.events(trace,
-                            "doorbell rung in user space, first time")
+        self.assertIn("refused", row["served_by"])
+        self.assertIsNotNone(row["first_signal_us"])
+        signal, = self.events(
+            trace, "doorbell signalled in user space, first time")
         self.assertEqual(signal["args"]["address"], "0x20000")
         runs = self.events(trace, "KVM_RUN")
         self.assertEqual(sum(run["args"]["calls"] for run in runs), 1)
@@ -292,7 +293,7 @@ class WithKvm(WithFolder):
         self.check_events(trace)
         self.assertEqual(self.done.returncode, 128 + 9)
         self.assertEqual(trace["belfry"]["status"], 128 + 9)
-        self.assertEqual(trace["belfry"]["saved"]["never_known"], 3)
+        self.assertEqual(trace["belfry"]["saved"]["never_installed"], 3)
         self.assertEqual(len(trace["belfry"]["doorbells"]), 3)
         self.assertEqual(len(self.events(trace, "KVM_CREATE_VCPU")), 1)
 
@@ -338,7 +339,7 @@ class WithKvm(WithFolder):
             self.skipTest("this kernel did not stall")
         self.assertEqual(memory[1]["args"]["behind"], "KVM_CREATE_IRQCHIP")
         self.assertEqual([entry["irqchip"]
-                          for entry in trace["belfry"]["left"]
+                          for entry in trace["belfry"]["remaining_stalls"]
                           if entry["behind"]], [True])
 
     def test_children_are_processes(self):

@@ -240,7 +240,7 @@ class Report(unittest.TestCase):
         """Few signals install nothing; many install the doorbell."""
         _, rows = self.rows(TESTVMM, "two-vms")
         self.assertEqual(rows["doorbells assigned"]["peers"]["installed"], 0)
-        self.assertEqual(rows["rings in user space"]["value"], 3 + 4)
+        self.assertEqual(rows["signals in user space"]["value"], 3 + 4)
         _, rows = self.rows("--install-after", "16", "--quiet-ms", "1",
                             TESTVMM, "threads")
         self.assertEqual(rows["doorbells assigned"]["value"], 201)
@@ -268,7 +268,7 @@ class Report(unittest.TestCase):
         done, rows = self.rows(TESTVMM, "killed")
         self.assertEqual(done.returncode, 128 + 9)
         self.assertEqual(rows["doorbells assigned"]["value"], 1)
-        self.assertEqual(rows["rings in user space"]["peers"]["KVM_RUN"], 1)
+        self.assertEqual(rows["signals in user space"]["peers"]["KVM_RUN"], 1)
 
     def test_errors(self):
         _, rows = self.rows(TESTVMM, "plain-ioctl")

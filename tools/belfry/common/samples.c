@@ -39,7 +39,7 @@ static void sort(struct samples *samples)
 		      compare);
 }
 
-/* The value of a rank in [0, count), or 0 where there are none. */
+/* Return the value at a rank in [0, count), or 0 if there are none. */
 static double value_at(struct samples *samples, size_t rank)
 {
 	sort(samples);
@@ -82,7 +82,7 @@ double samples_percentile(struct samples *samples, double percent)
 	double exact = percent / 100 * (double)samples->count;
 	size_t rank = (size_t)exact;
 
-	/* Ranks count from 1: the first at or above the exact one. */
+	/* Ranks count from 1: take the first one at or above the exact rank. */
 	if ((double)rank == exact && rank > 0)
 		rank--;
 	return value_at(samples, rank);

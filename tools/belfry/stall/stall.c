@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * belfry stall: what changing a VM costs when doorbells were registered just
- * before, made plainly and through belfry in turn, each time on a new VM.
+ * belfry stall: the cost of changes of a VM right after doorbells were
+ * registered, with plain ioctls and through belfry in turn, on new VMs.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -10,12 +10,13 @@
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/progress.h"
 #include "tools/belfry/common/report.h"
-#include "stall.h"
+#include "tools/belfry/stall/rows.h"
+#include "tools/belfry/stall/stall.h"
 
 #define COMMAND	 "stall"
 #define MAX_ROWS 32
 
-/* The rows of every kind, and what was measured of each. */
+/* All rows with their samples. */
 struct stall {
 	const struct stall_row *rows[MAX_ROWS];
 	struct stall_samples samples[MAX_ROWS];
@@ -37,7 +38,7 @@ static int measure_row(struct stall *stall, size_t n, unsigned long round)
 	return row->measure(row, &stall->samples[n]);
 }
 
-/* All rows in turns, so that a busy moment of the machine hits them all. */
+/* The rows take turns, so that other load on the machine affects all alike. */
 static int measure_all(struct stall *stall, unsigned long count)
 {
 	const unsigned long total = count * stall->count;
@@ -76,14 +77,15 @@ static void report_measured(struct report *report, const struct stall_row *row,
 
 static void explain(unsigned long count)
 {
-	printf("On new VMs, %lu times each in turn (the last five rows at most 3 "
-	       "times).\n"
-	       "plain: ioctls on /dev/kvm; belfry: the same calls of "
-	       "belfry/vm.h, policy %s;\n"
-	       "alone: plain without the doorbells.  Medians; p90: nine of ten "
-	       "were not higher.\n"
-	       "ratio: how much better belfry is.\n\n",
-	       count, stall_policy == BF_POLICY_LAZY ? "lazy" : "first-run");
+	printf("plain   ioctls on /dev/kvm\n"
+	       "belfry  the same calls of belfry/vm.h, policy %s\n"
+	       "alone   plain, without the doorbells\n"
+	       "ratio   how many times better belfry is than plain\n"
+	       "\n"
+	       "Medians of %lu runs on new VMs, in turn (the last five rows: at "
+	       "most 3 runs).\n"
+	       "p90 is the 90th percentile.\n\n",
+	       stall_policy == BF_POLICY_LAZY ? "lazy" : "first-run", count);
 }
 
 static void free_samples(struct stall_samples *samples)
@@ -102,13 +104,13 @@ static int run(unsigned long count, bool json)
 
 	add_rows(&stall, stall_sequences);
 	add_rows(&stall, stall_overheads);
-	add_rows(&stall, stall_wholes);
-	add_rows(&stall, stall_fleets);
+	add_rows(&stall, stall_whole_vm);
+	add_rows(&stall, stall_many_vms);
 	ret = measure_all(&stall, count);
 	if (ret)
 		return cli_fail(COMMAND,
-				"a call on /dev/kvm failed: %s; is another "
-				"program using all of it?",
+				"a call on /dev/kvm failed: %s; check the "
+				"limits of files and memory",
 				strerror(-ret));
 	report = report_new(json);
 	for (i = 0; i < stall.count; i++) {
@@ -126,9 +128,9 @@ static int print_help(void)
 {
 	puts("usage: belfry stall [--count N] [--policy POLICY] [--json]\n"
 	     "\n"
-	     "Measures how long changes of a VM take right after doorbells "
-	     "were registered,\n"
-	     "plainly and through belfry.  Needs /dev/kvm: exit status 77 "
+	     "Measures changes of a VM right after doorbells were registered, "
+	     "with plain\n"
+	     "ioctls and through belfry.  Needs /dev/kvm: exit status 77 "
 	     "without.\n"
 	     "\n"
 	     "  --count N        measure each sequence N times (default 15)\n"

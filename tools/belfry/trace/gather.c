@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The events that are complete, in order. */
+/* Collection of the complete events, in order. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "trace.h"
+#include "tools/belfry/trace/trace.h"
 #include "tools/belfry/common/xalloc.h"
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -11,7 +11,10 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Acquire: pairs with the release in record_done(). */
+/*
+ * Acquire pairs with the release in record_done(): the fields of an event are
+ * read only after its kind.  Without it they might be those of no event yet.
+ */
 static bool is_complete(const struct recorded_event *event)
 {
 	return atomic_load_explicit(&event->kind, memory_order_acquire) !=
@@ -27,7 +30,7 @@ static void gather(struct trace *trace, const struct recorded_event *from,
 	}
 }
 
-/* Where one holds another, the outer one comes first. */
+/* Of two calls with the same start, the outer one comes first. */
 static int by_start(const void *a, const void *b)
 {
 	const struct recorded_event *x = *(struct recorded_event *const *)a;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* What belfry itself adds to a trace: totals, doorbells, savings. */
+/* The member TRACE_MEMBER: totals, doorbells, and stalls avoided. */
 #include <linux/kvm.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
 
 #include "tools/belfry/common/json.h"
 #include "preload/record/names.h"
-#include "trace.h"
+#include "tools/belfry/trace/trace.h"
 #include "tools/belfry/common/xalloc.h"
 
-/* A time that may be none. */
+/* Add a time, or null if ns is 0. */
 static void set_moment(struct json_object *to, const char *key,
 		       const struct trace *trace, uint64_t ns)
 {
@@ -37,7 +37,7 @@ static struct json_object *buckets(struct histogram *histogram)
 	return array;
 }
 
-/* The end of the bucket that holds it: no less than the exact value. */
+/* Return the end of the bucket of the percentile: its upper bound. */
 static uint64_t percentile(struct histogram *histogram, unsigned int percent)
 {
 	uint64_t all = 0, below = 0;
@@ -84,7 +84,7 @@ static struct json_object *call(const struct trace *trace, size_t n)
 	return to;
 }
 
-/* qsort() hands out nothing but the two entries. */
+/* For by_stalled_then_total(): qsort() passes no other argument. */
 static const struct stats_call *sorted_calls;
 
 static int by_stalled_then_total(const void *a, const void *b)
@@ -115,8 +115,8 @@ static struct json_object *calls(const struct trace *trace)
 	return array;
 }
 
-/* Where it is served, or was until it was deassigned. */
-static const char *served(struct recorded_doorbell *doorbell)
+/* Name the server of a doorbell, now or before it was deassigned. */
+static const char *served_by(struct recorded_doorbell *doorbell)
 {
 	bool is_gone = doorbell->assigned <= doorbell->deassigned;
 
@@ -133,16 +133,16 @@ static struct json_object *doorbell(const struct trace *trace,
 
 	json_set_count(to, "vm", row->vm);
 	trace_set_doorbell(to, row);
-	json_set_text(to, "served", served(row));
+	json_set_text(to, "served_by", served_by(row));
 	json_set_bool(to, "assigned_now", row->assigned > row->deassigned);
-	json_set_count(to, "rings", row->signals);
+	json_set_count(to, "signals", row->signals);
 	json_set_count(to, "assigned", row->assigned);
 	json_set_count(to, "deassigned", row->deassigned);
-	json_set_count(to, "never_known", row->never_known);
+	json_set_count(to, "never_installed", row->never_known);
 	json_set_count(to, "installed", row->installed);
 	json_set_count(to, "refused", row->refused);
 	set_moment(to, "assigned_us", trace, row->assigned_ns);
-	set_moment(to, "first_ring_us", trace, row->first_signal_ns);
+	set_moment(to, "first_signal_us", trace, row->first_signal_ns);
 	set_moment(to, "installed_us", trace, row->installed_ns);
 	return to;
 }
@@ -195,8 +195,11 @@ static struct json_object *vms(const struct trace *trace)
 	return array;
 }
 
-/* Since 6.18 others wait for what a registration left, before it waited. */
-static bool frees_later(void)
+/*
+ * Linux 6.18 and later defer the grace period of a registration to later calls;
+ * before, the registration itself waited.
+ */
+static bool kernel_defers(void)
 {
 	struct utsname system;
 	int major = 0, minor = 0;
@@ -206,21 +209,21 @@ static bool frees_later(void)
 	return major > 6 || (major == 6 && minor >= 18);
 }
 
-static struct json_object *spared(struct recording *recording)
+static struct json_object *stalls_avoided(struct recording *recording)
 {
 	uint64_t seen = recording->vms_seen, sum = 0;
 
-	if (!frees_later())
+	if (!kernel_defers())
 		return NULL;
 	for (uint64_t n = 0; n < seen && n < RECORDING_VMS; n++)
 		sum += recording->vms[n].spared;
 	return xcheck(json_object_new_uint64(sum));
 }
 
-/* Of the rows rather than of the front: a VMM that was killed left these. */
+/* Sum up the rows: a VMM that was killed left no sums of its own. */
 static struct json_object *saved(struct recording *recording)
 {
-	uint64_t assigned = 0, deassigned = 0, never_known = 0;
+	uint64_t assigned = 0, deassigned = 0, never_installed = 0;
 	uint64_t installed = 0, refused = 0;
 	struct json_object *to = json_new();
 
@@ -229,16 +232,16 @@ static struct json_object *saved(struct recording *recording)
 
 		assigned += row->assigned;
 		deassigned += row->deassigned;
-		never_known += row->never_known;
+		never_installed += row->never_known;
 		installed += row->installed;
 		refused += row->refused;
 	}
 	json_set_count(to, "assigned", assigned);
 	json_set_count(to, "deassigned", deassigned);
-	json_set_count(to, "never_known", never_known);
+	json_set_count(to, "never_installed", never_installed);
 	json_set_count(to, "installed", installed);
 	json_set_count(to, "refused", refused);
-	json_set(to, "spared_estimate", spared(recording));
+	json_set(to, "stalls_avoided_estimate", stalls_avoided(recording));
 	return to;
 }
 
@@ -261,7 +264,7 @@ static struct json_object *stalls_behind(uint32_t gps, const struct behind *sum)
 	return to;
 }
 
-static struct json_object *left(const struct trace *trace)
+static struct json_object *remaining_stalls(const struct trace *trace)
 {
 	struct behind sums[1u << NR_GPS] = {0};
 	struct json_object *array = json_new_array();
@@ -292,7 +295,7 @@ static struct json_object *dropped(struct recording *recording)
 	struct json_object *to = json_new();
 
 	json_set_count(to, "events", recording->dropped);
-	json_set_count(to, "kept",
+	json_set_count(to, "priority_events",
 		       excess(recording->next_kept, RECORDING_KEPT));
 	json_set_count(to, "doorbells", recording->dropped_doorbells);
 	json_set_count(to, "threads",
@@ -329,12 +332,12 @@ struct json_object *trace_summary(const struct trace *trace)
 	json_set_text(to, "belfry", BELFRY_VERSION);
 	set_run(to, trace);
 	json_set_count(to, "programs", trace->stats->loaded);
-	json_set_count(to, "vms_aside", trace->stats->passed_through);
+	json_set_count(to, "vms_passed_through", trace->stats->passed_through);
 	json_set(to, "calls", calls(trace));
 	json_set(to, "doorbells", doorbells(trace));
 	json_set(to, "vms", vms(trace));
 	json_set(to, "saved", saved(trace->recording));
-	json_set(to, "left", left(trace));
+	json_set(to, "remaining_stalls", remaining_stalls(trace));
 	json_set(to, "dropped", dropped(trace->recording));
 	return to;
 }

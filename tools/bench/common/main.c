@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What all benchmarks have in common: options, and a report at the end. */
+/* Options and report of a benchmark. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>

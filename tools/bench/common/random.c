@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* Pseudo-random numbers for benchmarks. */
 #include <stdint.h>
 
 #include "bench.h"

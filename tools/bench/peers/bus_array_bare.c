@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Nobody's bus: a sorted array without any guard, which must not change while
- * it is used.  What an access costs where nothing protects it.
+ * A lower bound that no real bus reaches: a sorted array without any guard.  It
+ * must not change while a thread uses it.
  */
 #include <stdlib.h>
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The kind of cloud-hypervisor's bus (vm-device/src/bus.rs) and of ACRN's
- * (devicemodel/core/mem.c): a sorted map and one rwlock, held for reading while
- * an access looks up its range, not over the handler.  Here the map is a sorted
- * array; and what was found is not counted, as in ACRN, which is quicker than
- * to count it, and ends a removal even while a handler runs.
+ * A bus like those of cloud-hypervisor (vm-device/src/bus.rs) and ACRN
+ * (devicemodel/core/mem.c): a sorted map and one rwlock.  An access holds the
+ * lock for reading during its lookup, but not during the handler.  Here the map
+ * is a sorted array.  As in ACRN the range has no reference count: a dispatch
+ * is faster, and a removal returns while the handler may still run.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -64,7 +64,7 @@ access_bus(void *opaque, const struct bf_io_access *access)
 	pthread_rwlock_rdlock(&bus->lock);
 	found = bus_array_find(&bus->array, access);
 	if (found)
-		range = *found; /* whose place a change may take */
+		range = *found; /* a change may move the element */
 	pthread_rwlock_unlock(&bus->lock);
 	return found ? bus_call(&range, access) : -EOPNOTSUPP;
 }

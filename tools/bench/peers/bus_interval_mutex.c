@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * The structure of kvmtool's bus (mmio.c, util/rbtree-interval.c): an interval
- * tree, a red-black tree by base whose nodes know the highest end below them,
- * and one mutex.  An access takes it to find its range and count itself in, and
- * again to count itself out; the handler runs without.  Who counts itself out
- * last frees a range that was removed meanwhile.
+ * tree and one mutex.  The tree is a red-black tree by base in which each node
+ * has the highest end of its subtree.  An access takes the mutex to find its
+ * range and to take a reference, runs the handler without the mutex, and takes
+ * the mutex again to drop the reference.  The last reference to a removed range
+ * frees it.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -15,8 +16,8 @@
 
 struct interval {
 	struct rb_node node;
-	uint64_t end;	  /* of this one */
-	uint64_t max_end; /* of it and all below it */
+	uint64_t end;	  /* of this interval */
+	uint64_t max_end; /* highest end of the subtree */
 	struct bf_io_range_desc desc;
 	unsigned int users;
 	bool removed;
@@ -126,7 +127,7 @@ static void remove_interval(void *opaque, void *range)
 		free(interval);
 }
 
-/* Left as long as something there ends behind the address. */
+/* Descend left while an interval there ends above the address. */
 static struct interval *find(const struct rb_tree *tree, uint64_t addr)
 {
 	struct rb_node *node = tree->root;

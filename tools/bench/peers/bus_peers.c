@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* The list of buses. */
 #include "bus_peer.h"
 
 const struct bus_peer *const bus_peers[] = {

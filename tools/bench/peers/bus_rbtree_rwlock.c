@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * The structure of bhyve's memory bus (usr.sbin/bhyve/mem.c): a red-black tree
- * by base, the range that a vCPU used last, tried first, and one rwlock, which
- * an access holds for reading until its handler has returned.  So a removal
- * waits for all handlers, and a handler cannot change the bus.
+ * by base, a cache of the range that a vCPU used last, and one rwlock.  An
+ * access holds the lock for reading until its handler has returned.  So a
+ * removal waits for all handlers, and a handler cannot change the bus.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -20,10 +20,10 @@ struct tree_range {
 struct tree_bus {
 	struct rb_tree tree;
 	pthread_rwlock_t lock;
-	unsigned long removals; /* what was used last may be gone */
+	unsigned long removals; /* each invalidates the caches */
 };
 
-/* A thread stands for a vCPU. */
+/* The cache of a thread, which stands for a vCPU. */
 static __thread struct {
 	const struct tree_bus *bus;
 	const struct tree_range *range;

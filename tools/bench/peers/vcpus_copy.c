@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * As proposed for the kernel in 2017: readers under RCU, here this library's,
- * and each creation copies the array, publishes the copy, waits for a grace
- * period and frees the old one.
+ * A table as proposed for the kernel in 2017, with this library's SRCU.  Each
+ * creation copies the array, publishes the copy, waits for a grace period, and
+ * frees the old array.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* An array with a compiled-in maximum under a reader-writer lock. */
+/* An array of fixed size under a reader-writer lock. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>

@@ -15,7 +15,7 @@
 #define COMMAND "bench vcpus"
 
 const struct vcpus_peer *const vcpus_peers[NR_VCPUS_PEERS] = {
-	&vcpus_own,
+	&vcpus_belfry,
 	&vcpus_rwlock,
 	&vcpus_copy,
 };

@@ -74,7 +74,7 @@ static double measure(lookup_loop_fn loop, void *table, const uint32_t *keys,
 static void take_samples(struct subject *subject, bool by_id)
 {
 	samples_add(&subject->empty,
-		    measure(vcpus_own_empty_loop, subject->tables[0],
+		    measure(vcpus_belfry_empty_loop, subject->tables[0],
 			    subject->keys, LOOKUPS));
 	for (int i = 0; i < NR_VCPUS_PEERS; i++) {
 		const struct vcpus_peer *peer = vcpus_peers[i];

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* The library's table. */
+/* The library's vCPU table. */
 #include <stddef.h>
 
 #include "vcpus_peer.h"
 
-static void *own_create(void)
+static void *belfry_create(void)
 {
 	struct bf_vcpus *vcpus = NULL;
 
@@ -12,18 +12,18 @@ static void *own_create(void)
 	return vcpus;
 }
 
-static void own_destroy(void *table)
+static void belfry_destroy(void *table)
 {
 	bf_vcpus_destroy(table);
 }
 
-static int own_add(void *table, struct bf_vcpus_entry *entry, uint32_t id)
+static int belfry_add(void *table, struct bf_vcpus_entry *entry, uint32_t id)
 {
 	return bf_vcpus_add(table, entry, id, NULL, 0);
 }
 
-static void own_by_index_loop(void *table, const uint32_t *keys,
-			      unsigned int count)
+static void belfry_by_index_loop(void *table, const uint32_t *keys,
+				 unsigned int count)
 {
 	struct srcu_struct *srcu = bf_vcpus_srcu(table);
 
@@ -35,8 +35,8 @@ static void own_by_index_loop(void *table, const uint32_t *keys,
 	}
 }
 
-static void own_by_id_loop(void *table, const uint32_t *keys,
-			   unsigned int count)
+static void belfry_by_id_loop(void *table, const uint32_t *keys,
+			      unsigned int count)
 {
 	struct srcu_struct *srcu = bf_vcpus_srcu(table);
 
@@ -48,7 +48,8 @@ static void own_by_id_loop(void *table, const uint32_t *keys,
 	}
 }
 
-void vcpus_own_empty_loop(void *table, const uint32_t *keys, unsigned int count)
+void vcpus_belfry_empty_loop(void *table, const uint32_t *keys,
+			     unsigned int count)
 {
 	struct srcu_struct *srcu = bf_vcpus_srcu(table);
 
@@ -60,7 +61,7 @@ void vcpus_own_empty_loop(void *table, const uint32_t *keys, unsigned int count)
 	}
 }
 
-static void own_section(void *table, void (*inside)(void))
+static void belfry_section(void *table, void (*inside)(void))
 {
 	struct srcu_struct *srcu = bf_vcpus_srcu(table);
 	int idx = srcu_read_lock(srcu);
@@ -69,12 +70,12 @@ static void own_section(void *table, void (*inside)(void))
 	srcu_read_unlock(srcu, idx);
 }
 
-const struct vcpus_peer vcpus_own = {
+const struct vcpus_peer vcpus_belfry = {
 	.name = "belfry",
-	.create = own_create,
-	.destroy = own_destroy,
-	.add = own_add,
-	.by_index_loop = own_by_index_loop,
-	.by_id_loop = own_by_id_loop,
-	.section = own_section,
+	.create = belfry_create,
+	.destroy = belfry_destroy,
+	.add = belfry_add,
+	.by_index_loop = belfry_by_index_loop,
+	.by_id_loop = belfry_by_id_loop,
+	.section = belfry_section,
 };

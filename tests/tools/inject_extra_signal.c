@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Preloaded: an eventfd that gives one event too many, which must be seen. */
+/*
+ * Preloaded into belfry doorbell: each read of an eventfd returns one signal
+ * too many, which the tool must detect.
+ */
 #include <sys/eventfd.h>
 #include <unistd.h>
 

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* A trace that somebody has, of whom nothing is taken for granted. */
-#ifndef BF_CLI_TRACE_READ_H
-#define BF_CLI_TRACE_READ_H
+/* A trace from a file.  Nothing about the file is trusted. */
+#ifndef BF_CLI_REPORT_READ_H
+#define BF_CLI_REPORT_READ_H
 
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* NULL: said in one line.  Else it has events and the member "belfry". */
+/*
+ * Read and parse a file.  Returns a trace with an array of events and the
+ * member TRACE_MEMBER, or NULL after one line on stderr.
+ */
 struct json_object *trace_read(const char *name);
 
-/* Members of what may have none, or others: "", 0, an empty array. */
+/*
+ * Members of an object.  If from is no object, lacks the member, or has one of
+ * another type, these return "", 0, false or NULL.
+ */
 const char *trace_text(struct json_object *from, const char *key);
 double trace_number(struct json_object *from, const char *key);
 uint64_t trace_count(struct json_object *from, const char *key);

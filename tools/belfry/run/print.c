@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What belfry run tells at the end. */
+/* The result of belfry run: a table and sums, or JSON. */
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "tools/belfry/common/cli.h"
 #include "preload/record/rows.h"
 #include "tools/belfry/common/report.h"
-#include "run.h"
+#include "tools/belfry/run/internal.h"
 
 #define US 1e3
 #define MS 1e6
@@ -45,8 +45,7 @@ static void json_doorbells(struct report *report, struct stats *stats)
 	report_row(report, "doorbells assigned", "doorbells");
 	report_count(report, "value", get(&stats->assigned));
 	report_count(report, "peers.deassigned", get(&stats->deassigned));
-	report_count(report, "peers.never known to the kernel",
-		     get(&stats->never_known));
+	report_count(report, "peers.never installed", get(&stats->never_known));
 	report_count(report, "peers.installed", get(&stats->installed));
 	report_count(report, "peers.refused", get(&stats->refused));
 }
@@ -58,7 +57,7 @@ static void json_sums(struct report *report, struct stats *stats,
 
 	stats_sum(stats, &sums);
 	json_doorbells(report, stats);
-	report_row(report, "rings in user space", "rings");
+	report_row(report, "signals in user space", "signals");
 	report_count(report, "value", sums.signals);
 	report_count(report, "peers.KVM_RUN", sums.runs);
 	report_row(report, "stalled", "ms");
@@ -74,22 +73,21 @@ static void json_sums(struct report *report, struct stats *stats,
 	report_number(report, "peers.of that stalled", "%.3f",
 		      (double)get(&stats->stalled_before_run_ns) / MS);
 	report_text(report, "policy", options->settings.policy);
-	report_row(report, "VMs left to themselves", "VMs");
+	report_row(report, "VMs passed through", "VMs");
 	report_count(report, "value", get(&stats->passed_through));
 	report_count(report, "peers.VMs", get(&stats->vms));
 }
 
-static void print_doorbells(struct stats *stats, uint64_t rings, FILE *out)
+static void print_doorbells(struct stats *stats, uint64_t signals, FILE *out)
 {
 	fprintf(out,
 		"doorbells: %" PRIu64 " assigned, %" PRIu64
-		" deassigned (%" PRIu64
-		" before the kernel knew them), %" PRIu64
-		" given to the kernel, %" PRIu64 " refused by it; %" PRIu64
-		" rings in user space\n",
+		" deassigned (%" PRIu64 " never installed), %" PRIu64
+		" installed in the kernel, %" PRIu64
+		" refused by the kernel; %" PRIu64 " signals in user space\n",
 		get(&stats->assigned), get(&stats->deassigned),
 		get(&stats->never_known), get(&stats->installed),
-		get(&stats->refused), rings);
+		get(&stats->refused), signals);
 }
 
 static void print_sums(struct stats *stats, const struct run_options *options,
@@ -114,12 +112,12 @@ static void print_sums(struct stats *stats, const struct run_options *options,
 	if (get(&stats->passed_through))
 		fprintf(out,
 			"%" PRIu64 " of %" PRIu64
-			" VMs left to themselves: see above\n",
+			" VMs passed through: see above\n",
 			get(&stats->passed_through), get(&stats->vms));
 }
 
-/* One line where there is nothing to tell. */
-static bool print_silence(struct stats *stats, size_t rows, FILE *out)
+/* Print one line if no call was counted. */
+static bool print_no_calls(struct stats *stats, size_t rows, FILE *out)
 {
 	if (rows)
 		return false;
@@ -131,14 +129,14 @@ static bool print_silence(struct stats *stats, size_t rows, FILE *out)
 	return true;
 }
 
-void run_report(struct stats *stats, const struct run_options *options,
-		FILE *out)
+void run_print(struct stats *stats, const struct run_options *options,
+	       FILE *out)
 {
 	struct stats_row *rows = calloc(STATS_CALLS, sizeof(*rows));
 	size_t count = rows ? stats_rows(stats, rows) : 0;
 	struct report *report;
 
-	if (options->json || !print_silence(stats, count, out)) {
+	if (options->json || !print_no_calls(stats, count, out)) {
 		report = report_new(options->json);
 		for (size_t i = 0; i < count; i++)
 			(options->json ? json_row : table_row)(report,

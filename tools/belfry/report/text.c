@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A trace for the terminal.  What a VMM chose, or whoever wrote the file, is
- * printed without control characters.
+ * A trace as text.  Names come from the VMM or from any writer of the file, so
+ * control characters are replaced before they reach a terminal.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "tools/belfry/common/report.h"
-#include "read.h"
-#include "text.h"
-#include "trace.h"
+#include "tools/belfry/report/read.h"
+#include "tools/belfry/report/text.h"
+#include "tools/belfry/trace/trace.h"
 #include "tools/belfry/common/xalloc.h"
 
 #define MS 1e3
@@ -43,7 +43,7 @@ static void begin_row(struct report *report, const char *name, const char *unit)
 	free(copy);
 }
 
-/* A time in ms that may be none, which the table shows as "-". */
+/* Add a time in ms; the table shows "-" if the trace has none. */
 static void set_moment(struct report *report, const char *key,
 		       struct json_object *from, const char *member)
 {
@@ -103,8 +103,8 @@ static void stall_row(struct report *report, struct json_object *event)
 	set_text(report, "behind", trace_text(args, "behind"));
 }
 
-static void print_table(struct report *report, bool any, const char *heading,
-			const char *nothing, FILE *out)
+static void print_rows(struct report *report, bool any, const char *heading,
+		       const char *nothing, FILE *out)
 {
 	fprintf(out, "\n%s\n", any ? heading : nothing);
 	if (any)
@@ -125,8 +125,8 @@ static void print_stalls(struct json_object *trace, FILE *out)
 		stall_row(report, event);
 		any = true;
 	}
-	print_table(report, any, "Stalls, in the order of their start",
-		    "No stall.", out);
+	print_rows(report, any, "Stalls, in the order of their start",
+		   "No stall.", out);
 }
 
 static void call_row(struct report *report, struct json_object *call)
@@ -152,7 +152,7 @@ static void print_calls(struct json_object *about, FILE *out)
 
 	for (size_t n = 0; n < count; n++)
 		call_row(report, trace_item(about, "calls", n));
-	print_table(report, count, "Calls", "No KVM call.", out);
+	print_rows(report, count, "Calls", "No KVM call.", out);
 }
 
 static void doorbell_row(struct report *report, struct json_object *row)
@@ -165,12 +165,12 @@ static void doorbell_row(struct report *report, struct json_object *row)
 		 trace_has(row, "datamatch") ? " = " : "",
 		 trace_text(row, "datamatch"));
 	begin_row(report, name, "ms");
-	report_count(report, "rings", trace_count(row, "rings"));
+	report_count(report, "signals", trace_count(row, "signals"));
 	set_moment(report, "assigned", row, "assigned_us");
-	set_moment(report, "first ring", row, "first_ring_us");
+	set_moment(report, "first signal", row, "first_signal_us");
 	set_moment(report, "installed", row, "installed_us");
 	report_count(report, "deassigned", trace_count(row, "deassigned"));
-	set_text(report, "served by", trace_text(row, "served"));
+	set_text(report, "served by", trace_text(row, "served_by"));
 }
 
 static void print_doorbells(struct json_object *about, FILE *out)
@@ -180,9 +180,9 @@ static void print_doorbells(struct json_object *about, FILE *out)
 
 	for (size_t n = 0; n < count; n++)
 		doorbell_row(report, trace_item(about, "doorbells", n));
-	print_table(report, count,
-		    "Doorbells; rings are those served in user space",
-		    "No doorbell.", out);
+	print_rows(report, count,
+		   "Doorbells; only signals in user space are counted",
+		   "No doorbell.", out);
 }
 
 static void print_saved(struct json_object *about, FILE *out)
@@ -191,35 +191,35 @@ static void print_saved(struct json_object *about, FILE *out)
 
 	fprintf(out,
 		"\nDoorbells: %" PRIu64 " assigned, %" PRIu64
-		" deassigned (%" PRIu64
-		" before the kernel knew them), %" PRIu64
-		" given to the kernel, %" PRIu64 " refused by it\n",
+		" deassigned (%" PRIu64 " never installed), %" PRIu64
+		" installed in the kernel, %" PRIu64 " refused by the kernel\n",
 		trace_count(saved, "assigned"),
 		trace_count(saved, "deassigned"),
-		trace_count(saved, "never_known"),
+		trace_count(saved, "never_installed"),
 		trace_count(saved, "installed"), trace_count(saved, "refused"));
-	if (trace_has(saved, "spared_estimate"))
+	if (trace_has(saved, "stalls_avoided_estimate"))
 		fprintf(out,
 			"Stalls avoided, an estimate: %" PRIu64
-			" (calls right after a registration that was kept"
-			" from the kernel)\n",
-			trace_count(saved, "spared_estimate"));
+			" (calls right after a registration that belfry"
+			" deferred)\n",
+			trace_count(saved, "stalls_avoided_estimate"));
 }
 
-static void print_left(struct json_object *about, FILE *out)
+static void print_remaining(struct json_object *about, FILE *out)
 {
-	for (size_t n = 0; n < trace_length(about, "left"); n++) {
-		struct json_object *entry = trace_item(about, "left", n);
+	for (size_t n = 0; n < trace_length(about, "remaining_stalls"); n++) {
+		struct json_object *entry =
+			trace_item(about, "remaining_stalls", n);
 		char *behind = clean(trace_text(entry, "behind"));
 
 		fprintf(out,
 			"Not avoided: %" PRIu64 " stalls, %.1f ms, %s%s%s\n",
 			trace_count(entry, "stalls"),
 			trace_number(entry, "stalled_us") / MS,
-			*behind ? "behind " : "of no known cause", behind,
+			*behind ? "behind " : "without a known cause", behind,
 			trace_count(entry, "irqchip") ?
-				": the in-kernel irqchip's, which user space"
-				" cannot avoid" :
+				": user space cannot avoid those of the"
+				" in-kernel irqchip" :
 				"");
 		free(behind);
 	}
@@ -249,7 +249,7 @@ void trace_print(struct json_object *trace, FILE *out)
 	print_calls(about, out);
 	print_doorbells(about, out);
 	print_saved(about, out);
-	print_left(about, out);
+	print_remaining(about, out);
 	if (json_object_is_type(trace_member(about, "dropped"),
 				json_type_object))
 		print_dropped(about, out);

@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "tools/belfry/common/cli.h"
-#include "read.h"
-#include "trace.h"
+#include "tools/belfry/report/read.h"
+#include "tools/belfry/trace/trace.h"
 #include "tools/belfry/common/xalloc.h"
 
 #define COMMAND "report"
 
-/* All of a file, and a zero behind it; NULL with errno. */
+/* Read a whole file and append a zero.  Returns NULL with errno on failure. */
 static char *load(FILE *file, size_t *length)
 {
 	size_t space = 1 << 16, used = 0;
@@ -41,7 +41,7 @@ static char *load_file(const char *name, size_t *length)
 	return text;
 }
 
-/* A trace ends with its last brace; one that was cut off does not. */
+/* The tokener asks for more after a trace that lacks its last brace. */
 static struct json_object *parse(const char *name, const char *text,
 				 size_t length)
 {
@@ -52,11 +52,11 @@ static struct json_object *parse(const char *name, const char *text,
 
 	if (error == json_tokener_continue)
 		cli_fail(COMMAND,
-			 "%s is cut off: its JSON does not end; was belfry run"
-			 " itself killed?",
+			 "%s is cut off: its JSON does not end: was belfry run"
+			 " killed?",
 			 name);
 	else if (error != json_tokener_success)
-		cli_fail(COMMAND, "%s is no trace: %s at byte %zu", name,
+		cli_fail(COMMAND, "%s is not a trace: %s at byte %zu", name,
 			 json_tokener_error_desc(error),
 			 json_tokener_get_parse_end(tokener));
 	json_tokener_free(tokener);
@@ -65,7 +65,7 @@ static struct json_object *parse(const char *name, const char *text,
 
 static struct json_object *parse_file(const char *name)
 {
-	const size_t most = INT32_MAX; /* which is json-c's */
+	const size_t most = INT32_MAX; /* the limit of json-c */
 	struct json_object *trace = NULL;
 	size_t length;
 	char *text = load_file(name, &length);
@@ -80,18 +80,18 @@ static struct json_object *parse_file(const char *name)
 	return trace;
 }
 
-/* What is wrong with it, or NULL. */
+/* Return why the trace cannot be printed, or NULL. */
 static const char *find_fault(struct json_object *trace)
 {
 	struct json_object *about = trace_member(trace, TRACE_MEMBER);
 
 	if (!json_object_is_type(trace_member(trace, "traceEvents"),
 				 json_type_array))
-		return "is no trace: it has no traceEvents";
+		return "is not a trace: it has no traceEvents";
 	if (!about)
-		return "is a trace, but not of belfry run";
+		return "is a trace, but not one of belfry run";
 	if (trace_count(about, "version") != TRACE_VERSION)
-		return "is a trace of another version of belfry";
+		return "is a trace of another version of belfry: record it again";
 	return NULL;
 }
 

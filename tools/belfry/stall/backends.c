@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* The two backends: ioctls on /dev/kvm, and belfry/vm.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/eventfd.h>
@@ -7,12 +8,12 @@
 #include <unistd.h>
 
 #include "belfry/vm.h"
-#include "stall.h"
+#include "tools/belfry/stall/rows.h"
 
 #define SLOT_SIZE     0x10000ULL
 #define DOORBELL_BASE 0xd0000000ULL
 
-/* One buffer behind every slot: KVM minds only guest addresses. */
+/* All slots share one buffer: KVM refuses only overlapping guest addresses. */
 static struct kvm_userspace_memory_region region(unsigned int slot, bool remove)
 {
 	static void *memory;
@@ -81,12 +82,13 @@ static int answer(int ret)
 	return ret < 0 ? -errno : 0;
 }
 
-void stall_vm_init(struct stall_vm *vm, const struct stall_way *way,
+void stall_vm_init(struct stall_vm *vm, const struct stall_backend *backend,
 		   const int *eventfds)
 {
 	unsigned int i;
 
-	*vm = (struct stall_vm){.way = way, .eventfds = eventfds, .fd = -1};
+	*vm = (struct stall_vm){
+		.backend = backend, .eventfds = eventfds, .fd = -1};
 	for (i = 0; i < STALL_VCPUS; i++)
 		vm->vcpu_fds[i] = -1;
 }
@@ -141,7 +143,7 @@ static void plain_close(struct stall_vm *vm)
 	close(vm->fd);
 }
 
-const struct stall_way stall_plain = {
+const struct stall_backend stall_plain = {
 	.create = plain_create,
 	.doorbell = plain_doorbell,
 	.memory = plain_memory,
@@ -191,7 +193,7 @@ static void belfry_close(struct stall_vm *vm)
 	bf_vm_destroy(vm->vm);
 }
 
-const struct stall_way stall_belfry = {
+const struct stall_backend stall_belfry = {
 	.create = belfry_create,
 	.doorbell = belfry_doorbell,
 	.memory = belfry_memory,
