@@ -57,7 +57,7 @@ uint64_t vcpus_shared_id(unsigned int n)
 	return n * ID_STRIDE;
 }
 
-uint64_t vcpus_belfry_id(unsigned int writer, unsigned int n)
+uint64_t vcpus_own_id(unsigned int writer, unsigned int n)
 {
 	return vcpus_shared_id(SHARED_IDS + writer * OWN_IDS + n);
 }

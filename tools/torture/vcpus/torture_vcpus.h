@@ -94,7 +94,7 @@ struct table *vcpus_random_table(struct actor *actor);
 /* One of everybody's ids, or of the writers'. */
 uint64_t vcpus_random_id(struct actor *actor);
 uint64_t vcpus_shared_id(unsigned int n);
-uint64_t vcpus_belfry_id(unsigned int writer, unsigned int n);
+uint64_t vcpus_own_id(unsigned int writer, unsigned int n);
 
 struct section table_enter(struct table *table);
 

@@ -81,8 +81,8 @@ static void change_own(struct actor *actor, struct account *account)
 		account->own[n] = NULL;
 		remove_own(actor, vcpu);
 	} else {
-		account->own[n] = create(actor, account,
-					 vcpus_belfry_id(actor->number, n));
+		account->own[n] =
+			create(actor, account, vcpus_own_id(actor->number, n));
 	}
 }
 
