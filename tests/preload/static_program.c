@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A program that no library can be put under. */
+/* Statically linked, so that no library can be preloaded. */
 int main(void)
 {
 	return 5;

@@ -5,7 +5,7 @@
 
 #include "preload_fixture.h"
 
-/* The vCPU's thread must not write(2), so a signal would kill it. */
+/* write(2) kills the vCPU's thread, and a signal in user space needs it. */
 static void test_filter_passes_vms_through(void **state)
 {
 	compare_all("seccomp");

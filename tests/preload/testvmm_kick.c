@@ -54,7 +54,7 @@ static void use_immediate_exit(struct testvmm *vm)
 		      "KVM_CAP_IMMEDIATE_EXIT");
 }
 
-/* The VMM must be able to stop a vCPU that signals without end, repeatedly. */
+/* Each of five kicks must stop a vCPU that signals without end. */
 void scenario_kick(void)
 {
 	struct kick arg = {.target = pthread_self(), .delay = 20000};

@@ -205,7 +205,7 @@ static struct object *find_same_file(int fd)
 	return obj;
 }
 
-/* The kind of a vCPU needs a VM too. */
+/* A vCPU object needs a VM object. */
 static struct object *new_untracked(enum object_kind kind)
 {
 	struct object *vm = object_new_vm(), *vcpu;
@@ -225,8 +225,8 @@ static struct object *new_untracked(enum object_kind kind)
 }
 
 /*
- * Learns nothing where the kernel cannot compare files, or a seccomp filter
- * forbids to ask.
+ * NULL if the kernel cannot compare files, or a seccomp filter forbids the
+ * comparison.
  */
 static struct object *learn_fd(int fd, enum object_kind kind)
 {

@@ -55,7 +55,7 @@ struct object *fd_table_lookup(int fd, enum object_kind kind);
  */
 void fd_table_alias(int fd, struct object *obj);
 
-/* Passes through the VM that @fd is, or is a vCPU of; vm_pass_through(). */
+/* vm_pass_through() for @fd, an fd of the VM or of one of its vCPUs. */
 void fd_table_pass_through(int fd, const char *why);
 
 #endif

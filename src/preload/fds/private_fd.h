@@ -28,7 +28,7 @@ bool private_fd_contains(int fd);
 /* The lowest private fd in [first, last], or -1. */
 int private_fd_first(unsigned int first, unsigned int last);
 
-/* In the child of a fork(), after it has closed them. */
+/* In the child of a fork(): the parent's private fds mean nothing there. */
 void private_fd_forget(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The program's VMs: how the library follows one, and how it lets go. */
+/* Tracks the program's VMs and vCPUs from their creation on. */
 #ifndef BF_PRELOAD_VM_H
 #define BF_PRELOAD_VM_H
 

@@ -35,8 +35,8 @@ static void grow_fd_table(void)
 }
 
 /*
- * The bus keeps duplicates of eventfds.  As private fds they stay open when the
- * program closes all of its own.
+ * The bus keeps duplicates of eventfds.  They become private fds, so that they
+ * stay open when the program closes every fd that it does not know.
  */
 static const struct bf_eventfd_numbers numbers = {private_fd_dup,
 						  private_fd_close_run};

@@ -23,8 +23,8 @@ struct writer {
 static __thread struct writer writer;
 
 /*
- * Release: orders the name and the pid before the tid, for the acquire in
- * belfry run.  Without it the trace could show a thread without its name.
+ * Release: orders the name and the pid before the tid, which belfry run loads
+ * first.  Without it the trace could show a thread without its name.
  */
 static void describe_thread(struct recorded_thread *thread)
 {
@@ -99,7 +99,7 @@ struct recorded_event *event_alloc(bool keep, struct record_who who)
 /*
  * Release: orders the event's contents before its kind, for the acquire in
  * belfry run, which may read while a program runs on that it did not wait for.
- * Without it the trace could show an event with another event's time.
+ * Without it the trace could show an event at time 0.
  */
 void event_publish(struct recorded_event *event, enum recorded_kind kind)
 {
