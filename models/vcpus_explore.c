@@ -196,11 +196,11 @@ static void iterate(bool complete)
 	bf_vcpus_iter_begin(&iter, &world.table, 0, UINT64_MAX);
 	while ((entry = bf_vcpus_iter_next(&iter))) {
 		check_live(entry);
-		check(++visited <= iter.born,
+		check(++visited <= iter.seq,
 		      "an iteration visited a later vCPU");
 	}
 	if (complete)
-		check(visited == iter.born, "an iteration missed a vCPU");
+		check(visited == iter.seq, "an iteration missed a vCPU");
 	srcu_read_unlock(&world.domain, idx);
 }
 
@@ -278,7 +278,7 @@ static void init(void)
 	bf_srcu_nr_slots = NR_SLOTS;
 	world.table.srcu = &world.domain;
 	world.table.max_ids = world.table.max_vcpus = 8;
-	world.table.hole = BF_VCPUS_NO_INDEX;
+	world.table.free_index = BF_VCPUS_NO_INDEX;
 	add_vcpu(0, ids[0]);
 }
 
