@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The library's bus as the benchmark sees its peers. */
-
-#include "bench_io_bus.h"
+/* The library's bus with the interface of its peers. */
+#include "tools/bench/io_bus/bench_io_bus.h"
 #include "tools/belfry/common/sleep.h"
 #include "tools/belfry/common/xalloc.h"
 
@@ -36,18 +35,19 @@ static void remove_range_async(void *bus, void *range)
 
 static void *add_doorbell(void *bus, const struct bf_io_range_desc *desc)
 {
-	struct bf_io_doorbell_desc bell = {
+	struct bf_io_doorbell_desc doorbell_desc = {
 		.addr = desc->addr,
 		.space = desc->space,
 		.len = sizeof(uint32_t),
 		.wildcard = true,
-		.ring = sum_ring,
+		.ring = sum_signal,
 		.opaque = desc->opaque,
 	};
 	struct bf_io_doorbell *doorbell;
 
-	return bf_io_add_doorbell(bus, &bell, &doorbell, NULL) ? NULL :
-								 doorbell;
+	return bf_io_add_doorbell(bus, &doorbell_desc, &doorbell, NULL) ?
+		       NULL :
+		       doorbell;
 }
 
 static void remove_doorbell(void *bus, void *doorbell)
@@ -77,7 +77,7 @@ static void write_all(void *opaque, const uint64_t *addrs, size_t count)
 	}
 }
 
-const struct bus_peer own_bus = {
+const struct bus_peer belfry_bus = {
 	.name = "remove",
 	.create = create,
 	.destroy = destroy,
@@ -86,7 +86,7 @@ const struct bus_peer own_bus = {
 	.write_all = write_all,
 };
 
-const struct bus_peer own_bus_async = {
+const struct bus_peer belfry_bus_async = {
 	.name = "remove_async",
 	.create = create,
 	.destroy = destroy,
@@ -95,7 +95,7 @@ const struct bus_peer own_bus_async = {
 	.write_all = write_all,
 };
 
-const struct bus_peer own_doorbells = {
+const struct bus_peer belfry_doorbells = {
 	.name = "remove_doorbell",
 	.create = create,
 	.destroy = destroy,
@@ -104,7 +104,7 @@ const struct bus_peer own_doorbells = {
 	.write_all = write_all,
 };
 
-const struct bus_peer own_doorbells_async = {
+const struct bus_peer belfry_doorbells_async = {
 	.name = "remove_doorbell_async",
 	.create = create,
 	.destroy = destroy,
@@ -124,10 +124,13 @@ static void wait_for(const bool *flag)
 		sleep_us(100);
 }
 
-/* Callbacks run in the order of their calls, so these are the last ones. */
-void own_settle(struct bf_io_bus *bus)
+/*
+ * SRCU runs callbacks in the order of their calls.  So once the callbacks of
+ * two more removals have run, all earlier ones have run too.
+ */
+void belfry_bus_drain(struct bf_io_bus *bus)
 {
-	/* The last place but one of the space: nothing is put there. */
+	/* The last place but one, which no row uses. */
 	const struct bf_io_range_desc desc = place_desc(SIZE_MAX / PLACE_SIZE);
 	bool range_gone = false, doorbell_gone = false;
 
