@@ -31,7 +31,7 @@ static void wait_for_readers(void);
 #include "srcu_scenario.h"
 #include "srcu_stubs.h"
 
-static void heavy_barrier(void)
+static void membarrier(void)
 {
 #ifndef WITHOUT_MEMBARRIER
 	machine_membarrier();
@@ -45,7 +45,7 @@ static void wait_for_readers(void)
 {
 	bf_srcu_gp_start(&world.domain);
 	if (world.domain.fast)
-		heavy_barrier();
+		membarrier();
 	while (!bf_srcu_gp_advance(&world.domain)) {
 		/* The updater's later actions depend on memory alone. */
 		machine_checkpoint(0);

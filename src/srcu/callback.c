@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <time.h>
 
+#include "base/thread_local.h"
 #include "srcu/callback.h"
 #include "srcu/domain.h"
 #include "srcu/futex.h"
@@ -9,7 +10,7 @@
 #include "srcu/worker.h"
 
 enum {
-	BARRIER_AHEAD = 0,
+	BARRIER_PENDING = 0,
 	BARRIER_SLEPT_ON = 1,
 	BARRIER_REACHED = 2,
 };
@@ -23,7 +24,10 @@ static void barrier_reached(struct bf_srcu_head *head)
 {
 	struct barrier *barrier = (struct barrier *)head;
 
-	/* The barrier may be gone by then: the kernel only hashes the address. */
+	/*
+	 * The waiter may return, and the barrier be gone, before the wake-up.
+	 * The kernel only hashes the address.
+	 */
 	if (__atomic_exchange_n(&barrier->state, BARRIER_REACHED,
 				__ATOMIC_RELEASE) == BARRIER_SLEPT_ON)
 		futex_wake_all(&barrier->state);
@@ -31,7 +35,7 @@ static void barrier_reached(struct bf_srcu_head *head)
 
 static void wait_for_barrier(struct barrier *barrier)
 {
-	unsigned int state = BARRIER_AHEAD;
+	unsigned int state = BARRIER_PENDING;
 
 	if (!__atomic_compare_exchange_n(&barrier->state, &state,
 					 BARRIER_SLEPT_ON, false,
@@ -49,8 +53,8 @@ static void queue_callback(struct bf_srcu *ssp, struct bf_srcu_head *head,
 	bool first = bf_srcu_cb_push(ssp, head, bits);
 
 	/*
-	 * The push comes before the load, and worker_drop() stores queued
-	 * before it looks for pushed callbacks: see there.
+	 * The push comes before the load of queued; worker_drop() stores
+	 * queued before it looks for pushed callbacks.  See there.
 	 */
 	if (first && bits & SRCU_CB_URGENT)
 		bf_srcu_worker_kick(ssp, SRCU_NOW);
@@ -58,14 +62,14 @@ static void queue_callback(struct bf_srcu *ssp, struct bf_srcu_head *head,
 		bf_srcu_worker_kick(ssp, SRCU_SOON);
 }
 
-static __thread bool in_callbacks;
+BF_THREAD_LOCAL(bool, in_callbacks);
 
-/* The queue is emptied by callbacks, so those must not be slowed. */
+/* Callbacks empty the queue, so they are not slowed down. */
 static void slow_down(void)
 {
 	const struct timespec ms = {.tv_nsec = NSEC_PER_MSEC};
 
-	if (!in_callbacks)
+	if (!*in_callbacks())
 		nanosleep(&ms, NULL);
 }
 
@@ -102,8 +106,8 @@ void bf_srcu_call_expedited(struct bf_srcu *ssp, struct bf_srcu_head *head,
 }
 
 /*
- * A barrier's own is not counted: when it has been called the barrier returns,
- * and the domain must not look busy to a cleanup that follows.
+ * The callback of a barrier is not counted: the barrier returns when it is
+ * called, and a cleanup that follows must not find the domain busy.
  */
 static void run_callback(struct bf_srcu *ssp, struct bf_srcu_head *head)
 {
@@ -112,12 +116,15 @@ static void run_callback(struct bf_srcu *ssp, struct bf_srcu_head *head)
 	if (bf_srcu_tracked(ssp) && counted)
 		bf_srcu_track_unqueue(head);
 	head->func(head);
-	/* Release: bf_srcu_barrier() that sees 0 sees what it did. */
+	/*
+	 * Release, with the acquire in bf_srcu_barrier(): a barrier that reads
+	 * 0 sees what the callback did.
+	 */
 	if (counted)
 		__atomic_fetch_sub(&ssp->cb_count, 1, __ATOMIC_RELEASE);
 }
 
-/* Kept in the domain, not on the stack: a fork must find what is left. */
+/* The batch is in the domain, not on the stack: a fork finds the rest. */
 static uint64_t run_batch(struct bf_srcu *ssp)
 {
 	struct bf_srcu_head *head;
@@ -133,7 +140,7 @@ static uint64_t run_batch(struct bf_srcu *ssp)
 
 bool bf_srcu_run_callbacks(struct bf_srcu *ssp)
 {
-	const bool outer = in_callbacks;
+	const bool outer = *in_callbacks();
 	uint64_t count;
 
 	if (!ssp->cb_done || ssp->cb_running)
@@ -141,16 +148,16 @@ bool bf_srcu_run_callbacks(struct bf_srcu *ssp)
 	ssp->cb_running = true;
 	ssp->cb_batch = bf_srcu_cb_take_done(ssp);
 	pthread_mutex_unlock(&ssp->lock);
-	in_callbacks = true;
+	*in_callbacks() = true;
 	count = run_batch(ssp);
-	in_callbacks = outer;
+	*in_callbacks() = outer;
 	pthread_mutex_lock(&ssp->lock);
 	ssp->stats.callbacks += count;
 	ssp->cb_running = false;
 	return true;
 }
 
-/* Where there is no worker: nobody else would. */
+/* For a process that cannot start the worker. */
 static void run_here(struct bf_srcu *ssp)
 {
 	pthread_mutex_lock(&ssp->lock);
@@ -160,8 +167,8 @@ static void run_here(struct bf_srcu *ssp)
 }
 
 /*
- * A callback of its own behind all others: they run in order, so when it is
- * called those before it have returned.
+ * Queues a callback behind all others.  Callbacks run in order, so those before
+ * it have returned when it is called.
  */
 void bf_srcu_barrier(struct bf_srcu *ssp)
 {
@@ -169,7 +176,7 @@ void bf_srcu_barrier(struct bf_srcu *ssp)
 
 	if (!__atomic_load_n(&ssp->cb_count, __ATOMIC_ACQUIRE))
 		return;
-	/* Neither normal nor urgent: nobody but this thread waits for it. */
+	/* Neither normal nor urgent: this thread drives the grace period. */
 	queue_callback(ssp, &barrier.head, 0);
 	bf_srcu_synchronize_expedited(ssp);
 	if (!bf_srcu_worker_start())
@@ -178,11 +185,12 @@ void bf_srcu_barrier(struct bf_srcu *ssp)
 }
 
 /*
- * Leaves out the barriers of threads that are no more, whose stacks will be
- * used again; counts the others.  Returns where the next would be linked.
+ * Removes the barriers of threads that do not exist in the child, because their
+ * stacks are reused, and counts the other callbacks.  Returns the link behind
+ * the last one.
  */
-static struct bf_srcu_head **keep_callbacks(struct bf_srcu_head **link,
-					    unsigned long *count)
+static struct bf_srcu_head **drop_barriers(struct bf_srcu_head **link,
+					   unsigned long *count)
 {
 	while (*link) {
 		if ((*link)->func == barrier_reached) {
@@ -200,12 +208,12 @@ void bf_srcu_callbacks_after_fork(struct bf_srcu *ssp)
 	struct bf_srcu_head *next = bf_srcu_cb_heads(ssp->cb_next), **batch_end;
 
 	ssp->cb_count = 0;
-	keep_callbacks(&next, &ssp->cb_count);
+	drop_barriers(&next, &ssp->cb_count);
 	ssp->cb_next = next ? (uintptr_t)next | (ssp->cb_next & SRCU_CB_BITS) :
 			      0;
-	ssp->cb_wait_tail = keep_callbacks(&ssp->cb_wait, &ssp->cb_count);
-	ssp->cb_done_tail = keep_callbacks(&ssp->cb_done, &ssp->cb_count);
-	batch_end = keep_callbacks(&ssp->cb_batch, &ssp->cb_count);
+	ssp->cb_wait_tail = drop_barriers(&ssp->cb_wait, &ssp->cb_count);
+	ssp->cb_done_tail = drop_barriers(&ssp->cb_done, &ssp->cb_count);
+	batch_end = drop_barriers(&ssp->cb_batch, &ssp->cb_count);
 	if (ssp->cb_batch) {
 		if (!ssp->cb_done)
 			ssp->cb_done_tail = batch_end;

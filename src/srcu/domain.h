@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Domains of the process: their set-up, and the list of them. */
+/* The domains of the process: their set-up, and the lists of them. */
 #ifndef BF_SRCU_DOMAIN_H
 #define BF_SRCU_DOMAIN_H
 
 #include "belfry/srcu.h"
 
 /*
- * Before the first update: counters, flavour and tracking of a domain that
- * BF_SRCU_DEFINE() made.  Where there is no memory it goes on without its own.
+ * Before the first update: sets up the counters, the flavour and the tracking
+ * of a domain of BF_SRCU_DEFINE().  Without memory for counters the domain
+ * goes on with its boot slot.
  */
 void bf_srcu_prepare_slow(struct bf_srcu *ssp);
 
@@ -17,16 +18,18 @@ static inline void bf_srcu_prepare(struct bf_srcu *ssp)
 		bf_srcu_prepare_slow(ssp);
 }
 
-/* fork.c: keeps the domains usable in a child; once. */
+/* In fork.c: registers the handlers of fork(), once. */
 void bf_srcu_fork_init(void);
 
 /*
- * Domains that were read before they were set up: a stack that readers push
- * on; who takes one off holds srcu_all_lock.
+ * Domains that were read before their set-up: a stack.  Readers push on it; a
+ * thread that takes a domain off holds bf_srcu_all_lock.
  */
 extern struct bf_srcu *bf_srcu_early;
 
-/* Every domain; under bf_srcu_all_lock, which comes before any domain's. */
+/*
+ * Every domain that is set up.  The lock is taken before the lock of a domain.
+ */
 extern struct bf_srcu *bf_srcu_all;
 extern pthread_mutex_t bf_srcu_all_lock;
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * fork(): only the calling thread lives on in the child.  What it must find
- * there in order is under the locks of the domains, so they are held across
- * the fork; counts of sections are anonymous, so the child begins with none.
+ * fork(): only the calling thread goes on in the child.  The locks of the
+ * domains protect all that the child must find consistent, so they are held
+ * across the fork.  Counts do not tell whose section they are, so the child
+ * begins with none.
  */
 #include <string.h>
 
@@ -32,7 +33,7 @@ static void unlock_all(bool is_child)
 	pthread_mutex_unlock(&bf_srcu_all_lock);
 }
 
-static void no_readers(struct bf_srcu *ssp)
+static void clear_readers(struct bf_srcu *ssp)
 {
 	memset(&ssp->boot, 0, sizeof(ssp->boot));
 	if (ssp->slots)
@@ -43,12 +44,12 @@ static void no_readers(struct bf_srcu *ssp)
 }
 
 /*
- * Nobody reads here, so what is in progress or asked for is over at once; the
- * callbacks that it covers are ready.
+ * The child has no readers, so each grace period in progress or requested ends
+ * at once, and its callbacks are ready.
  */
 static void end_grace_periods(struct bf_srcu *ssp)
 {
-	ssp->gp_heavy = 0;
+	ssp->gp_membarrier = 0;
 	while (bf_srcu_gp_phase(ssp) != SRCU_GP_IDLE ||
 	       (long)(ssp->gp_needed - ssp->gp_seq) > 0) {
 		if (bf_srcu_gp_phase(ssp) == SRCU_GP_IDLE)
@@ -62,11 +63,11 @@ static void in_child(void)
 	struct bf_srcu *ssp;
 
 	for (ssp = bf_srcu_early; ssp; ssp = ssp->early_next)
-		no_readers(ssp);
+		clear_readers(ssp);
 
 	bf_srcu_worker_after_fork();
 	for (ssp = bf_srcu_all; ssp; ssp = ssp->all_next) {
-		no_readers(ssp);
+		clear_readers(ssp);
 		bf_srcu_worker_unqueue(ssp);
 		bf_srcu_callbacks_after_fork(ssp);
 		end_grace_periods(ssp);

@@ -17,8 +17,8 @@
 #define FUTEX_FOREVER UINT64_MAX
 
 /*
- * Sleeps while *word is value, until woken, at most timeout_ns; may return
- * early for no reason.  0 or a negative errno, -EINTR among them.
+ * Sleeps if *word is value, until a wake-up, at most timeout_ns.  May return
+ * early without a wake-up.  Returns 0 or a negative errno, such as -EINTR.
  */
 static inline int futex_wait(unsigned int *word, unsigned int value,
 			     uint64_t timeout_ns)

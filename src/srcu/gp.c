@@ -2,22 +2,23 @@
 /*
  * The grace period: two banks of entry and exit counters.
  *
- * Claim: when, after the fence of bf_srcu_gp_start(), each bank has been seen
- * once with as many exits as entries, no section is open that began before.
+ * Claim: if each bank was seen once with as many exits as entries after the
+ * fence of bf_srcu_gp_start(), then every section that began before that fence
+ * has ended.
  *
- * 1. Exits are summed before entries.  Whose exit is seen, his entry is seen
- *    too: the exit is a release, its load here an acquire, and the entry comes
- *    before the exit in one thread or by hand-over.  So each section
- *    contributes 0 or 1 to (entries - exits), never -1, and a sum of zero
- *    means that every single one contributes 0.
- * 2. A section that began before the fence (its own fence first) has its
- *    entry seen by every scan; it contributes 1 until its exit is seen.
- * 3. A section whose fence comes after sees what was published before, and
- *    need not be waited for.
+ * 1. The scan sums exits before entries.  If it sees the exit of a section, it
+ *    sees the entry too: the exit is a release, its load here an acquire, and
+ *    the entry comes before the exit, in one thread or by hand-over.  So each
+ *    section contributes 0 or 1 to (entries - exits), never -1, and a sum of
+ *    zero means that every section contributes 0.
+ * 2. If a section began before the fence (its own fence first), every scan sees
+ *    its entry.  The section contributes 1 until the scan sees its exit.
+ * 3. A section whose fence comes later sees the stores before this fence, so
+ *    the grace period need not wait for it.
  *
- * The flip is there only so that the wait ends: new readers leave the bank
- * that is being waited for.  It needs no barrier, and safety does not depend
- * on which bank a slow reader counts in.
+ * The flip only makes the wait end: new readers leave the bank that the grace
+ * period waits for.  It needs no barrier, and safety does not depend on the
+ * bank in which a slow reader counts.
  *
  * models/mutations/srcu/ takes away one of these steps at a time, to show that
  * the explorer and the torture notice.
@@ -35,9 +36,8 @@ unsigned long bf_srcu_gp_snap(unsigned long seq)
 }
 
 /*
- * "At or after" in the sense of sequence numbers.  A domain far behind the
- * cookie means that it wrapped since: no cookie is more than two grace
- * periods ahead.
+ * No cookie is more than two grace periods ahead of its domain.  A domain that
+ * is further behind has wrapped since the cookie was made.
  */
 bool bf_srcu_gp_done(unsigned long seq, unsigned long cookie)
 {
@@ -47,7 +47,10 @@ bool bf_srcu_gp_done(unsigned long seq, unsigned long cookie)
 	       cookie - seq > 3 * (SRCU_GP_MASK + 1);
 }
 
-/* Acquire: see (1) above; the section's accesses end before the exit too. */
+/*
+ * Acquire, with the release of the exit: see (1) above.  It also orders the
+ * accesses of the section before those of the updater after the grace period.
+ */
 static unsigned long slot_exits(struct __bf_srcu_slot *slot, int bank)
 {
 	return __atomic_load_n(&slot->unlock[bank], __ATOMIC_ACQUIRE) +
@@ -61,9 +64,9 @@ static unsigned long slot_entries(struct __bf_srcu_slot *slot, int bank)
 }
 
 /*
- * Acquire against the set-up of a domain of BF_SRCU_DEFINE(), which may be
- * under way while a reader that leaves looks whether it was the last: the
- * counters are zero before they can be found.
+ * Acquire, with the release in domain_set_up(): a reader that leaves may scan
+ * while another thread sets up a domain of BF_SRCU_DEFINE().  It must not find
+ * the counters before they are zero.
  */
 static struct __bf_srcu_slot *get_slots(struct bf_srcu *ssp, unsigned int *nr)
 {
@@ -121,10 +124,10 @@ bool bf_srcu_cb_push(struct bf_srcu *ssp, struct bf_srcu_head *head,
 	uintptr_t old = __atomic_load_n(&ssp->cb_next, __ATOMIC_RELAXED), new;
 
 	/*
-	 * Release against the exchange in cb_collect(): the updater's
+	 * Release, with the exchange in cb_collect(): the updater's
 	 * unpublishing store comes before the fence of the grace period that
-	 * collects this head.  Sequentially consistent against the worker
-	 * that drops the domain: see worker_drop().
+	 * collects this head.  Sequentially consistent, with the worker that
+	 * drops the domain: see worker_drop().
 	 */
 	do {
 		head->next = bf_srcu_cb_heads(old);
@@ -135,7 +138,7 @@ bool bf_srcu_cb_push(struct bf_srcu *ssp, struct bf_srcu_head *head,
 	return (old & bits) != bits;
 }
 
-/* The stack of queued callbacks, turned over: oldest first. */
+/* Takes the queued callbacks, oldest first, into cb_wait. */
 static void cb_collect(struct bf_srcu *ssp)
 {
 	struct bf_srcu_head *head, *next, *list = NULL;
@@ -160,10 +163,11 @@ void bf_srcu_gp_start(struct bf_srcu *ssp)
 	ssp->gp_urgent = false;
 	cb_collect(ssp);
 	/*
-	 * Orders every store that was made before this grace period was asked
-	 * for (unpublishing a pointer) before the loads of the scan, against
-	 * the fence in bf_srcu_read_lock(): count first, then load the pointer.
-	 * Without it the scan may miss a reader that still got the old pointer.
+	 * Orders every store before the request for this grace period (such as
+	 * the one that unpublishes a pointer) before the loads of the scan,
+	 * against the fence in bf_srcu_read_lock(), which orders the count
+	 * before the load of the pointer.  Without it the scan may miss a
+	 * reader that loads the old pointer.
 	 */
 	__bf_srcu_fence();
 }
@@ -177,14 +181,14 @@ static void gp_end(struct bf_srcu *ssp)
 		ssp->cb_wait = NULL;
 	}
 	/*
-	 * Release against bf_srcu_poll_state(): who sees the new
-	 * number sees that the sections before it are over.
+	 * Release, with the acquire in bf_srcu_poll_state(): a thread that sees
+	 * the new number sees that the sections before it have ended.
 	 */
 	__atomic_store_n(&ssp->gp_seq, (ssp->gp_seq | SRCU_GP_MASK) + 1,
 			 __ATOMIC_RELEASE);
 }
 
-/* Before the flip and after, it is the one that new readers leave alone. */
+/* Before the flip and after it, new readers do not use the awaited bank. */
 bool bf_srcu_gp_bank_left(struct bf_srcu *ssp)
 {
 	return bank_empty(ssp, __bf_srcu_bank(ssp) ^ 1);

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * Waiting for grace periods.  The thread that waits drives the grace period
- * itself, in turns with whoever else wants one: the lock is held for the
- * steps, never across a sleep.
+ * Waiting for grace periods.  A thread that waits drives the grace period
+ * itself, in turns with the other waiters and the worker: it holds the lock for
+ * a step, never across a sleep.
  */
 #include "srcu/domain.h"
-#include "srcu/heavy.h"
-#include "srcu/stall.h"
+#include "srcu/membarrier.h"
+#include "srcu/report.h"
 #include "srcu/track.h"
 #include "srcu/wait.h"
 #include "srcu/worker.h"
 
-/* A reader on another CPU that is about to leave is worth some microseconds. */
+/* Steps before a sleep, for a reader on another CPU that is about to leave. */
 #define SRCU_SPINS 64
 
-/* A normal request may begin at once when nobody asked for this long. */
+/* A normal request begins at once after this long without a request. */
 #define SRCU_HOLDOFF_NS 25000
 
 void bf_srcu_wake_sleepers(struct bf_srcu *ssp)
@@ -24,49 +24,52 @@ void bf_srcu_wake_sleepers(struct bf_srcu *ssp)
 }
 
 /*
- * Called by a reader that left while somebody waited.  Unless it was the last
- * of the awaited bank there is nothing to wake for; the flag stays, and the
- * last one finds it.  The fence orders our exit before the scan:
+ * A reader calls this when it left a section and saw ssp->waiting.  Only the
+ * last reader of the awaited bank wakes the sleepers; for the others the flag
+ * stays set, and the last reader sees it.  The fence orders this reader's exit
+ * before its scan:
  *
- * - against another leaving reader's exit and scan: of two that leave at once
- *   one sees both exits; without it both might leave the waking to the other.
- * - against a flip and the announcement behind it (bf_srcu_gp_announce_sleep()):
- *   either we see the new bank, or the step after the announcement sees our
- *   exit; without it we might look at the wrong bank and it at an old count.
+ * - against the exit and the scan of another leaving reader: of two readers
+ *   that leave at once, one sees both exits.  Without the fence each may leave
+ *   the wake-up to the other.
+ * - against a flip and the announcement behind it
+ *   (bf_srcu_gp_announce_sleep()): either this reader sees the new bank, or the
+ *   step behind the announcement sees this exit.  Without the fence the reader
+ *   may scan the wrong bank while the step reads an old count.
  *
- * The exchange lets one of several do the work; who still has to wait
- * announces itself again before it sleeps.
+ * The exchange lets one of several readers do the work.  A sleeper that still
+ * has to wait announces itself again.
  */
 void __bf_srcu_wake(struct bf_srcu *ssp, int idx)
 {
-	unsigned int who;
+	unsigned int sleepers;
 
 	__bf_srcu_fence();
 	if (idx == __bf_srcu_bank(ssp) || !bf_srcu_gp_bank_left(ssp))
 		return;
-	who = __atomic_exchange_n(&ssp->waiting, 0, __ATOMIC_SEQ_CST);
-	if (who & SRCU_WAIT_SYNC)
+	sleepers = __atomic_exchange_n(&ssp->waiting, 0, __ATOMIC_SEQ_CST);
+	if (sleepers & SRCU_WAIT_SYNC)
 		bf_srcu_wake_sleepers(ssp);
-	if (who & SRCU_WAIT_WORKER)
+	if (sleepers & SRCU_WAIT_WORKER)
 		bf_srcu_worker_poke(SRCU_NOW);
 }
 
-static bool uses_heavy(const struct bf_srcu *ssp)
+static bool uses_membarrier(const struct bf_srcu *ssp)
 {
 	return ssp->fast && !ssp->reader_fences;
 }
 
-static void want_heavy(struct bf_srcu *ssp)
+static void want_membarrier(struct bf_srcu *ssp)
 {
-	if (uses_heavy(ssp))
-		ssp->gp_heavy = bf_srcu_heavy_next();
+	if (uses_membarrier(ssp))
+		ssp->gp_membarrier = bf_srcu_membarrier_next();
 }
 
 uint64_t bf_srcu_gp_sleep_ns(const struct bf_srcu *ssp)
 {
 	uint64_t sleep_ns = SRCU_RECHECK_MAX_NS, age_ns;
 
-	if (!uses_heavy(ssp)) {
+	if (!uses_membarrier(ssp)) {
 		age_ns = monotonic_ns() - ssp->gp_announced_ns;
 		if (age_ns < SRCU_RECHECK_MAX_NS)
 			sleep_ns = SRCU_RECHECK_NS + age_ns;
@@ -82,15 +85,16 @@ void bf_srcu_gp_begin(struct bf_srcu *ssp, bool expedited)
 	}
 	ssp->gp_due = 0;
 	bf_srcu_gp_start(ssp);
-	want_heavy(ssp);
+	want_membarrier(ssp);
 }
 
-bool bf_srcu_gp_wants_heavy(const struct bf_srcu *ssp)
+bool bf_srcu_gp_wants_membarrier(const struct bf_srcu *ssp)
 {
-	return ssp->gp_heavy && !bf_srcu_heavy_done(ssp->gp_heavy);
+	return ssp->gp_membarrier &&
+	       !bf_srcu_membarrier_done(ssp->gp_membarrier);
 }
 
-/* Who announced a sleep is told below, the worker here. */
+/* Wakes the worker if it sleeps; bf_srcu_gp_step() wakes the other sleepers. */
 static void end_wait(struct bf_srcu *ssp)
 {
 	uint64_t waited = monotonic_ns() - ssp->gp_blocked;
@@ -105,8 +109,8 @@ static void end_wait(struct bf_srcu *ssp)
 
 bool bf_srcu_gp_step(struct bf_srcu *ssp)
 {
-	if (bf_srcu_gp_wants_heavy(ssp)) {
-		bf_srcu_heavy_barrier();
+	if (bf_srcu_gp_wants_membarrier(ssp)) {
+		bf_srcu_membarrier();
 		ssp->stats.membarriers++;
 	}
 	if (!bf_srcu_gp_advance(ssp))
@@ -120,18 +124,18 @@ bool bf_srcu_gp_step(struct bf_srcu *ssp)
 	return true;
 }
 
-bool bf_srcu_gp_announce_sleep(struct bf_srcu *ssp, unsigned int who)
+bool bf_srcu_gp_announce_sleep(struct bf_srcu *ssp, unsigned int sleeper)
 {
 	if (ssp->gp_announced == ssp->gp_seq &&
-	    __atomic_load_n(&ssp->waiting, __ATOMIC_RELAXED) & who)
+	    __atomic_load_n(&ssp->waiting, __ATOMIC_RELAXED) & sleeper)
 		return false;
 	ssp->gp_announced = ssp->gp_seq;
 	ssp->gp_announced_ns = monotonic_ns();
 	if (!ssp->gp_blocked)
 		ssp->gp_blocked = ssp->gp_stalled = ssp->gp_announced_ns;
-	__atomic_fetch_or(&ssp->waiting, who, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&ssp->waiting, sleeper, __ATOMIC_SEQ_CST);
 	__bf_srcu_fence();
-	want_heavy(ssp);
+	want_membarrier(ssp);
 	return true;
 }
 
@@ -144,7 +148,7 @@ static void cpu_relax(void)
 #endif
 }
 
-/* Is the grace period in progress over within a few microseconds? */
+/* Steps for a few microseconds; true: the grace period is over. */
 static bool gp_spin(struct bf_srcu *ssp)
 {
 	int i;
@@ -157,7 +161,7 @@ static bool gp_spin(struct bf_srcu *ssp)
 	return false;
 }
 
-/* Sleeps until wake_seq leaves seq; the lock is dropped meanwhile. */
+/* Sleeps until wake_seq is not seq; drops the lock meanwhile. */
 static void sleep_for_readers(struct bf_srcu *ssp, unsigned int seq,
 			      uint64_t timeout_ns)
 {
@@ -175,18 +179,21 @@ static void gp_wait(struct bf_srcu *ssp)
 
 	if (gp_spin(ssp))
 		return;
-	/* Before the announcement: a reader that sees it changes wake_seq. */
+	/*
+	 * Read before the announcement: a reader that sees the announcement
+	 * changes wake_seq.
+	 */
 	seq = __atomic_load_n(&ssp->wake_seq, __ATOMIC_ACQUIRE);
 	while (bf_srcu_gp_announce_sleep(ssp, SRCU_WAIT_SYNC))
 		if (bf_srcu_gp_step(ssp))
 			return;
 	sleep_for_readers(ssp, seq, bf_srcu_gp_sleep_ns(ssp));
-	/* Another may have ended it meanwhile, and nobody begun the next. */
+	/* Another thread may have ended it meanwhile. */
 	if (bf_srcu_gp_phase(ssp) != SRCU_GP_IDLE && !bf_srcu_gp_step(ssp))
 		bf_srcu_stall_check(ssp);
 }
 
-/* Drives grace periods until the one of cookie is over.  Lock held. */
+/* Drives grace periods until that of cookie is over.  Lock held. */
 static void gp_drive(struct bf_srcu *ssp, unsigned long cookie, bool expedited)
 {
 	while (!bf_srcu_gp_done(ssp->gp_seq, cookie)) {
@@ -225,7 +232,7 @@ bool bf_srcu_gp_try(struct bf_srcu *ssp)
 	return done;
 }
 
-/* Nobody has asked for anything for a while: there is nothing to gather. */
+/* No request for a while: there is nothing to gather. */
 static bool idle_for_long(struct bf_srcu *ssp)
 {
 	return bf_srcu_gp_phase(ssp) == SRCU_GP_IDLE &&
@@ -249,9 +256,9 @@ static void gp_need(struct bf_srcu *ssp, unsigned long cookie)
 }
 
 /*
- * Gathers others' requests until the pace is over, or an expedited one comes
- * first.  The worker may do the same meanwhile; nothing depends on it, so that
- * a callback may wait, and a callback's lock may be held.
+ * Gathers requests of others until the pace is over, or until an expedited one
+ * comes.  Does not depend on the worker, so a callback may wait here, and so
+ * may a thread that holds a lock which callbacks take.
  */
 static void gather_requests(struct bf_srcu *ssp, unsigned long cookie)
 {
@@ -314,8 +321,8 @@ void bf_srcu_set_pace(struct bf_srcu *ssp, uint64_t pace_ns)
 unsigned long bf_srcu_get_state(struct bf_srcu *ssp)
 {
 	/*
-	 * Orders the caller's stores before the load of the number: a grace
-	 * period that has not begun by then has its fence after those stores.
+	 * Orders the caller's stores before the load of the number: the fence
+	 * of a grace period that has not begun then comes after the stores.
 	 */
 	__bf_srcu_fence();
 	return bf_srcu_gp_snap(__atomic_load_n(&ssp->gp_seq, __ATOMIC_ACQUIRE));
@@ -340,7 +347,7 @@ bool bf_srcu_poll_state(struct bf_srcu *ssp, unsigned long cookie)
 
 	if (!bf_srcu_gp_done(seq, cookie))
 		return false;
-	/* Orders the sections that ended before what the caller does now. */
+	/* Orders the ended sections before the caller's next accesses. */
 	__bf_srcu_fence();
 	return true;
 }

@@ -1,35 +1,36 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the worker does: a round visits each domain on its list.  A domain is
- * on the list exactly while ssp->queued is not 0; the worker alone takes it
- * off, under the domain's lock.
+ * The worker's rounds: a round visits each domain on the worker's list.  A
+ * domain is on the list exactly while ssp->queued is not 0.  Only the worker
+ * takes it off, under the domain's lock.
  */
 #include <pthread.h>
 
+#include "base/thread_local.h"
 #include "srcu/callback.h"
 #include "srcu/domain.h"
-#include "srcu/heavy.h"
-#include "srcu/stall.h"
+#include "srcu/membarrier.h"
+#include "srcu/report.h"
 #include "srcu/wait.h"
 #include "srcu/worker.h"
 
 enum {
 	SRCU_NOT_QUEUED = 0,
 	SRCU_QUEUED = 1,
-	SRCU_QUEUED_LEAVING = 2, /* cleanup sleeps until it is off the list */
+	SRCU_QUEUED_LEAVING = 2, /* a cleanup waits until it is off the list */
 };
 
 static struct {
-	struct bf_srcu *incoming; /* domains to take over, a stack */
-	/* Of whoever does a round. */
-	pthread_mutex_t round_lock;
+	struct bf_srcu *incoming;   /* domains to take over, a stack */
+	pthread_mutex_t round_lock; /* one round at a time; protects: */
 	struct bf_srcu *list;
-	struct bf_srcu *todo; /* of them, not visited in this pass */
+	struct bf_srcu *todo; /* those not visited in this pass */
 } worker = {
 	.round_lock = PTHREAD_MUTEX_INITIALIZER,
 };
 
-static __thread bool on_worker;
+/* Is this thread in a round? */
+BF_THREAD_LOCAL(bool, in_round);
 
 static void worker_push(struct bf_srcu *ssp)
 {
@@ -66,7 +67,7 @@ void bf_srcu_worker_kick_locked(struct bf_srcu *ssp, enum srcu_haste haste)
 		bf_srcu_worker_kick(ssp, haste);
 }
 
-/* Has the pace passed?  The first look at a request starts its clock. */
+/* Has the pace passed?  The first call after a request starts its clock. */
 static bool gp_is_due(struct bf_srcu *ssp)
 {
 	uint64_t now;
@@ -91,40 +92,41 @@ static bool worker_begin_gp(struct bf_srcu *ssp)
 }
 
 /*
- * A grace period in progress, one step further.  One that wants a heavy
- * barrier waits for the end of the round's pass: one serves all.
+ * Advances the grace period in progress.  If it needs a membarrier it waits for
+ * the end of the pass, because one membarrier serves all domains.
  */
-static bool worker_step_gp(struct bf_srcu *ssp, bool *heavy)
+static bool worker_step_gp(struct bf_srcu *ssp, bool *need_membarrier)
 {
-	if (bf_srcu_gp_wants_heavy(ssp)) {
-		/* Counted for the first that wants it: it is made once. */
-		ssp->stats.membarriers += !*heavy;
-		*heavy = true;
+	if (bf_srcu_gp_wants_membarrier(ssp)) {
+		/* It is made once, so it is counted for one domain only. */
+		ssp->stats.membarriers += !*need_membarrier;
+		*need_membarrier = true;
 		return false;
 	}
 	if (bf_srcu_gp_step(ssp)) {
 		ssp->gp_last_end = monotonic_ns();
 		return true;
 	}
-	/* And look once more, if it has to be announced. */
+	/* After an announcement the grace period needs one more step. */
 	return bf_srcu_gp_announce_sleep(ssp, SRCU_WAIT_WORKER);
 }
 
-/* One thing for the domain; false when there is nothing to do but wait. */
-static bool worker_step(struct bf_srcu *ssp, bool *heavy)
+/* Does one thing for the domain; false: there is nothing to do but wait. */
+static bool worker_step(struct bf_srcu *ssp, bool *need_membarrier)
 {
 	if (bf_srcu_run_callbacks(ssp))
 		return true;
 	if (bf_srcu_gp_phase(ssp) == SRCU_GP_IDLE)
 		return worker_begin_gp(ssp);
-	return worker_step_gp(ssp, heavy);
+	return worker_step_gp(ssp, need_membarrier);
 }
 
 /*
- * Takes a domain that wants nothing off the list.  Whoever queues a callback
- * pushes it and then reads queued; we clear queued and then look for pushed
- * callbacks; all are sequentially consistent, so one of the two sees the
- * other, and no callback stays behind unseen.
+ * Takes a domain off the list that needs nothing.  A thread that queues a
+ * callback pushes it and then reads queued; this function clears queued and
+ * then reads the pushed callbacks.  All four accesses are sequentially
+ * consistent, so one of the two threads sees the other.  Otherwise a callback
+ * might stay behind on a domain that is not on the list.
  */
 static bool worker_drop(struct bf_srcu *ssp)
 {
@@ -140,11 +142,17 @@ static bool worker_drop(struct bf_srcu *ssp)
 	return true;
 }
 
-/* When must the worker look again?  Lock held, nothing to do right now. */
+/*
+ * When does the worker have to look again?  Lock held; there is nothing to do
+ * now.
+ */
 static uint64_t worker_deadline(struct bf_srcu *ssp)
 {
 	if (bf_srcu_gp_phase(ssp) == SRCU_GP_IDLE)
-		/* Or another thread runs callbacks, and will see those left. */
+		/*
+		 * FUTEX_FOREVER also if another thread runs callbacks: that
+		 * thread sees the callbacks that are left.
+		 */
 		return bf_srcu_gp_wanted(ssp) ? ssp->gp_due : FUTEX_FOREVER;
 	return monotonic_ns() + bf_srcu_gp_sleep_ns(ssp);
 }
@@ -155,14 +163,15 @@ static bool worker_idle(struct bf_srcu *ssp)
 	       !bf_srcu_gp_wanted(ssp) && !ssp->cb_done;
 }
 
-/* True: stays on the list, to be looked at again at *deadline. */
-static bool worker_visit(struct bf_srcu *ssp, uint64_t *deadline, bool *heavy)
+/* True: the domain stays on the list, for another visit at *deadline. */
+static bool worker_visit(struct bf_srcu *ssp, uint64_t *deadline,
+			 bool *need_membarrier)
 {
 	uint64_t when;
 	bool keep;
 
 	pthread_mutex_lock(&ssp->lock);
-	while (worker_step(ssp, heavy))
+	while (worker_step(ssp, need_membarrier))
 		;
 	if (ssp->gp_blocked)
 		bf_srcu_stall_check(ssp);
@@ -177,25 +186,25 @@ static bool worker_visit(struct bf_srcu *ssp, uint64_t *deadline, bool *heavy)
 }
 
 /*
- * Visits each domain once; true when a heavy barrier is wanted.  A callback
- * may take a domain off either list: see worker_unlist().
+ * Visits each domain once.  Returns true if one of them needs a membarrier.  A
+ * callback may take a domain off either list: see worker_unlist().
  */
 static bool worker_pass(uint64_t *deadline)
 {
 	struct bf_srcu *ssp;
-	bool heavy = false;
+	bool need_membarrier = false;
 
 	*deadline = FUTEX_FOREVER;
 	worker.todo = worker.list;
 	worker.list = NULL;
 	while ((ssp = worker.todo)) {
 		worker.todo = ssp->work_next;
-		if (!worker_visit(ssp, deadline, &heavy))
+		if (!worker_visit(ssp, deadline, &need_membarrier))
 			continue;
 		ssp->work_next = worker.list;
 		worker.list = ssp;
 	}
-	return heavy;
+	return need_membarrier;
 }
 
 static void worker_take_incoming(void)
@@ -210,20 +219,20 @@ static void worker_take_incoming(void)
 	}
 }
 
-/* Everything that can be done now; returns when there will be more. */
+/* Does all that can be done now.  Returns when there will be more to do. */
 static uint64_t worker_round(void)
 {
 	uint64_t deadline;
 
-	on_worker = true;
+	*in_round() = true;
 	worker_take_incoming();
 	while (worker_pass(&deadline))
-		bf_srcu_heavy_barrier();
-	on_worker = false;
+		bf_srcu_membarrier();
+	*in_round() = false;
 	return deadline;
 }
 
-static uint64_t until(uint64_t deadline)
+static uint64_t time_until(uint64_t deadline)
 {
 	uint64_t now;
 
@@ -240,7 +249,7 @@ uint64_t bf_srcu_worker_round(void)
 	pthread_mutex_lock(&worker.round_lock);
 	deadline = worker_round();
 	pthread_mutex_unlock(&worker.round_lock);
-	return until(deadline);
+	return time_until(deadline);
 }
 
 uint64_t bf_srcu_drain(void)
@@ -251,7 +260,7 @@ uint64_t bf_srcu_drain(void)
 		return 0;
 	deadline = worker_round();
 	pthread_mutex_unlock(&worker.round_lock);
-	return until(deadline);
+	return time_until(deadline);
 }
 
 static void list_remove(struct bf_srcu **link, struct bf_srcu *ssp)
@@ -262,7 +271,7 @@ static void list_remove(struct bf_srcu **link, struct bf_srcu *ssp)
 		*link = ssp->work_next;
 }
 
-/* In a callback: the worker is this thread, and cannot be waited for. */
+/* In a callback: this thread is in the round, and cannot wait for its end. */
 static void worker_unlist(struct bf_srcu *ssp)
 {
 	worker_take_incoming();
@@ -271,12 +280,12 @@ static void worker_unlist(struct bf_srcu *ssp)
 	bf_srcu_worker_unqueue(ssp);
 }
 
-/* The worker drops a domain that wants nothing as soon as it looks at it. */
+/* The worker drops a domain that needs nothing when it visits it next. */
 void bf_srcu_worker_forget(struct bf_srcu *ssp)
 {
 	unsigned int old = SRCU_QUEUED;
 
-	if (on_worker) {
+	if (*in_round()) {
 		worker_unlist(ssp);
 		return;
 	}
@@ -301,7 +310,7 @@ void bf_srcu_worker_after_fork(void)
 	worker.incoming = NULL;
 	worker.list = NULL;
 	worker.todo = NULL;
-	on_worker = false;
+	*in_round() = false;
 	pthread_mutex_init(&worker.round_lock, NULL);
 	bf_srcu_worker_thread_after_fork();
 }

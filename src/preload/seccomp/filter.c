@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "io_bus/same_file.h"
@@ -189,6 +190,7 @@ static const struct {
 	{SYS_clone, true, FORBIDDEN_FRONT, {THREAD}},
 	{SYS_set_robust_list, true, FORBIDDEN_FRONT, {0}},
 	{SYS_prctl, true, FORBIDDEN_FRONT | FORBIDDEN_THREAD, {0}},
+	{SYS_prctl, true, FORBIDDEN_FRONT, {PR_GET_SECCOMP}},
 	{SYS_openat, true, FORBIDDEN_FRONT, {0}},
 	{SYS_newfstatat, true, FORBIDDEN_FRONT, {0}},
 	{SYS_readlink, true, FORBIDDEN_FRONT, {0}},

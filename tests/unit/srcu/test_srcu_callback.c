@@ -168,6 +168,8 @@ static void test_no_thread_before_first_callback(void **state)
 	assert_int_equal(find_srcu_workers(&tid), 0);
 	noted = 0;
 	call_srcu(&ssp, &cb.head, note);
+	/* The new thread sets its own name. */
+	srcu_barrier(&ssp);
 	assert_int_equal(find_srcu_workers(&tid), 1);
 	end_domain(&ssp);
 }

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "belfry/log.h"
 #include "srcu/gp.h"
 
 static char first_text[4096];
@@ -138,35 +139,75 @@ static void test_head_queued_twice(void **state)
 	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
 }
 
-/* In a child, because the library aborts after this report. */
-static void test_wait_inside_own_section(void **state)
+static int deadlock_pipe;
+
+/* Passes the report on and ends the child, whose thread would wait for ever. */
+static void write_report(void *opaque, const char *text)
+{
+	ssize_t len = write(deadlock_pipe, text, strlen(text));
+
+	assert_ptr_equal(opaque, &deadlock_pipe);
+	_exit(len < 0);
+}
+
+static void wait_inside_own_section(void)
 {
 	struct srcu_struct ssp;
+
+	bf_srcu_set_report_hook(NULL);
+	bf_set_log(write_report, &deadlock_pipe);
+	init_srcu_struct(&ssp);
+	srcu_read_lock(&ssp);
+	synchronize_srcu_expedited(&ssp);
+	_exit(1);
+}
+
+/* In a child: the report goes to the log before the thread waits. */
+static void test_wait_inside_own_section(void **state)
+{
 	char text[1024] = "";
 	int status, fds[2];
 	ssize_t len;
 	pid_t pid;
 
 	assert_int_equal(pipe(fds), 0);
+	deadlock_pipe = fds[1];
 	pid = fork();
-	if (pid == 0) {
-		dup2(fds[1], STDERR_FILENO);
-		bf_srcu_set_report_hook(NULL);
-		signal(SIGABRT, SIG_DFL);
-		init_srcu_struct(&ssp);
-		srcu_read_lock(&ssp);
-		synchronize_srcu_expedited(&ssp);
-		_exit(0);
-	}
+	if (pid == 0)
+		wait_inside_own_section();
 	close(fds[1]);
 	len = read(fds[0], text, sizeof(text) - 1);
 	close(fds[0]);
 	assert_true(len > 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status));
-	assert_int_equal(WTERMSIG(status), SIGABRT);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
 	assert_non_null(strstr(text, "waits for its own section"));
 	assert_non_null(strstr(text, "which began at"));
+}
+
+static void *lock_and_synchronize(void *ssp)
+{
+	assert_int_equal(srcu_read_lock(ssp), 0);
+	synchronize_srcu_expedited(ssp);
+	return NULL;
+}
+
+/* After the report the thread waits, until another one ends the section. */
+static void test_deadlock_is_survived(void **state)
+{
+	struct srcu_struct ssp;
+	pthread_t thread;
+
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	pthread_create(&thread, NULL, lock_and_synchronize, &ssp);
+	while (!__atomic_load_n(&reports, __ATOMIC_ACQUIRE))
+		usleep(1000);
+	/* Not a section of this thread: srcu_up_read() is not tracked. */
+	srcu_up_read(&ssp, 0);
+	pthread_join(thread, NULL);
+	check_report(BF_SRCU_REPORT_DEADLOCK, "waits for its own section");
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
 }
 
 DEFINE_STATIC_SRCU(late_tracked);
@@ -350,6 +391,7 @@ int main(void)
 		TRACK_TEST(test_mixed_flavours),
 		TRACK_TEST(test_head_queued_twice),
 		TRACK_TEST(test_wait_inside_own_section),
+		TRACK_TEST(test_deadlock_is_survived),
 		TRACK_TEST(test_section_older_than_tracking),
 		TRACK_TEST(test_stall_names_the_reader),
 		TRACK_TEST(test_stall_without_tracking),
