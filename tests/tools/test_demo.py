@@ -110,11 +110,11 @@ class Boot(Folder):
 
     def test_no_result(self):
         self.write_belfry("echo first >&2; echo why >&2; exit 5")
-        self.check_fails("exit status was 5, and it said last: why")
+        self.check_fails("exit status was 5, and its last message: why")
 
     def test_empty_result(self):
         self.write_belfry(FIND_OUTPUT + ': >"$output"')
-        self.check_fails("it said last: nothing")
+        self.check_fails("its last message: nothing")
 
     def test_broken_results(self):
         for text in "[{", "7", "[7]", "[{}]", '{"a": 1}', "[]", \
