@@ -107,20 +107,20 @@ static void test_dropped_events_are_counted(void **state)
 
 	run_threads(make_calls, threads, (void *)(uintptr_t)calls);
 	stored = count_events(recording->events, CHUNKS * RECORDING_CHUNK) +
-		 count_events(recording->kept, RECORDING_KEPT);
+		 count_events(recording->priority, RECORDING_PRIORITY);
 	assert_int_equal(stored + recording->dropped, calls * threads);
 	assert_true(recording->dropped > 0);
 	assert_in_range(recording->threads_seen, 1, threads);
 }
 
-/* A stall goes to kept[], which has room when the chunks are full. */
-static void test_stalls_are_kept(void **state)
+/* A stall goes to priority[], which has room when the chunks are full. */
+static void test_stalls_have_priority(void **state)
 {
 	const struct recorded_event *event;
 
 	/* On a busy machine some of these calls are stalls. */
 	make_calls((void *)(uintptr_t)(2 * CHUNKS * RECORDING_CHUNK));
-	event = &recording->kept[recording->next_kept];
+	event = &recording->priority[recording->next_priority];
 	record_call(first_vm, KVM_CREATE_PIT2, stats_now() - 2 * MS, 0);
 	assert_int_equal(event->key, KVM_CREATE_PIT2);
 	assert_int_equal(event->kind, RECORDED_CALL);
@@ -143,7 +143,7 @@ static void test_fork_starts_a_chunk(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	make_calls((void *)(uintptr_t)1);
 	assert_int_equal(count_events(recording->events, 2 * RECORDING_CHUNK) +
-				 count_events(recording->kept, 3),
+				 count_events(recording->priority, 3),
 			 3);
 	assert_int_equal(recording->threads_seen, 2);
 	assert_int_equal(recording->threads[0].pid, getpid());
@@ -231,10 +231,10 @@ static void test_changes_of_a_doorbell(void **state)
 	assert_non_null(row);
 	assert_int_equal(row->assigned, 2);
 	assert_int_equal(row->deassigned, 2);
-	assert_int_equal(row->never_known, 1);
+	assert_int_equal(row->never_installed, 1);
 	assert_int_equal(row->refused, 1);
 	assert_int_equal(row->installed, 1);
-	assert_int_equal(recording->next_kept, 6);
+	assert_int_equal(recording->next_priority, 6);
 }
 
 /* Twice as many doorbells as fit: each gets a row or is counted. */
@@ -264,7 +264,7 @@ static void test_threads_share_a_row(void **state)
 {
 	run_threads(assign_and_signal, 4, NULL);
 	assert_int_equal(signals_of(0x40, 0), 2000);
-	assert_int_equal(recording->next_kept, 2001); /* one first signal */
+	assert_int_equal(recording->next_priority, 2001); /* one first signal */
 }
 
 static uint32_t note_call(uint32_t key, uint64_t start, uint64_t end)
@@ -315,33 +315,33 @@ static void test_old_gp_is_no_cause(void **state)
 			 0);
 }
 
-static uint64_t spared_calls(void)
+static uint64_t stalls_avoided(void)
 {
-	return recording->vms[0].spared;
+	return recording->vms[0].stalls_avoided;
 }
 
-static void test_spared_calls(void **state)
+static void test_stalls_avoided(void **state)
 {
 	const uint64_t t = 1000 * MS;
 
 	pending_gp_defer(1, t);
 	note_call(KVM_SET_USER_MEMORY_REGION, t + 10, t + 20);
-	assert_int_equal(spared_calls(), 1);
+	assert_int_equal(stalls_avoided(), 1);
 	note_call(KVM_SET_USER_MEMORY_REGION, t + 30, t + 40);
-	assert_int_equal(spared_calls(),
+	assert_int_equal(stalls_avoided(),
 			 1); /* only the first would have stalled */
 	pending_gp_defer(1, t);
 	note_call(KVM_SET_USER_MEMORY_REGION, t + 10, t + 7 * MS);
-	assert_int_equal(spared_calls(), 1); /* it did stall */
+	assert_int_equal(stalls_avoided(), 1); /* it did stall */
 	pending_gp_defer(1, t);
 	note_call(KVM_SET_USER_MEMORY_REGION, t + 900 * MS, t + 900 * MS);
-	assert_int_equal(spared_calls(), 1); /* too late to stall */
+	assert_int_equal(stalls_avoided(), 1); /* too late to stall */
 	pending_gp_defer(1, t);
 	note_call(STATS_CLOSE_VM, t + 10, t + 20);
-	assert_int_equal(spared_calls(), 1); /* it did not end the VM */
+	assert_int_equal(stalls_avoided(), 1); /* it did not end the VM */
 	recording->vms[0].ended_ns = t + 15;
 	note_call(STATS_CLOSE_VCPU, t + 10, t + 20);
-	assert_int_equal(spared_calls(), 2);
+	assert_int_equal(stalls_avoided(), 2);
 }
 
 /* The front holds the first zone back, and installs the second in the call. */
@@ -353,13 +353,13 @@ static void test_zone_held_back_leaves_no_gp(void **state)
 	note_call(KVM_REGISTER_COALESCED_MMIO, t, t + 10);
 	assert_int_equal(note_call(KVM_SET_USER_MEMORY_REGION, t + 20, t + 30),
 			 0);
-	assert_int_equal(spared_calls(), 1);
+	assert_int_equal(stalls_avoided(), 1);
 	pending_gp_add(1, GP_ZONE, t + 45);
 	note_call(KVM_REGISTER_COALESCED_MMIO, t + 40, t + 50);
 	assert_int_equal(note_call(KVM_SET_USER_MEMORY_REGION, t + 60,
 				   t + 6 * MS),
 			 1u << GP_ZONE);
-	assert_int_equal(spared_calls(), 1);
+	assert_int_equal(stalls_avoided(), 1);
 }
 
 #define WITH_RECORDING(test) \
@@ -371,7 +371,7 @@ int main(void)
 		cmocka_unit_test(test_histogram),
 		cmocka_unit_test(test_calls_while_off),
 		WITH_RECORDING(test_dropped_events_are_counted),
-		WITH_RECORDING(test_stalls_are_kept),
+		WITH_RECORDING(test_stalls_have_priority),
 		WITH_RECORDING(test_fork_starts_a_chunk),
 		WITH_RECORDING(test_signals_are_counted),
 		WITH_RECORDING(test_changes_of_a_doorbell),
@@ -380,7 +380,7 @@ int main(void)
 		WITH_RECORDING(test_stall_names_pending_gps),
 		WITH_RECORDING(test_removal_by_front_waits_for_no_gp),
 		WITH_RECORDING(test_old_gp_is_no_cause),
-		WITH_RECORDING(test_spared_calls),
+		WITH_RECORDING(test_stalls_avoided),
 		WITH_RECORDING(test_zone_held_back_leaves_no_gp),
 	};
 

@@ -23,7 +23,7 @@ void vm_publish_stats(struct object_vm *vm)
 	bf_front_stats(vm->front, &now);
 	add_count(&stats->assigned, now.assigned - old->assigned);
 	add_count(&stats->deassigned, now.deassigned - old->deassigned);
-	add_count(&stats->never_known, now.never_known - old->never_known);
+	add_count(&stats->never_installed, now.never_known - old->never_known);
 	add_count(&stats->installed, now.installed - old->installed);
 	add_count(&stats->refused, now.refused - old->refused);
 	*old = now;

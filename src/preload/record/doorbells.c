@@ -151,7 +151,7 @@ static void note_deassigned(struct recorded_doorbell *row, uint64_t now)
 {
 	increment(&row->deassigned);
 	if (!atomic_exchange_explicit(&row->in_kernel, 0, relaxed))
-		increment(&row->never_known);
+		increment(&row->never_installed);
 	add_instant(RECORDED_DEASSIGNED, row, 0, now);
 }
 

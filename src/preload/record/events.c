@@ -2,7 +2,7 @@
 /*
  * Events of calls lie in chunks.  Each thread fills a chunk of its own, so that
  * threads share a cache line once in RECORDING_CHUNK events.  The events of
- * kept[] are rare.
+ * priority[] are rare.
  */
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -71,19 +71,20 @@ static struct recorded_event *alloc_from_chunk(void)
 	return writer.next++;
 }
 
-/* next_kept goes on counting when kept[] is full: the excess is dropped. */
-static struct recorded_event *alloc_from_kept(void)
+/* next_priority goes on counting when priority[] is full: the excess is
+ * dropped. */
+static struct recorded_event *alloc_from_priority(void)
 {
-	uint64_t n =
-		atomic_fetch_add_explicit(&recording->next_kept, 1, relaxed);
+	uint64_t n = atomic_fetch_add_explicit(&recording->next_priority, 1,
+					       relaxed);
 
-	return n < RECORDING_KEPT ? &recording->kept[n] : NULL;
+	return n < RECORDING_PRIORITY ? &recording->priority[n] : NULL;
 }
 
-struct recorded_event *event_alloc(bool keep, struct record_who who)
+struct recorded_event *event_alloc(bool priority, struct record_who who)
 {
-	struct recorded_event *event = keep ? alloc_from_kept() :
-					      alloc_from_chunk();
+	struct recorded_event *event = priority ? alloc_from_priority() :
+						  alloc_from_chunk();
 
 	if (!event)
 		return NULL;

@@ -10,15 +10,15 @@
 /* events.c */
 
 /*
- * Allocates an event in kept[] or in the thread's chunk, and sets its thread,
- * VM and vCPU.  NULL, and counted as dropped: there is no room.
+ * Allocates an event in priority[] or in the thread's chunk, and sets its
+ * thread, VM and vCPU.  NULL, and counted as dropped: there is no room.
  */
-struct recorded_event *event_alloc(bool keep, struct record_who who);
+struct recorded_event *event_alloc(bool priority, struct record_who who);
 
 /* Completes the event: belfry run may read it. */
 void event_publish(struct recorded_event *event, enum recorded_kind kind);
 
-/* Adds an event without duration to kept[]. */
+/* Adds an event without duration to priority[]. */
 void event_add_instant(enum recorded_kind kind, struct record_who who,
 		       uint32_t doorbell, int error, uint64_t now);
 

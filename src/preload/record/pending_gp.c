@@ -100,7 +100,7 @@ static uint32_t waited_for_gp(struct recorded_vm *vm, uint32_t key,
 	uint32_t gps = 0;
 
 	if (take_recent(&vm->deferred_ns, start, sure) && !stalled)
-		atomic_fetch_add_explicit(&vm->spared, 1, relaxed);
+		atomic_fetch_add_explicit(&vm->stalls_avoided, 1, relaxed);
 	if (!reached_kernel(vm, key, stalled))
 		return 0;
 	for (unsigned int i = 0; i < NR_GPS; i++) {

@@ -76,7 +76,7 @@ void record_forked(void)
 }
 
 /* Stalls, and the few calls that begin or end a VM or a vCPU. */
-static bool call_is_kept(uint32_t key, uint64_t ns)
+static bool call_has_priority(uint32_t key, uint64_t ns)
 {
 	return ns > STATS_STALL_NS || key == KVM_CREATE_VM ||
 	       key == KVM_CREATE_VCPU || key == STATS_CLOSE_VM ||
@@ -103,7 +103,7 @@ void recording_add_call(struct record_who who, uint32_t key, uint64_t start_ns,
 		return;
 	add_to_histogram(key, now - start_ns);
 	gps = pending_gp_note_call(who.vm, key, start_ns, now, ret);
-	event = event_alloc(call_is_kept(key, now - start_ns), who);
+	event = event_alloc(call_has_priority(key, now - start_ns), who);
 	if (!event)
 		return;
 	event->key = key;

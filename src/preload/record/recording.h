@@ -4,7 +4,7 @@
  * reads it, in memory that both share, so that it survives _exit() and kill -9.
  * Both must come from one build; the version says so.
  *
- * There are two places for events.  kept[] holds stalls, doorbells, and the
+ * There are two places for events.  priority[] holds stalls, doorbells, and the
  * creation and close of VMs and vCPUs; it has room for a minute that consists
  * of stalls.  All other calls share events[]: a thread takes a chunk of it
  * whenever its last chunk is full.  When no chunk is left, the recorder drops
@@ -28,7 +28,7 @@
 #define RECORDING_THREADS   4096
 #define RECORDING_VMS	    4096
 #define RECORDING_DOORBELLS 8192
-#define RECORDING_KEPT	    65536
+#define RECORDING_PRIORITY  65536
 #define RECORDING_CHUNK	    64 /* events */
 
 enum recorded_kind {
@@ -88,7 +88,7 @@ struct recorded_doorbell {
 	_Atomic uint32_t in_kernel;
 	_Atomic uint64_t assigned;
 	_Atomic uint64_t deassigned;
-	_Atomic uint64_t never_known; /* ... before the kernel got it */
+	_Atomic uint64_t never_installed; /* ... before the kernel got it */
 	_Atomic uint64_t installed;
 	_Atomic uint64_t refused;
 	_Atomic uint64_t signals; /* in user space */
@@ -103,7 +103,7 @@ struct recorded_vm {
 	_Atomic uint64_t first_run_ns;
 	_Atomic uint64_t ended_ns;
 	_Atomic uint64_t deferred_ns; /* last registration held back; 0: none */
-	_Atomic uint64_t spared;      /* calls that did not stall for it */
+	_Atomic uint64_t stalls_avoided; /* calls that did not stall for it */
 	_Atomic uint64_t pending_gp_ns[NR_GPS]; /* begun; 0: none pending */
 };
 
@@ -111,7 +111,7 @@ struct recording {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t chunks; /* of events[] */
-	_Atomic uint64_t next_kept;
+	_Atomic uint64_t next_priority;
 	_Atomic uint64_t next_chunk;
 	_Atomic uint64_t threads_seen;
 	_Atomic uint64_t vms_seen;
@@ -121,7 +121,7 @@ struct recording {
 	struct recorded_vm vms[RECORDING_VMS];
 	struct recorded_doorbell doorbells[RECORDING_DOORBELLS];
 	struct histogram histograms[STATS_CALLS]; /* indexed as stats.calls */
-	struct recorded_event kept[RECORDING_KEPT];
+	struct recorded_event priority[RECORDING_PRIORITY];
 	struct recorded_event events[];
 };
 

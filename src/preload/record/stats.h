@@ -63,7 +63,7 @@ struct stats {
 	_Atomic uint64_t uncounted;	 /* calls without room in calls[] */
 	_Atomic uint64_t assigned;
 	_Atomic uint64_t deassigned;
-	_Atomic uint64_t never_known;
+	_Atomic uint64_t never_installed;
 	_Atomic uint64_t installed;
 	_Atomic uint64_t refused;
 	struct stats_call calls[STATS_CALLS];

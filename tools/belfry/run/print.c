@@ -45,7 +45,8 @@ static void json_doorbells(struct report *report, struct stats *stats)
 	report_row(report, "doorbells assigned", "doorbells");
 	report_count(report, "value", get(&stats->assigned));
 	report_count(report, "peers.deassigned", get(&stats->deassigned));
-	report_count(report, "peers.never installed", get(&stats->never_known));
+	report_count(report, "peers.never installed",
+		     get(&stats->never_installed));
 	report_count(report, "peers.installed", get(&stats->installed));
 	report_count(report, "peers.refused", get(&stats->refused));
 }
@@ -86,7 +87,7 @@ static void print_doorbells(struct stats *stats, uint64_t signals, FILE *out)
 		" installed in the kernel, %" PRIu64
 		" refused by the kernel; %" PRIu64 " signals in user space\n",
 		get(&stats->assigned), get(&stats->deassigned),
-		get(&stats->never_known), get(&stats->installed),
+		get(&stats->never_installed), get(&stats->installed),
 		get(&stats->refused), signals);
 }
 

@@ -46,13 +46,13 @@ static int by_start(const void *a, const void *b)
 void trace_gather(struct trace *trace)
 {
 	struct recording *recording = trace->recording;
-	uint64_t kept = least(recording->next_kept, RECORDING_KEPT);
+	uint64_t priority = least(recording->next_priority, RECORDING_PRIORITY);
 	uint64_t others = least(recording->next_chunk, recording->chunks) *
 			  RECORDING_CHUNK;
 
 	trace->events =
-		xgrow(NULL, 0, kept + others + 1, sizeof(*trace->events));
-	gather(trace, recording->kept, kept);
+		xgrow(NULL, 0, priority + others + 1, sizeof(*trace->events));
+	gather(trace, recording->priority, priority);
 	gather(trace, recording->events, others);
 	qsort(trace->events, trace->nr_events, sizeof(*trace->events),
 	      by_start);

@@ -138,7 +138,7 @@ static struct json_object *doorbell(const struct trace *trace,
 	json_set_count(to, "signals", row->signals);
 	json_set_count(to, "assigned", row->assigned);
 	json_set_count(to, "deassigned", row->deassigned);
-	json_set_count(to, "never_installed", row->never_known);
+	json_set_count(to, "never_installed", row->never_installed);
 	json_set_count(to, "installed", row->installed);
 	json_set_count(to, "refused", row->refused);
 	set_moment(to, "assigned_us", trace, row->assigned_ns);
@@ -216,7 +216,7 @@ static struct json_object *stalls_avoided(struct recording *recording)
 	if (!kernel_defers())
 		return NULL;
 	for (uint64_t n = 0; n < seen && n < RECORDING_VMS; n++)
-		sum += recording->vms[n].spared;
+		sum += recording->vms[n].stalls_avoided;
 	return xcheck(json_object_new_uint64(sum));
 }
 
@@ -232,7 +232,7 @@ static struct json_object *saved(struct recording *recording)
 
 		assigned += row->assigned;
 		deassigned += row->deassigned;
-		never_installed += row->never_known;
+		never_installed += row->never_installed;
 		installed += row->installed;
 		refused += row->refused;
 	}
@@ -296,7 +296,7 @@ static struct json_object *dropped(struct recording *recording)
 
 	json_set_count(to, "events", recording->dropped);
 	json_set_count(to, "priority_events",
-		       excess(recording->next_kept, RECORDING_KEPT));
+		       excess(recording->next_priority, RECORDING_PRIORITY));
 	json_set_count(to, "doorbells", recording->dropped_doorbells);
 	json_set_count(to, "threads",
 		       excess(recording->threads_seen, RECORDING_THREADS));
