@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Results and flags of the x86 ALU operations that may have a window operand.
- */
+/* The results and flags of the ALU operations that the engine emulates. */
 #include "testing/trap/internal.h"
 
 #define FLAG_CF (1u << 0)
@@ -34,8 +33,8 @@ static uint64_t compute(enum bf_trap_alu op, uint64_t a, uint64_t b,
 }
 
 /*
- * The bits out of which the operation carried, or borrowed.  A subtraction
- * borrows where the addition result + b = a carries.
+ * Returns the bits that carried or borrowed.  A subtraction borrows in the bits
+ * in which the addition result + b = a carries.
  */
 static uint64_t carries(enum bf_trap_alu op, uint64_t a, uint64_t b,
 			uint64_t result)
@@ -71,7 +70,7 @@ uint64_t bf_trap_alu(enum bf_trap_alu op, unsigned int bits, uint64_t a,
 		flags |= FLAG_ZF;
 	if (result & sign)
 		flags |= FLAG_SF;
-	/* Overflow: the carry into the sign differs from the one out of it. */
+	/* Overflow: the carry into the sign bit differs from its carry out. */
 	if ((carry ^ (carry << 1)) & sign)
 		flags |= FLAG_OF;
 	*eflags = flags;

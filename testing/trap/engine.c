@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The operations of an engine (vm/engine.h), on top of trap.c. */
+/* The engine operations (vm/engine.h) of the trap engine. */
 #include "testing/trap/internal.h"
 #include "front/exit.h"
 #include "vm/vm.h"

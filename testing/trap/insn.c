@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The instructions at which a guest of the trap engine stops: moves and ALU
- * operations on the MMIO window, and the choice among all that is emulated.
+ * Decodes the instruction at which the guest stopped, and emulates moves and
+ * ALU operations on the MMIO window.
  */
 #include <errno.h>
 #include <string.h>
@@ -35,7 +35,7 @@ static int move(struct bf_trap_insn *in, bool sign)
 	return ret;
 }
 
-/* 4 to 16 bytes between an SSE register and the window. */
+/* Moves 4 to 16 bytes between an SSE register and the window. */
 static int move_vector(struct bf_trap_insn *in)
 {
 	bool write = in->op[0].type == ZYDIS_OPERAND_TYPE_MEMORY;
@@ -62,7 +62,7 @@ static int move_vector(struct bf_trap_insn *in)
 	return 0;
 }
 
-/* MOVD and MOVQ come with either kind of register. */
+/* MOVD and MOVQ take a general or an SSE register. */
 static int move_either(struct bf_trap_insn *in)
 {
 	if (in->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
@@ -71,7 +71,7 @@ static int move_either(struct bf_trap_insn *in)
 	return move_vector(in);
 }
 
-/* Both operands of an ALU instruction, cut to the first one's size. */
+/* Reads both operands, cut to the size of the first. */
 static int read_both(struct bf_trap_insn *in, uint64_t *a, uint64_t *b)
 {
 	int ret = bf_trap_operand_read(in, &in->op[0], a);
@@ -107,7 +107,7 @@ static int alu(struct bf_trap_insn *in, enum bf_trap_alu op)
 	return finish_alu(in, a, flags);
 }
 
-/* CMP and TEST: flags alone. */
+/* CMP and TEST set only flags. */
 static int compare(struct bf_trap_insn *in, enum bf_trap_alu op)
 {
 	uint64_t flags = (uint64_t)in->regs[REG_EFL];
@@ -123,7 +123,7 @@ static int compare(struct bf_trap_insn *in, enum bf_trap_alu op)
 	return 0;
 }
 
-/* INC and DEC leave the carry as it is. */
+/* INC and DEC keep the carry. */
 static int step(struct bf_trap_insn *in, enum bf_trap_alu op)
 {
 	uint64_t before = (uint64_t)in->regs[REG_EFL];
@@ -154,10 +154,10 @@ static int negate(struct bf_trap_insn *in, bool twos_complement)
 	return finish_alu(in, a, flags);
 }
 
-/* XCHG; XADD, when the first operand gets the sum. */
+/* XCHG, and with add XADD: the first operand gets the sum. */
 static int exchange(struct bf_trap_insn *in, bool add)
 {
-	/* XCHG's operands may stand either way round. */
+	/* The memory operand of XCHG may be the first or the second. */
 	bool swap = in->op[1].type == ZYDIS_OPERAND_TYPE_MEMORY;
 	const ZydisDecodedOperand *mem = &in->op[swap];
 	const ZydisDecodedOperand *reg = &in->op[!swap];
@@ -179,7 +179,7 @@ static int exchange(struct bf_trap_insn *in, bool add)
 	return bf_trap_operand_write(in, reg, a);
 }
 
-/* As the processor does, it writes the old value back when they differ. */
+/* Like the processor, writes the old value back if the values differ. */
 static int compare_exchange(struct bf_trap_insn *in)
 {
 	unsigned int bits = in->op[0].size;
@@ -203,11 +203,11 @@ static int halt(struct bf_trap_insn *in)
 {
 	bf_trap_finish(in);
 	in->vcpu->run->exit_reason = KVM_EXIT_HLT;
-	bf_trap_park(in->vcpu);
+	bf_trap_return_to_caller(in->vcpu);
 	return 0;
 }
 
-/* Faults on the window arrive as page faults, the rest as #GP. */
+/* An access to the window faults with #PF, all else with #GP. */
 
 static int emulate_protection(struct bf_trap_insn *in)
 {
@@ -332,7 +332,7 @@ static int emulate_access(struct bf_trap_insn *in)
 {
 	int ret;
 
-	/* One mnemonic, MOVSD, names a string operation and an SSE move. */
+	/* The mnemonic MOVSD names a string operation and an SSE move. */
 	if (in->z.meta.category == ZYDIS_CATEGORY_STRINGOP)
 		return emulate_string(in);
 	ret = emulate_move(in);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the instruction emulation of the trap engine shares.
+ * Declarations that the instruction emulation shares.
  *
- * Registers change only once all accesses of an instruction (of a string
- * operation's element) are complete, so that one which is given up half-way
- * can be executed again.  Functions that make accesses return 0, -ECANCELED
- * (the vCPU was rebooted or destroyed meanwhile), or -EOPNOTSUPP (not
- * understood).
+ * An instruction (for a string operation, an element) changes registers only
+ * after all its accesses are complete.  So an instruction that is cancelled
+ * half-way can be executed again.  Functions that make accesses return 0,
+ * -ECANCELED (the vCPU was rebooted or destroyed meanwhile), or -EOPNOTSUPP
+ * (the engine does not emulate this).
  */
 #ifndef BF_TRAP_INSN_H
 #define BF_TRAP_INSN_H
@@ -15,7 +15,7 @@
 
 #include "testing/trap/internal.h"
 
-/* The instruction at which the guest stopped, and the state it works on. */
+/* The instruction at which the guest stopped, and the guest's registers. */
 struct bf_trap_insn {
 	struct bf_trap_vcpu *vcpu;
 	greg_t *regs;
@@ -34,36 +34,36 @@ static inline void bf_trap_finish(struct bf_trap_insn *in)
 	in->regs[REG_RIP] += in->z.length;
 }
 
-/* Where a general register's value is, whatever part reg names; or NULL. */
+/* Returns the full register of reg (RAX for AH), or NULL if it is no GPR. */
 greg_t *bf_trap_gpr(struct bf_trap_insn *in, ZydisRegister reg);
 
-/* bits bits of a register from bit shift on, as the processor sets them. */
+/* Writes a part of a register; like the processor, 32 bits clear the rest. */
 void bf_trap_gpr_set(greg_t *to, unsigned int shift, unsigned int bits,
 		     uint64_t value);
 uint64_t bf_trap_gpr_get(const greg_t *from, unsigned int shift,
 			 unsigned int bits);
 
-/* Does all of [addr, addr + len) of the process lie in the MMIO window? */
+/* Does [addr, addr + len), in host addresses, lie in the MMIO window? */
 bool bf_trap_in_window(const struct bf_trap *trap, uint64_t addr, uint64_t len);
 
-/* Offers len bytes at addr, which lie in the window. */
+/* Offers an access of len bytes at addr, which lie in the window. */
 int bf_trap_mmio(struct bf_trap_vcpu *vcpu, uint64_t addr, char *data,
 		 uint32_t len, bool write);
 
 bool bf_trap_has_segment_base(const struct bf_trap_insn *in);
 
-/* The len bytes of a memory operand, which lie in the window or nowhere. */
+/* Accesses a memory operand.  Returns -EOPNOTSUPP outside the window. */
 int bf_trap_memory_operand(struct bf_trap_insn *in,
 			   const ZydisDecodedOperand *op, void *data,
 			   uint32_t len, bool write);
 
-/* An operand of 8 to 64 bits. */
+/* Accesses an operand of 8 to 64 bits: immediate, register or memory. */
 int bf_trap_operand_read(struct bf_trap_insn *in, const ZydisDecodedOperand *op,
 			 uint64_t *value);
 int bf_trap_operand_write(struct bf_trap_insn *in,
 			  const ZydisDecodedOperand *op, uint64_t value);
 
-/* What a string operation reads and writes; its other end is RAX. */
+/* The memory operands of a string operation; with one, the other is RAX. */
 struct bf_trap_string {
 	bool load;  /* from [RSI] */
 	bool store; /* to [RDI] */

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of the trap engine share.
+ * Declarations that the files of the trap engine share.
  *
- * A vCPU is a thread that is always in one of three places: in guest code; in
- * the signal handler that guest code fell into (which is where exits are
- * offered, handed over, and waited for); or in trap.c's thread function,
- * before the first and after the last guest instruction.  It enters and
- * leaves guest code only by returning from a signal handler, so registers and
- * signal mask change in one step and no kick can fall in between.
+ * A vCPU is a thread.  The thread is always in one of three places:
+ *
+ *  - in guest code;
+ *  - in the signal handler that interrupted guest code: it offers exits to
+ *    exit_fn, returns them to the caller of bf_trap_vcpu_run(), and waits for
+ *    the next run there;
+ *  - in vcpu_thread() (trap.c), before the first and after the last guest
+ *    instruction.
+ *
+ * The thread enters and leaves guest code only by a return from a signal
+ * handler.  So registers and signal mask change in one step, and a kick cannot
+ * arrive between the two.
  */
 #ifndef BF_TRAP_INTERNAL_H
 #define BF_TRAP_INTERNAL_H
@@ -24,13 +30,13 @@
 
 #define BF_TRAP_PAGE 4096u
 
-/* Where and how large the data of KVM_EXIT_IO is, as in KVM on x86. */
+/* The data area of KVM_EXIT_IO in the run page, as in KVM on x86. */
 #define BF_TRAP_IO_OFFSET BF_TRAP_PAGE
 #define BF_TRAP_IO_SIZE	  BF_TRAP_PAGE
 
 /*
- * The signal of bf_trap_vcpu_kick().  The kernel never sends it, nobody else
- * is known to use it, and unlike a real-time signal it does not queue.
+ * The signal of bf_trap_vcpu_kick().  The kernel never sends it, no common
+ * library uses it, and unlike a real-time signal it does not queue.
  */
 #define BF_TRAP_KICK SIGSTKFLT
 
@@ -41,16 +47,16 @@ struct bf_trap {
 	struct bf_memslots *memslots;
 };
 
-/* Whose move it is: bf_trap_vcpu_run()'s caller or the vCPU's thread. */
+/* The thread that may touch the vCPU: the caller of run, or the vCPU's. */
 enum bf_trap_turn {
 	BF_TRAP_CALLER,
 	BF_TRAP_GUEST,
 };
 
-/* x87 and SSE registers, without the kernel's own bytes behind them. */
+/* Size of the x87 and SSE registers, without the kernel's software bytes. */
 #define BF_TRAP_FP_SIZE offsetof(struct _libc_fpstate, __glibc_reserved1)
 
-/* The thread as it came to the gate; also what it leaves guest code with. */
+/* The thread's registers at bf_trap_gate(), restored on the way out. */
 struct bf_trap_host {
 	gregset_t regs;
 	unsigned char fp[BF_TRAP_FP_SIZE];
@@ -61,81 +67,88 @@ struct bf_trap_vcpu {
 	bf_trap_exit_fn exit_fn;
 	void *opaque;
 	struct kvm_run *run;
-	char *stack; /* of the signal handlers */
+	char *stack; /* for the signal handlers */
 	pthread_t thread;
 
-	_Atomic uint32_t turn; /* enum bf_trap_turn; a futex */
-	atomic_bool busy;      /* somebody runs, boots or destroys it */
+	_Atomic uint32_t turn; /* enum bf_trap_turn; also a futex */
+	atomic_bool busy;      /* a thread runs or boots it */
 	atomic_bool kicked;
 
-	/* Written by the caller in its turn, read by the thread in its own. */
+	/* Written in the turn BF_TRAP_CALLER, read in BF_TRAP_GUEST. */
 	bool booted;
-	bool reboot; /* begin at boot, whatever the guest was doing */
+	bool reboot; /* drop the guest state and begin at boot */
 	bool dying;
-	struct bf_vcpu_boot64 boot; /* rip is a host address already */
+	struct bf_vcpu_boot64 boot; /* rip is a host address */
 
-	/* The thread's alone. */
+	/* Used by the vCPU's thread alone. */
 	volatile bool in_guest;
 	struct bf_trap_host host;
 };
 
-/* Signal side: trap_signal.c. */
+/* signal.c */
 
-/* Makes sure that the process's handlers are ours; one system call if so. */
+/*
+ * Installs the engine's signal handlers unless they are installed.  Costs one
+ * system call if they are.
+ */
 void bf_trap_signals_install(void);
 
 /* Runs guest code on this thread until the vCPU is dying. */
 void bf_trap_signals_enter(struct bf_trap_vcpu *vcpu);
 
-/* Turns: trap.c. */
+/* trap.c */
 
-/* Gives the exit in vcpu->run to the caller, and waits for its next run. */
-void bf_trap_park(struct bf_trap_vcpu *vcpu);
+/* Returns the exit in vcpu->run to the caller and waits for the next run. */
+void bf_trap_return_to_caller(struct bf_trap_vcpu *vcpu);
 
-/* Is the run to end where guest code could go on?  Does not consume a kick. */
+/* Must the run end before more guest code?  Leaves vcpu->kicked set. */
 bool bf_trap_interrupted(struct bf_trap_vcpu *vcpu);
 
-/* Guest memory: trap_memory.c. */
+/* memory.c */
 
-/* Is [at, at + size) page aligned, not empty, and free of wrapping? */
+/* Is [at, at + size) page aligned and not empty, and does it not wrap? */
 bool bf_trap_is_area(uint64_t at, uint64_t size);
 
-/* The map, empty; the window is there.  0, -ENOMEM. */
+/* Creates an empty map, after the window.  Returns 0 or -ENOMEM. */
 int bf_trap_memory_init(struct bf_trap *trap);
 void bf_trap_memory_cleanup(struct bf_trap *trap);
 
-/* The host address of guest memory at gpa, or 0; the window is none. */
+/* Returns the host address of guest memory at gpa; 0 if it is none. */
 uint64_t bf_trap_memory_addr(struct bf_trap *trap, uint64_t gpa);
 
 /*
- * What follows takes addresses of the process.  While memory is copied it
- * does not cease to be the guest's: who removes its slot waits.
+ * The functions below take host addresses.  They copy inside an SRCU section,
+ * so the removal of a slot waits for the copy.
  */
 
-/* Does one slot hold [addr, addr + len), at this moment? */
+/* Does one slot hold [addr, addr + len) now? */
 bool bf_trap_is_memory(struct bf_trap *trap, uint64_t addr, size_t len);
 
-/* Copies as much of len bytes as one slot holds; returns how much. */
+/* Copies the first of len bytes that one slot holds; returns their number. */
 size_t bf_trap_peek(struct bf_trap *trap, uint64_t addr, void *buf, size_t len);
 
-/* Copies all of it, to the guest or from it; false: not all is memory. */
+/*
+ * Copies len bytes to or from the guest.  Copies nothing and returns false if
+ * no slot holds them all.
+ */
 bool bf_trap_copy(struct bf_trap *trap, uint64_t addr, void *buf, size_t len,
 		  bool write);
 
-/* Instructions: trap_insn.c. */
+/* insn.c */
 
 /*
- * Emulates the instruction at which the guest stopped: offers its accesses,
- * hands over what nobody claims.  0: registers are up to date.  -ECANCELED:
- * the vCPU was rebooted or destroyed meanwhile.  Anything else: not
- * understood.
+ * Emulates the instruction at which the guest stopped.  Offers each access to
+ * exit_fn and returns unclaimed ones to the caller of bf_trap_vcpu_run().
+ * Returns 0 with the registers updated, -ECANCELED if the vCPU was rebooted or
+ * destroyed meanwhile, and another error if the engine does not emulate the
+ * instruction.
  */
 int bf_trap_emulate(struct bf_trap_vcpu *vcpu, ucontext_t *uc);
 
-/* One exit that is set up in vcpu->run: 0 when complete, or -ECANCELED. */
+/* Completes the exit in vcpu->run.  Returns 0 or -ECANCELED. */
 int bf_trap_offer(struct bf_trap_vcpu *vcpu);
 
-/* ALU operations: trap_alu.c. */
+/* alu.c */
 
 enum bf_trap_alu {
 	BF_TRAP_ADD,
@@ -148,8 +161,8 @@ enum bf_trap_alu {
 };
 
 /*
- * The result of a OP b on operands of bits bits (8 to 64), zero-extended.
- * Sets the arithmetic flags in *eflags; adc and sbb read the carry there.
+ * Returns a OP b, zero-extended, for operands of 8 to 64 bits.  Sets the
+ * arithmetic flags in *eflags.  ADC and SBB read the carry from *eflags.
  */
 uint64_t bf_trap_alu(enum bf_trap_alu op, unsigned int bits, uint64_t a,
 		     uint64_t b, uint64_t *eflags);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The trap engine's guest memory: the slots of a map, whose guest is here.
- * Traps look at it in snapshots; who removed a slot waits until none looks at
- * it any more, so the caller may unmap its memory.
+ * Guest memory: the slots of a bf_memslots map.  The engine reads the map in
+ * snapshots.  A removal waits for the snapshots, so the caller may unmap the
+ * memory after it.
  *
- * No snapshot is kept while an exit is offered or waits for its caller, so an
- * exit handler may change the slots too.
+ * The engine holds no snapshot while it offers an exit or waits for the caller,
+ * so an exit handler may change the slots.
  */
 #include <errno.h>
 #include <string.h>
@@ -25,7 +25,7 @@ static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
 	return a <= b ? b - a < a_size : a - b < b_size;
 }
 
-/* What the rules of the map leave to us. */
+/* The map calls this after its own checks. */
 static int set_slot(void *opaque,
 		    const struct kvm_userspace_memory_region *slot)
 {
@@ -42,7 +42,7 @@ static int set_slot(void *opaque,
 	return 0;
 }
 
-/* Guest code has no paging that could miss a slot for a moment. */
+/* Guest code does not use the map, so no vCPU must pause for a change. */
 static void keep_running(void *opaque)
 {
 }
@@ -63,8 +63,6 @@ void bf_trap_memory_cleanup(struct bf_trap *trap)
 	bf_memslots_destroy(trap->memslots);
 }
 
-/* Readers: in a signal handler that guest code fell into, or anywhere. */
-
 uint64_t bf_trap_memory_addr(struct bf_trap *trap, uint64_t gpa)
 {
 	struct bf_memslots_snapshot snapshot;
@@ -76,7 +74,7 @@ uint64_t bf_trap_memory_addr(struct bf_trap *trap, uint64_t gpa)
 	return addr;
 }
 
-/* How many bytes from addr on, at most len, are of one slot. */
+/* Returns how many of the len bytes at addr lie in one slot. */
 static size_t bytes_at(const struct bf_memslots_snapshot *snapshot,
 		       uint64_t addr, size_t len)
 {

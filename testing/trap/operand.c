@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Operands of the instructions that the trap engine emulates: registers,
- * immediates, and memory in the MMIO window.
+ * The operands of emulated instructions: registers, immediates, and memory in
+ * the MMIO window.
  */
 #include <errno.h>
 #include <string.h>
@@ -61,7 +61,7 @@ int bf_trap_offer(struct bf_trap_vcpu *vcpu)
 {
 	if (vcpu->exit_fn(vcpu->opaque, vcpu->run))
 		return 0;
-	bf_trap_park(vcpu);
+	bf_trap_return_to_caller(vcpu);
 	return vcpu->dying || vcpu->reboot ? -ECANCELED : 0;
 }
 
@@ -84,7 +84,7 @@ static int mmio_fragment(struct bf_trap_vcpu *vcpu, uint64_t gpa, char *data,
 	return ret;
 }
 
-/* Fragments are cut as KVM cuts them: at pages, and to 8 bytes at most. */
+/* Splits the access as KVM does: at pages, and into at most 8 bytes. */
 int bf_trap_mmio(struct bf_trap_vcpu *vcpu, uint64_t addr, char *data,
 		 uint32_t len, bool write)
 {
@@ -106,7 +106,7 @@ int bf_trap_mmio(struct bf_trap_vcpu *vcpu, uint64_t addr, char *data,
 	return ret;
 }
 
-/* Adds base or index, where the operand has one. */
+/* Adds the base or index register, if the operand has one. */
 static int add_register(struct bf_trap_insn *in, ZydisRegister reg,
 			uint64_t scale, uint64_t *addr)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The trap engine's signals: how a thread enters guest code, what stops it
- * there, and what happens to faults that are not the guest's.
+ * The signal handlers of the trap engine.  A thread enters and leaves guest
+ * code here, and faults that are not the guest's go on to the previous handler.
  *
- * Handlers are installed by system call, not by sigaction(): the wrappers of
- * ThreadSanitizer hold asynchronous signals back until the next library call,
- * which a spinning guest never makes.
+ * The engine installs handlers by system call and not by sigaction().
+ * ThreadSanitizer's sigaction() delays asynchronous signals until the next
+ * library call, and a spinning guest never makes one.
  */
 #include <errno.h>
 #include <string.h>
@@ -22,9 +22,9 @@
 
 #define FPU_CONTROL_DEFAULT 0x37f
 #define MXCSR_DEFAULT	    0x1f80
-#define EFLAGS_BOOT	    0x202ull /* interrupts on: a process cannot have less */
+#define EFLAGS_BOOT	    0x202ull /* IF: a process cannot clear it */
 
-/* The kernel's layout, which is not that of struct sigaction. */
+/* The kernel's layout, which differs from glibc's struct sigaction. */
 struct kernel_sigaction {
 	union {
 		void (*simple)(int sig);
@@ -36,11 +36,12 @@ struct kernel_sigaction {
 };
 
 /*
- * The gate: HLT faults, and the handler, which knows the address, swaps the
- * thread's registers for the guest's.  The way back continues at the RET.
+ * bf_trap_gate(): its HLT faults.  The handler recognizes the address and
+ * replaces the thread's registers with the guest's.  When the thread leaves
+ * guest code, it continues at the RET.
  *
- * The restorer is the one that the kernel wants; unwinders know it by these
- * very bytes.
+ * bf_trap_restorer(): the kernel requires a restorer.  Unwinders recognize it
+ * by exactly these bytes.
  */
 void bf_trap_gate(void);
 void bf_trap_restorer(void);
@@ -66,8 +67,9 @@ __asm__(".pushsection .text\n"
 static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, BF_TRAP_KICK};
 
 /*
- * What was installed before us, newest at latest.  A new one goes to the next
- * place: a handler on another thread may be reading the current one.
+ * The handlers that the engine replaced; actions[latest % NR_PREVIOUS] is the
+ * newest.  A new one goes into the next slot, because a handler on another
+ * thread may still read the current one.
  */
 #define NR_PREVIOUS 8
 
@@ -78,7 +80,7 @@ static struct {
 
 static pthread_mutex_t install_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* The handler's, so no lazy allocation: a fault may come at any point. */
+/* initial-exec: the handler must not allocate, and may run at any point. */
 static __thread struct bf_trap_vcpu *self
 	__attribute__((tls_model("initial-exec")));
 
@@ -95,20 +97,20 @@ static int kernel_sigaction(int sig, const struct kernel_sigaction *act,
 	return (int)syscall(SYS_rt_sigaction, sig, act, old, sizeof(act->mask));
 }
 
-static bool is_ours(size_t i, struct kernel_sigaction *current)
+static bool is_installed(size_t i, struct kernel_sigaction *current)
 {
 	kernel_sigaction(signals[i], NULL, current);
 	return current->info == on_signal;
 }
 
-/* Under install_lock. */
-static void install(size_t i)
+/* Caller holds install_lock. */
+static void handler_install(size_t i)
 {
 	/*
-	 * Faults nest: an exit handler's own fault is to reach whoever had
-	 * the signal before.  A kick does not: it waits until the handler
-	 * returns to the guest, so it can never fall between the handler's
-	 * last look at the flag and the guest.
+	 * Faults nest (SA_NODEFER): a fault of an exit handler must reach the
+	 * previous handler of the signal.  The kick is blocked in the handler
+	 * and arrives when the handler returns to the guest.  So a kick cannot
+	 * be lost between the handler's last check of the flag and the guest.
 	 */
 	const struct kernel_sigaction ours = {
 		.info = on_signal,
@@ -120,14 +122,15 @@ static void install(size_t i)
 	struct kernel_sigaction old;
 	unsigned int next;
 
-	if (is_ours(i, &old))
+	if (is_installed(i, &old))
 		return;
 	next = atomic_load_explicit(&previous[i].latest, memory_order_relaxed) +
 	       1;
 	previous[i].actions[next % NR_PREVIOUS] = old;
 	/*
-	 * The release orders the copy before its index; it pairs with the
-	 * acquire in chain(), which would else call through a stale pointer.
+	 * The release orders the copy before its index.  It pairs with the
+	 * acquire in call_next_handler().  Without it that function could call
+	 * a stale pointer.
 	 */
 	atomic_store_explicit(&previous[i].latest, next, memory_order_release);
 	kernel_sigaction(signals[i], &ours, NULL);
@@ -139,14 +142,14 @@ void bf_trap_signals_install(void)
 	size_t i;
 
 	/*
-	 * Who replaces one replaces SIGSEGV: a test framework between two
-	 * tests, a crash reporter.  So that one is looked at each time.
+	 * Check SIGSEGV alone: code that replaces one of the handlers (a test
+	 * framework between two tests, a crash reporter) replaces SIGSEGV's.
 	 */
-	if (is_ours(0, &current))
+	if (is_installed(0, &current))
 		return;
 	pthread_mutex_lock(&install_lock);
 	for (i = ARRAY_SIZE(signals); i-- > 0;)
-		install(i);
+		handler_install(i);
 	pthread_mutex_unlock(&install_lock);
 }
 
@@ -162,8 +165,9 @@ static void set_default(int sig)
 }
 
 /*
- * The default action: a fault's instruction is simply executed again, so the
- * process dies where it should; a signal that was sent is sent again.
+ * Takes the default action.  The return from the handler repeats the faulting
+ * instruction, so the process dies there.  A signal that a process sent must be
+ * sent again.
  */
 static void take_default(int sig, const siginfo_t *info)
 {
@@ -181,7 +185,7 @@ static void call_previous(const struct kernel_sigaction *action, int sig,
 		mask |= mask_of(sig);
 	if (action->flags & SA_RESETHAND)
 		set_default(sig);
-	/* Returning from our own handler takes this back. */
+	/* The return from on_signal() restores the mask. */
 	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, NULL, sizeof(mask));
 	if (action->flags & SA_SIGINFO)
 		action->info(sig, info, context);
@@ -189,8 +193,8 @@ static void call_previous(const struct kernel_sigaction *action, int sig,
 		action->simple(sig);
 }
 
-/* A signal that is none of the engine's. */
-static void chain(int sig, siginfo_t *info, void *context)
+/* Passes on a signal that is not the engine's. */
+static void call_next_handler(int sig, siginfo_t *info, void *context)
 {
 	const struct kernel_sigaction *action;
 	unsigned int latest;
@@ -214,7 +218,7 @@ static uint64_t rip_of(const ucontext_t *uc)
 	return (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
 }
 
-/* Did the guest jump to where nothing can be executed? */
+/* Did the guest jump to memory that it cannot execute? */
 static bool is_bad_fetch(const ucontext_t *uc)
 {
 	const greg_t *regs = uc->uc_mcontext.gregs;
@@ -224,8 +228,8 @@ static bool is_bad_fetch(const ucontext_t *uc)
 		regs[REG_CR2] == regs[REG_RIP]);
 }
 
-static bool is_guests(const struct bf_trap_vcpu *vcpu, int sig,
-		      const siginfo_t *info, const ucontext_t *uc)
+static bool is_guest_signal(const struct bf_trap_vcpu *vcpu, int sig,
+			    const siginfo_t *info, const ucontext_t *uc)
 {
 	if (!vcpu->in_guest)
 		return false;
@@ -248,7 +252,7 @@ static void load_host(const struct bf_trap_vcpu *vcpu, ucontext_t *uc)
 	memcpy(uc->uc_mcontext.fpregs, vcpu->host.fp, BF_TRAP_FP_SIZE);
 }
 
-/* As after a reset, but with exceptions masked, as every ABI has it. */
+/* The state after a reset, but with exceptions masked, as in the ABI. */
 static void reset_fp(struct _libc_fpstate *fp)
 {
 	memset(fp, 0, BF_TRAP_FP_SIZE);
@@ -277,7 +281,7 @@ static void load_boot(struct bf_trap_vcpu *vcpu, ucontext_t *uc)
 	vcpu->reboot = false;
 }
 
-static void leave(struct bf_trap_vcpu *vcpu, ucontext_t *uc)
+static void leave_guest(struct bf_trap_vcpu *vcpu, ucontext_t *uc)
 {
 	load_host(vcpu, uc);
 	uc->uc_mcontext.gregs[REG_RIP] += GATE_HLT_LENGTH;
@@ -289,20 +293,20 @@ static bool take_interrupt(struct bf_trap_vcpu *vcpu)
 	if (!bf_trap_interrupted(vcpu))
 		return false;
 	/*
-	 * The acquire orders whatever the kicker did before the kick before
-	 * what the caller does after -EINTR; it pairs with the release in
-	 * bf_trap_vcpu_kick().
+	 * The acquire pairs with the release in bf_trap_vcpu_kick().  It orders
+	 * the kicking thread's earlier writes before the caller's reads after
+	 * -EINTR.  Without it the caller could miss the reason of the kick.
 	 */
 	atomic_exchange_explicit(&vcpu->kicked, false, memory_order_acquire);
 	return true;
 }
 
-/* The way out of each handler: into the guest, or to the end. */
-static void resume(struct bf_trap_vcpu *vcpu, ucontext_t *uc)
+/* Ends each handler: lets the thread enter guest code, or leave for good. */
+static void resume_guest(struct bf_trap_vcpu *vcpu, ucontext_t *uc)
 {
 	for (;;) {
 		if (vcpu->dying) {
-			leave(vcpu, uc);
+			leave_guest(vcpu, uc);
 			return;
 		}
 		if (vcpu->reboot)
@@ -310,13 +314,13 @@ static void resume(struct bf_trap_vcpu *vcpu, ucontext_t *uc)
 		if (!take_interrupt(vcpu))
 			break;
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
-		bf_trap_park(vcpu);
+		bf_trap_return_to_caller(vcpu);
 	}
 	sigdelset(&uc->uc_sigmask, BF_TRAP_KICK);
 	vcpu->in_guest = true;
 }
 
-/* The instruction at which the guest stopped, as KVM reports it. */
+/* Reports the instruction at which the guest stopped, as KVM does. */
 static void set_failure(struct bf_trap_vcpu *vcpu, uint64_t rip)
 {
 	struct kvm_run *run = vcpu->run;
@@ -335,8 +339,8 @@ static void set_failure(struct bf_trap_vcpu *vcpu, uint64_t rip)
 	run->emulation_failure.insn_size = (uint8_t)size;
 }
 
-/* The guest stopped: deal with why, then let it go on. */
-static void stopped(struct bf_trap_vcpu *vcpu, int sig, ucontext_t *uc)
+/* Handles the fault or the kick that stopped the guest, then resumes it. */
+static void handle_stop(struct bf_trap_vcpu *vcpu, int sig, ucontext_t *uc)
 {
 	int ret = 0;
 
@@ -347,9 +351,9 @@ static void stopped(struct bf_trap_vcpu *vcpu, int sig, ucontext_t *uc)
 		ret = -EOPNOTSUPP;
 	if (ret && ret != -ECANCELED) {
 		set_failure(vcpu, rip_of(uc));
-		bf_trap_park(vcpu);
+		bf_trap_return_to_caller(vcpu);
 	}
-	resume(vcpu, uc);
+	resume_guest(vcpu, uc);
 }
 
 static void on_signal(int sig, siginfo_t *info, void *context)
@@ -359,11 +363,11 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 
 	if (vcpu && rip_of(uc) == (uintptr_t)bf_trap_gate) {
 		save_host(vcpu, uc);
-		resume(vcpu, uc);
-	} else if (vcpu && is_guests(vcpu, sig, info, uc)) {
-		stopped(vcpu, sig, uc);
+		resume_guest(vcpu, uc);
+	} else if (vcpu && is_guest_signal(vcpu, sig, info, uc)) {
+		handle_stop(vcpu, sig, uc);
 	} else {
-		chain(sig, info, context);
+		call_next_handler(sig, info, context);
 	}
 }
 

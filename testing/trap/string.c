@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* String operations at the window, and port instructions, string or not. */
+/* String operations on the window, and port instructions. */
 #include <errno.h>
 #include <string.h>
 
@@ -16,7 +16,7 @@ static bool is_repeated(const struct bf_trap_insn *in)
 		ZYDIS_ATTRIB_HAS_REPNE);
 }
 
-/* Moves an index register on by some bytes. */
+/* Advances an index register, backward if DF is set. */
 static void advance(struct bf_trap_insn *in, int index, uint64_t bytes)
 {
 	if (in->regs[REG_EFL] & EFLAGS_DF)
@@ -29,7 +29,7 @@ static bool is_plain_string(const struct bf_trap_insn *in)
 	return in->z.address_width == 64 && !bf_trap_has_segment_base(in);
 }
 
-/* One element at addr: in the window, or in guest memory. */
+/* Accesses one element at addr, in the window or in guest memory. */
 static int element(struct bf_trap_insn *in, uint64_t addr, uint64_t *value,
 		   bool write)
 {
@@ -75,9 +75,9 @@ static int string_element(struct bf_trap_insn *in, struct bf_trap_string form)
 }
 
 /*
- * MOVS, STOS, LODS.  A repeated one goes on here as long as it stays at the
- * window and nobody wants the vCPU to stop; the rest of it is the
- * processor's, which comes back if it faults again.
+ * MOVS, STOS, LODS.  Repeats a REP operation as long as the element touches the
+ * window and no kick is pending.  The processor then executes the rest, and
+ * faults again at the next element in the window.
  */
 int bf_trap_string_move(struct bf_trap_insn *in, struct bf_trap_string form)
 {
@@ -106,7 +106,7 @@ int bf_trap_string_move(struct bf_trap_insn *in, struct bf_trap_string form)
 
 /* Ports. */
 
-/* Bytes of an element; a port has 4 at most, whatever REX.W says. */
+/* Bytes of an element: at most 4, even with REX.W. */
 static uint8_t io_size(const struct bf_trap_insn *in)
 {
 	return in->z.operand_width < 32 ? in->z.operand_width / 8 : 4;
@@ -166,8 +166,9 @@ int bf_trap_port_out(struct bf_trap_insn *in)
 }
 
 /*
- * Copies at most count elements between guest memory at index and the exit's
- * data; returns how many there were before what is no memory.
+ * Copies up to count elements between guest memory at the index register and
+ * the data of the exit.  Stops at the end of guest memory.  Returns the number
+ * of elements copied.
  */
 static uint32_t copy_elements(struct bf_trap_insn *in, int index,
 			      uint32_t count, bool out)
@@ -186,7 +187,7 @@ static uint32_t copy_elements(struct bf_trap_insn *in, int index,
 	return i;
 }
 
-/* How many of count elements from index on are guest memory. */
+/* Returns how many of count elements, from index on, lie in guest memory. */
 static uint32_t count_elements(const struct bf_trap_insn *in, int index,
 			       uint32_t count)
 {
@@ -204,7 +205,7 @@ static uint32_t count_elements(const struct bf_trap_insn *in, int index,
 	return i;
 }
 
-/* INS, OUTS: as many elements in one exit as the data area holds. */
+/* INS, OUTS: one exit for as many elements as the data area holds. */
 int bf_trap_string_io(struct bf_trap_insn *in, bool out)
 {
 	int index = out ? REG_RSI : REG_RDI;
@@ -228,7 +229,7 @@ int bf_trap_string_io(struct bf_trap_insn *in, bool out)
 		in->regs[index] = saved;
 		return ret;
 	}
-	/* The memory may have been taken away while the caller had the exit. */
+	/* The caller may have removed the slot during the exit. */
 	if (!out && copy_elements(in, index, count, false) < count) {
 		in->regs[index] = saved;
 		return -EOPNOTSUPP;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The trap engine: its window, its vCPUs and their threads. */
+/* The MMIO window, the vCPUs and their threads. */
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -11,12 +11,12 @@
 
 #include "testing/trap/internal.h"
 
-/* Exit handlers run on it; with a guard page below. */
+/* Exit handlers run on this stack.  A guard page lies below it. */
 #define STACK_SIZE (256u << 10)
 
 #define RUN_SIZE (BF_TRAP_IO_OFFSET + BF_TRAP_IO_SIZE)
 
-/* With a page on either side, so that no neighbour catches a stray access. */
+/* An inaccessible page on either side makes stray accesses fault. */
 static char *map_window(uint64_t size)
 {
 	char *p;
@@ -80,14 +80,14 @@ uint64_t bf_trap_guest_addr(struct bf_trap *trap, uint64_t gpa)
 	return bf_trap_memory_addr(trap, gpa);
 }
 
-/* Sleeps while it is turn's move; -EINTR when a signal handler ran. */
+/* Sleeps while vcpu->turn is turn.  Returns -EINTR if a signal handler ran. */
 static int wait_while(struct bf_trap_vcpu *vcpu, uint32_t turn)
 {
 	/*
-	 * The acquire orders the other side's turn (the exit, registers and
-	 * data in memory, the boot state) before ours; it pairs with the
-	 * release in give_turn().  Without it, a caller could read the
-	 * previous exit out of the page.
+	 * The acquire pairs with the release in give_turn().  It orders the
+	 * other thread's writes (the exit, the registers, the boot state)
+	 * before this thread's reads.  Without it the caller could read the
+	 * previous exit from the page.
 	 */
 	while (atomic_load_explicit(&vcpu->turn, memory_order_acquire) ==
 	       turn) {
@@ -106,7 +106,7 @@ static void give_turn(struct bf_trap_vcpu *vcpu, uint32_t turn)
 	syscall(SYS_futex, &vcpu->turn, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-void bf_trap_park(struct bf_trap_vcpu *vcpu)
+void bf_trap_return_to_caller(struct bf_trap_vcpu *vcpu)
 {
 	give_turn(vcpu, BF_TRAP_CALLER);
 	while (wait_while(vcpu, BF_TRAP_CALLER))
@@ -122,7 +122,7 @@ bool bf_trap_interrupted(struct bf_trap_vcpu *vcpu)
 static void *vcpu_thread(void *arg)
 {
 	struct bf_trap_vcpu *vcpu = arg;
-	stack_t own = {
+	stack_t stack = {
 		.ss_sp = vcpu->stack + BF_TRAP_PAGE,
 		.ss_size = STACK_SIZE,
 	};
@@ -132,17 +132,17 @@ static void *vcpu_thread(void *arg)
 		;
 	if (vcpu->dying)
 		return NULL;
-	/* Put back at the end: a sanitizer frees what it finds there. */
-	sigaltstack(&own, &old);
+	/* Restored below: a sanitizer frees the stack that it finds. */
+	sigaltstack(&stack, &old);
 	bf_trap_signals_enter(vcpu);
 	sigaltstack(&old, NULL);
 	return NULL;
 }
 
 /*
- * All signals are blocked from the thread's first instruction on, those of
- * faults aside: another handler could run on the guest's stack, or want one
- * where the guest has none.
+ * Blocks all signals except those of faults before the thread's first
+ * instruction.  Otherwise another handler could run on the guest's stack, or
+ * fault because the guest has no stack.
  */
 static int start_thread(struct bf_trap_vcpu *vcpu)
 {
@@ -236,9 +236,9 @@ struct kvm_run *bf_trap_vcpu_page(struct bf_trap_vcpu *vcpu)
 static bool set_busy(struct bf_trap_vcpu *vcpu)
 {
 	/*
-	 * The acquire orders what the last run left in the vCPU before what
-	 * we read of it; it pairs with clear_busy().  Without it a run after
-	 * a boot in another thread could miss it.
+	 * The acquire pairs with the release in clear_busy().  It orders the
+	 * previous caller's writes to the vCPU before this caller's reads.
+	 * Without it a run could miss a boot by another thread.
 	 */
 	return !atomic_exchange_explicit(&vcpu->busy, true,
 					 memory_order_acquire);
@@ -273,7 +273,7 @@ static int run_guest(struct bf_trap_vcpu *vcpu)
 		return -EINVAL;
 	bf_trap_signals_install();
 	give_turn(vcpu, BF_TRAP_GUEST);
-	/* A signal to the caller ends the run, as it ends KVM_RUN. */
+	/* A signal to the caller ends the run, as with KVM_RUN. */
 	while (wait_while(vcpu, BF_TRAP_GUEST))
 		bf_trap_vcpu_kick(vcpu);
 	return vcpu->run->exit_reason == KVM_EXIT_INTR ? -EINTR : 0;
@@ -293,9 +293,9 @@ int bf_trap_vcpu_run(struct bf_trap_vcpu *vcpu)
 void bf_trap_vcpu_kick(struct bf_trap_vcpu *vcpu)
 {
 	/*
-	 * The flag before the signal: pthread_kill() orders them.  The other
-	 * way round, the handler could find no flag and go back to a guest
-	 * that spins, with nothing left to stop it.
+	 * Set the flag before the signal; pthread_kill() orders the two.  In
+	 * the other order the handler could miss the flag and return to a
+	 * guest that spins, and nothing would stop the guest.
 	 */
 	atomic_store_explicit(&vcpu->kicked, true, memory_order_release);
 	pthread_kill(vcpu->thread, BF_TRAP_KICK);

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The trap engine: a thread runs native x86-64 code, and what would leave a
- * virtual machine (an access to the MMIO window, a port instruction, HLT)
- * faults into a SIGSEGV handler, which decodes it and offers it as an exit.
+ * The trap engine runs guest code without KVM.  A thread executes native
+ * x86-64 code.  Code that would leave a virtual machine (an access to the MMIO
+ * window, a port instruction, HLT) faults.  The SIGSEGV handler decodes the
+ * instruction and offers it as an exit.
  *
- * Exits have the layout of the kernel's struct kvm_run, so that whoever
- * handles them need not know which engine made them.
+ * An exit has the layout of the kernel's struct kvm_run, so exit handlers work
+ * with this engine and with KVM.
  *
- * It is a harness, not a sandbox: guest code runs with all rights of the
- * process.
+ * The engine is a test harness and no sandbox: guest code has all rights of
+ * the process.
  *
- * The process's handlers of SIGSEGV, SIGBUS, SIGILL, SIGFPE and SIGSTKFLT are
- * the engine's from the first bf_trap_vcpu_run() on; who had them before gets
- * what is none of the guest's.  A later run takes SIGSEGV and the others back
- * when it finds SIGSEGV replaced.  A fault is the guest's when the vCPU's
- * thread was in guest code, at an address of a slot or by jumping to where no
- * code is.
+ * The first bf_trap_vcpu_run() installs the engine's handlers of SIGSEGV,
+ * SIGBUS, SIGILL, SIGFPE and SIGSTKFLT for the process.  A signal that is not
+ * the guest's goes on to the handler that was installed before.  A later run
+ * installs the handlers again if it finds that of SIGSEGV replaced.  A fault
+ * is the guest's if the vCPU's thread was in guest code, and either the
+ * instruction lies in a slot or the guest jumped to memory that holds no code.
  */
 #ifndef BF_TRAP_H
 #define BF_TRAP_H
@@ -29,90 +30,95 @@
 struct bf_trap;
 struct bf_trap_vcpu;
 
-/* The engine for struct bf_vm_config; engine_config is a bf_trap_config. */
+/* For bf_vm_config.engine; its engine_config is a struct bf_trap_config. */
 extern const struct bf_engine_ops bf_trap_engine;
 
 /* The MMIO window: guest accesses to these addresses become exits. */
 struct bf_trap_config {
-	uint64_t mmio_gpa; /* page aligned, both */
-	uint64_t mmio_size;
+	uint64_t mmio_gpa;  /* page aligned */
+	uint64_t mmio_size; /* bytes, page aligned */
 };
 
 /*
- * Offers an exit (KVM_EXIT_MMIO or KVM_EXIT_IO) on the vCPU's own thread.
- * True: it is complete (a read's data is in place) and the guest goes on.
- * False: bf_trap_vcpu_run() returns it to its caller.  May sleep, may lock.
+ * Handles an exit (KVM_EXIT_MMIO or KVM_EXIT_IO) on the vCPU's own thread.
+ * Returns true if the exit is complete (the data of a read is in place) and the
+ * guest continues.  On false bf_trap_vcpu_run() returns the exit to its caller.
+ * May sleep and take locks.
  */
 typedef bool (*bf_trap_exit_fn)(void *opaque, struct kvm_run *run);
 
 /*
  * Reserves the MMIO window and an inaccessible page on either side of it.
- * 0, or -EINVAL (not page aligned, empty, wraps), -ENOMEM.
+ * Returns 0, -EINVAL (not page aligned, empty, wraps) or -ENOMEM.
  */
 int bf_trap_create(const struct bf_trap_config *config, struct bf_trap **trapp);
 
-/* All its vCPUs must be destroyed before. */
+/* The caller has destroyed all its vCPUs. */
 void bf_trap_destroy(struct bf_trap *trap);
 
 /*
- * The guest's memory: address space 0 of a map that lives as long as trap.
- * What is a slot of it becomes readable, writable and executable, whatever its
- * flags.  Besides what the rules of the map say:
- *   -EEXIST  overlaps the window
- *   -EINVAL, -ENOMEM  what mprotect() says of the memory
- * It may be changed from any thread, from an exit handler too, while vCPUs run
- * or not.  The engine uses removed memory no more when the removal has
- * returned; guest code is not kept from it.  A vCPU that faults while it
- * executes removed memory is taken for a fault of the process.
+ * Returns the map of guest memory, which lives as long as trap.  The guest sees
+ * address space 0.  The memory of a slot becomes readable, writable and
+ * executable, whatever the slot's flags.  Adding a slot fails as
+ * bf_memslots_set() does, and with
+ *   -EEXIST           the slot overlaps the window
+ *   -EINVAL, -ENOMEM  mprotect() of the memory failed
+ * Any thread may change the map while vCPUs run, an exit handler included.
+ * After a removal the engine no longer accesses the memory, but guest code
+ * still can.  A fault of guest code that executes removed memory counts as
+ * a fault of the process.
  */
 struct bf_memslots *bf_trap_memslots(struct bf_trap *trap);
 
 /*
- * The address by which guest code must reach gpa: there is no paging, so it
- * is a host address.  0 where nothing is mapped.
+ * Returns the address that guest code must use for gpa, or 0 if nothing is
+ * mapped there.  The engine has no paging, so this is a host address.
  */
 uint64_t bf_trap_guest_addr(struct bf_trap *trap, uint64_t gpa);
 
-/* 0, -ENOMEM, -EAGAIN (no thread). */
+/* Returns 0, -ENOMEM or -EAGAIN (no thread). */
 int bf_trap_vcpu_create(struct bf_trap *trap, bf_trap_exit_fn exit_fn,
 			void *opaque, struct bf_trap_vcpu **vcpup);
 
 /*
- * Ends the vCPU's thread wherever the guest is; not while it runs: kick it and
- * let bf_trap_vcpu_run() return first.
+ * Ends the vCPU's thread.  Must not be called during bf_trap_vcpu_run(): kick
+ * the vCPU and let the run return first.
  */
 void bf_trap_vcpu_destroy(struct bf_trap_vcpu *vcpu);
 
-/* Valid until the vCPU is destroyed; KVM_EXIT_IO data lies inside. */
+/* Valid until the vCPU is destroyed.  Contains the data of KVM_EXIT_IO. */
 struct kvm_run *bf_trap_vcpu_page(struct bf_trap_vcpu *vcpu);
 
 /*
- * Where the next run begins.  0, -EINVAL (rip is not mapped), -EBUSY (the
- * vCPU is running).
+ * Sets the registers with which the next run begins.  Returns 0, -EINVAL (rip
+ * is not mapped) or -EBUSY (the vCPU runs).
  */
 int bf_trap_vcpu_boot(struct bf_trap_vcpu *vcpu,
 		      const struct bf_vcpu_boot64 *boot);
 
 /*
- * Runs until an exit that exit_fn does not complete: 0 and page->exit_reason
- * KVM_EXIT_MMIO, KVM_EXIT_IO, KVM_EXIT_HLT, or KVM_EXIT_INTERNAL_ERROR with
- * suberror KVM_INTERNAL_ERROR_EMULATION for any other fault of the guest's, an
- * instruction at the window that is not understood among them; the bytes at
- * rip are in page->emulation_failure, and the guest stays where it is.
+ * Runs the guest until an exit that exit_fn does not complete.  Returns 0 with
+ * page->exit_reason KVM_EXIT_MMIO, KVM_EXIT_IO, KVM_EXIT_HLT or
+ * KVM_EXIT_INTERNAL_ERROR.  The last has suberror
+ * KVM_INTERNAL_ERROR_EMULATION and stands for any other fault of the guest,
+ * such as an instruction at the window that the engine does not emulate.
+ * page->emulation_failure then has the bytes at rip, and the guest stays there.
  *
- * The next call completes an MMIO or IO exit first: the data of a read is
- * taken from the page, as KVM_RUN does.  An access of more than 8 bytes, or
- * across pages, is as many exits.  May be called from any thread, by one at a
- * time: -EBUSY otherwise.  -EINVAL: never booted.  -EINTR:
- * bf_trap_vcpu_kick(), a signal whose handler does not restart system calls,
- * or page->immediate_exit was set (a pending exit is completed first);
- * exit_reason is KVM_EXIT_INTR.
+ * The next call first completes an MMIO or IO exit: it takes the data of a read
+ * from the page, as KVM_RUN does.  An access of more than 8 bytes, or across a
+ * page boundary, becomes several exits.
+ *
+ * Any thread may call this.  Returns -EBUSY if another thread runs the vCPU,
+ * -EINVAL if the vCPU was never booted, and -EINTR with exit_reason
+ * KVM_EXIT_INTR.  The last follows bf_trap_vcpu_kick(), a signal handler
+ * without SA_RESTART, or a set page->immediate_exit (a pending exit is
+ * completed first).
  */
 int bf_trap_vcpu_run(struct bf_trap_vcpu *vcpu);
 
 /*
- * Makes the current bf_trap_vcpu_run() return, or else the next one.  From
- * any thread.
+ * Makes the current bf_trap_vcpu_run() return, or the next one if there is no
+ * current one.  Any thread may call it.
  */
 void bf_trap_vcpu_kick(struct bf_trap_vcpu *vcpu);
 
