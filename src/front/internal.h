@@ -14,6 +14,7 @@
 #include <sys/queue.h>
 
 #include "base/slab.h"
+#include "base/thread.h"
 #include "base/util.h"
 #include "front/front.h"
 
@@ -46,7 +47,7 @@ TAILQ_HEAD(front_zones, front_zone);
 struct front_helper {
 	pthread_mutex_t lock; /* never held over anything slow */
 	pthread_cond_t wake;  /* on CLOCK_MONOTONIC */
-	pthread_t thread;
+	struct bf_thread thread;
 	bool started;
 	bool stop;
 	bool look; /* something may be worth installing */

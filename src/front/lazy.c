@@ -8,7 +8,6 @@
  * another vCPU reads; then they wake the helper, which does the sums.
  */
 #include <errno.h>
-#include <signal.h>
 #include <time.h>
 
 #include "front/calibrate.h"
@@ -101,21 +100,17 @@ static void *help(void *arg)
 	return NULL;
 }
 
-/*
- * With all signals blocked: they are the VMM's.  Where no thread can be had
- * the doorbells stay in user space.
- */
+/* If no thread can be started the doorbells stay in user space. */
 static bool start(struct bf_front *front)
 {
 	struct front_helper *helper = &front->helper;
-	sigset_t all, old;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
-	helper->started = !pthread_create(&helper->thread, NULL, help, front);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (helper->started)
-		pthread_setname_np(helper->thread, "belfry-front");
+	helper->thread = (struct bf_thread){
+		.name = "belfry-front",
+		.fn = help,
+		.arg = front,
+	};
+	helper->started = !bf_thread_start(&helper->thread);
 	return helper->started;
 }
 
@@ -157,7 +152,7 @@ void bf_front_lazy_stop(struct bf_front *front)
 	pthread_cond_signal(&helper->wake);
 	pthread_mutex_unlock(&helper->lock);
 	if (started)
-		join(helper->thread);
+		join(helper->thread.id);
 }
 
 static bool is_inside(const struct kvm_coalesced_mmio_zone *zone,
