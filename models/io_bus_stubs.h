@@ -18,16 +18,21 @@ bool bf_eventfd_same(int fd, int other)
 	return false;
 }
 
-int bf_eventfd_share(struct bf_eventfd_pool *pool, int fd,
-		     const struct bf_eventfd_check *check,
-		     struct bf_shared_eventfd **sharedp)
+struct bf_shared_eventfd *bf_eventfd_find(struct bf_eventfd_pool *pool, int fd)
+{
+	machine_fail("an eventfd was shared");
+	return NULL;
+}
+
+int bf_eventfd_add(struct bf_eventfd_pool *pool, int fd,
+		   struct bf_shared_eventfd **sharedp)
 {
 	machine_fail("an eventfd was shared");
 	return 0;
 }
 
-void bf_eventfd_unshare(struct bf_eventfd_pool *pool,
-			struct bf_shared_eventfd *shared)
+void bf_eventfd_put(struct bf_eventfd_pool *pool,
+		    struct bf_shared_eventfd *shared)
 {
 	machine_fail("an eventfd was given back");
 }

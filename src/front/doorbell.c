@@ -104,20 +104,46 @@ static bool kernel_is_quick(const struct bf_front *front)
 	       !__atomic_load_n(&front->calls, __ATOMIC_RELAXED);
 }
 
-static int check_eventfd(void *opaque, int fd)
+static int check_eventfd(struct bf_front *front, int fd)
 {
 	const struct kvm_ioeventfd arg = {
 		.len = 3,
 		.fd = fd,
 		.flags = KVM_IOEVENTFD_FLAG_DEASSIGN,
 	};
-	struct bf_front *front = opaque;
 	int ret;
 
 	if (!kernel_is_quick(front))
 		return bf_eventfd_check(fd);
 	ret = bf_front_kernel(front, KVM_IOEVENTFD, &arg);
 	return ret == -ENOENT ? 0 : ret;
+}
+
+/* The bus's duplicate of the eventfd: 0, or what the kernel would say of fd. */
+static int get_eventfd(struct bf_front *front, int fd,
+		       struct bf_shared_eventfd **eventfdp)
+{
+	struct bf_eventfd_pool *pool = &front->bus->eventfds;
+	int ret;
+
+	*eventfdp = bf_eventfd_find(pool, fd);
+	if (*eventfdp)
+		return 0;
+	ret = check_eventfd(front, fd);
+	return ret ? ret : bf_eventfd_add(pool, fd, eventfdp);
+}
+
+static int bus_add_doorbell(struct bf_front *front, struct front_doorbell *d,
+			    const struct bf_io_doorbell_desc *desc)
+{
+	struct bf_shared_eventfd *eventfd;
+	int ret = bf_doorbell_check(desc);
+
+	if (!ret)
+		ret = get_eventfd(front, desc->eventfd, &eventfd);
+	return ret ? ret :
+		     bf_doorbell_add(front->bus, desc, eventfd, front,
+				     &d->handle);
 }
 
 static int add_doorbell(struct bf_front *front, const struct kvm_ioeventfd *arg)
@@ -131,8 +157,7 @@ static int add_doorbell(struct bf_front *front, const struct kvm_ioeventfd *arg)
 	*d = (struct front_doorbell){.arg = *arg};
 	desc.opaque = d;
 	desc.counted = true;
-	ret = bf_doorbell_add(front->bus, &desc, front, check_eventfd,
-			      &d->handle);
+	ret = bus_add_doorbell(front, d, &desc);
 	if (ret) {
 		bf_slab_put(d);
 		return ret;

@@ -135,7 +135,7 @@ void bf_io_bus_destroy(struct bf_io_bus *bus)
 		srcu_barrier(&bus->srcu);
 	while (cleanup_srcu_struct(&bus->srcu));
 	cleanup_srcu_struct(&bus->signals);
-	bf_eventfd_pool_end(&bus->eventfds);
+	bf_eventfd_pool_close(&bus->eventfds);
 	for (space = 0; space < BF_IO_SPACES; space++)
 		free_entries(bus, &bus->state->space[space]);
 	bf_nodes_destroy(&bus->nodes);

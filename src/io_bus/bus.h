@@ -16,7 +16,7 @@
 #include "belfry/io_bus.h"
 #include "belfry/io_stats.h"
 #include "belfry/srcu.h"
-#include "io_bus/eventfd_pool.h"
+#include "io_bus/eventfd.h"
 #include "io_bus/span_tree.h"
 #include "io_bus/trie.h"
 

@@ -172,19 +172,19 @@ static void test_private_fds(void **state)
 static void test_private_fds_under_limit(void **state)
 {
 	int efd = eventfd(0, EFD_CLOEXEC);
-	const struct bf_eventfd_numbers numbers = {private_fd_dup,
-						   private_fd_close_run};
+	const struct bf_eventfd_fd_ops ops = {private_fd_dup,
+					      private_fd_close_run};
 	struct bf_eventfd eventfds[2];
 	struct rlimit limit, tight;
 	int fd;
 
-	bf_eventfd_set_numbers(&numbers);
-	assert_int_equal(bf_eventfd_get(&eventfds[0], efd), 0);
+	bf_eventfd_set_fd_ops(&ops);
+	assert_int_equal(bf_eventfd_dup(&eventfds[0], efd), 0);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	tight = limit;
 	tight.rlim_cur = 32;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
-	assert_int_equal(bf_eventfd_get(&eventfds[1], efd), 0);
+	assert_int_equal(bf_eventfd_dup(&eventfds[1], efd), 0);
 	fd = private_fd_dup(efd);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 
@@ -195,8 +195,8 @@ static void test_private_fds_under_limit(void **state)
 		    private_fd_contains(eventfds[0].fd) &&
 		    private_fd_contains(eventfds[1].fd));
 	private_fd_close(fd);
-	bf_eventfd_put(&eventfds[0]);
-	bf_eventfd_put(&eventfds[1]);
+	bf_eventfd_close(&eventfds[0]);
+	bf_eventfd_close(&eventfds[1]);
 	assert_false(private_fd_contains(eventfds[0].fd) ||
 		     private_fd_contains(eventfds[1].fd));
 	close(efd);

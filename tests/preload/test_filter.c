@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "io_bus/same_file.h"
+#include "io_bus/eventfd.h"
 #include "preload/common/config.h"
 #include "preload/seccomp/filter.h"
 #include "base/util.h"

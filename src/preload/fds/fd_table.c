@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "io_bus/same_file.h"
+#include "io_bus/eventfd.h"
 #include "preload/common/config.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/vm.h"

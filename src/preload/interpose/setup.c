@@ -38,8 +38,8 @@ static void grow_fd_table(void)
  * The bus keeps duplicates of eventfds.  They become private fds, so that they
  * stay open when the program closes every fd that it does not know.
  */
-static const struct bf_eventfd_numbers numbers = {private_fd_dup,
-						  private_fd_close_run};
+static const struct bf_eventfd_fd_ops eventfd_fd_ops = {private_fd_dup,
+							private_fd_close_run};
 
 __attribute__((constructor)) static void setup(void)
 {
@@ -51,7 +51,7 @@ __attribute__((constructor)) static void setup(void)
 	fork_setup();
 	if (!config.plain) {
 		grow_fd_table();
-		bf_eventfd_set_numbers(&numbers);
+		bf_eventfd_set_fd_ops(&eventfd_fd_ops);
 	}
 	errno = saved_errno;
 }

@@ -14,7 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#include "io_bus/same_file.h"
+#include "io_bus/eventfd.h"
 #include "preload/common/config.h"
 #include "preload/seccomp/filter.h"
 #include "base/util.h"
