@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* Changers of the bus torture: what becomes of slots. */
+/* Changes of slots in the bus torture. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "torture_io_bus.h"
+#include "tools/torture/io_bus/torture_io_bus.h"
 #include "base/util.h"
 
 bool slot_try_lock(struct slot *slot)
@@ -17,7 +17,7 @@ void slot_unlock(struct slot *slot)
 	__atomic_store_n(&slot->busy, false, __ATOMIC_RELEASE);
 }
 
-/* The slot is the caller's, so nothing is in the way of what it does. */
+/* The caller has locked the slot, so its changes must succeed. */
 static void must(const char *what, int ret)
 {
 	if (ret)
@@ -31,11 +31,11 @@ static uint64_t range_addr(const struct slot *slot, unsigned int i)
 	return slot->base + (slot->moved ? OTHER_PLACE : 0);
 }
 
-static uint64_t bell_addr(const struct slot *slot, unsigned int i)
+static uint64_t doorbell_addr(const struct slot *slot, unsigned int i)
 {
 	if (slot->kind == SLOT_SWAPPED)
 		return range_addr(slot, i) + 8;
-	return slot->base + BELL_OFFSET;
+	return slot->base + DOORBELL_OFFSET;
 }
 
 static struct bf_io_range_desc range_desc(struct object *object, uint64_t addr)
@@ -49,15 +49,15 @@ static struct bf_io_range_desc range_desc(struct object *object, uint64_t addr)
 	};
 }
 
-static struct bf_io_doorbell_desc bell_desc(struct object *object,
-					    uint64_t addr)
+static struct bf_io_doorbell_desc doorbell_desc(struct object *object,
+						uint64_t addr)
 {
 	return (struct bf_io_doorbell_desc){
 		.addr = addr,
 		.len = 8,
 		.wildcard = true,
 		.eventfd = object->eventfd,
-		.ring = object->kind == OBJECT_CALL ? object_ring : NULL,
+		.ring = object->kind == OBJECT_CALLBACK ? object_signal : NULL,
 		.opaque = object,
 	};
 }
@@ -74,15 +74,15 @@ static void add_range(struct actor *actor, struct slot *slot, unsigned int i)
 	actor->tallies[TALLY_ADDED]++;
 }
 
-static void add_bell(struct actor *actor, struct slot *slot, unsigned int i)
+static void add_doorbell(struct actor *actor, struct slot *slot, unsigned int i)
 {
 	bool calls = slot->kind == SLOT_SWAPPED || actor_random(actor, 2);
-	struct object *object =
-		object_get(actor, slot, calls ? OBJECT_CALL : OBJECT_BELL);
+	struct object *object = object_get(
+		actor, slot, calls ? OBJECT_CALLBACK : OBJECT_EVENTFD);
 	const struct bf_io_doorbell_desc desc =
-		bell_desc(object, bell_addr(slot, i));
+		doorbell_desc(object, doorbell_addr(slot, i));
 
-	slot->bell[i] = object;
+	slot->doorbell[i] = object;
 	must("a doorbell", bf_io_add_doorbell(io_torture.bus, &desc,
 					      &object->doorbell, NULL));
 	actor->tallies[TALLY_ADDED]++;
@@ -104,7 +104,7 @@ static void add_zone(struct actor *actor, struct slot *slot)
 	actor->tallies[TALLY_ADDED]++;
 }
 
-/* Waits; poisons. */
+/* Remove an object, wait, and poison it. */
 static void remove_now(struct actor *actor, struct object *object)
 {
 	struct bf_io_bus *bus = io_torture.bus;
@@ -115,11 +115,11 @@ static void remove_now(struct actor *actor, struct object *object)
 		must("a removal", bf_io_remove_zone(bus, object->zone));
 	else
 		must("a removal", bf_io_remove_doorbell(bus, object->doorbell));
-	object_over(object);
+	object_removed(object);
 	actor->tallies[TALLY_REMOVED]++;
 }
 
-static void asked(struct actor *actor)
+static void count_async(struct actor *actor)
 {
 	__atomic_fetch_add(&io_torture.asked, 1, __ATOMIC_RELAXED);
 	actor->tallies[TALLY_ASYNC]++;
@@ -129,7 +129,7 @@ static void remove_later(struct actor *actor, struct object *object)
 {
 	struct bf_io_bus *bus = io_torture.bus;
 
-	asked(actor);
+	count_async(actor);
 	if (object->kind == OBJECT_RANGE)
 		bf_io_remove_range_async(bus, object->range, object_done,
 					 object);
@@ -149,12 +149,12 @@ static void remove_object(struct actor *actor, struct object **object)
 	*object = NULL;
 }
 
-static void change_bell(struct actor *actor, struct slot *slot)
+static void change_doorbell(struct actor *actor, struct slot *slot)
 {
-	if (slot->bell[0])
-		remove_object(actor, &slot->bell[0]);
+	if (slot->doorbell[0])
+		remove_object(actor, &slot->doorbell[0]);
 	else
-		add_bell(actor, slot, 0);
+		add_doorbell(actor, slot, 0);
 }
 
 static void change_zone(struct actor *actor, struct slot *slot)
@@ -183,7 +183,7 @@ static void change_loose_range(struct actor *actor, struct slot *slot)
 		move_range(actor, slot);
 }
 
-static struct bf_io_txn *begin(void)
+static struct bf_io_txn *txn_begin(void)
 {
 	struct bf_io_txn *txn = NULL;
 
@@ -191,55 +191,56 @@ static struct bf_io_txn *begin(void)
 	return txn;
 }
 
-static void commit(struct actor *actor, struct bf_io_txn *txn)
+static void txn_commit(struct actor *actor, struct bf_io_txn *txn)
 {
 	must("a commit", bf_io_txn_commit(txn, NULL));
 	actor->tallies[TALLY_COMMITTED]++;
 }
 
-static void put_removal(struct actor *actor, struct bf_io_txn *txn,
-			struct object *object)
+static void txn_remove(struct actor *actor, struct bf_io_txn *txn,
+		       struct object *object)
 {
-	asked(actor);
-	must("a removal put in",
+	count_async(actor);
+	must("a removal in a transaction",
 	     bf_io_txn_remove_range(txn, object->range, object_done, object));
 }
 
-static void put_range(struct actor *actor, struct bf_io_txn *txn,
-		      struct slot *slot)
+static void txn_add(struct actor *actor, struct bf_io_txn *txn,
+		    struct slot *slot)
 {
 	struct object *object = object_get(actor, slot, OBJECT_RANGE);
 	const struct bf_io_range_desc desc =
 		range_desc(object, range_addr(slot, 0));
 
 	slot->range[0] = object;
-	must("a range put in", bf_io_txn_add_range(txn, &desc, &object->range));
+	must("a range in a transaction",
+	     bf_io_txn_add_range(txn, &desc, &object->range));
 }
 
-/* Always a range: the old one and the new one change at one instant. */
+/* The old range goes and the new one comes in one transaction. */
 static void replace_range(struct actor *actor, struct slot *slot)
 {
-	struct bf_io_txn *txn = begin();
+	struct bf_io_txn *txn = txn_begin();
 
-	put_removal(actor, txn, slot->range[0]);
-	put_range(actor, txn, slot);
-	commit(actor, txn);
+	txn_remove(actor, txn, slot->range[0]);
+	txn_add(actor, txn, slot);
+	txn_commit(actor, txn);
 }
 
 static void swap_devices(struct actor *actor, struct slot *slot)
 {
-	struct bf_io_txn *txn = begin();
+	struct bf_io_txn *txn = txn_begin();
 
 	slot->moved = !slot->moved;
 	for (unsigned int i = 0; i < 2; i++) {
-		must("a move put in",
+		must("a move in a transaction",
 		     bf_io_txn_move_range(txn, slot->range[i]->range,
 					  range_addr(slot, i)));
-		must("a move put in",
-		     bf_io_txn_move_doorbell(txn, slot->bell[i]->doorbell,
-					     bell_addr(slot, i)));
+		must("a move in a transaction",
+		     bf_io_txn_move_doorbell(txn, slot->doorbell[i]->doorbell,
+					     doorbell_addr(slot, i)));
 	}
-	commit(actor, txn);
+	txn_commit(actor, txn);
 }
 
 void slot_change(struct actor *actor, struct slot *slot)
@@ -251,14 +252,14 @@ void slot_change(struct actor *actor, struct slot *slot)
 	else if (part == 0)
 		change_zone(actor, slot);
 	else if (part == 1)
-		change_bell(actor, slot);
+		change_doorbell(actor, slot);
 	else if (slot->kind == SLOT_COVERED)
 		replace_range(actor, slot);
 	else
 		change_loose_range(actor, slot);
 }
 
-/* Another range in its place, while its handler runs. */
+/* Replace a range while its handler runs. */
 static void replace_later(struct actor *actor, struct slot *slot)
 {
 	remove_later(actor, slot->range[0]);
@@ -279,10 +280,10 @@ void slot_change_inside(struct actor *actor, struct object *object)
 		swap_devices(actor, slot);
 		return;
 	}
-	/* Not asynchronously: handlers may wait for consumers. */
-	if (slot->bell[0] && actor_random(actor, 2)) {
-		remove_now(actor, slot->bell[0]);
-		slot->bell[0] = NULL;
+	/* A range handler may wait for the callback of a doorbell. */
+	if (slot->doorbell[0] && actor_random(actor, 2)) {
+		remove_now(actor, slot->doorbell[0]);
+		slot->doorbell[0] = NULL;
 	}
 	if (slot->kind == SLOT_LOOSE)
 		replace_later(actor, slot);
@@ -290,10 +291,10 @@ void slot_change_inside(struct actor *actor, struct object *object)
 		replace_range(actor, slot);
 }
 
-/* Ranges of several loose slots come and go at one instant. */
+/* Add and remove ranges of several loose slots in one transaction. */
 static void change_several(struct actor *actor)
 {
-	struct bf_io_txn *txn = begin();
+	struct bf_io_txn *txn = txn_begin();
 	struct slot *slot, *locked[NR_SLOTS];
 	unsigned int i, count = 0;
 
@@ -303,13 +304,13 @@ static void change_several(struct actor *actor)
 			continue;
 		locked[count++] = slot;
 		if (slot->range[0]) {
-			put_removal(actor, txn, slot->range[0]);
+			txn_remove(actor, txn, slot->range[0]);
 			slot->range[0] = NULL;
 		} else {
-			put_range(actor, txn, slot);
+			txn_add(actor, txn, slot);
 		}
 	}
-	commit(actor, txn);
+	txn_commit(actor, txn);
 	while (count)
 		slot_unlock(locked[--count]);
 }
@@ -327,12 +328,12 @@ void slots_init(struct actor *actor)
 		if (slot->kind != SLOT_SWAPPED)
 			continue;
 		add_range(actor, slot, 1);
-		add_bell(actor, slot, 0);
-		add_bell(actor, slot, 1);
+		add_doorbell(actor, slot, 0);
+		add_doorbell(actor, slot, 1);
 	}
 }
 
-/* The map follows every pointer of one state, whatever changes meanwhile. */
+/* The map follows all pointers of one state of the bus beside changes. */
 static void print_map(struct actor *actor)
 {
 	FILE *out = fopen("/dev/null", "w");

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
-/* Handlers and consumers of the bus torture: what they check, sleep and do. */
+/* Handlers and doorbell callbacks of the bus torture. */
 #include <errno.h>
 #include <string.h>
 
 #include "tools/belfry/common/sleep.h"
-#include "torture_io_bus.h"
+#include "tools/torture/io_bus/torture_io_bus.h"
 
 __thread struct dispatcher *self;
 
 static void sleep_a_while(struct actor *actor)
 {
-	/* Mostly what a lock costs, seldom what a disk does. */
+	/* Mostly the time of a lock, seldom that of a disk. */
 	sleep_us(actor_random(actor, 64) ? 50 : 3000);
 	actor->tallies[TALLY_SLEPT]++;
 }
@@ -24,7 +24,7 @@ static void linger(struct object *object)
 			__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-/* Changes the own slot, or writes elsewhere. */
+/* Sometimes change the slot of the object, or write elsewhere. */
 static void meddle(struct object *object)
 {
 	struct actor *actor = &self->actor;
@@ -42,13 +42,13 @@ static void meddle(struct object *object)
 	slot_unlock(slot);
 }
 
-/* It is this thread's write, and it came here first. */
+/* The write must be the current one of the calling thread. */
 static void deliver(struct object *object, uint64_t value)
 {
 	struct write *write = self->write;
 
 	if (!write || write->number != value)
-		torture_fail("a write came to another thread, or late");
+		torture_fail("a write reached another thread, or came late");
 	else if (write->delivered < 4)
 		write->by[write->delivered] = object;
 	if (write)
@@ -71,7 +71,7 @@ static int handle_write(void *opaque, uint64_t offset, const void *data,
 	return 0;
 }
 
-/* A read finds who answered it. */
+/* The value of a read identifies the object and its generation. */
 static int handle_read(void *opaque, uint64_t offset, void *data, uint32_t len)
 {
 	struct object *object = opaque;
@@ -92,21 +92,21 @@ const struct bf_io_ops object_ops = {
 	.write = handle_write,
 };
 
-/* Its removal would wait for itself. */
-static void check_consumer(struct object *object)
+/* A doorbell must refuse its removal by its own callback. */
+static void check_deadlock(struct object *object)
 {
 	struct slot *slot = object->slot;
 
 	if (actor_random(&self->actor, 16) || !slot_try_lock(slot))
 		return;
-	if ((slot->bell[0] == object || slot->bell[1] == object) &&
+	if ((slot->doorbell[0] == object || slot->doorbell[1] == object) &&
 	    bf_io_remove_doorbell(io_torture.bus, object->doorbell) != -EDEADLK)
-		torture_fail("a doorbell was removed in its own consumer");
+		torture_fail("a doorbell was removed in its own callback");
 	self->actor.tallies[TALLY_DEADLK]++;
 	slot_unlock(slot);
 }
 
-void object_ring(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
+void object_signal(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
 {
 	struct object *object = opaque;
 	unsigned int generation = object_enter(object);
@@ -114,6 +114,6 @@ void object_ring(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
 	deliver(object, value);
 	self->actor.tallies[TALLY_CALLED]++;
 	linger(object);
-	check_consumer(object);
+	check_deadlock(object);
 	object_leave(object, generation);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* belfry torture io_bus: sets it up, lets it run, and says how it went. */
+/* belfry torture io_bus: setup, threads, final checks and summary. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "tools/belfry/common/report.h"
 #include "tools/torture/common/torture.h"
 #include "tools/torture/common/crew.h"
-#include "torture_io_bus.h"
+#include "tools/torture/io_bus/torture_io_bus.h"
 #include "tools/torture/common/main.h"
 #include "base/util.h"
 #include "tools/belfry/common/xalloc.h"
@@ -26,11 +26,11 @@ static const char *const tally_names[NR_TALLIES] = {
 	[TALLY_READS] = "reads",
 	[TALLY_STRINGS] = "strings",
 	[TALLY_LONG] = "writes of four parts",
-	[TALLY_NOBODY] = "accesses that nobody took",
+	[TALLY_UNTAKEN] = "accesses without a taker",
 	[TALLY_HANDLED] = "calls of handlers",
-	[TALLY_CALLED] = "calls of consumers",
+	[TALLY_CALLED] = "calls of doorbell callbacks",
 	[TALLY_NESTED] = "writes in handlers",
-	[TALLY_SLEPT] = "sleeps in handlers and consumers",
+	[TALLY_SLEPT] = "sleeps in handlers and callbacks",
 	[TALLY_IN_HANDLER] = "changes in handlers",
 	[TALLY_ADDED] = "additions",
 	[TALLY_REMOVED] = "removals waited for",
@@ -83,7 +83,7 @@ static int init(void)
 	return 0;
 }
 
-static int run_crew(void)
+static int run_threads(void)
 {
 	struct crew dispatchers = {.count = 0}, others = {.count = 0};
 	int ret;
@@ -100,24 +100,24 @@ static int run_crew(void)
 	return ret;
 }
 
-/* What is still there at the end. */
+/* An object may still be on the bus at the end. */
 static void end_object(struct object *object)
 {
 	if (object)
-		object_over(object);
+		object_removed(object);
 }
 
 static void end_slot(struct slot *slot)
 {
 	for (unsigned int i = 0; i < 2; i++) {
 		end_object(slot->range[i]);
-		end_object(slot->bell[i]);
+		end_object(slot->doorbell[i]);
 	}
 	end_object(slot->zone);
 }
 
-/* Every write that called nobody came out of a ring or rang an eventfd. */
-static void check_accounts(void)
+/* Each write without a call came out of a ring or signalled an eventfd. */
+static void check_silent_writes(void)
 {
 	uint64_t silent = 0;
 
@@ -156,7 +156,7 @@ static void end(void)
 	bf_io_bus_destroy(io_torture.bus);
 	for (unsigned int i = 0; i < NR_SLOTS; i++)
 		end_slot(&io_torture.slots[i]);
-	check_accounts();
+	check_silent_writes();
 	end_rings();
 	objects_free();
 	free(io_torture.dispatchers);
@@ -168,7 +168,7 @@ static void print_summary(bool json)
 	struct report *report = report_new(json);
 
 	torture_report(report, tally_names, NR_TALLIES);
-	report_row(report, "writes out of rings", "count");
+	report_row(report, "writes drained from rings", "count");
 	report_count(report, "value", io_torture.drained);
 	report_row(report, "signals of eventfds", "count");
 	report_count(report, "value", io_torture.signalled);
@@ -176,14 +176,14 @@ static void print_summary(bool json)
 	report_free(report);
 }
 
-/* After a failure nothing is taken apart: it may be in use for ever. */
+/* After a failure free nothing: a thread may still use the bus. */
 static int run(bool json)
 {
 	int ret = init();
 
 	if (ret)
 		return cli_fail(COMMAND, "%s", strerror(-ret));
-	ret = run_crew();
+	ret = run_threads();
 	if (!torture.failing)
 		end();
 	if (ret)
@@ -202,11 +202,11 @@ static const struct torture_number numbers[] = {
 static const struct torture_layer layer = {
 	.command = COMMAND,
 	.about =
-		"Threads that make accesses to a bus, and threads that register, move\n"
-		"and remove what answers them, for some seconds; handlers sleep, and\n"
-		"change the bus too.  A handler that is entered after its removal, a\n"
-		"write that is lost or delivered twice, a change that is seen half, or\n"
-		"a thread that gets stuck, end it with status 1.",
+		"Runs threads that make accesses to a bus, and threads that register,\n"
+		"move and remove its entries.  Handlers sleep, and change the bus too.\n"
+		"The torture fails if a handler is entered after its removal, a write\n"
+		"is lost or delivered twice, a change is seen half done, or a thread\n"
+		"gets stuck.",
 	.numbers = numbers,
 	.nr_numbers = ARRAY_SIZE(numbers),
 	.actors = actor_names,
