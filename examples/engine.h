@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A VM on the engine that the command line names, or on one that works. */
+/* Creates a VM on the engine that the command line names, or on any engine. */
 #ifndef BF_EXAMPLES_ENGINE_H
 #define BF_EXAMPLES_ENGINE_H
 
@@ -7,11 +7,11 @@
 
 #include "example.h"
 
-#define EXIT_SKIPPED 77 /* what a test harness takes for "not here" */
+#define EXIT_SKIPPED 77 /* a test harness counts this as skipped */
 
 /*
- * The trap engine is part of the source, not of the installed library: without
- * it these programs need KVM.
+ * The trap engine is in the source tree but not in the installed library.
+ * Without it these programs need KVM.
  */
 #ifdef BF_HAVE_TRAP
 #include "testing/trap/trap.h"
@@ -22,7 +22,7 @@ static const struct bf_engine_ops *const trap_engine;
 
 static inline struct bf_vm *create_vm_on(const struct bf_engine_ops *engine)
 {
-	/* All else that is zero is a good default. */
+	/* Zero is a good default for all other members. */
 	const struct bf_vm_config config = {.engine = engine};
 	struct bf_vm *vm = NULL;
 	int ret = bf_vm_create(&vm, &config);
@@ -37,8 +37,8 @@ static inline struct bf_vm *create_vm_on(const struct bf_engine_ops *engine)
 }
 
 /*
- * KVM runs the guest where /dev/kvm is; elsewhere the trap engine runs it as a
- * thread of this process, whose accesses to devices fault.
+ * KVM runs the guest if there is /dev/kvm.  Otherwise the trap engine runs it
+ * as a thread of this process, and its accesses to devices fault.
  */
 static inline struct bf_vm *create_vm(int argc, char **argv)
 {
@@ -47,7 +47,8 @@ static inline struct bf_vm *create_vm(int argc, char **argv)
 	const bool trap = trap_engine && (argc == 1 || !strcmp(wanted, "trap"));
 	struct bf_vm *vm = NULL;
 
-	setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* in order, in a pipe too */
+	setvbuf(stdout, NULL, _IOLBF,
+		BUFSIZ); /* lines in order, also in a pipe */
 	if ((argc == 3 && strcmp(argv[1], "--engine")) || !(kvm || trap)) {
 		fprintf(stderr, "usage: %s [--engine kvm%s]\n", argv[0],
 			trap_engine ? "|trap" : "");
@@ -62,14 +63,14 @@ static inline struct bf_vm *create_vm(int argc, char **argv)
 	return vm;
 }
 
-/* Runs guest code until an exit that the bus leaves to the caller. */
+/* Runs guest code until an exit that the bus does not handle. */
 static inline struct kvm_run *run_vcpu(struct bf_vcpu *vcpu)
 {
 	int ret;
 
 	do
 		ret = bf_vcpu_run(vcpu);
-	while (ret == -EINTR); /* a signal: nothing is lost */
+	while (ret == -EINTR); /* a signal: no exit is lost */
 	must(ret, "run");
 	return bf_vcpu_page(vcpu);
 }

@@ -99,16 +99,16 @@ void diff_destroy(struct diff_vm *vm)
 static const struct guest *guest_for(const struct diff_write *write)
 {
 	if (write->string)
-		return &guest_ring_pio_string;
+		return &guest_write_pio_string;
 	switch (write->len) {
 	case 1:
-		return write->pio ? &guest_ring_pio1 : &guest_ring_mmio1;
+		return write->pio ? &guest_write_pio1 : &guest_write_mmio1;
 	case 2:
-		return write->pio ? &guest_ring_pio2 : &guest_ring_mmio2;
+		return write->pio ? &guest_write_pio2 : &guest_write_mmio2;
 	case 4:
-		return write->pio ? &guest_ring_pio4 : &guest_ring_mmio4;
+		return write->pio ? &guest_write_pio4 : &guest_write_mmio4;
 	}
-	return &guest_ring_mmio8;
+	return &guest_write_mmio8;
 }
 
 static void write_string(struct diff_vm *vm, const struct diff_write *write)

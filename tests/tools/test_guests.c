@@ -133,10 +133,10 @@ static void check_single(struct machine *m)
 		uint32_t len;
 		bool mmio;
 	} cases[] = {
-		{&guest_ring_mmio1, 1, true}, {&guest_ring_mmio2, 2, true},
-		{&guest_ring_mmio4, 4, true}, {&guest_ring_mmio8, 8, true},
-		{&guest_ring_pio1, 1, false}, {&guest_ring_pio2, 2, false},
-		{&guest_ring_pio4, 4, false},
+		{&guest_write_mmio1, 1, true}, {&guest_write_mmio2, 2, true},
+		{&guest_write_mmio4, 4, true}, {&guest_write_mmio8, 8, true},
+		{&guest_write_pio1, 1, false}, {&guest_write_pio2, 2, false},
+		{&guest_write_pio4, 4, false},
 	};
 	uint64_t window = bf_vm_guest_addr(m->vm, WINDOW);
 	size_t i;
@@ -153,11 +153,11 @@ static void check_string(struct machine *m)
 	uint64_t at = bf_vm_guest_addr(m->vm, VALUES);
 
 	memcpy(m->memory + VALUES, values, sizeof(values));
-	run_guest(m, &guest_ring_pio_string, PORT, 8, at, 3);
+	run_guest(m, &guest_write_pio_string, PORT, 8, at, 3);
 	assert_int_equal(m->device.writes, 8);
 	assert_int_equal(m->device.len, 4);
 	assert_int_equal(m->device.sum, 2 * 111 + 11);
-	run_guest(m, &guest_ring_pio_string, PORT, 0, at, 3);
+	run_guest(m, &guest_write_pio_string, PORT, 0, at, 3);
 	assert_int_equal(m->device.writes, 0);
 }
 

@@ -104,7 +104,7 @@ void front_start_writers(struct front_fixture *f, unsigned int writes)
 
 	/* Boot all before one runs, because they share their page tables. */
 	for (i = 0; i < FRONT_VCPUS; i++)
-		fixture_boot(&f->vcpus[i], &guest_ring_mmio4, FIXTURE_WINDOW,
+		fixture_boot(&f->vcpus[i], &guest_write_mmio4, FIXTURE_WINDOW,
 			     writes, 1);
 	for (i = 0; i < FRONT_VCPUS; i++) {
 		f->writers[i] = (struct writer){.vcpu = &f->vcpus[i]};
@@ -129,7 +129,7 @@ unsigned int front_join_writers(struct front_fixture *f)
 
 unsigned int front_write(struct front_fixture *f, unsigned int writes)
 {
-	fixture_boot(&f->vcpus[0], &guest_ring_mmio4, FIXTURE_WINDOW, writes,
+	fixture_boot(&f->vcpus[0], &guest_write_mmio4, FIXTURE_WINDOW, writes,
 		     1);
 	return run_until_halt(f, &f->vcpus[0]);
 }

@@ -18,7 +18,7 @@ static void test_unclaimed_write_exits(void **state)
 	need_vm();
 	run = bf_vcpu_page(vcpu.vcpu);
 	assert_int_equal(assign(FIXTURE_WINDOW, 4, 0), 0);
-	fixture_boot(&vcpu, &guest_ring_mmio2, FIXTURE_WINDOW, 1, 0xbeef);
+	fixture_boot(&vcpu, &guest_write_mmio2, FIXTURE_WINDOW, 1, 0xbeef);
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_MMIO);
 	assert_int_equal(run->mmio.phys_addr, FIXTURE_WINDOW);
 	assert_int_equal(run->mmio.len, 2);
@@ -26,7 +26,7 @@ static void test_unclaimed_write_exits(void **state)
 	assert_memory_equal(run->mmio.data, "\xef\xbe", 2);
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_HLT);
 
-	fixture_boot(&vcpu, &guest_ring_pio1, FIXTURE_PORT, 1, 0x42);
+	fixture_boot(&vcpu, &guest_write_pio1, FIXTURE_PORT, 1, 0x42);
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_IO);
 	assert_int_equal(run->io.port, FIXTURE_PORT);
 	assert_int_equal(run->io.size, 1);
@@ -43,8 +43,8 @@ static void test_device_gets_every_write(void **state)
 	need_vm();
 	add_adder(&mmio, BF_IO_MMIO, FIXTURE_WINDOW);
 	add_adder(&pio, BF_IO_PIO, FIXTURE_PORT);
-	guest_write(&guest_ring_mmio4, FIXTURE_WINDOW + 4, WRITES, 3);
-	guest_write(&guest_ring_pio4, FIXTURE_PORT, WRITES, 5);
+	guest_write(&guest_write_mmio4, FIXTURE_WINDOW + 4, WRITES, 3);
+	guest_write(&guest_write_pio4, FIXTURE_PORT, WRITES, 5);
 	assert_int_equal(mmio.sum, 3 * WRITES);
 	assert_int_equal(mmio.writes, WRITES);
 	assert_int_equal(pio.sum, 5 * WRITES);
@@ -69,7 +69,7 @@ static void test_string_reaches_device_in_full(void **state)
 	need_vm();
 	sum = fill_values();
 	add_adder(&pio, BF_IO_PIO, FIXTURE_PORT);
-	guest_write(&guest_ring_pio_string, FIXTURE_PORT, 2 * FIXTURE_VALUES,
+	guest_write(&guest_write_pio_string, FIXTURE_PORT, 2 * FIXTURE_VALUES,
 		    0);
 	assert_int_equal(pio.writes, 2 * FIXTURE_VALUES);
 	assert_int_equal(pio.sum, 2 * sum);
@@ -80,7 +80,7 @@ static void test_string_signals_for_each_element(void **state)
 	need_vm();
 	fill_values();
 	assert_int_equal(assign(FIXTURE_PORT, 4, KVM_IOEVENTFD_FLAG_PIO), 0);
-	guest_write(&guest_ring_pio_string, FIXTURE_PORT, 3 * FIXTURE_VALUES,
+	guest_write(&guest_write_pio_string, FIXTURE_PORT, 3 * FIXTURE_VALUES,
 		    0);
 	assert_int_equal(taken(), 3 * FIXTURE_VALUES);
 }
@@ -93,7 +93,7 @@ static void test_unclaimed_string_exits_in_full(void **state)
 	need_vm();
 	run = bf_vcpu_page(vcpu.vcpu);
 	fill_values();
-	fixture_boot(&vcpu, &guest_ring_pio_string, FIXTURE_PORT,
+	fixture_boot(&vcpu, &guest_write_pio_string, FIXTURE_PORT,
 		     FIXTURE_VALUES, 0);
 	while (fixture_run(&vcpu) == KVM_EXIT_IO) {
 		assert_memory_equal((char *)run + run->io.data_offset,

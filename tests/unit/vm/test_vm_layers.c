@@ -184,7 +184,7 @@ static void test_reused_id_has_no_pending_exit(void **state)
 		bf_vcpus_kick_all(table());
 		bf_vcpu_destroy(vcpu.vcpu);
 		fixture_add_vcpu(&fixture, &vcpu, 0);
-		fixture_boot(&vcpu, &guest_ring_mmio4, FIXTURE_WINDOW, 1, 7);
+		fixture_boot(&vcpu, &guest_write_mmio4, FIXTURE_WINDOW, 1, 7);
 		assert_int_equal(fixture_run(&vcpu), KVM_EXIT_MMIO);
 		assert_memory_equal(bf_vcpu_page(vcpu.vcpu)->mmio.data,
 				    "\7\0\0\0", 4);
@@ -223,7 +223,7 @@ static void test_kick_ends_every_run(void **state)
 	fixture_add_vcpu(&fixture, &runners[1], 1);
 	/* Boot all before one runs, because they share their page tables. */
 	for (i = 0; i < 2; i++)
-		fixture_boot(&runners[i], &guest_ring_mmio4, WORD(i),
+		fixture_boot(&runners[i], &guest_write_mmio4, WORD(i),
 			     1ULL << 60, 7);
 	for (i = 0; i < 2; i++) {
 		pthread_create(&runners[i].thread, NULL, run_until_kicked,
@@ -240,7 +240,7 @@ static void test_kick_ends_every_run(void **state)
 	assert_int_equal(bf_vcpus_kick_all(table()), 2);
 	assert_int_equal(bf_vcpu_run(vcpu.vcpu), -EINTR);
 	bf_vcpu_page(vcpu.vcpu)->immediate_exit = 0;
-	fixture_boot(&vcpu, &guest_ring_mmio4, WORD(0), 1, 8);
+	fixture_boot(&vcpu, &guest_write_mmio4, WORD(0), 1, 8);
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_HLT);
 	assert_int_equal(load_word(WORD(0)), 8);
 }

@@ -83,7 +83,7 @@ void fixture_boot(struct fixture_vcpu *vcpu, const struct guest *guest,
 		.page_tables_hva = fixture->memory + PAGE_TABLES,
 	};
 
-	if (guest == &guest_ring_pio_string)
+	if (guest == &guest_write_pio_string)
 		boot.args[2] = bf_vm_guest_addr(fixture->vm, VALUES);
 	assert_int_equal(bf_vcpu_boot64(vcpu->vcpu, &boot), 0);
 }

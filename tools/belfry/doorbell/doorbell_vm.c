@@ -202,8 +202,8 @@ static void *consume(void *arg)
 
 static int boot(struct doorbell_vm *vm, unsigned long count)
 {
-	const struct guest *guest = vm->desc.pio ? &guest_ring_pio4 :
-						   &guest_ring_mmio4;
+	const struct guest *guest = vm->desc.pio ? &guest_write_pio4 :
+						   &guest_write_mmio4;
 	const struct bf_vcpu_boot64 boot = {
 		.args = {vm->desc.pio ?
 				 DOORBELL_PORT :
