@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Construction of JSON objects.  No call fails: without memory the process ends
- * with one line.
+ * Construction of JSON objects.  No call fails: if memory runs out, the process
+ * ends with one line.
  */
 #ifndef BF_CLI_JSON_H
 #define BF_CLI_JSON_H

@@ -8,8 +8,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "cli.h"
-#include "kvm_problem.h"
+#include "tools/belfry/common/cli.h"
+#include "tools/belfry/common/kvm_problem.h"
 
 #define KVM_PATH "/dev/kvm"
 

@@ -6,7 +6,7 @@
 /* err is the positive errno of open("/dev/kvm"). */
 const char *kvm_open_problem(int err);
 
-/* Returns NULL if version, of KVM_GET_API_VERSION, is the right one. */
+/* version is the result of KVM_GET_API_VERSION; NULL if it is right. */
 const char *kvm_api_problem(int version);
 
 #endif

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "layers.h"
+#include "tools/belfry/common/layers.h"
 
 static int print_help(const struct layered *layered)
 {

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "cli.h"
+#include "tools/belfry/common/cli.h"
 
 struct layer {
 	const char *name;

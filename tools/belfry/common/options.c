@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "belfry/version.h"
+#include "tools/belfry/common/cli.h"
 
 static void __attribute__((format(printf, 2, 0)))
 print_line(const char *command, const char *format, va_list args)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "report.h"
+#include "tools/belfry/common/report.h"
 
 #include <json-c/json.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "xalloc.h"
+#include "tools/belfry/common/xalloc.h"
 
 #define TEXT_SIZE 64 /* bytes for a number as text */
 

@@ -14,7 +14,7 @@
  * The unit of a row follows its name in brackets, and a missed goal is marked.
  * In JSON each key is a member, and a number has at most four decimals.  The
  * key "peers.x" is the member x of an object "peers", and the column x.
- * Without memory the process ends with one line.
+ * If memory runs out, the process ends with one line.
  */
 #ifndef BF_CLI_REPORT_H
 #define BF_CLI_REPORT_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "samples.h"
+#include "tools/belfry/common/samples.h"
 
 #include <stdlib.h>
 #include <time.h>
 
-#include "xalloc.h"
+#include "tools/belfry/common/xalloc.h"
 
 void samples_add(struct samples *samples, double value)
 {

@@ -12,7 +12,7 @@ struct samples {
 	size_t space;
 };
 
-/* Without memory the process ends with one line. */
+/* If memory runs out, the process ends with one line. */
 void samples_add(struct samples *samples, double value);
 void samples_free(struct samples *samples);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Allocation that never fails: without memory the process ends with one line. */
+/* Allocation: if memory runs out, the process ends with one line. */
 #ifndef BF_CLI_XALLOC_H
 #define BF_CLI_XALLOC_H
 

@@ -165,7 +165,7 @@ static int measure_on(const struct stall_row *row, const int *eventfds,
 	int ret = measure_sequence(sequence, &stall_plain, true, eventfds,
 				   &out->plain);
 
-	/* A stall leaves cold caches behind: do not measure the next run. */
+	/* A stall leaves cold caches behind, so discard the next run. */
 	if (!ret)
 		ret = measure_unstalled(sequence, eventfds, &unused);
 	if (!ret)

@@ -129,7 +129,7 @@ static int run_whole_vm(const struct stall_row *row,
 	return life.ret;
 }
 
-/* The stalls leave cold caches behind: do not measure the next VM. */
+/* The stalls leave cold caches behind, so discard the next VM. */
 static int measure_on(const struct stall_row *row, const int *eventfds,
 		      struct stall_samples *out)
 {

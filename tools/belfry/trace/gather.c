@@ -13,7 +13,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 /*
  * Acquire pairs with the release in record_done(): the fields of an event are
- * read only after its kind.  Without it they might be those of no event yet.
+ * read only after its kind.  Without the acquire the fields might be stale.
  */
 static bool is_complete(const struct recorded_event *event)
 {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/utsname.h>
 
+#include "belfry/version.h"
 #include "tools/belfry/common/json.h"
 #include "preload/record/names.h"
 #include "tools/belfry/trace/trace.h"

@@ -25,7 +25,7 @@ struct trace {
 	char **command;
 	const char *policy;
 	int status;	/* exit status of the command */
-	uint64_t begin; /* start of the command, of CLOCK_MONOTONIC */
+	uint64_t begin; /* start of the command, by CLOCK_MONOTONIC */
 	uint64_t end;	/* end of the command */
 	/* Complete events by start; a call precedes the calls inside it. */
 	const struct recorded_event **events;

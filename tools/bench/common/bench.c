@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* belfry bench: the list of layers. */
-#include "bench.h"
+#include "tools/bench/common/bench.h"
 #include "tools/belfry/common/layers.h"
 #include "base/util.h"
 

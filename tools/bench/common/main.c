@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bench.h"
+#include "tools/bench/common/bench.h"
 #include "tools/belfry/common/cli.h"
 
 static int run(const struct bench *bench, bool json)

@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include "bench.h"
+#include "tools/bench/common/bench.h"
 
 static cpu_set_t allowed; /* CPUs that the process may use */
 

@@ -21,10 +21,7 @@ static void (*const rows[])(struct report *report) = {
 
 #define NR_ROWS (sizeof(rows) / sizeof(rows[0]))
 
-/*
- * A new thread inherits the CPU affinity of its creator.  So start the worker
- * that runs SRCU callbacks before this thread is pinned.
- */
+/* Start the worker that runs SRCU callbacks before anything is measured. */
 static void start_worker(void)
 {
 	void *bus = filled_bus(&belfry_bus, 1);

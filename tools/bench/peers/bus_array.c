@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Changes of a sorted array of ranges. */
-#include "bus_array.h"
+#include "tools/bench/peers/bus_array.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #ifndef BF_BENCH_BUS_ARRAY_H
 #define BF_BENCH_BUS_ARRAY_H
 
-#include "bus_peer.h"
+#include "tools/bench/peers/bus_peer.h"
 
 struct bus_array {
 	uint64_t *bases; /* apart from ranges: a search touches only these */

@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "bus_array.h"
+#include "tools/bench/peers/bus_array.h"
 
 static void *create(void)
 {

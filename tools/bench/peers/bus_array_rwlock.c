@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "bus_array.h"
+#include "tools/bench/peers/bus_array.h"
 
 struct array_bus {
 	struct bus_array array;

@@ -10,8 +10,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "bus_peer.h"
-#include "rbtree.h"
+#include "tools/bench/peers/bus_peer.h"
+#include "tools/bench/peers/rbtree.h"
 #include "base/util.h"
 
 struct interval {

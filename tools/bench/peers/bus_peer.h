@@ -17,7 +17,7 @@ struct bus_peer {
 	const char *name;
 	bool linear; /* the time of a change grows with the number of ranges */
 	bool unguarded; /* must not change while a thread uses it */
-	/* Returns NULL without memory. */
+	/* Returns NULL if memory is short. */
 	void *(*create)(void);
 	/* Also removes the ranges that are left. */
 	void (*destroy)(void *bus);

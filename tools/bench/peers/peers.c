@@ -5,7 +5,6 @@
 extern const struct peer peer_urcu_memb, peer_urcu_mb, peer_urcu_qsbr,
 	peer_urcu_bp, peer_ck_epoch;
 
-/* The goals refer to the first one, liburcu memb. */
 const struct peer *const peers[] = {
 #ifdef HAVE_URCU
 	&peer_urcu_memb,

@@ -14,7 +14,7 @@
 
 struct vcpus_peer {
 	const char *name;
-	/* Returns an empty table, or NULL without memory. */
+	/* Returns an empty table, or NULL if memory is short. */
 	void *(*create)(void);
 	void (*destroy)(void *table);
 	/* Returns 0 or a negative errno.  Peers do not write to the entry. */
