@@ -43,7 +43,7 @@ static int duplicate_onto(int from, int to, int flags)
 	int saved_errno = errno;
 	struct object *source = fd_table_get_owned(from);
 	struct object *old = fd_table_take_owned(to);
-	long ret = sys_result(syscall(SYS_dup3, from, to, flags));
+	long ret = sys_call(SYS_dup3, from, to, flags, 0, 0, 0);
 
 	add_duplicate((int)ret, source);
 	if (old && ret >= 0)

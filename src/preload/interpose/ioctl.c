@@ -44,17 +44,19 @@ static bool memory_is_readable(const void *addr)
 {
 	const size_t size = 8;
 
-	return sys_result(syscall(SYS_rt_sigprocmask, -1, addr, NULL, size)) !=
+	return sys_call(SYS_rt_sigprocmask, -1, (long)addr, 0, size, 0, 0) !=
 	       -EFAULT;
 }
 
 /*
- * Copies all of a structure, padding and the flags of later kernels included.
- * @size is less than a page, so it is enough to check both ends.
+ * Copies all of a structure for the front, padding and the flags of later
+ * kernels included.  @size is less than a page, so it is enough to check both
+ * ends.
  */
 static bool copy_from_program(void *to, const char *from, size_t size)
 {
-	if (!memory_is_readable(from) || !memory_is_readable(from + size - 8))
+	if (config_forbids(FORBIDDEN_FRONT) || !memory_is_readable(from) ||
+	    !memory_is_readable(from + size - 8))
 		return false;
 	memcpy(to, from, size);
 	return true;
@@ -67,10 +69,10 @@ static uint32_t ioeventfd_key(const struct kvm_ioeventfd *arg)
 }
 
 /*
- * Copies the argument for the front.  An argument that cannot be read is left
- * to the kernel, which fails the call.
+ * Reads the arguments that the library must know.  If one cannot be copied, the
+ * kernel gets the call, and fails it if the memory cannot be read.
  */
-static void copy_arg(struct call *call)
+static void read_arg(struct call *call)
 {
 	switch (call->request) {
 	case KVM_IOEVENTFD:
@@ -84,6 +86,8 @@ static void copy_arg(struct call *call)
 		call->copied = copy_from_program(&call->zone, call->arg,
 						 sizeof(call->zone));
 		break;
+	default:
+		kick_note_call(call->request, (unsigned long)call->arg);
 	}
 }
 
@@ -200,9 +204,7 @@ static long answer(struct call *call)
 
 	if (call->request == KVM_CREATE_VM)
 		return create_vm(call);
-	kick_note_call(call->request, (unsigned long)call->arg);
-	if (!config_forbids(FORBIDDEN_FRONT))
-		copy_arg(call);
+	read_arg(call);
 	obj = fd_table_lookup(call->fd, OBJECT_VM);
 	if (!obj)
 		return call_kernel(call);

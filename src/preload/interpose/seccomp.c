@@ -79,23 +79,10 @@ static void before_ioctl(int fd, unsigned long request)
 		fd_table_pass_through(fd, "the program calls it past ioctl()");
 }
 
-/* Does the work of libc's syscall(), which this library replaces. */
 static long call_kernel(long nr, const long args[6])
 {
-	register long r10 __asm__("r10") = args[3];
-	register long r8 __asm__("r8") = args[4];
-	register long r9 __asm__("r9") = args[5];
-	long ret;
-
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(nr), "D"(args[0]), "S"(args[1]), "d"(args[2]),
-			   "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	if (ret >= 0 || ret < -4095)
-		return ret;
-	errno = (int)-ret;
-	return -1;
+	return sys_libc_result(sys_call(nr, args[0], args[1], args[2], args[3],
+					args[4], args[5]));
 }
 
 static void read_args(long out[6], va_list args)
