@@ -25,7 +25,7 @@ static inline struct bf_vm *create_vm_on(const struct bf_engine_ops *engine)
 	/* Zero is a good default for all other members. */
 	const struct bf_vm_config config = {.engine = engine};
 	struct bf_vm *vm = NULL;
-	int ret = bf_vm_create(&vm, &config);
+	int ret = bf_vm_create(&config, &vm);
 	const char *name = engine ? "trap" : "kvm";
 
 	if (ret)
@@ -63,16 +63,20 @@ static inline struct bf_vm *create_vm(int argc, char **argv)
 	return vm;
 }
 
-/* Runs guest code until an exit that the bus does not handle. */
+/*
+ * Runs guest code until an exit that the bus does not handle.  -EINTR is a
+ * signal or a kick, and the guest has lost nothing; but as long as
+ * immediate_exit is set, every run returns -EINTR at once.
+ */
 static inline struct kvm_run *run_vcpu(struct bf_vcpu *vcpu)
 {
+	struct kvm_run *run = bf_vcpu_page(vcpu);
 	int ret;
 
-	do
-		ret = bf_vcpu_run(vcpu);
-	while (ret == -EINTR); /* a signal: no exit is lost */
+	while ((ret = bf_vcpu_run(vcpu)) == -EINTR)
+		__atomic_exchange_n(&run->immediate_exit, 0, __ATOMIC_ACQUIRE);
 	must(ret, "run");
-	return bf_vcpu_page(vcpu);
+	return run;
 }
 
 #endif

@@ -139,7 +139,7 @@ static uint32_t *add_memory(struct bf_vm *vm, uint32_t slot, uint64_t gpa)
 static struct bf_vcpu *add_vcpu(struct bf_vm *vm, char *memory, unsigned int id,
 				const struct guest *guest, uint64_t gpa)
 {
-	const struct bf_vcpu_boot64 boot = {
+	const struct bf_vcpu_boot64_desc boot = {
 		.rip = PROGRAM(id),
 		.args = {bf_vm_guest_addr(vm, gpa), 1, id},
 		.page_tables = PAGE_TABLES(id),

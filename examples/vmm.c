@@ -141,7 +141,7 @@ static char *add_memory(struct bf_vm *vm)
 static struct bf_vcpu *add_vcpu(struct bf_vm *vm, int id, uint16_t port,
 				char *memory)
 {
-	const struct bf_vcpu_boot64 boot = {
+	const struct bf_vcpu_boot64_desc boot = {
 		.args = {id, bf_vm_guest_addr(vm, DEVICE), port, REQUESTS},
 		.page_tables = PAGE_TABLES,
 		.page_tables_hva = memory + PAGE_TABLES};

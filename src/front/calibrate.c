@@ -1,46 +1,47 @@
 // SPDX-License-Identifier: MIT
 #include "front/calibrate.h"
 
-/* Where nothing can be measured: between the kernels before 6.18 and since. */
-#define DEFAULT_RINGS 256
+/* Without a measurement: between the kernels before Linux 6.18 and since. */
+#define DEFAULT_INSTALL_AFTER 256
 
-/* What a measurement on a very busy machine may come to is kept within. */
-#define MIN_RINGS 4
-#define MAX_RINGS 10000
+/* A busy machine may measure anything, so the result has limits. */
+#define MIN_INSTALL_AFTER 4
+#define MAX_INSTALL_AFTER 10000
 
-unsigned int bf_rings_of(const struct bf_costs *costs)
+unsigned int bf_costs_install_after(const struct bf_costs *costs)
 {
-	uint64_t rings;
+	uint64_t signals;
 
-	if (!costs->ring_ns)
-		return MAX_RINGS;
-	rings = costs->install_ns / costs->ring_ns;
-	if (rings < MIN_RINGS)
-		return MIN_RINGS;
-	return rings > MAX_RINGS ? MAX_RINGS : (unsigned int)rings;
+	if (!costs->signal_ns)
+		return MAX_INSTALL_AFTER;
+	signals = costs->install_ns / costs->signal_ns;
+	if (signals < MIN_INSTALL_AFTER)
+		return MIN_INSTALL_AFTER;
+	return signals > MAX_INSTALL_AFTER ? MAX_INSTALL_AFTER :
+					     (unsigned int)signals;
 }
 
-static unsigned int find_out(void)
+static unsigned int load_or_measure(void)
 {
 	struct bf_costs costs;
 
 	if (bf_costs_load(&costs))
-		return bf_rings_of(&costs);
+		return bf_costs_install_after(&costs);
 	if (!bf_costs_measure(&costs))
-		return DEFAULT_RINGS;
+		return DEFAULT_INSTALL_AFTER;
 	bf_costs_save(&costs);
-	return bf_rings_of(&costs);
+	return bf_costs_install_after(&costs);
 }
 
-/* Two threads that come first both find out: no harm. */
-unsigned int bf_calibrated_rings(void)
+/* Two threads may both measure, and get about the same result. */
+unsigned int bf_calibrated_install_after(void)
 {
-	static unsigned int rings;
-	unsigned int known = __atomic_load_n(&rings, __ATOMIC_RELAXED);
+	static unsigned int install_after;
+	unsigned int result = __atomic_load_n(&install_after, __ATOMIC_RELAXED);
 
-	if (!known) {
-		known = find_out();
-		__atomic_store_n(&rings, known, __ATOMIC_RELAXED);
+	if (!result) {
+		result = load_or_measure();
+		__atomic_store_n(&install_after, result, __ATOMIC_RELAXED);
 	}
-	return known;
+	return result;
 }

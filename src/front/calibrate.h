@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How often a doorbell has to ring before giving it to the kernel is worth the
- * grace period that this leaves behind.
+ * After how many signals the kernel should get a doorbell.
  *
- * As with skis that are rented until the rent has cost what skis cost: who
- * installs after as many rings in user space as an install costs pays at most
- * twice what he would if he knew how many are to come.
+ * A signal from user space costs more than one in the kernel; an install costs
+ * a grace period.  This is ski rental: a front that installs after as many
+ * signals as an install costs pays at most twice the price of the best choice,
+ * whatever signals the guest will send.
  */
 #ifndef BF_FRONT_CALIBRATE_H
 #define BF_FRONT_CALIBRATE_H
@@ -14,33 +14,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What this kernel charges. */
+/* The prices on this kernel. */
 struct bf_costs {
-	uint64_t install_ns; /* a registration, and what waits behind it */
-	uint64_t ring_ns;    /* a ring in user space, more than in the kernel */
+	uint64_t install_ns; /* a registration and the wait behind it */
+	uint64_t signal_ns;  /* a signal, more than one in the kernel */
 };
 
 /*
- * The rings that make an install worth it, at least 1.  The first call of a
- * boot measures, which takes some 25 ms and a VM for that long; the others of
- * any process read what that one left in a file.
+ * The threshold, at least 1.  The first call of a boot measures, which takes
+ * some 25 ms and creates a VM; every other process reads the result from a file.
  */
-unsigned int bf_calibrated_rings(void);
+unsigned int bf_calibrated_install_after(void);
 
-/* The sum that is behind it. */
-unsigned int bf_rings_of(const struct bf_costs *costs);
+/* The threshold that follows from the prices. */
+unsigned int bf_costs_install_after(const struct bf_costs *costs);
 
-/* calibrate_measure.c.  False: it cannot be measured here. */
+/* calibrate_measure.c.  False: nothing can be measured on this machine. */
 bool bf_costs_measure(struct bf_costs *costs);
 
 /*
- * calibrate_cache.c.  A file of the user's own, per boot; false, and nothing
- * lost, where there is none that can be trusted, or none can be written.
+ * calibrate_cache.c.  The file belongs to the user and to the boot.  False if
+ * there is no file that can be trusted, or none can be written; then the
+ * process measures.
  */
 bool bf_costs_load(struct bf_costs *costs);
 bool bf_costs_save(const struct bf_costs *costs);
 
-/* The file's name, "" where the kernel does not tell the boot. */
+/* The file's name; "" if the kernel has no boot id. */
 void bf_costs_path(char *path, size_t size);
 
 #endif

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The folder may be everybody's, so the file is believed only if it is a plain
- * one of this user that nobody else can write.  It has its name from the start,
- * so that a process that is killed leaves no other one behind; who finds it
- * without its end measures too.
+ * The prices of this boot, in a file.  Every user may write to the folder, so
+ * the file counts only if it is a regular file of this user that no other user
+ * can write to.  The writer opens the file under its final name, so that a
+ * writer which is killed leaves no temporary file.  A reader that finds a file
+ * without its last line measures.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -21,7 +22,7 @@
 #define BOOT_ID	 "/proc/sys/kernel/random/boot_id"
 #define ID_CHARS 36
 
-/* Not close(3), which may be the preload library's. */
+/* close(3) may be the preload library's. */
 static void close_file(int fd)
 {
 	syscall(SYS_close, fd);
@@ -94,7 +95,7 @@ bool bf_costs_load(struct bf_costs *costs)
 	if (len <= 0 || text[len - 1] != '\n')
 		return false;
 	text[len] = '\0';
-	return sscanf(text, FORMAT, &costs->install_ns, &costs->ring_ns) == 2;
+	return sscanf(text, FORMAT, &costs->install_ns, &costs->signal_ns) == 2;
 }
 
 static bool write_file(const char *path, const char *text)
@@ -119,8 +120,9 @@ bool bf_costs_save(const struct bf_costs *costs)
 	bf_costs_path(path, sizeof(path));
 	if (!path[0])
 		return false;
-	snprintf(text, sizeof(text), FORMAT, costs->install_ns, costs->ring_ns);
-	/* What is there was not believed, nor is what was written half. */
+	snprintf(text, sizeof(text), FORMAT, costs->install_ns,
+		 costs->signal_ns);
+	/* Replaces a file that is not trusted, or was not written in full. */
 	for (int tries = 0; tries < 2; tries++) {
 		if (write_file(path, text))
 			return true;

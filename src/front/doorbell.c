@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: MIT
-/* KVM_IOEVENTFD, answered as the kernel would. */
+/* KVM_IOEVENTFD, answered as the kernel answers it. */
 #include <errno.h>
 
-#include "io_bus/doorbell.h"
-#include "io_bus/eventfd.h"
 #include "front/internal.h"
 #include "front/watch.h"
+#include "io_bus/doorbell.h"
+#include "io_bus/eventfd.h"
 
-/* Has no name in the headers: accepted by the kernel, without effect. */
+/* No header names this flag; the kernel accepts it, and it has no effect. */
 #define IOEVENTFD_FLAG_FAST_MMIO (1U << 4)
 
-#define IOEVENTFD_KNOWN_FLAGS                                                 \
+#define IOEVENTFD_FLAGS                                                       \
 	(KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_PIO |              \
 	 KVM_IOEVENTFD_FLAG_DEASSIGN | KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY | \
 	 IOEVENTFD_FLAG_FAST_MMIO)
+
+/* With more doorbells than this, the kernel's search for one takes long. */
+#define FEW_INSTALLED 64
 
 static struct bf_io_doorbell_desc desc_of(const struct kvm_ioeventfd *arg)
 {
@@ -27,53 +30,13 @@ static struct bf_io_doorbell_desc desc_of(const struct kvm_ioeventfd *arg)
 	};
 }
 
-/* By a zone that the kernel has, or is about to. */
-static bool covered(const struct bf_front *front,
-		    const struct kvm_ioeventfd *arg)
-{
-	const struct front_zone *z;
-
-	TAILQ_FOREACH(z, &front->zones, entry)
-	if ((z->state == FRONT_BUSY || z->state == FRONT_INSTALLED) &&
-	    bf_front_zone_covers(&z->zone, arg))
-		return true;
-	return false;
-}
-
 /*
- * What becomes of a doorbell that the bus has just taken; lock held.  One that
- * a zone covers rings only in the kernel, so there its refusal counts.
+ * Lock held, lock dropped.  The front keeps nothing of such a doorbell, not
+ * even a duplicate of the eventfd: so the last close() of the VMM is the last
+ * close, and raises EPOLLHUP.
  */
-static int settle(struct bf_front *front, struct front_doorbell *d)
-{
-	int ret;
-
-	if (front->vm_fd < 0)
-		return 0;
-	if (!covered(front, &d->arg)) {
-		if (front->policy == BF_POLICY_FIRST_RUN)
-			__atomic_store_n(&front->to_install, true,
-					 __ATOMIC_RELAXED);
-		return 0;
-	}
-	ret = bf_front_install(front, d);
-	if (ret)
-		bf_front_forget(front, d);
-	return ret;
-}
-
-/*
- * What the kernel gets at once is no concern of ours: no number here keeps its
- * eventfd open, so that its last close is one, to whoever polls it.
- */
-static bool is_direct(const struct bf_front *front)
-{
-	return front->policy == BF_POLICY_EAGER && front->vm_fd >= 0;
-}
-
-/* Lock held, dropped meanwhile. */
-static int assign_direct(struct bf_front *front,
-			 const struct kvm_ioeventfd *arg)
+static int assign_in_kernel(struct bf_front *front,
+			    const struct kvm_ioeventfd *arg)
 {
 	int ret;
 
@@ -84,26 +47,26 @@ static int assign_direct(struct bf_front *front,
 	front->stats.installed += !ret;
 	front->stats.refused += ret == -ENOSPC || ret == -ENOMEM;
 	if (!ret) {
-		bf_front_told(front);
+		bf_front_note_install(front);
 		bf_watch_doorbell(front, arg, ret);
 	}
 	return ret;
 }
 
 /*
- * The kernel looks at the descriptor of a deassign before it looks for the
- * doorbell, and none has length 3: an answer at a fifth of the price of asking
- * /proc.  But it takes slots_lock for that, and walks its doorbells: not while
- * somebody may hold the lock for long, nor when there are many.
+ * The kernel validates the eventfd of a removal before it searches the
+ * doorbell, and no doorbell has length 3: a removal of length 3 is a fifth of
+ * the price of reading /proc.  But the kernel takes slots_lock for it and walks
+ * its doorbells.  So the front does not ask while a call may hold the lock for
+ * long, nor when the kernel has many doorbells.
  */
 static bool kernel_is_quick(const struct bf_front *front)
 {
-	const uint64_t many = 64;
-
-	return front->vm_fd >= 0 && front->stats.installed < many &&
+	return front->vm_fd >= 0 && front->stats.installed < FEW_INSTALLED &&
 	       !__atomic_load_n(&front->calls, __ATOMIC_RELAXED);
 }
 
+/* 0; -EBADF: not open; -EINVAL: not an eventfd. */
 static int check_eventfd(struct bf_front *front, int fd)
 {
 	const struct kvm_ioeventfd arg = {
@@ -119,7 +82,7 @@ static int check_eventfd(struct bf_front *front, int fd)
 	return ret == -ENOENT ? 0 : ret;
 }
 
-/* The bus's duplicate of the eventfd: 0, or what the kernel would say of fd. */
+/* The bus's duplicate of the eventfd, or the errno that the kernel has for fd. */
 static int get_eventfd(struct bf_front *front, int fd,
 		       struct bf_shared_eventfd **eventfdp)
 {
@@ -133,82 +96,72 @@ static int get_eventfd(struct bf_front *front, int fd,
 	return ret ? ret : bf_eventfd_add(pool, fd, eventfdp);
 }
 
-static int bus_add_doorbell(struct bf_front *front, struct front_doorbell *d,
-			    const struct bf_io_doorbell_desc *desc)
+/* The checks come in the kernel's order: description, eventfd, collision. */
+static int add_to_bus(struct bf_front *front, struct front_doorbell *d)
 {
+	struct bf_io_doorbell_desc desc = desc_of(&d->arg);
 	struct bf_shared_eventfd *eventfd;
-	int ret = bf_doorbell_check(desc);
+	int ret = bf_doorbell_check(&desc);
 
 	if (!ret)
-		ret = get_eventfd(front, desc->eventfd, &eventfd);
-	return ret ? ret :
-		     bf_doorbell_add(front->bus, desc, eventfd, front,
-				     &d->handle);
+		ret = get_eventfd(front, desc.eventfd, &eventfd);
+	if (ret)
+		return ret;
+	desc.opaque = d;
+	desc.counted = true;
+	return bf_doorbell_add(front->bus, &desc, eventfd, front, &d->handle);
 }
 
-static int add_doorbell(struct bf_front *front, const struct kvm_ioeventfd *arg)
+/* Lock held, dropped if the policy installs the doorbell at once. */
+static int assign_on_bus(struct bf_front *front,
+			 const struct kvm_ioeventfd *arg)
 {
-	struct bf_io_doorbell_desc desc = desc_of(arg);
 	struct front_doorbell *d = bf_slab_get(&front->doorbells);
 	int ret;
 
 	if (!d)
 		return -ENOMEM;
 	*d = (struct front_doorbell){.arg = *arg};
-	desc.opaque = d;
-	desc.counted = true;
-	ret = bus_add_doorbell(front, d, &desc);
+	ret = add_to_bus(front, d);
 	if (ret) {
 		bf_slab_put(d);
 		return ret;
 	}
 	TAILQ_INSERT_TAIL(&front->pending, d, entry);
 	bf_front_count_pending(front, 1);
-	ret = settle(front, d);
+	ret = bf_front_apply_policy(front, d);
 	if (!ret)
 		front->stats.assigned++;
 	return ret;
 }
 
 /*
- * Out of memory or descriptors here is no reason to fail a VMM that would
- * live without us: the kernel gets the call as it is.
+ * If the front is out of memory or descriptors, the kernel gets the call: a VMM
+ * that runs without the front must run with it.
  */
 static int assign(struct bf_front *front, const struct kvm_ioeventfd *arg)
 {
-	bool direct;
+	bool eager;
 	int ret;
 
-	if (arg->flags & ~IOEVENTFD_KNOWN_FLAGS)
+	if (arg->flags & ~IOEVENTFD_FLAGS)
 		return front->vm_fd < 0 ?
 			       -EINVAL :
 			       bf_front_kernel(front, KVM_IOEVENTFD, arg);
 	pthread_mutex_lock(&front->lock);
-	direct = is_direct(front);
-	ret = direct ? assign_direct(front, arg) : add_doorbell(front, arg);
+	eager = bf_front_is_eager(front);
+	ret = eager ? assign_in_kernel(front, arg) : assign_on_bus(front, arg);
 	pthread_mutex_unlock(&front->lock);
-	if ((ret == -ENOMEM || ret == -EMFILE) && front->vm_fd >= 0 && !direct)
+	if ((ret == -ENOMEM || ret == -EMFILE) && front->vm_fd >= 0 && !eager)
 		ret = bf_front_kernel(front, KVM_IOEVENTFD, arg);
 	return ret;
-}
-
-/* Not ours: one that went past us, or none at all, and the kernel knows. */
-static int deassign_unknown(struct bf_front *front,
-			    const struct kvm_ioeventfd *arg)
-{
-	int ret;
-
-	if (front->vm_fd >= 0)
-		return bf_front_kernel(front, KVM_IOEVENTFD, arg);
-	ret = bf_eventfd_check(arg->fd);
-	return ret ? ret : -ENOENT;
 }
 
 typedef struct bf_io_doorbell *(*find_fn)(struct bf_io_bus *bus,
 					  const struct bf_io_doorbell_desc *,
 					  const void *owner);
 
-/* Ours, not busy, or NULL.  Lock held, dropped while it is busy. */
+/* Lock held, dropped while the doorbell is busy.  NULL: the front has none. */
 static struct front_doorbell *find_doorbell(struct bf_front *front,
 					    const struct kvm_ioeventfd *arg,
 					    find_fn find)
@@ -221,13 +174,13 @@ static struct front_doorbell *find_doorbell(struct bf_front *front,
 		d = bf_io_doorbell_opaque(handle);
 		if (d->state != FRONT_BUSY)
 			return d;
-		pthread_cond_wait(&front->not_busy, &front->lock);
+		pthread_cond_wait(&front->state_changed, &front->lock);
 	}
 	return NULL;
 }
 
-int bf_front_removed(struct bf_front *front, const struct kvm_ioeventfd *arg,
-		     int ret)
+int bf_front_note_removal(struct bf_front *front,
+			  const struct kvm_ioeventfd *arg, int ret)
 {
 	enum front_state state = ret ? FRONT_REFUSED : FRONT_INSTALLED;
 	struct front_doorbell *d;
@@ -237,7 +190,7 @@ int bf_front_removed(struct bf_front *front, const struct kvm_ioeventfd *arg,
 	pthread_mutex_lock(&front->lock);
 	d = find_doorbell(front, arg, bf_doorbell_at);
 	if (d && d->state == state)
-		bf_front_forget(front, d);
+		bf_front_drop(front, d);
 	else
 		d = NULL;
 	front->stats.deassigned += d || !ret;
@@ -245,28 +198,43 @@ int bf_front_removed(struct bf_front *front, const struct kvm_ioeventfd *arg,
 	return d ? 0 : ret;
 }
 
-/* True: the kernel has it, if anybody has.  Lock held, dropped meanwhile. */
-static bool kernel_removes(struct bf_front *front,
-			   const struct kvm_ioeventfd *arg)
+/*
+ * True: if the doorbell exists, the kernel has it.  Lock held, dropped while
+ * the doorbell is busy.
+ */
+static bool only_kernel_has(struct bf_front *front,
+			    const struct kvm_ioeventfd *arg)
 {
 	struct front_doorbell *d;
 
-	if (!is_direct(front))
+	if (!bf_front_is_eager(front))
 		return false;
 	d = find_doorbell(front, arg, bf_doorbell_at);
 	return !d || d->state == FRONT_INSTALLED;
 }
 
-static int deassign_direct(struct bf_front *front,
-			   const struct kvm_ioeventfd *arg)
+static int deassign_in_kernel(struct bf_front *front,
+			      const struct kvm_ioeventfd *arg)
 {
 	int ret = bf_front_kernel(front, KVM_IOEVENTFD, arg);
 
-	return bf_front_removed(front, arg, ret);
+	return bf_front_note_removal(front, arg, ret);
 }
 
-static int deassign_here(struct bf_front *front,
-			 const struct kvm_ioeventfd *arg)
+/* The doorbell does not exist, or the VMM assigned it past the front. */
+static int deassign_unknown(struct bf_front *front,
+			    const struct kvm_ioeventfd *arg)
+{
+	int ret;
+
+	if (front->vm_fd >= 0)
+		return bf_front_kernel(front, KVM_IOEVENTFD, arg);
+	ret = bf_eventfd_check(arg->fd);
+	return ret ? ret : -ENOENT;
+}
+
+static int deassign_on_bus(struct bf_front *front,
+			   const struct kvm_ioeventfd *arg)
 {
 	struct front_doorbell *d;
 
@@ -274,7 +242,7 @@ static int deassign_here(struct bf_front *front,
 	d = find_doorbell(front, arg, bf_doorbell_find);
 	if (d) {
 		front->stats.deassigned++;
-		bf_front_remove(front, d);
+		bf_front_remove_doorbell(front, d);
 	}
 	pthread_mutex_unlock(&front->lock);
 	return d ? 0 : deassign_unknown(front, arg);
@@ -282,14 +250,15 @@ static int deassign_here(struct bf_front *front,
 
 static int deassign(struct bf_front *front, const struct kvm_ioeventfd *arg)
 {
-	bool direct;
+	bool in_kernel;
 	int ret;
 
 	pthread_mutex_lock(&front->lock);
-	direct = kernel_removes(front, arg);
+	in_kernel = only_kernel_has(front, arg);
 	pthread_mutex_unlock(&front->lock);
-	ret = direct ? deassign_direct(front, arg) : deassign_here(front, arg);
-	bf_front_disturb(front);
+	ret = in_kernel ? deassign_in_kernel(front, arg) :
+			  deassign_on_bus(front, arg);
+	bf_front_note_call(front);
 	return ret;
 }
 

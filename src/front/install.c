@@ -1,137 +1,113 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the kernel is told, and when.
+ * When the kernel gets a doorbell or a zone.  Every decision about installs is
+ * in this file.
  *
- * A doorbell that the kernel has stays on the bus: a vCPU may have left the
- * guest for its write before the kernel knew it, and will ask here whenever it
- * gets to run.  A write comes out as an exit or is taken by the kernel, never
- * both, so it rings once in any case.
+ * Doorbells go before zones: where both match a write, the kernel prefers the
+ * doorbell, but only if it has the doorbell.  So the front installs the
+ * doorbells inside a zone before the zone, and a doorbell inside an installed
+ * zone in the call that assigns it.
  *
- * Doorbells come before zones: the kernel lets the doorbell win that stands in
- * a zone, but only if it knows it.
+ * The policy lazy counts.  The doorbell counts its own signals.  A vCPU thread
+ * checks only every few exits, by a counter of its own, so that no signal writes
+ * a cache line that another vCPU reads; then it wakes the helper thread, which
+ * finds the doorbells that reached the threshold and waits for a quiet moment.
  */
 #include <errno.h>
-#include <sys/ioctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include "io_bus/doorbell.h"
+#include "front/calibrate.h"
 #include "front/internal.h"
 #include "front/watch.h"
+#include "io_bus/doorbell.h"
 
-int bf_front_kernel(struct bf_front *front, unsigned long request,
-		    const void *arg)
+#define DEFAULT_QUIET_MS 10
+#define NS_PER_MS	 1000000u
+
+/* A vCPU checks 16 times on the way to the threshold, at least every 64 exits. */
+#define CHECKS		16
+#define MAX_CHECK_EVERY 64
+
+/*
+ * Each kernel's bus of 1,000 devices has room for so many zones, whatever else
+ * is on it.  Only the kernel knows which further zone is the last that fits.
+ */
+#define ZONES_THAT_FIT 256
+
+static __thread unsigned int exits_since_check;
+
+/* The quiet moment. */
+
+/* Calls that change memory slots, buses or filters, some of them inside. */
+static bool may_stall(uint32_t request)
 {
-	long ret;
-
-	if (front->vm_fd < 0)
-		return -ENOTSUP;
-	__atomic_fetch_add(&front->calls, 1, __ATOMIC_RELAXED);
-	ret = syscall(SYS_ioctl, front->vm_fd, request, arg);
-	__atomic_fetch_sub(&front->calls, 1, __ATOMIC_RELAXED);
-	return ret < 0 ? -errno : 0;
-}
-
-/* The kernel decides by the same precedence: PIO before virtio-ccw. */
-uint16_t bf_front_space(uint32_t flags)
-{
-	if (flags & KVM_IOEVENTFD_FLAG_PIO)
-		return BF_IO_PIO;
-	if (flags & KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY)
-		return BF_IO_CCW;
-	return BF_IO_MMIO;
-}
-
-/* Locked; read by exits, which miss nothing by an old value. */
-void bf_front_count_pending(struct bf_front *front, int change)
-{
-	__atomic_store_n(&front->nr_pending,
-			 front->nr_pending + (unsigned int)change,
-			 __ATOMIC_RELAXED);
-}
-
-/* The list that a doorbell of this state is on. */
-static struct front_doorbells *list_of(struct bf_front *front,
-				       enum front_state state)
-{
-	switch (state) {
-	case FRONT_PENDING:
-		return &front->pending;
-	case FRONT_WANTED:
-		return &front->wanted;
-	default:
-		return &front->known;
+	switch (request) {
+	case (uint32_t)KVM_SET_USER_MEMORY_REGION:
+#ifdef KVM_SET_USER_MEMORY_REGION2
+	case (uint32_t)KVM_SET_USER_MEMORY_REGION2:
+#endif
+#ifdef KVM_SET_MEMORY_ATTRIBUTES
+	case (uint32_t)KVM_SET_MEMORY_ATTRIBUTES:
+#endif
+	case (uint32_t)KVM_CREATE_VCPU:
+	case (uint32_t)KVM_CREATE_DEVICE:
+	case (uint32_t)KVM_CREATE_IRQCHIP:
+	case (uint32_t)KVM_ENABLE_CAP:
+	case (uint32_t)KVM_SET_TSS_ADDR:
+	case (uint32_t)KVM_SET_IDENTITY_MAP_ADDR:
+	case (uint32_t)KVM_SET_PMU_EVENT_FILTER:
+#ifdef __x86_64__
+	case (uint32_t)KVM_CREATE_PIT2:
+	case (uint32_t)KVM_X86_SET_MSR_FILTER:
+	case (uint32_t)KVM_XEN_HVM_SET_ATTR:
+	case (uint32_t)KVM_HYPERV_EVENTFD:
+#endif
+		return true;
 	}
+	return false;
 }
 
-void bf_front_set_state(struct bf_front *front, struct front_doorbell *d,
-			enum front_state state)
+void bf_front_call_begins(struct bf_front *front, uint32_t request)
 {
-	TAILQ_REMOVE(list_of(front, d->state), d, entry);
-	TAILQ_INSERT_TAIL(list_of(front, state), d, entry);
-	if (d->state == FRONT_PENDING)
-		bf_front_count_pending(front, -1);
-	d->state = state;
-	if (state != FRONT_BUSY)
-		pthread_cond_broadcast(&front->not_busy);
+	if (may_stall(request))
+		__atomic_fetch_add(&front->calls, 1, __ATOMIC_RELAXED);
 }
 
-void bf_front_forget(struct bf_front *front, struct front_doorbell *d)
+void bf_front_call_ends(struct bf_front *front, uint32_t request)
 {
-	TAILQ_REMOVE(list_of(front, d->state), d, entry);
-	if (d->state == FRONT_PENDING)
-		bf_front_count_pending(front, -1);
-	front->stats.rung += bf_doorbell_remove(front->bus, d->handle);
-	bf_slab_put(d);
-	pthread_cond_broadcast(&front->not_busy);
+	if (!may_stall(request))
+		return;
+	bf_front_note_call(front);
+	__atomic_fetch_sub(&front->calls, 1, __ATOMIC_RELAXED);
+}
+
+void bf_front_note_call(struct bf_front *front)
+{
+	if (front->counts_exits)
+		__atomic_store_n(&front->last_call_ns, bf_now_ns(),
+				 __ATOMIC_RELAXED);
 }
 
 /*
- * The same call on our duplicate of the eventfd: the VMM may have closed its.
- * Lock held, dropped meanwhile; the doorbell is busy until the caller gives it
- * another state.
+ * 0 if the VM is quiet; otherwise when it will be, on CLOCK_MONOTONIC, if no
+ * further call comes.  A call that comes a few milliseconds after an install
+ * sleeps until the grace period of the install has ended.
  */
-static int kernel_doorbell(struct bf_front *front, struct front_doorbell *d,
-			   uint32_t flags)
+static uint64_t quiet_at(const struct bf_front *front)
 {
-	struct kvm_ioeventfd arg = d->arg;
-	int ret;
+	uint64_t now = bf_now_ns(), at;
 
-	arg.fd = bf_doorbell_fd(d->handle);
-	arg.flags |= flags;
-	bf_front_set_state(front, d, FRONT_BUSY);
-	pthread_mutex_unlock(&front->lock);
-	ret = bf_front_kernel(front, KVM_IOEVENTFD, &arg);
-	pthread_mutex_lock(&front->lock);
-	return ret;
+	if (__atomic_load_n(&front->calls, __ATOMIC_RELAXED))
+		return now + front->quiet_ns;
+	at = __atomic_load_n(&front->last_call_ns, __ATOMIC_RELAXED) +
+	     front->quiet_ns;
+	return at > now ? at : 0;
 }
 
-int bf_front_install(struct bf_front *front, struct front_doorbell *d)
-{
-	int ret = kernel_doorbell(front, d, 0);
+/* Doorbells and zones at the same addresses. */
 
-	bf_watch_doorbell(front, &d->arg, ret);
-	bf_front_set_state(front, d, ret ? FRONT_REFUSED : FRONT_INSTALLED);
-	if (ret) {
-		front->stats.refused++;
-	} else {
-		front->stats.installed++;
-		bf_front_told(front);
-	}
-	return ret;
-}
-
-void bf_front_remove(struct bf_front *front, struct front_doorbell *d)
-{
-	if (d->state == FRONT_INSTALLED)
-		kernel_doorbell(front, d, KVM_IOEVENTFD_FLAG_DEASSIGN);
-	else
-		front->stats.never_known++;
-	bf_front_forget(front, d);
-}
-
-bool bf_front_zone_covers(const struct kvm_coalesced_mmio_zone *zone,
-			  const struct kvm_ioeventfd *arg)
+/* True if the zone would take a write that signals the doorbell. */
+static bool zone_covers(const struct kvm_coalesced_mmio_zone *zone,
+			const struct kvm_ioeventfd *arg)
 {
 	uint16_t space = zone->pio ? BF_IO_PIO : BF_IO_MMIO;
 	uint64_t len = arg->len ? arg->len : 1;
@@ -141,65 +117,66 @@ bool bf_front_zone_covers(const struct kvm_coalesced_mmio_zone *zone,
 	       len <= zone->size - (arg->addr - zone->addr);
 }
 
-/* One that the zone covers and the kernel does not have; lock held. */
+/* A zone that the kernel has, or gets at this moment, covers the doorbell. */
+static bool is_covered(const struct bf_front *front,
+		       const struct kvm_ioeventfd *arg)
+{
+	const struct front_zone *z;
+
+	TAILQ_FOREACH(z, &front->zones, entry)
+	if ((z->state == FRONT_BUSY || z->state == FRONT_INSTALLED) &&
+	    zone_covers(&z->zone, arg))
+		return true;
+	return false;
+}
+
 static struct front_doorbell *
-find_uncovered(struct front_doorbells *list,
-	       const struct kvm_coalesced_mmio_zone *zone)
+find_in_list(struct front_doorbells *list,
+	     const struct kvm_coalesced_mmio_zone *zone)
 {
 	struct front_doorbell *d;
 
 	TAILQ_FOREACH(d, list, entry)
-	if (d->state != FRONT_INSTALLED && bf_front_zone_covers(zone, &d->arg))
+	if (d->state != FRONT_INSTALLED && zone_covers(zone, &d->arg))
 		return d;
 	return NULL;
 }
 
+/* A doorbell inside the zone that the kernel does not have; lock held. */
 static struct front_doorbell *
-find_any_uncovered(struct bf_front *front,
-		   const struct kvm_coalesced_mmio_zone *zone)
+find_missing_doorbell(struct bf_front *front,
+		      const struct kvm_coalesced_mmio_zone *zone)
 {
-	struct front_doorbell *d = find_uncovered(&front->pending, zone);
+	struct front_doorbell *d = find_in_list(&front->pending, zone);
 
 	if (!d)
-		d = find_uncovered(&front->wanted, zone);
-	return d ? d : find_uncovered(&front->known, zone);
+		d = find_in_list(&front->queued, zone);
+	return d ? d : find_in_list(&front->tracked, zone);
 }
 
-/* Lock held, dropped meanwhile; the first refusal ends it. */
+/* Lock held, lock dropped.  Stops at the first refusal. */
 static int install_covered(struct bf_front *front,
 			   const struct kvm_coalesced_mmio_zone *zone)
 {
 	struct front_doorbell *d;
 	int ret = 0;
 
-	while (!ret && (d = find_any_uncovered(front, zone))) {
+	while (!ret && (d = find_missing_doorbell(front, zone))) {
 		if (d->state == FRONT_BUSY)
-			pthread_cond_wait(&front->not_busy, &front->lock);
+			pthread_cond_wait(&front->state_changed, &front->lock);
 		else
-			ret = bf_front_install(front, d);
+			ret = bf_front_install_doorbell(front, d);
 	}
 	return ret;
 }
 
-void bf_front_claim_zones(struct bf_front *front)
-{
-	while (front->zones_claimed)
-		pthread_cond_wait(&front->not_busy, &front->lock);
-	front->zones_claimed = true;
-}
-
-void bf_front_release_zones(struct bf_front *front)
-{
-	front->zones_claimed = false;
-	pthread_cond_broadcast(&front->not_busy);
-}
-
 /*
- * The zone is busy before the kernel has it: a doorbell that comes meanwhile
- * must not stay pending.  One that the kernel refuses to have keeps the zone
- * out: its writes would go to the ring.
+ * Lock held, lock dropped, zones claimed.  The zone is busy before the kernel
+ * has it, so that a doorbell which is assigned meanwhile does not stay pending.
+ * If the kernel refuses a doorbell inside the zone, the kernel does not get the
+ * zone, which would take the doorbell's writes.
  */
-int bf_front_install_zone(struct bf_front *front, struct front_zone *z)
+static int install_zone(struct bf_front *front, struct front_zone *z)
 {
 	int ret;
 
@@ -208,88 +185,391 @@ int bf_front_install_zone(struct bf_front *front, struct front_zone *z)
 	z->state = FRONT_BUSY;
 	ret = install_covered(front, &z->zone);
 	if (!ret) {
-		pthread_mutex_unlock(&front->lock);
-		ret = bf_front_kernel(front, KVM_REGISTER_COALESCED_MMIO,
-				      &z->zone);
-		pthread_mutex_lock(&front->lock);
+		ret = bf_front_call_zone(front, KVM_REGISTER_COALESCED_MMIO,
+					 &z->zone);
 		bf_watch_zone(front, &z->zone, ret);
 	}
 	z->state = ret ? FRONT_REFUSED : FRONT_INSTALLED;
 	if (!ret) {
 		front->stats.zones_installed++;
-		bf_front_told(front);
+		bf_front_note_install(front);
 	}
 	return ret;
 }
 
-void bf_front_install_zones(struct bf_front *front)
+static struct front_zone *find_pending_zone(struct bf_front *front)
 {
 	struct front_zone *z;
 
-	while (!front->stopped && (z = bf_front_pending_zone(front)))
-		bf_front_install_zone(front, z);
+	TAILQ_FOREACH(z, &front->zones, entry)
+	if (z->state == FRONT_PENDING)
+		return z;
+	return NULL;
 }
 
-void bf_front_install_pending(struct bf_front *front)
+/* Lock held, lock dropped, zones claimed. */
+static void install_zones(struct bf_front *front)
+{
+	struct front_zone *z;
+
+	while (!front->stopped && (z = find_pending_zone(front)))
+		install_zone(front, z);
+}
+
+/* In the call that registers. */
+
+bool bf_front_is_eager(const struct bf_front *front)
+{
+	return front->policy == BF_POLICY_EAGER && front->vm_fd >= 0;
+}
+
+static void set_install_on_run(struct bf_front *front)
+{
+	if (front->policy == BF_POLICY_FIRST_RUN)
+		__atomic_store_n(&front->install_on_run, true,
+				 __ATOMIC_RELAXED);
+}
+
+/* A covered doorbell is signalled by the kernel alone, so a refusal counts. */
+int bf_front_apply_policy(struct bf_front *front, struct front_doorbell *d)
+{
+	int ret;
+
+	if (front->vm_fd < 0)
+		return 0;
+	if (!is_covered(front, &d->arg)) {
+		set_install_on_run(front);
+		return 0;
+	}
+	ret = bf_front_install_doorbell(front, d);
+	if (ret)
+		bf_front_drop(front, d);
+	return ret;
+}
+
+static bool zone_surely_fits(const struct bf_front *front,
+			     const struct kvm_coalesced_mmio_zone *zone)
+{
+	const struct front_zone *z;
+	unsigned int count = 0;
+
+	TAILQ_FOREACH(z, &front->zones, entry)
+	count += z->zone.pio == zone->pio;
+	return count <= ZONES_THAT_FIT;
+}
+
+/* Pending zones go first, so that the kernel counts as without the front. */
+static int install_zone_now(struct bf_front *front, struct front_zone *z)
+{
+	int ret;
+
+	install_zones(front);
+	ret = install_zone(front, z);
+	if (ret)
+		bf_front_free_zone(front, z);
+	return ret;
+}
+
+int bf_front_apply_zone_policy(struct bf_front *front, struct front_zone *z)
+{
+	if (front->policy == BF_POLICY_EAGER || front->zones_at_once ||
+	    !zone_surely_fits(front, &z->zone))
+		return install_zone_now(front, z);
+	z->state = FRONT_PENDING;
+	bf_front_count_pending(front, 1);
+	set_install_on_run(front);
+	return 0;
+}
+
+/* Everything that is pending: at KVM_RUN, or for good. */
+
+static void install_pending(struct bf_front *front)
 {
 	pthread_mutex_lock(&front->lock);
 	while (!TAILQ_EMPTY(&front->pending) && !front->stopped)
-		bf_front_install(front, TAILQ_FIRST(&front->pending));
-	while (!TAILQ_EMPTY(&front->wanted) && !front->stopped)
-		bf_front_install(front, TAILQ_FIRST(&front->wanted));
+		bf_front_install_doorbell(front, TAILQ_FIRST(&front->pending));
+	while (!TAILQ_EMPTY(&front->queued) && !front->stopped)
+		bf_front_install_doorbell(front, TAILQ_FIRST(&front->queued));
 	bf_front_claim_zones(front);
-	bf_front_install_zones(front);
+	install_zones(front);
 	bf_front_release_zones(front);
 	pthread_mutex_unlock(&front->lock);
 }
 
-/* Lock held: in one pass, as the list may change while one is installed. */
-static void want_rung(struct bf_front *front)
+/*
+ * The vCPU that clears the flag installs.  The others enter the guest; the
+ * front signals a doorbell that the kernel does not have yet.
+ */
+void bf_front_before_run(struct bf_front *front)
+{
+	if (likely(!__atomic_load_n(&front->install_on_run, __ATOMIC_RELAXED)))
+		return;
+	if (__atomic_exchange_n(&front->install_on_run, false,
+				__ATOMIC_ACQUIRE))
+		install_pending(front);
+}
+
+/*
+ * Sets the policy first, under the lock: a doorbell that is assigned later goes
+ * to the kernel in its own call, and one that was assigned before is pending.
+ */
+void bf_front_install_all(struct bf_front *front)
+{
+	pthread_mutex_lock(&front->lock);
+	front->policy = BF_POLICY_EAGER;
+	pthread_mutex_unlock(&front->lock);
+	install_pending(front);
+}
+
+/* The policy lazy: the helper. */
+
+/* Lock held.  One pass: the list may change while a doorbell is installed. */
+static void queue_doorbells(struct bf_front *front)
 {
 	struct front_doorbell *d, *next;
 
 	for (d = TAILQ_FIRST(&front->pending); d; d = next) {
 		next = TAILQ_NEXT(d, entry);
-		if (bf_io_doorbell_rings(d->handle) >= front->rings)
-			bf_front_set_state(front, d, FRONT_WANTED);
+		if (bf_io_doorbell_rings(d->handle) >= front->install_after)
+			bf_front_set_state(front, d, FRONT_QUEUED);
 	}
 }
 
-static struct front_zone *find_rung_zone(struct bf_front *front)
+static struct front_zone *find_used_zone(struct bf_front *front)
 {
 	struct front_zone *z;
 
 	TAILQ_FOREACH(z, &front->zones, entry)
-	if (z->state == FRONT_PENDING && z->hits >= front->rings)
+	if (z->state == FRONT_PENDING && z->exits >= front->install_after)
 		return z;
 	return NULL;
 }
 
-/* Lock held.  False: nothing is left that is worth it. */
-static bool install_one_rung(struct bf_front *front)
+/* Lock held, lock dropped.  False: nothing has reached its threshold. */
+static bool install_next(struct bf_front *front)
 {
 	struct front_zone *z;
 
-	if (!TAILQ_EMPTY(&front->wanted)) {
-		bf_front_install(front, TAILQ_FIRST(&front->wanted));
+	if (!TAILQ_EMPTY(&front->queued)) {
+		bf_front_install_doorbell(front, TAILQ_FIRST(&front->queued));
 		return true;
 	}
 	bf_front_claim_zones(front);
-	z = find_rung_zone(front);
+	z = find_used_zone(front);
 	if (z)
-		bf_front_install_zone(front, z);
+		install_zone(front, z);
 	bf_front_release_zones(front);
 	return z;
 }
 
-bool bf_front_install_rung(struct bf_front *front)
+/* False: a call on the VM came between, and there may be more to install. */
+static bool install_used(struct bf_front *front)
 {
 	bool more = true;
 
 	pthread_mutex_lock(&front->lock);
-	want_rung(front);
-	while (more && !front->stopped && !bf_front_quiet_at(front))
-		more = install_one_rung(front);
+	queue_doorbells(front);
+	while (more && !front->stopped && !quiet_at(front))
+		more = install_next(front);
 	pthread_mutex_unlock(&front->lock);
 	return !more;
+}
+
+static void set_install_after(struct bf_front *front, unsigned int signals)
+{
+	unsigned int every = signals / CHECKS;
+
+	if (every > MAX_CHECK_EVERY || !signals)
+		every = MAX_CHECK_EVERY;
+	__atomic_store_n(&front->check_every, every ? every : 1,
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&front->install_after, signals, __ATOMIC_RELAXED);
+}
+
+/* Helper's lock held. */
+static void helper_sleep_until(struct front_helper *helper, uint64_t ns)
+{
+	const struct timespec at = {
+		.tv_sec = (time_t)(ns / BF_NS_PER_S),
+		.tv_nsec = (long)(ns % BF_NS_PER_S),
+	};
+
+	pthread_cond_timedwait(&helper->wake, &helper->lock, &at);
+}
+
+/* Helper's lock held, dropped in between. */
+static void helper_install(struct bf_front *front, struct front_helper *helper)
+{
+	bool done;
+
+	__atomic_store_n(&helper->has_work, false, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&helper->lock);
+	if (!front->install_after)
+		set_install_after(front, bf_calibrated_install_after());
+	done = install_used(front);
+	pthread_mutex_lock(&helper->lock);
+	if (!done)
+		__atomic_store_n(&helper->has_work, true, __ATOMIC_RELAXED);
+}
+
+static void *helper_run(void *arg)
+{
+	struct bf_front *front = arg;
+	struct front_helper *helper = &front->helper;
+	uint64_t at;
+
+	pthread_mutex_lock(&helper->lock);
+	while (!helper->stop) {
+		if (!helper->has_work)
+			pthread_cond_wait(&helper->wake, &helper->lock);
+		else if ((at = quiet_at(front)))
+			helper_sleep_until(helper, at);
+		else
+			helper_install(front, helper);
+	}
+	pthread_mutex_unlock(&helper->lock);
+	return NULL;
+}
+
+/* If no thread can be created, doorbells and zones stay in user space. */
+static bool helper_start(struct bf_front *front)
+{
+	struct front_helper *helper = &front->helper;
+
+	helper->thread = (struct bf_thread){
+		.name = "belfry-front",
+		.fn = helper_run,
+		.arg = front,
+	};
+	helper->started = !bf_thread_start(&helper->thread);
+	return helper->started;
+}
+
+static void helper_wake(struct bf_front *front)
+{
+	struct front_helper *helper = &front->helper;
+
+	if (__atomic_load_n(&helper->has_work, __ATOMIC_RELAXED))
+		return;
+	pthread_mutex_lock(&helper->lock);
+	if (!helper->stop && (helper->started || helper_start(front))) {
+		__atomic_store_n(&helper->has_work, true, __ATOMIC_RELAXED);
+		pthread_cond_signal(&helper->wake);
+	} else {
+		helper->stop = true;
+	}
+	pthread_mutex_unlock(&helper->lock);
+}
+
+/*
+ * pthread_join() is a cancellation point, and close() of the VMM, which may be
+ * above us, must not be one here.
+ */
+static void helper_join(pthread_t thread)
+{
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	pthread_join(thread, NULL);
+	pthread_setcancelstate(state, NULL);
+}
+
+void bf_front_install_stop(struct bf_front *front)
+{
+	struct front_helper *helper = &front->helper;
+	bool started;
+
+	pthread_mutex_lock(&helper->lock);
+	started = helper->started;
+	helper->started = false;
+	helper->stop = true;
+	pthread_cond_signal(&helper->wake);
+	pthread_mutex_unlock(&helper->lock);
+	if (started)
+		helper_join(helper->thread.id);
+}
+
+void bf_front_install_init(struct bf_front *front,
+			   const struct bf_front_config *config)
+{
+	uint32_t quiet = config->quiet_ms ? config->quiet_ms : DEFAULT_QUIET_MS;
+	struct front_helper *helper = &front->helper;
+	pthread_condattr_t attr;
+
+	front->policy = config->policy;
+	front->zones_at_once = config->zones_at_once;
+	front->counts_exits = config->policy == BF_POLICY_LAZY &&
+			      front->vm_fd >= 0;
+	front->quiet_ns = (uint64_t)quiet * NS_PER_MS;
+	set_install_after(front, config->install_after);
+	pthread_mutex_init(&helper->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&helper->wake, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+void bf_front_install_destroy(struct bf_front *front)
+{
+	pthread_cond_destroy(&front->helper.wake);
+	pthread_mutex_destroy(&front->helper.lock);
+}
+
+/* The policy lazy: exits. */
+
+static bool is_write(const struct kvm_run *run)
+{
+	if (run->exit_reason == KVM_EXIT_MMIO)
+		return run->mmio.is_write;
+	return run->exit_reason == KVM_EXIT_IO &&
+	       run->io.direction == KVM_EXIT_IO_OUT;
+}
+
+static bool zone_contains_exit(const struct kvm_coalesced_mmio_zone *zone,
+			       const struct kvm_run *run)
+{
+	const bool pio = run->exit_reason == KVM_EXIT_IO;
+	uint64_t addr = pio ? run->io.port : run->mmio.phys_addr;
+	uint64_t len = pio ? run->io.size : run->mmio.len;
+
+	return pio == zone->pio && addr >= zone->addr && len <= zone->size &&
+	       addr - zone->addr <= zone->size - len;
+}
+
+/*
+ * Adds the exits since the last check to the zones that contain this one.  If
+ * the lock is taken, nothing is counted: an exit must not wait, and the count
+ * decides about speed alone.
+ */
+static bool count_zone_exit(struct bf_front *front, const struct kvm_run *run)
+{
+	const unsigned int exits =
+		__atomic_load_n(&front->check_every, __ATOMIC_RELAXED);
+	const unsigned int install_after =
+		__atomic_load_n(&front->install_after, __ATOMIC_RELAXED);
+	struct front_zone *z;
+	bool used = false;
+
+	if (pthread_mutex_trylock(&front->lock))
+		return false;
+	TAILQ_FOREACH(z, &front->zones, entry)
+	if (z->state == FRONT_PENDING && zone_contains_exit(&z->zone, run)) {
+		z->exits += exits;
+		used |= z->exits >= install_after;
+	}
+	pthread_mutex_unlock(&front->lock);
+	return used;
+}
+
+void bf_front_count_exit(struct bf_front *front, const struct kvm_run *run,
+			 bool taken)
+{
+	if (!is_write(run) ||
+	    !__atomic_load_n(&front->nr_pending, __ATOMIC_RELAXED) ||
+	    ++exits_since_check <
+		    __atomic_load_n(&front->check_every, __ATOMIC_RELAXED))
+		return;
+	exits_since_check = 0;
+	if (taken || count_zone_exit(front, run))
+		helper_wake(front);
 }

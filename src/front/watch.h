@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For whoever wants to know when the kernel learns what the front keeps back.
- * Called by the thread that told the kernel, after it and without the front's
- * lock or with it: what is called must not call the front.
+ * A hook for the moment in which the kernel gets a doorbell or a zone, for the
+ * recording of `belfry run`.  The installing thread calls it after the ioctl,
+ * with or without the front's lock: the hook must not call the front.
  */
 #ifndef BF_FRONT_WATCH_H
 #define BF_FRONT_WATCH_H
@@ -13,7 +13,7 @@
 struct bf_front;
 
 struct bf_front_watch {
-	/* KVM_IOEVENTFD, assign; ret is the kernel's. */
+	/* KVM_IOEVENTFD, assign; @ret is the kernel's result. */
 	void (*doorbell)(const struct bf_front *front,
 			 const struct kvm_ioeventfd *arg, int ret);
 	/* KVM_REGISTER_COALESCED_MMIO. */
@@ -21,7 +21,7 @@ struct bf_front_watch {
 		     const struct kvm_coalesced_mmio_zone *zone, int ret);
 };
 
-/* NULL: nobody.  Set before there is a front. */
+/* NULL: no hook.  Set it before the first front exists. */
 extern const struct bf_front_watch *bf_front_watch;
 
 static inline void bf_watch_doorbell(const struct bf_front *front,

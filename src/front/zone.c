@@ -1,82 +1,38 @@
 // SPDX-License-Identifier: MIT
 /*
- * Coalesced zones, answered as the kernel would.
+ * Coalesced zones, answered as the kernel answers them.
  *
  * Until the kernel has a zone, a write inside it is a plain exit.  A VMM must
- * handle these anyway: the kernel makes them whenever the ring is full.  And
- * it sees every write in order: it empties the ring before it handles an exit
- * of any kind, so what went to the ring before comes first; and what goes to
- * the ring later, by the same vCPU, does so after the exit was handled.
+ * handle such exits in any case, because the kernel makes them whenever the
+ * ring is full.  The VMM sees the writes of a vCPU in their order: it empties
+ * the ring before it handles an exit, so it sees the writes that went to the
+ * ring earlier first; a later write of the same vCPU goes to the ring after the
+ * VMM has handled the exit.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "front/internal.h"
 
-/*
- * As many zones as this fit in any kernel's bus of 1000, whatever else stands
- * on it.  When there are more only the kernel can tell the last that fits.
- */
-#define SURELY_FIT 256
-
-struct front_zone *bf_front_pending_zone(struct bf_front *front)
+void bf_front_claim_zones(struct bf_front *front)
 {
-	struct front_zone *z;
-
-	TAILQ_FOREACH(z, &front->zones, entry)
-	if (z->state == FRONT_PENDING)
-		return z;
-	return NULL;
+	while (front->zones_claimed)
+		pthread_cond_wait(&front->state_changed, &front->lock);
+	front->zones_claimed = true;
 }
 
-static void free_zone(struct bf_front *front, struct front_zone *z)
+void bf_front_release_zones(struct bf_front *front)
+{
+	front->zones_claimed = false;
+	pthread_cond_broadcast(&front->state_changed);
+}
+
+void bf_front_free_zone(struct bf_front *front, struct front_zone *z)
 {
 	if (z->state == FRONT_PENDING)
 		bf_front_count_pending(front, -1);
 	TAILQ_REMOVE(&front->zones, z, entry);
 	free(z);
-}
-
-void bf_front_free_zones(struct bf_front *front)
-{
-	while (!TAILQ_EMPTY(&front->zones))
-		free_zone(front, TAILQ_FIRST(&front->zones));
-}
-
-static bool surely_fits(const struct bf_front *front,
-			const struct kvm_coalesced_mmio_zone *zone)
-{
-	const struct front_zone *z;
-	unsigned int count = 0;
-
-	TAILQ_FOREACH(z, &front->zones, entry)
-	count += z->zone.pio == zone->pio;
-	return count <= SURELY_FIT;
-}
-
-/* Those before it too, so that the kernel counts as it would. */
-static int install_with_all(struct bf_front *front, struct front_zone *z)
-{
-	int ret;
-
-	bf_front_install_zones(front);
-	ret = bf_front_install_zone(front, z);
-	if (ret)
-		free_zone(front, z);
-	return ret;
-}
-
-/* What becomes of a zone that is on the list now; lock held, zones claimed. */
-static int settle(struct bf_front *front, struct front_zone *z)
-{
-	if (front->policy == BF_POLICY_EAGER || front->zones_at_once ||
-	    !surely_fits(front, &z->zone))
-		return install_with_all(front, z);
-	z->state = FRONT_PENDING;
-	bf_front_count_pending(front, 1);
-	if (front->policy == BF_POLICY_FIRST_RUN)
-		__atomic_store_n(&front->to_install, true, __ATOMIC_RELAXED);
-	return 0;
 }
 
 static int register_zone(struct bf_front *front,
@@ -92,7 +48,7 @@ static int register_zone(struct bf_front *front,
 	pthread_mutex_lock(&front->lock);
 	bf_front_claim_zones(front);
 	TAILQ_INSERT_TAIL(&front->zones, z, entry);
-	ret = settle(front, z);
+	ret = bf_front_apply_zone_policy(front, z);
 	if (!ret)
 		front->stats.zones++;
 	bf_front_release_zones(front);
@@ -101,8 +57,9 @@ static int register_zone(struct bf_front *front,
 }
 
 /*
- * As in the kernel: every zone of the space that contains the given one, whose
- * size is an int there, and whose ends may wrap.
+ * The kernel's rule for KVM_UNREGISTER_COALESCED_MMIO: it removes every zone of
+ * the space that contains the given one.  The size is an int in the kernel, and
+ * the end of a zone may wrap.
  */
 static bool zone_contains(const struct kvm_coalesced_mmio_zone *outer,
 			  const struct kvm_coalesced_mmio_zone *inner)
@@ -114,8 +71,8 @@ static bool zone_contains(const struct kvm_coalesced_mmio_zone *outer,
 	       end <= outer->addr + outer->size;
 }
 
-static bool kernel_has_one(const struct bf_front *front,
-			   const struct kvm_coalesced_mmio_zone *zone)
+static bool kernel_has_zone(const struct bf_front *front,
+			    const struct kvm_coalesced_mmio_zone *zone)
 {
 	const struct front_zone *z;
 
@@ -125,27 +82,15 @@ static bool kernel_has_one(const struct bf_front *front,
 	return false;
 }
 
-/* Lock held, dropped meanwhile. */
-static int unregister_in_kernel(struct bf_front *front,
-				const struct kvm_coalesced_mmio_zone *zone)
-{
-	int ret;
-
-	pthread_mutex_unlock(&front->lock);
-	ret = bf_front_kernel(front, KVM_UNREGISTER_COALESCED_MMIO, zone);
-	pthread_mutex_lock(&front->lock);
-	return ret;
-}
-
-static void forget_zones(struct bf_front *front,
-			 const struct kvm_coalesced_mmio_zone *zone)
+static void free_zones(struct bf_front *front,
+		       const struct kvm_coalesced_mmio_zone *zone)
 {
 	struct front_zone *z, *next;
 
 	for (z = TAILQ_FIRST(&front->zones); z; z = next) {
 		next = TAILQ_NEXT(z, entry);
 		if (zone_contains(&z->zone, zone))
-			free_zone(front, z);
+			bf_front_free_zone(front, z);
 	}
 }
 
@@ -156,10 +101,11 @@ static int unregister_zone(struct bf_front *front,
 
 	pthread_mutex_lock(&front->lock);
 	bf_front_claim_zones(front);
-	if (kernel_has_one(front, zone))
-		ret = unregister_in_kernel(front, zone);
+	if (kernel_has_zone(front, zone))
+		ret = bf_front_call_zone(front, KVM_UNREGISTER_COALESCED_MMIO,
+					 zone);
 	if (!ret)
-		forget_zones(front, zone);
+		free_zones(front, zone);
 	bf_front_release_zones(front);
 	pthread_mutex_unlock(&front->lock);
 	return ret;
@@ -181,6 +127,6 @@ int bf_front_zone(struct bf_front *front, unsigned long request,
 		ret = register_zone(front, zone);
 	else
 		ret = unregister_zone(front, zone);
-	bf_front_disturb(front);
+	bf_front_note_call(front);
 	return ret;
 }

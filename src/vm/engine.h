@@ -27,13 +27,14 @@ struct bf_engine_ops {
 	uint64_t (*guest_addr)(struct bf_vm *vm, uint64_t gpa);
 
 	/*
-	 * Sets vcpu->page, vcpu->engine_data and, for KVM, vcpu->fd.  The
-	 * vCPU's id is reserved in vm->vcpus.  0 or a negative errno.
+	 * Sets vcpu->page, vcpu->page_size, vcpu->engine_data and, for KVM,
+	 * vcpu->fd and the ring.  The vCPU's id is reserved in vm->vcpus.
+	 * 0 or a negative errno.
 	 */
 	int (*vcpu_create)(struct bf_vcpu *vcpu);
 	void (*vcpu_destroy)(struct bf_vcpu *vcpu);
 	int (*vcpu_boot64)(struct bf_vcpu *vcpu,
-			   const struct bf_vcpu_boot64 *boot);
+			   const struct bf_vcpu_boot64_desc *desc);
 	int (*vcpu_run)(struct bf_vcpu *vcpu);
 
 	/*

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The engine of KVM_RUN: the VM and its memory slots. */
+/* The KVM engine: the VM and its memory slots. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "front/close.h"
 #include "vm/kvm.h"
 
-/* Not ioctl(3): that one may be the preload library's. */
+/* ioctl(3) may be the preload library's. */
 long bf_kvm_ioctl(int fd, unsigned long request, void *arg)
 {
 	long ret = syscall(SYS_ioctl, fd, request, arg);
@@ -37,7 +37,7 @@ static int kvm_open(const char *path)
 	return fd;
 }
 
-/* A change of memory slots, which an install must keep away from. */
+/* The front installs nothing beside a change of memory slots. */
 static int kvm_set_slot(void *opaque,
 			const struct kvm_userspace_memory_region *slot)
 {
@@ -66,7 +66,7 @@ static int create_memslots(struct bf_vm *vm, const struct bf_vm_config *config)
 	return bf_slots_create(&vm->memslots, &memslots, &guest);
 }
 
-/* 0 where the kernel does not say: it has the last word anyway. */
+/* 0 if the kernel has no answer: KVM_CREATE_VCPU checks the limits, too. */
 static uint64_t kvm_limit(const struct bf_vm *vm, unsigned long capability)
 {
 	long limit = bf_kvm_number(vm->fd, KVM_CHECK_EXTENSION, capability);
@@ -78,14 +78,19 @@ static uint64_t kvm_limit(const struct bf_vm *vm, unsigned long capability)
 static int kvm_open_vm(struct bf_kvm_vm *kvm, const char *path)
 {
 	int device = kvm_open(path);
-	long fd, size;
+	long fd, size, ring;
 
 	if (device < 0)
 		return device;
 	size = bf_kvm_number(device, KVM_GET_VCPU_MMAP_SIZE, 0);
+	ring = bf_kvm_number(device, KVM_CHECK_EXTENSION,
+			     KVM_CAP_COALESCED_MMIO);
 	fd = size < 0 ? size : bf_kvm_number(device, KVM_CREATE_VM, 0);
 	close(device);
 	kvm->page_size = (size_t)size;
+	/* The kernel says where the ring is in pages. */
+	if (ring > 0)
+		kvm->ring_offset = (size_t)ring * (size_t)sysconf(_SC_PAGESIZE);
 	return (int)fd;
 }
 
@@ -129,7 +134,7 @@ static void close_fd(int fd)
 	syscall(SYS_close, fd);
 }
 
-/* The slots go with the VM: KVM is not asked to remove them one by one. */
+/* KVM frees the slots with the VM. */
 static void kvm_vm_destroy(struct bf_vm *vm)
 {
 	struct bf_kvm_vm *kvm = vm->engine_data;
@@ -142,9 +147,9 @@ static void kvm_vm_destroy(struct bf_vm *vm)
 }
 
 static int kvm_vcpu_boot64(struct bf_vcpu *vcpu,
-			   const struct bf_vcpu_boot64 *boot)
+			   const struct bf_vcpu_boot64_desc *desc)
 {
-	return bf_kvm_boot64(vcpu->fd, boot);
+	return bf_kvm_boot64(vcpu->fd, desc);
 }
 
 static uint64_t kvm_guest_addr(struct bf_vm *vm, uint64_t gpa)

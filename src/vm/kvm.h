@@ -12,6 +12,7 @@ struct bf_kvm_vcpu;
 /* The engine's data of a VM. */
 struct bf_kvm_vm {
 	size_t page_size;	   /* of a vCPU's run page, in bytes */
+	size_t ring_offset;	   /* of the ring in that page; 0: none */
 	int kick_signal;	   /* 0: none */
 	pthread_mutex_t lock;	   /* guards vcpus */
 	struct bf_kvm_vcpu *vcpus; /* every vCPU that the kernel has */
@@ -30,7 +31,7 @@ void bf_kvm_vcpu_kick(struct bf_vcpu *vcpu);
 /* Closes all vCPUs of the kernel's; the VM has none any more. */
 void bf_kvm_free_vcpus(struct bf_kvm_vm *kvm);
 
-/* kvm_boot_*.c: as bf_vcpu_boot64(), of a vCPU's fd. */
-int bf_kvm_boot64(int fd, const struct bf_vcpu_boot64 *boot);
+/* kvm_boot_*.c: as bf_vcpu_boot64(), for the fd of a vCPU. */
+int bf_kvm_boot64(int fd, const struct bf_vcpu_boot64_desc *desc);
 
 #endif

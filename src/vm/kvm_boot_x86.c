@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A vCPU straight into 64-bit mode (Intel SDM 3A 10.8.5, AMD APM 2 14). */
+/* Puts a vCPU into 64-bit mode (Intel SDM 3A 10.8.5, AMD APM 2 14). */
 #include <errno.h>
 #include <string.h>
 
@@ -67,30 +67,30 @@ static int set_sregs(int fd, uint64_t cr3)
 	return (int)bf_kvm_ioctl(fd, KVM_SET_SREGS, &sregs);
 }
 
-static int set_regs(int fd, const struct bf_vcpu_boot64 *boot)
+static int set_regs(int fd, const struct bf_vcpu_boot64_desc *desc)
 {
 	struct kvm_regs regs = {
-		.rip = boot->rip,
-		.rsp = boot->rsp,
-		.rdi = boot->args[0],
-		.rsi = boot->args[1],
-		.rdx = boot->args[2],
-		.rcx = boot->args[3],
-		.r8 = boot->args[4],
-		.r9 = boot->args[5],
+		.rip = desc->rip,
+		.rsp = desc->rsp,
+		.rdi = desc->args[0],
+		.rsi = desc->args[1],
+		.rdx = desc->args[2],
+		.rcx = desc->args[3],
+		.r8 = desc->args[4],
+		.r9 = desc->args[5],
 		.rflags = 2, /* the bit that is always 1 */
 	};
 
 	return (int)bf_kvm_ioctl(fd, KVM_SET_REGS, &regs);
 }
 
-int bf_kvm_boot64(int fd, const struct bf_vcpu_boot64 *boot)
+int bf_kvm_boot64(int fd, const struct bf_vcpu_boot64_desc *desc)
 {
 	int ret;
 
-	if (!boot->page_tables_hva || boot->page_tables % PAGE)
+	if (!desc->page_tables_hva || desc->page_tables % PAGE)
 		return -EINVAL;
-	fill_page_tables(boot->page_tables_hva, boot->page_tables);
-	ret = set_sregs(fd, boot->page_tables);
-	return ret ? ret : set_regs(fd, boot);
+	fill_page_tables(desc->page_tables_hva, desc->page_tables);
+	ret = set_sregs(fd, desc->page_tables);
+	return ret ? ret : set_regs(fd, desc);
 }

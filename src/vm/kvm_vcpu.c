@@ -102,6 +102,20 @@ static void kvm_vcpu_complete_exit(struct bf_kvm_vcpu *vcpu)
 	vcpu->page->immediate_exit = 0;
 }
 
+static void set_page(struct bf_vcpu *vcpu, const struct bf_kvm_vm *vm,
+		     struct kvm_run *page)
+{
+	const size_t ring_size = (size_t)sysconf(_SC_PAGESIZE);
+
+	vcpu->page = page;
+	vcpu->page_size = vm->page_size;
+	if (!vm->ring_offset || vm->ring_offset + ring_size > vm->page_size)
+		return;
+	vcpu->ring = (void *)((char *)page + vm->ring_offset);
+	vcpu->ring_entries = (uint32_t)((ring_size - sizeof(*vcpu->ring)) /
+					sizeof(vcpu->ring->coalesced_mmio[0]));
+}
+
 int bf_kvm_vcpu_create(struct bf_vcpu *vcpu)
 {
 	const uint32_t id = bf_vcpus_id(&vcpu->entry);
@@ -119,7 +133,7 @@ int bf_kvm_vcpu_create(struct bf_vcpu *vcpu)
 		return ret;
 	vcpu->engine_data = kvm;
 	vcpu->fd = kvm->fd;
-	vcpu->page = kvm->page;
+	set_page(vcpu, vm, kvm->page);
 	return 0;
 }
 

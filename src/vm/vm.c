@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: MIT
-/* Virtual machines: bus, front, memory slots, vCPUs and engine put together. */
+/* A virtual machine: its bus, front, memory slots, vCPUs and engine. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 
+#include "base/util.h"
 #include "vm/vm.h"
 
 static int check_config(const struct bf_vm_config *config)
 {
 	if (config->policy > BF_POLICY_EAGER ||
 	    !config->pause != !config->resume || config->kick_signal < 0 ||
-	    config->kick_signal > SIGRTMAX)
+	    config->kick_signal > SIGRTMAX ||
+	    !bf_reserved_is_zero(config->reserved))
 		return -EINVAL;
 	return 0;
 }
 
-/* What the VM is made of; each step undoes what was done before it. */
+/* Each step that fails undoes the steps before it. */
 static int build_vm(struct bf_vm *vm, const struct bf_vm_config *config)
 {
 	const struct bf_front_config front = {
 		.policy = config->policy,
-		.rings = config->rings,
+		.install_after = config->install_after,
 		.quiet_ms = config->quiet_ms,
 		.zones_at_once = config->zones_at_once,
 	};
@@ -36,7 +38,7 @@ static int build_vm(struct bf_vm *vm, const struct bf_vm_config *config)
 	ret = bf_vcpus_create(&vm->vcpus, &limits);
 	if (ret)
 		goto destroy_engine;
-	ret = bf_front_create(&vm->front, vm->fd, &front, vm->bus);
+	ret = bf_front_create(vm->fd, &front, vm->bus, &vm->front);
 	if (ret)
 		goto destroy_vcpus;
 	return 0;
@@ -49,7 +51,7 @@ destroy_bus:
 	return ret;
 }
 
-int bf_vm_create(struct bf_vm **vmp, const struct bf_vm_config *config)
+int bf_vm_create(const struct bf_vm_config *config, struct bf_vm **vmp)
 {
 	static const struct bf_vm_config defaults;
 	struct bf_vm *vm;
@@ -75,9 +77,9 @@ int bf_vm_create(struct bf_vm **vmp, const struct bf_vm_config *config)
 }
 
 /*
- * vCPUs hold their VM in the kernel, so they go before its fd.  Nobody uses
- * that any more when it is closed, and nothing can ring any more when the rest
- * of the front goes.
+ * The order: the front stops using the fd; the vCPUs, which hold the VM in the
+ * kernel, close; the engine closes the fd; then no access can come, and the
+ * front and the bus go.
  */
 void bf_vm_destroy(struct bf_vm *vm)
 {
@@ -127,7 +129,19 @@ int bf_vm_coalesced_zone(struct bf_vm *vm, unsigned long request,
 	return bf_front_zone(vm->front, request, zone);
 }
 
-void bf_vm_stats(struct bf_vm *vm, struct bf_vm_stats *stats)
+void bf_vm_get_stats(struct bf_vm *vm, struct bf_vm_stats *stats)
 {
-	bf_front_stats(vm->front, stats);
+	struct bf_front_stats front;
+
+	bf_front_get_stats(vm->front, &front);
+	*stats = (struct bf_vm_stats){
+		.assigned = front.assigned,
+		.deassigned = front.deassigned,
+		.never_installed = front.never_installed,
+		.installed = front.installed,
+		.refused = front.refused,
+		.signalled = front.signalled,
+		.zones = front.zones,
+		.zones_installed = front.zones_installed,
+	};
 }

@@ -4,8 +4,8 @@
 #define BF_VM_VM_H
 
 #include "belfry/vm.h"
-#include "vm/engine.h"
 #include "front/front.h"
+#include "vm/engine.h"
 
 struct bf_vm {
 	const struct bf_engine_ops *engine;
@@ -23,6 +23,9 @@ struct bf_vcpu {
 	void *engine_data;
 	int fd; /* of KVM; -1: the engine has none */
 	struct kvm_run *page;
+	size_t page_size;		      /* in bytes */
+	struct kvm_coalesced_mmio_ring *ring; /* NULL: none */
+	uint32_t ring_entries;
 };
 
 #endif

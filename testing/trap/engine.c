@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The engine operations (vm/engine.h) of the trap engine. */
 #include "testing/trap/internal.h"
-#include "front/exit.h"
 #include "vm/vm.h"
 
 #define DEFAULT_MMIO_GPA  0xd0000000ULL
@@ -40,7 +39,7 @@ static bool trap_exit(void *opaque, struct kvm_run *run)
 {
 	struct bf_vm *vm = opaque;
 
-	return bf_exit_offer(vm->bus, run);
+	return bf_front_exit(vm->front, run);
 }
 
 static int trap_vcpu_create(struct bf_vcpu *vcpu)
@@ -53,6 +52,7 @@ static int trap_vcpu_create(struct bf_vcpu *vcpu)
 		return ret;
 	vcpu->engine_data = trap;
 	vcpu->page = bf_trap_vcpu_page(trap);
+	vcpu->page_size = BF_TRAP_RUN_SIZE;
 	return 0;
 }
 
@@ -62,9 +62,9 @@ static void trap_vcpu_destroy(struct bf_vcpu *vcpu)
 }
 
 static int trap_vcpu_boot64(struct bf_vcpu *vcpu,
-			    const struct bf_vcpu_boot64 *boot)
+			    const struct bf_vcpu_boot64_desc *desc)
 {
-	return bf_trap_vcpu_boot(vcpu->engine_data, boot);
+	return bf_trap_vcpu_boot(vcpu->engine_data, desc);
 }
 
 static int trap_vcpu_run(struct bf_vcpu *vcpu)

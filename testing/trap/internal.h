@@ -33,6 +33,7 @@
 /* The data area of KVM_EXIT_IO in the run page, as in KVM on x86. */
 #define BF_TRAP_IO_OFFSET BF_TRAP_PAGE
 #define BF_TRAP_IO_SIZE	  BF_TRAP_PAGE
+#define BF_TRAP_RUN_SIZE  (BF_TRAP_IO_OFFSET + BF_TRAP_IO_SIZE)
 
 /*
  * The signal of bf_trap_vcpu_kick().  The kernel never sends it, no common
@@ -78,7 +79,7 @@ struct bf_trap_vcpu {
 	bool booted;
 	bool reboot; /* drop the guest state and begin at boot */
 	bool dying;
-	struct bf_vcpu_boot64 boot; /* rip is a host address */
+	struct bf_vcpu_boot64_desc boot; /* rip is a host address */
 
 	/* Used by the vCPU's thread alone. */
 	volatile bool in_guest;

@@ -14,8 +14,6 @@
 /* Exit handlers run on this stack.  A guard page lies below it. */
 #define STACK_SIZE (256u << 10)
 
-#define RUN_SIZE (BF_TRAP_IO_OFFSET + BF_TRAP_IO_SIZE)
-
 /* An inaccessible page on either side makes stray accesses fault. */
 static char *map_window(uint64_t size)
 {
@@ -187,7 +185,7 @@ static void free_vcpu(struct bf_trap_vcpu *vcpu)
 	if (vcpu->stack)
 		munmap(vcpu->stack, BF_TRAP_PAGE + STACK_SIZE);
 	if (vcpu->run)
-		munmap(vcpu->run, RUN_SIZE);
+		munmap(vcpu->run, BF_TRAP_RUN_SIZE);
 	free(vcpu);
 }
 
@@ -203,7 +201,7 @@ int bf_trap_vcpu_create(struct bf_trap *trap, bf_trap_exit_fn exit_fn,
 	vcpu->trap = trap;
 	vcpu->exit_fn = exit_fn;
 	vcpu->opaque = opaque;
-	vcpu->run = map_pages(RUN_SIZE);
+	vcpu->run = map_pages(BF_TRAP_RUN_SIZE);
 	if (!vcpu->run)
 		goto err;
 	ret = map_stack(vcpu);
@@ -251,15 +249,15 @@ static void clear_busy(struct bf_trap_vcpu *vcpu)
 }
 
 int bf_trap_vcpu_boot(struct bf_trap_vcpu *vcpu,
-		      const struct bf_vcpu_boot64 *boot)
+		      const struct bf_vcpu_boot64_desc *desc)
 {
-	uint64_t rip = bf_trap_memory_addr(vcpu->trap, boot->rip);
+	uint64_t rip = bf_trap_memory_addr(vcpu->trap, desc->rip);
 
 	if (!rip)
 		return -EINVAL;
 	if (!set_busy(vcpu))
 		return -EBUSY;
-	vcpu->boot = *boot;
+	vcpu->boot = *desc;
 	vcpu->boot.rip = rip;
 	vcpu->booted = true;
 	vcpu->reboot = true;

@@ -94,7 +94,7 @@ struct kvm_run *bf_trap_vcpu_page(struct bf_trap_vcpu *vcpu);
  * is not mapped) or -EBUSY (the vCPU runs).
  */
 int bf_trap_vcpu_boot(struct bf_trap_vcpu *vcpu,
-		      const struct bf_vcpu_boot64 *boot);
+		      const struct bf_vcpu_boot64_desc *desc);
 
 /*
  * Runs the guest until an exit that exit_fn does not complete.  Returns 0 with

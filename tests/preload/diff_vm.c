@@ -124,7 +124,7 @@ static void write_string(struct diff_vm *vm, const struct diff_write *write)
 static void set_up_guest(struct diff_vm *vm, const struct diff_write *write)
 {
 	const struct guest *guest = guest_for(write);
-	const struct bf_vcpu_boot64 boot = {
+	const struct bf_vcpu_boot64_desc boot = {
 		.rip = PROGRAM,
 		.args = {write->addr, write->times,
 			 write->string ? VALUES : write->value, write->times},

@@ -50,7 +50,7 @@ static bool have_kvm(void)
 {
 	struct bf_vm *vm;
 
-	if (bf_vm_create(&vm, NULL))
+	if (bf_vm_create(NULL, &vm))
 		return false;
 	bf_vm_destroy(vm);
 	return true;

@@ -75,7 +75,7 @@ static void make_machine(struct machine *m, const struct bf_engine_ops *engine)
 	};
 
 	memset(m, 0, sizeof(*m));
-	if (bf_vm_create(&m->vm, &config))
+	if (bf_vm_create(&config, &m->vm))
 		skip();
 	m->memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -97,7 +97,7 @@ static void end_machine(struct machine *m)
 static void run_guest(struct machine *m, const struct guest *guest,
 		      uint64_t rdi, uint64_t rsi, uint64_t rdx, uint64_t rcx)
 {
-	const struct bf_vcpu_boot64 boot = {
+	const struct bf_vcpu_boot64_desc boot = {
 		.args = {rdi, rsi, rdx, rcx},
 		.page_tables = TABLES,
 		.page_tables_hva = m->memory + TABLES,

@@ -154,7 +154,7 @@ void config_load(void)
 	config_set_owner();
 	load_policy();
 	refuse_renamed("BELFRY_RINGS", "BELFRY_INSTALL_AFTER");
-	load_number("BELFRY_INSTALL_AFTER", &config.front.rings);
+	load_number("BELFRY_INSTALL_AFTER", &config.front.install_after);
 	load_number("BELFRY_QUIET_MS", &config.front.quiet_ms);
 	load_zones();
 	load_stats();

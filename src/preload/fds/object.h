@@ -37,7 +37,7 @@ struct object_vm {
 	_Atomic bool passthrough; /* the kernel gets every doorbell at once */
 	_Atomic bool changed; /* by a KVM_IOEVENTFD since the last KVM_RUN */
 	pthread_mutex_t lock; /* guards published */
-	struct bf_vm_stats published; /* already added to config.stats */
+	struct bf_front_stats published; /* already added to config.stats */
 };
 
 struct object_vcpu {

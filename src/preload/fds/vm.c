@@ -17,13 +17,14 @@ static void add_count(_Atomic uint64_t *counter, uint64_t value)
 void vm_publish_stats(struct object_vm *vm)
 {
 	struct stats *stats = config.stats;
-	struct bf_vm_stats now, *old = &vm->published;
+	struct bf_front_stats now, *old = &vm->published;
 
 	pthread_mutex_lock(&vm->lock);
-	bf_front_stats(vm->front, &now);
+	bf_front_get_stats(vm->front, &now);
 	add_count(&stats->assigned, now.assigned - old->assigned);
 	add_count(&stats->deassigned, now.deassigned - old->deassigned);
-	add_count(&stats->never_installed, now.never_known - old->never_known);
+	add_count(&stats->never_installed,
+		  now.never_installed - old->never_installed);
 	add_count(&stats->installed, now.installed - old->installed);
 	add_count(&stats->refused, now.refused - old->refused);
 	*old = now;
@@ -57,7 +58,7 @@ void vm_pass_through(struct object_vm *vm, const char *why)
 {
 	if (!vm->front || atomic_exchange(&vm->passthrough, true))
 		return;
-	bf_front_give_all(vm->front);
+	bf_front_install_all(vm->front);
 	vm_publish_stats(vm);
 	report_passthrough(why);
 }
@@ -94,7 +95,7 @@ static bool start_front(struct object_vm *vm, int kvm_fd, int fd)
 	if (private_fd < 0)
 		return false;
 	if (size <= 0 ||
-	    bf_front_create(&vm->front, private_fd, &config.front, NULL)) {
+	    bf_front_create(private_fd, &config.front, NULL, &vm->front)) {
 		private_fd_close(private_fd);
 		return false;
 	}

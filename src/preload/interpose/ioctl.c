@@ -111,7 +111,7 @@ static long pass_ioeventfd(struct object_vm *vm, struct call *call)
 		return ret;
 	call->key = ioeventfd_key(arg);
 	if (vm->front && call->key == STATS_DEASSIGN)
-		ret = bf_front_removed(vm->front, arg, (int)ret);
+		ret = bf_front_note_removal(vm->front, arg, (int)ret);
 	record_ioeventfd(vm->number, vm->front, arg, ret);
 	return ret;
 }

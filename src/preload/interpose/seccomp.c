@@ -20,8 +20,9 @@
 
 static void calibrate(void)
 {
-	if (!config.front.rings && config.front.policy == BF_POLICY_LAZY)
-		bf_calibrated_rings();
+	if (!config.front.install_after &&
+	    config.front.policy == BF_POLICY_LAZY)
+		bf_calibrated_install_after();
 }
 
 /* Makes the forbidden calls while the filter is not installed yet. */

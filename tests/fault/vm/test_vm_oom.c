@@ -45,12 +45,12 @@ static void create_vm(void)
 	int n, ret = -ENOMEM;
 
 	/* The first VM makes the allocations that a process makes once. */
-	assert_int_equal(bf_vm_create(&vm, &config), 0);
+	assert_int_equal(bf_vm_create(&config, &vm), 0);
 	bf_vm_destroy(vm);
 	live = alloc_live();
 	for (n = 1; ret; n++) {
 		alloc_fail_at(n);
-		ret = bf_vm_create(&vm, &config);
+		ret = bf_vm_create(&config, &vm);
 		if (ret) {
 			assert_int_equal(ret, -ENOMEM);
 			assert_int_equal(alloc_live(), live);

@@ -20,8 +20,8 @@ void front_setup(struct front_fixture *f, const struct bf_front_config *config)
 	fixture_setup(&f->fixture, NULL);
 	for (i = 0; i < FRONT_VCPUS; i++)
 		fixture_add_vcpu(&f->fixture, &f->vcpus[i], i);
-	assert_int_equal(bf_front_create(&f->front, bf_vm_fd(f->fixture.vm),
-					 config, NULL),
+	assert_int_equal(bf_front_create(bf_vm_fd(f->fixture.vm), config, NULL,
+					 &f->front),
 			 0);
 }
 
@@ -142,11 +142,11 @@ int front_zone(struct front_fixture *f, unsigned long request, uint64_t addr,
 	return bf_front_zone(f->front, request, &arg);
 }
 
-struct bf_vm_stats front_stats(struct front_fixture *f)
+struct bf_front_stats front_stats(struct front_fixture *f)
 {
-	struct bf_vm_stats stats;
+	struct bf_front_stats stats;
 
-	bf_front_stats(f->front, &stats);
+	bf_front_get_stats(f->front, &stats);
 	return stats;
 }
 

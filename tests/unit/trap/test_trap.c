@@ -81,7 +81,7 @@ static void test_window_bounds(void **state)
 static void test_boot_errors(void **state)
 {
 	struct machine *m = *state;
-	struct bf_vcpu_boot64 boot = {.rip = MEMORY_SIZE};
+	struct bf_vcpu_boot64_desc boot = {.rip = MEMORY_SIZE};
 
 	assert_int_equal(bf_trap_vcpu_run(m->vcpu), -EINVAL);
 	assert_int_equal(bf_trap_vcpu_boot(m->vcpu, &boot), -EINVAL);
@@ -93,7 +93,7 @@ static void test_boot_errors(void **state)
 static void test_fresh_registers(void **state)
 {
 	struct machine *m = *state;
-	struct bf_vcpu_boot64 boot = {
+	struct bf_vcpu_boot64_desc boot = {
 		.rip = CODE,
 		.args = {11, 12, 13, 14, 15, memory_addr(m, RESULTS)},
 	};
@@ -465,7 +465,7 @@ static void test_immediate_exit(void **state)
 
 static bool use_the_vcpu(struct machine *m)
 {
-	const struct bf_vcpu_boot64 boot = {.rip = CODE};
+	const struct bf_vcpu_boot64_desc boot = {.rip = CODE};
 
 	m->claim = bf_trap_vcpu_run(m->vcpu) == -EBUSY &&
 		   bf_trap_vcpu_boot(m->vcpu, &boot) == -EBUSY;

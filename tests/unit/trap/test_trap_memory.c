@@ -123,7 +123,7 @@ static int setup_vm(void **state)
 	};
 
 	assert_int_equal(machine_setup(state), 0);
-	return bf_vm_create(&vm, &config);
+	return bf_vm_create(&config, &vm);
 }
 
 static int teardown_vm(void **state)

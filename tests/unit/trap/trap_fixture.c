@@ -151,7 +151,7 @@ void copy_code(struct machine *m, uint64_t gpa, const void *start, size_t size)
 void boot_at(struct machine *m, struct bf_trap_vcpu *vcpu, uint64_t gpa,
 	     const uint64_t args[6])
 {
-	struct bf_vcpu_boot64 boot = {
+	struct bf_vcpu_boot64_desc boot = {
 		.rip = gpa,
 		.rsp = memory_addr(m, STACK_TOP),
 	};

@@ -63,7 +63,7 @@ static void test_kvm(void **state)
 {
 	struct bf_vm *vm;
 
-	if (bf_vm_create(&vm, NULL))
+	if (bf_vm_create(NULL, &vm))
 		skip();
 	create_and_remove(vm);
 }
@@ -74,7 +74,7 @@ static void test_trap(void **state)
 	static const struct bf_vm_config config = {.engine = &bf_trap_engine};
 	struct bf_vm *vm;
 
-	assert_int_equal(bf_vm_create(&vm, &config), 0);
+	assert_int_equal(bf_vm_create(&config, &vm), 0);
 	create_and_remove(vm);
 #else
 	skip();

@@ -111,16 +111,76 @@ static void test_bad_config(void **state)
 	struct bf_vm_config config = {.kvm_path = "/nonexistent/kvm"};
 	struct bf_vm *vm = NULL;
 
-	assert_int_equal(bf_vm_create(&vm, &config), -ENOENT);
+	assert_int_equal(bf_vm_create(&config, &vm), -ENOENT);
 	config.kvm_path = "/dev/null";
-	assert_int_equal(bf_vm_create(&vm, &config), -ENOTTY);
+	assert_int_equal(bf_vm_create(&config, &vm), -ENOTTY);
 	config.policy = (enum bf_policy)99;
-	assert_int_equal(bf_vm_create(&vm, &config), -EINVAL);
+	assert_int_equal(bf_vm_create(&config, &vm), -EINVAL);
 	config.policy = BF_POLICY_EAGER;
 	config.engine = &bf_trap_engine;
 	config.engine_config = &bad_window;
-	assert_int_equal(bf_vm_create(&vm, &config), -EINVAL);
+	assert_int_equal(bf_vm_create(&config, &vm), -EINVAL);
 	assert_null(vm);
+}
+
+static void test_reserved_words(void **state)
+{
+	struct bf_vm_config config = {.engine = &bf_trap_engine};
+	struct bf_vcpu_boot64_desc boot = {0};
+	struct bf_vm *vm = NULL;
+
+	config.reserved[3] = 1;
+	assert_int_equal(bf_vm_create(&config, &vm), -EINVAL);
+	assert_null(vm);
+	vm_setup_trap(state);
+	boot.reserved[0] = 1;
+	assert_int_equal(bf_vcpu_boot64(vcpu.vcpu, &boot), -EINVAL);
+	vm_teardown(state);
+}
+
+static void test_page_size(void **state)
+{
+	need_vm();
+	assert_in_range(bf_vcpu_page_size(vcpu.vcpu), sizeof(struct kvm_run),
+			1 << 20);
+}
+
+/* The ring gets the writes to a zone that the kernel has. */
+static void test_coalesced_ring(void **state)
+{
+	const struct kvm_coalesced_mmio_zone zone = {
+		.addr = FIXTURE_WINDOW,
+		.size = 8,
+	};
+	const struct kvm_coalesced_mmio_ring *ring;
+	uint32_t entries = 0, i;
+
+	need_vm();
+	ring = bf_vcpu_coalesced_ring(vcpu.vcpu, &entries);
+	assert_non_null(ring);
+	assert_in_range((uintptr_t)ring, (uintptr_t)bf_vcpu_page(vcpu.vcpu),
+			(uintptr_t)bf_vcpu_page(vcpu.vcpu) +
+				bf_vcpu_page_size(vcpu.vcpu));
+	assert_int_equal(bf_vm_coalesced_zone(fixture.vm,
+					      KVM_REGISTER_COALESCED_MMIO,
+					      &zone),
+			 0);
+	guest_write(&guest_write_mmio4, FIXTURE_WINDOW, 3, 7);
+	assert_int_equal((ring->last - ring->first) % entries, 3);
+	for (i = ring->first; i != ring->last; i = (i + 1) % entries) {
+		assert_int_equal(ring->coalesced_mmio[i].phys_addr,
+				 FIXTURE_WINDOW);
+		assert_memory_equal(ring->coalesced_mmio[i].data, "\7\0\0\0",
+				    4);
+	}
+}
+
+static void test_no_coalesced_ring(void **state)
+{
+	uint32_t entries = 5;
+
+	assert_null(bf_vcpu_coalesced_ring(vcpu.vcpu, &entries));
+	assert_int_equal(entries, 5);
 }
 
 static void test_vcpu_ids(void **state)
@@ -140,6 +200,10 @@ int main(void)
 		BOTH(test_string_reaches_device_in_full),
 		BOTH(test_string_signals_for_each_element),
 		BOTH(test_unclaimed_string_exits_in_full),
+		cmocka_unit_test(test_reserved_words),
+		BOTH(test_page_size),
+		KVM_TEST(test_coalesced_ring),
+		TRAP_TEST(test_no_coalesced_ring),
 		BOTH(test_vcpu_ids),
 	};
 

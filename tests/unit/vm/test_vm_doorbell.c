@@ -55,11 +55,11 @@ static void test_removed_doorbell_is_silent(void **state)
 	fixture_boot(&vcpu, &guest_write_mmio4, FIXTURE_WINDOW, 1, 1);
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_MMIO);
 	assert_int_equal(taken(), 0);
-	bf_vm_stats(fixture.vm, &stats);
+	bf_vm_get_stats(fixture.vm, &stats);
 	assert_int_equal(stats.assigned, 1);
 	assert_int_equal(stats.deassigned, 1);
 	/* Either the front or the kernel signalled for all writes. */
-	assert_int_equal(stats.rung, stats.installed ? 0 : WRITES);
+	assert_int_equal(stats.signalled, stats.installed ? 0 : WRITES);
 }
 
 /* A doorbell that is removed before the first run is never installed. */
@@ -70,8 +70,8 @@ static void test_removal_before_install(void **state)
 	need_vm();
 	assert_int_equal(assign(FIXTURE_WINDOW, 4, 0), 0);
 	assert_int_equal(deassign(FIXTURE_WINDOW, 4, 0), 0);
-	bf_vm_stats(fixture.vm, &stats);
-	assert_int_equal(stats.never_known, 1);
+	bf_vm_get_stats(fixture.vm, &stats);
+	assert_int_equal(stats.never_installed, 1);
 	assert_int_equal(stats.installed, 0);
 	fixture_boot(&vcpu, &guest_write_mmio4, FIXTURE_WINDOW, 1, 1);
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_MMIO);
@@ -149,9 +149,9 @@ static void test_kernel_refuses_doorbell(void **state)
 	assert_int_equal(assign(FIXTURE_WINDOW, 4, 0), 0);
 	guest_write(&guest_write_mmio4, FIXTURE_WINDOW, WRITES, 1);
 	assert_int_equal(taken(), WRITES);
-	bf_vm_stats(fixture.vm, &stats);
+	bf_vm_get_stats(fixture.vm, &stats);
 	assert_int_equal(stats.refused, 1);
-	assert_int_equal(stats.rung, WRITES);
+	assert_int_equal(stats.signalled, WRITES);
 	assert_int_equal(deassign(FIXTURE_WINDOW, 4, 0), 0);
 }
 
@@ -197,11 +197,11 @@ static void test_exactly_once_beside_installs(void **state)
 		signals += taken();
 		assert_int_equal(adder.writes + signals, total);
 	} while (moves < 40);
-	bf_vm_stats(fixture.vm, &stats);
+	bf_vm_get_stats(fixture.vm, &stats);
 	print_message("%u moves, %lu writes: %lu device, %lu front, rest in "
 		      "the kernel\n",
 		      moves, (unsigned long)total, (unsigned long)adder.writes,
-		      (unsigned long)stats.rung);
+		      (unsigned long)stats.signalled);
 	/* The test shows nothing if one side never got a write. */
 	assert_true(adder.writes > 0 && signals > 0);
 	bf_vcpu_destroy(second.vcpu);

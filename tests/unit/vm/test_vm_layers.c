@@ -40,12 +40,12 @@ static void test_bad_config(void **state)
 	struct bf_vm *none = NULL;
 
 	config.pause = NULL;
-	assert_int_equal(bf_vm_create(&none, &config), -EINVAL);
+	assert_int_equal(bf_vm_create(&config, &none), -EINVAL);
 	config = config_of(&bf_trap_engine);
 	config.kick_signal = -1;
-	assert_int_equal(bf_vm_create(&none, &config), -EINVAL);
+	assert_int_equal(bf_vm_create(&config, &none), -EINVAL);
 	config.kick_signal = SIGRTMAX + 1;
-	assert_int_equal(bf_vm_create(&none, &config), -EINVAL);
+	assert_int_equal(bf_vm_create(&config, &none), -EINVAL);
 	assert_null(none);
 }
 
@@ -245,6 +245,27 @@ static void test_kick_ends_every_run(void **state)
 	assert_int_equal(load_word(WORD(0)), 8);
 }
 
+/* The loop of belfry_vm(3) goes on after a kick. */
+static void test_loop_clears_kick(void **state)
+{
+	struct kvm_run *page;
+	unsigned int kicks = 0;
+	int ret;
+
+	table();
+	page = bf_vcpu_page(vcpu.vcpu);
+	fixture_boot(&vcpu, &guest_write_mmio4, WORD(0), 1, 9);
+	assert_int_equal(bf_vcpus_kick_all(table()), 1);
+	while ((ret = bf_vcpu_run(vcpu.vcpu)) == -EINTR) {
+		__atomic_exchange_n(&page->immediate_exit, 0, __ATOMIC_ACQUIRE);
+		kicks++;
+	}
+	assert_int_equal(ret, 0);
+	assert_int_equal(page->exit_reason, KVM_EXIT_HLT);
+	assert_int_equal(kicks, 1);
+	assert_int_equal(load_word(WORD(0)), 9);
+}
+
 static void test_destroy_with_vcpus_and_slots(void **state)
 {
 	const struct kvm_userspace_memory_region removal = {.slot = 0};
@@ -271,6 +292,7 @@ int main(void)
 		ON_BOTH(test_removal_within_a_section),
 		ON_BOTH(test_reused_id_has_no_pending_exit),
 		ON_BOTH(test_kick_ends_every_run),
+		ON_BOTH(test_loop_clears_kick),
 		ON_BOTH(test_destroy_with_vcpus_and_slots),
 	};
 

@@ -132,14 +132,14 @@ static int build(struct doorbell_vm *vm, const struct bf_engine_ops *engine)
 		.engine = engine,
 		.policy = vm->desc.kind == DOORBELL_LAZY ? BF_POLICY_LAZY :
 							   BF_POLICY_EAGER,
-		.rings = 1,
+		.install_after = 1,
 		.quiet_ms = 1,
 	};
 	int ret;
 
 	ret = make_eventfd(vm);
 	if (!ret)
-		ret = bf_vm_create(&vm->machine, &config);
+		ret = bf_vm_create(&config, &vm->machine);
 	if (!ret)
 		ret = make_memory(vm);
 	if (!ret)
@@ -204,7 +204,7 @@ static int boot(struct doorbell_vm *vm, unsigned long count)
 {
 	const struct guest *guest = vm->desc.pio ? &guest_write_pio4 :
 						   &guest_write_mmio4;
-	const struct bf_vcpu_boot64 boot = {
+	const struct bf_vcpu_boot64_desc boot = {
 		.args = {vm->desc.pio ?
 				 DOORBELL_PORT :
 				 bf_vm_guest_addr(vm->machine, DOORBELL_GPA),
@@ -237,12 +237,12 @@ static int check_path(const struct doorbell_vm *vm)
 {
 	struct bf_vm_stats stats;
 
-	bf_vm_stats(vm->machine, &stats);
+	bf_vm_get_stats(vm->machine, &stats);
 	if (vm->desc.kind == DOORBELL_LAZY)
 		return stats.installed == 1 ? 0 : -EPROTO;
 	if (vm->desc.kind != DOORBELL_KERNEL)
 		return stats.installed ? -EPROTO : 0;
-	return stats.installed == 1 && !stats.rung ? 0 : -EPROTO;
+	return stats.installed == 1 && !stats.signalled ? 0 : -EPROTO;
 }
 
 /* Unless watched, read the eventfd only after the guest has halted. */

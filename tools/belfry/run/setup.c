@@ -125,7 +125,7 @@ void run_calibrate(const struct run_settings *settings)
 {
 	if (!strcmp(settings->policy, "lazy") && !settings->install_after &&
 	    !getenv("BELFRY_INSTALL_AFTER"))
-		bf_calibrated_rings();
+		bf_calibrated_install_after();
 }
 
 /* Without an option the variable of the caller stays. */

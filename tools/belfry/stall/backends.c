@@ -157,7 +157,7 @@ enum bf_policy stall_policy = BF_POLICY_LAZY;
 static int belfry_create(struct stall_vm *vm)
 {
 	const struct bf_vm_config config = {.policy = stall_policy};
-	int ret = bf_vm_create(&vm->vm, &config);
+	int ret = bf_vm_create(&config, &vm->vm);
 
 	vm->created = !ret;
 	return ret;
