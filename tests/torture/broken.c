@@ -12,7 +12,7 @@
 
 #include "tools/belfry/common/cli.h"
 #include "tools/torture/common/torture.h"
-#include "tools/torture/common/actor.h"
+#include "tools/torture/common/thread.h"
 
 enum child_status {
 	FOUND,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* The options of a torture: its own, and those that all have. */
+/* The options of a torture: those of its layer, and the common ones. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tools/belfry/common/cli.h"
-#include "actor.h"
+#include "thread.h"
 #include "main.h"
 #include "watch.h"
 #include "base/util.h"
@@ -60,7 +60,7 @@ static int take_number(const struct torture_layer *layer,
 			 number->name, number->min, number->max);
 }
 
-/* Sets the numbers to what they are unless an option says otherwise. */
+/* Lists the options, and sets each number to its default. */
 static void list_options(const struct torture_layer *layer,
 			 struct option *options)
 {

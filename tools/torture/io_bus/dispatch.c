@@ -15,7 +15,7 @@ static void begin_write(struct dispatcher *dispatcher, struct write *write)
 	};
 	dispatcher->write = write;
 	dispatcher->depth++;
-	dispatcher->actor.tallies[TALLY_WRITES]++;
+	dispatcher->thread.tallies[TALLY_WRITES]++;
 }
 
 static void end_write(struct dispatcher *dispatcher)
@@ -44,7 +44,7 @@ static void check_untaken(struct dispatcher *dispatcher, struct slot *slot,
 		torture_fail("an access returned %d", ret);
 	else if (is_covered(slot, offset))
 		torture_fail("an access to a range was lost");
-	dispatcher->actor.tallies[TALLY_UNTAKEN]++;
+	dispatcher->thread.tallies[TALLY_UNTAKEN]++;
 }
 
 static void check_write(struct dispatcher *dispatcher, struct slot *slot,
@@ -69,7 +69,7 @@ static void write_once(struct dispatcher *dispatcher, struct slot *slot)
 		OTHER_PLACE,
 	};
 	uint64_t offset =
-		offsets[actor_random(&dispatcher->actor, ARRAY_SIZE(offsets))];
+		offsets[thread_random(&dispatcher->thread, ARRAY_SIZE(offsets))];
 	struct write write;
 	struct bf_io_access access = {
 		.addr = slot->base + offset,
@@ -109,7 +109,7 @@ static void write_string(struct dispatcher *dispatcher, struct slot *slot)
 			     STRING_COUNT, write.delivered, ret);
 	else
 		dispatcher->silent += STRING_COUNT - write.delivered;
-	dispatcher->actor.tallies[TALLY_STRINGS]++;
+	dispatcher->thread.tallies[TALLY_STRINGS]++;
 }
 
 /* One device's range and doorbell must precede those of the other. */
@@ -147,7 +147,7 @@ static void write_long(struct dispatcher *dispatcher, struct slot *slot)
 			     done / 8, LONG_PARTS, write.delivered);
 	else if (!in_order(slot, &write))
 		torture_fail("a move was seen half: one device took two parts");
-	dispatcher->actor.tallies[TALLY_LONG]++;
+	dispatcher->thread.tallies[TALLY_LONG]++;
 }
 
 void dispatch_write(struct dispatcher *dispatcher, struct slot *slot)
@@ -155,7 +155,7 @@ void dispatch_write(struct dispatcher *dispatcher, struct slot *slot)
 	if (slot->kind == SLOT_SWAPPED)
 		write_long(dispatcher, slot);
 	else if (slot->kind == SLOT_COVERED &&
-		 !actor_random(&dispatcher->actor, 4))
+		 !thread_random(&dispatcher->thread, 4))
 		write_string(dispatcher, slot);
 	else
 		write_once(dispatcher, slot);
@@ -183,7 +183,7 @@ static void read_string(struct dispatcher *dispatcher, struct slot *slot)
 		check_untaken(dispatcher, slot, 0, ret);
 	else
 		check_string(values);
-	dispatcher->actor.tallies[TALLY_STRINGS]++;
+	dispatcher->thread.tallies[TALLY_STRINGS]++;
 }
 
 static void read_once(struct dispatcher *dispatcher, struct slot *slot)
@@ -200,12 +200,12 @@ static void read_once(struct dispatcher *dispatcher, struct slot *slot)
 		check_untaken(dispatcher, slot, DOORBELL_OFFSET, ret);
 	else if (!value)
 		torture_fail("a read was taken, but returned no value");
-	dispatcher->actor.tallies[TALLY_READS]++;
+	dispatcher->thread.tallies[TALLY_READS]++;
 }
 
 static void dispatch(struct dispatcher *dispatcher, struct slot *slot)
 {
-	unsigned int dice = actor_random(&dispatcher->actor, 8);
+	unsigned int dice = thread_random(&dispatcher->thread, 8);
 
 	if (dice > 1 || slot->kind == SLOT_SWAPPED)
 		dispatch_write(dispatcher, slot);
@@ -218,21 +218,22 @@ static void dispatch(struct dispatcher *dispatcher, struct slot *slot)
 /* Every second dispatcher keeps to the three slots that change most. */
 static struct slot *some_slot(struct dispatcher *dispatcher)
 {
-	unsigned int count = dispatcher->actor.number % 2 ? 3 : NR_SLOTS;
+	unsigned int count = dispatcher->thread.number % 2 ? 3 : NR_SLOTS;
 
-	return &io_torture.slots[actor_random(&dispatcher->actor, count)];
+	return &io_torture.slots[thread_random(&dispatcher->thread, count)];
 }
 
 void *dispatcher_main(void *number)
 {
-	self = &io_torture.dispatchers[(uintptr_t)number];
-	actor_init(&self->actor, ACTOR_DISPATCHER,
-		   (unsigned int)(uintptr_t)number);
-	self->number = (uint64_t)self->actor.number << 32;
+	this_dispatcher = &io_torture.dispatchers[(uintptr_t)number];
+	thread_init(&this_dispatcher->thread, THREAD_DISPATCHER,
+		    (unsigned int)(uintptr_t)number);
+	this_dispatcher->number = (uint64_t)this_dispatcher->thread.number
+				  << 32;
 	while (!torture_stopped()) {
-		actor_does(&self->actor, "makes an access", NULL);
-		dispatch(self, some_slot(self));
+		thread_does(&this_dispatcher->thread, "makes an access", NULL);
+		dispatch(this_dispatcher, some_slot(this_dispatcher));
 	}
-	actor_done(&self->actor);
+	thread_done(&this_dispatcher->thread);
 	return NULL;
 }

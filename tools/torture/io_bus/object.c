@@ -72,7 +72,7 @@ static uint64_t signals(const struct object *object)
 	return count;
 }
 
-struct object *object_get(struct actor *actor, struct slot *slot,
+struct object *object_get(struct torture_thread *self, struct slot *slot,
 			  enum object_kind kind)
 {
 	struct object *object = dequeue(kind);
@@ -82,7 +82,7 @@ struct object *object_get(struct actor *actor, struct slot *slot,
 	if (signals(object))
 		torture_fail("a doorbell signalled after its removal");
 	object->slot = slot;
-	object->sleeps = !actor_random(actor, 4);
+	object->sleeps = !thread_random(self, 4);
 	__atomic_store_n(&object->generation, object->generation + 1,
 			 __ATOMIC_RELAXED);
 	__atomic_store_n(&object->state, OBJECT_LIVE, __ATOMIC_RELEASE);

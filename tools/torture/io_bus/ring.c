@@ -35,17 +35,17 @@ void rings_drain(void)
 void *drainer_main(void *number)
 {
 	struct pollfd wake = {.fd = io_torture.ring_fd, .events = POLLIN};
-	struct actor actor;
+	struct torture_thread self;
 	uint64_t count;
 
-	actor_init(&actor, ACTOR_DRAINER, (unsigned int)(uintptr_t)number);
+	thread_init(&self, THREAD_DRAINER, (unsigned int)(uintptr_t)number);
 	while (!torture_stopped()) {
-		actor_does(&actor, "drains the rings", NULL);
+		thread_does(&self, "drains the rings", NULL);
 		if (poll(&wake, 1, 10) > 0 &&
 		    read(wake.fd, &count, sizeof(count)) < 0)
 			torture_fail("the rings' eventfd cannot be read");
 		bf_io_ring_drain(io_torture.rings, NR_RINGS, take_entry, NULL);
 	}
-	actor_done(&actor);
+	thread_done(&self);
 	return NULL;
 }

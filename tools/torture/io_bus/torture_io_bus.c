@@ -11,7 +11,7 @@
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/report.h"
 #include "tools/torture/common/torture.h"
-#include "tools/torture/common/crew.h"
+#include "tools/torture/common/thread_group.h"
 #include "tools/torture/io_bus/torture_io_bus.h"
 #include "tools/torture/common/main.h"
 #include "base/util.h"
@@ -41,11 +41,11 @@ static const char *const tally_names[NR_TALLIES] = {
 	[TALLY_MAPS] = "maps printed",
 };
 
-static const char *const actor_names[NR_ACTOR_KINDS] = {
-	[ACTOR_DISPATCHER] = "dispatcher",
-	[ACTOR_CHANGER] = "changer",
-	[ACTOR_MAIN] = "main",
-	[ACTOR_DRAINER] = "drainer of rings",
+static const char *const thread_kind_names[NR_THREAD_KINDS] = {
+	[THREAD_DISPATCHER] = "dispatcher",
+	[THREAD_CHANGER] = "changer",
+	[THREAD_MAIN] = "main",
+	[THREAD_DRAINER] = "drainer of rings",
 };
 
 static int init_rings(void)
@@ -66,7 +66,7 @@ static int init_rings(void)
 
 static int init(void)
 {
-	struct actor actor;
+	struct torture_thread self;
 	int ret = init_rings();
 
 	if (!ret)
@@ -77,26 +77,27 @@ static int init(void)
 				       sizeof(*io_torture.dispatchers));
 	memset(io_torture.dispatchers, 0,
 	       io_torture.nr_dispatchers * sizeof(*io_torture.dispatchers));
-	actor_init(&actor, ACTOR_MAIN, 0);
-	slots_init(&actor);
-	actor_done(&actor);
+	thread_init(&self, THREAD_MAIN, 0);
+	slots_init(&self);
+	thread_done(&self);
 	return 0;
 }
 
 static int run_threads(void)
 {
-	struct crew dispatchers = {.count = 0}, others = {.count = 0};
+	struct thread_group dispatchers = {.count = 0}, others = {.count = 0};
 	int ret;
 
-	if ((ret = crew_add(&dispatchers, dispatcher_main,
-			    io_torture.nr_dispatchers)) ||
-	    (ret = crew_add(&others, changer_main, io_torture.nr_changers)) ||
-	    (ret = crew_add(&others, drainer_main, 1)))
+	if ((ret = thread_group_add(&dispatchers, dispatcher_main,
+				    io_torture.nr_dispatchers)) ||
+	    (ret = thread_group_add(&others, changer_main,
+				    io_torture.nr_changers)) ||
+	    (ret = thread_group_add(&others, drainer_main, 1)))
 		torture_stop();
 	torture_wait(COMMAND);
 	torture_stop();
-	crew_join(&dispatchers);
-	crew_join(&others);
+	thread_group_join(&dispatchers);
+	thread_group_join(&others);
 	return ret;
 }
 
@@ -148,10 +149,10 @@ static void end_rings(void)
 
 static void end(void)
 {
-	struct actor actor;
+	struct torture_thread self;
 
-	actor_init(&actor, ACTOR_MAIN, 0);
-	actor_does(&actor, "ends the bus", NULL);
+	thread_init(&self, THREAD_MAIN, 0);
+	thread_does(&self, "ends the bus", NULL);
 	rings_drain();
 	bf_io_bus_destroy(io_torture.bus);
 	for (unsigned int i = 0; i < NR_SLOTS; i++)
@@ -160,7 +161,7 @@ static void end(void)
 	end_rings();
 	objects_free();
 	free(io_torture.dispatchers);
-	actor_done(&actor);
+	thread_done(&self);
 }
 
 static void print_summary(bool json)
@@ -209,7 +210,7 @@ static const struct torture_layer layer = {
 		"gets stuck.",
 	.numbers = numbers,
 	.nr_numbers = ARRAY_SIZE(numbers),
-	.actors = actor_names,
+	.thread_kinds = thread_kind_names,
 	.run = run,
 };
 

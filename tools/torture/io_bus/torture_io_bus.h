@@ -24,7 +24,7 @@
 #include "belfry/io_ring.h"
 #include "belfry/io_stats.h"
 #include "belfry/io_txn.h"
-#include "tools/torture/common/actor.h"
+#include "tools/torture/common/thread.h"
 
 #define NR_SLOTS	24
 #define SLOT_SIZE	0x1000
@@ -116,7 +116,7 @@ struct write {
 };
 
 struct dispatcher {
-	struct actor actor;
+	struct torture_thread thread;
 	uint64_t number; /* of the last write; the high half is the dispatcher */
 	struct write *write;
 	unsigned int depth;
@@ -124,12 +124,12 @@ struct dispatcher {
 	uint64_t drained; /* number of the last write that came out of a ring */
 };
 
-enum actor_kind {
-	ACTOR_DISPATCHER,
-	ACTOR_CHANGER,
-	ACTOR_MAIN,
-	ACTOR_DRAINER,
-	NR_ACTOR_KINDS,
+enum thread_kind {
+	THREAD_DISPATCHER,
+	THREAD_CHANGER,
+	THREAD_MAIN,
+	THREAD_DRAINER,
+	NR_THREAD_KINDS,
 };
 
 struct io_torture {
@@ -145,10 +145,10 @@ struct io_torture {
 
 extern struct io_torture io_torture;
 /* The dispatcher of the calling thread, or NULL. */
-extern __thread struct dispatcher *self;
+extern __thread struct dispatcher *this_dispatcher;
 
 /* Return a live object of that kind for the slot. */
-struct object *object_get(struct actor *actor, struct slot *slot,
+struct object *object_get(struct torture_thread *self, struct slot *slot,
 			  enum object_kind kind);
 /* Poison an object after its removal. */
 void object_removed(struct object *object);
@@ -165,11 +165,11 @@ void object_signal(void *opaque, uint64_t addr, uint32_t len, uint64_t value);
 /* Return false if another thread changes the slot. */
 bool slot_try_lock(struct slot *slot);
 void slot_unlock(struct slot *slot);
-void slots_init(struct actor *actor);
+void slots_init(struct torture_thread *self);
 /* Make one change of a slot that the caller has locked. */
-void slot_change(struct actor *actor, struct slot *slot);
+void slot_change(struct torture_thread *self, struct slot *slot);
 /* The same inside the handler of an object of the slot. */
-void slot_change_inside(struct actor *actor, struct object *object);
+void slot_change_inside(struct torture_thread *self, struct object *object);
 
 /* Make one write to the slot, and check its result. */
 void dispatch_write(struct dispatcher *dispatcher, struct slot *slot);

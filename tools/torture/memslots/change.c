@@ -68,13 +68,13 @@ static void left(void *opaque)
 	bury(opaque);
 }
 
-static struct kvm_userspace_memory_region somewhere(struct actor *actor,
+static struct kvm_userspace_memory_region somewhere(struct torture_thread *self,
 						    struct torture_slot *slot)
 {
 	return (struct kvm_userspace_memory_region){
 		.slot = slot->number,
 		.flags = is_readonly(slot->number) ? KVM_MEM_READONLY : 0,
-		.guest_phys_addr = actor_random(actor, NR_PLACES) * SLOT_BYTES,
+		.guest_phys_addr = thread_random(self, NR_PLACES) * SLOT_BYTES,
 		.memory_size = SLOT_BYTES,
 		.userspace_addr = (uintptr_t)slot->words,
 	};
@@ -88,9 +88,9 @@ static bool made(const char *what, int ret)
 	return !ret;
 }
 
-static void add(struct actor *actor, struct torture_slot *slot)
+static void add(struct torture_thread *self, struct torture_slot *slot)
 {
-	struct kvm_userspace_memory_region region = somewhere(actor, slot);
+	struct kvm_userspace_memory_region region = somewhere(self, slot);
 
 	revive(slot);
 	if (!made("add", bf_memslots_set(torture_map, &region))) {
@@ -99,42 +99,43 @@ static void add(struct actor *actor, struct torture_slot *slot)
 	}
 	slot->region = region;
 	set_state(slot, MEMORY_IN_USE);
-	actor->tallies[MEM_ADDED]++;
+	self->tallies[MEM_ADDED]++;
 }
 
-static void move(struct actor *actor, struct torture_slot *slot)
+static void move(struct torture_thread *self, struct torture_slot *slot)
 {
-	struct kvm_userspace_memory_region region = somewhere(actor, slot);
+	struct kvm_userspace_memory_region region = somewhere(self, slot);
 
-	if (actor_random(actor, 2))
+	if (thread_random(self, 2))
 		region.flags |= KVM_MEM_LOG_DIRTY_PAGES;
 	if (!made("move", bf_memslots_set(torture_map, &region)))
 		return;
 	slot->region = region;
-	actor->tallies[MEM_MOVED]++;
+	self->tallies[MEM_MOVED]++;
 }
 
-static void take_out(struct actor *actor, struct torture_slot *slot)
+static void take_out(struct torture_thread *self, struct torture_slot *slot)
 {
 	if (made("remove", bf_memslots_remove(torture_map, slot->number)))
 		bury(slot);
-	actor->tallies[MEM_REMOVED]++;
+	self->tallies[MEM_REMOVED]++;
 }
 
-static void take_out_async(struct actor *actor, struct torture_slot *slot)
+static void take_out_async(struct torture_thread *self,
+			   struct torture_slot *slot)
 {
 	/* Before the call: the callback may come first. */
 	set_state(slot, MEMORY_LEAVING);
 	made("remove_async",
 	     bf_memslots_remove_async(torture_map, slot->number, left, slot));
-	actor->tallies[MEM_REMOVED_ASYNC]++;
+	self->tallies[MEM_REMOVED_ASYNC]++;
 }
 
 /*
  * The slots that are there go, the others come, at once.  The gone are buried
  * when the call has returned.
  */
-static void exchange(struct actor *actor, struct torture_slot **slots,
+static void exchange(struct torture_thread *self, struct torture_slot **slots,
 		     size_t count)
 {
 	struct kvm_userspace_memory_region changes[MAX_BATCH];
@@ -142,7 +143,7 @@ static void exchange(struct actor *actor, struct torture_slot **slots,
 	bool done;
 
 	for (i = 0; i < count; i++) {
-		changes[i] = somewhere(actor, slots[i]);
+		changes[i] = somewhere(self, slots[i]);
 		if (state_of(slots[i]) == MEMORY_IN_USE)
 			changes[i].memory_size = 0;
 		else
@@ -156,61 +157,61 @@ static void exchange(struct actor *actor, struct torture_slot **slots,
 		else
 			set_state(slots[i], MEMORY_IN_USE);
 	}
-	actor->tallies[MEM_TRANSACTIONS]++;
+	self->tallies[MEM_TRANSACTIONS]++;
 }
 
 /* The changer's own slots, in turn from a random one on. */
-static void batch(struct actor *actor)
+static void batch(struct torture_thread *self)
 {
 	unsigned int own = NR_SLOTS / (unsigned int)memslots_torture.nr_writers;
-	unsigned int at = actor_random(actor, own), i;
+	unsigned int at = thread_random(self, own), i;
 	struct torture_slot *slots[MAX_BATCH], *slot;
 	size_t count = 0;
 
 	for (i = 0; i < MAX_BATCH && i < own; i++) {
-		slot = &torture_slots[actor->number * own + (at + i) % own];
+		slot = &torture_slots[self->number * own + (at + i) % own];
 		if (state_of(slot) != MEMORY_LEAVING)
 			slots[count++] = slot;
 	}
-	exchange(actor, slots, count);
+	exchange(self, slots, count);
 }
 
-static void change_one(struct actor *actor)
+static void change_one(struct torture_thread *self)
 {
 	unsigned int own = NR_SLOTS / (unsigned int)memslots_torture.nr_writers;
 	struct torture_slot *slot =
-		&torture_slots[actor->number * own + actor_random(actor, own)];
+		&torture_slots[self->number * own + thread_random(self, own)];
 
 	switch (state_of(slot)) {
 	case MEMORY_GONE:
-		add(actor, slot);
+		add(self, slot);
 		break;
 	case MEMORY_LEAVING:
 		sched_yield();
 		break;
 	case MEMORY_IN_USE:
-		if (actor_random(actor, 2))
-			move(actor, slot);
-		else if (actor_random(actor, 2))
-			take_out(actor, slot);
+		if (thread_random(self, 2))
+			move(self, slot);
+		else if (thread_random(self, 2))
+			take_out(self, slot);
 		else
-			take_out_async(actor, slot);
+			take_out_async(self, slot);
 		break;
 	}
 }
 
 void *slot_changer_main(void *number)
 {
-	struct actor actor;
+	struct torture_thread self;
 
-	actor_init(&actor, MEM_CHANGER, (unsigned int)(uintptr_t)number);
+	thread_init(&self, MEM_CHANGER, (unsigned int)(uintptr_t)number);
 	while (!torture_stopped()) {
-		actor_does(&actor, "changes the map", NULL);
-		if (actor_random(&actor, 16))
-			change_one(&actor);
+		thread_does(&self, "changes the map", NULL);
+		if (thread_random(&self, 16))
+			change_one(&self);
 		else
-			batch(&actor);
+			batch(&self);
 	}
-	actor_done(&actor);
+	thread_done(&self);
 	return NULL;
 }

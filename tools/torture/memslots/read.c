@@ -17,15 +17,15 @@ struct parcel {
 static struct parcel *mailboxes[NR_MAILBOXES];
 
 /* Not where devices write, nor where a copy would run into that. */
-static uint64_t random_gpa(struct actor *actor)
+static uint64_t random_gpa(struct torture_thread *self)
 {
-	uint64_t word = actor_random(actor, NR_PLACES * NR_WORDS + 64);
+	uint64_t word = thread_random(self, NR_PLACES * NR_WORDS + 64);
 	uint64_t at = word % NR_WORDS;
 
 	if (at > DEVICE_WORD - COPY_WORDS && at <= COUNT_WORD)
 		word += COUNT_WORD + COPY_WORDS - DEVICE_WORD;
 	/* Now and then where nothing is, or ever can be. */
-	return actor_random(actor, 64) ? 8 * word : -8 * word - 8;
+	return thread_random(self, 64) ? 8 * word : -8 * word - 8;
 }
 
 static bool is_count(uint64_t word)
@@ -55,9 +55,9 @@ static void expect(const void *hva, uint64_t word)
 			     (unsigned long)word, (unsigned long)now);
 }
 
-static void dwell(struct actor *actor)
+static void dwell(struct torture_thread *self)
 {
-	unsigned int dice = actor_random(actor, 1024);
+	unsigned int dice = thread_random(self, 1024);
 
 	if (dice < 4)
 		sleep_us(dice);
@@ -67,17 +67,17 @@ static void dwell(struct actor *actor)
 }
 
 /* The same snapshot gives the same answer, and the memory stays. */
-static void look_twice(struct actor *actor,
+static void look_twice(struct torture_thread *self,
 		       const struct bf_memslots_snapshot *snapshot)
 {
-	uint64_t gpa = random_gpa(actor), word = 0;
+	uint64_t gpa = random_gpa(self), word = 0;
 	void *hva = bf_memslots_hva(snapshot, 0, gpa, 8, false);
 
-	actor->tallies[MEM_LOOKUPS]++;
+	self->tallies[MEM_LOOKUPS]++;
 	if (hva)
 		word = load(hva);
-	dwell(actor);
-	bf_memslots_hva(snapshot, 0, random_gpa(actor), 8, false);
+	dwell(self);
+	bf_memslots_hva(snapshot, 0, random_gpa(self), 8, false);
 	if (bf_memslots_hva(snapshot, 0, gpa, 8, false) != hva)
 		torture_fail("a snapshot changed");
 	if (hva)
@@ -85,10 +85,10 @@ static void look_twice(struct actor *actor,
 }
 
 /* Across slots: each entry lies in memory of slots. */
-static void walk_list(struct actor *actor,
+static void walk_list(struct torture_thread *self,
 		      const struct bf_memslots_snapshot *snapshot)
 {
-	uint64_t gpa = random_gpa(actor), covered;
+	uint64_t gpa = random_gpa(self), covered;
 	struct iovec iov[6];
 	size_t count, i;
 
@@ -101,7 +101,7 @@ static void walk_list(struct actor *actor,
 	}
 	if (covered)
 		torture_fail("a scatter list does not hold what it says");
-	actor->tallies[MEM_LISTS]++;
+	self->tallies[MEM_LISTS]++;
 }
 
 /* Adds one to the counts of the slot, in its memory and beside it. */
@@ -121,42 +121,42 @@ static void count_write(const struct bf_memslots_snapshot *snapshot,
 }
 
 /* The device's word of some slot: what the snapshot says is in the first. */
-static void write_word(struct actor *actor,
+static void write_word(struct torture_thread *self,
 		       const struct bf_memslots_snapshot *snapshot)
 {
-	uint64_t place = actor_random(actor, NR_PLACES) * SLOT_BYTES;
-	uint64_t gpa = place + 8ULL * (DEVICE_WORD + actor->number), word;
+	uint64_t place = thread_random(self, NR_PLACES) * SLOT_BYTES;
+	uint64_t gpa = place + 8ULL * (DEVICE_WORD + self->number), word;
 	size_t done;
 
 	if (bf_memslots_snapshot_read(snapshot, 0, place, &word, 8) != 8)
 		return;
 	load(&word);
-	dwell(actor);
+	dwell(self);
 	done = bf_memslots_snapshot_write(snapshot, 0, gpa, &word, 8);
 	if (done == 8)
 		count_write(snapshot, place, number_of_word(word));
 	else if (done || !is_readonly(number_of_word(word)))
 		torture_fail("%zu bytes of a word were written", done);
-	actor->tallies[MEM_WRITES]++;
+	self->tallies[MEM_WRITES]++;
 }
 
-static void look(struct actor *actor)
+static void look(struct torture_thread *self)
 {
 	struct bf_memslots_snapshot snapshot;
 
 	bf_memslots_take(torture_map, &snapshot);
-	look_twice(actor, &snapshot);
-	if (!actor_random(actor, 8))
-		walk_list(actor, &snapshot);
-	if (!actor_random(actor, 4))
-		write_word(actor, &snapshot);
+	look_twice(self, &snapshot);
+	if (!thread_random(self, 8))
+		walk_list(self, &snapshot);
+	if (!thread_random(self, 4))
+		write_word(self, &snapshot);
 	bf_memslots_drop(&snapshot);
 }
 
 /* By the copying function; whole words, since slots end at one. */
-static void copy(struct actor *actor)
+static void copy(struct torture_thread *self)
 {
-	uint64_t buf[COPY_WORDS] = {0}, gpa = random_gpa(actor);
+	uint64_t buf[COPY_WORDS] = {0}, gpa = random_gpa(self);
 	size_t done, i;
 
 	done = bf_memslots_read(torture_map, 0, gpa, buf, sizeof(buf));
@@ -164,7 +164,7 @@ static void copy(struct actor *actor)
 		torture_fail("%zu bytes were read", done);
 	for (i = 0; i < done / 8; i++)
 		load(&buf[i]);
-	actor->tallies[MEM_COPIES]++;
+	self->tallies[MEM_COPIES]++;
 }
 
 static void open_parcel(struct parcel *parcel)
@@ -183,21 +183,21 @@ static void open_parcel(struct parcel *parcel)
 }
 
 /* Takes a snapshot for somebody else, and ends one that somebody took. */
-static void hand_over(struct actor *actor)
+static void hand_over(struct torture_thread *self)
 {
-	unsigned int box = actor_random(actor, NR_MAILBOXES);
+	unsigned int box = thread_random(self, NR_MAILBOXES);
 	struct parcel *parcel = malloc(sizeof(*parcel));
 	void *hva;
 
 	if (!parcel)
 		return;
 	bf_memslots_take(torture_map, &parcel->snapshot);
-	parcel->gpa = random_gpa(actor);
+	parcel->gpa = random_gpa(self);
 	hva = bf_memslots_hva(&parcel->snapshot, 0, parcel->gpa, 8, false);
 	parcel->word = hva ? load(hva) : 0;
 	open_parcel(
 		__atomic_exchange_n(&mailboxes[box], parcel, __ATOMIC_ACQ_REL));
-	actor->tallies[MEM_HANDED_OVER]++;
+	self->tallies[MEM_HANDED_OVER]++;
 }
 
 static void empty_mailbox(unsigned int box)
@@ -214,22 +214,22 @@ void copier_drain(void)
 
 void *copier_main(void *number)
 {
-	struct actor actor;
+	struct torture_thread self;
 	unsigned int dice;
 
-	actor_init(&actor, MEM_COPIER, (unsigned int)(uintptr_t)number);
+	thread_init(&self, MEM_COPIER, (unsigned int)(uintptr_t)number);
 	while (!torture_stopped()) {
-		actor_does(&actor, "looks or copies", NULL);
-		dice = actor_random(&actor, 256);
+		thread_does(&self, "looks or copies", NULL);
+		dice = thread_random(&self, 256);
 		if (dice == 0)
-			hand_over(&actor);
+			hand_over(&self);
 		else if (dice < 8)
 			empty_mailbox(dice % NR_MAILBOXES);
 		else if (dice < 64)
-			copy(&actor);
+			copy(&self);
 		else
-			look(&actor);
+			look(&self);
 	}
-	actor_done(&actor);
+	thread_done(&self);
 	return NULL;
 }

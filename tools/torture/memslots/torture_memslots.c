@@ -9,7 +9,7 @@
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/report.h"
 #include "tools/torture/common/torture.h"
-#include "tools/torture/common/crew.h"
+#include "tools/torture/common/thread_group.h"
 #include "tools/torture/common/main.h"
 #include "torture_memslots.h"
 #include "base/util.h"
@@ -71,31 +71,31 @@ static void free_slots(void)
 /* Callbacks bury what they are told of. */
 static void end(void)
 {
-	struct actor actor;
+	struct torture_thread self;
 
-	actor_init(&actor, MEM_MAIN, 0);
-	actor_does(&actor, "ends the map", NULL);
+	thread_init(&self, MEM_MAIN, 0);
+	thread_does(&self, "ends the map", NULL);
 	bf_memslots_destroy(torture_map);
 	free_slots();
-	actor_done(&actor);
+	thread_done(&self);
 }
 
-static int run_crews(void)
+static int run_threads(void)
 {
-	struct crew copiers = {.count = 0}, changers = {.count = 0};
+	struct thread_group copiers = {.count = 0}, changers = {.count = 0};
 	int ret;
 
-	if ((ret = crew_add(&copiers, copier_main,
-			    memslots_torture.nr_readers)) ||
-	    (ret = crew_add(&changers, slot_changer_main,
-			    memslots_torture.nr_writers)))
+	if ((ret = thread_group_add(&copiers, copier_main,
+				    memslots_torture.nr_readers)) ||
+	    (ret = thread_group_add(&changers, slot_changer_main,
+				    memslots_torture.nr_writers)))
 		torture_stop();
 	torture_wait(COMMAND);
 	torture_stop();
-	crew_join(&copiers);
+	thread_group_join(&copiers);
 	/* Changers wait for the snapshots that still lie in a mailbox. */
 	copier_drain();
-	crew_join(&changers);
+	thread_group_join(&changers);
 	return ret;
 }
 
@@ -116,7 +116,7 @@ static int run(bool json)
 		return cli_fail(COMMAND, "%s", strerror(-ret));
 	init_slots();
 	signal(SIGSEGV, caught);
-	ret = run_crews();
+	ret = run_threads();
 	if (ret)
 		return cli_fail(COMMAND, "a thread: %s", strerror(ret));
 	end();
@@ -124,7 +124,7 @@ static int run(bool json)
 	return torture_verdict(COMMAND);
 }
 
-static const char *const actor_names[NR_MEM_ACTORS] = {
+static const char *const thread_kind_names[NR_MEM_THREADS] = {
 	[MEM_COPIER] = "device",
 	[MEM_CHANGER] = "changer",
 	[MEM_MAIN] = "main",
@@ -146,7 +146,7 @@ static const struct torture_layer layer = {
 		"writes memory of another slot, or gets stuck, ends it with status 1.",
 	.numbers = numbers,
 	.nr_numbers = ARRAY_SIZE(numbers),
-	.actors = actor_names,
+	.thread_kinds = thread_kind_names,
 	.run = run,
 };
 

@@ -15,7 +15,7 @@
 #define BF_CLI_TORTURE_MEMSLOTS_H
 
 #include "belfry/memslots.h"
-#include "tools/torture/common/actor.h"
+#include "tools/torture/common/thread.h"
 
 #define NR_SLOTS   128
 #define SLOT_PAGES 2
@@ -67,11 +67,11 @@ struct memslots_torture {
 
 extern struct memslots_torture memslots_torture;
 
-enum memslots_actor_kind {
+enum memslots_thread_kind {
 	MEM_COPIER,
 	MEM_CHANGER,
 	MEM_MAIN,
-	NR_MEM_ACTORS,
+	NR_MEM_THREADS,
 };
 
 extern struct bf_memslots *torture_map;

@@ -87,12 +87,12 @@ static void check_child(int status)
 			srcu_torture.domains[WEXITSTATUS(status) - 1].name);
 }
 
-static void fork_once(struct actor *actor)
+static void fork_once(struct torture_thread *self)
 {
 	pid_t pid;
 	int status;
 
-	actor_does(actor, "forks", NULL);
+	thread_does(self, "forks", NULL);
 	pid = fork();
 	if (pid == 0)
 		_exit(child_main());
@@ -100,22 +100,22 @@ static void fork_once(struct actor *actor)
 		torture_fail("fork: %s", strerror(errno));
 		return;
 	}
-	actor_does(actor, "waits for a child", NULL);
+	thread_does(self, "waits for a child", NULL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	check_child(status);
-	actor->tallies[TALLY_FORKS]++;
+	self->tallies[TALLY_FORKS]++;
 }
 
 void *forker_main(void *number)
 {
-	struct actor actor;
+	struct torture_thread self;
 
-	actor_init(&actor, ACTOR_FORKER, (unsigned int)(uintptr_t)number);
+	thread_init(&self, THREAD_FORKER, (unsigned int)(uintptr_t)number);
 	while (!torture_stopped()) {
-		fork_once(&actor);
-		sleep_us(actor_random(&actor, PAUSE_US));
+		fork_once(&self);
+		sleep_us(thread_random(&self, PAUSE_US));
 	}
-	actor_done(&actor);
+	thread_done(&self);
 	return NULL;
 }

@@ -24,10 +24,10 @@ void account_init(struct account *account, struct domain *domain)
 		account->cells[i] = account_get(account);
 }
 
-struct object *account_replace(struct actor *actor, struct account *account,
-			       struct object *new)
+struct object *account_replace(struct torture_thread *self,
+			       struct account *account, struct object *new)
 {
-	struct object **cell = &account->cells[actor_random(actor, NR_CELLS)];
+	struct object **cell = &account->cells[thread_random(self, NR_CELLS)];
 	struct object *old = *cell;
 
 	srcu_assign_pointer(*cell, new);
@@ -123,27 +123,27 @@ static void call_again(struct object *object)
 	call_srcu(account->domain->srcu, &object->head, object_called_again);
 }
 
-static struct actor callbacks;
+static struct torture_thread callbacks;
 
 void callbacks_begin(void)
 {
-	actor_init(&callbacks, ACTOR_CALLBACK, 0);
+	thread_init(&callbacks, THREAD_CALLBACK, 0);
 }
 
 void callbacks_end(void)
 {
-	actor_done(&callbacks);
+	thread_done(&callbacks);
 }
 
 /* One at a time: callbacks are called by one thread. */
 static void wait_in_callback(struct domain *domain)
 {
-	actor_does(&callbacks, "waits in a callback", domain->name);
-	if (actor_random(&callbacks, 2))
+	thread_does(&callbacks, "waits in a callback", domain->name);
+	if (thread_random(&callbacks, 2))
 		synchronize_srcu(domain->srcu);
 	else
 		synchronize_srcu_expedited(domain->srcu);
-	actor_rests(&callbacks);
+	thread_rests(&callbacks);
 	callbacks.tallies[TALLY_WAITED_IN_CALLBACK]++;
 }
 

@@ -9,7 +9,7 @@
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/report.h"
 #include "tools/torture/common/torture.h"
-#include "tools/torture/common/crew.h"
+#include "tools/torture/common/thread_group.h"
 #include "tools/torture/common/main.h"
 #include "torture_srcu.h"
 #include "base/util.h"
@@ -55,20 +55,20 @@ static const char *const tally_names[NR_TALLIES] = {
 	[TALLY_FORKS] = "children that used every domain",
 };
 
-static const char *const actor_names[NR_ACTOR_KINDS] = {
-	[ACTOR_READER] = "reader",   [ACTOR_PASSER_BY] = "passer-by",
-	[ACTOR_SPAWNER] = "spawner", [ACTOR_WRITER] = "writer",
-	[ACTOR_POLLER] = "poller",   [ACTOR_TRANSIENT] = "maker of domains",
-	[ACTOR_FORKER] = "forker",   [ACTOR_CALLBACK] = "callback",
-	[ACTOR_MAIN] = "main",
+static const char *const thread_kind_names[NR_THREAD_KINDS] = {
+	[THREAD_READER] = "reader",   [THREAD_PASSER_BY] = "passer-by",
+	[THREAD_SPAWNER] = "spawner", [THREAD_WRITER] = "writer",
+	[THREAD_POLLER] = "poller",   [THREAD_TRANSIENT] = "maker of domains",
+	[THREAD_FORKER] = "forker",   [THREAD_CALLBACK] = "callback",
+	[THREAD_MAIN] = "main",
 };
 
-struct domain *actor_domain(struct actor *actor, unsigned int kinds)
+struct domain *thread_domain(struct torture_thread *self, unsigned int kinds)
 {
 	struct domain *domain;
 
 	do {
-		domain = &domains[actor_random(actor, NR_DOMAINS)];
+		domain = &domains[thread_random(self, NR_DOMAINS)];
 	} while (!(domain->kind & kinds));
 	return domain;
 }
@@ -116,9 +116,9 @@ static void check_account(const struct account *account)
 }
 
 /* One barrier for the callbacks of writers, one for those of callbacks. */
-static void end_domain(struct actor *actor, struct domain *domain)
+static void end_domain(struct torture_thread *self, struct domain *domain)
 {
-	actor_does(actor, "srcu_barrier", domain->name);
+	thread_does(self, "srcu_barrier", domain->name);
 	srcu_barrier(domain->srcu);
 	srcu_barrier(domain->srcu);
 	for (unsigned long i = 0; i < srcu_torture.nr_writers; i++)
@@ -148,32 +148,35 @@ static void end_srcu(struct domain *domain)
 
 static void end_all(void)
 {
-	struct actor actor;
+	struct torture_thread self;
 
-	actor_init(&actor, ACTOR_MAIN, 0);
+	thread_init(&self, THREAD_MAIN, 0);
 	for (size_t i = 0; i < NR_DOMAINS; i++)
-		end_domain(&actor, &domains[i]);
-	actor_done(&actor);
+		end_domain(&self, &domains[i]);
+	thread_done(&self);
 }
 
-static int run_crews(void)
+static int run_thread_groups(void)
 {
-	struct crew readers = {.count = 0}, writers = {.count = 0};
+	struct thread_group readers = {.count = 0}, writers = {.count = 0};
 	int ret;
 
-	if ((ret = crew_add(&readers, reader_main, srcu_torture.nr_readers)) ||
-	    (ret = crew_add(&readers, spawner_main, 1)) ||
-	    (ret = crew_add(&readers, forker_main, !forker_problem())) ||
-	    (ret = crew_add(&writers, writer_main, srcu_torture.nr_writers)) ||
-	    (ret = crew_add(&writers, poller_main, 1)) ||
-	    (ret = crew_add(&writers, transient_main, NR_TRANSIENTS)))
+	if ((ret = thread_group_add(&readers, reader_main,
+				    srcu_torture.nr_readers)) ||
+	    (ret = thread_group_add(&readers, spawner_main, 1)) ||
+	    (ret = thread_group_add(&readers, forker_main,
+				    !forker_problem())) ||
+	    (ret = thread_group_add(&writers, writer_main,
+				    srcu_torture.nr_writers)) ||
+	    (ret = thread_group_add(&writers, poller_main, 1)) ||
+	    (ret = thread_group_add(&writers, transient_main, NR_TRANSIENTS)))
 		torture_stop();
 	torture_wait(COMMAND);
 	torture_stop();
-	crew_join(&readers);
+	thread_group_join(&readers);
 	/* Writers wait for the sections that still lie in a mailbox. */
 	reader_drain();
-	crew_join(&writers);
+	thread_group_join(&writers);
 	return ret;
 }
 
@@ -208,7 +211,7 @@ static int run_threads(void)
 	int ret;
 
 	callbacks_begin();
-	ret = run_crews();
+	ret = run_thread_groups();
 	if (!ret)
 		end_all();
 	callbacks_end();
@@ -273,7 +276,7 @@ static const struct torture_layer layer = {
 		"and say what it was.",
 	.numbers = numbers,
 	.nr_numbers = ARRAY_SIZE(numbers),
-	.actors = actor_names,
+	.thread_kinds = thread_kind_names,
 	.print_stats = print_stats,
 	.run = run,
 };

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "belfry/srcu.h"
-#include "tools/torture/common/actor.h"
+#include "tools/torture/common/thread.h"
 #include "tools/torture/common/section.h"
 
 #define NR_CELLS      4	   /* of a writer in a domain */
@@ -108,29 +108,29 @@ struct srcu_torture {
 
 extern struct srcu_torture srcu_torture;
 
-enum actor_kind {
-	ACTOR_READER,
-	ACTOR_PASSER_BY,
-	ACTOR_SPAWNER,
-	ACTOR_WRITER,
-	ACTOR_POLLER,
-	ACTOR_TRANSIENT,
-	ACTOR_FORKER,
-	ACTOR_CALLBACK, /* the library's worker, while a callback waits */
-	ACTOR_MAIN,
-	NR_ACTOR_KINDS,
+enum thread_kind {
+	THREAD_READER,
+	THREAD_PASSER_BY,
+	THREAD_SPAWNER,
+	THREAD_WRITER,
+	THREAD_POLLER,
+	THREAD_TRANSIENT,
+	THREAD_FORKER,
+	THREAD_CALLBACK, /* the library's worker, while a callback waits */
+	THREAD_MAIN,
+	NR_THREAD_KINDS,
 };
 
 /* Any of the kinds. */
-struct domain *actor_domain(struct actor *actor, unsigned int kinds);
+struct domain *thread_domain(struct torture_thread *self, unsigned int kinds);
 
 /* Objects and their ends. */
 void account_init(struct account *account, struct domain *domain);
 void account_free(struct account *account);
 struct object *account_get(struct account *account);
 /* Publishes the new object; the old one is the caller's to end. */
-struct object *account_replace(struct actor *actor, struct account *account,
-			       struct object *new);
+struct object *account_replace(struct torture_thread *self,
+			       struct account *account, struct object *new);
 /* A grace period has passed since the object was unpublished. */
 void object_retire(struct object *object);
 void object_put(struct object *object);
@@ -146,7 +146,7 @@ void *writer_main(void *number);
 void *poller_main(void *number);
 void *transient_main(void *number);
 void *forker_main(void *number);
-/* Callbacks that wait do it as this actor. */
+/* Callbacks that wait do it as this thread. */
 void callbacks_begin(void);
 void callbacks_end(void);
 /* Ends the sections that nobody came for. */

@@ -111,36 +111,36 @@ void vcpu_check(struct vcpu *vcpu, unsigned int generation)
 			     name);
 }
 
-static void take_a_break(struct actor *actor, unsigned int dice)
+static void take_a_break(struct torture_thread *self, unsigned int dice)
 {
 	if (dice % 4)
 		sched_yield();
 	else
-		sleep_us(actor_random(actor, 1000));
+		sleep_us(thread_random(self, 1000));
 }
 
 /* Mostly for a moment, sometimes for long. */
-static void dwell(struct actor *actor)
+static void dwell(struct torture_thread *self)
 {
-	unsigned int dice = actor_random(actor, 2048);
+	unsigned int dice = thread_random(self, 2048);
 
 	if (dice < 16)
-		take_a_break(actor, dice);
+		take_a_break(self, dice);
 	else if (dice < 512)
 		for (volatile unsigned int i = dice; i; i--)
 			;
 }
 
 /* Being counted makes an early end certain to be noticed, but is a fence. */
-void vcpu_dwell(struct actor *actor, struct vcpu *vcpu)
+void vcpu_dwell(struct torture_thread *self, struct vcpu *vcpu)
 {
-	bool counted = actor_random(actor, 4) == 0;
+	bool counted = thread_random(self, 4) == 0;
 	unsigned int generation = vcpu_generation(vcpu);
 
 	vcpu_check(vcpu, generation);
 	if (counted)
 		__atomic_fetch_add(&vcpu->readers, 1, __ATOMIC_RELAXED);
-	dwell(actor);
+	dwell(self);
 	if (counted)
 		__atomic_fetch_sub(&vcpu->readers, 1, __ATOMIC_RELEASE);
 	vcpu_check(vcpu, generation);

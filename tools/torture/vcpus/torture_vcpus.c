@@ -7,7 +7,7 @@
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/report.h"
 #include "tools/torture/common/torture.h"
-#include "tools/torture/common/crew.h"
+#include "tools/torture/common/thread_group.h"
 #include "tools/torture/common/main.h"
 #include "torture_vcpus.h"
 #include "base/util.h"
@@ -47,9 +47,9 @@ static const char *const tally_names[NR_VCPUS_TALLIES] = {
 	[VCPUS_NOT_LOCKED_ALL] = "all not locked, one being created or locked",
 };
 
-struct table *vcpus_random_table(struct actor *actor)
+struct table *vcpus_random_table(struct torture_thread *self)
 {
-	return &tables[actor_random(actor, NR_TABLES)];
+	return &tables[thread_random(self, NR_TABLES)];
 }
 
 uint64_t vcpus_shared_id(unsigned int n)
@@ -62,12 +62,12 @@ uint64_t vcpus_own_id(unsigned int writer, unsigned int n)
 	return vcpus_shared_id(SHARED_IDS + writer * OWN_IDS + n);
 }
 
-uint64_t vcpus_random_id(struct actor *actor)
+uint64_t vcpus_random_id(struct torture_thread *self)
 {
 	unsigned int count =
 		SHARED_IDS + (unsigned int)vcpus_torture.nr_writers * OWN_IDS;
 
-	return vcpus_shared_id(actor_random(actor, count));
+	return vcpus_shared_id(thread_random(self, count));
 }
 
 struct section table_enter(struct table *table)
@@ -105,9 +105,9 @@ static void check_account(const struct account *account)
 }
 
 /* No removal is under way when the barrier returns. */
-static void end_table(struct actor *actor, struct table *table)
+static void end_table(struct torture_thread *self, struct table *table)
 {
-	actor_does(actor, "ends a table", table->name);
+	thread_does(self, "ends a table", table->name);
 	srcu_barrier(bf_vcpus_srcu(table->vcpus));
 	if (bf_vcpus_created(table->vcpus) != bf_vcpus_online(table->vcpus))
 		torture_fail("%s: %u vCPUs created, %u online", table->name,
@@ -123,28 +123,28 @@ static void end_table(struct actor *actor, struct table *table)
 
 static void end_tables(void)
 {
-	struct actor actor;
+	struct torture_thread self;
 
-	actor_init(&actor, VCPUS_MAIN, 0);
+	thread_init(&self, VCPUS_MAIN, 0);
 	for (size_t i = 0; i < NR_TABLES; i++)
-		end_table(&actor, &tables[i]);
-	actor_done(&actor);
+		end_table(&self, &tables[i]);
+	thread_done(&self);
 }
 
-static int run_crew(void)
+static int run_threads(void)
 {
-	struct crew readers = {.count = 0}, writers = {.count = 0};
+	struct thread_group readers = {.count = 0}, writers = {.count = 0};
 	int ret;
 
-	if ((ret = crew_add(&readers, vcpus_reader_main,
-			    vcpus_torture.nr_readers)) ||
-	    (ret = crew_add(&writers, vcpus_writer_main,
-			    vcpus_torture.nr_writers)))
+	if ((ret = thread_group_add(&readers, vcpus_reader_main,
+				    vcpus_torture.nr_readers)) ||
+	    (ret = thread_group_add(&writers, vcpus_writer_main,
+				    vcpus_torture.nr_writers)))
 		torture_stop();
 	torture_wait(COMMAND);
 	torture_stop();
-	crew_join(&readers);
-	crew_join(&writers);
+	thread_group_join(&readers);
+	thread_group_join(&writers);
 	return ret;
 }
 
@@ -163,7 +163,7 @@ static int run(bool json)
 
 	if (ret)
 		return cli_fail(COMMAND, "%s", strerror(-ret));
-	ret = run_crew();
+	ret = run_threads();
 	if (ret)
 		return cli_fail(COMMAND, "a thread: %s", strerror(ret));
 	end_tables();
@@ -171,7 +171,7 @@ static int run(bool json)
 	return torture_verdict(COMMAND);
 }
 
-static const char *const actor_names[NR_VCPUS_ACTORS] = {
+static const char *const thread_kind_names[NR_VCPUS_THREADS] = {
 	[VCPUS_READER] = "reader",
 	[VCPUS_WRITER] = "writer",
 	[VCPUS_MAIN] = "main",
@@ -193,7 +193,7 @@ static const struct torture_layer layer = {
 		"twice and a thread that gets stuck end it with status 1.",
 	.numbers = numbers,
 	.nr_numbers = ARRAY_SIZE(numbers),
-	.actors = actor_names,
+	.thread_kinds = thread_kind_names,
 	.run = run,
 };
 

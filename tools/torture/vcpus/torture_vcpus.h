@@ -12,7 +12,7 @@
 #define BF_CLI_TORTURE_VCPUS_H
 
 #include "belfry/vcpus.h"
-#include "tools/torture/common/actor.h"
+#include "tools/torture/common/thread.h"
 #include "tools/torture/common/section.h"
 
 #define OWN_IDS	   64 /* of a writer */
@@ -83,16 +83,16 @@ struct vcpus_torture {
 
 extern struct vcpus_torture vcpus_torture;
 
-enum vcpus_actor_kind {
+enum vcpus_thread_kind {
 	VCPUS_READER,
 	VCPUS_WRITER,
 	VCPUS_MAIN,
-	NR_VCPUS_ACTORS,
+	NR_VCPUS_THREADS,
 };
 
-struct table *vcpus_random_table(struct actor *actor);
+struct table *vcpus_random_table(struct torture_thread *self);
 /* One of everybody's ids, or of the writers'. */
-uint64_t vcpus_random_id(struct actor *actor);
+uint64_t vcpus_random_id(struct torture_thread *self);
 uint64_t vcpus_shared_id(unsigned int n);
 uint64_t vcpus_own_id(unsigned int writer, unsigned int n);
 
@@ -113,7 +113,7 @@ unsigned int vcpu_generation(const struct vcpu *vcpu);
 /* In a section, or with it locked in one: alive, of that generation? */
 void vcpu_check(struct vcpu *vcpu, unsigned int generation);
 /* Looks at it, counted, for a while. */
-void vcpu_dwell(struct actor *actor, struct vcpu *vcpu);
+void vcpu_dwell(struct torture_thread *self, struct vcpu *vcpu);
 
 /* Threads: of a number. */
 void *vcpus_reader_main(void *number);

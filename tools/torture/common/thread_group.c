@@ -7,24 +7,25 @@
 #include "tools/belfry/common/progress.h"
 #include "tools/belfry/common/report.h"
 #include "tools/belfry/common/sleep.h"
-#include "crew.h"
+#include "thread_group.h"
 
-int crew_add(struct crew *crew, void *(*main)(void *), unsigned long count)
+int thread_group_add(struct thread_group *group, void *(*main)(void *),
+		     unsigned long count)
 {
 	int ret = 0;
 
 	for (uintptr_t i = 0; i < count && !ret; i++) {
-		ret = pthread_create(&crew->threads[crew->count], NULL, main,
+		ret = pthread_create(&group->threads[group->count], NULL, main,
 				     (void *)i);
-		crew->count += !ret;
+		group->count += !ret;
 	}
 	return ret;
 }
 
-void crew_join(struct crew *crew)
+void thread_group_join(struct thread_group *group)
 {
-	for (unsigned int i = 0; i < crew->count; i++)
-		pthread_join(crew->threads[i], NULL);
+	for (unsigned int i = 0; i < group->count; i++)
+		pthread_join(group->threads[i], NULL);
 }
 
 void torture_wait(const char *command)
