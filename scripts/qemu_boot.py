@@ -20,8 +20,8 @@ FIRMWARE = [
 ]
 KVM_GET_API_VERSION = 0xAE00
 
-# The boot sector exits through isa-debug-exit with this status if it has read one
-# drive right: 0x10 * 2 + 1.  For two drives it is 0x11 * 2 + 1, and so on.
+# The boot sector exits through isa-debug-exit with this status if it has read
+# one drive right: 0x10 * 2 + 1.  For two drives it is 0x11 * 2 + 1, and so on.
 STATUS_SUM_IS_RIGHT = 33
 
 # In seconds.  A run takes 3 s on an idle machine.

@@ -24,7 +24,7 @@ void samples_free(struct samples *samples)
 	*samples = (struct samples){0};
 }
 
-static int compare(const void *a, const void *b)
+static int compare_values(const void *a, const void *b)
 {
 	double x = *(const double *)a;
 	double y = *(const double *)b;
@@ -32,17 +32,17 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void sort(struct samples *samples)
+static void sort_samples(struct samples *samples)
 {
 	if (samples->count)
 		qsort(samples->values, samples->count, sizeof(*samples->values),
-		      compare);
+		      compare_values);
 }
 
 /* Return the value at a rank in [0, count), or 0 if there are none. */
 static double value_at(struct samples *samples, size_t rank)
 {
-	sort(samples);
+	sort_samples(samples);
 	return samples->count ? samples->values[rank] : 0;
 }
 
@@ -71,7 +71,7 @@ double samples_midmean(struct samples *samples)
 	size_t first = samples->count / 4, last = samples->count - first, i;
 	double sum = 0;
 
-	sort(samples);
+	sort_samples(samples);
 	for (i = first; i < last; i++)
 		sum += samples->values[i];
 	return samples->count ? sum / (double)(last - first) : 0;

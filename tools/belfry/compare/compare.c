@@ -96,7 +96,7 @@ static int set_option(struct options *options, int c, char **argv)
 }
 
 /* Return a status, or the negated letter of --help or --version. */
-static int parse(struct options *options, int argc, char **argv)
+static int parse_options(struct options *options, int argc, char **argv)
 {
 	int c, status;
 
@@ -274,7 +274,7 @@ static int run_all(const struct options *options, struct compare_runs both[2],
 	return failed;
 }
 
-static int compare(const struct options *options)
+static int run_comparison(const struct options *options)
 {
 	struct compare_runs runs[] = {
 		{.policy = "plain"},
@@ -303,11 +303,11 @@ int cmd_compare(int argc, char **argv)
 		.count = 5,
 		.settings = RUN_SETTINGS_DEFAULT,
 	};
-	int status = parse(&options, argc, argv);
+	int status = parse_options(&options, argc, argv);
 
 	if (status == -'V')
 		return cli_print_version();
 	if (status < 0)
 		return print_help();
-	return status ? status : compare(&options);
+	return status ? status : run_comparison(&options);
 }

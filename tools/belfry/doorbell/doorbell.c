@@ -115,7 +115,7 @@ static int set_option(struct options *options, int c, char **argv)
 }
 
 /* Return a status, or the negated letter of --help or --version. */
-static int parse(struct options *options, int argc, char **argv)
+static int parse_options(struct options *options, int argc, char **argv)
 {
 	int c, status;
 
@@ -215,7 +215,7 @@ static int signal_row(struct row *row, unsigned long count)
 }
 
 /* The rows take turns, so that other load on the machine affects all alike. */
-static int measure(const struct options *options)
+static int measure_rows(const struct options *options)
 {
 	const unsigned long total = NR_RUNS * ARRAY_SIZE(rows);
 	unsigned long done;
@@ -286,7 +286,7 @@ static void print_report(bool json)
 	report_free(report);
 }
 
-static int answer(int question)
+static int answer_question(int question)
 {
 	return question == 'V' ? cli_print_version() : print_help();
 }
@@ -297,15 +297,15 @@ int cmd_doorbell(int argc, char **argv)
 	int status;
 
 	cli_parse_count(DEFAULT_COUNT, 1, MAX_COUNT, &options.count);
-	status = parse(&options, argc, argv);
+	status = parse_options(&options, argc, argv);
 	if (status)
-		return status < 0 ? answer(-status) : status;
+		return status < 0 ? answer_question(-status) : status;
 	status = choose_engine(&options);
 	if (status)
 		return status;
 	status = create_vms(&options);
 	if (!status)
-		status = measure(&options);
+		status = measure_rows(&options);
 	if (!status)
 		print_report(options.json);
 	destroy_vms();

@@ -126,7 +126,7 @@ static int make_memory(struct doorbell_vm *vm)
 	return bf_memslots_set(bf_vm_memslots(vm->machine), &region);
 }
 
-static int build(struct doorbell_vm *vm, const struct bf_engine_ops *engine)
+static int build_vm(struct doorbell_vm *vm, const struct bf_engine_ops *engine)
 {
 	const struct bf_vm_config config = {
 		.engine = engine,
@@ -160,7 +160,7 @@ int doorbell_vm_create(struct doorbell_vm **vmp,
 		return -ENOMEM;
 	vm->desc = *desc;
 	vm->eventfd = -1;
-	ret = build(vm, engine);
+	ret = build_vm(vm, engine);
 	if (ret) {
 		doorbell_vm_destroy(vm);
 		return ret;
@@ -185,7 +185,7 @@ struct consumer {
 	uint64_t events;
 };
 
-static void *consume(void *arg)
+static void *count_signals(void *arg)
 {
 	struct consumer *consumer = arg;
 	eventfd_t value;
@@ -200,7 +200,7 @@ static void *consume(void *arg)
 	return NULL;
 }
 
-static int boot(struct doorbell_vm *vm, unsigned long count)
+static int boot_guest(struct doorbell_vm *vm, unsigned long count)
 {
 	const struct guest *guest = vm->desc.pio ? &guest_write_pio4 :
 						   &guest_write_mmio4;
@@ -217,7 +217,7 @@ static int boot(struct doorbell_vm *vm, unsigned long count)
 	return bf_vcpu_boot64(vm->vcpu, &boot);
 }
 
-static int run(struct doorbell_vm *vm, uint64_t *ns)
+static int run_guest(struct doorbell_vm *vm, uint64_t *ns)
 {
 	uint64_t begin = clock_ns();
 	int ret;
@@ -253,15 +253,17 @@ static int run_watched(struct doorbell_vm *vm, bool watched, uint64_t *ns,
 	pthread_t thread;
 	int ret;
 
-	ret = watched ? -pthread_create(&thread, NULL, consume, &consumer) : 0;
+	ret = watched ?
+		      -pthread_create(&thread, NULL, count_signals, &consumer) :
+		      0;
 	if (ret)
 		return ret;
-	ret = run(vm, ns);
+	ret = run_guest(vm, ns);
 	eventfd_write(vm->eventfd, LAST);
 	if (watched)
 		pthread_join(thread, NULL);
 	else
-		consume(&consumer);
+		count_signals(&consumer);
 	*events = consumer.events;
 	return ret ? ret : check_path(vm);
 }
@@ -269,7 +271,7 @@ static int run_watched(struct doorbell_vm *vm, bool watched, uint64_t *ns,
 int doorbell_vm_signal(struct doorbell_vm *vm, unsigned long count,
 		       uint64_t *ns, uint64_t *events)
 {
-	int ret = boot(vm, count);
+	int ret = boot_guest(vm, count);
 
 	return ret ? ret : run_watched(vm, true, ns, events);
 }
@@ -277,7 +279,7 @@ int doorbell_vm_signal(struct doorbell_vm *vm, unsigned long count,
 int doorbell_vm_signal_unwatched(struct doorbell_vm *vm, unsigned long count,
 				 uint64_t *ns, uint64_t *events)
 {
-	int ret = boot(vm, count);
+	int ret = boot_guest(vm, count);
 
 	return ret ? ret : run_watched(vm, false, ns, events);
 }

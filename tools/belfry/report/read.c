@@ -12,7 +12,7 @@
 #define COMMAND "report"
 
 /* Read a whole file and append a zero.  Returns NULL with errno on failure. */
-static char *load(FILE *file, size_t *length)
+static char *load_stream(FILE *file, size_t *length)
 {
 	size_t space = 1 << 16, used = 0;
 	char *text = xgrow(NULL, 0, space + 1, 1);
@@ -32,7 +32,7 @@ static char *load(FILE *file, size_t *length)
 static char *load_file(const char *name, size_t *length)
 {
 	FILE *file = fopen(name, "re");
-	char *text = file ? load(file, length) : NULL;
+	char *text = file ? load_stream(file, length) : NULL;
 
 	if (!text)
 		cli_fail(COMMAND, "cannot read %s: %s", name, strerror(errno));
@@ -42,8 +42,8 @@ static char *load_file(const char *name, size_t *length)
 }
 
 /* The tokener asks for more after a trace that lacks its last brace. */
-static struct json_object *parse(const char *name, const char *text,
-				 size_t length)
+static struct json_object *parse_text(const char *name, const char *text,
+				      size_t length)
 {
 	struct json_tokener *tokener = xcheck(json_tokener_new());
 	struct json_object *trace =
@@ -75,7 +75,7 @@ static struct json_object *parse_file(const char *name)
 	if (length > most)
 		cli_fail(COMMAND, "%s is longer than 2 GiB: too long", name);
 	else
-		trace = parse(name, text, length);
+		trace = parse_text(name, text, length);
 	free(text);
 	return trace;
 }

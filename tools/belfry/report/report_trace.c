@@ -19,7 +19,7 @@ static int print_help(void)
 	return CLI_OK;
 }
 
-static int report(const char *name)
+static int report_file(const char *name)
 {
 	struct json_object *trace = trace_read(name);
 
@@ -52,5 +52,5 @@ int cmd_report(int argc, char **argv)
 	if (optind + 1 < argc)
 		return cli_usage(COMMAND, "'%s': takes one file",
 				 argv[optind + 1]);
-	return report(argv[optind]);
+	return report_file(argv[optind]);
 }

@@ -18,7 +18,7 @@ struct run_options {
 	char **command;
 };
 
-/* The files of --trace and --report, and the recording that they are made of. */
+/* The files of --trace and --report, and the recording behind them. */
 struct run_record {
 	struct run_recording shared; /* empty unless an option asks for a file */
 	FILE *trace;

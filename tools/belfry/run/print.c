@@ -11,7 +11,7 @@
 #define US 1e3
 #define MS 1e6
 
-static uint64_t get(_Atomic uint64_t *counter)
+static uint64_t read_counter(_Atomic uint64_t *counter)
 {
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
@@ -43,12 +43,14 @@ static void json_row(struct report *report, const struct stats_row *row)
 static void json_doorbells(struct report *report, struct stats *stats)
 {
 	report_row(report, "doorbells assigned", "doorbells");
-	report_count(report, "value", get(&stats->assigned));
-	report_count(report, "peers.deassigned", get(&stats->deassigned));
+	report_count(report, "value", read_counter(&stats->assigned));
+	report_count(report, "peers.deassigned",
+		     read_counter(&stats->deassigned));
 	report_count(report, "peers.never installed",
-		     get(&stats->never_installed));
-	report_count(report, "peers.installed", get(&stats->installed));
-	report_count(report, "peers.refused", get(&stats->refused));
+		     read_counter(&stats->never_installed));
+	report_count(report, "peers.installed",
+		     read_counter(&stats->installed));
+	report_count(report, "peers.refused", read_counter(&stats->refused));
 }
 
 static void json_sums(struct report *report, struct stats *stats,
@@ -72,11 +74,11 @@ static void json_sums(struct report *report, struct stats *stats,
 	report_number(report, "peers.exec to start", "%.3f",
 		      (double)sums.loading_ns / MS);
 	report_number(report, "peers.of that stalled", "%.3f",
-		      (double)get(&stats->stalled_before_run_ns) / MS);
+		      (double)read_counter(&stats->stalled_before_run_ns) / MS);
 	report_text(report, "policy", options->settings.policy);
 	report_row(report, "VMs passed through", "VMs");
-	report_count(report, "value", get(&stats->passed_through));
-	report_count(report, "peers.VMs", get(&stats->vms));
+	report_count(report, "value", read_counter(&stats->passed_through));
+	report_count(report, "peers.VMs", read_counter(&stats->vms));
 }
 
 static void print_doorbells(struct stats *stats, uint64_t signals, FILE *out)
@@ -86,9 +88,11 @@ static void print_doorbells(struct stats *stats, uint64_t signals, FILE *out)
 		" deassigned (%" PRIu64 " never installed), %" PRIu64
 		" installed in the kernel, %" PRIu64
 		" refused by the kernel; %" PRIu64 " signals in user space\n",
-		get(&stats->assigned), get(&stats->deassigned),
-		get(&stats->never_installed), get(&stats->installed),
-		get(&stats->refused), signals);
+		read_counter(&stats->assigned),
+		read_counter(&stats->deassigned),
+		read_counter(&stats->never_installed),
+		read_counter(&stats->installed), read_counter(&stats->refused),
+		signals);
 }
 
 static void print_sums(struct stats *stats, const struct run_options *options,
@@ -105,16 +109,18 @@ static void print_sums(struct stats *stats, const struct run_options *options,
 			" first KVM_RUN, of that %.1f ms stalled; in all ",
 			(double)sums.loading_ns / MS,
 			(double)sums.to_first_run_ns / MS,
-			(double)get(&stats->stalled_before_run_ns) / MS);
+			(double)read_counter(&stats->stalled_before_run_ns) /
+				MS);
 	fprintf(out,
 		"%.1f ms in %" PRIu64 " stalls over 1 ms, %" PRIu64
 		" KVM_RUN\n",
 		(double)sums.stalled_ns / MS, sums.stalls, sums.runs);
-	if (get(&stats->passed_through))
+	if (read_counter(&stats->passed_through))
 		fprintf(out,
 			"%" PRIu64 " of %" PRIu64
 			" VMs passed through: see above\n",
-			get(&stats->passed_through), get(&stats->vms));
+			read_counter(&stats->passed_through),
+			read_counter(&stats->vms));
 }
 
 /* Print one line if no call was counted. */
@@ -122,7 +128,7 @@ static bool print_no_calls(struct stats *stats, size_t rows, FILE *out)
 {
 	if (rows)
 		return false;
-	if (get(&stats->loaded))
+	if (read_counter(&stats->loaded))
 		fputs("belfry run: no KVM call was seen\n", out);
 	else
 		fputs("belfry run: the program did not load the library\n",

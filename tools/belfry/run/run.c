@@ -86,7 +86,7 @@ static int set_option(struct run_options *options, int c, char **argv)
  * Return a status, or the negated letter of --help or --version.  The first
  * word that is no option begins the command; its options are not parsed here.
  */
-static int parse(struct run_options *options, int argc, char **argv)
+static int parse_options(struct run_options *options, int argc, char **argv)
 {
 	int c, status;
 
@@ -105,7 +105,7 @@ static int parse(struct run_options *options, int argc, char **argv)
 	return CLI_OK;
 }
 
-static int run(const struct run_options *options, FILE *out)
+static int run_command(const struct run_options *options, FILE *out)
 {
 	char library[PATH_MAX];
 	struct run_record record;
@@ -131,7 +131,7 @@ static int run(const struct run_options *options, FILE *out)
 	return status;
 }
 
-static int answer(int question)
+static int answer_question(int question)
 {
 	return question == 'V' ? cli_print_version() : print_help();
 }
@@ -142,17 +142,17 @@ int cmd_run(int argc, char **argv)
 		.settings = RUN_SETTINGS_DEFAULT,
 		.events = EVENTS,
 	};
-	int status = parse(&options, argc, argv);
+	int status = parse_options(&options, argc, argv);
 	FILE *out = stderr;
 
 	if (status)
-		return status < 0 ? answer(-status) : status;
+		return status < 0 ? answer_question(-status) : status;
 	if (options.output)
 		out = fopen(options.output, "we");
 	if (!out)
 		return cli_fail("run", "cannot write %s: %s", options.output,
 				strerror(errno));
-	status = run(&options, out);
+	status = run_command(&options, out);
 	if (options.output && cli_close_output("run", out, options.output))
 		return CLI_FAILURE;
 	return status;

@@ -77,7 +77,7 @@ int stall_with_eventfds(const struct stall_row *row, struct stall_samples *out,
 	return ret;
 }
 
-static int answer(int ret)
+static int negative_errno(int ret)
 {
 	return ret < 0 ? -errno : 0;
 }
@@ -102,27 +102,27 @@ static int plain_create(struct stall_vm *vm)
 	vm->fd = ioctl(kvm, KVM_CREATE_VM, 0);
 	close(kvm);
 	vm->created = vm->fd >= 0;
-	return answer(vm->fd);
+	return negative_errno(vm->fd);
 }
 
 static int plain_doorbell(struct stall_vm *vm, unsigned int nth, bool remove)
 {
 	struct kvm_ioeventfd arg = ioeventfd(vm, nth, remove);
 
-	return answer(ioctl(vm->fd, KVM_IOEVENTFD, &arg));
+	return negative_errno(ioctl(vm->fd, KVM_IOEVENTFD, &arg));
 }
 
 static int plain_memory(struct stall_vm *vm, unsigned int slot, bool remove)
 {
 	struct kvm_userspace_memory_region arg = region(slot, remove);
 
-	return answer(ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &arg));
+	return negative_errno(ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &arg));
 }
 
 static int plain_vcpu(struct stall_vm *vm, unsigned int id)
 {
 	vm->vcpu_fds[id] = ioctl(vm->fd, KVM_CREATE_VCPU, id);
-	return answer(vm->vcpu_fds[id]);
+	return negative_errno(vm->vcpu_fds[id]);
 }
 
 static int plain_close_vcpu(struct stall_vm *vm, unsigned int id)
@@ -130,7 +130,7 @@ static int plain_close_vcpu(struct stall_vm *vm, unsigned int id)
 	int fd = vm->vcpu_fds[id];
 
 	vm->vcpu_fds[id] = -1;
-	return answer(close(fd));
+	return negative_errno(close(fd));
 }
 
 static void plain_close(struct stall_vm *vm)

@@ -75,7 +75,7 @@ static void report_measured(struct report *report, const struct stall_row *row,
 		report_goal(report, row->goal, row->met(plain, belfry, alone));
 }
 
-static void explain(unsigned long count)
+static void print_legend(unsigned long count)
 {
 	printf("plain   ioctls on /dev/kvm\n"
 	       "belfry  the same calls of belfry/vm.h, policy %s\n"
@@ -95,7 +95,7 @@ static void free_samples(struct stall_samples *samples)
 	samples_free(&samples->alone);
 }
 
-static int run(unsigned long count, bool json)
+static int measure_and_print(unsigned long count, bool json)
 {
 	static struct stall stall;
 	struct report *report;
@@ -118,7 +118,7 @@ static int run(unsigned long count, bool json)
 		free_samples(&stall.samples[i]);
 	}
 	if (!json)
-		explain(count);
+		print_legend(count);
 	report_print(report, stdout);
 	report_free(report);
 	return CLI_OK;
@@ -194,5 +194,5 @@ int cmd_stall(int argc, char **argv)
 		cli_fail(COMMAND, "%s", problem);
 		return CLI_SKIPPED;
 	}
-	return run(count, json);
+	return measure_and_print(count, json);
 }

@@ -16,7 +16,7 @@ BYTES_A_LINE = 16
 def read(path):
     data = path.read_bytes()
     if b"\0" in data:
-        sys.exit(f"embed.py: {path} has a zero byte, which would end the string")
+        sys.exit(f"embed.py: {path} has a zero byte, which ends a string")
     return data
 
 

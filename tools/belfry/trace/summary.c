@@ -17,7 +17,7 @@ static void set_moment(struct json_object *to, const char *key,
 	json_set(to, key, ns ? json_us(trace_time(trace, ns)) : NULL);
 }
 
-static struct json_object *bucket(uint32_t n, uint64_t count)
+static struct json_object *bucket_json(uint32_t n, uint64_t count)
 {
 	struct json_object *triple = json_new_array();
 
@@ -27,13 +27,13 @@ static struct json_object *bucket(uint32_t n, uint64_t count)
 	return triple;
 }
 
-static struct json_object *buckets(struct histogram *histogram)
+static struct json_object *histogram_json(struct histogram *histogram)
 {
 	struct json_object *array = json_new_array();
 
 	for (uint32_t n = 0; n < HISTOGRAM_SIZE; n++) {
 		if (histogram->count[n])
-			json_push(array, bucket(n, histogram->count[n]));
+			json_push(array, bucket_json(n, histogram->count[n]));
 	}
 	return array;
 }
@@ -64,7 +64,7 @@ static void set_percentile(struct json_object *to, const char *key,
 	json_set_us(to, key, ns < longest ? ns : longest);
 }
 
-static struct json_object *call(const struct trace *trace, size_t n)
+static struct json_object *call_json(const struct trace *trace, size_t n)
 {
 	struct stats_call *counters = &trace->stats->calls[n];
 	struct json_object *to = json_new();
@@ -81,7 +81,8 @@ static struct json_object *call(const struct trace *trace, size_t n)
 	json_set_us(to, "longest_us", counters->longest_ns);
 	json_set_count(to, "stalls", counters->stalls);
 	json_set_us(to, "stalled_us", counters->stalled_ns);
-	json_set(to, "histogram", buckets(&trace->recording->histograms[n]));
+	json_set(to, "histogram",
+		 histogram_json(&trace->recording->histograms[n]));
 	return to;
 }
 
@@ -100,7 +101,7 @@ static int by_stalled_then_total(const void *a, const void *b)
 	return 0;
 }
 
-static struct json_object *calls(const struct trace *trace)
+static struct json_object *calls_json(const struct trace *trace)
 {
 	struct json_object *array = json_new_array();
 	size_t order[STATS_CALLS], count = 0;
@@ -112,7 +113,7 @@ static struct json_object *calls(const struct trace *trace)
 	sorted_calls = trace->stats->calls;
 	qsort(order, count, sizeof(order[0]), by_stalled_then_total);
 	for (size_t i = 0; i < count; i++)
-		json_push(array, call(trace, order[i]));
+		json_push(array, call_json(trace, order[i]));
 	return array;
 }
 
@@ -127,8 +128,8 @@ static const char *served_by(struct recorded_doorbell *doorbell)
 				   "user space";
 }
 
-static struct json_object *doorbell(const struct trace *trace,
-				    struct recorded_doorbell *row)
+static struct json_object *doorbell_json(const struct trace *trace,
+					 struct recorded_doorbell *row)
 {
 	struct json_object *to = json_new();
 
@@ -162,7 +163,7 @@ static int by_assignment(const void *a, const void *b)
 	return 0;
 }
 
-static struct json_object *doorbells(const struct trace *trace)
+static struct json_object *doorbells_json(const struct trace *trace)
 {
 	static struct recorded_doorbell *rows[RECORDING_DOORBELLS];
 	struct json_object *array = json_new_array();
@@ -174,11 +175,11 @@ static struct json_object *doorbells(const struct trace *trace)
 	}
 	qsort(rows, count, sizeof(rows[0]), by_assignment);
 	for (size_t i = 0; i < count; i++)
-		json_push(array, doorbell(trace, rows[i]));
+		json_push(array, doorbell_json(trace, rows[i]));
 	return array;
 }
 
-static struct json_object *vms(const struct trace *trace)
+static struct json_object *vms_json(const struct trace *trace)
 {
 	struct json_object *array = json_new_array();
 	uint64_t seen = trace->recording->vms_seen;
@@ -222,7 +223,7 @@ static struct json_object *stalls_avoided(struct recording *recording)
 }
 
 /* Sum up the rows: a VMM that was killed left no sums of its own. */
-static struct json_object *saved(struct recording *recording)
+static struct json_object *saved_json(struct recording *recording)
 {
 	uint64_t assigned = 0, deassigned = 0, never_installed = 0;
 	uint64_t installed = 0, refused = 0;
@@ -291,7 +292,7 @@ static uint64_t excess(uint64_t seen, uint64_t room)
 	return seen > room ? seen - room : 0;
 }
 
-static struct json_object *dropped(struct recording *recording)
+static struct json_object *dropped_json(struct recording *recording)
 {
 	struct json_object *to = json_new();
 
@@ -334,11 +335,11 @@ struct json_object *trace_summary(const struct trace *trace)
 	set_run(to, trace);
 	json_set_count(to, "programs", trace->stats->loaded);
 	json_set_count(to, "vms_passed_through", trace->stats->passed_through);
-	json_set(to, "calls", calls(trace));
-	json_set(to, "doorbells", doorbells(trace));
-	json_set(to, "vms", vms(trace));
-	json_set(to, "saved", saved(trace->recording));
+	json_set(to, "calls", calls_json(trace));
+	json_set(to, "doorbells", doorbells_json(trace));
+	json_set(to, "vms", vms_json(trace));
+	json_set(to, "saved", saved_json(trace->recording));
 	json_set(to, "remaining_stalls", remaining_stalls(trace));
-	json_set(to, "dropped", dropped(trace->recording));
+	json_set(to, "dropped", dropped_json(trace->recording));
 	return to;
 }

@@ -46,7 +46,7 @@ struct bf_io_range_desc place_desc(size_t place);
 /* Create a bus and fill the first count even places in random order. */
 void *filled_bus(const struct bus_peer *peer, size_t count);
 
-/* Return the numbers below count in random order; the caller frees the array. */
+/* Return an array of the numbers below count in random order; free() it. */
 size_t *shuffled(size_t count);
 
 /* Random accesses: too many for a branch predictor to learn their order. */

@@ -97,8 +97,9 @@ static void report_samples(struct report *report, const char *name,
 }
 
 /* Measure both changes for one kind of entry. */
-static void compare(struct report *report, const struct bus_peer *belfry,
-		    const char *thing, const struct bus_choice *choice)
+static void measure_changes(struct report *report,
+			    const struct bus_peer *belfry, const char *thing,
+			    const struct bus_choice *choice)
 {
 	struct subject subjects[1 + MAX_BUS_PEERS];
 	size_t i, nr = 1;
@@ -130,6 +131,6 @@ void bench_bus_changes(struct report *report)
 {
 	const struct bus_choice choice = changeable_peers(false);
 
-	compare(report, &belfry_bus, "range", &choice);
-	compare(report, &belfry_doorbells, "doorbell", NULL);
+	measure_changes(report, &belfry_bus, "range", &choice);
+	measure_changes(report, &belfry_doorbells, "doorbell", NULL);
 }

@@ -16,7 +16,7 @@ struct array_bus {
 	pthread_rwlock_t lock;
 };
 
-static void *create(void)
+static void *array_bus_create(void)
 {
 	struct array_bus *bus = calloc(1, sizeof(*bus));
 
@@ -25,7 +25,7 @@ static void *create(void)
 	return bus;
 }
 
-static void destroy(void *opaque)
+static void array_bus_destroy(void *opaque)
 {
 	struct array_bus *bus = opaque;
 
@@ -34,7 +34,7 @@ static void destroy(void *opaque)
 	free(bus);
 }
 
-static void *add(void *opaque, const struct bf_io_range_desc *desc)
+static void *array_bus_add(void *opaque, const struct bf_io_range_desc *desc)
 {
 	struct array_bus *bus = opaque;
 	void *range;
@@ -45,7 +45,7 @@ static void *add(void *opaque, const struct bf_io_range_desc *desc)
 	return range;
 }
 
-static void remove_range(void *opaque, void *range)
+static void array_bus_remove(void *opaque, void *range)
 {
 	struct array_bus *bus = opaque;
 
@@ -69,7 +69,7 @@ access_bus(void *opaque, const struct bf_io_access *access)
 	return found ? bus_call(&range, access) : -EOPNOTSUPP;
 }
 
-static void write_all(void *bus, const uint64_t *addrs, size_t count)
+static void array_bus_write_all(void *bus, const uint64_t *addrs, size_t count)
 {
 	bus_write_all(bus, access_bus, addrs, count);
 }
@@ -77,9 +77,9 @@ static void write_all(void *bus, const uint64_t *addrs, size_t count)
 const struct bus_peer bus_array_rwlock = {
 	.name = "array, rwlock",
 	.linear = true,
-	.create = create,
-	.destroy = destroy,
-	.add = add,
-	.remove = remove_range,
-	.write_all = write_all,
+	.create = array_bus_create,
+	.destroy = array_bus_destroy,
+	.add = array_bus_add,
+	.remove = array_bus_remove,
+	.write_all = array_bus_write_all,
 };

@@ -64,7 +64,7 @@ static int init_rings(void)
 	return ret;
 }
 
-static int init(void)
+static int init_torture(void)
 {
 	struct torture_thread self;
 	int ret = init_rings();
@@ -147,7 +147,7 @@ static void end_rings(void)
 	close(io_torture.ring_fd);
 }
 
-static void end(void)
+static void end_torture(void)
 {
 	struct torture_thread self;
 
@@ -178,15 +178,15 @@ static void print_summary(bool json)
 }
 
 /* After a failure free nothing: a thread may still use the bus. */
-static int run(bool json)
+static int run_torture(bool json)
 {
-	int ret = init();
+	int ret = init_torture();
 
 	if (ret)
 		return cli_fail(COMMAND, "%s", strerror(-ret));
 	ret = run_threads();
 	if (!torture.failing)
-		end();
+		end_torture();
 	if (ret)
 		return cli_fail(COMMAND, "a thread: %s", strerror(ret));
 	print_summary(json);
@@ -211,7 +211,7 @@ static const struct torture_layer layer = {
 	.numbers = numbers,
 	.nr_numbers = ARRAY_SIZE(numbers),
 	.thread_kinds = thread_kind_names,
-	.run = run,
+	.run = run_torture,
 };
 
 int torture_io_bus(int argc, char **argv)
