@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A thread of the SRCU torture that forks in the midst of it all; the child
- * uses every domain and exits with 0.
+ * The forking thread of the SRCU torture.  The child uses every domain and
+ * exits with 0.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "torture_srcu.h"
 #include "base/util.h"
 
-/* Between two children, at most. */
+/* The longest pause between two children. */
 #define PAUSE_US 50000
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
@@ -26,7 +26,7 @@
 const char *forker_problem(void)
 {
 #ifdef SANITIZED
-	/* Its own locks are not reset, and a thread that starts holds some. */
+	/* A thread that starts holds locks of the sanitizer across the fork. */
 	return "a sanitizer, whose locks a child of a fork finds taken";
 #else
 	return NULL;
@@ -63,7 +63,7 @@ static bool child_uses(struct domain *domain)
 	return called == 2;
 }
 
-/* 0, or the number of the domain that failed, from 1. */
+/* Returns 0, or the number of the domain that failed, from 1. */
 static int child_main(void)
 {
 	srcu_torture.child = true;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* Objects of the SRCU torture: from being published to being poisoned. */
+/* Objects of the SRCU torture, from publication to poison. */
 #include <stdlib.h>
 
 #include "torture_srcu.h"
 #include "base/util.h"
 #include "tools/belfry/common/xalloc.h"
 
-#define NR_OBJECTS 256 /* of an account: what callbacks can hold back */
+#define NR_OBJECTS 256 /* of an account; callbacks hold some of them */
 
 void account_init(struct account *account, struct domain *domain)
 {
@@ -53,7 +53,7 @@ void account_free(struct account *account)
 	free_list(account->polled);
 }
 
-/* A live object of a new generation; NULL when all are with callbacks. */
+/* Returns a live object of a new generation; NULL: callbacks have them all. */
 struct object *account_get(struct account *account)
 {
 	struct object *object;
@@ -71,7 +71,10 @@ struct object *account_get(struct account *account)
 	return object;
 }
 
-/* Poisons it; who is still inside finds that, or is found here. */
+/*
+ * Poisons the object.  A reader that is still inside sees the poison, or its
+ * count is seen here.
+ */
 void object_retire(struct object *object)
 {
 	struct domain *domain = object->account->domain;
@@ -104,7 +107,7 @@ void object_end(struct object *object)
 	object_put(object);
 }
 
-/* Callbacks that were queued by a callback: nobody promised an order. */
+/* A callback that a callback queued: these have no promised order. */
 static void object_called_again(struct srcu_head *head)
 {
 	struct object *object = container_of(head, struct object, head);
@@ -135,7 +138,7 @@ void callbacks_end(void)
 	thread_done(&callbacks);
 }
 
-/* One at a time: callbacks are called by one thread. */
+/* One thread calls the callbacks, so one waits at a time. */
 static void wait_in_callback(struct domain *domain)
 {
 	thread_does(&callbacks, "waits in a callback", domain->name);

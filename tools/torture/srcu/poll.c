@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A thread of the SRCU torture that only polls, on domains where nobody else
- * asks for grace periods: start_poll_synchronize_srcu() must be enough.
+ * The polling thread of the SRCU torture.  No other thread requests grace
+ * periods of its domains: start_poll_synchronize_srcu() must be enough.
  */
 #include "tools/belfry/common/sleep.h"
 #include "torture_srcu.h"

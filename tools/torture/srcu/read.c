@@ -6,13 +6,13 @@
 #include "tools/belfry/common/sleep.h"
 #include "torture_srcu.h"
 
-/* More than the caches hold: stores that miss keep the store buffer full. */
+/* Larger than the caches: stores that miss keep the store buffer full. */
 #define COLD_BYTES (64UL << 20)
 #define COLD_WORDS (COLD_BYTES / sizeof(uint64_t))
 
 #define NR_MAILBOXES 8
 
-/* A section that another thread will end. */
+/* A section that another thread ends. */
 struct parcel {
 	struct domain *domain;
 	struct object *object;
@@ -30,8 +30,8 @@ static void cold_init(void)
 }
 
 /*
- * A missing fence shows only while what stands before it is in the store
- * buffer, which is empty within nanoseconds unless older stores miss.
+ * A missing fence shows only while the store before it is in the store buffer.
+ * The buffer drains within nanoseconds, unless older stores miss the caches.
  */
 static void fill_store_buffer(struct torture_thread *self, unsigned int n)
 {
@@ -74,7 +74,10 @@ static struct object *look_up(struct torture_thread *self,
 static void read_section(struct torture_thread *self, struct domain *domain,
 			 unsigned int depth);
 
-/* Inside of this one, or of another: one where nobody sleeps holds nobody up. */
+/*
+ * Nests a section of any domain.  Inside a brisk domain it is one of the same
+ * domain, because sections of others may sleep.
+ */
 static void nest(struct torture_thread *self, struct domain *domain,
 		 unsigned int depth)
 {
@@ -97,7 +100,7 @@ static void take_a_break(struct torture_thread *self, unsigned int dice)
 	self->tallies[TALLY_SLEPT]++;
 }
 
-/* What a reader does inside: mostly little, sometimes for long. */
+/* Stays inside: mostly briefly, sometimes for long. */
 static void dwell(struct torture_thread *self, struct domain *domain,
 		  unsigned int depth)
 {
@@ -113,8 +116,8 @@ static void dwell(struct torture_thread *self, struct domain *domain,
 }
 
 /*
- * A reader that is counted in its object makes an early end certain to be
- * noticed; but the count is a fence, so most readers go without.
+ * A grace period that ends early is certainly detected if the reader counts
+ * itself in its object.  The count is a fence, so most readers do not.
  */
 static void dwell_counted(struct torture_thread *self, struct domain *domain,
 			  struct object *object, unsigned int depth)
@@ -152,7 +155,7 @@ static void open_parcel(struct parcel *parcel)
 	free(parcel);
 }
 
-/* Begins a section for somebody else, and ends one that somebody began. */
+/* Begins a section for another thread, and ends one of another thread. */
 static void hand_over(struct torture_thread *self, struct domain *domain)
 {
 	unsigned int box = thread_random(self, NR_MAILBOXES);
@@ -198,8 +201,8 @@ static void read_something(struct torture_thread *self)
 }
 
 /*
- * Many short sections on what the sprinting writers replace, each behind
- * stores that miss: this is where a fence that is not there is noticed.
+ * Many short sections on the objects that sprinting writers replace, each
+ * behind stores that miss the caches.  They detect a missing fence.
  */
 static void sprint(struct torture_thread *self)
 {
@@ -235,7 +238,7 @@ void *reader_main(void *number)
 	return NULL;
 }
 
-/* A thread that comes, reads a little and exits. */
+/* A thread that reads a little and exits. */
 static void *passer_by(void *number)
 {
 	struct torture_thread self;

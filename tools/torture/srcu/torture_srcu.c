@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* belfry torture srcu: sets it up, lets it run, and says how it went. */
+/* belfry torture srcu: set-up, run, summary. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,7 +48,7 @@ static const char *const tally_names[NR_TALLIES] = {
 	[TALLY_CALLBACKS] = "callbacks",
 	[TALLY_POLLED] = "polled cookies",
 	[TALLY_BARRIERS] = "srcu_barrier",
-	[TALLY_SELF_POLLED] = "polled cookies that nobody helped",
+	[TALLY_SELF_POLLED] = "cookies of the poller alone",
 	[TALLY_WAITED_IN_CALLBACK] = "waits in callbacks",
 	[TALLY_TRANSIENTS] = "domains that came and went",
 	[TALLY_BUSY] = "cleanups of busy domains",
@@ -103,7 +103,7 @@ static void init_accounts(void)
 	}
 }
 
-/* Nothing that was queued may be missing. */
+/* Every queued callback must have been called. */
 static void check_account(const struct account *account)
 {
 	unsigned long lost = account->queued - account->run +
@@ -115,7 +115,10 @@ static void check_account(const struct account *account)
 			     account->queued + account->requeued);
 }
 
-/* One barrier for the callbacks of writers, one for those of callbacks. */
+/*
+ * The first barrier waits for callbacks of writers, the second for callbacks
+ * that callbacks queued.
+ */
 static void end_domain(struct torture_thread *self, struct domain *domain)
 {
 	thread_does(self, "srcu_barrier", domain->name);
@@ -130,7 +133,7 @@ static void end_domain(struct torture_thread *self, struct domain *domain)
 	free(domain->accounts);
 }
 
-/* An open section keeps a domain; afterwards nothing does. */
+/* A cleanup fails while a section is open, and succeeds afterwards. */
 static void end_srcu(struct domain *domain)
 {
 	int ret, idx = srcu_down_read(domain->srcu);
@@ -174,7 +177,7 @@ static int run_thread_groups(void)
 	torture_wait(COMMAND);
 	torture_stop();
 	thread_group_join(&readers);
-	/* Writers wait for the sections that still lie in a mailbox. */
+	/* Writers wait for sections that are still in a mailbox. */
 	reader_drain();
 	thread_group_join(&writers);
 	return ret;
@@ -253,7 +256,7 @@ static void print_domain(const struct domain *domain)
 		(double)stats.longest_wait_ns / 1e6);
 }
 
-/* For the watchdog: by no buffer. */
+/* For the watchdog, without a buffer. */
 static void print_stats(void)
 {
 	for (size_t i = 0; i < NR_DOMAINS; i++)
@@ -271,9 +274,9 @@ static const struct torture_layer layer = {
 	.command = COMMAND,
 	.about =
 		"Readers, updaters and callbacks of all kinds, on fenced and fast\n"
-		"domains, for some seconds.  Use after free, an early, lost or\n"
-		"misplaced callback, and a wait that does not end, give status 1\n"
-		"and say what it was.",
+		"domains, for some seconds.  A use after free, an early, lost or\n"
+		"misplaced callback, and a wait that does not end, are failures:\n"
+		"the torture prints one line and ends with status 1.",
 	.numbers = numbers,
 	.nr_numbers = ARRAY_SIZE(numbers),
 	.thread_kinds = thread_kind_names,

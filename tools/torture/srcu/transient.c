@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Threads of the SRCU torture that make a domain, use it together with another
- * thread, and clean it up while callbacks, or a section, are left in it.
+ * Threads of the SRCU torture that create a domain, use it together with a
+ * reader, and clean it up while callbacks, or a section, are left in it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ struct transient {
 	struct srcu_struct srcu;
 	bool fast;
 	struct note *published;
-	bool stop; /* the other thread */
+	bool stop; /* for the reader */
 	unsigned long queued, called;
 };
 
@@ -50,7 +50,7 @@ static struct transient *transient_new(struct torture_thread *self)
 	return t;
 }
 
-/* The memory is used again by others: what still looks at it goes wrong. */
+/* The memory is reused, so that a late access to it is detected. */
 static void transient_free(struct transient *t)
 {
 	memset(t, 0xa5, sizeof(*t));
@@ -134,7 +134,7 @@ static void update(struct torture_thread *self, struct transient *t,
 		start_poll_synchronize_srcu(&t->srcu);
 }
 
-/* An open section keeps a domain, whatever else goes on in it. */
+/* A cleanup fails while a section is open. */
 static void clean_up_with_a_section_open(struct transient *t)
 {
 	int ret, idx = srcu_down_read(&t->srcu);
@@ -146,7 +146,7 @@ static void clean_up_with_a_section_open(struct transient *t)
 	srcu_up_read(&t->srcu, idx);
 }
 
-/* What is left runs off by itself; until then the domain can be used. */
+/* The callbacks that are left run; until then the domain stays usable. */
 static void clean_up(struct torture_thread *self, struct transient *t)
 {
 	thread_does(self, "cleanup_srcu_struct", name);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Writers of the SRCU torture: every way to get rid of an object. */
+/* Writers of the SRCU torture: every way to free an object. */
 #include "torture_srcu.h"
 
 static void end_sync(struct torture_thread *self, struct object *old)
@@ -50,7 +50,7 @@ static void end_call(struct torture_thread *self, struct object *old)
 	self->tallies[TALLY_CALLBACKS]++;
 }
 
-/* What was polled for before and is over by now. */
+/* Ends the objects whose cookies are over. */
 static void end_polled(struct account *account)
 {
 	struct srcu_struct *srcu = account->domain->srcu;
@@ -85,7 +85,7 @@ static void expedite(struct torture_thread *self, struct object *old)
 	srcu_expedite_current(old->account->domain->srcu);
 }
 
-/* All that this writer queued before must have been called. */
+/* The callbacks that this writer queued must have been called. */
 static void barrier(struct torture_thread *self, struct account *account)
 {
 	unsigned long run;
@@ -141,7 +141,7 @@ static void sprint(struct torture_thread *self)
 	}
 }
 
-/* A grace period for the cookies of which nobody drives one. */
+/* Ends the polled objects after a grace period of this thread. */
 static void finish(struct torture_thread *self, struct account *account)
 {
 	thread_does(self, "synchronize_srcu_expedited", account->domain->name);
