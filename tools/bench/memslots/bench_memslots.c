@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * belfry bench memslots: lookups and changes of the map beside a sorted array
- * under a lock, as medians of samples that are taken in turn.
+ * belfry bench memslots: compares lookups and changes of the map with those of
+ * a sorted array under a lock.  Takes samples of the two in turn and reports
+ * medians.
  */
 #include <stdio.h>
 
@@ -42,9 +43,9 @@ static const struct bench bench = {
 	.command = COMMAND,
 	.help = "usage: belfry bench memslots [OPTIONS]\n"
 		"\n"
-		"From guest address to memory, and changes of the map beside a\n"
-		"reader; the peer is a sorted array under a pthread_rwlock_t.  In\n"
-		"about five seconds.\n"
+		"Measures the translation of guest addresses, and changes of the map\n"
+		"beside a reader.  The peer is a sorted array under a\n"
+		"pthread_rwlock_t.  Takes about five seconds.\n"
 		"\n"
 		"  --json        as JSON",
 	.measure = measure,
