@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Devices of the memory slot torture: they look up, keep, copy and write. */
+/* Devices of the memory slot torture.  They look up, copy and write memory. */
 #include <stdlib.h>
 
 #include "tools/belfry/common/sleep.h"
@@ -8,15 +8,15 @@
 #define NR_MAILBOXES 4
 #define COPY_WORDS   64
 
-/* A snapshot that another thread will end. */
-struct parcel {
+/* A snapshot that another thread ends. */
+struct handover {
 	struct bf_memslots_snapshot snapshot;
-	uint64_t gpa, word; /* 0: there was no memory */
+	uint64_t gpa, word; /* word 0: no memory at gpa */
 };
 
-static struct parcel *mailboxes[NR_MAILBOXES];
+static struct handover *mailboxes[NR_MAILBOXES];
 
-/* Not where devices write, nor where a copy would run into that. */
+/* Returns an address from which no copy reaches the words of devices. */
 static uint64_t random_gpa(struct torture_thread *self)
 {
 	uint64_t word = thread_random(self, NR_PLACES * NR_WORDS + 64);
@@ -24,7 +24,7 @@ static uint64_t random_gpa(struct torture_thread *self)
 
 	if (at > DEVICE_WORD - COPY_WORDS && at <= COUNT_WORD)
 		word += COUNT_WORD + COPY_WORDS - DEVICE_WORD;
-	/* Now and then where nothing is, or ever can be. */
+	/* Sometimes an address that no slot can have. */
 	return thread_random(self, 64) ? 8 * word : -8 * word - 8;
 }
 
@@ -33,22 +33,22 @@ static bool is_count(uint64_t word)
 	return word >> 48 == COUNT_TAG;
 }
 
-/* A word is one slot's, whichever; nothing is torn. */
-static uint64_t load(const void *hva)
+/* Checks that the word belongs to a slot and is not torn. */
+static uint64_t load_word(const void *hva)
 {
 	uint64_t word =
 		__atomic_load_n((const uint64_t *)hva, __ATOMIC_RELAXED);
 
 	if (!is_count(word) &&
 	    (word >> 48 != SLOT_TAG || number_of_word(word) >= NR_SLOTS))
-		torture_fail("memory says %#lx: it is no slot's",
+		torture_fail("memory has %#lx, which is no slot's word",
 			     (unsigned long)word);
 	return word;
 }
 
-static void expect(const void *hva, uint64_t word)
+static void expect_word(const void *hva, uint64_t word)
 {
-	uint64_t now = load(hva);
+	uint64_t now = load_word(hva);
 
 	if (is_count(word) ? now < word : now != word)
 		torture_fail("a snapshot's memory changed from %#lx to %#lx",
@@ -66,27 +66,27 @@ static void dwell(struct torture_thread *self)
 			;
 }
 
-/* The same snapshot gives the same answer, and the memory stays. */
-static void look_twice(struct torture_thread *self,
-		       const struct bf_memslots_snapshot *snapshot)
+/* Two lookups in a snapshot find the same memory, with the same word. */
+static void look_up_twice(struct torture_thread *self,
+			  const struct bf_memslots_snapshot *snapshot)
 {
 	uint64_t gpa = random_gpa(self), word = 0;
 	void *hva = bf_memslots_hva(snapshot, 0, gpa, 8, false);
 
 	self->tallies[MEM_LOOKUPS]++;
 	if (hva)
-		word = load(hva);
+		word = load_word(hva);
 	dwell(self);
 	bf_memslots_hva(snapshot, 0, random_gpa(self), 8, false);
 	if (bf_memslots_hva(snapshot, 0, gpa, 8, false) != hva)
 		torture_fail("a snapshot changed");
 	if (hva)
-		expect(hva, word);
+		expect_word(hva, word);
 }
 
-/* Across slots: each entry lies in memory of slots. */
-static void walk_list(struct torture_thread *self,
-		      const struct bf_memslots_snapshot *snapshot)
+/* Checks a scatter list across slots: each entry lies in slots. */
+static void check_list(struct torture_thread *self,
+		       const struct bf_memslots_snapshot *snapshot)
 {
 	uint64_t gpa = random_gpa(self), covered;
 	struct iovec iov[6];
@@ -95,16 +95,16 @@ static void walk_list(struct torture_thread *self,
 	count = bf_memslots_iov(snapshot, 0, gpa, 5 * SLOT_BYTES, false, iov, 6,
 				&covered);
 	for (i = 0; i < count; i++) {
-		load(iov[i].iov_base);
-		load((char *)iov[i].iov_base + iov[i].iov_len - 8);
+		load_word(iov[i].iov_base);
+		load_word((char *)iov[i].iov_base + iov[i].iov_len - 8);
 		covered -= iov[i].iov_len;
 	}
 	if (covered)
-		torture_fail("a scatter list does not hold what it says");
+		torture_fail("a scatter list has another length than reported");
 	self->tallies[MEM_LISTS]++;
 }
 
-/* Adds one to the counts of the slot, in its memory and beside it. */
+/* Adds one to both counts of the slot, in guest memory and in torture_slot. */
 static void count_write(const struct bf_memslots_snapshot *snapshot,
 			uint64_t place, uint32_t number)
 {
@@ -120,7 +120,10 @@ static void count_write(const struct bf_memslots_snapshot *snapshot,
 	__atomic_fetch_add(&torture_slots[number].writes, 1, __ATOMIC_RELAXED);
 }
 
-/* The device's word of some slot: what the snapshot says is in the first. */
+/*
+ * Writes the device's word of a random slot.  The word to write is the one that
+ * the snapshot has at the slot's beginning.
+ */
 static void write_word(struct torture_thread *self,
 		       const struct bf_memslots_snapshot *snapshot)
 {
@@ -130,7 +133,7 @@ static void write_word(struct torture_thread *self,
 
 	if (bf_memslots_snapshot_read(snapshot, 0, place, &word, 8) != 8)
 		return;
-	load(&word);
+	load_word(&word);
 	dwell(self);
 	done = bf_memslots_snapshot_write(snapshot, 0, gpa, &word, 8);
 	if (done == 8)
@@ -140,21 +143,21 @@ static void write_word(struct torture_thread *self,
 	self->tallies[MEM_WRITES]++;
 }
 
-static void look(struct torture_thread *self)
+static void use_snapshot(struct torture_thread *self)
 {
 	struct bf_memslots_snapshot snapshot;
 
 	bf_memslots_take(torture_map, &snapshot);
-	look_twice(self, &snapshot);
+	look_up_twice(self, &snapshot);
 	if (!thread_random(self, 8))
-		walk_list(self, &snapshot);
+		check_list(self, &snapshot);
 	if (!thread_random(self, 4))
 		write_word(self, &snapshot);
 	bf_memslots_drop(&snapshot);
 }
 
-/* By the copying function; whole words, since slots end at one. */
-static void copy(struct torture_thread *self)
+/* Copies memory.  The copy has whole words, because slots end at words. */
+static void copy_memory(struct torture_thread *self)
 {
 	uint64_t buf[COPY_WORDS] = {0}, gpa = random_gpa(self);
 	size_t done, i;
@@ -163,72 +166,73 @@ static void copy(struct torture_thread *self)
 	if (done % 8)
 		torture_fail("%zu bytes were read", done);
 	for (i = 0; i < done / 8; i++)
-		load(&buf[i]);
+		load_word(&buf[i]);
 	self->tallies[MEM_COPIES]++;
 }
 
-static void open_parcel(struct parcel *parcel)
+static void end_handover(struct handover *handover)
 {
 	void *hva;
 
-	if (!parcel)
+	if (!handover)
 		return;
-	hva = bf_memslots_hva(&parcel->snapshot, 0, parcel->gpa, 8, false);
-	if (!hva != !parcel->word)
-		torture_fail("a snapshot changed on its way");
+	hva = bf_memslots_hva(&handover->snapshot, 0, handover->gpa, 8, false);
+	if (!hva != !handover->word)
+		torture_fail(
+			"a snapshot changed before another thread ended it");
 	else if (hva)
-		expect(hva, parcel->word);
-	bf_memslots_drop(&parcel->snapshot);
-	free(parcel);
+		expect_word(hva, handover->word);
+	bf_memslots_drop(&handover->snapshot);
+	free(handover);
 }
 
-/* Takes a snapshot for somebody else, and ends one that somebody took. */
+/* Leaves a snapshot for another thread, and ends the one found there. */
 static void hand_over(struct torture_thread *self)
 {
 	unsigned int box = thread_random(self, NR_MAILBOXES);
-	struct parcel *parcel = malloc(sizeof(*parcel));
+	struct handover *handover = malloc(sizeof(*handover));
 	void *hva;
 
-	if (!parcel)
+	if (!handover)
 		return;
-	bf_memslots_take(torture_map, &parcel->snapshot);
-	parcel->gpa = random_gpa(self);
-	hva = bf_memslots_hva(&parcel->snapshot, 0, parcel->gpa, 8, false);
-	parcel->word = hva ? load(hva) : 0;
-	open_parcel(
-		__atomic_exchange_n(&mailboxes[box], parcel, __ATOMIC_ACQ_REL));
+	bf_memslots_take(torture_map, &handover->snapshot);
+	handover->gpa = random_gpa(self);
+	hva = bf_memslots_hva(&handover->snapshot, 0, handover->gpa, 8, false);
+	handover->word = hva ? load_word(hva) : 0;
+	end_handover(__atomic_exchange_n(&mailboxes[box], handover,
+					 __ATOMIC_ACQ_REL));
 	self->tallies[MEM_HANDED_OVER]++;
 }
 
 static void empty_mailbox(unsigned int box)
 {
-	open_parcel(
+	end_handover(
 		__atomic_exchange_n(&mailboxes[box], NULL, __ATOMIC_ACQ_REL));
 }
 
-void copier_drain(void)
+void drain_mailboxes(void)
 {
 	for (unsigned int i = 0; i < NR_MAILBOXES; i++)
 		empty_mailbox(i);
 }
 
-void *copier_main(void *number)
+void *device_main(void *number)
 {
 	struct torture_thread self;
 	unsigned int dice;
 
-	thread_init(&self, MEM_COPIER, (unsigned int)(uintptr_t)number);
+	thread_init(&self, MEM_DEVICE, (unsigned int)(uintptr_t)number);
 	while (!torture_stopped()) {
-		thread_does(&self, "looks or copies", NULL);
+		thread_does(&self, "looks up or copies", NULL);
 		dice = thread_random(&self, 256);
 		if (dice == 0)
 			hand_over(&self);
 		else if (dice < 8)
 			empty_mailbox(dice % NR_MAILBOXES);
 		else if (dice < 64)
-			copy(&self);
+			copy_memory(&self);
 		else
-			look(&self);
+			use_snapshot(&self);
 	}
 	thread_done(&self);
 	return NULL;

@@ -5,7 +5,7 @@
 
 #include "torture_vcpus.h"
 
-/* Within a section an id, or an index, stands for one vCPU at most. */
+/* Within a section an id, or an index, stands for at most one vCPU. */
 static void check_again(struct table *table, struct bf_vcpus_entry *found,
 			struct bf_vcpus_entry *again, const char *what)
 {
@@ -43,8 +43,9 @@ static void look_up_index(struct torture_thread *self, struct table *table)
 	self->tallies[VCPUS_FOUND]++;
 }
 
-/* What no table holds, whatever its writers do. */
-static void look_up_nonsense(struct torture_thread *self, struct table *table)
+/* Looks up a number out of range. */
+static void look_up_out_of_range(struct torture_thread *self,
+				 struct table *table)
 {
 	uint64_t number = (1ULL << 32) +
 			  (thread_random_bits(self) >> thread_random(self, 64));
@@ -66,7 +67,7 @@ static void iterate(struct torture_thread *self, struct table *table)
 	while ((entry = bf_vcpus_iter_next(&iter))) {
 		if (bf_vcpus_index(entry) < first ||
 		    bf_vcpus_index(entry) > last)
-			torture_fail("%s: an iteration went back, or too far",
+			torture_fail("%s: an iteration went back or too far",
 				     table->name);
 		first = (uint64_t)bf_vcpus_index(entry) + 1;
 		vcpu_dwell(self, vcpu_of(entry));
@@ -75,19 +76,19 @@ static void iterate(struct torture_thread *self, struct table *table)
 	self->tallies[VCPUS_ITERATIONS]++;
 }
 
-/* With the lock held nobody else writes here. */
-static void hold(struct torture_thread *self, struct vcpu *vcpu)
+/* Caller holds the lock of the vCPU, so no other thread writes exclusive. */
+static void check_exclusive(struct torture_thread *self, struct vcpu *vcpu)
 {
 	unsigned int mine = self->number + 1;
 
 	if (vcpu->exclusive)
 		torture_fail("%s: two threads had one vCPU locked",
-			     vcpu->account->table->name);
+			     vcpu->pool->table->name);
 	vcpu->exclusive = mine;
 	vcpu_dwell(self, vcpu);
 	if (vcpu->exclusive != mine)
 		torture_fail("%s: a locked vCPU was locked again",
-			     vcpu->account->table->name);
+			     vcpu->pool->table->name);
 	vcpu->exclusive = 0;
 }
 
@@ -101,13 +102,14 @@ static void lock_one(struct torture_thread *self, struct table *table)
 	if (thread_random(self, 2) ? bf_vcpus_lock(entry) :
 				     bf_vcpus_trylock(entry))
 		return;
-	hold(self, vcpu_of(entry));
+	check_exclusive(self, vcpu_of(entry));
 	bf_vcpus_unlock(entry);
 	self->tallies[VCPUS_LOCKED]++;
 }
 
-/* Those that are still online, each of which is ours. */
-static void hold_all(struct torture_thread *self, struct table *table)
+/* Caller holds the locks of all vCPUs that are online. */
+static void check_all_exclusive(struct torture_thread *self,
+				struct table *table)
 {
 	uint32_t created = bf_vcpus_created(table->vcpus);
 	struct section section = table_enter(table);
@@ -117,7 +119,7 @@ static void hold_all(struct torture_thread *self, struct table *table)
 	bf_vcpus_iter_begin(&iter, table->vcpus, 0, UINT64_MAX);
 	while ((entry = bf_vcpus_iter_next(&iter))) {
 		if (thread_random(self, 8) == 0)
-			hold(self, vcpu_of(entry));
+			check_exclusive(self, vcpu_of(entry));
 	}
 	section_leave(section);
 	if (bf_vcpus_created(table->vcpus) > created)
@@ -132,32 +134,32 @@ static void lock_all(struct torture_thread *self, struct table *table)
 			bf_vcpus_lock_all(table->vcpus);
 
 	if (ret && ret != -EBUSY && !(try && ret == -EINTR))
-		torture_fail("%s: locking all gave %d", table->name, ret);
+		torture_fail("%s: locking all returned %d", table->name, ret);
 	if (ret) {
 		self->tallies[VCPUS_NOT_LOCKED_ALL]++;
 		return;
 	}
-	hold_all(self, table);
+	check_all_exclusive(self, table);
 	bf_vcpus_unlock_all(table->vcpus);
 	self->tallies[VCPUS_LOCKED_ALL]++;
 }
 
 static const struct {
 	unsigned int per_mille;
-	void (*look)(struct torture_thread *self, struct table *table);
-} looks[] = {
-	{440, look_up_id}, {440, look_up_index}, {50, look_up_nonsense},
+	void (*look_up)(struct torture_thread *self, struct table *table);
+} lookups[] = {
+	{440, look_up_id}, {440, look_up_index}, {50, look_up_out_of_range},
 	{20, iterate},	   {50, lock_one},
 };
 
-static void read_something(struct torture_thread *self, struct table *table)
+static void read_table(struct torture_thread *self, struct table *table)
 {
 	unsigned int i = 0, dice = thread_random(self, 1000);
 	struct section section = table_enter(table);
 
-	while (dice >= looks[i].per_mille)
-		dice -= looks[i++].per_mille;
-	looks[i].look(self, table);
+	while (dice >= lookups[i].per_mille)
+		dice -= lookups[i++].per_mille;
+	lookups[i].look_up(self, table);
 	section_leave(section);
 }
 
@@ -170,14 +172,14 @@ void *vcpus_reader_main(void *number)
 		struct table *table = vcpus_random_table(&self);
 		unsigned int dice = thread_random(&self, 4096);
 
-		thread_does(&self, "looks", table->name);
+		thread_does(&self, "looks up", table->name);
 		if (dice == 0)
 			lock_all(&self, table);
 		else if (dice < 16)
 			self.tallies[VCPUS_KICKED] +=
 				bf_vcpus_kick_all(table->vcpus);
 		else
-			read_something(&self, table);
+			read_table(&self, table);
 	}
 	thread_done(&self);
 	return NULL;

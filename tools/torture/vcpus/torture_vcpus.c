@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* belfry torture vcpus: sets it up, lets it run, and says how it went. */
+/* belfry torture vcpus: setup, run and verdict. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,13 +18,12 @@
 DEFINE_STATIC_SRCU(shared_domain);
 DEFINE_STATIC_SRCU_FAST(fast_domain);
 
-/* Two tables of one domain, which removals of both wait for. */
+/* Two tables share a domain: removals of each wait for readers of both. */
 static struct table tables[] = {
 	{.name = "own domain"},
-	{.name = "own domain, indices used again",
-	 .flags = BF_VCPUS_REUSE_INDEX},
+	{.name = "own domain, indices reused", .flags = BF_VCPUS_REUSE_INDEX},
 	{.name = "shared domain", .srcu = &shared_domain},
-	{.name = "shared domain, the other", .srcu = &shared_domain},
+	{.name = "shared domain, second table", .srcu = &shared_domain},
 	{.name = "fast domain", .srcu = &fast_domain, .fast = true},
 };
 
@@ -36,15 +35,15 @@ static const char *const tally_names[NR_VCPUS_TALLIES] = {
 	[VCPUS_CREATED] = "vCPUs created",
 	[VCPUS_CANCELLED] = "creations cancelled",
 	[VCPUS_REFUSED] = "creations refused, id in use",
-	[VCPUS_REMOVED] = "vCPUs removed, waited for",
-	[VCPUS_REMOVED_ASYNC] = "vCPUs removed, not waited for",
+	[VCPUS_REMOVED] = "vCPUs removed, synchronously",
+	[VCPUS_REMOVED_ASYNC] = "vCPUs removed, asynchronously",
 	[VCPUS_FOUND] = "vCPUs found",
 	[VCPUS_ITERATIONS] = "iterations",
 	[VCPUS_VISITED] = "vCPUs visited",
 	[VCPUS_KICKED] = "vCPUs kicked",
 	[VCPUS_LOCKED] = "vCPUs locked",
-	[VCPUS_LOCKED_ALL] = "all locked",
-	[VCPUS_NOT_LOCKED_ALL] = "all not locked, one being created or locked",
+	[VCPUS_LOCKED_ALL] = "all vCPUs locked",
+	[VCPUS_NOT_LOCKED_ALL] = "attempts to lock all refused",
 };
 
 struct table *vcpus_random_table(struct torture_thread *self)
@@ -57,15 +56,16 @@ uint64_t vcpus_shared_id(unsigned int n)
 	return n * ID_STRIDE;
 }
 
-uint64_t vcpus_own_id(unsigned int writer, unsigned int n)
+uint64_t vcpus_private_id(unsigned int writer, unsigned int n)
 {
-	return vcpus_shared_id(SHARED_IDS + writer * OWN_IDS + n);
+	return vcpus_shared_id(SHARED_IDS + writer * PRIVATE_IDS + n);
 }
 
 uint64_t vcpus_random_id(struct torture_thread *self)
 {
 	unsigned int count =
-		SHARED_IDS + (unsigned int)vcpus_torture.nr_writers * OWN_IDS;
+		SHARED_IDS +
+		(unsigned int)vcpus_torture.nr_writers * PRIVATE_IDS;
 
 	return vcpus_shared_id(thread_random(self, count));
 }
@@ -87,24 +87,24 @@ static int init_tables(void)
 
 		if (ret)
 			return ret;
-		table->accounts = xgrow(NULL, 0, vcpus_torture.nr_writers,
-					sizeof(*table->accounts));
+		table->pools = xgrow(NULL, 0, vcpus_torture.nr_writers,
+				     sizeof(*table->pools));
 		for (unsigned long i = 0; i < vcpus_torture.nr_writers; i++)
-			vcpu_account_init(&table->accounts[i], table);
+			vcpu_pool_init(&table->pools[i], table);
 	}
 	return 0;
 }
 
-/* Each was released once, by its removal or by the end of the table. */
-static void check_account(const struct account *account)
+/* Its removal, or the end of the table, released each vCPU once. */
+static void check_pool(const struct pool *pool)
 {
-	if (account->published != account->released)
+	if (pool->published != pool->released)
 		torture_fail("%s: %lu vCPUs came online, %lu were released",
-			     account->table->name, account->published,
-			     account->released);
+			     pool->table->name, pool->published,
+			     pool->released);
 }
 
-/* No removal is under way when the barrier returns. */
+/* After the barrier no removal is in progress. */
 static void end_table(struct torture_thread *self, struct table *table)
 {
 	thread_does(self, "ends a table", table->name);
@@ -115,10 +115,10 @@ static void end_table(struct torture_thread *self, struct table *table)
 			     bf_vcpus_online(table->vcpus));
 	bf_vcpus_destroy(table->vcpus);
 	for (unsigned long i = 0; i < vcpus_torture.nr_writers; i++) {
-		check_account(&table->accounts[i]);
-		vcpu_account_free(&table->accounts[i]);
+		check_pool(&table->pools[i]);
+		vcpu_pool_free(&table->pools[i]);
 	}
-	free(table->accounts);
+	free(table->pools);
 }
 
 static void end_tables(void)
@@ -178,7 +178,7 @@ static const char *const thread_kind_names[NR_VCPUS_THREADS] = {
 };
 
 static const struct torture_number numbers[] = {
-	{"readers", "R", "threads that look", 1, MAX_THREADS, 4,
+	{"readers", "R", "threads that look up", 1, MAX_THREADS, 4,
 	 &vcpus_torture.nr_readers},
 	{"writers", "W", "threads that create and remove", 1, MAX_THREADS, 2,
 	 &vcpus_torture.nr_writers},
@@ -187,10 +187,10 @@ static const struct torture_number numbers[] = {
 static const struct torture_layer layer = {
 	.command = COMMAND,
 	.about =
-		"Threads that look up, visit, kick and lock vCPUs while others create\n"
-		"and remove them, in several tables, for some seconds.  Use after free,\n"
-		"an early, lost or second release, two vCPUs in one place, a lock held\n"
-		"twice and a thread that gets stuck end it with status 1.",
+		"Readers look up, visit, kick and lock vCPUs.  Writers create and\n"
+		"remove vCPUs, in several tables.  Use after free, an early, lost or\n"
+		"second release, two vCPUs with one id or index, a lock held twice, or\n"
+		"a stuck thread ends the torture with status 1.",
 	.numbers = numbers,
 	.nr_numbers = ARRAY_SIZE(numbers),
 	.thread_kinds = thread_kind_names,

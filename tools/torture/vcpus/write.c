@@ -6,21 +6,21 @@
 
 #include "torture_vcpus.h"
 
-/* Where indices are not used again they shall still not fill the memory. */
-#define ENOUGH_INDICES (1U << 20)
+/* Writers reuse indices above this one, to bound the memory. */
+#define MAX_NEW_INDEX (1U << 20)
 
 static unsigned int flags_for(struct torture_thread *self, struct vcpu *vcpu)
 {
 	uint32_t index = bf_vcpus_index(&vcpu->entry);
 
-	if (index != UINT32_MAX && index > ENOUGH_INDICES)
+	if (index != UINT32_MAX && index > MAX_NEW_INDEX)
 		return BF_VCPUS_REUSE_INDEX;
 	return thread_random(self, 2) ? BF_VCPUS_REUSE_INDEX : 0;
 }
 
-/* In two steps, of which the second is sometimes not taken. */
-static bool create_slowly(struct torture_thread *self, struct table *table,
-			  struct vcpu *vcpu)
+/* The second phase of a creation.  Returns false if it cancels. */
+static bool publish_or_cancel(struct torture_thread *self, struct table *table,
+			      struct vcpu *vcpu)
 {
 	if (thread_random(self, 4) == 0)
 		sched_yield();
@@ -35,12 +35,15 @@ static bool create_slowly(struct torture_thread *self, struct table *table,
 	return true;
 }
 
-/* The vCPU, or NULL; one of everybody's is gone when others want it to. */
-static struct vcpu *create(struct torture_thread *self, struct account *account,
-			   uint64_t id)
+/*
+ * Returns the vCPU or NULL.  Other writers may remove a vCPU with a shared id
+ * at any time.
+ */
+static struct vcpu *vcpu_create(struct torture_thread *self, struct pool *pool,
+				uint64_t id)
 {
-	struct table *table = account->table;
-	struct vcpu *vcpu = vcpu_get(account);
+	struct table *table = pool->table;
+	struct vcpu *vcpu = vcpu_get(pool);
 	int ret;
 
 	if (!vcpu)
@@ -48,41 +51,41 @@ static struct vcpu *create(struct torture_thread *self, struct account *account,
 	ret = bf_vcpus_reserve(table->vcpus, &vcpu->entry, id, &vcpu_ops,
 			       flags_for(self, vcpu));
 	if (ret && ret != -EEXIST)
-		torture_fail("%s: a creation gave %d", table->name, ret);
+		torture_fail("%s: a creation returned %d", table->name, ret);
 	if (ret == -EEXIST)
 		self->tallies[VCPUS_REFUSED]++;
-	if (ret || !create_slowly(self, table, vcpu)) {
+	if (ret || !publish_or_cancel(self, table, vcpu)) {
 		vcpu_put(vcpu);
 		return NULL;
 	}
-	account->published++;
+	pool->published++;
 	self->tallies[VCPUS_CREATED]++;
 	return vcpu;
 }
 
-static void remove_own(struct torture_thread *self, struct vcpu *vcpu)
+static void remove_private(struct torture_thread *self, struct vcpu *vcpu)
 {
 	bool wait = thread_random(self, 4) == 0;
 	int ret = wait ? bf_vcpus_remove(&vcpu->entry) :
 			 bf_vcpus_remove_async(&vcpu->entry);
 
 	if (ret)
-		torture_fail("%s: a removal gave %d",
-			     vcpu->account->table->name, ret);
+		torture_fail("%s: a removal returned %d",
+			     vcpu->pool->table->name, ret);
 	self->tallies[wait ? VCPUS_REMOVED : VCPUS_REMOVED_ASYNC]++;
 }
 
-static void change_own(struct torture_thread *self, struct account *account)
+static void change_private(struct torture_thread *self, struct pool *pool)
 {
-	unsigned int n = thread_random(self, OWN_IDS);
-	struct vcpu *vcpu = account->own[n];
+	unsigned int n = thread_random(self, PRIVATE_IDS);
+	struct vcpu *vcpu = pool->private[n];
 
 	if (vcpu) {
-		account->own[n] = NULL;
-		remove_own(self, vcpu);
+		pool->private[n] = NULL;
+		remove_private(self, vcpu);
 	} else {
-		account->own[n] =
-			create(self, account, vcpus_own_id(self->number, n));
+		pool->private[n] = vcpu_create(
+			self, pool, vcpus_private_id(self->number, n));
 	}
 }
 
@@ -94,7 +97,7 @@ static void remove_shared(struct torture_thread *self, struct table *table,
 	int ret = entry ? bf_vcpus_remove_async(entry) : -ENOENT;
 
 	if (ret && ret != -ENOENT)
-		torture_fail("%s: a removal gave %d", table->name, ret);
+		torture_fail("%s: a removal returned %d", table->name, ret);
 	if (!ret) {
 		vcpu_dwell(self, vcpu_of(entry));
 		self->tallies[VCPUS_REMOVED_ASYNC]++;
@@ -102,14 +105,14 @@ static void remove_shared(struct torture_thread *self, struct table *table,
 	section_leave(section);
 }
 
-static void change_shared(struct torture_thread *self, struct account *account)
+static void change_shared(struct torture_thread *self, struct pool *pool)
 {
 	uint64_t id = vcpus_shared_id(thread_random(self, SHARED_IDS));
 
 	if (thread_random(self, 2))
-		create(self, account, id);
+		vcpu_create(self, pool, id);
 	else
-		remove_shared(self, account->table, id);
+		remove_shared(self, pool->table, id);
 }
 
 void *vcpus_writer_main(void *number)
@@ -119,13 +122,13 @@ void *vcpus_writer_main(void *number)
 	thread_init(&self, VCPUS_WRITER, (unsigned int)(uintptr_t)number);
 	while (!torture_stopped()) {
 		struct table *table = vcpus_random_table(&self);
-		struct account *account = &table->accounts[self.number];
+		struct pool *pool = &table->pools[self.number];
 
 		thread_does(&self, "creates or removes", table->name);
 		if (thread_random(&self, 2))
-			change_own(&self, account);
+			change_private(&self, pool);
 		else
-			change_shared(&self, account);
+			change_shared(&self, pool);
 	}
 	thread_done(&self);
 	return NULL;
