@@ -39,7 +39,7 @@ static struct model model;
 static bool wild;
 static unsigned long calls, writes, lost, lost_under;
 
-static unsigned int below(unsigned int limit)
+static unsigned int random_below(unsigned int limit)
 {
 	return (unsigned int)rand() % limit;
 }
@@ -56,7 +56,7 @@ static void fail_call(const char *what, int plain, int under)
 	exit(1);
 }
 
-static int both(const char *what, unsigned long request, const void *arg)
+static int call_both(const char *what, unsigned long request, const void *arg)
 {
 	int plain = diff_ioctl(&vms[0], vms[0].fd, request, arg);
 	int under = diff_ioctl(&vms[1], vms[1].fd, request, arg);
@@ -67,7 +67,7 @@ static int both(const char *what, unsigned long request, const void *arg)
 	return plain;
 }
 
-static int both_ioeventfd(const char *what, const struct kvm_ioeventfd *arg)
+static int ioeventfd_both(const char *what, const struct kvm_ioeventfd *arg)
 {
 	struct kvm_ioeventfd args[2] = {*arg, *arg};
 	int ret[2];
@@ -87,23 +87,23 @@ static int both_ioeventfd(const char *what, const struct kvm_ioeventfd *arg)
 static struct kvm_ioeventfd random_doorbell(void)
 {
 	static const uint32_t lens[] = {0, 1, 2, 4, 4, 4, 8, 3};
-	const bool pio = !below(3);
+	const bool pio = !random_below(3);
 	struct kvm_ioeventfd arg = {
 		.addr = base_of(pio),
-		.len = lens[below(ARRAY_SIZE(lens))],
-		.datamatch = below(3),
-		.fd = (int)below(DIFF_EVENTFDS),
+		.len = lens[random_below(ARRAY_SIZE(lens))],
+		.datamatch = random_below(3),
+		.fd = (int)random_below(DIFF_EVENTFDS),
 		.flags = pio ? PIO : 0,
 	};
 
 	if (wild)
-		arg.addr += below(PLACES * 2);
+		arg.addr += random_below(PLACES * 2);
 	else
-		arg.addr += below(PLACES / 2) * 2 * STRIDE;
-	if (below(2))
+		arg.addr += random_below(PLACES / 2) * 2 * STRIDE;
+	if (random_below(2))
 		arg.flags |= MATCH;
-	if (!below(50))
-		arg.flags |= 1u << (5 + below(20));
+	if (!random_below(50))
+		arg.flags |= 1u << (5 + random_below(20));
 	return arg;
 }
 
@@ -113,18 +113,18 @@ static struct kvm_ioeventfd random_doorbell(void)
  */
 static struct kvm_coalesced_mmio_zone random_zone(void)
 {
-	const bool pio = !below(3);
+	const bool pio = !random_below(3);
 	struct kvm_coalesced_mmio_zone zone = {
 		.addr = base_of(pio),
 		.size = STRIDE / 2,
-		.pio = below(40) ? pio : 2,
+		.pio = random_below(40) ? pio : 2,
 	};
 
 	if (wild) {
-		zone.addr += below(PLACES * 2);
-		zone.size = below(PLACES * 2);
+		zone.addr += random_below(PLACES * 2);
+		zone.size = random_below(PLACES * 2);
 	} else {
-		zone.addr += (below(PLACES / 2) * 2 + 1) * STRIDE;
+		zone.addr += (random_below(PLACES / 2) * 2 + 1) * STRIDE;
 	}
 	return zone;
 }
@@ -133,7 +133,7 @@ static void assign(void)
 {
 	struct kvm_ioeventfd arg = random_doorbell();
 
-	if (!both_ioeventfd("assign", &arg))
+	if (!ioeventfd_both("assign", &arg))
 		model_add(&model, &arg);
 }
 
@@ -141,11 +141,12 @@ static void deassign(void)
 {
 	struct kvm_ioeventfd arg = random_doorbell();
 
-	if (model.nr_doorbells && below(3))
-		arg = model.doorbells[below((unsigned int)model.nr_doorbells)]
+	if (model.nr_doorbells && random_below(3))
+		arg = model.doorbells[random_below(
+					      (unsigned int)model.nr_doorbells)]
 			      .arg;
 	arg.flags |= DEASSIGN;
-	if (!both_ioeventfd("deassign", &arg))
+	if (!ioeventfd_both("deassign", &arg))
 		model_remove(&model, &arg);
 }
 
@@ -153,7 +154,7 @@ static void register_zone(void)
 {
 	struct kvm_coalesced_mmio_zone zone = random_zone();
 
-	if (!both("register zone", KVM_REGISTER_COALESCED_MMIO, &zone))
+	if (!call_both("register zone", KVM_REGISTER_COALESCED_MMIO, &zone))
 		model_add_zone(&model, &zone);
 }
 
@@ -161,21 +162,21 @@ static void unregister_zone(void)
 {
 	struct kvm_coalesced_mmio_zone zone = random_zone();
 
-	if (model.nr_zones && below(3))
-		zone = model.zones[below((unsigned int)model.nr_zones)];
-	if (!below(3)) {
+	if (model.nr_zones && random_below(3))
+		zone = model.zones[random_below((unsigned int)model.nr_zones)];
+	if (!random_below(3)) {
 		zone.addr += zone.size / 4;
 		zone.size /= 2;
 	}
-	if (!both("unregister zone", KVM_UNREGISTER_COALESCED_MMIO, &zone))
+	if (!call_both("unregister zone", KVM_UNREGISTER_COALESCED_MMIO, &zone))
 		model_remove_zones(&model, &zone);
 }
 
 static void change_slot(void)
 {
-	unsigned int slot = 1 + below(8);
-	uint64_t gpa = SLOT_GPA + below(8) * SLOT_SIZE;
-	uint64_t size = below(2) ? SLOT_SIZE : 0;
+	unsigned int slot = 1 + random_below(8);
+	uint64_t gpa = SLOT_GPA + random_below(8) * SLOT_SIZE;
+	uint64_t size = random_below(2) ? SLOT_SIZE : 0;
 	int plain = diff_slot(&vms[0], slot, gpa, size);
 	int under = diff_slot(&vms[1], slot, gpa, size);
 
@@ -186,20 +187,20 @@ static void change_slot(void)
 
 static struct diff_write random_write(void)
 {
-	const bool pio = !below(3);
+	const bool pio = !random_below(3);
 	struct diff_write write = {
 		.addr = base_of(pio),
-		.value = below(4),
-		.len = 1u << below(pio ? 3 : 4),
-		.times = 1 + below(4),
+		.value = random_below(4),
+		.len = 1u << random_below(pio ? 3 : 4),
+		.times = 1 + random_below(4),
 		.pio = pio,
 	};
 
 	if (wild)
-		write.addr += below(PLACES * 2);
+		write.addr += random_below(PLACES * 2);
 	else
-		write.addr += below(PLACES) * STRIDE;
-	if (pio && !below(4)) {
+		write.addr += random_below(PLACES) * STRIDE;
+	if (pio && !random_below(4)) {
 		write.string = true;
 		write.len = 4;
 	}
@@ -308,22 +309,22 @@ static void repeat(unsigned int times, void (*fn)(void))
  * Groups calls of a kind, so that a round stalls at most once.  Sleeps now and
  * then, because the policy lazy installs in quiet moments.
  */
-static void play_round(void)
+static void make_round(void)
 {
-	repeat(below(12), assign);
-	repeat(below(4), register_zone);
-	repeat(below(40), write_both);
-	if (!below(4))
+	repeat(random_below(12), assign);
+	repeat(random_below(4), register_zone);
+	repeat(random_below(40), write_both);
+	if (!random_below(4))
 		usleep(3000);
-	repeat(below(40), write_both);
-	repeat(below(12), deassign);
-	repeat(below(3), unregister_zone);
-	repeat(below(3), change_slot);
-	repeat(below(10), write_both);
+	repeat(random_below(40), write_both);
+	repeat(random_below(12), deassign);
+	repeat(random_below(3), unregister_zone);
+	repeat(random_below(3), change_slot);
+	repeat(random_below(10), write_both);
 }
 
 /* Replaces the VMs from time to time, to test their creation and end. */
-static void play(unsigned long count)
+static void make_rounds(unsigned long count)
 {
 	while (calls < count) {
 		unsigned long end = calls + 5000;
@@ -332,7 +333,7 @@ static void play(unsigned long count)
 		diff_create(&vms[0], true);
 		diff_create(&vms[1], false);
 		while (calls < count && calls < end)
-			play_round();
+			make_round();
 		diff_destroy(&vms[0]);
 		diff_destroy(&vms[1]);
 	}
@@ -348,7 +349,7 @@ int main(int argc, char **argv)
 	}
 	wild = !strcmp(argv[1], "wild");
 	srand((unsigned int)strtoul(argv[3], NULL, 0));
-	play(strtoul(argv[2], NULL, 0));
+	make_rounds(strtoul(argv[2], NULL, 0));
 	printf("%lu calls, %lu of them writes; the kernel's search lost the "
 	       "doorbell of %lu plain and of %lu under belfry\n",
 	       calls, writes, lost, lost_under);

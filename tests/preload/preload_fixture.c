@@ -68,7 +68,8 @@ static void exec_testvmm(const char *scenario, const char *policy,
 	execl(getenv("TEST_UNDER"), "testvmm", scenario, NULL);
 }
 
-void run(struct result *result, const char *scenario, const char *policy)
+void run_scenario(struct result *result, const char *scenario,
+		  const char *policy)
 {
 	int out = memfd_create("out", MFD_CLOEXEC);
 	int err = memfd_create("err", MFD_CLOEXEC);
@@ -92,9 +93,9 @@ void run(struct result *result, const char *scenario, const char *policy)
 
 struct result alone, under;
 
-void compare(const char *scenario, const char *policy)
+void compare_scenario(const char *scenario, const char *policy)
 {
-	run(&under, scenario, policy);
+	run_scenario(&under, scenario, policy);
 	if (under.status != alone.status || strcmp(under.out, alone.out) != 0)
 		print_error("%s, %s: stderr: %s\n", scenario, policy,
 			    under.err);
@@ -102,16 +103,16 @@ void compare(const char *scenario, const char *policy)
 	assert_int_equal(under.status, alone.status);
 }
 
-void compare_all(const char *scenario)
+void compare_all_policies(const char *scenario)
 {
-	run(&alone, scenario, NULL);
+	run_scenario(&alone, scenario, NULL);
 	assert_string_equal(alone.err, "");
 	assert_true(strlen(alone.out) > 0);
-	compare(scenario, "plain");
-	compare(scenario, "eager");
-	compare(scenario, "never");
-	compare(scenario, "lazy");
-	compare(scenario, "first-run");
+	compare_scenario(scenario, "plain");
+	compare_scenario(scenario, "eager");
+	compare_scenario(scenario, "never");
+	compare_scenario(scenario, "lazy");
+	compare_scenario(scenario, "first-run");
 	assert_int_equal(alone.status, 0);
 	assert_int_equal(under.stats.loaded, 1);
 }

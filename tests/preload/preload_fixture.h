@@ -28,13 +28,14 @@ extern struct result alone, under;
 extern const char *preload_install_after;
 
 /* Runs one scenario.  @policy NULL: alone. */
-void run(struct result *result, const char *scenario, const char *policy);
+void run_scenario(struct result *result, const char *scenario,
+		  const char *policy);
 
 /* Runs it under @policy; the output and status must be those of alone. */
-void compare(const char *scenario, const char *policy);
+void compare_scenario(const char *scenario, const char *policy);
 
 /* Runs it alone, then compares it under every policy, "first-run" last. */
-void compare_all(const char *scenario);
+void compare_all_policies(const char *scenario);
 
 /* Sums over all vCPUs: signals in user space, and KVM_RUN calls. */
 uint64_t signals(const struct stats *stats);

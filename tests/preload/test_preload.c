@@ -12,7 +12,7 @@
 
 static void test_errno(void **state)
 {
-	compare_all("errno");
+	compare_all_policies("errno");
 	assert_string_equal(under.err, "");
 	assert_int_equal(under.stats.installed, 0);
 	assert_int_equal(under.stats.never_installed, under.stats.deassigned);
@@ -23,12 +23,12 @@ static void test_errno(void **state)
 
 static void test_zone_errno(void **state)
 {
-	compare_all("zone-errno");
+	compare_all_policies("zone-errno");
 }
 
 static void test_exits(void **state)
 {
-	compare_all("exits");
+	compare_all_policies("exits");
 	assert_int_equal(under.stats.assigned, 7);
 	assert_int_equal(under.stats.installed, 7);
 	assert_true(under.stats.loaded_ns >= under.stats.started_ns);
@@ -38,8 +38,8 @@ static void test_exits(void **state)
 /* The writes come as exits or through the ring, in the guest's order. */
 static void test_zone_keeps_order(void **state)
 {
-	compare_all("zone-order");
-	run(&under, "zone-order", "lazy");
+	compare_all_policies("zone-order");
+	run_scenario(&under, "zone-order", "lazy");
 	assert_string_equal(under.out, alone.out);
 }
 
@@ -47,56 +47,56 @@ static void test_zone_keeps_order(void **state)
 static void test_zone_ring_needs_zones_at_once(void **state)
 {
 	setenv("BELFRY_ZONES", "at-once", 1);
-	compare_all("zone-ring");
-	compare("zone-ring", "lazy");
+	compare_all_policies("zone-ring");
+	compare_scenario("zone-ring", "lazy");
 	setenv("BELFRY_ZONES", "deferred", 1);
-	run(&under, "zone-ring", "lazy");
+	run_scenario(&under, "zone-ring", "lazy");
 	unsetenv("BELFRY_ZONES");
 	assert_string_not_equal(under.out, alone.out);
 }
 
 static void test_closed_eventfd(void **state)
 {
-	compare_all("closed-eventfd");
+	compare_all_policies("closed-eventfd");
 }
 
 /* belfry often cannot see how the program got an eventfd. */
 static void test_unseen_eventfds_are_recognised(void **state)
 {
-	compare_all("unseen-eventfds");
+	compare_all_policies("unseen-eventfds");
 	assert_int_equal(under.stats.assigned, 4);
 	assert_int_equal(under.stats.deassigned, 4);
-	run(&under, "unseen-eventfds", "never");
+	run_scenario(&under, "unseen-eventfds", "never");
 	assert_int_equal(signals(&under.stats), 4 * 3);
 }
 
 static void test_full_eventfd(void **state)
 {
-	compare_all("full-eventfd");
-	run(&under, "full-eventfd", "never");
+	compare_all_policies("full-eventfd");
+	run_scenario(&under, "full-eventfd", "never");
 	assert_int_equal(signals(&under.stats), 3);
 }
 
 /* Other policies hold a duplicate while the doorbell is registered. */
 static void test_eager_closes_polled_eventfd(void **state)
 {
-	run(&alone, "polled-eventfd", NULL);
+	run_scenario(&alone, "polled-eventfd", NULL);
 	assert_non_null(strstr(alone.out, "events: 0\n"));
-	compare("polled-eventfd", "plain");
-	compare("polled-eventfd", "eager");
+	compare_scenario("polled-eventfd", "plain");
+	compare_scenario("polled-eventfd", "eager");
 	assert_int_equal(under.stats.installed, 1);
 	assert_int_equal(under.stats.passed_through, 0);
 }
 
 static void test_two_vms(void **state)
 {
-	compare_all("two-vms");
+	compare_all_policies("two-vms");
 	assert_int_equal(under.stats.vms, 2);
 }
 
 static void test_vm_end(void **state)
 {
-	compare_all("vm-end");
+	compare_all_policies("vm-end");
 	/* One of the three VMs ran, so the kernel got its two doorbells. */
 	assert_int_equal(under.stats.assigned, 6);
 	assert_int_equal(under.stats.installed, 2);
@@ -104,7 +104,7 @@ static void test_vm_end(void **state)
 
 static void test_passthrough(void **state)
 {
-	compare_all("passthrough");
+	compare_all_policies("passthrough");
 	assert_int_equal(under.stats.passed_through, 1);
 	assert_string_equal(under.err,
 			    "belfry: passing a VM through to the kernel: cannot"
@@ -113,13 +113,13 @@ static void test_passthrough(void **state)
 
 static void test_plain_ioctl(void **state)
 {
-	compare_all("plain-ioctl");
+	compare_all_policies("plain-ioctl");
 }
 
 /* Alone the assign fails with ENOSPC.  Under belfry user space signals. */
 static void test_refused_doorbell_signals(void **state)
 {
-	run(&under, "refused", "first-run");
+	run_scenario(&under, "refused", "first-run");
 	assert_string_equal(under.out, "assign: 0\nexit 5\nsignals: 1000\n");
 	assert_int_equal(under.status, 0);
 	assert_int_equal(under.stats.refused, 1);
@@ -129,7 +129,7 @@ static void test_refused_doorbell_signals(void **state)
 
 static void test_counters_survive_kill(void **state)
 {
-	run(&under, "killed", "first-run");
+	run_scenario(&under, "killed", "first-run");
 	assert_true(WIFSIGNALED(under.status));
 	assert_int_equal(under.stats.assigned, 1);
 	assert_int_equal(under.stats.installed, 1);
@@ -141,7 +141,7 @@ static void test_plain_only_counts(void **state)
 {
 	const struct stats_call *call;
 
-	run(&under, "two-vms", "plain");
+	run_scenario(&under, "two-vms", "plain");
 	assert_int_equal(under.stats.assigned, 0);
 	assert_int_equal(under.stats.vms, 2);
 	assert_int_equal(runs(&under.stats), 2);
@@ -159,8 +159,8 @@ static void test_plain_only_counts(void **state)
 
 static void test_unknown_policy_changes_nothing(void **state)
 {
-	run(&alone, "two-vms", NULL);
-	run(&under, "two-vms", "nonsense");
+	run_scenario(&alone, "two-vms", NULL);
+	run_scenario(&under, "two-vms", "nonsense");
 	assert_string_equal(under.out, alone.out);
 	assert_string_equal(
 		under.err,

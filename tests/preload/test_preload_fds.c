@@ -8,17 +8,17 @@
 /* The library grows the table at the start, except under plain. */
 static void test_fd_table_is_grown(void **state)
 {
-	run(&alone, "fd-table", NULL);
-	run(&under, "fd-table", "plain");
+	run_scenario(&alone, "fd-table", NULL);
+	run_scenario(&under, "fd-table", "plain");
 	assert_string_equal(under.out, alone.out);
 	assert_true(atoi(alone.out) < 1024);
-	run(&under, "fd-table", "never");
+	run_scenario(&under, "fd-table", "never");
 	assert_true(atoi(under.out) >= 1024);
 }
 
 static void test_fds_are_followed(void **state)
 {
-	compare_all("fds");
+	compare_all_policies("fds");
 	/* The front saw each call, whichever fd the program used. */
 	assert_int_equal(under.stats.assigned, 4);
 	assert_int_equal(under.stats.installed, 4);
@@ -29,7 +29,7 @@ static void test_fds_are_followed(void **state)
 /* The program cannot close the private fds that belfry installs through. */
 static void test_private_fds_stay_open(void **state)
 {
-	compare_all("close-all");
+	compare_all_policies("close-all");
 	assert_int_equal(under.stats.installed, 2);
 	assert_int_equal(under.stats.refused, 0);
 }
@@ -37,7 +37,7 @@ static void test_private_fds_stay_open(void **state)
 /* While the message is in flight, the program has no fd of the VM. */
 static void test_sent_vm_is_passed_through(void **state)
 {
-	compare_all("received");
+	compare_all_policies("received");
 	assert_int_equal(under.stats.passed_through, 1);
 	assert_string_equal(under.err,
 			    "belfry: passing a VM through to the kernel: its fd"
@@ -46,7 +46,7 @@ static void test_sent_vm_is_passed_through(void **state)
 
 static void test_pidfd_duplicates_are_recognised(void **state)
 {
-	compare_all("pidfd");
+	compare_all_policies("pidfd");
 	assert_int_equal(under.stats.passed_through, 0);
 	/* The front answered the calls through the other fds too. */
 	assert_int_equal(under.stats.assigned, 3);
@@ -55,7 +55,7 @@ static void test_pidfd_duplicates_are_recognised(void **state)
 
 static void test_raw_vm_is_untracked(void **state)
 {
-	compare_all("raw-vm");
+	compare_all_policies("raw-vm");
 	assert_int_equal(under.stats.vms, 1);
 	assert_int_equal(under.stats.assigned, 0);
 	/* Only of the VM that the program created by ioctl(). */
@@ -65,7 +65,7 @@ static void test_raw_vm_is_untracked(void **state)
 /* belfry does not see the exits, so the kernel must get the doorbells. */
 static void test_raw_run_passes_vm_through(void **state)
 {
-	compare_all("raw-run");
+	compare_all_policies("raw-run");
 	assert_int_equal(under.stats.passed_through, 1);
 	assert_string_equal(under.err,
 			    "belfry: passing a VM through to the kernel: the"
@@ -75,8 +75,8 @@ static void test_raw_run_passes_vm_through(void **state)
 /* dup2() onto the private fd fails, and onto no other. */
 static void test_private_fd_cannot_be_replaced(void **state)
 {
-	run(&alone, "dup2-onto-all", NULL);
-	run(&under, "dup2-onto-all", "first-run");
+	run_scenario(&alone, "dup2-onto-all", NULL);
+	run_scenario(&under, "dup2-onto-all", "first-run");
 	assert_int_equal(strncmp(alone.out, "busy: 0, failed: 0\n", 19), 0);
 	assert_int_equal(strncmp(under.out, "busy: 1, failed: 0\n", 19), 0);
 	assert_string_equal(under.out + 19, alone.out + 19);

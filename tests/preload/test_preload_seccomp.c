@@ -8,8 +8,8 @@
 /* write(2) kills the vCPU's thread, and a signal in user space needs it. */
 static void test_filter_passes_vms_through(void **state)
 {
-	compare_all("seccomp");
-	run(&under, "seccomp", "never");
+	compare_all_policies("seccomp");
+	run_scenario(&under, "seccomp", "never");
 	assert_string_equal(under.out, alone.out);
 	assert_int_equal(under.stats.passed_through, 1);
 	assert_string_equal(
@@ -21,8 +21,8 @@ static void test_filter_passes_vms_through(void **state)
 /* A filter that forbids no call of belfry changes nothing. */
 static void test_mild_filter_changes_nothing(void **state)
 {
-	compare_all("seccomp-mild");
-	run(&under, "seccomp-mild", "never");
+	compare_all_policies("seccomp-mild");
+	run_scenario(&under, "seccomp-mild", "never");
 	assert_string_equal(under.out, alone.out);
 	assert_int_equal(under.stats.passed_through, 0);
 	assert_int_equal(signals(&under.stats), 3);
@@ -36,15 +36,15 @@ static void compare_forbidden(const char *scenario)
 {
 	if (!*getenv("TEST_LIBRARY"))
 		skip();
-	run(&alone, scenario, NULL);
+	run_scenario(&alone, scenario, NULL);
 	assert_true(strlen(alone.out) > 0);
-	compare(scenario, "plain");
-	compare(scenario, "lazy");
+	compare_scenario(scenario, "plain");
+	compare_scenario(scenario, "lazy");
 	assert_true(under.stats.passed_through > 0);
 	assert_true(under.stats.passed_through < under.stats.vms);
 	assert_true(signals(&under.stats) > 0);
 	preload_install_after = "";
-	compare(scenario, "lazy");
+	compare_scenario(scenario, "lazy");
 	preload_install_after = "16";
 }
 

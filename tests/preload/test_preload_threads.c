@@ -4,13 +4,13 @@
 
 static void test_threads(void **state)
 {
-	compare_all("threads");
+	compare_all_policies("threads");
 	assert_int_equal(under.stats.assigned, 201);
 }
 
 static void test_fork(void **state)
 {
-	compare_all("fork");
+	compare_all_policies("fork");
 	/* One in the parent and one in the child's VM; the inherited VM counts
 	 * none. */
 	assert_int_equal(under.stats.assigned, 2);
@@ -19,7 +19,7 @@ static void test_fork(void **state)
 
 static void test_vfork(void **state)
 {
-	compare_all("vfork");
+	compare_all_policies("vfork");
 	assert_string_equal(under.err, "");
 	assert_int_equal(under.stats.passed_through, 0);
 	assert_int_equal(under.stats.assigned, 1);
@@ -28,7 +28,7 @@ static void test_vfork(void **state)
 
 static void test_kick_by_immediate_exit(void **state)
 {
-	run(&under, "kick", "first-run");
+	run_scenario(&under, "kick", "first-run");
 	assert_string_equal(under.out, "assign: 0\n"
 				       "kicked: -1 EINTR\n"
 				       "kicked: -1 EINTR\n"
@@ -43,8 +43,8 @@ static void test_kick_by_immediate_exit(void **state)
 /* After each exit KVM_RUN returns, so that the program reads its flag. */
 static void test_kick_by_flag(void **state)
 {
-	compare_all("kick-flag");
-	run(&under, "kick-flag", "never");
+	compare_all_policies("kick-flag");
+	run_scenario(&under, "kick-flag", "never");
 	assert_string_equal(under.out, alone.out);
 	assert_true(signals(&under.stats) > 0);
 	assert_true(runs(&under.stats) >= signals(&under.stats));
@@ -53,8 +53,8 @@ static void test_kick_by_flag(void **state)
 /* Wherever a kick stops the vCPU, the signals match its registers. */
 static void test_kick_leaves_registers_consistent(void **state)
 {
-	compare_all("kick-regs");
-	run(&under, "kick-regs", "never");
+	compare_all_policies("kick-regs");
+	run_scenario(&under, "kick-regs", "never");
 	assert_string_equal(under.out, alone.out);
 	assert_true(signals(&under.stats) > 0);
 	assert_int_equal(runs(&under.stats), 20);
@@ -62,7 +62,7 @@ static void test_kick_leaves_registers_consistent(void **state)
 
 static void test_close_while_signalling(void **state)
 {
-	compare_all("close-while-signalling");
+	compare_all_policies("close-while-signalling");
 	assert_int_equal(under.stats.passed_through, 0);
 }
 

@@ -29,7 +29,7 @@ struct kick {
 	useconds_t delay;
 };
 
-static void *kick(void *arg)
+static void *kick_once(void *arg)
 {
 	struct kick *kick = arg;
 
@@ -71,7 +71,7 @@ void scenario_kick(void)
 	testvmm_start(&vm, 0, &guest_forever, 0);
 	for (int i = 0; i < 5; i++) {
 		kicked_run->immediate_exit = 0;
-		pthread_create(&kicker, NULL, kick, &arg);
+		pthread_create(&kicker, NULL, kick_once, &arg);
 		ret = ioctl(vm.vcpu[0].fd, KVM_RUN, 0);
 		printf("kicked: %d %s\n", ret, strerrorname_np(errno));
 		pthread_join(kicker, NULL);
@@ -159,7 +159,7 @@ void scenario_kick_regs(void)
 	testvmm_start(&vm, 0, &guest_count, total);
 	for (; stops < 20; stops++) {
 		kicked_run->immediate_exit = 0;
-		pthread_create(&kicker, NULL, kick, &arg);
+		pthread_create(&kicker, NULL, kick_once, &arg);
 		testvmm_check(ioctl(vm.vcpu[0].fd, KVM_RUN, 0) == -1,
 			      "no kick");
 		pthread_join(kicker, NULL);

@@ -197,7 +197,7 @@ static long create_vm(struct call *call)
 	return fd;
 }
 
-static long answer(struct call *call)
+static long answer_call(struct call *call)
 {
 	struct object *obj;
 	long ret;
@@ -225,7 +225,7 @@ static long time_call(int fd, uint32_t request, void *arg)
 		.who = record_nobody,
 	};
 	uint64_t start = stats_now();
-	long ret = answer(&call);
+	long ret = answer_call(&call);
 
 	stats_record(config.stats, call.key, start, ret < 0);
 	record_call(call.who, call.key, start, ret);
