@@ -59,12 +59,12 @@
  * the child as well, and run when the child next queues a callback or waits on
  * the domain; so no head may lie on the stack of another thread.  A callback
  * must not fork().
- * Misuse: with tracking on (bf_srcu_set_tracking()) the library reports it,
- *with the place in the program.  The library never ends the process. dlclose():
- *a shared object that contains readers must stay loaded, because the kernel may
- *still look at its restartable sequences. ThreadSanitizer: build the library
- *and the program with it, or neither.  A mixture does not link: __bf_srcu_wake
- *or __bf_srcu_wake_tsan is undefined.
+ * Misuse: with tracking on (bf_srcu_set_tracking()) the library reports it with
+ * the place in the program.  The library never ends the process.
+ * dlclose(): a shared object that contains readers must stay loaded, because
+ * the kernel may still look at its restartable sequences.
+ * ThreadSanitizer: build the library and the program with it, or neither.  A
+ * mixture does not link: __bf_srcu_wake or __bf_srcu_wake_tsan is undefined.
  */
 #ifndef BELFRY_SRCU_H
 #define BELFRY_SRCU_H
