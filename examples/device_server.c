@@ -130,7 +130,7 @@ static struct frame *alloc_frame(void)
 	return frame;
 }
 
-/* The bus puts only writes into the ring that lie inside the zone. */
+/* The ring holds only writes that lie inside the zone. */
 static void draw_entry(void *opaque, const struct kvm_coalesced_mmio *entry)
 {
 	struct display *display = opaque;

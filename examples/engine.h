@@ -64,9 +64,9 @@ static inline struct bf_vm *create_vm(int argc, char **argv)
 }
 
 /*
- * Runs guest code until an exit that the bus does not handle.  -EINTR is a
- * signal or a kick, and the guest has lost nothing; but as long as
- * immediate_exit is set, every run returns -EINTR at once.
+ * Runs guest code until an exit that the bus does not handle.  -EINTR means a
+ * signal or a kick, and loses no exit.  While immediate_exit is set, every run
+ * returns -EINTR at once, so clear it.
  */
 static inline struct kvm_run *run_vcpu(struct bf_vcpu *vcpu)
 {

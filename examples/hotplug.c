@@ -34,7 +34,8 @@
 
 /*
  * The hotplug controller.  The VMM sets an event and an address.  The guest
- * writes the word that it read there to found, which resets the event.
+ * reads the word at the address and writes it to found.  That write resets the
+ * event.
  */
 enum event { EVENT_NONE, EVENT_PROBE, EVENT_STOP };
 

@@ -17,7 +17,7 @@
 #define VCPUS	 2
 #define REQUESTS 10 /* by each vCPU, to the queue of its number */
 
-/* Guest memory: the program at 0, and 24 KiB of tables for its paging. */
+/* Guest memory: the program at 0, and 24 KiB of page tables. */
 #define MEMORY_SIZE 0x10000
 #define PAGE_TABLES 0x4000
 

@@ -124,7 +124,7 @@ static void vcpu_publish(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry)
 	entry->state = BF_VCPUS_ONLINE;
 	entry->index = assign_index(vcpus, entry->flags);
 	entry->seq = vcpus->published + 1;
-	/* These stores are releases: a reader that finds the vCPU sees it. */
+	/* Releases: a reader that finds the vCPU sees the stores above. */
 	bf_radix_store(&vcpus->by_index, entry->index, entry);
 	bf_radix_store(&vcpus->by_id, entry->id, entry);
 	if (entry->index == vcpus->end)

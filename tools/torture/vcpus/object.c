@@ -119,7 +119,7 @@ static void yield_or_sleep(struct torture_thread *self, unsigned int dice)
 		sleep_us(thread_random(self, 1000));
 }
 
-/* Spins, or in one call of 128 yields or sleeps. */
+/* Spins, returns at once, or (one call of 128) yields or sleeps. */
 static void dwell(struct torture_thread *self)
 {
 	unsigned int dice = thread_random(self, 2048);
