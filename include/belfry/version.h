@@ -5,7 +5,7 @@
  * Versions follow semantic versioning.  doc/abi.md says which changes need
  * which version, and how the version appears in the shared library's name.
  *
- * Stability: what is here stays.
+ * Stability: this header only grows.
  * Thread safety: bf_version() may be called from any thread, from a signal
  * handler, and in the child of a fork.
  */

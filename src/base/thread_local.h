@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Thread-local variables in code that coroutines call.  A compiler computes the
- * address of a thread-local variable once in a function, and takes it for
- * constant.  After inlining, that function may be one whose coroutine moved to
- * another thread meanwhile, and the address is that of the former thread.  So
- * the address comes from a function that is not inlined; the assembler
- * statement keeps the compiler from taking two calls for one.
+ * Thread-local variables for code that coroutines call.  A compiler computes the
+ * address of a thread-local variable once in a function.  With inlining that
+ * may be a function of a coroutine, which moves to another thread and then uses
+ * the variable of the former one.  So the address comes from a function that is
+ * not inlined; the assembler statement keeps the compiler from merging calls.
  */
 #ifndef BF_BASE_THREAD_LOCAL_H
 #define BF_BASE_THREAD_LOCAL_H

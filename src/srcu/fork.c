@@ -2,8 +2,8 @@
 /*
  * fork(): only the calling thread goes on in the child.  The locks of the
  * domains protect all that the child must find consistent, so they are held
- * across the fork.  Counts do not tell whose section they are, so the child
- * begins with none.
+ * across the fork.  A count does not name the thread of its section, so the
+ * child begins with none.
  */
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* futex(2) on words of this process, and the clock that its timeouts use. */
+/* futex(2) on words of this process. */
 #ifndef BF_SRCU_FUTEX_H
 #define BF_SRCU_FUTEX_H
 
@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 #define NSEC_PER_SEC  1000000000ULL
 #define NSEC_PER_MSEC 1000000ULL
@@ -42,14 +44,6 @@ static inline void futex_wake_one(unsigned int *word)
 static inline void futex_wake_all(unsigned int *word)
 {
 	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
-}
-
-static inline uint64_t monotonic_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
 #endif

@@ -13,7 +13,7 @@
  *    zero means that every section contributes 0.
  * 2. If a section began before the fence (its own fence first), every scan sees
  *    its entry.  The section contributes 1 until the scan sees its exit.
- * 3. A section whose fence comes later sees the stores before this fence, so
+ * 3. A section with a later fence sees the stores before this fence, so
  *    the grace period need not wait for it.
  *
  * The flip only makes the wait end: new readers leave the bank that the grace

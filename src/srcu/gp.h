@@ -21,7 +21,7 @@ enum {
 	SRCU_GP_MASK = 3,
 };
 
-#define SRCU_GP_COMPLETED 1UL /* a cookie whose grace period is always over */
+#define SRCU_GP_COMPLETED 1UL /* the cookie of a grace period long over */
 
 /* The number of slots in bf_srcu::slots, the same for every domain. */
 extern unsigned int bf_srcu_nr_slots;

@@ -86,13 +86,13 @@ static void report_refusal(void)
  */
 static void wait_for_store_buffers(void)
 {
-	const uint64_t end = monotonic_ns() + STORE_BUFFER_NS;
+	const uint64_t end = bf_now_ns() + STORE_BUFFER_NS;
 	const struct timespec ts = {.tv_nsec = STORE_BUFFER_NS};
 
 	report_refusal();
 	do {
 		nanosleep(&ts, NULL);
-	} while (monotonic_ns() < end);
+	} while (bf_now_ns() < end);
 }
 
 void bf_srcu_membarrier(void)

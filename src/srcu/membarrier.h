@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The barrier of fast domains: membarrier(2) executes a full fence in every
- * thread of the process that runs.  One call serves every domain whose grace
- * period began before it, so calls are numbered.
+ * thread of the process that runs.  One call serves each domain with a grace
+ * period that began before it, so calls are numbered.
  */
 #ifndef BF_SRCU_MEMBARRIER_H
 #define BF_SRCU_MEMBARRIER_H

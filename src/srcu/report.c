@@ -77,7 +77,7 @@ uint64_t bf_srcu_stall_timeout(const struct bf_srcu *ssp, uint64_t timeout_ns)
 
 	if (!limit || !ssp->gp_blocked)
 		return timeout_ns;
-	now = monotonic_ns();
+	now = bf_now_ns();
 	left = ssp->gp_stalled + limit > now ? ssp->gp_stalled + limit - now :
 					       0;
 	return left < timeout_ns ? left : timeout_ns;
@@ -128,7 +128,7 @@ void bf_srcu_stall_check(struct bf_srcu *ssp)
 
 	if (!limit || !ssp->gp_blocked)
 		return;
-	now = monotonic_ns();
+	now = bf_now_ns();
 	if (now - ssp->gp_stalled < limit)
 		return;
 	ssp->gp_stalled = now;

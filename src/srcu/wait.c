@@ -70,7 +70,7 @@ uint64_t bf_srcu_gp_sleep_ns(const struct bf_srcu *ssp)
 	uint64_t sleep_ns = SRCU_RECHECK_MAX_NS, age_ns;
 
 	if (!uses_membarrier(ssp)) {
-		age_ns = monotonic_ns() - ssp->gp_announced_ns;
+		age_ns = bf_now_ns() - ssp->gp_announced_ns;
 		if (age_ns < SRCU_RECHECK_MAX_NS)
 			sleep_ns = SRCU_RECHECK_NS + age_ns;
 	}
@@ -97,7 +97,7 @@ bool bf_srcu_gp_wants_membarrier(const struct bf_srcu *ssp)
 /* Wakes the worker if it sleeps; bf_srcu_gp_step() wakes the other sleepers. */
 static void end_wait(struct bf_srcu *ssp)
 {
-	uint64_t waited = monotonic_ns() - ssp->gp_blocked;
+	uint64_t waited = bf_now_ns() - ssp->gp_blocked;
 
 	ssp->gp_blocked = 0;
 	if (waited > ssp->stats.longest_wait_ns)
@@ -130,7 +130,7 @@ bool bf_srcu_gp_announce_sleep(struct bf_srcu *ssp, unsigned int sleeper)
 	    __atomic_load_n(&ssp->waiting, __ATOMIC_RELAXED) & sleeper)
 		return false;
 	ssp->gp_announced = ssp->gp_seq;
-	ssp->gp_announced_ns = monotonic_ns();
+	ssp->gp_announced_ns = bf_now_ns();
 	if (!ssp->gp_blocked)
 		ssp->gp_blocked = ssp->gp_stalled = ssp->gp_announced_ns;
 	__atomic_fetch_or(&ssp->waiting, sleeper, __ATOMIC_SEQ_CST);
@@ -237,7 +237,7 @@ static bool idle_for_long(struct bf_srcu *ssp)
 {
 	return bf_srcu_gp_phase(ssp) == SRCU_GP_IDLE &&
 	       !bf_srcu_gp_wanted(ssp) &&
-	       monotonic_ns() - ssp->gp_last_end > SRCU_HOLDOFF_NS;
+	       bf_now_ns() - ssp->gp_last_end > SRCU_HOLDOFF_NS;
 }
 
 void bf_srcu_start_pace(struct bf_srcu *ssp, uint64_t now)
@@ -262,7 +262,7 @@ static void gp_need(struct bf_srcu *ssp, unsigned long cookie)
  */
 static void gather_requests(struct bf_srcu *ssp, unsigned long cookie)
 {
-	uint64_t now = monotonic_ns();
+	uint64_t now = bf_now_ns();
 	unsigned int seq;
 
 	gp_need(ssp, cookie);
@@ -271,7 +271,7 @@ static void gather_requests(struct bf_srcu *ssp, unsigned long cookie)
 	       !bf_srcu_gp_wanted_now(ssp) && now < ssp->gp_due) {
 		seq = __atomic_load_n(&ssp->wake_seq, __ATOMIC_ACQUIRE);
 		sleep_for_readers(ssp, seq, ssp->gp_due - now);
-		now = monotonic_ns();
+		now = bf_now_ns();
 	}
 }
 
@@ -289,7 +289,7 @@ void bf_srcu_synchronize(struct bf_srcu *ssp)
 	if (!now)
 		gather_requests(ssp, cookie);
 	gp_drive(ssp, cookie, false);
-	ssp->gp_last_end = monotonic_ns();
+	ssp->gp_last_end = bf_now_ns();
 	pthread_mutex_unlock(&ssp->lock);
 }
 

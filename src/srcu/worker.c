@@ -74,7 +74,7 @@ static bool gp_is_due(struct bf_srcu *ssp)
 
 	if (bf_srcu_gp_wanted_now(ssp))
 		return true;
-	now = monotonic_ns();
+	now = bf_now_ns();
 	bf_srcu_start_pace(ssp, now);
 	return now >= ssp->gp_due;
 }
@@ -104,7 +104,7 @@ static bool worker_step_gp(struct bf_srcu *ssp, bool *need_membarrier)
 		return false;
 	}
 	if (bf_srcu_gp_step(ssp)) {
-		ssp->gp_last_end = monotonic_ns();
+		ssp->gp_last_end = bf_now_ns();
 		return true;
 	}
 	/* After an announcement the grace period needs one more step. */
@@ -154,7 +154,7 @@ static uint64_t worker_deadline(struct bf_srcu *ssp)
 		 * thread sees the callbacks that are left.
 		 */
 		return bf_srcu_gp_wanted(ssp) ? ssp->gp_due : FUTEX_FOREVER;
-	return monotonic_ns() + bf_srcu_gp_sleep_ns(ssp);
+	return bf_now_ns() + bf_srcu_gp_sleep_ns(ssp);
 }
 
 static bool worker_idle(struct bf_srcu *ssp)
@@ -238,7 +238,7 @@ static uint64_t time_until(uint64_t deadline)
 
 	if (deadline == FUTEX_FOREVER)
 		return FUTEX_FOREVER;
-	now = monotonic_ns();
+	now = bf_now_ns();
 	return deadline > now ? deadline - now : 0;
 }
 

@@ -10,7 +10,7 @@
 #include "watch.h"
 #include "base/util.h"
 
-#define FIRST_NUMBER 256 /* what getopt_long() returns for the first one */
+#define FIRST_NUMBER 256 /* getopt_long() returns it for the first one */
 #define HELP_COLUMN  19
 
 static const struct torture_number common[] = {
