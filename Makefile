@@ -7,7 +7,10 @@ MESON_FLAGS ?=
 # Installs missing packages.  `make SETUP=true ...` installs none.
 SETUP ?= scripts/setup
 
-.PHONY: build check clean demo format help install
+# The kernels of `make check-kernels`: how their versions start.
+KERNELS ?= 7.3 7.2 6.18
+
+.PHONY: build check check-kernels clean demo format help install
 
 build:
 	@$(SETUP) build
@@ -18,6 +21,10 @@ check:
 	@$(SETUP) build run
 	@$(MAKE) --no-print-directory build
 	@scripts/check $(BUILD)
+
+check-kernels:
+	@$(SETUP) vm
+	@scripts/vm-test $(addprefix --kernel ,$(KERNELS))
 
 demo:
 	@$(SETUP) build run
@@ -36,6 +43,7 @@ clean:
 help:
 	@echo 'make demo     measure on this machine what belfry improves'
 	@echo 'make check    run the tests; the last line counts the results'
+	@echo 'make check-kernels  test the kernel module in Debian kernels'
 	@echo 'make build    build the library and the tool in $(BUILD)/'
 	@echo 'make install  build, then install (DESTDIR= is respected)'
 	@echo 'make format   format every C file'
