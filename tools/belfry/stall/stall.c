@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tools/belfry/common/cli.h"
+#include "tools/belfry/common/kernel_module.h"
 #include "tools/belfry/common/progress.h"
 #include "tools/belfry/common/report.h"
 #include "tools/belfry/stall/rows.h"
@@ -77,6 +78,8 @@ static void report_measured(struct report *report, const struct stall_row *row,
 
 static void print_legend(unsigned long count)
 {
+	char module[160];
+
 	printf("plain   ioctls on /dev/kvm\n"
 	       "belfry  the same calls of belfry/vm.h, policy %s\n"
 	       "alone   plain, without the doorbells\n"
@@ -84,8 +87,10 @@ static void print_legend(unsigned long count)
 	       "\n"
 	       "Medians of %lu runs on new VMs, in turn (the last five rows: at "
 	       "most 3 runs).\n"
-	       "p90 is the 90th percentile.\n\n",
-	       stall_policy == BF_POLICY_LAZY ? "lazy" : "first-run", count);
+	       "p90 is the 90th percentile.\n"
+	       "Kernel module belfry.ko: %s.\n\n",
+	       stall_policy == BF_POLICY_LAZY ? "lazy" : "first-run", count,
+	       kernel_module_describe(module, sizeof(module)));
 }
 
 static void free_samples(struct stall_samples *samples)
