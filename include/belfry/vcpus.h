@@ -75,7 +75,10 @@ struct bf_vcpus_entry {
 	unsigned int flags;
 	uint64_t seq; /* of its publication */
 	struct bf_vcpus_entry *locked_before;
+	void (*done)(void *opaque); /* of an asynchronous removal */
+	void *opaque;
 	struct bf_srcu_head head;
+	uint64_t reserved[4];
 };
 
 /** Callbacks of a vCPU.  Both may be NULL. */
@@ -109,21 +112,23 @@ struct bf_vcpus_config {
 	uint64_t max_ids;     /* ids are below; 0 or more than 2^32: 2^32 */
 	uint64_t max_vcpus;   /* created at a time; 0: as many as ids */
 	unsigned int flags;   /* BF_VCPUS_REUSE_INDEX: for every vCPU */
+	uint64_t reserved[4]; /* zero */
 };
 
 /**
  * bf_vcpus_create - make an empty table
- * @vcpusp: receives the table; untouched on error
  * @config: the options; NULL means all zero
+ * @vcpusp: receives the table; untouched on error
  *
- * Returns 0, -EINVAL (unknown flags) or -ENOMEM.  Does not block.
+ * Returns 0, -EINVAL (unknown flags, or a reserved word that is not zero) or
+ * -ENOMEM.  Does not block.
  *
  * Memory: 2 KiB for each 256 indices that were ever assigned, and 2 KiB for
  * each range of 256 ids of which one was ever used.  Use BF_VCPUS_REUSE_INDEX
  * for a table that adds and removes vCPUs without end.
  */
-int bf_vcpus_create(struct bf_vcpus **vcpusp,
-		    const struct bf_vcpus_config *config);
+int bf_vcpus_create(const struct bf_vcpus_config *config,
+		    struct bf_vcpus **vcpusp);
 
 /**
  * bf_vcpus_destroy - free a table
@@ -228,22 +233,30 @@ int bf_vcpus_add(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry,
  * locked all vCPUs: the call would wait for its own caller.  Must not be
  * called with the lock of a vCPU held either: a thread that waits for that
  * lock is inside a section.
+ *
+ * The wait lasts as long as the longest section of the domain that is open.  On
+ * a host with more runnable threads than CPUs that includes the time for which
+ * the host has preempted a reader: 1 to 50 ms.
  */
 int bf_vcpus_remove(struct bf_vcpus_entry *entry);
 
 /**
  * bf_vcpus_remove_async - remove a vCPU without waiting
  * @entry: the vCPU's entry
+ * @done: called with @opaque when the removal is complete; NULL: no call
+ * @opaque: passed to @done
  *
  * Hides the vCPU and returns at once.  After the grace period the SRCU worker
- * frees the id and the index and calls the release function.  That call tells
- * the caller that the removal is complete.  May be called inside a section,
- * and with locks of vCPUs held.
+ * frees the id and the index, calls the release function, and then @done, which
+ * must not use the entry.  May be called inside a section, and with locks of
+ * vCPUs held.  Call it under the lock that guards your pointer to the vCPU, so
+ * that no other thread uses the pointer after the removal.
  *
  * Returns 0, or -ENOENT as bf_vcpus_remove() does.  If several threads remove
  * one vCPU, exactly one call returns 0.
  */
-int bf_vcpus_remove_async(struct bf_vcpus_entry *entry);
+int bf_vcpus_remove_async(struct bf_vcpus_entry *entry,
+			  void (*done)(void *opaque), void *opaque);
 
 /**
  * bf_vcpus_by_index - find a vCPU by its index

@@ -8,35 +8,14 @@
 #include "vcpus/vcpus.h"
 
 /*
- * Each BF_VCPUS_BREAK_* macro, here and in radix.c, removes one necessary
- * ordering or wait.  Tests build with it and expect models/ or the torture to
- * fail.
- */
-#ifdef BF_VCPUS_BREAK_COUNT
-#define COUNT_ORDER __ATOMIC_RELAXED
-#else
-/*
  * Release: orders the stores to the slots before the store to the count.  Pairs
  * with the acquire in bf_vcpus_created() and bf_vcpus_online().  Without it a
  * reader may see a vCPU in the count before a lookup finds the vCPU.
  */
-#define COUNT_ORDER __ATOMIC_RELEASE
-#endif
-
 static void set_count(uint32_t *count, uint32_t value)
 {
-	__atomic_store_n(count, value, COUNT_ORDER);
+	__atomic_store_n(count, value, __ATOMIC_RELEASE);
 }
-
-#ifdef BF_VCPUS_BREAK_PUBLISHED
-#define PUBLISHED_ORDER __ATOMIC_RELAXED
-#else
-/*
- * Release: orders the stores to the slots and to vcpus->end before the store to
- * vcpus->published.  Pairs with the acquire in bf_vcpus_iter_begin().
- */
-#define PUBLISHED_ORDER __ATOMIC_RELEASE
-#endif
 
 static int check_create(const struct bf_vcpus *vcpus, uint64_t id)
 {
@@ -129,7 +108,12 @@ static void vcpu_publish(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry)
 	bf_radix_store(&vcpus->by_id, entry->id, entry);
 	if (entry->index == vcpus->end)
 		__atomic_store_n(&vcpus->end, vcpus->end + 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&vcpus->published, entry->seq, PUBLISHED_ORDER);
+	/*
+	 * Release: orders the stores to the slots and to vcpus->end before this
+	 * one.  Pairs with the acquire in bf_vcpus_iter_begin().  Without it an
+	 * iteration may miss a vCPU that it must visit.
+	 */
+	__atomic_store_n(&vcpus->published, entry->seq, __ATOMIC_RELEASE);
 	vcpus->reserved--;
 	/* Last, as in the kernel: a counted vCPU can be found. */
 	set_count(&vcpus->online, vcpus->online + 1);
@@ -216,29 +200,38 @@ int bf_vcpus_remove(struct bf_vcpus_entry *entry)
 
 	if (ret)
 		return ret;
-#ifndef BF_VCPUS_BREAK_REMOVAL
 	/*
 	 * Its fence orders the stores in slots_clear() before its scan of the
 	 * readers, so a section that the scan misses finds the marks.  Without
 	 * it the vCPU is released while a reader still uses it.
 	 */
 	synchronize_srcu_expedited(entry->vcpus->srcu);
-#endif
 	vcpu_release(entry);
 	return 0;
 }
 
 static void vcpu_removed(struct srcu_head *head)
 {
-	vcpu_release(container_of(head, struct bf_vcpus_entry, head));
+	struct bf_vcpus_entry *entry =
+		container_of(head, struct bf_vcpus_entry, head);
+	void (*done)(void *opaque) = entry->done;
+	void *opaque = entry->opaque;
+
+	/* The release function may free the entry. */
+	vcpu_release(entry);
+	if (done)
+		done(opaque);
 }
 
-int bf_vcpus_remove_async(struct bf_vcpus_entry *entry)
+int bf_vcpus_remove_async(struct bf_vcpus_entry *entry,
+			  void (*done)(void *opaque), void *opaque)
 {
 	int ret = vcpu_unpublish(entry);
 
-	if (!ret)
-		call_srcu_expedited(entry->vcpus->srcu, &entry->head,
-				    vcpu_removed);
-	return ret;
+	if (ret)
+		return ret;
+	entry->done = done;
+	entry->opaque = opaque;
+	call_srcu_expedited(entry->vcpus->srcu, &entry->head, vcpu_removed);
+	return 0;
 }

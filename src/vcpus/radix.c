@@ -59,20 +59,14 @@ int bf_radix_reserve(struct bf_radix *tree, uint64_t key)
 	return 0;
 }
 
-#ifdef BF_VCPUS_BREAK_STORE
-#define STORE_ORDER __ATOMIC_RELAXED
-#else
 /*
  * Release: orders the stores to the vCPU before the store of its pointer.
  * Pairs with the acquire in bf_radix_load().  Without it a reader finds a vCPU
  * that is not set up yet.
  */
-#define STORE_ORDER __ATOMIC_RELEASE
-#endif
-
 void bf_radix_store(struct bf_radix *tree, uint64_t key, void *value)
 {
-	__atomic_store_n(bf_radix_slot(tree, key), value, STORE_ORDER);
+	__atomic_store_n(bf_radix_slot(tree, key), value, __ATOMIC_RELEASE);
 }
 
 static void node_free(struct bf_radix_node *node)

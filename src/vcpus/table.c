@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "vcpus/vcpus.h"
 
 static uint64_t limit_or_max(uint64_t limit, uint64_t max)
@@ -23,15 +24,16 @@ static void table_init(struct bf_vcpus *vcpus,
 	vcpus->flags = config->flags;
 }
 
-int bf_vcpus_create(struct bf_vcpus **vcpusp,
-		    const struct bf_vcpus_config *config)
+int bf_vcpus_create(const struct bf_vcpus_config *config,
+		    struct bf_vcpus **vcpusp)
 {
 	static const struct bf_vcpus_config zero;
 	struct bf_vcpus *vcpus;
 
 	if (!config)
 		config = &zero;
-	if (config->flags & ~BF_VCPUS_REUSE_INDEX)
+	if (config->flags & ~BF_VCPUS_REUSE_INDEX ||
+	    !bf_reserved_is_zero(config->reserved))
 		return -EINVAL;
 	if (posix_memalign((void **)&vcpus, __alignof__(*vcpus),
 			   sizeof(*vcpus)))

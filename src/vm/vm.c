@@ -35,7 +35,7 @@ static int build_vm(struct bf_vm *vm, const struct bf_vm_config *config)
 	ret = vm->engine->vm_create(vm, config, &limits);
 	if (ret)
 		goto destroy_bus;
-	ret = bf_vcpus_create(&vm->vcpus, &limits);
+	ret = bf_vcpus_create(&limits, &vm->vcpus);
 	if (ret)
 		goto destroy_engine;
 	ret = bf_front_create(vm->fd, &front, vm->bus, &vm->front);

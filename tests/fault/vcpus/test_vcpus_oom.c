@@ -20,7 +20,7 @@ static struct vcpu cpus[600];
 static int setup(void **state)
 {
 	memset(cpus, 0, sizeof(cpus));
-	return bf_vcpus_create(&vcpus, NULL);
+	return bf_vcpus_create(NULL, &vcpus);
 }
 
 static int teardown(void **state)
@@ -78,7 +78,7 @@ static void test_create(void **state)
 
 	do {
 		alloc_fail_from(++allocations);
-		ret = bf_vcpus_create(&none, NULL);
+		ret = bf_vcpus_create(NULL, &none);
 		alloc_fail_from(0);
 		if (ret)
 			assert_null(none);
@@ -124,7 +124,8 @@ static void remove_all_async(void)
 	unsigned int i;
 
 	for (i = 0; i < 600; i++)
-		assert_int_equal(bf_vcpus_remove_async(&cpus[i].entry), 0);
+		assert_int_equal(
+			bf_vcpus_remove_async(&cpus[i].entry, NULL, NULL), 0);
 	assert_int_equal(bf_vcpus_online(vcpus), 0);
 	assert_int_equal(bf_vcpus_created(vcpus), 600);
 	srcu_read_unlock(srcu, idx);

@@ -194,7 +194,8 @@ static void do_remove(void)
 		return;
 	model_hide(n);
 	if (inside || below(8) == 0) {
-		assert_int_equal(bf_vcpus_remove_async(&cpus[n].entry), 0);
+		assert_int_equal(
+			bf_vcpus_remove_async(&cpus[n].entry, NULL, NULL), 0);
 		if (inside)
 			return;
 		srcu_barrier(bf_vcpus_srcu(vcpus));
@@ -209,7 +210,8 @@ static void do_remove_absent(void)
 	int n = pick(below(2) ? RESERVED : LEAVING);
 
 	if (n != NONE)
-		assert_int_equal(bf_vcpus_remove_async(&cpus[n].entry),
+		assert_int_equal(bf_vcpus_remove_async(&cpus[n].entry, NULL,
+						       NULL),
 				 -ENOENT);
 }
 
@@ -359,7 +361,7 @@ static void begin_run(uint64_t seed, unsigned int flags)
 	for (i = 0; i < MAX_INDEX; i++)
 		model.at[i] = NONE;
 	memset(cpus, 0, sizeof(cpus));
-	assert_int_equal(bf_vcpus_create(&vcpus, &config), 0);
+	assert_int_equal(bf_vcpus_create(&config, &vcpus), 0);
 }
 
 /* The destruction releases the vCPUs that are online. */

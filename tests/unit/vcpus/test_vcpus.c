@@ -78,7 +78,7 @@ static void test_reserved_is_null(void **state)
 	assert_int_equal(bf_vcpus_index(entry), UINT32_MAX);
 	assert_int_equal(add_vcpu(1, 7), -EEXIST);
 	assert_int_equal(bf_vcpus_remove(entry), -ENOENT);
-	assert_int_equal(bf_vcpus_remove_async(entry), -ENOENT);
+	assert_int_equal(bf_vcpus_remove_async(entry, NULL, NULL), -ENOENT);
 	bf_vcpus_publish(entry);
 	check_counts(1, 1);
 	assert_ptr_equal(table_id(7), entry);
@@ -165,11 +165,20 @@ static void test_unknown_flags(void **state)
 	const struct bf_vcpus_config config = {.flags = 2};
 	struct bf_vcpus *none = NULL;
 
-	assert_int_equal(bf_vcpus_create(&none, &config), -EINVAL);
+	assert_int_equal(bf_vcpus_create(&config, &none), -EINVAL);
 	assert_null(none);
 	assert_int_equal(bf_vcpus_add(vcpus, &cpus[0].entry, 1, &vcpu_ops, 2),
 			 -EINVAL);
 	check_counts(0, 0);
+}
+
+static void test_reserved_word(void **state)
+{
+	const struct bf_vcpus_config config = {.reserved = {0, 0, 0, 1}};
+	struct bf_vcpus *none = NULL;
+
+	assert_int_equal(bf_vcpus_create(&config, &none), -EINVAL);
+	assert_null(none);
 }
 
 /* A failed creation leaves the entry untouched, because it may be in use. */
@@ -250,9 +259,10 @@ static void test_iteration_beside_changes(void **state)
 	while ((entry = bf_vcpus_iter_next(&iter))) {
 		visited[count++] = (char)('0' + (vcpu_of(entry) - cpus));
 		if (entry == &cpus[1].entry)
-			assert_int_equal(bf_vcpus_remove_async(entry), 0);
+			assert_int_equal(
+				bf_vcpus_remove_async(entry, NULL, NULL), 0);
 		if (entry == &cpus[0].entry)
-			bf_vcpus_remove_async(&cpus[2].entry);
+			bf_vcpus_remove_async(&cpus[2].entry, NULL, NULL);
 	}
 	table_leave(idx);
 	assert_string_equal(visited, "014");
@@ -282,6 +292,7 @@ int main(void)
 		TABLE_TEST(test_limits_come_first),
 		TABLE_TEST(test_largest_limits),
 		TABLE_TEST(test_unknown_flags),
+		TABLE_TEST(test_reserved_word),
 		TABLE_TEST(test_failed_creation_leaves_entry),
 		TABLE_TEST(test_indices_run_out),
 		TABLE_TEST(test_iteration),

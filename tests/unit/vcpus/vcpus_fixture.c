@@ -9,7 +9,7 @@ struct vcpu cpus[NR_VCPUS];
 int table_setup(void **state)
 {
 	memset(cpus, 0, sizeof(cpus));
-	return bf_vcpus_create(&vcpus, NULL);
+	return bf_vcpus_create(NULL, &vcpus);
 }
 
 int table_teardown(void **state)
@@ -22,7 +22,7 @@ int table_teardown(void **state)
 void table_configure(const struct bf_vcpus_config *config)
 {
 	bf_vcpus_destroy(vcpus);
-	assert_int_equal(bf_vcpus_create(&vcpus, config), 0);
+	assert_int_equal(bf_vcpus_create(config, &vcpus), 0);
 }
 
 int table_enter(void)

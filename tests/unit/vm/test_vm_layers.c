@@ -161,7 +161,8 @@ static void test_removal_within_a_section(void **state)
 {
 	int idx = section_enter();
 
-	assert_int_equal(bf_vcpus_remove_async(bf_vcpu_entry(vcpu.vcpu)), 0);
+	assert_int_equal(
+		bf_vcpus_remove_async(bf_vcpu_entry(vcpu.vcpu), NULL, NULL), 0);
 	assert_null(bf_vcpus_by_id(table(), 0));
 	check_usable(vcpu.vcpu);
 	section_leave(idx);
@@ -275,7 +276,8 @@ static void test_destroy_with_vcpus_and_slots(void **state)
 	table();
 	for (i = 0; i < ARRAY_SIZE(others); i++)
 		fixture_add_vcpu(&fixture, &others[i], 1 + i);
-	assert_int_equal(bf_vcpus_remove_async(bf_vcpu_entry(others[0].vcpu)),
+	assert_int_equal(bf_vcpus_remove_async(bf_vcpu_entry(others[0].vcpu),
+					       NULL, NULL),
 			 0);
 	assert_int_equal(bf_memslots_set(bf_vm_memslots(fixture.vm), &removal),
 			 0);

@@ -8,7 +8,7 @@ static void *belfry_create(void)
 {
 	struct bf_vcpus *vcpus = NULL;
 
-	bf_vcpus_create(&vcpus, NULL);
+	bf_vcpus_create(NULL, &vcpus);
 	return vcpus;
 }
 

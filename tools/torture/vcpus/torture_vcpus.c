@@ -83,7 +83,7 @@ static int init_tables(void)
 			.srcu = table->srcu,
 			.flags = table->flags,
 		};
-		int ret = bf_vcpus_create(&table->vcpus, &config);
+		int ret = bf_vcpus_create(&config, &table->vcpus);
 
 		if (ret)
 			return ret;

@@ -67,7 +67,7 @@ static void remove_private(struct torture_thread *self, struct vcpu *vcpu)
 {
 	bool wait = thread_random(self, 4) == 0;
 	int ret = wait ? bf_vcpus_remove(&vcpu->entry) :
-			 bf_vcpus_remove_async(&vcpu->entry);
+			 bf_vcpus_remove_async(&vcpu->entry, NULL, NULL);
 
 	if (ret)
 		torture_fail("%s: a removal returned %d",
@@ -94,7 +94,7 @@ static void remove_shared(struct torture_thread *self, struct table *table,
 {
 	struct section section = table_enter(table);
 	struct bf_vcpus_entry *entry = bf_vcpus_by_id(table->vcpus, id);
-	int ret = entry ? bf_vcpus_remove_async(entry) : -ENOENT;
+	int ret = entry ? bf_vcpus_remove_async(entry, NULL, NULL) : -ENOENT;
 
 	if (ret && ret != -ENOENT)
 		torture_fail("%s: a removal returned %d", table->name, ret);
