@@ -33,25 +33,30 @@ static void add_rows(struct stall *stall, const struct stall_row *rows)
 static int measure_row(struct stall *stall, size_t n, unsigned long round)
 {
 	const struct stall_row *row = stall->rows[n];
+	int ret;
 
 	if (row->at_most && round >= row->at_most)
-		return 0;
-	return row->measure(row, &stall->samples[n]);
+		return CLI_OK;
+	ret = row->measure(row, &stall->samples[n]);
+	if (!ret)
+		return CLI_OK;
+	progress_clear();
+	return cli_fail(COMMAND, "cannot measure '%s': %s", row->name,
+			strerror(-ret));
 }
 
 /* The rows take turns, so that other load on the machine affects all alike. */
 static int measure_all(struct stall *stall, unsigned long count)
 {
 	const unsigned long total = count * stall->count;
-	unsigned long n;
-	int ret = 0;
+	int status = CLI_OK;
 
-	for (n = 0; n < total && !ret; n++) {
+	for (unsigned long n = 0; n < total && !status; n++) {
 		progress_show(COMMAND, n, total);
-		ret = measure_row(stall, n % stall->count, n / stall->count);
+		status = measure_row(stall, n % stall->count, n / stall->count);
 	}
 	progress_clear();
-	return ret;
+	return status;
 }
 
 static void report_measured(struct report *report, const struct stall_row *row,
@@ -105,18 +110,15 @@ static int measure_and_print(unsigned long count, bool json)
 	static struct stall stall;
 	struct report *report;
 	size_t i;
-	int ret;
+	int status;
 
 	add_rows(&stall, stall_sequences);
 	add_rows(&stall, stall_overheads);
 	add_rows(&stall, stall_whole_vm);
 	add_rows(&stall, stall_many_vms);
-	ret = measure_all(&stall, count);
-	if (ret)
-		return cli_fail(COMMAND,
-				"a call on /dev/kvm failed: %s; check the "
-				"limits of files and memory",
-				strerror(-ret));
+	status = measure_all(&stall, count);
+	if (status)
+		return status;
 	report = report_new(json);
 	for (i = 0; i < stall.count; i++) {
 		report_measured(report, stall.rows[i], &stall.samples[i]);
