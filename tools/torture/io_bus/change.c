@@ -245,7 +245,8 @@ static void swap_devices(struct torture_thread *self, struct slot *slot)
 	txn_commit(self, txn);
 }
 
-void slot_change(struct torture_thread *self, struct slot *slot)
+/* Make one change of a slot that the caller has locked. */
+static void slot_change(struct torture_thread *self, struct slot *slot)
 {
 	unsigned int part = thread_random(self, 4);
 

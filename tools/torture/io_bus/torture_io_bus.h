@@ -166,9 +166,7 @@ void object_signal(void *opaque, uint64_t addr, uint32_t len, uint64_t value);
 bool slot_try_lock(struct slot *slot);
 void slot_unlock(struct slot *slot);
 void slots_init(struct torture_thread *self);
-/* Make one change of a slot that the caller has locked. */
-void slot_change(struct torture_thread *self, struct slot *slot);
-/* The same inside the handler of an object of the slot. */
+/* Change a slot, which the caller has locked, in the handler of its object. */
 void slot_change_inside(struct torture_thread *self, struct object *object);
 
 /* Make one write to the slot, and check its result. */
