@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * SRCU alone.  Threads serve requests with the current configuration, and
- * SIGHUP replaces the configuration.  A request uses one configuration from
- * beginning to end.  The reload does not wait for requests, and requests do not
- * wait for the reload.  A callback frees the old configuration after the last
- * request that uses it.
+ * SRCU alone: threads that serve requests with the current configuration, and
+ * a SIGHUP that replaces it.  A request keeps the configuration that it began
+ * with, however long it takes; the reload does not wait for requests, nor they
+ * for it; what was replaced is freed behind the last request that uses it.
  *
  *	config_reload FILE	until SIGTERM; FILE has one line, the greeting
- *	config_reload		writes the file and sends the signals itself
+ *	config_reload		writes a file itself, and signals itself
  */
 #include <pthread.h>
 #include <signal.h>
@@ -22,42 +21,42 @@
 
 struct config {
 	struct srcu_head head; /* for call_srcu() */
-	unsigned int number;   /* 0 for the first, then 1, 2, ... */
+	unsigned int number;   /* how many there were before */
 	char greeting[64];
 };
 
-/* Readers of a configuration enter this domain.  No thread registers. */
+/* Who reads a configuration says so to this domain; nobody registers. */
 DEFINE_STATIC_SRCU(config_domain);
 static struct config *current_config;
 
-/* The progress of all threads, for administrator_thread(). */
+/* How far everybody is, for the administrator below to look at. */
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	unsigned int loaded;	    /* number of the current configuration */
+	unsigned int loaded;	    /* number of the current one */
 	unsigned int used[WORKERS]; /* number of the last one used */
-	unsigned int freed;	    /* configurations freed */
+	unsigned int freed;	    /* how many are freed */
 } progress = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, {0}, 0};
 
 static bool stopping;
 
-static void report(unsigned int *counter, unsigned int value)
+static void report(unsigned int *what, unsigned int value)
 {
 	pthread_mutex_lock(&progress.lock);
-	*counter = value;
+	*what = value;
 	pthread_cond_broadcast(&progress.changed);
 	pthread_mutex_unlock(&progress.lock);
 }
 
-static void wait_until(const unsigned int *counter, unsigned int value)
+static void wait_until(const unsigned int *what, unsigned int value)
 {
 	pthread_mutex_lock(&progress.lock);
-	while (*counter < value)
+	while (*what < value)
 		pthread_cond_wait(&progress.changed, &progress.lock);
 	pthread_mutex_unlock(&progress.lock);
 }
 
-/* Returns NULL if path cannot be read. */
+/* Returns NULL where @path cannot be read. */
 static struct config *load(const char *path, unsigned int number)
 {
 	struct config *config = calloc(1, sizeof(*config));
@@ -77,12 +76,12 @@ static struct config *load(const char *path, unsigned int number)
 }
 
 /*
- * A thread of the library calls this after the grace period: every section that
- * may have used the configuration has ended.
+ * Called by a thread of the library when all sections have ended that could
+ * have seen the configuration.
  */
 static void free_config(struct srcu_head *head)
 {
-	/* head is the first member */
+	/* head is the first member; else subtract its offset */
 	struct config *config = (struct config *)head;
 
 	printf("configuration %u: freed\n", config->number);
@@ -90,7 +89,7 @@ static void free_config(struct srcu_head *head)
 	free(config);
 }
 
-/* Only the main thread changes current_config, so it takes no lock. */
+/* The only one that changes current_config, on one thread: needs no lock. */
 static void reload(const char *path)
 {
 	struct config *old = current_config;
@@ -100,15 +99,15 @@ static void reload(const char *path)
 		fprintf(stderr, "%s: unreadable; nothing changes\n", path);
 		return;
 	}
-	/* A request that begins from now on gets the complete new one. */
+	/* Who begins from now on gets the new one, complete. */
 	srcu_assign_pointer(current_config, new);
-	/* Other requests may still use the old one: free it later. */
+	/* Others may still use the old one: freeing it is for later. */
 	call_srcu(&config_domain, &old->head, free_config);
 	printf("configuration %u: \"%s\"\n", new->number, new->greeting);
 	report(&progress.loaded, new->number);
 }
 
-/* One request.  Its configuration stays valid even while it sleeps. */
+/* One request: whatever it does, sleep included, its configuration stays. */
 static void serve(unsigned int *used)
 {
 	const int idx = srcu_read_lock(&config_domain);
@@ -141,8 +140,8 @@ static void write_file(const char *path, unsigned int number)
 }
 
 /*
- * Reloads from within a request.  The request ends only after every worker uses
- * the new configuration.  If a reload waited for requests, this would deadlock.
+ * Reloads from within a request, which ends only when the new configuration is
+ * in use: if a reload waited for requests, both would wait for ever.
  */
 static void reload_during_request(const char *path)
 {
@@ -173,7 +172,7 @@ static void *administrator_thread(void *path)
 	return NULL;
 }
 
-/* All threads block the signals; this one waits for them. */
+/* Signals are blocked in all threads and taken by this one. */
 static void reload_until_sigterm(const char *path, const sigset_t *signals)
 {
 	int signal;
@@ -209,8 +208,7 @@ static void run(char *path, bool self)
 		pthread_join(administrator, NULL);
 	/* Waits until the callbacks queued so far have returned. */
 	srcu_barrier(&config_domain);
-	expect(progress.freed == current_config->number,
-	       "all old ones are freed");
+	expect(progress.freed == current_config->number, "all others freed");
 	free(current_config);
 }
 
@@ -226,6 +224,6 @@ int main(int argc, char **argv)
 	write_file(path, 0);
 	run(path, true);
 	unlink(path);
-	expect(progress.freed == RELOADS, "as many freed as replaced");
+	expect(progress.freed == RELOADS, "as many freed as were replaced");
 	return 0;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * A device in a process of its own, without KVM.  A server receives accesses
- * from a client over a socket and dispatches them on a bus.  The device is a
- * display: it has registers, a coalesced zone that the client draws in, and a
- * doorbell that shows the drawing.  A viewer reads the shown frame under SRCU.
- * The viewer never waits, and sees only complete frames.
+ * A device in a process of its own, without any KVM: a server that answers the
+ * accesses which another process sends over a socket, from a bus.  The device
+ * is a display: registers, a coalesced zone to draw in, and a doorbell that
+ * shows what was drawn.  Who looks at the display, under SRCU, is never made
+ * to wait, and sees whole frames.
  *
- *	device_server		forks its client, serves it, dumps the bus
+ *	device_server		forks its client, serves it, prints the map
  */
 #include <pthread.h>
 #include <sys/socket.h>
@@ -20,23 +20,23 @@
 
 #include "example.h"
 
-#define FRAMES 3   /* drawn by the client */
-#define PIXELS 256 /* more than the ring holds */
+#define FRAMES 3   /* that the client draws */
+#define PIXELS 256 /* more than the ring has room for */
 
-/* The address map of the device. */
+/* What client and server know of the device. */
 #define DISPLAY	    0x1000 /* registers */
 #define REG_ID	    0x0
-#define REG_SHOWN   0x4 /* number of frames shown */
+#define REG_SHOWN   0x4 /* frames so far */
 #define REG_SHOW    0x8 /* doorbell */
 #define DISPLAY_ID  0x64697370
-#define CANVAS	    0x2000 /* one word per pixel */
+#define CANVAS	    0x2000 /* a word a pixel */
 #define CANVAS_SIZE (PIXELS * sizeof(uint32_t))
 
 struct request {
 	uint64_t addr;
-	uint64_t data; /* its first len bytes count */
+	uint64_t data; /* the first len bytes of it */
 	uint32_t len;
-	uint32_t write; /* 0: a read */
+	uint32_t write; /* else a read */
 };
 
 struct reply {
@@ -44,7 +44,7 @@ struct reply {
 	uint64_t data;
 };
 
-/* --- The client: draws frames and reads them back. --- */
+/* --- The client: draws frames and looks at what becomes of them. --- */
 
 static struct reply transact(int fd, const struct request *request)
 {
@@ -93,8 +93,7 @@ static int client(int fd)
 		draw_frame(fd, i);
 		expect(read_word(fd, DISPLAY + REG_SHOWN) == i, "a new frame");
 	}
-	expect(transact(fd, &nowhere).ret == -EOPNOTSUPP,
-	       "no device at that address");
+	expect(transact(fd, &nowhere).ret == -EOPNOTSUPP, "nobody is there");
 	expect(transact(fd, &too_long).ret == -EINVAL, "no such length");
 	return 0;
 }
@@ -106,11 +105,11 @@ struct frame {
 	uint32_t pixels[PIXELS];
 };
 
-/* One thread makes all accesses, so only front needs protection. */
+/* The accesses are made by one thread here, so what only they use is its. */
 struct display {
-	struct frame *front;	 /* shown; readers enter the domain frames */
-	struct frame *back;	 /* the client draws here */
-	struct bf_io_ring *ring; /* coalesced writes to back */
+	struct frame *front;	 /* shown: anybody may look, under frames */
+	struct frame *back;	 /* drawn next */
+	struct bf_io_ring *ring; /* writes to it, gathered */
 	uint32_t shown;
 	bool off;
 };
@@ -119,7 +118,7 @@ DEFINE_STATIC_SRCU(frames);
 
 static void free_frame(struct srcu_head *head)
 {
-	free(head); /* head is the frame's first member */
+	free(head); /* it is the frame's first member */
 }
 
 static struct frame *alloc_frame(void)
@@ -130,7 +129,7 @@ static struct frame *alloc_frame(void)
 	return frame;
 }
 
-/* The ring holds only writes that lie inside the zone. */
+/* The zone has only writes that lie wholly inside it. */
 static void draw_entry(void *opaque, const struct kvm_coalesced_mmio *entry)
 {
 	struct display *display = opaque;
@@ -139,31 +138,31 @@ static void draw_entry(void *opaque, const struct kvm_coalesced_mmio *entry)
 	       entry->data, entry->len);
 }
 
-static void draw_coalesced(struct display *display)
+static void draw_gathered(struct display *display)
 {
 	bf_io_ring_drain(&display->ring, 1, draw_entry, display);
 }
 
-/* The consumer of the doorbell: shows the drawing. */
+/* The doorbell's consumer: what was drawn is shown from now on. */
 static void show(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
 {
 	struct display *display = opaque;
 	struct frame *old = display->front;
 
-	draw_coalesced(display);
+	draw_gathered(display);
 	srcu_assign_pointer(display->front, display->back);
 	call_srcu(&frames, &old->head, free_frame);
 	display->back = alloc_frame();
 	display->shown++;
 }
 
-/* Called only while the ring is full.  Drain it first, to keep the order. */
+/* Of the canvas: only while the ring is full, so the order is kept. */
 static int canvas_write(void *opaque, uint64_t offset, const void *data,
 			uint32_t len)
 {
 	struct display *display = opaque;
 
-	draw_coalesced(display);
+	draw_gathered(display);
 	memcpy((char *)display->back->pixels + offset, data, len);
 	return 0;
 }
@@ -186,12 +185,12 @@ static int registers_read(void *opaque, uint64_t offset, void *data,
 	uint32_t value = offset == REG_ID ? DISPLAY_ID : display->shown;
 
 	if (len != sizeof(value) || (offset != REG_ID && offset != REG_SHOWN))
-		return -1; /* refused: -EOPNOTSUPP */
+		return -1; /* not mine: -EOPNOTSUPP */
 	memcpy(data, &value, len);
 	return 0;
 }
 
-/* Handles of the entries on the bus. */
+/* The handles of what is on the bus. */
 struct parts {
 	struct bf_io_range *registers;
 	struct bf_io_range *canvas;
@@ -223,14 +222,11 @@ static void add_ranges(struct bf_io_bus *bus, struct display *display,
 	must(bf_io_add_range(bus, &canvas, &parts->canvas, NULL), "canvas");
 }
 
-/*
- * Doorbells, zones and ranges may overlap: the bus tries doorbells first, then
- * zones, then ranges.
- */
+/* Doorbells are asked first, then zones, then ranges: they may overlap. */
 static void add_display(struct bf_io_bus *bus, struct display *display,
 			struct parts *parts)
 {
-	const struct bf_io_doorbell_desc doorbell = {
+	const struct bf_io_doorbell_desc bell = {
 		.addr = DISPLAY + REG_SHOW,
 		.len = sizeof(uint32_t),
 		.wildcard = true,
@@ -249,13 +245,12 @@ static void add_display(struct bf_io_bus *bus, struct display *display,
 	zone.ring = display->ring;
 	add_ranges(bus, display, parts);
 	must(bf_io_add_zone(bus, &zone, NULL, NULL), "zone");
-	must(bf_io_add_doorbell(bus, &doorbell, &parts->show, NULL),
-	     "doorbell");
+	must(bf_io_add_doorbell(bus, &bell, &parts->show, NULL), "doorbell");
 }
 
 /* --- The server. --- */
 
-/* Dispatches any request: the bus refuses invalid ones. */
+/* Whatever the client asks for: the bus refuses what is no access. */
 static void serve(struct bf_io_bus *bus, int fd)
 {
 	struct request request;
@@ -278,7 +273,7 @@ static void serve(struct bf_io_bus *bus, int fd)
 	}
 }
 
-/* A slow reader.  Its frame stays valid while the client shows others. */
+/* Takes its time; the frame that it looks at stays, others are shown. */
 static void *viewer_thread(void *opaque)
 {
 	struct display *display = opaque;
@@ -305,11 +300,10 @@ static void print_stats(struct bf_io_bus *bus, const struct parts *parts)
 	bf_io_dump(bus, stdout);
 	bf_io_doorbell_stats(parts->show, &show_stats);
 	bf_io_range_stats(parts->canvas, &canvas);
-	expect(show_stats.writes == FRAMES, "a doorbell signal per frame");
-	expect(canvas.reads == FRAMES, "a canvas read per frame");
+	expect(show_stats.writes == FRAMES, "a ring of the doorbell a frame");
+	expect(canvas.reads == FRAMES, "a read of the canvas a frame");
 	expect(canvas.writes > 0, "writes while the ring was full");
-	expect(canvas.writes < FRAMES * PIXELS / 2,
-	       "most writes are coalesced");
+	expect(canvas.writes < FRAMES * PIXELS / 2, "most writes are gathered");
 }
 
 static void run_server(int fd)
@@ -330,7 +324,7 @@ static void run_server(int fd)
 
 	bf_io_bus_destroy(bus);
 	must(bf_io_ring_destroy(display.ring), "ring");
-	srcu_barrier(&frames); /* frees the replaced frames */
+	srcu_barrier(&frames); /* what was replaced is freed */
 	free(display.front);
 	free(display.back);
 }
@@ -341,7 +335,7 @@ int main(void)
 	pid_t child;
 
 	must_sys(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), "socketpair");
-	child = must_sys(fork(), "fork"); /* before the bus exists */
+	child = must_sys(fork(), "fork"); /* before there is a bus */
 	if (!child) {
 		close(fds[0]);
 		return client(fds[1]);
@@ -349,7 +343,6 @@ int main(void)
 	close(fds[1]);
 	run_server(fds[0]);
 	must_sys(waitpid(child, &status, 0), "waitpid");
-	expect(WIFEXITED(status) && !WEXITSTATUS(status),
-	       "the client succeeds");
+	expect(WIFEXITED(status) && !WEXITSTATUS(status), "a client content");
 	return 0;
 }

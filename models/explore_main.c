@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The main program of a model. */
+/* The program that a model is. */
 #include <stdio.h>
 #include <string.h>
 

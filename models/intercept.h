@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Maps the atomic builtins of the source that is included after this header to
- * the machine.
+ * Puts the machine under the atomic builtins of the source that is included
+ * after this header.
  */
 #ifndef BF_MODELS_INTERCEPT_H
 #define BF_MODELS_INTERCEPT_H

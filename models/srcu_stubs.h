@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Stubs of functions that reader.c calls: no updater sleeps in the models. */
+/* What reader.c would call and the models leave out: nobody sleeps here. */
 #ifndef BF_MODELS_SRCU_STUBS_H
 #define BF_MODELS_SRCU_STUBS_H
 
-void __bf_srcu_wake(struct srcu_struct *ssp, int idx)
+void __srcu_wake(struct srcu_struct *ssp, int idx)
 {
 	(void)ssp;
 	(void)idx;
 }
 
-bool bf_srcu_tracking(void)
+bool srcu_tracking(void)
 {
 	return false;
 }
 
-void bf_srcu_track_lock(struct srcu_struct *ssp, int idx, bool fast,
-			void *place)
+void srcu_track_lock(struct srcu_struct *ssp, int idx, bool fast, void *place)
 {
 	(void)ssp;
 	(void)idx;
@@ -23,8 +22,7 @@ void bf_srcu_track_lock(struct srcu_struct *ssp, int idx, bool fast,
 	(void)place;
 }
 
-bool bf_srcu_track_unlock(struct srcu_struct *ssp, int idx, bool fast,
-			  void *place)
+bool srcu_track_unlock(struct srcu_struct *ssp, int idx, bool fast, void *place)
 {
 	(void)ssp;
 	(void)idx;

@@ -158,7 +158,8 @@ int bf_io_txn_add_doorbell(struct bf_io_txn *txn,
 			   struct bf_io_doorbell **doorbellp)
 {
 	struct bf_io_doorbell *doorbell;
-	int ret = bf_doorbell_new(txn->bus, desc, &doorbell);
+	int ret = bf_doorbell_new(txn->bus, desc, &bf_doorbell_eventfd,
+				  &doorbell);
 
 	if (ret)
 		return ret;

@@ -1,28 +1,41 @@
 // SPDX-License-Identifier: MIT
-/* A virtual machine: its bus, front, memory slots, vCPUs and engine. */
+/* Virtual machines: bus, front, memory slots, vCPUs and engine put together. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 
-#include "base/util.h"
 #include "vm/vm.h"
+
+static const struct bf_engine_ops *find_engine(enum bf_engine engine)
+{
+	switch (engine) {
+	case BF_ENGINE_KVM:
+		return &bf_engine_kvm;
+#ifdef BF_HAVE_TRAP
+	case BF_ENGINE_TRAP:
+		return &bf_engine_trap;
+#endif
+	default:
+		return NULL;
+	}
+}
 
 static int check_config(const struct bf_vm_config *config)
 {
-	if (config->policy > BF_POLICY_EAGER ||
+	if (config->engine > BF_ENGINE_TRAP ||
+	    config->policy > BF_POLICY_EAGER ||
 	    !config->pause != !config->resume || config->kick_signal < 0 ||
-	    config->kick_signal > SIGRTMAX ||
-	    !bf_reserved_is_zero(config->reserved))
+	    config->kick_signal > SIGRTMAX)
 		return -EINVAL;
-	return 0;
+	return find_engine(config->engine) ? 0 : -ENOTSUP;
 }
 
-/* Each step that fails undoes the steps before it. */
+/* What the VM is made of; each step undoes what was done before it. */
 static int build_vm(struct bf_vm *vm, const struct bf_vm_config *config)
 {
 	const struct bf_front_config front = {
 		.policy = config->policy,
-		.install_after = config->install_after,
+		.rings = config->rings,
 		.quiet_ms = config->quiet_ms,
 		.zones_at_once = config->zones_at_once,
 	};
@@ -35,10 +48,10 @@ static int build_vm(struct bf_vm *vm, const struct bf_vm_config *config)
 	ret = vm->engine->vm_create(vm, config, &limits);
 	if (ret)
 		goto destroy_bus;
-	ret = bf_vcpus_create(&limits, &vm->vcpus);
+	ret = bf_vcpus_create(&vm->vcpus, &limits);
 	if (ret)
 		goto destroy_engine;
-	ret = bf_front_create(vm->fd, &front, vm->bus, &vm->front);
+	ret = bf_front_create(&vm->front, vm->fd, &front, vm->bus);
 	if (ret)
 		goto destroy_vcpus;
 	return 0;
@@ -51,7 +64,7 @@ destroy_bus:
 	return ret;
 }
 
-int bf_vm_create(const struct bf_vm_config *config, struct bf_vm **vmp)
+int bf_vm_create(struct bf_vm **vmp, const struct bf_vm_config *config)
 {
 	static const struct bf_vm_config defaults;
 	struct bf_vm *vm;
@@ -65,8 +78,9 @@ int bf_vm_create(const struct bf_vm_config *config, struct bf_vm **vmp)
 	vm = calloc(1, sizeof(*vm));
 	if (!vm)
 		return -ENOMEM;
-	vm->engine = config->engine ? config->engine : &bf_engine_kvm;
+	vm->engine = find_engine(config->engine);
 	vm->fd = -1;
+	vm->kick_signal = config->kick_signal;
 	ret = build_vm(vm, config);
 	if (ret) {
 		free(vm);
@@ -77,9 +91,9 @@ int bf_vm_create(const struct bf_vm_config *config, struct bf_vm **vmp)
 }
 
 /*
- * The order: the front stops using the fd; the vCPUs, which hold the VM in the
- * kernel, close; the engine closes the fd; then no access can come, and the
- * front and the bus go.
+ * vCPUs hold their VM in the kernel, so they go before its fd.  Nobody uses
+ * that any more when it is closed, and nothing can ring any more when the rest
+ * of the front goes.
  */
 void bf_vm_destroy(struct bf_vm *vm)
 {
@@ -129,19 +143,7 @@ int bf_vm_coalesced_zone(struct bf_vm *vm, unsigned long request,
 	return bf_front_zone(vm->front, request, zone);
 }
 
-void bf_vm_get_stats(struct bf_vm *vm, struct bf_vm_stats *stats)
+void bf_vm_stats(struct bf_vm *vm, struct bf_vm_stats *stats)
 {
-	struct bf_front_stats front;
-
-	bf_front_get_stats(vm->front, &front);
-	*stats = (struct bf_vm_stats){
-		.assigned = front.assigned,
-		.deassigned = front.deassigned,
-		.never_installed = front.never_installed,
-		.installed = front.installed,
-		.refused = front.refused,
-		.signalled = front.signalled,
-		.zones = front.zones,
-		.zones_installed = front.zones_installed,
-	};
+	bf_front_stats(vm->front, stats);
 }

@@ -2,7 +2,7 @@
 #ifndef BF_PRELOAD_FORK_H
 #define BF_PRELOAD_FORK_H
 
-/* Registers the handler that runs in each child of a fork(). */
+/* Prepares for the program's fork(). */
 void fork_setup(void);
 
 #endif

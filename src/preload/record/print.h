@@ -4,10 +4,7 @@
 
 #include "preload/record/stats.h"
 
-/*
- * Prints the counters to stderr, for a library that runs without belfry run.
- * Prints nothing if the program made no KVM call.
- */
+/* The counters on stderr; nothing where there was no KVM call. */
 void print_stats(struct stats *stats);
 
 #endif

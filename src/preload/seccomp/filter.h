@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+/* Filters of system calls, as seccomp(2) takes them. */
 #ifndef BF_PRELOAD_FILTER_H
 #define BF_PRELOAD_FILTER_H
 
 #include <linux/filter.h>
 #include <stdint.h>
 
-/* The activities that a seccomp filter forbids: of enum config_forbidden. */
+/* What a thread behind this filter can do no more: of enum config_forbidden. */
 uint32_t filter_forbids(const struct sock_fprog *filter);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The model of a bus: a list of entries. */
+/* The reference model of a bus: a list. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-/* Accesses of the operation stream, and the calls of handlers. */
+/* Accesses of the operation stream, and the calls that they lead to. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "stream.h"
 
-/* The data of a read depend on the range and on the offset. */
-static void fill_read(const struct subject *subject, uint64_t offset,
-		      uint8_t *data, uint32_t len)
+/* What a read finds: it tells the range and the place. */
+static void fill(const struct subject *subject, uint64_t offset, uint8_t *data,
+		 uint32_t len)
 {
 	for (uint32_t i = 0; i < len; i++)
 		data[i] = (uint8_t)(subject->name[1] * 31 + offset + i);
@@ -22,7 +22,7 @@ static uint8_t *part_data(struct cursor *cursor, uint32_t part)
 	return cursor->data + (size_t)part * len;
 }
 
-/* The part as a separate access; false if it is beyond the end of the space. */
+/* The part as an access of its own; false: beyond the end of the space. */
 static bool part_access(struct cursor *cursor, uint32_t part,
 			struct bf_io_access *access)
 {
@@ -66,8 +66,7 @@ static void part_over(struct stream *stream, struct cursor *cursor,
 	}
 }
 
-static void count_access(struct cursor *cursor, struct subject *subject,
-			 bool write)
+static void count(struct cursor *cursor, struct subject *subject, bool write)
 {
 	if (!cursor->counted)
 		return;
@@ -77,43 +76,43 @@ static void count_access(struct cursor *cursor, struct subject *subject,
 		subject->counted_reads++;
 }
 
-/* Returns true if the bus must call a consumer, false for an eventfd. */
-static bool signal_doorbell(struct stream *stream, struct cursor *cursor,
-			    const struct model_entry *entry)
+/* True when the doorbell calls; else its eventfd was signalled. */
+static bool ring_doorbell(struct stream *stream, struct cursor *cursor,
+			  const struct model_entry *entry)
 {
 	struct subject *subject = entry->subject;
 
-	stream->totals->signalled++;
-	subject->signalled++;
-	count_access(cursor, subject, true);
+	stream->totals->rung++;
+	subject->rung++;
+	count(cursor, subject, true);
 	if (subject->consumer == CONSUMER_CALL)
 		return true;
-	stream->signals[subject->consumer]++;
+	stream->bells_rung[subject->consumer]++;
 	return false;
 }
 
-/* After a synchronous removal no access signals the doorbell any more. */
+/* A doorbell whose removal was waited for rings no more, for nobody. */
 static const struct model_entry *find_doorbell(struct cursor *cursor,
 					       const struct bf_io_access *part)
 {
 	const struct model_entry *entry =
 		model_find(&cursor->seen, BF_IO_DOORBELL, part);
 
-	return entry && entry->subject->removal_waited ? NULL : entry;
+	return entry && entry->subject->silent ? NULL : entry;
 }
 
-/* Returns true if the bus must call a handler. */
+/* True when the range is called. */
 static bool enter_range(struct stream *stream, struct cursor *cursor,
 			const struct model_entry *entry,
 			const struct bf_io_access *part)
 {
 	struct subject *subject = entry->subject;
 
-	count_access(cursor, subject, part->write);
+	count(cursor, subject, part->write);
 	return part->write ? subject->writes : subject->reads;
 }
 
-/* Runs one part.  Stops at a call and returns the entry, else NULL. */
+/* Does one part as far as it calls nobody; returns who is called. */
 static const struct model_entry *next_part(struct stream *stream,
 					   struct cursor *cursor)
 {
@@ -123,7 +122,7 @@ static const struct model_entry *next_part(struct stream *stream,
 
 	entry = inside ? find_doorbell(cursor, &part) : NULL;
 	if (entry) {
-		if (signal_doorbell(stream, cursor, entry))
+		if (ring_doorbell(stream, cursor, entry))
 			return entry;
 		part_over(stream, cursor, &part, true);
 		return NULL;
@@ -140,7 +139,7 @@ static const struct model_entry *next_part(struct stream *stream,
 	return NULL;
 }
 
-/* Runs parts up to the next call; returns the entry, NULL at the end. */
+/* Goes on to whom the bus has to call next; NULL: to nobody. */
 static const struct model_entry *next_call(struct stream *stream,
 					   struct cursor *cursor)
 {
@@ -150,15 +149,15 @@ static const struct model_entry *next_call(struct stream *stream,
 	return cursor->called;
 }
 
-/* The access in progress; NULL if the bus must not make this call. */
-static struct cursor *check_call(struct stream *stream, struct subject *subject,
-				 struct bf_io_access *part)
+/* The part that is being called for; NULL when the bus must not call. */
+static struct cursor *enter(struct stream *stream, struct subject *subject,
+			    struct bf_io_access *part)
 {
 	struct cursor *cursor = stream->cursor;
 	const struct model_entry *entry;
 
 	if (!cursor || cursor->called) {
-		stream_problem(stream, "%s was called without an access",
+		stream_problem(stream, "%s was called out of turn",
 			       subject->name);
 		return NULL;
 	}
@@ -166,17 +165,17 @@ static struct cursor *check_call(struct stream *stream, struct subject *subject,
 	if (!entry || entry->subject != subject) {
 		stream_problem(stream, "%s was called instead of %s",
 			       subject->name,
-			       entry ? entry->subject->name : "nothing");
+			       entry ? entry->subject->name : "nobody");
 		return NULL;
 	}
 	part_access(cursor, cursor->next, part);
 	return cursor;
 }
 
-/* Some handlers run an operation of the stream. */
-static void run_nested_step(struct stream *stream, struct subject *subject)
+/* Changes the bus now and then. */
+static void meddle(struct stream *stream, struct subject *subject)
 {
-	if (!subject->changes_bus)
+	if (!subject->meddles)
 		return;
 	if (!stream->depth++)
 		__atomic_store_n(&stream->handler, ++stream->handlers,
@@ -187,27 +186,27 @@ static void run_nested_step(struct stream *stream, struct subject *subject)
 		__atomic_store_n(&stream->handler, 0, __ATOMIC_RELAXED);
 }
 
-static int end_call(struct stream *stream, struct cursor *cursor,
-		    const struct bf_io_access *part, bool taken)
+static int leave(struct stream *stream, struct cursor *cursor,
+		 const struct bf_io_access *part, bool taken)
 {
 	part_over(stream, cursor, part, taken);
 	cursor->called = NULL;
 	return taken ? 0 : -EIO;
 }
 
-/* A range that declines does so at every other call. */
+/* One that declines does so every other time. */
 static bool declines(struct subject *subject)
 {
 	return subject->declines && subject->calls++ % 2;
 }
 
-/* Compares the call of a range with the model. */
+/* What the model says of a call of a range, in its handler. */
 static struct cursor *enter_handler(struct subject *subject, uint64_t offset,
 				    uint32_t len, bool write,
 				    struct bf_io_access *part)
 {
 	struct stream *stream = subject->stream;
-	struct cursor *cursor = check_call(stream, subject, part);
+	struct cursor *cursor = enter(stream, subject, part);
 
 	if (!cursor)
 		return NULL;
@@ -217,7 +216,7 @@ static struct cursor *enter_handler(struct subject *subject, uint64_t offset,
 		stream_problem(stream, "%s was called for %s of %u at %#llx",
 			       subject->name, write ? "a write" : "a read", len,
 			       (unsigned long long)offset);
-	run_nested_step(stream, subject);
+	meddle(stream, subject);
 	return cursor;
 }
 
@@ -233,10 +232,10 @@ static int handle_read(void *opaque, uint64_t offset, void *data, uint32_t len)
 	if (!cursor)
 		return 0;
 	if (taken) {
-		fill_read(subject, offset, data, len);
-		fill_read(subject, offset, part.data, part.len);
+		fill(subject, offset, data, len);
+		fill(subject, offset, part.data, part.len);
 	}
-	return end_call(subject->stream, cursor, &part, taken);
+	return leave(subject->stream, cursor, &part, taken);
 }
 
 static int handle_write(void *opaque, uint64_t offset, const void *data,
@@ -252,7 +251,7 @@ static int handle_write(void *opaque, uint64_t offset, const void *data,
 	if (len == part.len && memcmp(data, part.data, len))
 		stream_problem(subject->stream, "%s was given other data",
 			       subject->name);
-	return end_call(subject->stream, cursor, &part, !declines(subject));
+	return leave(subject->stream, cursor, &part, !declines(subject));
 }
 
 const struct bf_io_ops subject_ops[4] = {
@@ -262,24 +261,24 @@ const struct bf_io_ops subject_ops[4] = {
 	{.read = handle_read, .write = handle_write},
 };
 
-void subject_signal(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
+void subject_ring(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
 {
 	struct subject *subject = ((struct device *)opaque)->subject;
 	struct stream *stream = subject->stream;
 	struct bf_io_access part;
-	struct cursor *cursor = check_call(stream, subject, &part);
+	struct cursor *cursor = enter(stream, subject, &part);
 
 	if (!cursor)
 		return;
 	if (part.addr != addr || part.len != len ||
 	    model_value(part.data, part.len) != value)
-		stream_problem(stream, "%s got %#llx, length %u, at %#llx",
+		stream_problem(stream, "%s was rung with %#llx of %u at %#llx",
 			       subject->name, (unsigned long long)value, len,
 			       (unsigned long long)addr);
 	stream->consumed++;
-	run_nested_step(stream, subject);
+	meddle(stream, subject);
 	stream->consumed--;
-	end_call(stream, cursor, &part, true);
+	leave(stream, cursor, &part, true);
 }
 
 static uint32_t size_of(const struct cursor *cursor)
@@ -288,15 +287,15 @@ static uint32_t size_of(const struct cursor *cursor)
 					cursor->access.len;
 }
 
-static bool valid_access(const struct bf_io_access *access, bool is_long)
+static bool valid(const struct bf_io_access *access, bool is_long)
 {
 	return access->len && (is_long || access->len <= BF_IO_MAX_LEN) &&
 	       access->space < BF_IO_SPACES;
 }
 
-/* Dispatches the access with these data. */
-static int dispatch(struct stream *stream, struct cursor *cursor, void *data,
-		    uint32_t *done)
+/* As the bus is asked; at an odd address, with nothing behind the data. */
+static int ask(struct stream *stream, struct cursor *cursor, void *data,
+	       uint32_t *done)
 {
 	struct bf_io_access access = cursor->access;
 
@@ -311,8 +310,8 @@ static int dispatch(struct stream *stream, struct cursor *cursor, void *data,
 	}
 }
 
-static void compare_result(struct stream *stream, struct cursor *cursor,
-			   const uint8_t *data, int ret, uint32_t done)
+static void compare(struct stream *stream, struct cursor *cursor,
+		    const uint8_t *data, int ret, uint32_t done)
 {
 	const struct model_entry *missing = next_call(stream, cursor);
 
@@ -323,13 +322,12 @@ static void compare_result(struct stream *stream, struct cursor *cursor,
 	if (cursor->form == LONG)
 		stream_expect(stream, "bytes done", done, 1000 + cursor->done);
 	if (memcmp(data, cursor->data, size_of(cursor)))
-		stream_problem(stream, "an access has other data");
+		stream_problem(stream, "an access ends with other data");
 }
 
-static void run_access(struct stream *stream, struct cursor *cursor)
+static void run(struct stream *stream, struct cursor *cursor)
 {
 	uint32_t size = size_of(cursor), done = 1000;
-	/* Unaligned, and the last byte ends the allocation. */
 	uint8_t *block = malloc(size + 1);
 	int ret;
 
@@ -339,15 +337,15 @@ static void run_access(struct stream *stream, struct cursor *cursor)
 	cursor->counted = stream->counting;
 	cursor->outer = stream->cursor;
 	stream->cursor = cursor;
-	ret = dispatch(stream, cursor, block + 1, &done);
-	compare_result(stream, cursor, block + 1, ret, done);
+	ret = ask(stream, cursor, block + 1, &done);
+	compare(stream, cursor, block + 1, ret, done);
 	stream->cursor = cursor->outer;
 	model_free(&cursor->seen);
 	free(block);
 	stream->totals->accesses++;
 }
 
-/* The lengths 0 and 9 are not valid. */
+/* Zero is no length, and 9 is too long. */
 static uint32_t some_len(struct stream *stream)
 {
 	static const uint32_t lens[16] = {1, 1, 2, 2, 4, 4, 4, 4,
@@ -356,7 +354,7 @@ static uint32_t some_len(struct stream *stream)
 	return lens[stream_byte(stream) % 16];
 }
 
-static void choose_access(struct stream *stream, struct cursor *cursor)
+static void begin(struct stream *stream, struct cursor *cursor)
 {
 	unsigned int choice = stream_byte(stream);
 
@@ -366,7 +364,7 @@ static void choose_access(struct stream *stream, struct cursor *cursor)
 	cursor->parts = 1;
 }
 
-/* Fills the elements with values that some datamatches have. */
+/* Data of which doorbells know some, element by element. */
 static void some_data(struct stream *stream, struct cursor *cursor,
 		      uint32_t step)
 {
@@ -384,43 +382,40 @@ void stream_access(struct stream *stream)
 {
 	struct cursor cursor = {.form = SINGLE};
 
-	choose_access(stream, &cursor);
+	begin(stream, &cursor);
 	cursor.access.len = some_len(stream);
 	some_data(stream, &cursor, BF_IO_MAX_LEN);
-	if (!valid_access(&cursor.access, false)) {
+	if (!valid(&cursor.access, false)) {
 		cursor.ret = -EINVAL;
 		cursor.over = true;
 	}
-	run_access(stream, &cursor);
+	run(stream, &cursor);
 }
 
 void stream_access_long(struct stream *stream)
 {
 	struct cursor cursor = {.form = LONG};
 
-	choose_access(stream, &cursor);
+	begin(stream, &cursor);
 	cursor.access.len = stream_byte(stream) % STREAM_LONG;
 	cursor.parts = (cursor.access.len + 7) / 8;
 	some_data(stream, &cursor, BF_IO_MAX_LEN);
-	if (!valid_access(&cursor.access, true)) {
+	if (!valid(&cursor.access, true)) {
 		cursor.ret = -EINVAL;
 		cursor.over = true;
 	}
-	run_access(stream, &cursor);
+	run(stream, &cursor);
 }
 
-/*
- * If a string has a bad element length and no elements, the error is not
- * specified.  So a string with a bad length gets an element here.
- */
+/* What comes first, a bad element or none at all, nobody has said. */
 void stream_access_string(struct stream *stream)
 {
 	struct cursor cursor = {.form = STRING};
 
-	choose_access(stream, &cursor);
+	begin(stream, &cursor);
 	cursor.access.len = some_len(stream);
 	cursor.parts = stream_byte(stream) % (STREAM_LONG / 9 + 1);
-	if (!valid_access(&cursor.access, false)) {
+	if (!valid(&cursor.access, false)) {
 		cursor.parts += !cursor.parts;
 		cursor.ret = -EINVAL;
 		cursor.over = true;
@@ -430,5 +425,5 @@ void stream_access_string(struct stream *stream)
 	}
 	if (cursor.access.len)
 		some_data(stream, &cursor, cursor.access.len);
-	run_access(stream, &cursor);
+	run(stream, &cursor);
 }

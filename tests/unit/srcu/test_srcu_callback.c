@@ -76,7 +76,7 @@ static void test_expedited_promotes_callbacks(void **state)
 	struct srcu_struct ssp;
 
 	setup_domain(&ssp);
-	bf_srcu_set_pace(&ssp, FOREVER_NS);
+	srcu_set_pace(&ssp, FOREVER_NS);
 	noted = 0;
 	call_srcu(&ssp, &cb[0].head, note);
 	usleep(10000);
@@ -168,8 +168,6 @@ static void test_no_thread_before_first_callback(void **state)
 	assert_int_equal(find_srcu_workers(&tid), 0);
 	noted = 0;
 	call_srcu(&ssp, &cb.head, note);
-	/* The new thread sets its own name. */
-	srcu_barrier(&ssp);
 	assert_int_equal(find_srcu_workers(&tid), 1);
 	end_domain(&ssp);
 }
@@ -234,7 +232,7 @@ static void test_longest_pace(void **state)
 	struct srcu_struct ssp;
 
 	setup_domain(&ssp);
-	bf_srcu_set_pace(&ssp, UINT64_MAX);
+	srcu_set_pace(&ssp, UINT64_MAX);
 	noted = 0;
 	call_srcu(&ssp, &cb.head, note);
 	usleep(20000);
@@ -246,22 +244,22 @@ static void test_longest_pace(void **state)
 static void test_statistics(void **state)
 {
 	struct noted cb[2] = {{.number = 1}, {.number = 2}};
-	struct bf_srcu_stats stats;
+	struct srcu_stats stats;
 	struct srcu_struct ssp;
 	struct holder holder;
 	struct waiter waiter;
 
 	setup_domain(&ssp);
-	bf_srcu_set_pace(&ssp, FOREVER_NS);
+	srcu_set_pace(&ssp, FOREVER_NS);
 	noted = 0;
 	call_srcu_expedited(&ssp, &cb[0].head, note);
 	wait_for(&noted, 1);
-	bf_srcu_get_stats(&ssp, &stats);
+	srcu_get_stats(&ssp, &stats);
 	assert_int_equal(stats.expedited, 1);
 	assert_int_equal(stats.promoted, 0);
 	call_srcu(&ssp, &cb[1].head, note);
 	synchronize_srcu_expedited(&ssp);
-	bf_srcu_get_stats(&ssp, &stats);
+	srcu_get_stats(&ssp, &stats);
 	assert_int_equal(stats.expedited, 2);
 	assert_int_equal(stats.promoted, 1);
 	holder_start(&holder, &ssp);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guest programs of test_trap*.c.  rsi and rdi point to operands, r8 to the
- * results, and rsp to a stack.
+ * Guest programs of test_trap.c.  rsi and rdi point to operands, r8 to where
+ * results go (struct result in test_trap.c), there is a stack.
  */
 
 	.section .rodata, "a"
 
-/* Define name_start and name_end. */
+/* name_start, name_end. */
 .macro guest name
 	.globl	\name\()_start
 	.hidden	\name\()_start
@@ -33,7 +33,7 @@
 	popfq
 .endm
 
-/* Stores pointers as offsets, so that the results do not depend on the base. */
+/* Pointers are told as distances, so that they do not depend on the base. */
 .macro end_form
 	pushfq
 	cld
@@ -52,15 +52,15 @@
 .endm
 
 /*
- * One instruction form: the accesses that it makes if rdi points 0x100 bytes
- * into the window ("r" or "w", length, "@" and hexadecimal offset), and the
- * instruction.  test_trap_insn.c runs it on plain memory as well.
+ * One instruction form: the accesses it should make of the window when rdi
+ * points 0x100 into it ("r" or "w", length, "@" and hexadecimal offset), and
+ * the instruction, which test_trap.c also runs on plain memory.
  */
 .macro form accesses, insn:vararg
 	form_after "", "\accesses", \insn
 .endm
 
-/* The same for an instruction with its operand at rsi. */
+/* The same for an instruction that finds its operand by rsi. */
 .macro form_from accesses, insn:vararg
 	form_after swap_operands, "\accesses", \insn
 .endm
@@ -133,7 +133,7 @@ trap_forms:
 	form "r2@100",		movswq (%rdi), %rax
 	form "r4@100",		movslq (%rdi), %rax
 
-	/* Accesses that are split at page boundaries and into 8 bytes. */
+	/* Fragments: at pages, and of 8 bytes. */
 	form "w4@ffc w4@1000",	movq %rax, 0xefc(%rdi)
 	form "r3@ffd r1@1000",	movl 0xefd(%rdi), %eax
 	form "r1@fff r1@1000",	movw 0xeff(%rdi), %bx
@@ -196,7 +196,7 @@ trap_forms:
 	form "r4@100",		testl %eax, (%rdi)
 	form "r8@100",		testq $-2, (%rdi)
 
-	/* Strings with rdi, then with rsi, in the window. */
+	/* Strings: rdi, then rsi, at the window. */
 	form "w1@100",		stosb
 	form "w8@100",		stosq
 	form "w1@100 w1@101 w1@102",	rep stosb
@@ -223,7 +223,7 @@ trap_forms:
 	.quad	0, 0, 0, 0
 	.popsection
 
-/* Absolute addresses: test_trap_insn.c replaces the placeholder. */
+/* Absolute addresses: test_trap.c replaces the placeholder. */
 guest moffs
 	movabs	%al, 0x1122334455667788
 	movabs	%ax, 0x1122334455667788
@@ -241,7 +241,7 @@ guest moffs
 	hlt
 end_guest moffs
 
-/* rep stosl and rep movsl to the window; rcx: flags, 0x400 for backwards. */
+/* rcx: backwards (0x400) or not; rep stosl and rep movsl to the window. */
 guest direction
 	push	%rcx
 	popfq
@@ -288,7 +288,7 @@ guest ports_in
 	hlt
 end_guest ports_in
 
-/* Moves rcx elements between memory and port 0x20; r9: flags. */
+/* rcx elements of rsi to port 0x20; r9 is pushed for flags. */
 .macro string_io name, insn:vararg
 guest \name
 	mov	$0x20, %edx
@@ -314,7 +314,7 @@ end_guest \name
 	string_io rep_insw, rep insw
 	string_io rep_insl, rep insl
 
-/* Exits that are not accesses. */
+/* Two exits that are not accesses. */
 guest halts
 	movq	$1, 0(%r8)
 	hlt
@@ -324,7 +324,7 @@ guest halts
 	hlt
 end_guest halts
 
-/* Accesses to the window and to ports, between stores to memory. */
+/* Something nobody claims, in between plain work. */
 guest mixed
 	movl	(%rdi), %eax
 	mov	%rax, 0(%r8)
@@ -337,17 +337,17 @@ guest mixed
 	hlt
 end_guest mixed
 
-/* rcx stores. */
-guest stores
+/* rcx rings. */
+guest rings
 1:	movl	%edx, (%rdi)
 	loop	1b
 	hlt
-end_guest stores
+end_guest rings
 
-guest stores_forever
+guest rings_forever
 1:	movl	%edx, (%rdi)
 	jmp	1b
-end_guest stores_forever
+end_guest rings_forever
 
 guest rep_forever
 	mov	$-1, %rcx
@@ -355,13 +355,13 @@ guest rep_forever
 	hlt
 end_guest rep_forever
 
-/* Counts at r8, without an exit. */
+/* Counts at r8 without ever leaving. */
 guest spin
 1:	incq	(%r8)
 	jmp	1b
 end_guest spin
 
-/* Stores the registers of a fresh vCPU; uses no stack. */
+/* Registers of a fresh vCPU, without a stack. */
 guest fresh
 	mov	%rdi, 0(%r9)
 	mov	%rsi, 8(%r9)
@@ -382,7 +382,7 @@ guest fresh
 	hlt
 end_guest fresh
 
-/* Stores the SSE state to r8, then loads it from rdi and rsi. */
+/* SSE: what it finds goes to r8, what it leaves comes from rdi and rsi. */
 guest vector_state
 	stmxcsr	0(%r8)
 	movdqu	%xmm0, 16(%r8)
@@ -395,7 +395,7 @@ guest vector_state
 	hlt
 end_guest vector_state
 
-/* Programs that end in an error. */
+/* Things that no guest should do; all that is left is an error. */
 guest load
 	movq	(%rdi), %rax
 	hlt

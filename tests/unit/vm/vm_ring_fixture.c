@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include "testing/trap/trap.h"
 #include "vm_ring_fixture.h"
 
 int efd;
@@ -35,7 +34,7 @@ int vm_setup_kvm(void **state)
 
 int vm_setup_trap(void **state)
 {
-	static const struct bf_vm_config config = {.engine = &bf_trap_engine};
+	static const struct bf_vm_config config = {.engine = BF_ENGINE_TRAP};
 
 	return setup_engine(&config);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Parts of cli_kvm_problem().  A test can call them for any machine. */
+/* The parts of cli_kvm_problem(), which a test can ask for any machine. */
 #ifndef BF_CLI_KVM_PROBLEM_H
 #define BF_CLI_KVM_PROBLEM_H
 
-/* err is the positive errno of open("/dev/kvm"). */
+/* err: why /dev/kvm could not be opened, positive. */
 const char *kvm_open_problem(int err);
 
-/* version is the result of KVM_GET_API_VERSION; NULL if it is right. */
+/* version: what KVM_GET_API_VERSION returned; NULL when it is the right one. */
 const char *kvm_api_problem(int version);
 
 #endif

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* Sleeps of a given time; a signal may end one early. */
 #ifndef BF_CLI_SLEEP_H
 #define BF_CLI_SLEEP_H
 

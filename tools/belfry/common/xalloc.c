@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "tools/belfry/common/xalloc.h"
+#include "xalloc.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/belfry/common/cli.h"
+#include "cli.h"
 
 void *xcheck(void *p)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The likely causes of the stalls of a run. */
+/* Whose the stalls of a run were. */
 #include <linux/kvm.h>
 
-#include "tools/belfry/compare/internal.h"
+#include "compare.h"
 #include "tools/belfry/trace/trace.h"
 
 #define MS 1e6
 
-/* Does the call create the irqchip, or change its routes or inputs? */
+/* Calls that make the irqchip, or change its routes and inputs. */
 static bool is_of_irqchip(uint32_t key)
 {
 	switch (key) {
@@ -21,21 +21,18 @@ static bool is_of_irqchip(uint32_t key)
 	return false;
 }
 
-/*
- * A stall behind a doorbell counts as the doorbell's, even if an irqchip left a
- * grace period as well: without the irqchip the call would have stalled too.
- */
+/* A wait for the debts of both would have been one without the irqchip. */
 static enum compare_cause cause_of(const struct recorded_event *stall)
 {
-	if (stall->gps & (1u << GP_DOORBELL | 1u << GP_ZONE))
+	if (stall->debts & (1u << DEBT_DOORBELL | 1u << DEBT_ZONE))
 		return CAUSE_DOORBELL;
-	if (stall->gps || is_of_irqchip(stall->key))
+	if (stall->debts || is_of_irqchip(stall->key))
 		return CAUSE_IRQCHIP;
 	return CAUSE_OTHER;
 }
 
-void compare_add_causes(struct compare_runs *runs, struct recording *recording,
-			uint64_t end)
+void compare_take_causes(struct compare_way *way, struct recording *recording,
+			 uint64_t end)
 {
 	struct trace trace = {.recording = recording, .end = end};
 	double sums[NR_CAUSES] = {0};
@@ -51,5 +48,5 @@ void compare_add_causes(struct compare_runs *runs, struct recording *recording,
 	}
 	trace_free(&trace);
 	for (size_t i = 0; i < NR_CAUSES; i++)
-		samples_add(&runs->stalled_by[i], sums[i] / MS);
+		samples_add(&way->behind[i], sums[i] / MS);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * belfry compare: run a command plain and with belfry.  The two take turns, so
- * that other load on the machine affects both alike.
+ * belfry compare: the before and the after of belfry run, in turn, so that
+ * what the machine does meanwhile meets both alike.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,8 +13,7 @@
 #include <unistd.h>
 
 #include "tools/belfry/common/cli.h"
-#include "tools/belfry/compare/compare.h"
-#include "tools/belfry/compare/internal.h"
+#include "compare.h"
 #include "preload/record/rows.h"
 #include "tools/belfry/common/progress.h"
 #include "tools/belfry/run/run.h"
@@ -48,16 +47,14 @@ static int print_help(void)
 	     "\n"
 	     "Runs COMMAND, a dynamically linked VMM, plain and with belfry"
 	     " in turn, and\n"
-	     "compares the time from the start to the first KVM_RUN, in"
-	     " stalls (calls of more\n"
-	     "than 1 ms), and from exec to exit.  COMMAND's standard input"
-	     " and output are\n"
-	     "/dev/null.\n"
+	     "compares: start to first KVM_RUN, time in ioctls over 1 ms,"
+	     " exec to exit.\n"
+	     "Its standard input and output are /dev/null.\n"
 	     "\n"
-	     "  -n, --count N    run it N times with each policy (default 5)");
+	     "  -n, --count N    run it N times each way (default 5)");
 	fputs(run_settings_help, stdout);
-	puts("  --goal RATIO     goal: the first KVM_RUN within RATIO x the time of"
-	     " plain\n"
+	puts("  --goal RATIO     the start to the first KVM_RUN is to be at"
+	     " most RATIO x plain\n"
 	     "  --show-output    COMMAND's standard output goes to stderr\n"
 	     "  --json           print one JSON array instead of a table");
 	return CLI_OK;
@@ -95,8 +92,8 @@ static int set_option(struct options *options, int c, char **argv)
 	return run_set(&options->settings, COMMAND, c, argv);
 }
 
-/* Return a status, or the negated letter of --help or --version. */
-static int parse_options(struct options *options, int argc, char **argv)
+/* A status, or the negative letter of a question. */
+static int parse(struct options *options, int argc, char **argv)
 {
 	int c, status;
 
@@ -115,128 +112,127 @@ static int parse_options(struct options *options, int argc, char **argv)
 	return CLI_OK;
 }
 
-/* Copies of this process's standard files while the command has others. */
-struct saved_files {
+/* Our own standard files, while the command has others. */
+struct files {
 	int in;
 	int out;
 };
 
-static void replace_files(struct saved_files *saved, bool show_output)
+static void replace_files(struct files *own, bool show_output)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	saved->in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-	saved->out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	own->in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	own->out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	dup2(null, STDIN_FILENO);
 	dup2(show_output ? STDERR_FILENO : null, STDOUT_FILENO);
 	close(null);
 }
 
-static void put_back(int copy, int number)
+static void put_back(int own, int number)
 {
-	if (copy < 0) {
+	if (own < 0) {
 		close(number);
 		return;
 	}
-	dup2(copy, number);
-	close(copy);
+	dup2(own, number);
+	close(own);
 }
 
-static void restore_files(const struct saved_files *saved)
+static void restore_files(const struct files *own)
 {
-	put_back(saved->in, STDIN_FILENO);
-	put_back(saved->out, STDOUT_FILENO);
+	put_back(own->in, STDIN_FILENO);
+	put_back(own->out, STDOUT_FILENO);
 }
 
 static struct compare_files command_files;
 
-/* Memory shared with one run. */
+/* Where a run's counters and events go. */
 struct shared {
 	struct run_counters counters;
 	struct run_recording events;
 };
 
-static void add_first_run(struct compare_runs *runs, const struct stats *stats,
-			  const struct stats_sums *sums)
+static void take_first_run(struct compare_way *way, const struct stats *stats,
+			   const struct stats_sums *sums)
 {
 	const uint64_t ns = sums->to_first_run_ns;
 
 	if (!ns)
 		return;
-	samples_add(&runs->loading, (double)sums->loading_ns / MS);
-	samples_add(&runs->first_run, (double)ns / MS);
-	samples_add(&runs->unstalled,
+	samples_add(&way->loading, (double)sums->loading_ns / MS);
+	samples_add(&way->first_run, (double)ns / MS);
+	samples_add(&way->unstalled,
 		    (double)(ns - stats->stalled_before_run_ns) / MS);
 }
 
-static void add_run(struct compare_runs *runs, const struct shared *shared,
-		    uint64_t end)
+static void take(struct compare_way *way, const struct shared *shared,
+		 uint64_t end)
 {
 	struct stats *stats = shared->counters.stats;
 	struct stats_sums sums;
 
 	stats_sum(stats, &sums);
-	add_first_run(runs, stats, &sums);
-	compare_add_causes(runs, shared->events.recording, end);
-	samples_add(&runs->stalled, (double)sums.stalled_ns / MS);
-	samples_add(&runs->stalls, (double)sums.stalls);
-	samples_add(&runs->total, (double)(end - stats->started_ns) / MS);
+	take_first_run(way, stats, &sums);
+	compare_take_causes(way, shared->events.recording, end);
+	samples_add(&way->stalled, (double)sums.stalled_ns / MS);
+	samples_add(&way->stalls, (double)sums.stalls);
+	samples_add(&way->total, (double)(end - stats->started_ns) / MS);
 }
 
-/* Run the command once.  Returns its exit status, or -1 after a message. */
-static int run_with(const struct options *options, struct compare_runs *runs,
+/* One run; its exit status, or -1, said. */
+static int run_with(const struct options *options, struct compare_way *way,
 		    const struct shared *shared)
 {
 	struct stats *stats = shared->counters.stats;
-	struct saved_files saved;
+	struct files own;
 	bool started;
 	int status;
 
-	replace_files(&saved, options->show_output);
+	replace_files(&own, options->show_output);
 	compare_files_begin(&command_files, stats);
 	status = run_child(options->command, stats, &started);
 	compare_files_end(&command_files);
-	restore_files(&saved);
+	restore_files(&own);
 	if (!started)
 		return -1;
 	if (!stats->loaded) {
-		cli_fail(
-			COMMAND,
-			"%s did not load the library: is it statically linked?",
-			options->command[0]);
+		cli_fail(COMMAND,
+			 "%s did not load the library: nothing to compare",
+			 options->command[0]);
 		return -1;
 	}
-	add_run(runs, shared, stats_now());
+	take(way, shared, stats_now());
 	return status;
 }
 
-static int run_once(const struct options *options, struct compare_runs *runs,
+static int run_once(const struct options *options, struct compare_way *way,
 		    const char *library)
 {
 	struct run_settings settings = options->settings;
 	struct shared shared = {0};
 	int status = -1;
 
-	settings.policy = runs->policy;
+	settings.policy = way->policy;
 	if (run_share_stats(&shared.counters))
 		return -1;
 	if (!run_share_recording(&shared.events, 0) &&
 	    !run_set_environment(&settings, library, shared.counters.path))
-		status = run_with(options, runs, &shared);
+		status = run_with(options, way, &shared);
 	run_unshare_recording(&shared.events);
 	run_unshare_stats(&shared.counters);
 	return status;
 }
 
-/* Ctrl-C ends the command, and so the comparison. */
+/* Ctrl-C ends the command, and so this too. */
 static bool is_interrupted(int status)
 {
 	return status == 128 + SIGINT || status == 128 + SIGTERM;
 }
 
-/* All runs must end with the same status.  Returns an enum cli_status. */
-static int check_status(const struct compare_runs *runs,
-			const struct compare_runs *first, int status)
+/* 0, or CLI_FAILURE, said: all runs of both ways are to end alike. */
+static int check_status(const struct compare_way *way,
+			const struct compare_way *first, int status)
 {
 	if (status < 0)
 		return CLI_FAILURE;
@@ -246,37 +242,34 @@ static int check_status(const struct compare_runs *runs,
 		return cli_fail(COMMAND,
 				"exit statuses differ: %s ended with %d, %s"
 				" with %d",
-				first->policy, first->status, runs->policy,
+				first->policy, first->status, way->policy,
 				status);
 	return CLI_OK;
 }
 
-/*
- * The first run of a round warms caches for the second, so the policies take
- * turns in going first.
- */
-static int run_all(const struct options *options, struct compare_runs both[2],
+/* Odd rounds begin with the other way, for what the first one warms up. */
+static int run_all(const struct options *options, struct compare_way ways[2],
 		   const char *library)
 {
 	const unsigned long total = 2 * options->count;
 	int status, failed = CLI_OK;
 
 	for (unsigned long n = 0; n < total && !failed; n++) {
-		struct compare_runs *runs = &both[(n + n / 2) % 2];
+		struct compare_way *way = &ways[(n + n / 2) % 2];
 
 		progress_show(COMMAND, n, total);
-		status = run_once(options, runs, library);
+		status = run_once(options, way, library);
 		if (!n)
-			both[0].status = status;
+			ways[0].status = status;
 		progress_clear();
-		failed = check_status(runs, &both[0], status);
+		failed = check_status(way, &ways[0], status);
 	}
 	return failed;
 }
 
-static int run_comparison(const struct options *options)
+static int compare(const struct options *options)
 {
-	struct compare_runs runs[] = {
+	struct compare_way ways[] = {
 		{.policy = "plain"},
 		{.policy = options->settings.policy},
 	};
@@ -287,12 +280,12 @@ static int run_comparison(const struct options *options)
 		return CLI_FAILURE;
 	run_check_command(options->command[0]);
 	run_calibrate(&options->settings);
-	status = run_all(options, runs, library);
+	status = run_all(options, ways, library);
 	if (!status)
-		compare_print(&runs[0], &runs[1], options->goal, options->json,
+		compare_print(&ways[0], &ways[1], options->goal, options->json,
 			      stdout);
-	compare_runs_free(&runs[0]);
-	compare_runs_free(&runs[1]);
+	compare_free(&ways[0]);
+	compare_free(&ways[1]);
 	compare_files_free(&command_files);
 	return status;
 }
@@ -303,11 +296,11 @@ int cmd_compare(int argc, char **argv)
 		.count = 5,
 		.settings = RUN_SETTINGS_DEFAULT,
 	};
-	int status = parse_options(&options, argc, argv);
+	int status = parse(&options, argc, argv);
 
 	if (status == -'V')
 		return cli_print_version();
 	if (status < 0)
 		return print_help();
-	return status ? status : run_comparison(&options);
+	return status ? status : compare(&options);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of belfry compare. */
-#include "tools/belfry/compare/internal.h"
+#include "compare.h"
 #include "tools/belfry/common/report.h"
 
 static const char *const causes[NR_CAUSES] = {
@@ -9,24 +8,23 @@ static const char *const causes[NR_CAUSES] = {
 	[CAUSE_OTHER] = "stalled behind neither",
 };
 
-static void add_medians(struct report *report, const char *median,
-			const char *min, const char *max,
-			struct samples *samples)
+static void set_way(struct report *report, const char *median, const char *min,
+		    const char *max, struct samples *samples)
 {
 	report_number(report, median, "%.2f", samples_median(samples));
 	report_number(report, min, "%.2f", samples_min(samples));
 	report_number(report, max, "%.2f", samples_max(samples));
 }
 
-/* Return false, without a row, if one of the two has no samples. */
+/* False: one of the two never got there. */
 static bool add_row(struct report *report, const char *name, const char *unit,
 		    struct samples *plain, struct samples *belfry)
 {
 	if (!plain->count || !belfry->count)
 		return false;
 	report_row(report, name, unit);
-	add_medians(report, "plain", "plain_min", "plain_max", plain);
-	add_medians(report, "belfry", "belfry_min", "belfry_max", belfry);
+	set_way(report, "plain", "plain_min", "plain_max", plain);
+	set_way(report, "belfry", "belfry_min", "belfry_max", belfry);
 	report_number(report, "ratio", "%.2f",
 		      samples_median(plain) / samples_median(belfry));
 	return true;
@@ -41,7 +39,7 @@ static void add_goal(struct report *report, double goal, double plain,
 	report_goal(report, text, belfry <= goal * plain);
 }
 
-void compare_print(struct compare_runs *plain, struct compare_runs *belfry,
+void compare_print(struct compare_way *plain, struct compare_way *belfry,
 		   double goal, bool json, FILE *out)
 {
 	struct report *report = report_new(json);
@@ -58,8 +56,8 @@ void compare_print(struct compare_runs *plain, struct compare_runs *belfry,
 	add_row(report, "in stalled ioctls", "ms", &plain->stalled,
 		&belfry->stalled);
 	for (size_t i = 0; i < NR_CAUSES; i++)
-		add_row(report, causes[i], "ms", &plain->stalled_by[i],
-			&belfry->stalled_by[i]);
+		add_row(report, causes[i], "ms", &plain->behind[i],
+			&belfry->behind[i]);
 	add_row(report, "stalled ioctls", "calls", &plain->stalls,
 		&belfry->stalls);
 	add_row(report, "exec to exit", "ms", &plain->total, &belfry->total);
@@ -67,14 +65,14 @@ void compare_print(struct compare_runs *plain, struct compare_runs *belfry,
 	report_free(report);
 }
 
-void compare_runs_free(struct compare_runs *runs)
+void compare_free(struct compare_way *way)
 {
-	samples_free(&runs->loading);
-	samples_free(&runs->first_run);
-	samples_free(&runs->unstalled);
+	samples_free(&way->loading);
+	samples_free(&way->first_run);
+	samples_free(&way->unstalled);
 	for (size_t i = 0; i < NR_CAUSES; i++)
-		samples_free(&runs->stalled_by[i]);
-	samples_free(&runs->stalled);
-	samples_free(&runs->stalls);
-	samples_free(&runs->total);
+		samples_free(&way->behind[i]);
+	samples_free(&way->stalled);
+	samples_free(&way->stalls);
+	samples_free(&way->total);
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* belfry report: print a trace of belfry run as text. */
+/* belfry report: a trace of belfry run as text. */
 #include <getopt.h>
 
-#include "tools/belfry/report/report_trace.h"
 #include "tools/belfry/common/cli.h"
-#include "tools/belfry/report/read.h"
-#include "tools/belfry/report/text.h"
+#include "tools/belfry/trace/read.h"
+#include "tools/belfry/trace/text.h"
 
 #define COMMAND "report"
 
@@ -13,13 +12,14 @@ static int print_help(void)
 {
 	puts("usage: belfry report FILE\n"
 	     "\n"
-	     "Prints FILE, a trace of belfry run --trace: stalls, calls with"
-	     " percentiles,\n"
-	     "doorbells, and stalls that belfry avoided or did not avoid.");
+	     "Prints FILE, which belfry run --trace wrote: its stalls, its"
+	     " calls with\n"
+	     "percentiles, its doorbells, and what belfry saved and could"
+	     " not.");
 	return CLI_OK;
 }
 
-static int report_file(const char *name)
+static int report(const char *name)
 {
 	struct json_object *trace = trace_read(name);
 
@@ -52,5 +52,5 @@ int cmd_report(int argc, char **argv)
 	if (optind + 1 < argc)
 		return cli_usage(COMMAND, "'%s': takes one file",
 				 argv[optind + 1]);
-	return report_file(argv[optind]);
+	return report(argv[optind]);
 }

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Shared memory for the recording of the preload library. */
+/* The memory in which the library records. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "tools/belfry/common/cli.h"
-#include "tools/belfry/run/run.h"
+#include "run.h"
 
 static struct recording *map_recording(int fd, uint32_t chunks)
 {
@@ -26,7 +25,7 @@ static struct recording *map_recording(int fd, uint32_t chunks)
 	return recording;
 }
 
-/* The library opens the file by its descriptor in /proc, so keep it open. */
+/* The file stays open: its number is how the library finds it. */
 int run_share_recording(struct run_recording *shared, unsigned long events)
 {
 	unsigned long chunks = (events + RECORDING_CHUNK - 1) / RECORDING_CHUNK;
@@ -37,8 +36,7 @@ int run_share_recording(struct run_recording *shared, unsigned long events)
 	if (fd >= 0)
 		shared->recording = map_recording(fd, (uint32_t)chunks);
 	if (!shared->recording)
-		return cli_fail("run", "cannot share memory: %s",
-				strerror(errno));
+		return cli_fail("run", "no shared memory: %s", strerror(errno));
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), fd);
 	if (setenv("BELFRY_RECORDING", path, 1))
 		return cli_fail("run", "out of memory");

@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * belfry stall: the cost of changes of a VM right after doorbells were
- * registered, with plain ioctls and through belfry in turn, on new VMs.
+ * belfry stall: what changing a VM costs when doorbells were registered just
+ * before, made plainly and through belfry in turn, each time on a new VM.
  */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tools/belfry/common/cli.h"
-#include "tools/belfry/common/kernel_module.h"
 #include "tools/belfry/common/progress.h"
 #include "tools/belfry/common/report.h"
-#include "tools/belfry/stall/rows.h"
-#include "tools/belfry/stall/stall.h"
+#include "stall.h"
 
 #define COMMAND	 "stall"
 #define MAX_ROWS 32
 
-/* All rows with their samples. */
+/* The rows of every kind, and what was measured of each. */
 struct stall {
 	const struct stall_row *rows[MAX_ROWS];
 	struct stall_samples samples[MAX_ROWS];
@@ -33,30 +31,25 @@ static void add_rows(struct stall *stall, const struct stall_row *rows)
 static int measure_row(struct stall *stall, size_t n, unsigned long round)
 {
 	const struct stall_row *row = stall->rows[n];
-	int ret;
 
 	if (row->at_most && round >= row->at_most)
-		return CLI_OK;
-	ret = row->measure(row, &stall->samples[n]);
-	if (!ret)
-		return CLI_OK;
-	progress_clear();
-	return cli_fail(COMMAND, "cannot measure '%s': %s", row->name,
-			strerror(-ret));
+		return 0;
+	return row->measure(row, &stall->samples[n]);
 }
 
-/* The rows take turns, so that other load on the machine affects all alike. */
+/* All rows in turns, so that a busy moment of the machine hits them all. */
 static int measure_all(struct stall *stall, unsigned long count)
 {
 	const unsigned long total = count * stall->count;
-	int status = CLI_OK;
+	unsigned long n;
+	int ret = 0;
 
-	for (unsigned long n = 0; n < total && !status; n++) {
+	for (n = 0; n < total && !ret; n++) {
 		progress_show(COMMAND, n, total);
-		status = measure_row(stall, n % stall->count, n / stall->count);
+		ret = measure_row(stall, n % stall->count, n / stall->count);
 	}
 	progress_clear();
-	return status;
+	return ret;
 }
 
 static void report_measured(struct report *report, const struct stall_row *row,
@@ -81,21 +74,16 @@ static void report_measured(struct report *report, const struct stall_row *row,
 		report_goal(report, row->goal, row->met(plain, belfry, alone));
 }
 
-static void print_legend(unsigned long count)
+static void explain(unsigned long count)
 {
-	char module[160];
-
-	printf("plain   ioctls on /dev/kvm\n"
-	       "belfry  the same calls of belfry/vm.h, policy %s\n"
-	       "alone   plain, without the doorbells\n"
-	       "ratio   how many times better belfry is than plain\n"
-	       "\n"
-	       "Medians of %lu runs on new VMs, in turn (the last five rows: at "
-	       "most 3 runs).\n"
-	       "p90 is the 90th percentile.\n"
-	       "Kernel module belfry.ko: %s.\n\n",
-	       stall_policy == BF_POLICY_LAZY ? "lazy" : "first-run", count,
-	       kernel_module_describe(module, sizeof(module)));
+	printf("On new VMs, %lu times each in turn (the last five rows at most 3 "
+	       "times).\n"
+	       "plain: ioctls on /dev/kvm; belfry: the same calls of "
+	       "belfry/vm.h, policy %s;\n"
+	       "alone: plain without the doorbells.  Medians; p90: nine of ten "
+	       "were not higher.\n"
+	       "ratio: how much better belfry is.\n\n",
+	       count, stall_policy == BF_POLICY_LAZY ? "lazy" : "first-run");
 }
 
 static void free_samples(struct stall_samples *samples)
@@ -105,27 +93,30 @@ static void free_samples(struct stall_samples *samples)
 	samples_free(&samples->alone);
 }
 
-static int measure_and_print(unsigned long count, bool json)
+static int run(unsigned long count, bool json)
 {
 	static struct stall stall;
 	struct report *report;
 	size_t i;
-	int status;
+	int ret;
 
 	add_rows(&stall, stall_sequences);
 	add_rows(&stall, stall_overheads);
-	add_rows(&stall, stall_whole_vm);
-	add_rows(&stall, stall_many_vms);
-	status = measure_all(&stall, count);
-	if (status)
-		return status;
+	add_rows(&stall, stall_wholes);
+	add_rows(&stall, stall_fleets);
+	ret = measure_all(&stall, count);
+	if (ret)
+		return cli_fail(COMMAND,
+				"a call on /dev/kvm failed: %s; is another "
+				"program using all of it?",
+				strerror(-ret));
 	report = report_new(json);
 	for (i = 0; i < stall.count; i++) {
 		report_measured(report, stall.rows[i], &stall.samples[i]);
 		free_samples(&stall.samples[i]);
 	}
 	if (!json)
-		print_legend(count);
+		explain(count);
 	report_print(report, stdout);
 	report_free(report);
 	return CLI_OK;
@@ -135,9 +126,9 @@ static int print_help(void)
 {
 	puts("usage: belfry stall [--count N] [--policy POLICY] [--json]\n"
 	     "\n"
-	     "Measures changes of a VM right after doorbells were registered, "
-	     "with plain\n"
-	     "ioctls and through belfry.  Needs /dev/kvm: exit status 77 "
+	     "Measures how long changes of a VM take right after doorbells "
+	     "were registered,\n"
+	     "plainly and through belfry.  Needs /dev/kvm: exit status 77 "
 	     "without.\n"
 	     "\n"
 	     "  --count N        measure each sequence N times (default 15)\n"
@@ -201,5 +192,5 @@ int cmd_stall(int argc, char **argv)
 		cli_fail(COMMAND, "%s", problem);
 		return CLI_SKIPPED;
 	}
-	return measure_and_print(count, json);
+	return run(count, json);
 }

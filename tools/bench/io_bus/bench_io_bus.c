@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * belfry bench io_bus: the cost of accesses and changes of the bus, beside
- * buses of other structure with the same ranges.
+ * belfry bench io_bus: what an access and a change of the bus cost, beside
+ * buses of other structure that are filled with the same.
  */
 #include <stdio.h>
 
-#include "tools/bench/io_bus/bench_io_bus.h"
+#include "bench_io_bus.h"
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/progress.h"
 
@@ -21,13 +21,16 @@ static void (*const rows[])(struct report *report) = {
 
 #define NR_ROWS (sizeof(rows) / sizeof(rows[0]))
 
-/* Start the worker that runs SRCU callbacks before anything is measured. */
+/*
+ * The thread that runs SRCU callbacks is started here, before the measuring
+ * thread is pinned: it inherits where it may run.
+ */
 static void start_worker(void)
 {
-	void *bus = filled_bus(&belfry_bus, 1);
+	void *bus = filled_bus(&own_bus, 1);
 
-	belfry_bus_drain(bus);
-	belfry_bus.destroy(bus);
+	own_settle(bus);
+	own_bus.destroy(bus);
 }
 
 static int measure(struct report *report)
@@ -48,10 +51,10 @@ static const struct bench bench = {
 	.command = COMMAND,
 	.help = "usage: belfry bench io_bus [OPTIONS]\n"
 		"\n"
-		"Measures accesses and changes of the I/O bus, beside buses of the\n"
+		"What dispatch and changes of the I/O bus cost, beside buses of the\n"
 		"structure that other monitors have, in about 20 seconds.\n"
 		"\n"
-		"  --json        print one JSON array instead of a table",
+		"  --json        as JSON",
 	.measure = measure,
 };
 

@@ -1,29 +1,30 @@
 // SPDX-License-Identifier: MIT
-/* The gain of two threads that dispatch at the same time over one. */
+/* Two threads that dispatch at once, against one. */
 #include <pthread.h>
 
-#include "tools/bench/io_bus/bench_io_bus.h"
+#include "bench_io_bus.h"
 
 #define RANGES	    1000
 #define ROUNDS	    15
 #define PEER_ROUNDS 5
-#define ATTEMPTS    3 /* for a round without a preemption */
+#define ATTEMPTS    3 /* at a round that nobody disturbs */
 #define PASSES	    2
 
+/* What one thread did. */
 struct runner {
 	struct crowd *crowd;
 	uint64_t end; /* CLOCK_MONOTONIC */
 	uint64_t preempted;
 };
 
-/* A bus that one thread or two use. */
+/* A bus in use by one thread or two. */
 struct crowd {
 	const struct bus_peer *peer;
 	void *bus;
 	struct load load;
 	unsigned int missing; /* threads that have not arrived yet */
 	struct samples one, two;
-	uint64_t preempted; /* in all samples */
+	uint64_t preempted; /* in the rounds that count */
 };
 
 static void run_passes(struct runner *runner)
@@ -40,7 +41,10 @@ static void run_passes(struct runner *runner)
 	runner->preempted = preemptions() - runner->preempted;
 }
 
-/* Warm the caches first, as they are for the other thread. */
+/*
+ * Begins warm, as the other thread does: a vCPU lives longer than the time in
+ * which it learns where its accesses go.
+ */
 static void *other_main(void *arg)
 {
 	const struct runner *runner = arg;
@@ -52,7 +56,7 @@ static void *other_main(void *arg)
 	return NULL;
 }
 
-/* A sample: millions of accesses a second, and the preemptions meanwhile. */
+/* A sample: millions of accesses a second, and how often it was disturbed. */
 struct rate {
 	double value;
 	uint64_t preempted;
@@ -74,10 +78,10 @@ static struct rate measure_one(struct crowd *crowd)
 	return (struct rate){rate_of(runner.end - start, 1), runner.preempted};
 }
 
-/* The time is from the start of both to the end of the later one. */
+/* From when both run until the later one has ended. */
 static struct rate measure_two(struct crowd *crowd)
 {
-	struct runner self = {.crowd = crowd}, other = {.crowd = crowd};
+	struct runner own = {.crowd = crowd}, other = {.crowd = crowd};
 	pthread_t thread;
 	uint64_t start, end;
 
@@ -87,16 +91,16 @@ static struct rate measure_two(struct crowd *crowd)
 	while (__atomic_load_n(&crowd->missing, __ATOMIC_ACQUIRE) != 1)
 		;
 	start = clock_ns();
-	run_passes(&self);
+	run_passes(&own);
 	pthread_join(thread, NULL);
-	end = self.end > other.end ? self.end : other.end;
+	end = own.end > other.end ? own.end : other.end;
 	return (struct rate){rate_of(end - start, 2),
-			     self.preempted + other.preempted};
+			     own.preempted + other.preempted};
 }
 
 /*
- * A preemption has nothing to do with the bus, so take the sample again.  After
- * ATTEMPTS take it as it is, and count the preemptions.
+ * What the scheduler gave to other processes is no matter of the bus: such a
+ * sample is taken again, or counted with what disturbed it in the end.
  */
 static void add_sample(struct crowd *crowd, struct samples *samples,
 		       struct rate (*measure)(struct crowd *crowd))
@@ -141,28 +145,28 @@ static double gain(struct crowd *crowd)
 
 void bench_bus_two_threads(struct report *report)
 {
-	struct crowd belfry, peers[MAX_BUS_PEERS];
+	struct crowd own, peers[MAX_BUS_PEERS];
 	size_t i, nr = 0;
 
-	crowd_init(&belfry, &belfry_bus);
+	crowd_init(&own, &own_bus);
 	for (; bus_peers[nr]; nr++)
 		crowd_init(&peers[nr], bus_peers[nr]);
 	for (int round = 0; round < ROUNDS; round++) {
-		crowd_sample(&belfry);
+		crowd_sample(&own);
 		for (i = 0; i < nr && round < PEER_ROUNDS; i++)
 			crowd_sample(&peers[i]);
 	}
 	report_row(report, "two threads dispatch to 1000 ranges", "x one");
-	report_number(report, "value", "%.2f", gain(&belfry));
+	report_number(report, "value", "%.2f", gain(&own));
 	for (i = 0; i < nr; i++)
 		report_peer(report, peers[i].peer->name, "%.2f",
 			    gain(&peers[i]));
-	report_goal(report, ">= 1.8", gain(&belfry) >= 1.8);
-	report_count(report, "preempted", belfry.preempted);
-	report_number(report, "alone", "%.1f", samples_median(&belfry.one));
+	report_goal(report, ">= 1.8", gain(&own) >= 1.8);
+	report_count(report, "preempted", own.preempted);
+	report_number(report, "alone", "%.1f", samples_median(&own.one));
 	report_text(report, "what",
 		    "accesses a second, both together; alone: millions");
-	crowd_free(&belfry);
+	crowd_free(&own);
 	for (i = 0; i < nr; i++)
 		crowd_free(&peers[i]);
 }

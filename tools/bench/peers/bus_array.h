@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* An array of ranges, sorted by base. */
+/* Ranges in an array sorted by base. */
 #ifndef BF_BENCH_BUS_ARRAY_H
 #define BF_BENCH_BUS_ARRAY_H
 
-#include "tools/bench/peers/bus_peer.h"
+#include "bus_peer.h"
 
 struct bus_array {
-	uint64_t *bases; /* apart from ranges: a search touches only these */
+	uint64_t *bases; /* by themselves: a search touches nothing else */
 	struct bf_io_range_desc *ranges;
 	size_t count, space;
 };
 
 void bus_array_free(struct bus_array *array);
 
-/* Return a handle, or NULL if a range overlaps or memory is short. */
+/* A handle for bus_array_remove(); NULL: no memory, or an overlap. */
 void *bus_array_add(struct bus_array *array,
 		    const struct bf_io_range_desc *desc);
 void bus_array_remove(struct bus_array *array, void *handle);
 
-/* Return half or 0 without a branch: random addresses defeat prediction. */
+/* half or 0, without a branch, which random addresses would defeat. */
 static inline size_t bus_array_step(bool up, size_t half)
 {
-#ifdef __clang__ /* clang turns a conditional it understands into a branch */
+#ifdef __clang__ /* which makes a branch of whatever it can look into */
 	size_t mask = -(size_t)up;
 
 	__asm__("" : "+r"(mask));
@@ -31,10 +31,7 @@ static inline size_t bus_array_step(bool up, size_t half)
 #endif
 }
 
-/*
- * Return the number of bases up to addr.  If all bases are above addr the
- * result is 1, and the caller must compare the first.
- */
+/* How many bases are at most addr; or 1, where that is none of some. */
 static inline size_t bus_array_search(const struct bus_array *array,
 				      uint64_t addr)
 {
@@ -49,7 +46,7 @@ static inline size_t bus_array_search(const struct bus_array *array,
 	return (size_t)(base - array->bases) + left;
 }
 
-/* Return the range that takes the access, or NULL. */
+/* Whose access it is; NULL: nobody's. */
 static inline const struct bf_io_range_desc *
 bus_array_find(const struct bus_array *array, const struct bf_io_access *access)
 {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The list of buses. */
-#include "tools/bench/peers/bus_peer.h"
+#include "bus_peer.h"
 
 const struct bus_peer *const bus_peers[] = {
 	&bus_interval_mutex,

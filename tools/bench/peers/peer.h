@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The interface of an RCU implementation to the benchmark.  Each file has its
- * own loop, so that readers are inlined as the documentation of each recommends.
+ * An RCU implementation as the benchmark sees it.  The loop is in the file of
+ * each, so that its readers are inlined as its documentation recommends.
  */
 #ifndef BF_BENCH_PEER_H
 #define BF_BENCH_PEER_H
 
 #include <stddef.h>
 
-/* A deferred call; opaque holds the head of the implementation. */
+/* A deferred call; opaque is for the implementation's own head. */
 struct peer_call {
 	void *opaque[4];
 	void (*func)(struct peer_call *call);
@@ -16,23 +16,23 @@ struct peer_call {
 
 struct peer {
 	const char *name;
-	/* First and last call of a thread; NULL: not needed. */
+	/* Around everything else that a thread does; NULL: not needed. */
 	void (*thread_begin)(void);
 	void (*thread_end)(void);
-	/* Lock and unlock count times. */
+	/* This many times lock and unlock. */
 	void (*read_loop)(unsigned long count);
-	/* Call inside() within a section. */
+	/* A section with a call inside. */
 	void (*section)(void (*inside)(void *arg), void *arg);
 	void (*synchronize)(void);
-	/* NULL if no thread of the implementation makes the call. */
+	/* NULL where there is no thread that makes the call. */
 	void (*call)(struct peer_call *call);
 	void (*barrier)(void);
 };
 
-/* Implementations that were installed at build time; NULL at the end. */
+/* Those that were there when this was built; NULL at the end. */
 extern const struct peer *const peers[];
 
-/* Keep the compiler from dropping a loop of empty sections. */
+/* Keeps a loop whose sections are empty. */
 #define KEEP_LOOP() __asm__ volatile("" ::: "memory")
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Concurrency Kit's epochs: the writer spins and runs its own callbacks. */
+/* Concurrency Kit's epochs: the writer spins, and runs its callbacks itself. */
 #include <ck_epoch.h>
 #include <stdlib.h>
 

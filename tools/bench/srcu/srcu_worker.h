@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* SRCU's worker in the kernel's list of threads. */
+/* SRCU's worker, as the kernel lists this process's threads. */
 #ifndef BF_CLI_SRCU_WORKER_H
 #define BF_CLI_SRCU_WORKER_H
 
 #include <sys/types.h>
 
 /*
- * Returns the number of threads with the worker's name, and the id of one of
- * them in *tid.
+ * How many threads bear the worker's name; *tid becomes the id of one where
+ * there is any.
  */
 unsigned int find_srcu_workers(pid_t *tid);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Declarations that the files of `belfry bench vcpus` share. */
+/* What the parts of `belfry bench vcpus` share. */
 #ifndef BF_CLI_BENCH_VCPUS_H
 #define BF_CLI_BENCH_VCPUS_H
 
@@ -11,27 +11,24 @@
 #define NR_VCPUS_PEERS 3
 extern const struct vcpus_peer *const vcpus_peers[NR_VCPUS_PEERS];
 
-/* Returns VCPUS_MAX entries for a table.  The caller frees them. */
+/* Entries to fill tables with; their memory is the caller's to free. */
 struct bf_vcpus_entry *bench_entries(void);
 
-/* Ids differ from indices: every fourth is used, as in some topologies. */
+/* An id that is not the index: every fourth, as in some topologies. */
 uint32_t bench_id(uint32_t index);
 
-/*
- * Returns a table with the first count entries.  Ends the process if out of
- * memory.
- */
+/* A table with the first count entries; out of memory ends the process. */
 void *bench_table(const struct vcpus_peer *peer, struct bf_vcpus_entry *entries,
 		  uint32_t count);
 
-/* Adds an entry.  Ends the process on error. */
+/* Adds one; what goes wrong ends the process. */
 void bench_add(const struct vcpus_peer *peer, void *table,
 	       struct bf_vcpus_entry *entry, uint32_t index);
 
-/* Reports the median of each peer; samples[0] is the library's. */
+/* Members "peers.x" of a row: medians.  The first one's samples are skipped. */
 void bench_report_peers(struct report *report, struct samples *samples);
 
-/* Each adds rows to the report. */
+/* Rows. */
 void bench_lookups(struct report *report);
 void bench_creations(struct report *report);
 

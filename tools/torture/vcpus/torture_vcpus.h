@@ -1,28 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Declarations that the files of `belfry torture vcpus` share.
+ * What the parts of `belfry torture vcpus` share.
  *
- * Writers create and remove vCPUs.  The release function poisons a vCPU, and a
- * writer uses its memory again under a new generation.  A reader checks a vCPU
- * after the lookup and before the end of its section: it must be alive and of
- * the same generation.
- *
- * A private id belongs to one writer, which also removes its vCPU and may wait
- * for that.  A shared id belongs to all writers: any of them creates its vCPU,
- * or looks it up and removes it.
+ * Writers create and remove vCPUs, whose memory they use again under another
+ * generation; the release function poisons it.  Whoever finds a vCPU looks at
+ * it at the beginning and at the end of a section: it must be the same and
+ * alive.  Ids are either one writer's, who waits for their removal too, or
+ * everybody's, who then removes what he found by a lookup.
  */
 #ifndef BF_CLI_TORTURE_VCPUS_H
 #define BF_CLI_TORTURE_VCPUS_H
 
 #include "belfry/vcpus.h"
-#include "tools/torture/common/thread.h"
+#include "tools/torture/common/actor.h"
 #include "tools/torture/common/section.h"
 
-#define PRIVATE_IDS 64 /* of each writer */
-#define SHARED_IDS  64
-#define NR_SPARES   256 /* vCPUs of a pool; callbacks may hold many */
+#define OWN_IDS	   64 /* of a writer */
+#define SHARED_IDS 64
+#define NR_SPARES  256 /* of a writer in a table: what callbacks can hold */
 
-/* Sparse, so that the tree of ids has several nodes. */
+/* Sparse, so that the tree of ids is of more than one node. */
 #define ID_STRIDE 37
 
 enum vcpu_state {
@@ -31,23 +28,23 @@ enum vcpu_state {
 };
 
 struct table;
-struct pool;
+struct account;
 
 struct vcpu {
 	struct bf_vcpus_entry entry;
-	struct vcpu *next; /* in a list of the pool */
-	struct pool *pool;
+	struct vcpu *next; /* in a list of free ones */
+	struct account *account;
 	unsigned int state;
 	unsigned int generation;
-	unsigned int readers;	/* counted ones that use it */
-	unsigned int exclusive; /* protected by the vCPU's lock */
+	unsigned int readers;	/* those inside */
+	unsigned int exclusive; /* written under the vCPU's lock alone */
 };
 
-/* The vCPUs of one writer for one table. */
-struct pool {
+/* What one writer has in one table. */
+struct account {
 	struct table *table;
-	struct vcpu *private[PRIVATE_IDS]; /* online, by private id */
-	struct vcpu *all;		   /* array of NR_SPARES */
+	struct vcpu *own[OWN_IDS]; /* online, under the writer's own ids */
+	struct vcpu *all;	   /* the memory */
 	struct vcpu *free;
 	struct vcpu *returned; /* by release functions; a stack */
 	unsigned long published;
@@ -57,13 +54,13 @@ struct pool {
 struct table {
 	const char *name;
 	unsigned int flags;
-	bool fast;		  /* flavour of its readers */
-	struct srcu_struct *srcu; /* NULL: made by the table */
+	bool fast;		  /* readers of its domain */
+	struct srcu_struct *srcu; /* NULL: the table's own */
 	struct bf_vcpus *vcpus;
-	struct pool *pools; /* one for each writer */
+	struct account *accounts; /* one a writer */
 };
 
-/* Indices of torture.tallies. */
+/* What happened, for the summary. */
 enum vcpus_tally {
 	VCPUS_CREATED,
 	VCPUS_CANCELLED,
@@ -86,39 +83,39 @@ struct vcpus_torture {
 
 extern struct vcpus_torture vcpus_torture;
 
-enum vcpus_thread_kind {
+enum vcpus_actor_kind {
 	VCPUS_READER,
 	VCPUS_WRITER,
 	VCPUS_MAIN,
-	NR_VCPUS_THREADS,
+	NR_VCPUS_ACTORS,
 };
 
-struct table *vcpus_random_table(struct torture_thread *self);
-/* A shared or a private id. */
-uint64_t vcpus_random_id(struct torture_thread *self);
+struct table *vcpus_random_table(struct actor *actor);
+/* One of everybody's ids, or of the writers'. */
+uint64_t vcpus_random_id(struct actor *actor);
 uint64_t vcpus_shared_id(unsigned int n);
-uint64_t vcpus_private_id(unsigned int writer, unsigned int n);
+uint64_t vcpus_own_id(unsigned int writer, unsigned int n);
 
 struct section table_enter(struct table *table);
 
 /* The memory of vCPUs. */
 extern const struct bf_vcpus_ops vcpu_ops;
 
-void vcpu_pool_init(struct pool *pool, struct table *table);
-void vcpu_pool_free(struct pool *pool);
-/* Allocates a vCPU of a new generation; NULL while none is free. */
-struct vcpu *vcpu_get(struct pool *pool);
-/* Frees a vCPU that was never published. */
+void vcpu_account_init(struct account *account, struct table *table);
+void vcpu_account_free(struct account *account);
+/* A live one of a new generation; NULL while all are being removed. */
+struct vcpu *vcpu_get(struct account *account);
+/* One that was never published. */
 void vcpu_put(struct vcpu *vcpu);
 
 struct vcpu *vcpu_of(struct bf_vcpus_entry *entry);
 unsigned int vcpu_generation(const struct vcpu *vcpu);
-/* Checks that the vCPU is alive and of that generation. */
+/* In a section, or with it locked in one: alive, of that generation? */
 void vcpu_check(struct vcpu *vcpu, unsigned int generation);
-/* Uses the vCPU for some time, with checks before and after. */
-void vcpu_dwell(struct torture_thread *self, struct vcpu *vcpu);
+/* Looks at it, counted, for a while. */
+void vcpu_dwell(struct actor *actor, struct vcpu *vcpu);
 
-/* Thread functions; the argument is the thread's number. */
+/* Threads: of a number. */
 void *vcpus_reader_main(void *number);
 void *vcpus_writer_main(void *number);
 

@@ -1,11 +1,11 @@
-/* The trace inside the page, and its events by thread. */
+/* The trace that lies in the page, its events by thread. */
 const trace = JSON.parse(document.getElementById("trace").textContent);
 const about = trace.belfry;
 const MOST_LANES = 64;
 
 function gather() {
   const lanes = new Map();
-  const laneOf = (event) => {
+  const lane = (event) => {
     const key = `${event.pid}:${event.tid}`;
     if (!lanes.has(key))
       lanes.set(key, {key, pid: event.pid, tid: event.tid, name: "",
@@ -13,48 +13,48 @@ function gather() {
     return lanes.get(key);
   };
   for (const event of trace.traceEvents) {
-    const lane = laneOf(event);
+    const own = lane(event);
     if (event.ph === "M") {
       if (event.name === "thread_name")
-        lane.name = event.args.name;
+        own.name = event.args.name;
     } else if (event.ph === "i") {
-      lane.marks.push(event);
+      own.marks.push(event);
     } else if (event.cat === "run") {
-      lane.runs.push(event);
+      own.runs.push(event);
     } else {
-      lane.calls.push(event);
+      own.calls.push(event);
       if (event.args.stall)
-        lane.stalled += event.dur;
+        own.stalled += event.dur;
     }
   }
   return [...lanes.values()].filter(
-    (lane) => lane.calls.length + lane.runs.length + lane.marks.length);
+    (own) => own.calls.length + own.runs.length + own.marks.length);
 }
 
-/* Threads that create or run VMs come before those with many calls. */
-const isMain = (lane) => lane.runs.length > 0 ||
-  lane.calls.some((event) => event.name === "KVM_CREATE_VM");
-const size = (lane) => lane.calls.length + lane.runs.length +
-  (isMain(lane) ? 1e6 : 0);
+/* Threads that make or run VMs tell more than those with many calls. */
+const isMain = (own) => own.runs.length > 0 ||
+  own.calls.some((event) => event.name === "KVM_CREATE_VM");
+const size = (own) => own.calls.length + own.runs.length +
+  (isMain(own) ? 1e6 : 0);
 const allLanes = gather();
 const lanes = allLanes.length <= MOST_LANES ? allLanes :
   [...allLanes].sort((a, b) => b.stalled - a.stalled || size(b) - size(a))
     .slice(0, MOST_LANES)
     .sort((a, b) => allLanes.indexOf(a) - allLanes.indexOf(b));
-const stalls = allLanes.flatMap((lane) =>
-  lane.calls.filter((event) => event.args.stall)
-    .map((event) => ({event, lane})))
+const stalls = allLanes.flatMap((own) =>
+  own.calls.filter((event) => event.args.stall)
+    .map((event) => ({event, own})))
   .sort((a, b) => a.event.ts - b.event.ts);
-const manyProcesses = new Set(allLanes.map((lane) => lane.pid)).size > 1;
+const manyProcesses = new Set(allLanes.map((own) => own.pid)).size > 1;
 
-function laneName(lane) {
-  if (!lane.tid)
+function laneName(own) {
+  if (!own.tid)
     return "other threads";
-  return (lane.name || "thread") +
-    (manyProcesses ? ` ${lane.pid}/${lane.tid}` : ` ${lane.tid}`);
+  return (own.name || "thread") +
+    (manyProcesses ? ` ${own.pid}/${own.tid}` : ` ${own.tid}`);
 }
 
-function vmText(args) {
+function place(args) {
   const words = [];
   if (args.vm)
     words.push(`VM ${args.vm}`);
@@ -63,22 +63,22 @@ function vmText(args) {
   return words.join(", ");
 }
 
-function doorbellText(args) {
+function bell(args) {
   const match = args.datamatch ? ` = ${args.datamatch}` : "";
   return `${args.space} ${args.address} +${args.length}${match}`;
 }
 
-function describe(event, lane) {
+function describe(event, own) {
   const words = [event.name];
   if (event.ph === "X")
     words.push(duration(event.dur));
   if (event.args.calls > 1)
     words.push(`${count(event.args.calls)} calls`);
-  words.push(`at ${moment(event.ts)}`, laneName(lane));
-  if (vmText(event.args))
-    words.push(vmText(event.args));
+  words.push(`at ${moment(event.ts)}`, laneName(own));
+  if (place(event.args))
+    words.push(place(event.args));
   if (event.args.address)
-    words.push(doorbellText(event.args));
+    words.push(bell(event.args));
   if (event.args.errno)
     words.push(event.args.errno);
   if (event.args.behind)

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* A VMM with a coalesced zone. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "tiny_vmm.h"
+
+#define WRITES 3000u
+
+/* The guest counts down from WRITES to 1. */
+struct order {
+	uint32_t next;
+	unsigned int wrong;
+};
+
+static void take(struct order *order, const void *data)
+{
+	uint32_t value;
+
+	memcpy(&value, data, sizeof(value));
+	order->wrong += value != order->next;
+	order->next = value - 1;
+}
+
+static struct kvm_coalesced_mmio_ring *ring_of(struct tiny_vm *vm)
+{
+	int page = ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_COALESCED_MMIO);
+
+	tiny_check(page > 0, "KVM_CAP_COALESCED_MMIO");
+	return (void *)((char *)vm->vcpu[0].run + page * sysconf(_SC_PAGESIZE));
+}
+
+/* Before each exit, as the interface asks. */
+static void empty(struct kvm_coalesced_mmio_ring *ring, struct order *order)
+{
+	const uint32_t slots =
+		((uint32_t)sysconf(_SC_PAGESIZE) - (uint32_t)sizeof(*ring)) /
+		(uint32_t)sizeof(ring->coalesced_mmio[0]);
+
+	while (ring->first != ring->last) {
+		take(order, ring->coalesced_mmio[ring->first].data);
+		ring->first = (ring->first + 1) % slots;
+	}
+}
+
+static void run_in_order(struct tiny_vm *vm, struct order *order)
+{
+	struct kvm_coalesced_mmio_ring *ring = ring_of(vm);
+	struct kvm_run *run = vm->vcpu[0].run;
+
+	*order = (struct order){.next = WRITES};
+	tiny_start(vm, 0, &guest_count, WRITES);
+	do {
+		tiny_check(!ioctl(vm->vcpu[0].fd, KVM_RUN, 0), "KVM_RUN");
+		empty(ring, order);
+		if (run->exit_reason == KVM_EXIT_MMIO)
+			take(order, run->mmio.data);
+	} while (run->exit_reason == KVM_EXIT_MMIO);
+	printf("exit %u, wrong: %u, left: %u\n", run->exit_reason, order->wrong,
+	       order->next);
+}
+
+void scenario_zone_order(void)
+{
+	struct kvm_coalesced_mmio_zone zone = {
+		.addr = GUEST_MMIO,
+		.size = 0x100,
+	};
+	struct order order;
+	struct tiny_vm vm;
+
+	tiny_create(&vm, 1);
+	for (int i = 0; i < 4; i++) {
+		tiny_check(!ioctl(vm.fd, KVM_REGISTER_COALESCED_MMIO, &zone),
+			   "KVM_REGISTER_COALESCED_MMIO");
+		run_in_order(&vm, &order);
+		tiny_check(!ioctl(vm.fd, KVM_UNREGISTER_COALESCED_MMIO, &zone),
+			   "KVM_UNREGISTER_COALESCED_MMIO");
+	}
+	tiny_destroy(&vm);
+}
+
+/* A program that looks into the ring for what the guest has just written. */
+void scenario_zone_ring(void)
+{
+	struct kvm_coalesced_mmio_zone zone = {
+		.addr = GUEST_MMIO,
+		.size = 0x100,
+	};
+	struct kvm_coalesced_mmio_ring *ring;
+	struct tiny_vm vm;
+
+	tiny_create(&vm, 1);
+	ring = ring_of(&vm);
+	tiny_check(!ioctl(vm.fd, KVM_REGISTER_COALESCED_MMIO, &zone),
+		   "KVM_REGISTER_COALESCED_MMIO");
+	tiny_start(&vm, 0, &guest_count, 3);
+	tiny_run(&vm, 0);
+	printf("in the ring: %u\n", ring->last - ring->first);
+	tiny_destroy(&vm);
+}

@@ -1,2 +1,0 @@
-// SPDX-License-Identifier: MIT
-#include "test_srcu_shims.c"
