@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
-# A thin front to Meson: `make demo` and `make check` do everything.
+# Runs Meson.  `make demo` and `make check` need no other command first.
 
 BUILD ?= build
-# Options of `meson setup`, the first time: MESON_FLAGS=-Dwerror=true
+# Options for the first `meson setup`, for example MESON_FLAGS=-Dwerror=true
 MESON_FLAGS ?=
-# Installs what is missing; `make SETUP=true ...` leaves that to you.
+# Installs missing packages.  `make SETUP=true ...` installs none.
 SETUP ?= scripts/setup
 
-.PHONY: build check clean demo format help install
+# The kernels of `make check-kernels`: how their versions start.
+KERNELS ?= 7.3 7.2 6.18
+
+.PHONY: build check check-kernels clean demo format help install
 
 build:
 	@$(SETUP) build
@@ -18,6 +21,10 @@ check:
 	@$(SETUP) build run
 	@$(MAKE) --no-print-directory build
 	@scripts/check $(BUILD)
+
+check-kernels:
+	@$(SETUP) vm
+	@scripts/vm-test $(addprefix --kernel ,$(KERNELS))
 
 demo:
 	@$(SETUP) build run
@@ -34,12 +41,13 @@ clean:
 	rm -rf build build-ci
 
 help:
-	@echo 'make demo     what belfry is for, measured on this machine'
-	@echo 'make check    the tests; ends with N passed, N failed, N skipped'
-	@echo 'make build    the library and the tool, into $(BUILD)/'
-	@echo 'make install  the same, then meson install (DESTDIR= is heeded)'
-	@echo 'make format   put every C file into the format of .clang-format'
+	@echo 'make demo     measure on this machine what belfry improves'
+	@echo 'make check    run the tests; the last line counts the results'
+	@echo 'make check-kernels  test the kernel module in Debian kernels'
+	@echo 'make build    build the library and the tool in $(BUILD)/'
+	@echo 'make install  build, then install (DESTDIR= is respected)'
+	@echo 'make format   format every C file'
 	@echo 'make clean    remove the build folders'
 	@echo
-	@echo 'On Debian each of these installs the packages that are missing'
-	@echo '(packages.txt); make SETUP=true ... leaves that to you.'
+	@echo 'On Debian demo, check, build and install first install the packages of'
+	@echo 'packages.txt that are missing; with SETUP=true they install none.'

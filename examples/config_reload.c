@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * SRCU alone: threads that serve requests with the current configuration, and
- * a SIGHUP that replaces it.  A request keeps the configuration that it began
- * with, however long it takes; the reload does not wait for requests, nor they
- * for it; what was replaced is freed behind the last request that uses it.
+ * SRCU alone.  Threads serve requests with the current configuration, and
+ * SIGHUP replaces the configuration.  A request uses one configuration from
+ * beginning to end.  The reload does not wait for requests, and requests do not
+ * wait for the reload.  A callback frees the old configuration after the last
+ * request that uses it.
  *
  *	config_reload FILE	until SIGTERM; FILE has one line, the greeting
- *	config_reload		writes a file itself, and signals itself
+ *	config_reload		writes the file and sends the signals itself
  */
 #include <pthread.h>
 #include <signal.h>
@@ -21,42 +22,42 @@
 
 struct config {
 	struct srcu_head head; /* for call_srcu() */
-	unsigned int number;   /* how many there were before */
+	unsigned int number;   /* 0 for the first, then 1, 2, ... */
 	char greeting[64];
 };
 
-/* Who reads a configuration says so to this domain; nobody registers. */
+/* Readers of a configuration enter this domain.  No thread registers. */
 DEFINE_STATIC_SRCU(config_domain);
 static struct config *current_config;
 
-/* How far everybody is, for the administrator below to look at. */
+/* The progress of all threads, for administrator_thread(). */
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	unsigned int loaded;	    /* number of the current one */
+	unsigned int loaded;	    /* number of the current configuration */
 	unsigned int used[WORKERS]; /* number of the last one used */
-	unsigned int freed;	    /* how many are freed */
+	unsigned int freed;	    /* configurations freed */
 } progress = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, {0}, 0};
 
 static bool stopping;
 
-static void report(unsigned int *what, unsigned int value)
+static void report(unsigned int *counter, unsigned int value)
 {
 	pthread_mutex_lock(&progress.lock);
-	*what = value;
+	*counter = value;
 	pthread_cond_broadcast(&progress.changed);
 	pthread_mutex_unlock(&progress.lock);
 }
 
-static void wait_until(const unsigned int *what, unsigned int value)
+static void wait_until(const unsigned int *counter, unsigned int value)
 {
 	pthread_mutex_lock(&progress.lock);
-	while (*what < value)
+	while (*counter < value)
 		pthread_cond_wait(&progress.changed, &progress.lock);
 	pthread_mutex_unlock(&progress.lock);
 }
 
-/* Returns NULL where @path cannot be read. */
+/* Returns NULL if path cannot be read. */
 static struct config *load(const char *path, unsigned int number)
 {
 	struct config *config = calloc(1, sizeof(*config));
@@ -76,12 +77,12 @@ static struct config *load(const char *path, unsigned int number)
 }
 
 /*
- * Called by a thread of the library when all sections have ended that could
- * have seen the configuration.
+ * A thread of the library calls this after the grace period: every section that
+ * may have used the configuration has ended.
  */
 static void free_config(struct srcu_head *head)
 {
-	/* head is the first member; else subtract its offset */
+	/* head is the first member */
 	struct config *config = (struct config *)head;
 
 	printf("configuration %u: freed\n", config->number);
@@ -89,7 +90,7 @@ static void free_config(struct srcu_head *head)
 	free(config);
 }
 
-/* The only one that changes current_config, on one thread: needs no lock. */
+/* Only the main thread changes current_config, so it takes no lock. */
 static void reload(const char *path)
 {
 	struct config *old = current_config;
@@ -99,15 +100,15 @@ static void reload(const char *path)
 		fprintf(stderr, "%s: unreadable; nothing changes\n", path);
 		return;
 	}
-	/* Who begins from now on gets the new one, complete. */
+	/* A request that begins from now on gets the complete new one. */
 	srcu_assign_pointer(current_config, new);
-	/* Others may still use the old one: freeing it is for later. */
+	/* Other requests may still use the old one: free it later. */
 	call_srcu(&config_domain, &old->head, free_config);
 	printf("configuration %u: \"%s\"\n", new->number, new->greeting);
 	report(&progress.loaded, new->number);
 }
 
-/* One request: whatever it does, sleep included, its configuration stays. */
+/* One request.  Its configuration stays valid even while it sleeps. */
 static void serve(unsigned int *used)
 {
 	const int idx = srcu_read_lock(&config_domain);
@@ -140,8 +141,8 @@ static void write_file(const char *path, unsigned int number)
 }
 
 /*
- * Reloads from within a request, which ends only when the new configuration is
- * in use: if a reload waited for requests, both would wait for ever.
+ * Reloads from within a request.  The request ends only after every worker uses
+ * the new configuration.  If a reload waited for requests, this would deadlock.
  */
 static void reload_during_request(const char *path)
 {
@@ -172,7 +173,7 @@ static void *administrator_thread(void *path)
 	return NULL;
 }
 
-/* Signals are blocked in all threads and taken by this one. */
+/* All threads block the signals; this one waits for them. */
 static void reload_until_sigterm(const char *path, const sigset_t *signals)
 {
 	int signal;
@@ -208,7 +209,8 @@ static void run(char *path, bool self)
 		pthread_join(administrator, NULL);
 	/* Waits until the callbacks queued so far have returned. */
 	srcu_barrier(&config_domain);
-	expect(progress.freed == current_config->number, "all others freed");
+	expect(progress.freed == current_config->number,
+	       "all old ones are freed");
 	free(current_config);
 }
 
@@ -224,6 +226,6 @@ int main(int argc, char **argv)
 	write_file(path, 0);
 	run(path, true);
 	unlink(path);
-	expect(progress.freed == RELOADS, "as many freed as were replaced");
+	expect(progress.freed == RELOADS, "as many freed as replaced");
 	return 0;
 }

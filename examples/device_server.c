@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * A device in a process of its own, without any KVM: a server that answers the
- * accesses which another process sends over a socket, from a bus.  The device
- * is a display: registers, a coalesced zone to draw in, and a doorbell that
- * shows what was drawn.  Who looks at the display, under SRCU, is never made
- * to wait, and sees whole frames.
+ * A device in a process of its own, without KVM.  A server receives accesses
+ * from a client over a socket and dispatches them on a bus.  The device is a
+ * display: it has registers, a coalesced zone that the client draws in, and a
+ * doorbell that shows the drawing.  A viewer reads the shown frame under SRCU.
+ * The viewer never waits, and sees only complete frames.
  *
- *	device_server		forks its client, serves it, prints the map
+ *	device_server		forks its client, serves it, dumps the bus
  */
 #include <pthread.h>
 #include <sys/socket.h>
@@ -20,23 +20,23 @@
 
 #include "example.h"
 
-#define FRAMES 3   /* that the client draws */
-#define PIXELS 256 /* more than the ring has room for */
+#define FRAMES 3   /* drawn by the client */
+#define PIXELS 256 /* more than the ring holds */
 
-/* What client and server know of the device. */
+/* The address map of the device. */
 #define DISPLAY	    0x1000 /* registers */
 #define REG_ID	    0x0
-#define REG_SHOWN   0x4 /* frames so far */
+#define REG_SHOWN   0x4 /* number of frames shown */
 #define REG_SHOW    0x8 /* doorbell */
 #define DISPLAY_ID  0x64697370
-#define CANVAS	    0x2000 /* a word a pixel */
+#define CANVAS	    0x2000 /* one word per pixel */
 #define CANVAS_SIZE (PIXELS * sizeof(uint32_t))
 
 struct request {
 	uint64_t addr;
-	uint64_t data; /* the first len bytes of it */
+	uint64_t data; /* its first len bytes count */
 	uint32_t len;
-	uint32_t write; /* else a read */
+	uint32_t write; /* 0: a read */
 };
 
 struct reply {
@@ -44,7 +44,7 @@ struct reply {
 	uint64_t data;
 };
 
-/* --- The client: draws frames and looks at what becomes of them. --- */
+/* --- The client: draws frames and reads them back. --- */
 
 static struct reply transact(int fd, const struct request *request)
 {
@@ -93,7 +93,8 @@ static int client(int fd)
 		draw_frame(fd, i);
 		expect(read_word(fd, DISPLAY + REG_SHOWN) == i, "a new frame");
 	}
-	expect(transact(fd, &nowhere).ret == -EOPNOTSUPP, "nobody is there");
+	expect(transact(fd, &nowhere).ret == -EOPNOTSUPP,
+	       "no device at that address");
 	expect(transact(fd, &too_long).ret == -EINVAL, "no such length");
 	return 0;
 }
@@ -105,11 +106,11 @@ struct frame {
 	uint32_t pixels[PIXELS];
 };
 
-/* The accesses are made by one thread here, so what only they use is its. */
+/* One thread makes all accesses, so only front needs protection. */
 struct display {
-	struct frame *front;	 /* shown: anybody may look, under frames */
-	struct frame *back;	 /* drawn next */
-	struct bf_io_ring *ring; /* writes to it, gathered */
+	struct frame *front;	 /* shown; readers enter the domain frames */
+	struct frame *back;	 /* the client draws here */
+	struct bf_io_ring *ring; /* coalesced writes to back */
 	uint32_t shown;
 	bool off;
 };
@@ -118,7 +119,7 @@ DEFINE_STATIC_SRCU(frames);
 
 static void free_frame(struct srcu_head *head)
 {
-	free(head); /* it is the frame's first member */
+	free(head); /* head is the frame's first member */
 }
 
 static struct frame *alloc_frame(void)
@@ -129,7 +130,7 @@ static struct frame *alloc_frame(void)
 	return frame;
 }
 
-/* The zone has only writes that lie wholly inside it. */
+/* The ring holds only writes that lie inside the zone. */
 static void draw_entry(void *opaque, const struct kvm_coalesced_mmio *entry)
 {
 	struct display *display = opaque;
@@ -138,31 +139,31 @@ static void draw_entry(void *opaque, const struct kvm_coalesced_mmio *entry)
 	       entry->data, entry->len);
 }
 
-static void draw_gathered(struct display *display)
+static void draw_coalesced(struct display *display)
 {
 	bf_io_ring_drain(&display->ring, 1, draw_entry, display);
 }
 
-/* The doorbell's consumer: what was drawn is shown from now on. */
+/* The consumer of the doorbell: shows the drawing. */
 static void show(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
 {
 	struct display *display = opaque;
 	struct frame *old = display->front;
 
-	draw_gathered(display);
+	draw_coalesced(display);
 	srcu_assign_pointer(display->front, display->back);
 	call_srcu(&frames, &old->head, free_frame);
 	display->back = alloc_frame();
 	display->shown++;
 }
 
-/* Of the canvas: only while the ring is full, so the order is kept. */
+/* Called only while the ring is full.  Drain it first, to keep the order. */
 static int canvas_write(void *opaque, uint64_t offset, const void *data,
 			uint32_t len)
 {
 	struct display *display = opaque;
 
-	draw_gathered(display);
+	draw_coalesced(display);
 	memcpy((char *)display->back->pixels + offset, data, len);
 	return 0;
 }
@@ -185,12 +186,12 @@ static int registers_read(void *opaque, uint64_t offset, void *data,
 	uint32_t value = offset == REG_ID ? DISPLAY_ID : display->shown;
 
 	if (len != sizeof(value) || (offset != REG_ID && offset != REG_SHOWN))
-		return -1; /* not mine: -EOPNOTSUPP */
+		return -1; /* refused: -EOPNOTSUPP */
 	memcpy(data, &value, len);
 	return 0;
 }
 
-/* The handles of what is on the bus. */
+/* Handles of the entries on the bus. */
 struct parts {
 	struct bf_io_range *registers;
 	struct bf_io_range *canvas;
@@ -222,11 +223,14 @@ static void add_ranges(struct bf_io_bus *bus, struct display *display,
 	must(bf_io_add_range(bus, &canvas, &parts->canvas, NULL), "canvas");
 }
 
-/* Doorbells are asked first, then zones, then ranges: they may overlap. */
+/*
+ * Doorbells, zones and ranges may overlap: the bus tries doorbells first, then
+ * zones, then ranges.
+ */
 static void add_display(struct bf_io_bus *bus, struct display *display,
 			struct parts *parts)
 {
-	const struct bf_io_doorbell_desc bell = {
+	const struct bf_io_doorbell_desc doorbell = {
 		.addr = DISPLAY + REG_SHOW,
 		.len = sizeof(uint32_t),
 		.wildcard = true,
@@ -245,12 +249,13 @@ static void add_display(struct bf_io_bus *bus, struct display *display,
 	zone.ring = display->ring;
 	add_ranges(bus, display, parts);
 	must(bf_io_add_zone(bus, &zone, NULL, NULL), "zone");
-	must(bf_io_add_doorbell(bus, &bell, &parts->show, NULL), "doorbell");
+	must(bf_io_add_doorbell(bus, &doorbell, &parts->show, NULL),
+	     "doorbell");
 }
 
 /* --- The server. --- */
 
-/* Whatever the client asks for: the bus refuses what is no access. */
+/* Dispatches any request: the bus refuses invalid ones. */
 static void serve(struct bf_io_bus *bus, int fd)
 {
 	struct request request;
@@ -273,7 +278,7 @@ static void serve(struct bf_io_bus *bus, int fd)
 	}
 }
 
-/* Takes its time; the frame that it looks at stays, others are shown. */
+/* A slow reader.  Its frame stays valid while the client shows others. */
 static void *viewer_thread(void *opaque)
 {
 	struct display *display = opaque;
@@ -300,10 +305,11 @@ static void print_stats(struct bf_io_bus *bus, const struct parts *parts)
 	bf_io_dump(bus, stdout);
 	bf_io_doorbell_stats(parts->show, &show_stats);
 	bf_io_range_stats(parts->canvas, &canvas);
-	expect(show_stats.writes == FRAMES, "a ring of the doorbell a frame");
-	expect(canvas.reads == FRAMES, "a read of the canvas a frame");
+	expect(show_stats.writes == FRAMES, "a doorbell signal per frame");
+	expect(canvas.reads == FRAMES, "a canvas read per frame");
 	expect(canvas.writes > 0, "writes while the ring was full");
-	expect(canvas.writes < FRAMES * PIXELS / 2, "most writes are gathered");
+	expect(canvas.writes < FRAMES * PIXELS / 2,
+	       "most writes are coalesced");
 }
 
 static void run_server(int fd)
@@ -324,7 +330,7 @@ static void run_server(int fd)
 
 	bf_io_bus_destroy(bus);
 	must(bf_io_ring_destroy(display.ring), "ring");
-	srcu_barrier(&frames); /* what was replaced is freed */
+	srcu_barrier(&frames); /* frees the replaced frames */
 	free(display.front);
 	free(display.back);
 }
@@ -335,7 +341,7 @@ int main(void)
 	pid_t child;
 
 	must_sys(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), "socketpair");
-	child = must_sys(fork(), "fork"); /* before there is a bus */
+	child = must_sys(fork(), "fork"); /* before the bus exists */
 	if (!child) {
 		close(fds[0]);
 		return client(fds[1]);
@@ -343,6 +349,7 @@ int main(void)
 	close(fds[1]);
 	run_server(fds[0]);
 	must_sys(waitpid(child, &status, 0), "waitpid");
-	expect(WIFEXITED(status) && !WEXITSTATUS(status), "a client content");
+	expect(WIFEXITED(status) && !WEXITSTATUS(status),
+	       "the client succeeds");
 	return 0;
 }

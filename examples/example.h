@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How the examples give up: with one line, and a status that a test sees. */
+/* Error checks: on failure, print one line and exit with status 1. */
 #ifndef BF_EXAMPLES_EXAMPLE_H
 #define BF_EXAMPLES_EXAMPLE_H
 
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The library answers 0 or a negative errno. */
+/* Library functions return 0 or a negative errno. */
 static inline void must(int ret, const char *what)
 {
 	if (ret >= 0)
@@ -18,19 +18,19 @@ static inline void must(int ret, const char *what)
 	exit(EXIT_FAILURE);
 }
 
-/* A system call answers -1 and sets errno. */
+/* System calls return -1 and set errno. */
 static inline int must_sys(int ret, const char *what)
 {
 	must(ret == -1 ? -errno : 0, what);
 	return ret;
 }
 
-/* What the example is there to show, and whether it was so. */
-static inline void expect(bool happened, const char *what)
+/* Checks a step of the example. */
+static inline void expect(bool condition, const char *what)
 {
-	if (happened)
+	if (condition)
 		return;
-	fprintf(stderr, "this did not happen: %s\n", what);
+	fprintf(stderr, "expected: %s\n", what);
 	exit(EXIT_FAILURE);
 }
 

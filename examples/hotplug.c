@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Changing a VM while its guest runs: a device, memory and a vCPU are added,
- * and the device and the vCPU are removed again.  No vCPU is stopped for it.
- *The guest is guests/hotplug.S: it polls a hotplug controller, tries what that
- * tells it to, and reports what it found there.
+ * Changes a VM while its guest runs: adds a device, memory and a vCPU, and
+ * removes the device and the vCPU.  No vCPU stops for a change.  The guest is
+ * guests/hotplug.S: it polls a hotplug controller, probes the address that the
+ * controller names, and reports the word that it read there.
  *
  *	hotplug [--engine kvm|trap]
  */
@@ -17,7 +17,7 @@
 #include "engine.h"
 #include "guests/guests.h"
 
-/* Guest memory: programs, and 24 KiB of tables for the paging of each vCPU. */
+/* Guest memory: a program and 24 KiB of page tables for each vCPU. */
 #define SLOT_SIZE	0x20000
 #define PROGRAM(id)	((id)*0x1000u)
 #define PAGE_TABLES(id) (0x4000u + (id)*0x6000u)
@@ -27,16 +27,17 @@
 #define CONTROLLER 0xd0000000
 #define DEVICE	   0xd0010000
 #define DEVICE_ID  0x64657621
-#define BELL	   4 /* offset of the device's doorbell */
+#define DOORBELL   4 /* offset in the device */
 
-/* What an access reads that nobody answers. */
-#define NOBODY UINT32_MAX
+/* A read at an address without a device returns all ones. */
+#define NO_DEVICE UINT32_MAX
 
 /*
- * The hotplug controller: the VMM sets an event and an address, and the guest
- * takes the event back by reporting what it found at the address.
+ * The hotplug controller.  The VMM sets an event and an address.  The guest
+ * reads the word at the address and writes it to found.  That write resets the
+ * event.
  */
-enum event { EVENT_NONE, EVENT_TRY, EVENT_STOP };
+enum event { EVENT_NONE, EVENT_PROBE, EVENT_STOP };
 
 struct registers {
 	uint32_t event;
@@ -51,7 +52,7 @@ struct controller {
 	struct registers regs;
 };
 
-/* The bus calls for what lies wholly inside the range, and nothing else. */
+/* The bus calls a handler only for accesses inside its range. */
 static int controller_read(void *opaque, uint64_t offset, void *data,
 			   uint32_t len)
 {
@@ -97,14 +98,14 @@ static void add_controller(struct bf_vm *vm)
 	must(bf_io_add_range(bf_vm_bus(vm), &range, NULL, NULL), "controller");
 }
 
-/* What the guest finds at an address of its memory or of a device. */
-static uint32_t guest_tries(struct bf_vm *vm, uint64_t gpa)
+/* Returns the word that the guest reads at gpa. */
+static uint32_t guest_probe(struct bf_vm *vm, uint64_t gpa)
 {
 	uint32_t found;
 
 	pthread_mutex_lock(&controller.lock);
 	controller.regs.address = bf_vm_guest_addr(vm, gpa);
-	controller.regs.event = EVENT_TRY;
+	controller.regs.event = EVENT_PROBE;
 	while (controller.regs.event != EVENT_NONE)
 		pthread_cond_wait(&controller.written, &controller.lock);
 	found = controller.regs.found;
@@ -135,11 +136,11 @@ static uint32_t *add_memory(struct bf_vm *vm, uint32_t slot, uint64_t gpa)
 	return memory;
 }
 
-/* A vCPU whose program gets an address, 1, and the vCPU's id. */
+/* Adds a vCPU.  Its program gets the address gpa, 1, and the vCPU's id. */
 static struct bf_vcpu *add_vcpu(struct bf_vm *vm, char *memory, unsigned int id,
 				const struct guest *guest, uint64_t gpa)
 {
-	const struct bf_vcpu_boot64 boot = {
+	const struct bf_vcpu_boot64_desc boot = {
 		.rip = PROGRAM(id),
 		.args = {bf_vm_guest_addr(vm, gpa), 1, id},
 		.page_tables = PAGE_TABLES(id),
@@ -154,9 +155,9 @@ static struct bf_vcpu *add_vcpu(struct bf_vm *vm, char *memory, unsigned int id,
 }
 
 /*
- * bf_vcpu_run() returns with what nobody on the bus answers.  Here, as on a
- * real machine, such reads are all ones and such writes go nowhere; the next
- * run hands the data to the guest.
+ * bf_vcpu_run() returns at an access that no entry of the bus handles.  As on a
+ * real machine, such a read returns all ones and such a write has no effect.
+ * The next run hands the data to the guest.
  */
 static void *vcpu_thread(void *vcpu)
 {
@@ -173,8 +174,8 @@ struct device {
 	int kick; /* eventfd */
 	struct bf_io_range *range;
 	struct bf_io_doorbell *doorbell;
-	unsigned int parts; /* that an access may still use */
-	int gone;	    /* eventfd: the device is freed */
+	unsigned int parts; /* not yet removed from the bus */
+	int gone;	    /* eventfd, signalled when the device is freed */
 };
 
 static int device_read(void *opaque, uint64_t offset, void *data, uint32_t len)
@@ -187,7 +188,7 @@ static int device_read(void *opaque, uint64_t offset, void *data, uint32_t len)
 	return 0;
 }
 
-/* Both parts in one transaction: no access sees a device without its bell. */
+/* One transaction: no access sees the device without its doorbell. */
 static struct device *plug_device(struct bf_io_bus *bus, int gone)
 {
 	static const struct bf_io_ops ops = {.read = device_read};
@@ -200,8 +201,8 @@ static struct device *plug_device(struct bf_io_bus *bus, int gone)
 		.ops = &ops,
 		.opaque = device,
 	};
-	struct bf_io_doorbell_desc bell = {
-		.addr = DEVICE + BELL,
+	struct bf_io_doorbell_desc doorbell = {
+		.addr = DEVICE + DOORBELL,
 		.len = sizeof(uint32_t),
 		.space = BF_IO_MMIO,
 		.datamatch = GUEST_HOTPLUG_TOKEN,
@@ -211,16 +212,17 @@ static struct device *plug_device(struct bf_io_bus *bus, int gone)
 	expect(device, "memory for the device");
 	*device = (struct device){.id = DEVICE_ID, .parts = 2, .gone = gone};
 	device->kick = must_sys(eventfd(0, EFD_CLOEXEC), "eventfd");
-	bell.eventfd = device->kick;
+	doorbell.eventfd = device->kick;
 	must(bf_io_txn_begin(bus, &txn), "transaction");
 	must(bf_io_txn_add_range(txn, &range, &device->range), "range");
-	must(bf_io_txn_add_doorbell(txn, &bell, &device->doorbell), "doorbell");
+	must(bf_io_txn_add_doorbell(txn, &doorbell, &device->doorbell),
+	     "doorbell");
 	must(bf_io_txn_commit(txn, NULL), "commit");
 	return device;
 }
 
-/* Called for each part when no access uses it any more. */
-static void part_is_gone(void *opaque)
+/* Completion of each removal: no access uses the part any more. */
+static void part_removed(void *opaque)
 {
 	struct device *device = opaque;
 	const int gone = device->gone;
@@ -233,17 +235,17 @@ static void part_is_gone(void *opaque)
 }
 
 /*
- * Returns at once: an access that is under way on a vCPU may use the device
- * for a while, and the device is freed behind the last one.
+ * Returns at once.  An access in progress may still use the device, so
+ * part_removed() frees the device after the last one.
  */
 static void unplug_device(struct bf_io_bus *bus, struct device *device)
 {
 	struct bf_io_txn *txn;
 
 	must(bf_io_txn_begin(bus, &txn), "transaction");
-	must(bf_io_txn_remove_range(txn, device->range, part_is_gone, device),
+	must(bf_io_txn_remove_range(txn, device->range, part_removed, device),
 	     "range");
-	must(bf_io_txn_remove_doorbell(txn, device->doorbell, part_is_gone,
+	must(bf_io_txn_remove_doorbell(txn, device->doorbell, part_removed,
 				       device),
 	     "doorbell");
 	must(bf_io_txn_commit(txn, NULL), "commit");
@@ -255,21 +257,23 @@ static void show_device(struct bf_vm *vm)
 	struct device *device;
 	eventfd_t count;
 
-	expect(guest_tries(vm, DEVICE) == NOBODY, "nothing before the device");
+	expect(guest_probe(vm, DEVICE) == NO_DEVICE,
+	       "nothing before the device");
 	device = plug_device(bf_vm_bus(vm), gone);
-	expect(guest_tries(vm, DEVICE) == DEVICE_ID, "the guest has a device");
+	expect(guest_probe(vm, DEVICE) == DEVICE_ID, "the guest has a device");
 	must_sys(eventfd_read(device->kick, &count), "doorbell");
-	printf("device added: the guest read its id and rang %d time\n",
+	printf("device added: the guest read its id; doorbell signals: %d\n",
 	       (int)count);
 
 	unplug_device(bf_vm_bus(vm), device);
-	expect(guest_tries(vm, DEVICE) == NOBODY, "nothing after the device");
+	expect(guest_probe(vm, DEVICE) == NO_DEVICE,
+	       "nothing after the device");
 	must_sys(eventfd_read(gone, &count), "done");
 	printf("device removed: the guest finds nothing, and it is freed\n");
 	close(gone);
 }
 
-/* The VMM reaches it as its devices do: by address, wherever the memory is. */
+/* The VMM and its devices access guest memory by guest address. */
 static void show_memory(struct bf_vm *vm)
 {
 	struct bf_memslots *slots = bf_vm_memslots(vm);
@@ -280,7 +284,7 @@ static void show_memory(struct bf_vm *vm)
 	       "no memory before it is added");
 	add_memory(vm, 1, ADDED_MEMORY);
 	bf_memslots_write(slots, 0, ADDED_MEMORY, &mark, sizeof(mark));
-	expect(guest_tries(vm, ADDED_MEMORY) == MEMORY_MARK,
+	expect(guest_probe(vm, ADDED_MEMORY) == MEMORY_MARK,
 	       "the guest reads what the VMM wrote");
 	bf_memslots_read(slots, 0, ADDED_MEMORY + sizeof(mark), &answer,
 			 sizeof(answer));
@@ -289,7 +293,7 @@ static void show_memory(struct bf_vm *vm)
 	printf("memory added: guest and VMM read what the other wrote\n");
 }
 
-/* By its id; the section keeps what was found from being freed. */
+/* The section keeps the vCPU from being freed during the lookup. */
 static bool is_online(struct bf_vm *vm, unsigned int id)
 {
 	struct bf_vcpus *vcpus = bf_vm_vcpus(vm);
@@ -300,11 +304,11 @@ static bool is_online(struct bf_vm *vm, unsigned int id)
 	return online;
 }
 
-/* The new vCPU writes its id to the controller once, halts, and is removed. */
+/* The new vCPU writes its id to the controller and halts.  Then remove it. */
 static void show_vcpu(struct bf_vm *vm, char *memory)
 {
 	struct bf_vcpu *vcpu =
-		add_vcpu(vm, memory, 1, &guest_ring_mmio4,
+		add_vcpu(vm, memory, 1, &guest_write_mmio4,
 			 CONTROLLER + offsetof(struct registers, online));
 	pthread_t thread;
 
@@ -315,7 +319,7 @@ static void show_vcpu(struct bf_vm *vm, char *memory)
 	printf("vCPU added: it reported as number %u\n",
 	       controller.regs.online);
 	bf_vcpu_destroy(vcpu);
-	expect(!is_online(vm, 1), "the table has it no more");
+	expect(!is_online(vm, 1), "the removed vCPU is not in the table");
 }
 
 int main(int argc, char **argv)

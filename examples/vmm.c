@@ -17,20 +17,21 @@
 #define VCPUS	 2
 #define REQUESTS 10 /* by each vCPU, to the queue of its number */
 
-/* Guest memory: the program at 0, and 24 KiB of tables for its paging. */
+/* Guest memory: the program at 0, and 24 KiB of page tables. */
 #define MEMORY_SIZE 0x10000
 #define PAGE_TABLES 0x4000
 
-/* A serial port: what the guest writes to port + 0 is a character. */
+/* A serial port: the guest writes characters to port + 0. */
 struct serial {
 	uint16_t port;
-	FILE *out; /* its own, so that lines stay whole */
+	FILE *out; /* one stream a port, so that lines stay whole */
 	unsigned int lines;
 };
 
 /*
- * Handlers run on the thread of the vCPU whose access it is, under no lock:
- * what several vCPUs share needs one of its own.  Here each has its port.
+ * A handler runs on the thread of the vCPU that makes the access, under no
+ * lock.  A device that several vCPUs share needs a lock of its own.  Here each
+ * vCPU has its own port.
  */
 static int serial_write(void *opaque, uint64_t offset, const void *data,
 			uint32_t len)
@@ -39,7 +40,7 @@ static int serial_write(void *opaque, uint64_t offset, const void *data,
 	const char c = *(const char *)data;
 
 	if (offset || len != 1)
-		return -1; /* not mine: bf_vcpu_run() returns the exit */
+		return -1; /* refused: bf_vcpu_run() returns the exit */
 	serial->lines += c == '\n';
 	return fputc(c, serial->out) == EOF;
 }
@@ -65,11 +66,11 @@ static void add_serial(struct bf_io_bus *bus, struct serial *serial)
 	must(bf_io_add_range(bus, &range, NULL, NULL), "serial port");
 }
 
-/* A device: registers at the places of virtio-mmio, and its queues. */
+/* A device with the registers of virtio-mmio, and its queues. */
 #define DEVICE	     0xd0000000
 #define MAGIC_VALUE  0x000
 #define QUEUE_NOTIFY 0x050
-#define CONFIG	     0x100 /* a word a queue: requests served */
+#define CONFIG	     0x100 /* a word for each queue: requests served */
 
 struct queue {
 	int kick; /* eventfd */
@@ -92,7 +93,7 @@ static int device_read(void *opaque, uint64_t offset, void *data, uint32_t len)
 	return 0;
 }
 
-/* The device's side of a queue: each kick is a request to serve. */
+/* The device's side of a queue: each kick is one request. */
 static void *queue_thread(void *arg)
 {
 	struct queue *queue = arg;
@@ -106,13 +107,14 @@ static void *queue_thread(void *arg)
 }
 
 /*
- * A write of the queue's number to QueueNotify adds 1 to the eventfd.  The
- * argument is that of the ioctl KVM_IOEVENTFD: the kernel gets the doorbell
- * before the first run, to ring it without an exit; else the bus rings it.
+ * A guest write of the queue's number to QueueNotify adds 1 to the eventfd.
+ * The argument is that of the ioctl KVM_IOEVENTFD.  Before the first run the
+ * library installs the doorbell in KVM, which then signals it without an exit.
+ * A doorbell that is not installed is signalled by the bus.
  */
 static void add_queue(struct bf_vm *vm, struct queue *queue, int number)
 {
-	const struct kvm_ioeventfd bell = {
+	const struct kvm_ioeventfd doorbell = {
 		.addr = DEVICE + QUEUE_NOTIFY,
 		.len = sizeof(uint32_t),
 		.datamatch = number,
@@ -120,7 +122,7 @@ static void add_queue(struct bf_vm *vm, struct queue *queue, int number)
 		.fd = queue->kick,
 	};
 
-	must(bf_vm_ioeventfd(vm, &bell), "doorbell");
+	must(bf_vm_ioeventfd(vm, &doorbell), "doorbell");
 }
 
 static char *add_memory(struct bf_vm *vm)
@@ -139,7 +141,7 @@ static char *add_memory(struct bf_vm *vm)
 static struct bf_vcpu *add_vcpu(struct bf_vm *vm, int id, uint16_t port,
 				char *memory)
 {
-	const struct bf_vcpu_boot64 boot = {
+	const struct bf_vcpu_boot64_desc boot = {
 		.args = {id, bf_vm_guest_addr(vm, DEVICE), port, REQUESTS},
 		.page_tables = PAGE_TABLES,
 		.page_tables_hva = memory + PAGE_TABLES};
@@ -150,7 +152,7 @@ static struct bf_vcpu *add_vcpu(struct bf_vm *vm, int id, uint16_t port,
 	return vcpu;
 }
 
-/* What the bus answers never comes out of bf_vcpu_run(). */
+/* The bus handles every access, so bf_vcpu_run() returns only at HLT. */
 static void *vcpu_thread(void *vcpu)
 {
 	expect(run_vcpu(vcpu)->exit_reason == KVM_EXIT_HLT, "HLT");

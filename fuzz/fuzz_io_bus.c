@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The operation stream of the bus as a libFuzzer target.  The first byte
- * decides how crowded the bus gets.
+ * The operation stream of the bus as a fuzz target.  The first byte of an input
+ * chooses the shape of the run.
  */
 #include <stdio.h>
 #include <stdlib.h>

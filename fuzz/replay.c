@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Gives a fuzz target each file of a corpus, once: replay DIRECTORY */
+/* Runs a fuzz target once for each file of a corpus: replay DIRECTORY */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@ static void replay(const char *path)
 	}
 	size = fread(bytes, 1, MAX_SIZE, file);
 	fclose(file);
-	/* So that a sanitizer sees what is read beyond the end. */
+	/* With the exact size a sanitizer sees a read beyond the end. */
 	exact = realloc(bytes, size ? size : 1);
 	if (exact)
 		LLVMFuzzerTestOneInput(exact, size);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A driver of a virtio-style device; guests.h has its arguments. */
+/* A driver of a virtio-style device.  guests.h describes its arguments. */
 #include "program.inc"
 
 /* Registers of a 16550 */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guest programs: position independent, the same bytes on every engine,
- * started as by bf_vcpu_boot64() with their arguments in rdi, rsi, rdx, rcx.
- * They need no stack and end with HLT; the next run then ends there again.
+ * Guest programs.  They are position independent and the same on every engine.
+ * bf_vcpu_boot64() starts them with their arguments in rdi, rsi, rdx and rcx.
+ * They need no stack and end with HLT.  A further run ends at the same HLT.
  *
- * A ring is two instructions: where KVM has to emulate guest code, each costs
- * most of a microsecond.
+ * The loops take two instructions a write: where KVM emulates guest code, an
+ * instruction costs most of a microsecond.
  */
 #ifndef BF_GUESTS_GUESTS_H
 #define BF_GUESTS_GUESTS_H
@@ -22,40 +22,43 @@ struct guest {
 	size_t size;
 };
 
-/* rdi: address, rsi: how many rings (0 is none), rdx: what to store. */
-extern const struct guest guest_ring_mmio1;
-extern const struct guest guest_ring_mmio2;
-extern const struct guest guest_ring_mmio4;
-extern const struct guest guest_ring_mmio8;
+/* rdi: address, rsi: number of stores (may be 0), rdx: value. */
+extern const struct guest guest_write_mmio1;
+extern const struct guest guest_write_mmio2;
+extern const struct guest guest_write_mmio4;
+extern const struct guest guest_write_mmio8;
 
-/* rdi: port, rsi: how many rings (0 is none), rdx: what to write. */
-extern const struct guest guest_ring_pio1;
-extern const struct guest guest_ring_pio2;
-extern const struct guest guest_ring_pio4;
+/* rdi: port, rsi: number of writes (may be 0), rdx: value. */
+extern const struct guest guest_write_pio1;
+extern const struct guest guest_write_pio2;
+extern const struct guest guest_write_pio4;
 
 /*
- * REP OUTSL.  rdi: port, rsi: how many rings, 4 bytes each (0 is none), rdx:
- * address of the values, rcx: how many these are, not 0; they are used again
- * and again.
+ * REP OUTSL.  rdi: port, rsi: number of 4-byte writes (may be 0), rdx: address
+ * of the values, rcx: number of values, not 0.  Starts again with the first
+ * value after the last.
  */
-extern const struct guest guest_ring_pio_string;
+extern const struct guest guest_write_pio_string;
 
 /*
- * The driver of a virtio-style device (registers as of virtio-mmio) that says
- * so on a serial port.  rdi: its queue, rsi: address of the device, rdx: the
- * serial port, rcx: how many requests, not 0.  Reads MagicValue and ends where
- * it is not "virt"; prints a line; writes its queue to QueueNotify for each
- * request; waits until the device has counted as many for that queue in the
- * word at Config + 4 * queue.
+ * A driver of a virtio-style device (with the registers of virtio-mmio).  rdi:
+ * queue, rsi: address of the device, rdx: serial port, rcx: number of requests,
+ * not 0.
+ *
+ * Reads MagicValue and ends if it is not "virt".  Prints a line to the serial
+ * port.  Writes the queue to QueueNotify once for each request.  Then polls the
+ * word at Config + 4 * queue, where the device counts the requests that it
+ * served, until it equals the number of requests.
  */
 extern const struct guest guest_driver;
 
 /*
- * Tries out what is plugged in, until it is told to stop.  rdi: address of a
- * hotplug controller with a word EVENT at 0 (0: nothing; 1: try; else stop), a
- * quadword ADDRESS at 8 and a word FOUND at 16.  To try is to store TOKEN at
- * ADDRESS + 4, to load the word at ADDRESS, and to store that in FOUND, upon
- * which the controller takes the event back.
+ * Polls a hotplug controller and probes addresses for it.  rdi: address of the
+ * controller, which has a word EVENT at 0 (0: wait; 1: probe; else stop), a
+ * quadword ADDRESS at 8 and a word FOUND at 16.
+ *
+ * A probe stores GUEST_HOTPLUG_TOKEN at ADDRESS + 4, loads the word at ADDRESS
+ * and stores it in FOUND.  The controller then resets EVENT to 0.
  */
 extern const struct guest guest_hotplug;
 

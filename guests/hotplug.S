@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* A guest that watches a hotplug controller; guests.h has its registers. */
+/* A guest that polls a hotplug controller.  guests.h describes its registers. */
 #include "program.inc"
 #include "guests.h"
 
 #define EVENT	0
 #define ADDRESS	8
 #define FOUND	16
-#define TRY	1
+#define PROBE	1
 
 guest hotplug
 0:	mov	EVENT(%rdi), %eax
 	test	%eax, %eax
 	jz	0b
-	cmp	$TRY, %eax
+	cmp	$PROBE, %eax
 	jne	1f
 	mov	ADDRESS(%rdi), %rsi
 	movl	$GUEST_HOTPLUG_TOKEN, 4(%rsi)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Depth first over the choices, by running the program again from its
- * beginning after each dead end; a state that was there before is a dead end.
+ * A depth-first search over the choices.  After each dead end the program runs
+ * again from its beginning.  A state that an earlier run reached is a dead end.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static struct {
 static struct {
 	struct choice choices[MAX_DEPTH];
 	unsigned int depth;  /* of the run in progress */
-	unsigned int length; /* how far choices are made */
+	unsigned int length; /* choices that are made already */
 	struct explore_result result;
 } search;
 
@@ -65,7 +65,7 @@ static void seen_grow(void)
 	free(old);
 }
 
-/* True: nobody was here yet. */
+/* Returns true if no earlier run reached this state. */
 static bool seen_add(uint64_t key)
 {
 	if (2 * seen.count >= seen.space)
@@ -80,7 +80,7 @@ static void seen_clear(void)
 	seen.space = seen.count = 0;
 }
 
-/* Which of the actions comes next; false: this state needs no second look. */
+/* Picks the next action; returns false if the state has been explored. */
 static bool choose(unsigned int nr_actions, unsigned int *pick)
 {
 	struct choice *choice = &search.choices[search.depth];
@@ -103,7 +103,7 @@ static bool choose(unsigned int nr_actions, unsigned int *pick)
 static void end_of_run(void)
 {
 	if (!machine_finished())
-		machine_fail("nobody can go on");
+		machine_fail("deadlock");
 	else
 		machine_check();
 }
@@ -128,7 +128,7 @@ static void run_once(void)
 	}
 }
 
-/* False when all has been tried. */
+/* Sets up the next combination of choices; returns false after the last. */
 static bool next_run(void)
 {
 	struct choice *choice;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Every interleaving of a small program on the machine. */
+/* Explores every interleaving of a small program on the machine. */
 #ifndef BF_MODELS_EXPLORE_H
 #define BF_MODELS_EXPLORE_H
 
@@ -10,27 +10,27 @@
 
 struct explore_result {
 	const char *failure;  /* NULL: there is none */
-	unsigned long states; /* different ones that were seen */
-	unsigned long runs;   /* from the beginning */
+	unsigned long states; /* different states that were reached */
+	unsigned long runs;   /* runs from the beginning */
 };
 
 /*
- * Goes through all that can happen, each state once.  A failure is a failed
- * check, or a state from which nobody can go on; how it came about is printed
- * to stdout.  Out of memory ends the process.
+ * Explores each reachable state once.  A failure is a failed check or a
+ * deadlock; its run is printed to stdout.  The process exits if memory runs
+ * out.
  */
 struct explore_result explore(const struct machine_program *program,
 			      enum machine_memory memory);
 
 struct explore_model {
-	/* Makes the nth scenario the one to explore; its name, or NULL. */
+	/* Selects the nth scenario; returns its name, NULL after the last. */
 	const char *(*select)(size_t n);
 	struct explore_result (*explore)(void);
 };
 
 /*
- * Explores the scenarios up to the first that fails, and prints what it was.
- * Returns 0 if all are right, or, with --expect-failure, if one is not.
+ * Explores the scenarios up to the first that fails, and prints a line for
+ * each. Returns 0 if all pass, or, with --expect-failure, if one fails.
  */
 int explore_main(int argc, char **argv, const struct explore_model *model);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The program that a model is. */
+/* The main program of a model. */
 #include <stdio.h>
 #include <string.h>
 

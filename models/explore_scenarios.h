@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of a model whose scenarios are a table, each with a name: to be
- * included behind scenarios, scenario, which points to the one to explore, and
- * explore_scenario().
+ * The main function of a model with a table of named scenarios.  Include this
+ * after the definitions of scenarios, of scenario, which points to the selected
+ * one, and of explore_scenario().
  */
 #ifndef BF_MODELS_EXPLORE_SCENARIOS_H
 #define BF_MODELS_EXPLORE_SCENARIOS_H

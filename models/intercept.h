@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Puts the machine under the atomic builtins of the source that is included
- * after this header.
+ * Maps the atomic builtins of the source that is included after this header to
+ * the machine.
  */
 #ifndef BF_MODELS_INTERCEPT_H
 #define BF_MODELS_INTERCEPT_H

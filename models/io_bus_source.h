@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Puts the machine, and memory that it knows, under the source of the bus that
- * is included after this header: in one unit what has to do with ranges alone,
- * io_bus_ranges.c, and in another the rest, io_bus_world.h.
+ * Maps the atomic builtins and the memory of the bus's source to the machine.
+ * The source is included after this header, in two units: io_bus_ranges.c has
+ * the files for ranges alone, and io_bus_world.h the others.
  */
 #ifndef BF_MODELS_IO_BUS_SOURCE_H
 #define BF_MODELS_IO_BUS_SOURCE_H
@@ -14,7 +14,7 @@
 
 #include "intercept.h"
 
-/* Zeroed, and a part of the world; NULL: it is used up. */
+/* Zeroed memory of the world, or NULL if world.no_memory is set. */
 void *io_bus_memory(size_t size);
 
 /* One thread changes the bus. */
@@ -25,9 +25,9 @@ void *io_bus_memory(size_t size);
 #define pthread_mutex_unlock(mutex) ((void)(mutex))
 
 /*
- * The machine's threads are one thread to the compiler, so each has its list of
- * frames by its number; the inline functions of bus.h use another variable, which
- * nothing reads.
+ * For the compiler the machine's threads are one thread, so the list of frames
+ * is an array with an element for each thread.  The inline functions of bus.h
+ * use another variable, which nothing reads.
  */
 #define __thread
 #define tls_model(model) unused

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the source of the bus would call and the models leave out: there are no
- * eventfds and no zones, nothing is counted, nothing named, and no memory freed.
+ * Stubs of functions that the bus's source calls.  The models have no eventfds,
+ * zones, counters and names, and free no memory.
  */
 #ifndef BF_MODELS_IO_BUS_STUBS_H
 #define BF_MODELS_IO_BUS_STUBS_H
@@ -18,16 +18,21 @@ bool bf_eventfd_same(int fd, int other)
 	return false;
 }
 
-int bf_eventfd_share(struct bf_eventfd_pool *pool, int fd,
-		     const struct bf_eventfd_check *check,
-		     struct bf_shared_eventfd **sharedp)
+struct bf_shared_eventfd *bf_eventfd_find(struct bf_eventfd_pool *pool, int fd)
+{
+	machine_fail("an eventfd was shared");
+	return NULL;
+}
+
+int bf_eventfd_add(struct bf_eventfd_pool *pool, int fd,
+		   struct bf_shared_eventfd **sharedp)
 {
 	machine_fail("an eventfd was shared");
 	return 0;
 }
 
-void bf_eventfd_unshare(struct bf_eventfd_pool *pool,
-			struct bf_shared_eventfd *shared)
+void bf_eventfd_put(struct bf_eventfd_pool *pool,
+		    struct bf_shared_eventfd *shared)
 {
 	machine_fail("an eventfd was given back");
 }
@@ -59,7 +64,17 @@ bool bf_zone_write(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 	return false;
 }
 
-/* Of doorbells alone. */
+struct bf_node *bf_nodes_get(struct bf_nodes *nodes, size_t size)
+{
+	return io_bus_memory(size);
+}
+
+struct bf_node *bf_nodes_free(struct bf_node *list, size_t most)
+{
+	return NULL;
+}
+
+/* Only doorbells are in slabs. */
 void *bf_slab_get(struct bf_slab *slab)
 {
 	return io_bus_memory(sizeof(struct bf_io_doorbell));
@@ -76,7 +91,7 @@ void bf_io_defer(struct bf_io_bus *bus, struct srcu_head *head,
 
 void bf_removal_complete(struct bf_removal *removal)
 {
-	(removal->free)(removal); /* which is a macro, too */
+	(removal->free)(removal); /* not the macro free() */
 }
 
 void bf_io_copy_name(char name[32], const char *from)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the models of the bus have in common: its source but for the ranges, one
- * bus, the memory that it takes, and waiting for its accesses.
+ * The common part of the models of the bus: its source except for ranges, one
+ * bus, the bus's memory, and grace periods.
  */
 #ifndef BF_MODELS_IO_BUS_WORLD_H
 #define BF_MODELS_IO_BUS_WORLD_H
@@ -17,8 +17,8 @@ struct bf_io_frame *bf_io_innermost, *io_frames[MACHINE_THREADS];
 #include "srcu/reader.c"
 #include "srcu_stubs.h"
 
-#include "base/edit.c"
-#define put put_entry /* there is another one */
+#include "io_bus/edit.c"
+#define put put_entry /* another included file has a put(), too */
 #include "io_bus/trie.c"
 #undef put
 #include "io_bus/doorbell_table.c"
@@ -29,20 +29,20 @@ struct bf_io_frame *bf_io_innermost, *io_frames[MACHINE_THREADS];
 
 #define NR_SLOTS MACHINE_THREADS
 
-/* Whom the bus calls. */
+/* The opaque pointer of an entry. */
 struct consumer {
-	uint64_t value; /* that it is told; of doorbells */
-	int gone;
+	uint64_t value; /* datamatch of a doorbell */
+	int gone;	/* its removal is complete */
 };
 
 static struct {
 	struct bf_io_bus bus;
-	struct __srcu_slot access_slots[NR_SLOTS], signal_slots[NR_SLOTS];
+	struct __bf_srcu_slot access_slots[NR_SLOTS], signal_slots[NR_SLOTS];
 	_Alignas(64) char memory[6656];
 	size_t used;
-	bool no_memory; /* any more: removals are made in place */
-	struct consumer going, staying, coming;
-	int told; /* by one thread to another */
+	bool no_memory; /* so removals clear entries in place */
+	struct consumer removed, kept, added;
+	int flag; /* set by one thread for another */
 } world;
 
 static void check(bool good, const char *what)
@@ -63,27 +63,31 @@ void *io_bus_memory(size_t size)
 	return memory;
 }
 
-/* What a restartable sequence is to the others: see srcu_explore.c. */
-bool __srcu_rseq_inc(unsigned long *word)
+/* A restartable sequence as other threads see it: see srcu_explore.c. */
+bool __bf_srcu_rseq_inc(unsigned long *word)
 {
-	word += machine_self() * (sizeof(struct __srcu_slot) / sizeof(*word));
+	word += machine_self() *
+		(sizeof(struct __bf_srcu_slot) / sizeof(*word));
 	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
 			 __ATOMIC_RELEASE);
 	return true;
 }
 
-/* Once a thread and domain: what comes after it depends on memory alone. */
+/*
+ * The checkpoint is right because each thread calls this once for a domain, and
+ * its later actions depend on memory alone.
+ */
 void synchronize_srcu_expedited(struct srcu_struct *ssp)
 {
-	srcu_gp_start(ssp);
-	while (!srcu_gp_advance(ssp)) {
+	bf_srcu_gp_start(ssp);
+	while (!bf_srcu_gp_advance(ssp)) {
 		machine_checkpoint(ssp == &world.bus.srcu);
 		machine_wait();
 	}
 }
 
-/* Its removal is over: nobody is to call it any more. */
-static void let_go(void *opaque)
+/* The removal is complete: a later call of the consumer is a failure. */
+static void set_gone(void *opaque)
 {
 	struct consumer *consumer = opaque;
 
@@ -93,10 +97,10 @@ static void let_go(void *opaque)
 static void check_called(const struct consumer *consumer)
 {
 	check(!__atomic_load_n(&consumer->gone, __ATOMIC_RELAXED),
-	      "a consumer was called that is gone");
+	      "a consumer was called after its removal");
 }
 
-/* As src/io_bus/bus.c does.  A removal that waits is over without it. */
+/* As in src/io_bus/bus.c.  A synchronous removal has no callback. */
 void bf_removal_defer(struct bf_removal *removal, bf_io_done_fn done,
 		      void *opaque)
 {
@@ -106,17 +110,18 @@ void bf_removal_defer(struct bf_removal *removal, bf_io_done_fn done,
 	done(opaque);
 }
 
-static void tell(void)
+static void set_flag(void)
 {
-	__atomic_store_n(&world.told, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&world.flag, 1, __ATOMIC_RELEASE);
 }
 
-static bool was_told(void)
+static bool flag_is_set(void)
 {
-	return __atomic_load_n(&world.told, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&world.flag, __ATOMIC_ACQUIRE);
 }
 
-static struct bf_io_doorbell *add_bell(const struct bf_io_doorbell_desc *desc)
+static struct bf_io_doorbell *
+add_doorbell(const struct bf_io_doorbell_desc *desc)
 {
 	struct bf_io_doorbell *doorbell = NULL;
 
@@ -125,19 +130,20 @@ static struct bf_io_doorbell *add_bell(const struct bf_io_doorbell_desc *desc)
 	return doorbell;
 }
 
-static void init_domain(struct srcu_struct *domain, struct __srcu_slot *slots)
+static void init_domain(struct srcu_struct *domain,
+			struct __bf_srcu_slot *slots)
 {
-	*domain = (struct srcu_struct)__SRCU_STRUCT_INIT(*domain, false);
+	*domain = (struct srcu_struct)__BF_SRCU_STRUCT_INIT(*domain, false);
 	domain->slots = slots;
 	domain->rseq_slots = slots;
 	domain->reader_fences = false;
-	srcu_set_bank(domain, 0);
+	bf_srcu_set_bank(domain, 0);
 }
 
 static void init_bus(void)
 {
 	memset(&world, 0, sizeof(world));
-	srcu_nr_slots = NR_SLOTS;
+	bf_srcu_nr_slots = NR_SLOTS;
 	init_domain(&world.bus.srcu, world.access_slots);
 	init_domain(&world.bus.signals, world.signal_slots);
 	world.bus.state = io_bus_memory(sizeof(*world.bus.state));

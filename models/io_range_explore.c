@@ -1,29 +1,30 @@
 // SPDX-License-Identifier: MIT
 /*
- * Explores accesses to ranges (src/io_bus/access.c, range.h) beside their
- * removal, by a new state (change.c) and in place (region.c), beside a doorbell
- * that is added inside a range, and the grace periods under them: every
- * interleaving of the real source, and every delay of a buffered store.
+ * Explores accesses to ranges (src/io_bus/access.c, range.h) beside a removal,
+ * which publishes a new state (change.c) or clears the entry in place
+ * (region.c), and beside the addition of a doorbell inside a range, with the
+ * grace periods under them: every interleaving of the real source, and every
+ * delay of a buffered store.
  *
  *	io_range_explore [--expect-failure]
  *
- * Exits with 0 when nothing (or, with the option, something) is wrong.  The
+ * Exits with 0 if all scenarios pass (or, with the option, if one fails).  The
  * machine executes loads in program order.
  */
 #include "io_bus_world.h"
 
-#define GOING	0x1000
-#define STAYING 0x1010
-#define SIZE	0x10
-#define BELL	0x2000
-#define LEN	4
+#define REMOVED	 0x1000
+#define KEPT	 0x1010
+#define SIZE	 0x10
+#define DOORBELL 0x2000
+#define LEN	 4
 
-static struct bf_io_range *the_range; /* that goes; in the world */
+static struct bf_io_range *the_range; /* to be removed; in the world */
 
-/* Who took a thread's last access. */
+/* The consumer that took a thread's last access. */
 static const struct consumer *takers[MACHINE_THREADS];
 
-static void take(void *opaque)
+static void note_taker(void *opaque)
 {
 	check_called(opaque);
 	takers[machine_self()] = opaque;
@@ -31,20 +32,21 @@ static void take(void *opaque)
 
 static int be_read(void *opaque, uint64_t offset, void *data, uint32_t len)
 {
-	take(opaque);
+	note_taker(opaque);
 	return 0;
 }
 
 static int be_written(void *opaque, uint64_t offset, const void *data,
 		      uint32_t len)
 {
-	take(opaque);
+	note_taker(opaque);
 	return 0;
 }
 
-static void be_rung(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
+static void be_signalled(void *opaque, uint64_t addr, uint32_t len,
+			 uint64_t value)
 {
-	take(opaque);
+	note_taker(opaque);
 }
 
 static const struct bf_io_ops ops = {.read = be_read, .write = be_written};
@@ -54,42 +56,43 @@ static const struct bf_io_ops ops = {.read = be_read, .write = be_written};
 static void remove_one(void *unused)
 {
 	bf_io_remove_range(&world.bus, the_range);
-	let_go(&world.going);
+	set_gone(&world.removed);
 }
 
 static void remove_one_async(void *unused)
 {
-	bf_io_remove_range_async(&world.bus, the_range, let_go, &world.going);
+	bf_io_remove_range_async(&world.bus, the_range, set_gone,
+				 &world.removed);
 }
 
-/* Nobody waits for those who found it before: it stays as it was. */
-static void hide_one(void *unused)
+/* No thread waits for readers of the range, which stays valid. */
+static void remove_without_wait(void *unused)
 {
 	bf_io_remove_range_async(&world.bus, the_range, NULL, NULL);
 }
 
-static void add_bell_at(uint64_t addr)
+static void add_doorbell_at(uint64_t addr)
 {
 	const struct bf_io_doorbell_desc desc = {
 		.addr = addr,
 		.len = LEN,
 		.wildcard = true,
-		.ring = be_rung,
-		.opaque = &world.coming,
+		.ring = be_signalled,
+		.opaque = &world.added,
 	};
 
-	add_bell(&desc);
+	add_doorbell(&desc);
 }
 
 static void add_inside(void *unused)
 {
-	add_bell_at(STAYING);
+	add_doorbell_at(KEPT);
 }
 
-static void add_inside_and_tell(void *unused)
+static void add_inside_and_set_flag(void *unused)
 {
-	add_bell_at(STAYING);
-	tell();
+	add_doorbell_at(KEPT);
+	set_flag();
 }
 
 static const struct scenario {
@@ -97,10 +100,10 @@ static const struct scenario {
 	void (*change)(void *unused);
 	void (*accesses[2])(void *unused);
 	bool in_place;
-	bool shared; /* with a doorbell, which is asked first about writes */
+	bool shared; /* the space has a doorbell, too; accesses are writes */
 } * scenario;
 
-/* Who took it? */
+/* Returns the consumer that took the access, or NULL. */
 static const struct consumer *access_at(uint64_t addr, bool write)
 {
 	const struct consumer **taker = &takers[machine_self()];
@@ -114,69 +117,69 @@ static const struct consumer *access_at(uint64_t addr, bool write)
 
 	*taker = NULL;
 	check(!bf_io_access(&world.bus, &access) == !!*taker,
-	      "an access was taken by nobody, or answered so");
+	      "an answer does not agree with the call");
 	return *taker;
 }
 
-static bool find_going(void)
+static bool find_removed(void)
 {
-	return access_at(GOING, scenario->shared) == &world.going;
+	return access_at(REMOVED, scenario->shared) == &world.removed;
 }
 
-static bool find_staying(void)
+static bool find_kept(void)
 {
-	return access_at(STAYING, scenario->shared) == &world.staying;
+	return access_at(KEPT, scenario->shared) == &world.kept;
 }
 
-static bool ring_coming(void)
+static bool signal_added(void)
 {
-	return access_at(STAYING, true) == &world.coming;
+	return access_at(KEPT, true) == &world.added;
 }
 
-/* Threads that access a range that goes. */
+/* Threads that access the range that is removed. */
 
 static void find_twice(void *unused)
 {
-	if (!find_going())
-		check(!find_going(), "a range was found after a miss");
+	if (!find_removed())
+		check(!find_removed(), "a range was found after a miss");
 }
 
 static void find_both(void *unused)
 {
-	find_going();
-	check(find_staying(), "a range was missed that stays");
+	find_removed();
+	check(find_kept(), "a range was missed that stays");
 }
 
-/* One thread misses the range, and tells the other one. */
+/* One thread misses the range and sets a flag for the other thread. */
 
-static void tell_of_miss(void *unused)
+static void flag_miss(void *unused)
 {
-	if (!find_going())
-		tell();
+	if (!find_removed())
+		set_flag();
 }
 
 static void find_after_miss(void *unused)
 {
-	const bool missed = was_told();
+	const bool other_missed = flag_is_set();
 
-	check(!find_going() || !missed,
+	check(!find_removed() || !other_missed,
 	      "a range was found that another thread missed");
 }
 
-/* Threads that write where a doorbell comes; the range was there first. */
+/* Threads that write to a range in which a doorbell is added. */
 
-/* Told that it is registered, or that it was rung. */
-static void ring_after_telling(void *unused)
+/* The flag means that the doorbell was registered, or that it was signalled. */
+static void signal_after_flag(void *unused)
 {
-	const bool told = was_told();
+	const bool flagged = flag_is_set();
 
-	check(ring_coming() || !told, "a doorbell was missed that is there");
+	check(signal_added() || !flagged, "a registered doorbell was missed");
 }
 
-static void tell_of_ring(void *unused)
+static void flag_signal(void *unused)
 {
-	if (ring_coming())
-		tell();
+	if (signal_added())
+		set_flag();
 }
 
 static const struct scenario scenarios[] = {
@@ -184,11 +187,11 @@ static const struct scenario scenarios[] = {
 	{"removed, beside another", remove_one, {find_both}, false, false},
 	{"removed, shared", remove_one, {find_twice}, false, true},
 	{"removed, missed by another thread",
-	 hide_one,
-	 {find_after_miss, tell_of_miss},
+	 remove_without_wait,
+	 {find_after_miss, flag_miss},
 	 false,
 	 false},
-	{"removed, not waited for",
+	{"removed, asynchronously",
 	 remove_one_async,
 	 {find_twice},
 	 false,
@@ -196,24 +199,24 @@ static const struct scenario scenarios[] = {
 	{"in place", remove_one, {find_twice}, true, false},
 	{"in place, beside another", remove_one, {find_both}, true, false},
 	{"in place, missed by another thread",
-	 hide_one,
-	 {find_after_miss, tell_of_miss},
+	 remove_without_wait,
+	 {find_after_miss, flag_miss},
 	 true,
 	 false},
-	{"in place, not waited for",
+	{"in place, asynchronously",
 	 remove_one_async,
 	 {find_twice},
 	 true,
 	 false},
 	{"in place, shared", remove_one, {find_twice}, true, true},
 	{"doorbell inside, registered",
-	 add_inside_and_tell,
-	 {ring_after_telling},
+	 add_inside_and_set_flag,
+	 {signal_after_flag},
 	 false,
 	 false},
-	{"doorbell inside, rung by another thread",
+	{"doorbell inside, signalled by another thread",
 	 add_inside,
-	 {ring_after_telling, tell_of_ring},
+	 {signal_after_flag, flag_signal},
 	 false,
 	 false},
 };
@@ -236,29 +239,29 @@ static struct bf_io_range *add_range(uint64_t addr, struct consumer *consumer)
 static bool is_removal(void)
 {
 	return scenario->change != add_inside &&
-	       scenario->change != add_inside_and_tell;
+	       scenario->change != add_inside_and_set_flag;
 }
 
 static void init(void)
 {
 	init_bus();
-	add_range(STAYING, &world.staying);
-	the_range = is_removal() ? add_range(GOING, &world.going) : NULL;
+	add_range(KEPT, &world.kept);
+	the_range = is_removal() ? add_range(REMOVED, &world.removed) : NULL;
 	if (scenario->shared)
-		add_bell_at(BELL);
+		add_doorbell_at(DOORBELL);
 	world.no_memory = scenario->in_place;
 }
 
 static void check_end(void)
 {
 	if (!is_removal()) {
-		check(ring_coming(), "a doorbell is missed at the end");
+		check(signal_added(), "a doorbell is missed at the end");
 		return;
 	}
-	check(world.going.gone || scenario->change == hide_one,
-	      "a removal is not over at the end");
-	check(find_staying(), "a range that stays is not found at the end");
-	check(!find_going(), "a removed range is found at the end");
+	check(world.removed.gone || scenario->change == remove_without_wait,
+	      "a removal is not complete at the end");
+	check(find_kept(), "a range that stays is not found at the end");
+	check(!find_removed(), "a removed range is found at the end");
 }
 
 static struct explore_result explore_scenario(void)
@@ -273,7 +276,7 @@ static struct explore_result explore_scenario(void)
 		.world_size = sizeof(world),
 	};
 
-	/* PSO: whatever TSO does is in it. */
+	/* PSO includes all that TSO allows. */
 	return explore(&program, MACHINE_PSO);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Threads as coroutines, their store buffers, and the state of it all. */
-#undef _FORTIFY_SOURCE /* its longjmp() refuses to change stacks */
+/* The machine: threads as coroutines, and their store buffers. */
+#undef _FORTIFY_SOURCE /* the checked longjmp() cannot change stacks */
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,12 +11,12 @@
 
 #define STACK_SIZE  65536
 #define BUFFER_SIZE 24
-#define WORLD_WORDS 4096 /* of 4 bytes */
+#define WORLD_WORDS 4096 /* words of 4 bytes */
 
 enum op {
 	OP_START,
 	OP_LOAD,
-	OP_STORE, /* where there are no buffers */
+	OP_STORE, /* under MACHINE_SC */
 	OP_RMW,
 	OP_FENCE,
 	OP_BARRIER,
@@ -33,24 +33,24 @@ struct store {
 	unsigned char *word;
 	size_t size;
 	uint64_t value;
-	uint64_t hidden; /* what memory holds while the owner runs */
+	uint64_t hidden; /* value in memory that others see */
 	bool release;
 };
 
 struct thread {
 	jmp_buf start, here;
 	ucontext_t context;
-	enum op op; /* what it does next */
+	enum op op; /* next operation */
 	unsigned char *word;
 	int order;
-	bool waits; /* calls machine_wait(), in some run */
-	bool woken; /* a store became visible since it last looked */
+	bool waits; /* calls machine_wait() in some run */
+	bool woken; /* a store became visible since the last wait */
 	uint64_t history;
 	unsigned int nr_stores;
 	struct store stores[BUFFER_SIZE];
 };
 
-/* Which threads touched a word of the world, in all runs so far. */
+/* The threads that accessed a word of the world, in all runs so far. */
 struct usage {
 	unsigned char readers, writers;
 	bool shared;
@@ -59,7 +59,7 @@ struct usage {
 static struct {
 	const struct machine_program *program;
 	enum machine_memory memory;
-	void *image; /* the world at the beginning */
+	void *image; /* contents of the world at the beginning */
 	struct thread *self;
 	bool learned;
 	const char *failure;
@@ -93,7 +93,7 @@ const char *machine_failure(void)
 	return machine.failure;
 }
 
-/* A thread that fails stays where it is. */
+/* A thread that fails does not continue. */
 void machine_fail(const char *what)
 {
 	machine.failure = what;
@@ -117,8 +117,8 @@ static void write_word(volatile void *word, size_t size, uint64_t value)
 }
 
 /*
- * Its own buffered stores are in memory while a thread runs, and are taken
- * out again when it stops: it sees them, and others do not.
+ * While a thread runs, its buffered stores are in memory.  When it stops they
+ * are taken out again.  So only this thread sees them.
  */
 static void show_stores(struct thread *thread)
 {
@@ -150,7 +150,7 @@ static void stop_at(enum op op, const volatile void *word, int order)
 		_longjmp(machine.scheduler, 1);
 }
 
-/* Notes who uses a word; is it known to be shared? */
+/* Records the access; returns true if the word is known to be shared. */
 static bool is_shared(const volatile void *word, bool write)
 {
 	size_t offset = world_offset(word);
@@ -178,7 +178,7 @@ bool machine_learned(void)
 	return learned;
 }
 
-static void remember(uint64_t value)
+static void add_to_history(uint64_t value)
 {
 	machine.self->history = mix(machine.self->history + 1, value);
 }
@@ -191,11 +191,11 @@ uint64_t machine_load_word(const volatile void *word, size_t size)
 		return read_word(word, size);
 	stop_at(OP_LOAD, word, 0);
 	value = read_word(word, size);
-	remember(value);
+	add_to_history(value);
 	return value;
 }
 
-/* Everybody who waits may look again. */
+/* Wakes all other threads that wait. */
 static void make_visible(struct thread *owner)
 {
 	for (unsigned int i = 0; i < machine.program->nr_threads; i++) {
@@ -252,7 +252,7 @@ static uint64_t begin_rmw(volatile void *word, size_t size, int order)
 		return read_word(word, size);
 	stop_at(OP_RMW, word, order);
 	old = read_word(word, size);
-	remember(old);
+	add_to_history(old);
 	make_visible(machine.self);
 	return old;
 }
@@ -304,7 +304,7 @@ void machine_membarrier(void)
 		if (&machine.threads[i] == self)
 			continue;
 		stop_at(OP_BARRIER, &machine.threads[i], 0);
-		remember(i);
+		add_to_history(i);
 	}
 }
 
@@ -340,7 +340,7 @@ static void run_thread(void)
 	_longjmp(machine.scheduler, 1);
 }
 
-/* Runs each coroutine to its setjmp(): from there it can begin many times. */
+/* Runs the coroutine up to its setjmp(), from where it can start many times. */
 static void create_thread(unsigned int i)
 {
 	struct thread *thread = &machine.threads[i];
@@ -390,7 +390,7 @@ void machine_reset(void)
 	}
 }
 
-/* May a read-modify-write happen before what the thread stored earlier? */
+/* Whether a read-modify-write may bypass the thread's earlier stores. */
 static bool may_bypass(const struct thread *thread)
 {
 	if (machine.memory == MACHINE_TSO || is_release(thread->order))
@@ -402,7 +402,7 @@ static bool may_bypass(const struct thread *thread)
 	return true;
 }
 
-static bool can_go_on(const struct thread *thread)
+static bool can_continue(const struct thread *thread)
 {
 	switch (thread->op) {
 	case OP_DONE:
@@ -420,7 +420,7 @@ static bool can_go_on(const struct thread *thread)
 	}
 }
 
-static bool can_leave(const struct thread *thread, unsigned int entry)
+static bool can_flush(const struct thread *thread, unsigned int entry)
 {
 	const struct store *store = &thread->stores[entry];
 
@@ -442,10 +442,10 @@ unsigned int machine_actions(struct machine_action *actions)
 	for (i = 0; i < machine.program->nr_threads; i++) {
 		struct thread *thread = &machine.threads[i];
 
-		if (can_go_on(thread))
+		if (can_continue(thread))
 			actions[nr++] = (struct machine_action){i, -1};
 		for (entry = 0; entry < thread->nr_stores; entry++) {
-			if (can_leave(thread, entry))
+			if (can_flush(thread, entry))
 				actions[nr++] =
 					(struct machine_action){i, (int)entry};
 		}

@@ -4,8 +4,8 @@
  *
  * The code under test is compiled with its atomic builtins replaced
  * (intercept.h).  Its threads are coroutines that stop before each access to
- * memory that they share; explore.c decides who goes on, or whose buffered
- * store becomes visible.
+ * shared memory.  Then explore.c decides which thread continues, or which
+ * buffered store becomes visible.
  */
 #ifndef BF_MODELS_MACHINE_H
 #define BF_MODELS_MACHINE_H
@@ -17,8 +17,8 @@
 enum machine_memory {
 	MACHINE_SC,  /* no buffers */
 	MACHINE_TSO, /* x86: one queue a thread; locked instructions drain it */
-	MACHINE_PSO, /* one queue a thread and word, as weaker machines have;
-			a release waits for what was stored before it */
+	MACHINE_PSO, /* one queue a thread and word, as on weaker machines; a
+			release waits for all earlier stores of its thread */
 };
 
 #define MACHINE_THREADS 4
@@ -36,33 +36,33 @@ struct machine_program {
 
 struct machine_action {
 	unsigned int thread;
-	int entry; /* of its store buffer; -1: the thread itself goes on */
+	int entry; /* of its store buffer; -1: the thread continues */
 };
 
 void machine_load(const struct machine_program *program,
 		  enum machine_memory memory);
 
-/* Back to the beginning of the program. */
+/* Returns to the beginning of the program. */
 void machine_reset(void);
 
-/* What can happen next; 0: the end, or nobody can go on. */
+/* Lists the possible actions; returns 0 at the end and in a deadlock. */
 unsigned int machine_actions(struct machine_action *actions);
 void machine_do(const struct machine_action *action);
 
-/* Have all threads returned, and are all their stores visible? */
+/* Whether all threads have returned, and all their stores are visible. */
 bool machine_finished(void);
 void machine_check(void);
 
-/* Equal states have equal keys; different ones differ but for bad luck. */
+/* A hash of the state: equal states have equal keys. */
 uint64_t machine_key(void);
 
-/* True once after a word turned out to be shared: begin the search again. */
+/* True once after a word turned out to be shared: the search must restart. */
 bool machine_learned(void);
 
-/* What a check found wrong; NULL: nothing. */
+/* The message of a failed check, or NULL. */
 const char *machine_failure(void);
 
-/* One line that says what the action is about to do. */
+/* Describes the action in one line. */
 void machine_describe(const struct machine_action *action, char *line,
 		      size_t size);
 
@@ -71,7 +71,8 @@ void machine_describe(const struct machine_action *action, char *line,
 uint64_t machine_load_word(const volatile void *word, size_t size);
 void machine_store_word(volatile void *word, size_t size, uint64_t value,
 			int order);
-/* Adds, or exchanges; returns the old value. */
+
+/* Add or exchange; return the old value. */
 uint64_t machine_add_word(volatile void *word, size_t size, uint64_t value,
 			  int order);
 uint64_t machine_swap_word(volatile void *word, size_t size, uint64_t value,
@@ -83,18 +84,18 @@ void machine_fence(int order);
 /* Drains the buffer of every thread, one after another: membarrier(2). */
 void machine_membarrier(void);
 
-/* Until another thread's store has become visible: one turn of a wait loop. */
+/* One turn of a wait loop: sleeps until another thread's store is visible. */
 void machine_wait(void);
 
 /*
- * Promises that what this thread does from here on depends on memory and on
- * value alone, not on what it has read so far.
+ * Promises that the thread's later actions depend on memory and on value alone,
+ * not on the values that it has read so far.
  */
 void machine_checkpoint(unsigned int value);
 
 void machine_fail(const char *what);
 
-/* The thread that runs, counted from 0; 0 outside of the threads. */
+/* The number of the running thread; 0 outside of the threads. */
 unsigned int machine_self(void);
 
 #endif

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * The grace period of src/srcu/gp.c and the readers of belfry/srcu.h, as they
- * are, through every interleaving and every delay of a buffered store that a
- * few sections and grace periods can meet.
+ * Explores the grace period of src/srcu/gp.c and the readers of belfry/srcu.h:
+ * every interleaving of the real source, and every delay of a buffered store,
+ * for a few sections and grace periods.
  *
  *	srcu_explore [--expect-failure]
  *
- * Exits with 0 when nothing (or, as asked for, something) is wrong.
+ * Exits with 0 if all scenarios pass (or, with the option, if one fails).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -31,37 +31,38 @@ static void wait_for_readers(void);
 #include "srcu_scenario.h"
 #include "srcu_stubs.h"
 
-static void heavy_barrier(void)
+static void membarrier(void)
 {
 #ifndef WITHOUT_MEMBARRIER
 	machine_membarrier();
 #endif
 }
 
-/* Is there a restartable sequence, or do readers count atomically? */
+/* Readers use restartable sequences, not atomic counters. */
 static bool rseq_works;
 
 static void wait_for_readers(void)
 {
-	srcu_gp_start(&world.domain);
+	bf_srcu_gp_start(&world.domain);
 	if (world.domain.fast)
-		heavy_barrier();
-	while (!srcu_gp_advance(&world.domain)) {
-		/* The number of the update is in memory. */
+		membarrier();
+	while (!bf_srcu_gp_advance(&world.domain)) {
+		/* The updater's later actions depend on memory alone. */
 		machine_checkpoint(0);
 		machine_wait();
 	}
 }
 
 /*
- * What a restartable sequence is to the others: a load and a plain store, on
- * a CPU of one's own.  A store of x86 is a release.
+ * A restartable sequence as other threads see it: a load and a plain store to
+ * the counter of this thread's CPU.  On x86 a store is a release.
  */
-bool __srcu_rseq_inc(unsigned long *word)
+bool __bf_srcu_rseq_inc(unsigned long *word)
 {
 	if (!rseq_works)
 		return false;
-	word += machine_self() * (sizeof(struct __srcu_slot) / sizeof(*word));
+	word += machine_self() *
+		(sizeof(struct __bf_srcu_slot) / sizeof(*word));
 	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
 			 __ATOMIC_RELEASE);
 	return true;
@@ -82,18 +83,18 @@ static void updater(void *updates)
 }
 
 /* A section that begins in one thread and ends in another. */
-static void begin(void *unused)
+static void hand_over_section(void *unused)
 {
 	int idx = srcu_down_read(&world.domain);
 	struct object *object =
 		srcu_dereference(world.published, &world.domain);
 
-	look(object);
+	check_live(object);
 	__atomic_store_n(&world.handed_idx, idx, __ATOMIC_RELAXED);
 	__atomic_store_n(&world.handed_object, object, __ATOMIC_RELEASE);
 }
 
-static void finish(void *unused)
+static void end_handed_section(void *unused)
 {
 	struct object *object;
 
@@ -117,10 +118,20 @@ static const struct scenario {
 	{"2 readers of 2 sections", false, true, 1, 2, {reader, reader}},
 	{"1 reader of 3 sections, 2 updates", false, true, 2, 3, {reader}},
 	{"2 atomic readers, 2 updates", false, false, 2, 1, {reader, reader}},
-	{"a hand-over, 2 updates", false, true, 2, 1, {begin, finish}},
+	{"a hand-over, 2 updates",
+	 false,
+	 true,
+	 2,
+	 1,
+	 {hand_over_section, end_handed_section}},
 	{"2 fast readers, 2 updates", true, true, 2, 1, {reader, reader}},
 	{"1 fast reader of 3 sections", true, true, 2, 3, {reader}},
-	{"a hand-over in a fast domain", true, true, 2, 1, {begin, finish}},
+	{"a hand-over in a fast domain",
+	 true,
+	 true,
+	 2,
+	 1,
+	 {hand_over_section, end_handed_section}},
 };
 
 static const struct scenario *scenario;
@@ -145,23 +156,23 @@ static struct explore_result explore_scenario(void)
 		.world_size = sizeof(world),
 	};
 
-	/* PSO: whatever TSO does is in it. */
+	/* PSO includes all that TSO allows. */
 	return explore(&program, MACHINE_PSO);
 }
 
-/* Overlapping sections without end: only the flip lets the wait end. */
-static const char *progress(void)
+/* Sections overlap without end, so only the flip lets the wait end. */
+static const char *check_progress(void)
 {
 	int i, idx, next;
 
 	world_init(false);
 	rseq_works = false;
 	idx = srcu_read_lock(&world.domain);
-	srcu_gp_start(&world.domain);
+	bf_srcu_gp_start(&world.domain);
 	for (i = 0; i < 100; i++) {
 		next = srcu_read_lock(&world.domain);
 		srcu_read_unlock(&world.domain, idx);
-		if (srcu_gp_advance(&world.domain))
+		if (bf_srcu_gp_advance(&world.domain))
 			return NULL;
 		idx = next;
 	}
@@ -170,7 +181,7 @@ static const char *progress(void)
 
 #define NR_SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
-/* The last one is no program of the machine's. */
+/* The last scenario does not run on the machine. */
 static const char *select_scenario(size_t n)
 {
 	if (n > NR_SCENARIOS)
@@ -182,7 +193,7 @@ static const char *select_scenario(size_t n)
 static struct explore_result explore_selected(void)
 {
 	return scenario ? explore_scenario() :
-			  (struct explore_result){.failure = progress()};
+			  (struct explore_result){.failure = check_progress()};
 }
 
 int main(int argc, char **argv)

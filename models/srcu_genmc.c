@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * The same scenario for GenMC, or any checker of C11 programs with POSIX
- * threads, and as a stress test for where there is none.
+ * The scenario of srcu_scenario.h for GenMC, or for another checker of C11
+ * programs with POSIX threads; without a checker, a stress test.
  *
- *	genmc -imm -- -DGENMC -D__SRCU_MODEL -D__SRCU_C11 \
+ *	genmc -imm -- -DGENMC -D__BF_SRCU_MODEL -D__BF_SRCU_C11 \
  *		-Iinclude -Isrc models/srcu_genmc.c
  *
- * -DREADERS=, -DSECTIONS= and -DUPDATES= make it larger, -DATOMIC_READERS
- * takes the counters that need no restartable sequence.  Without -DGENMC
- * readers read for SECONDS, or until UPDATES updates are done.
+ * -DREADERS=, -DSECTIONS= and -DUPDATES= enlarge it.  -DATOMIC_READERS chooses
+ * the counters that need no restartable sequence.  Without -DGENMC the readers
+ * read for SECONDS, or until UPDATES updates are done.
  *
  * The mutations of models/mutations/srcu/ must fail:
  *
  *	scripts/mutate models/mutations/srcu/sum-order.patch overlay
- *	genmc -imm -- -DGENMC -D__SRCU_MODEL -D__SRCU_C11 \
+ *	genmc -imm -- -DGENMC -D__BF_SRCU_MODEL -D__BF_SRCU_C11 \
  *		-Ioverlay/include -Ioverlay/src -Iinclude -Isrc \
  *		models/srcu_genmc.c
  */
@@ -33,7 +33,7 @@
 #ifndef SECTIONS
 #define SECTIONS 1
 #endif
-#define TURNS 3 /* of one wait; an execution that needs more is dropped */
+#define TURNS 3 /* of a wait loop; executions with more are dropped */
 void __VERIFIER_assume(int condition);
 #endif
 
@@ -60,16 +60,16 @@ static void wait_for_readers(void);
 #include "srcu_scenario.h"
 #include "srcu_stubs.h"
 
-static __thread unsigned int cpu; /* every thread has one of its own */
+static __thread unsigned int cpu; /* each thread has its own CPU */
 
 #ifdef GENMC
 static void wait_for_readers(void)
 {
 	int i;
 
-	srcu_gp_start(&world.domain);
+	bf_srcu_gp_start(&world.domain);
 	for (i = 0; i < TURNS; i++) {
-		if (srcu_gp_advance(&world.domain))
+		if (bf_srcu_gp_advance(&world.domain))
 			return;
 	}
 	__VERIFIER_assume(0);
@@ -79,20 +79,20 @@ static int all_updated;
 
 static void wait_for_readers(void)
 {
-	srcu_gp_start(&world.domain);
-	while (!srcu_gp_advance(&world.domain))
+	bf_srcu_gp_start(&world.domain);
+	while (!bf_srcu_gp_advance(&world.domain))
 		sched_yield();
 }
 #endif
 
-/* What a restartable sequence is to the others: a load and a plain store. */
-bool __srcu_rseq_inc(unsigned long *word)
+/* A restartable sequence as other threads see it: a load and a plain store. */
+bool __bf_srcu_rseq_inc(unsigned long *word)
 {
 #ifdef ATOMIC_READERS
 	(void)word;
 	return false;
 #else
-	word += cpu * (sizeof(struct __srcu_slot) / sizeof(*word));
+	word += cpu * (sizeof(struct __bf_srcu_slot) / sizeof(*word));
 	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
 			 __ATOMIC_RELEASE);
 	return true;

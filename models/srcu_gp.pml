@@ -1,39 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who drives a grace period, who sleeps and who wakes whom: wait.c, worker.c,
- * worker_thread.c and callback.c of src/srcu/, for one domain.  Of a bank there
- * is only the number of open sections; gp.c itself is explored by srcu_explore.
+ * Driving a grace period, sleeping and waking: wait.c, worker.c, worker_thread.c
+ * and callback.c of src/srcu/, for one domain.  A bank is only its number of
+ * open sections; srcu_explore explores gp.c itself.
  *
- * Checked: when nobody can do anything any more, every request has been
- * answered and every callback has run; no endless loop on the way (-DNP).
+ * Checked: when no process can go on, every request has been answered and every
+ * callback has run; there is no endless loop on the way (-DNP).
  *
- * How many there are of each: READERS (each with SECTIONS), SYNCS
+ * The numbers of processes: READERS (each with SECTIONS), SYNCS
  * (synchronize_srcu()), EXPEDITEDS (synchronize_srcu_expedited()), CALLS
  * (call_srcu()), URGENTS (call_srcu_expedited()) and CURRENTS
  * (srcu_expedite_current()).
  *
- * -DNO_PACE	 the pace never passes: expedited requests and callbacks, what
- *		 was queued before them, and what was asked for before
+ * -DNO_PACE	 the pace never passes: expedited requests and callbacks, the
+ *		 callbacks before them, and the requests before
  *		 srcu_expedite_current() must be served all the same
- * -DREORDER	 a reader's exit may become visible after its look at waiting
- *		 (its store buffer); sleepers look again after a while
+ * -DREORDER	 a reader's exit may become visible after its load of waiting
+ *		 (its store buffer); sleepers have a timeout
  *
- * Must be found wrong:
- * -DBREAK_RECHECK	REORDER, and sleepers rely on being woken
- * -DBREAK_ANNOUNCE	who goes to sleep does not look again after saying so
+ * These variants must fail:
+ * -DBREAK_RECHECK	REORDER without the timeout
+ * -DBREAK_ANNOUNCE	a sleeper does not scan again after its announcement
  * -DBREAK_LAST		a reader asks whether it was the last of its bank
  *			before its exit is visible
- * -DBREAK_END		who ends a grace period tells the sleepers, not the
+ * -DBREAK_END		the end of a grace period wakes the sleepers, not the
  *			worker
- * -DBREAK_DROP		the worker lets go of a domain without a second look
- * -DBREAK_ASLEEP	the worker looks at the word before it is at rest
+ * -DBREAK_DROP		the worker drops a domain without a second look
+ * -DBREAK_ASLEEP	the worker reads the word before it is at rest
  * -DBREAK_WORD		the worker sleeps on the word, not on rest
  * -DBREAK_PROMOTE	NO_PACE, and an expedited request leaves the grace
  *			period to the worker, as a normal one does
- * -DBREAK_URGENT	NO_PACE, and urgency is a word of its own, said before
- *			the callback is there and cleared by a grace period
- *			that begins
- * -DBREAK_CURRENT	NO_PACE, and srcu_expedite_current() tells the worker
+ * -DBREAK_URGENT	NO_PACE, and urgency is a separate word, set before the
+ *			callback is queued and cleared by a grace period that
+ *			begins
+ * -DBREAK_CURRENT	NO_PACE, and srcu_expedite_current() wakes the worker
  *			only if a grace period could begin at once
  */
 #ifdef BREAK_RECHECK
@@ -72,7 +72,7 @@
 #define SCAN1	   1
 #define SCAN2	   2
 
-#define FOREVER	   0		/* how long the worker sleeps */
+#define FOREVER	   0		/* the time for which the worker sleeps */
 #define PACE	   1
 #define RECHECK	   2
 
@@ -99,21 +99,21 @@ bit queued, incoming;
 bit due_set, due_passed;
 
 /*
- * A futex word that counts up: all that its sleepers ask is whether it moved
- * since they read it.  One bit for each who asks.
+ * A futex word that counts up.  A sleeper only asks whether the word moved since
+ * the sleeper read it, so there is one bit for each sleeper.
  */
 bit wake_seq_moved[2], word_moved;
 
 /* The worker. */
 byte rest;
 
-/* Who sleeps in the kernel. */
+/* The processes that sleep in the kernel. */
 bit in_futex[2];
 bit worker_in_futex;
 #define EXPEDITED 0
 #define NORMAL	  1
 
-/* What was asked for and what came of it. */
+/* Requests and their results. */
 byte cb_queued, cb_run, cb_must_run;
 byte expediteds_done, syncs_done, syncs_asked, syncs_must;
 
@@ -137,7 +137,7 @@ inline wake_sleepers()
 	}
 }
 
-/* srcu_worker_poke() */
+/* bf_srcu_worker_poke() */
 inline poke(old, haste)
 {
 	word_moved = 1;
@@ -169,7 +169,7 @@ inline kick(old, haste)
 #define WANTED_NOW  (gp_urgent || cb_urgent)
 #define NEED(c)	    gp_needed = (c > gp_needed -> c : gp_needed)
 
-/* srcu_gp_begin(): one exchange takes the callbacks and what they want */
+/* bf_srcu_gp_begin(): one exchange takes the callbacks and their bits */
 inline start()
 {
 #ifdef BREAK_URGENT
@@ -189,7 +189,7 @@ inline start()
 	}
 }
 
-/* srcu_gp_advance(): each bank is looked at on its own */
+/* bf_srcu_gp_advance(): one scan for each bank */
 inline advance(ended)
 {
 	ended = 0;
@@ -213,7 +213,7 @@ inline advance(ended)
 	fi
 }
 
-/* srcu_gp_step() */
+/* bf_srcu_gp_step() */
 inline step(old, ended)
 {
 	advance(ended);
@@ -254,19 +254,19 @@ inline step(old, ended)
 	fi
 }
 
-/* srcu_gp_announce_sleep() returns false */
-#define ANNOUNCED(who) (announced && (waiting & who))
+/* bf_srcu_gp_announce_sleep() returns false */
+#define ANNOUNCED(sleeper) (announced && (waiting & sleeper))
 
-inline announce(who)
+inline announce(sleeper)
 {
 	d_step {
 		announced = 1;
 		blocked = 1;
-		waiting = waiting | who
+		waiting = waiting | sleeper
 	}
 }
 
-/* srcu_sleep(): drops the lock, FUTEX_WAIT() in between, takes it again */
+/* sleep_for_readers(): drops the lock, FUTEX_WAIT() in between, takes it again */
 inline fall_asleep(me)
 {
 	atomic { sleepers++; release() }
@@ -299,7 +299,7 @@ label:	if								\
 #define PACE_PASSES true
 #endif
 
-/* srcu_gp_drive(), with srcu_gp_wait() in it */
+/* gp_drive(), with gp_wait() in it */
 inline drive(me, cookie, old, ended)
 {
 	do
@@ -437,9 +437,9 @@ active [SYNCS] proctype normal()
 
 	atomic { acquire(); cookie = SNAP }
 	if
-	:: phase == IDLE && !WANTED	/* and has been for long */
+	:: phase == IDLE && !WANTED	/* and idle for long */
 	:: true ->
-		/* srcu_gather() */
+		/* gather_requests() */
 		atomic {
 			NEED(cookie);
 			syncs_asked++;
@@ -460,18 +460,18 @@ active [SYNCS] proctype normal()
 	atomic { release(); syncs_done++ }
 }
 
-/* __srcu_wake() */
-inline reader_wakes(b, who)
+/* __bf_srcu_wake() */
+inline reader_wakes(b, sleeper)
 {
 	if
 	:: b != bank && inside[1 - bank] == 0 ->
-		d_step { who = waiting; waiting = 0 }
+		d_step { sleeper = waiting; waiting = 0 }
 		if
-		:: who & SYNC -> wake_sleepers()
+		:: sleeper & SYNC -> wake_sleepers()
 		:: else
 		fi;
 		if
-		:: who & WORKER -> poke(who, NOW)
+		:: sleeper & WORKER -> poke(sleeper, NOW)
 		:: else
 		fi
 	:: else
@@ -480,7 +480,7 @@ inline reader_wakes(b, who)
 
 active [READERS] proctype reader()
 {
-	byte i, who;
+	byte i, sleeper;
 	bit b;
 
 	do
@@ -489,31 +489,31 @@ active [READERS] proctype reader()
 		b = bank;
 		inside[b]++;
 #ifdef BREAK_LAST
-		who = waiting;
+		sleeper = waiting;
 		if
-		:: who && (b == bank || inside[b] > 1) -> who = 0
+		:: sleeper && (b == bank || inside[b] > 1) -> sleeper = 0
 		:: else
 		fi;
 		inside[b]--;
 		if
-		:: who -> reader_wakes(b, who)
+		:: sleeper -> reader_wakes(b, sleeper)
 		:: else
 		fi;
 #else
 		if
 		:: inside[b]--;
-		   who = waiting
+		   sleeper = waiting
 #ifdef REORDER
-		:: who = waiting;
-		   inside[b]--	/* before what follows: the fence */
+		:: sleeper = waiting;
+		   inside[b]--	/* the fence: before the accesses below */
 #endif
 		fi;
 		if
-		:: who -> reader_wakes(b, who)
+		:: sleeper -> reader_wakes(b, sleeper)
 		:: else
 		fi;
 #endif
-		d_step { who = 0; b = 0 }
+		d_step { sleeper = 0; b = 0 }
 	:: else -> break
 	od
 }
@@ -555,7 +555,7 @@ inline worker_steps(old, ended, n)
 	od
 }
 
-/* worker_drop(); keeps the domain if somebody came in between */
+/* worker_drop(); keeps the domain if a request came in between */
 inline worker_drop(old, keep)
 {
 	queued = 0;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What both checkers run: readers that look at the published object, and an
- * updater that publishes the next one, waits for a grace period and poisons
- * the old.  The safety property: nobody sees the poison inside a section, and
- * what a section wrote to an object is there before the poison.
+ * The scenario of both checkers.  Readers load and mark the published object;
+ * the updater publishes the next object, waits for a grace period and poisons
+ * the old one.  The safety property: no reader sees the poison inside its
+ * section, and each mark is visible before the poison, so the poison remains.
  *
- * Included after src/srcu/gp.c and reader.c by a file that defines, for its
- * checker,
+ * A checker includes this after src/srcu/gp.c and reader.c, and defines
  * NR_SLOTS, NR_OBJECTS, check() and wait_for_readers().
  */
 #ifndef BF_MODELS_SRCU_SCENARIO_H
@@ -19,12 +18,12 @@ enum object_state {
 
 struct object {
 	int state;
-	int mark; /* who was here; poison at the end */
+	int mark; /* stored by readers; poison at the end */
 };
 
 static struct world {
 	struct srcu_struct domain;
-	struct __srcu_slot slots[NR_SLOTS];
+	struct __bf_srcu_slot slots[NR_SLOTS];
 	struct object objects[NR_OBJECTS];
 	struct object *published;
 	int updates;
@@ -37,18 +36,18 @@ static void world_init(bool fast)
 {
 	memset(&world, 0, sizeof(world));
 	world.domain =
-		(struct srcu_struct)__SRCU_STRUCT_INIT(world.domain, fast);
+		(struct srcu_struct)__BF_SRCU_STRUCT_INIT(world.domain, fast);
 	world.domain.slots = world.slots;
 	world.domain.reader_fences = false;
 	world.domain.rseq_slots = world.slots;
-	srcu_set_bank(&world.domain, 0);
-	srcu_nr_slots = NR_SLOTS;
+	bf_srcu_set_bank(&world.domain, 0);
+	bf_srcu_nr_slots = NR_SLOTS;
 	for (int i = 0; i < NR_OBJECTS; i++)
 		world.objects[i] = (struct object){OBJECT_LIVE, 0};
 	world.published = &world.objects[0];
 }
 
-/* At the end, with all threads gone. */
+/* Call this at the end, when all threads have returned. */
 static void world_check(void)
 {
 	for (int i = 0; i < world.updates; i++)
@@ -56,7 +55,7 @@ static void world_check(void)
 		      "a section wrote to an object after it was poisoned");
 }
 
-/* A domain has fenced readers or fast ones; a hand-over suits both. */
+/* A section of a fenced reader or of a fast one. */
 struct section {
 	int idx;
 	struct srcu_ctr *scp;
@@ -81,7 +80,7 @@ static void section_leave(struct section section)
 		srcu_read_unlock(&world.domain, section.idx);
 }
 
-static void look(struct object *object)
+static void check_live(struct object *object)
 {
 	check(__atomic_load_n(&object->state, __ATOMIC_RELAXED) == OBJECT_LIVE,
 	      "an object was poisoned under a reader");
@@ -90,7 +89,7 @@ static void look(struct object *object)
 static void mark(struct object *object)
 {
 	__atomic_store_n(&object->mark, OBJECT_LIVE, __ATOMIC_RELAXED);
-	look(object);
+	check_live(object);
 }
 
 static void read_once(void)
@@ -99,7 +98,7 @@ static void read_once(void)
 	struct object *object =
 		srcu_dereference(world.published, &world.domain);
 
-	look(object);
+	check_live(object);
 	mark(object);
 	section_leave(section);
 }

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* What reader.c would call and the models leave out: nobody sleeps here. */
+/* Stubs of functions that reader.c calls: no updater sleeps in the models. */
 #ifndef BF_MODELS_SRCU_STUBS_H
 #define BF_MODELS_SRCU_STUBS_H
 
-void __srcu_wake(struct srcu_struct *ssp, int idx)
+void __bf_srcu_wake(struct srcu_struct *ssp, int idx)
 {
 	(void)ssp;
 	(void)idx;
 }
 
-bool srcu_tracking(void)
+bool bf_srcu_tracking(void)
 {
 	return false;
 }
 
-void srcu_track_lock(struct srcu_struct *ssp, int idx, bool fast, void *place)
+void bf_srcu_track_lock(struct srcu_struct *ssp, int idx, bool fast,
+			void *place)
 {
 	(void)ssp;
 	(void)idx;
@@ -22,7 +23,8 @@ void srcu_track_lock(struct srcu_struct *ssp, int idx, bool fast, void *place)
 	(void)place;
 }
 
-bool srcu_track_unlock(struct srcu_struct *ssp, int idx, bool fast, void *place)
+bool bf_srcu_track_unlock(struct srcu_struct *ssp, int idx, bool fast,
+			  void *place)
 {
 	(void)ssp;
 	(void)idx;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * The vCPU table of src/vcpus/ and the grace period under it, as they are,
- * through every interleaving and every delay of a buffered store: one thread
- * creates and removes, others look up and iterate.  Nodes of the trees have
- * two slots, so that a handful of vCPUs makes them grow.
+ * Explores the vCPU table of src/vcpus/ and the grace period under it: every
+ * interleaving of the real source, and every delay of a buffered store.  One
+ * thread creates and removes vCPUs, others look up and iterate.  The nodes of
+ * the trees have two slots, so that a few vCPUs make the trees grow.
  *
  *	vcpus_explore [--expect-failure]
  *
- * Exits with 0 when nothing (or, as asked for, something) is wrong.
+ * Exits with 0 if all scenarios pass (or, with the option, if one fails).
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -49,7 +49,7 @@ struct vcpu {
 
 static struct {
 	struct srcu_struct domain;
-	struct __srcu_slot slots[NR_SLOTS];
+	struct __bf_srcu_slot slots[NR_SLOTS];
 	struct bf_vcpus table;
 	struct vcpu vcpus[NR_VCPUS];
 	struct bf_radix_node nodes[NR_NODES];
@@ -69,16 +69,17 @@ static void *new_zeroed(size_t size)
 	return &world.nodes[world.nr_nodes++];
 }
 
-/* What a restartable sequence is to the others: see srcu_explore.c. */
-bool __srcu_rseq_inc(unsigned long *word)
+/* A restartable sequence as other threads see it: see srcu_explore.c. */
+bool __bf_srcu_rseq_inc(unsigned long *word)
 {
-	word += machine_self() * (sizeof(struct __srcu_slot) / sizeof(*word));
+	word += machine_self() *
+		(sizeof(struct __bf_srcu_slot) / sizeof(*word));
 	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
 			 __ATOMIC_RELEASE);
 	return true;
 }
 
-/* Nobody locks a vCPU, or all. */
+/* No thread of the model locks a vCPU. */
 int bf_vcpus_word_lock(unsigned int *word)
 {
 	return 0;
@@ -88,17 +89,20 @@ void bf_vcpus_word_unlock(unsigned int *word)
 {
 }
 
-/* Once a thread: what comes after it depends on memory alone. */
+/*
+ * The checkpoint is right because each thread calls this once, and its later
+ * actions depend on memory alone.
+ */
 void synchronize_srcu_expedited(struct srcu_struct *ssp)
 {
-	srcu_gp_start(ssp);
-	while (!srcu_gp_advance(ssp)) {
+	bf_srcu_gp_start(ssp);
+	while (!bf_srcu_gp_advance(ssp)) {
 		machine_checkpoint(0);
 		machine_wait();
 	}
 }
 
-/* Nobody removes without waiting. */
+/* No thread of the model removes asynchronously. */
 void call_srcu_expedited(struct srcu_struct *ssp, struct srcu_head *head,
 			 void (*func)(struct srcu_head *head))
 {
@@ -110,13 +114,13 @@ static struct vcpu *vcpu_of(struct bf_vcpus_entry *entry)
 	return container_of(entry, struct vcpu, entry);
 }
 
-/* The release function, of which there is one. */
+/* All vCPUs have this release function. */
 void bf_vcpus_release(struct bf_vcpus_entry *entry)
 {
 	__atomic_store_n(&vcpu_of(entry)->state, VCPU_POISON, __ATOMIC_RELAXED);
 }
 
-static void look(struct bf_vcpus_entry *entry)
+static void check_live(struct bf_vcpus_entry *entry)
 {
 	int state = __atomic_load_n(&vcpu_of(entry)->state, __ATOMIC_RELAXED);
 
@@ -126,7 +130,7 @@ static void look(struct bf_vcpus_entry *entry)
 
 static const uint64_t ids[NR_VCPUS] = {0, 2, 5};
 
-static void add(unsigned int n, uint64_t id)
+static void add_vcpu(unsigned int n, uint64_t id)
 {
 	struct vcpu *vcpu = &world.vcpus[n];
 	int ret = bf_vcpus_reserve(&world.table, &vcpu->entry, id, NULL,
@@ -141,20 +145,20 @@ static void add(unsigned int n, uint64_t id)
 
 static void add_two(void *unused)
 {
-	add(1, ids[1]);
-	add(2, ids[2]);
+	add_vcpu(1, ids[1]);
+	add_vcpu(2, ids[2]);
 }
 
 static void add_one(void *unused)
 {
-	add(1, ids[1]);
+	add_vcpu(1, ids[1]);
 }
 
-/* The one that is there goes, and another takes its place, by id and index. */
+/* Removes the first vCPU; another one takes its id and its index. */
 static void replace(void *unused)
 {
 	check(!bf_vcpus_remove(&world.vcpus[0].entry), "a removal failed");
-	add(1, ids[0]);
+	add_vcpu(1, ids[0]);
 }
 
 static void remove_first(void *unused)
@@ -162,7 +166,7 @@ static void remove_first(void *unused)
 	check(!bf_vcpus_remove(&world.vcpus[0].entry), "a removal failed");
 }
 
-/* Threads that look on; with removals, and without. */
+/* Threads that read the table. */
 
 static void read_count(void *unused)
 {
@@ -174,10 +178,10 @@ static void read_count(void *unused)
 			bf_vcpus_by_index(&world.table, i);
 
 		check(entry, "a vCPU was counted and not found by index");
-		look(entry);
+		check_live(entry);
 		entry = bf_vcpus_by_id(&world.table, ids[i]);
 		check(entry, "a vCPU was counted and not found by id");
-		look(entry);
+		check_live(entry);
 	}
 	srcu_read_unlock(&world.domain, idx);
 }
@@ -191,12 +195,12 @@ static void iterate(bool complete)
 
 	bf_vcpus_iter_begin(&iter, &world.table, 0, UINT64_MAX);
 	while ((entry = bf_vcpus_iter_next(&iter))) {
-		look(entry);
-		check(++visited <= iter.born,
-		      "an iteration visited what came after it began");
+		check_live(entry);
+		check(++visited <= iter.seq,
+		      "an iteration visited a later vCPU");
 	}
 	if (complete)
-		check(visited == iter.born, "an iteration missed a vCPU");
+		check(visited == iter.seq, "an iteration missed a vCPU");
 	srcu_read_unlock(&world.domain, idx);
 }
 
@@ -217,9 +221,9 @@ static void read_id(void *unused)
 	struct bf_vcpus_entry *again = bf_vcpus_by_id(&world.table, ids[0]);
 
 	if (entry)
-		look(entry);
+		check_live(entry);
 	if (again)
-		look(again);
+		check_live(again);
 	check(!entry || !again || entry == again,
 	      "two vCPUs had one id within a section");
 	srcu_read_unlock(&world.domain, idx);
@@ -232,9 +236,9 @@ static void read_index(void *unused)
 	struct bf_vcpus_entry *again = bf_vcpus_by_index(&world.table, 0);
 
 	if (entry)
-		look(entry);
+		check_live(entry);
 	if (again)
-		look(again);
+		check_live(again);
 	check(!entry || !again || entry == again,
 	      "two vCPUs had one index within a section");
 	srcu_read_unlock(&world.domain, idx);
@@ -266,16 +270,16 @@ static void init(void)
 {
 	memset(&world, 0, sizeof(world));
 	world.domain =
-		(struct srcu_struct)__SRCU_STRUCT_INIT(world.domain, false);
+		(struct srcu_struct)__BF_SRCU_STRUCT_INIT(world.domain, false);
 	world.domain.slots = world.slots;
 	world.domain.rseq_slots = world.slots;
 	world.domain.reader_fences = false;
-	srcu_set_bank(&world.domain, 0);
-	srcu_nr_slots = NR_SLOTS;
+	bf_srcu_set_bank(&world.domain, 0);
+	bf_srcu_nr_slots = NR_SLOTS;
 	world.table.srcu = &world.domain;
 	world.table.max_ids = world.table.max_vcpus = 8;
-	world.table.hole = BF_VCPUS_NO_INDEX;
-	add(0, ids[0]);
+	world.table.free_index = BF_VCPUS_NO_INDEX;
+	add_vcpu(0, ids[0]);
 }
 
 static void check_end(void)
@@ -297,7 +301,7 @@ static struct explore_result explore_scenario(void)
 		.world_size = sizeof(world),
 	};
 
-	/* PSO: whatever TSO does is in it. */
+	/* PSO includes all that TSO allows. */
 	return explore(&program, MACHINE_PSO);
 }
 

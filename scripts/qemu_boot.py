@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Boot the disk of guests/boot in QEMU, with and without belfry under it.
+"""Boot the disk of guests/boot in QEMU, with and without belfry.
 
-What the demonstration shows and what the test checks.
+The demonstration and a test use this.
 """
 import fcntl
 import json
@@ -20,14 +20,14 @@ FIRMWARE = [
 ]
 KVM_GET_API_VERSION = 0xAE00
 
-# What the boot sector says through isa-debug-exit when all that it read was
-# right: 0x10 * 2 + 1 of one drive, 0x11 * 2 + 1 of two, ...
+# The boot sector exits through isa-debug-exit with this status if it has read
+# one drive right: 0x10 * 2 + 1.  For two drives it is 0x11 * 2 + 1, and so on.
 STATUS_SUM_IS_RIGHT = 33
 
-# A run takes 3 s on a quiet machine.
+# In seconds.  A run takes 3 s on an idle machine.
 TIMEOUT = 120
 
-# What waits, in the kernel, for the grace period that a doorbell or a zone
+# Calls that wait in the kernel for the grace period that a doorbell or a zone
 # leaves behind.
 BEHIND_DOORBELLS = [
     "KVM_IOEVENTFD (assign)",
@@ -42,11 +42,11 @@ BEHIND_DOORBELLS = [
 
 
 class BootFailed(Exception):
-    """No boot that can be measured; the text is one line."""
+    """A boot cannot be measured; the text is one line."""
 
 
 def missing():
-    """What is not on this machine, in words; None when all is there."""
+    """Name a thing that this machine lacks; None if it has all."""
     if not shutil.which(QEMU):
         return f"no {QEMU}"
     if not firmware():
@@ -77,7 +77,7 @@ MACHINES = {
 
 
 class Disks:
-    """How the machine has its disks, which are all of the same contents."""
+    """The disks of a machine; all have the same contents."""
 
     def __init__(self, device="virtio-blk", drives=1, queues=1, more=()):
         self.device = device
@@ -115,7 +115,7 @@ def qemu_command(image, machine="microvm", disks=ONE_DISK):
 
 
 class Run:
-    """One boot: its exit status, stderr, and belfry's rows by name."""
+    """A boot: its exit status, stderr, and the rows of belfry by name."""
 
     def __init__(self, status, stderr, rows):
         self.status = status
@@ -123,7 +123,7 @@ class Run:
         try:
             self.rows = {row["name"]: row for row in rows}
         except (KeyError, TypeError):
-            raise BootFailed("the result of belfry run is no array of rows"
+            raise BootFailed("the result of belfry run is not an array of rows"
                              ) from None
 
     def find(self, *keys):
@@ -150,7 +150,7 @@ class Run:
 
 
 def kill_group(process):
-    """And whatever it has started."""
+    """Kill the process and its children."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -159,7 +159,7 @@ def kill_group(process):
 
 
 def run_to_end(command):
-    """Its exit status and what it said on stderr."""
+    """Run a command; return its exit status and stderr."""
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL,
@@ -175,7 +175,7 @@ def run_to_end(command):
             kill_group(process)
             raise BootFailed(f"QEMU did not end within {TIMEOUT} s, and was"
                              " killed") from None
-        except BaseException:  # Ctrl-C, which does not reach its group
+        except BaseException:  # Ctrl-C does not reach its process group
             kill_group(process)
             raise
     return process.returncode, stderr
@@ -186,13 +186,13 @@ def read_rows(path, status, stderr):
         return json.loads(path.read_text())
     except (OSError, ValueError):
         said = stderr.strip().splitlines() or ["nothing"]
-        raise BootFailed(f"belfry run left no result; its exit status was"
-                         f" {status}, and it said last: {said[-1]}"
+        raise BootFailed(f"belfry run wrote no result; its exit status was"
+                         f" {status}, and its last message: {said[-1]}"
                          ) from None
 
 
 def boot(build, mode, machine="microvm", disks=ONE_DISK):
-    """Mode: None for QEMU alone, else the options of belfry run."""
+    """Boot once.  mode is None for QEMU alone, or options of belfry run."""
     command = qemu_command(Path(build, "guests/boot/boot.img"), machine, disks)
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder, "result.json")
@@ -205,7 +205,7 @@ def boot(build, mode, machine="microvm", disks=ONE_DISK):
 
 
 def boot_in_turn(build, modes, times):
-    """Each mode `times` times, in turn, so that noise meets all alike."""
+    """Boot `times` times in each mode; take turns, to share other load."""
     runs = {name: [] for name in modes}
     for _ in range(times):
         for name, mode in modes.items():

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A disk whose boot sector reads the sectors behind it, and those of every
- * further drive, which is another such disk, through the BIOS: a virtio queue
- * where the drive is one.  It adds up their words and leaves through QEMU's
- * isa-debug-exit.  That ends QEMU with the status value * 2 + 1, where value
- * is one of:
+ * A disk image with a boot sector.  The boot sector reads the sectors behind it
+ * through the BIOS, which uses the queue of a virtio drive.  It does the same
+ * for every further drive, each with the same image.  It sums the words of each
+ * drive and compares the sum with the expected one.  Then it writes a value to
+ * QEMU's isa-debug-exit, and QEMU ends with status value * 2 + 1.  The values:
  */
-#define SUMS_ARE_RIGHT	0x10	/* of one drive, 0x11 of two, ... */
+#define SUMS_ARE_RIGHT	0x10	/* one drive; 0x11: two drives; ... */
 #define SUM_IS_WRONG	0x20
 #define READ_FAILED	0x21
 
 #define FIRST_DRIVE	0x80
-#define DRIVES		0x475	/* where the BIOS has their number */
+#define DRIVES		0x475	/* BIOS data area: number of drives */
 
 #define EXIT_PORT	0xf4
 #define LOAD_ADDR	0x7c00
 #define DATA_ADDR	0x8000
 #define SECTOR		512
-#define DATA_SECTORS	32	/* read one by one: each rings a doorbell */
+#define DATA_SECTORS	32	/* one read each, so one doorbell signal each */
 #define WORDS		(DATA_SECTORS * SECTOR / 4)
-#define DISK_SIZE	0x100000 /* SeaBIOS wants whole cylinders */
+#define DISK_SIZE	0x100000 /* SeaBIOS requires whole cylinders */
 
 	.code16
 	.globl	_start
@@ -39,7 +39,7 @@ next_drive:
 	movl	$1, packet_block
 read_sector:
 	movb	drive, %dl
-	movb	$0x42, %ah		/* extended read: by block address */
+	movb	$0x42, %ah		/* extended read, by block address */
 	movw	$packet, %si
 	int	$0x13
 	jc	failed
@@ -71,12 +71,12 @@ failed:
 leave:
 	outl	%eax, $EXIT_PORT
 stop:
-	hlt				/* no such device: wait to be ended */
+	hlt				/* there is no isa-debug-exit */
 	jmp	stop
 
 	.balign	4
 packet:
-	.byte	16, 0			/* its size */
+	.byte	16, 0			/* size of the packet */
 	.word	1			/* sectors */
 packet_offset:
 	.word	0
@@ -91,7 +91,7 @@ drive:
 	.org	SECTOR - 2
 	.word	0xaa55
 
-/* Words that differ from each other, and their sum as the assembler sees it. */
+/* Distinct words, and their sum, computed by the assembler. */
 	.set	value, 0x62656c66
 	.set	sum, 0
 	.rept	WORDS

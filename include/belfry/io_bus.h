@@ -310,7 +310,7 @@ int bf_io_remove_doorbell(struct bf_io_bus *bus,
  * @opaque: for @done
  *
  * Accesses that begin from now on do not see the doorbell.  @done is called
- * once, by the thread that runs SRCU callbacks (srcu_drain() where that was
+ * once, by the thread that runs SRCU callbacks (bf_srcu_drain() where that was
  * forbidden) or before this returns; it may do what a consumer may.  Cannot
  * fail.  May be called from a handler or a consumer.
  */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * belfry/srcu.h - sleepable read-copy update (SRCU) for user space.
+ * belfry/srcu.h - sleepable read-copy update (SRCU) for user space
  *
  * A reader brackets its accesses with srcu_read_lock() and srcu_read_unlock().
  * An updater unpublishes an object, waits for a grace period of the domain,
- * and may then free it: a grace period ends only after every read-side
- * critical section that began before it was asked for has ended.
+ * and may then free the object: a grace period ends only after every read-side
+ * critical section that began before the request has ended.
  *
  *	DEFINE_SRCU(domain);
  *
@@ -19,42 +19,52 @@
  *	synchronize_srcu_expedited(&domain);
  *	free(old);
  *
- * Names and meanings are those of the Linux kernel (include/linux/srcu.h,
- * Documentation/RCU); what other libraries define without the prefix is
- * spelled with it here (struct srcu_head, srcu_assign_pointer), so that a
- * program can use liburcu beside this header.
+ * Names: every symbol and structure begins with bf_srcu.  The names of the
+ * Linux kernel (include/linux/srcu.h, Documentation/RCU) are macros for them,
+ * at the end of this header.  A program with its own definitions of these names
+ * defines BF_SRCU_NO_KERNEL_NAMES before it includes a header of belfry; it may
+ * then link its own srcu_read_lock() beside the library.
  *
- * Domains do not know each other: a reader in one never delays another.
- * Readers need no registration; they may sleep, nest, migrate between CPUs and
- * be signal handlers; a section of srcu_down_read() may end in another thread
- * than it began in.  Threads may exit at any time.
+ * Domains are independent: a reader in one domain never delays another domain.
+ * Readers need no registration.  They may sleep, nest, migrate between CPUs and
+ * run in signal handlers.  Threads may exit at any time.  A thread that begins
+ * a section with bf_srcu_read_lock() must end it itself; a section that another
+ * thread ends, or a coroutine that moved to another thread, begins with
+ * bf_srcu_down_read().
  *
- * A domain has one of two flavours.  In a fenced one (init_srcu_struct())
- * readers execute a memory fence, and nobody is ever interrupted.  In a fast
- * one (init_srcu_struct_fast()) they execute none, and an updater interrupts
- * each CPU that runs a thread of the process, once a grace period
- * (membarrier(2)); where the kernel has no membarrier, or a filter forbids it
- * when the process sets up its first fast domain, the readers of fast domains
- * execute the fence after all.  (A filter that comes later ends the process.)
+ * Flavours: in a fenced domain (bf_srcu_init()) readers execute a memory fence,
+ * and updaters interrupt no thread.  In a fast domain (bf_srcu_init_fast())
+ * readers execute no fence; instead each grace period interrupts, once, every
+ * CPU that runs a thread of the process (membarrier(2)).  Where the kernel has
+ * no membarrier, or a system call filter refuses it when the process sets up
+ * its first fast domain, readers of fast domains execute the fence after all.
+ * If a filter refuses it later, grace periods of fast domains take 10 ms
+ * longer.  (A filter that kills the process for it must not come later.)
  *
- * An expedited request never waits for a pace: it takes over a normal grace
- * period that has been asked for and sleeps, and so makes ready the callbacks
- * queued before it.
+ * Pace: a normal grace period waits for more requests before it begins, 1 ms
+ * unless bf_srcu_set_pace() changed that.  An expedited request begins at once.
+ * It takes over a normal grace period that has not begun, and so makes ready
+ * the callbacks that were queued before it.
  *
  * Stability: 0.x; functions may still change, each change is in CHANGELOG.md.
- * Names that begin with __srcu, and the members of the structures, are no
- * interface: they are here because the readers are inline.
+ * Names that begin with __bf_srcu, and the members of the structures, are no
+ * interface; they are in this header because the readers are inline.
  * Thread safety: every function may be called from any thread at any time,
- * unless it says otherwise.
- * Contexts: readers, inline, are async-signal-safe; the rest is not.
- * fork: the child may use every domain.  Sections that were open in the parent
- * are not open in the child, so a thread must not fork() inside a section that
- * it means to end in the child.  Callbacks that were pending are pending in
- * the child too: they run when it next queues one, or waits, on the domain; so
- * heads must not lie on the stacks of other threads.  Not from a callback.
- * Misuse: with tracking on (srcu_set_tracking()) it is reported with its place.
- * dlclose: an object that contains readers must not be unloaded: the kernel
- * may still look at its restartable sequences.
+ * unless its description says otherwise.
+ * Contexts: the readers are async-signal-safe while tracking is off; all other
+ * functions are not async-signal-safe.
+ * fork(): the child may use every domain.  Sections that were open in the
+ * parent are not open in the child, so a thread must not fork() inside a
+ * section and end that section in the child.  Pending callbacks are pending in
+ * the child as well, and run when the child next queues a callback or waits on
+ * the domain; so no head may lie on the stack of another thread.  A callback
+ * must not fork().
+ * Misuse: with tracking on (bf_srcu_set_tracking()) the library reports it with
+ * the place in the program.  The library never ends the process.
+ * dlclose(): a shared object that contains readers must stay loaded, because
+ * the kernel may still look at its restartable sequences.
+ * ThreadSanitizer: build the library and the program with it, or neither.  A
+ * mixture does not link: __bf_srcu_wake or __bf_srcu_wake_tsan is undefined.
  */
 #ifndef BELFRY_SRCU_H
 #define BELFRY_SRCU_H
@@ -65,25 +75,31 @@
 #include <stdint.h>
 
 #if defined(__SANITIZE_THREAD__)
-#define __SRCU_TSAN 1
+#define __BF_SRCU_TSAN 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define __SRCU_TSAN 1
+#define __BF_SRCU_TSAN 1
 #endif
 #endif
 
 /*
- * Counters are bumped by a restartable sequence where there is one: an
- * increment without a locked instruction.  ThreadSanitizer cannot see into
- * it, so it gets the C11 atomics that every other case uses too.
+ * Readers count with a restartable sequence where there is one: an increment
+ * without a locked instruction.  ThreadSanitizer cannot see it, so under
+ * ThreadSanitizer readers use C11 atomics, as on every other machine.  It
+ * reports races that are none if it sees only one side, so the name of a
+ * function that every reader calls tells the linker which side it links.
  */
-#if defined(__SRCU_MODEL)
-#define __SRCU_RSEQ 1
+#ifdef __BF_SRCU_TSAN
+#define __bf_srcu_wake __bf_srcu_wake_tsan
+#endif
+
+#if defined(__BF_SRCU_MODEL)
+#define __BF_SRCU_RSEQ 1
 #elif defined(__x86_64__) && defined(__has_include) && \
-	!defined(__SRCU_TSAN) && !defined(__SRCU_NO_RSEQ)
+	!defined(__BF_SRCU_TSAN) && !defined(__BF_SRCU_NO_RSEQ)
 #if __has_include(<sys/rseq.h>)
 #include <sys/rseq.h>
-#define __SRCU_RSEQ 1
+#define __BF_SRCU_RSEQ 1
 #endif
 #endif
 
@@ -93,73 +109,74 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /**
- * struct srcu_head - one deferred callback; caller-owned
+ * struct bf_srcu_head - one deferred callback; the caller owns it
  *
- * Usually a member of the object to free; container_of() style arithmetic
- * leads back to it.  Must stay untouched from call_srcu() until its function
- * is called.  Needs no initialization.
+ * Usually a member of the object to free; the callback finds the object with
+ * container_of().  It needs no initialization.  It must not change from
+ * bf_srcu_call() until the library calls the function.
  */
-struct srcu_head {
-	struct srcu_head *next;
-	void (*func)(struct srcu_head *head);
+struct bf_srcu_head {
+	struct bf_srcu_head *next;
+	void (*func)(struct bf_srcu_head *head);
 };
 
 /*
- * Counters of one CPU: entries into and exits from sections, per bank.  The
- * first four are only ever changed by restartable sequences on that CPU, the
- * others only by atomic instructions from anywhere: mixing both on one word
- * would lose counts.
+ * The counters of one CPU: entries into and exits from sections, for each bank.
+ * Restartable sequences on that CPU change the first four; atomic instructions
+ * from anywhere change the others.  A plain increment and an atomic one on the
+ * same word would lose counts.
  */
-struct __srcu_slot {
+struct __bf_srcu_slot {
 	unsigned long lock[2];
 	unsigned long unlock[2];
 	unsigned long atomic_lock[2];
 	unsigned long atomic_unlock[2];
 } __attribute__((aligned(64)));
 
-struct srcu_ctr; /* opaque: see srcu_read_lock_fast() */
+struct bf_srcu_ctr; /* opaque: see bf_srcu_read_lock_fast() */
 
-/** struct srcu_struct - a domain; caller-owned, initialize before use */
-struct srcu_struct {
+/** struct bf_srcu - a domain; the caller owns it and initializes it */
+struct bf_srcu {
 	/*
-	 * Read by readers; written by a flip and by who waits for readers.
-	 * Inline readers count in rseq_slots; where that is NULL, out of line.
+	 * Readers read these; a flip, and a thread that waits for readers,
+	 * write them.  Inline readers count in rseq_slots; where that is NULL
+	 * readers count out of line.
 	 */
-	struct __srcu_slot *rseq_slots;
-	struct srcu_ctr *fast_bank; /* the same, for fast readers */
-	unsigned int idx;	    /* the bank that new readers count in */
-	unsigned int waiting;	    /* somebody sleeps until a section ends */
-	struct __srcu_slot *slots;  /* one a possible CPU; NULL: use boot */
+	struct __bf_srcu_slot *rseq_slots;
+	struct bf_srcu_ctr *fast_bank; /* the same for fast readers */
+	unsigned int idx;	       /* the bank that new readers count in */
+	unsigned int waiting;	      /* a thread sleeps until a section ends */
+	struct __bf_srcu_slot *slots; /* one a possible CPU; NULL: use boot */
 	const char *name;
-	bool fast;	    /* updaters interrupt readers, if they can */
+	bool fast;	    /* updaters make membarriers, if they can */
 	bool reader_fences; /* ... or readers of a fast domain fence */
 	bool tracked;	    /* sections are tracked by thread */
 	bool early;	    /* on the list of domains read before set-up */
-	struct srcu_struct *early_next;
+	struct bf_srcu *early_next;
 	unsigned long early_sections; /* open at set-up, not tracked */
 
-	/* Grace periods; under lock. */
+	/* Grace periods; the lock protects these. */
 	pthread_mutex_t lock __attribute__((aligned(64)));
-	unsigned long gp_seq;	 /* kernel layout: state in the low bits */
-	unsigned long gp_needed; /* furthest grace period asked for */
-	unsigned long gp_heavy;	 /* membarrier that has to precede the scan */
-	uint64_t gp_due;	 /* when the paced one may begin; 0: unset */
-	uint64_t gp_last_end;	 /* when the last paced one ended, ns */
+	unsigned long gp_seq;	     /* as in the kernel: state in low bits */
+	unsigned long gp_needed;     /* furthest grace period requested */
+	unsigned long gp_membarrier; /* membarrier that the scan waits for */
+	uint64_t gp_due;	    /* when the paced one may begin; 0: unset */
+	uint64_t gp_last_end;	    /* when the last paced one ended, ns */
 	unsigned long gp_announced; /* gp_seq when a sleep was announced, */
-	uint64_t gp_announced_ns;   /* and when that was */
-	uint64_t gp_blocked; /* since when a reader holds it, ns; 0: none */
-	uint64_t gp_stalled; /* when that was last reported, ns */
-	uint64_t pace_ns;    /* how long a normal one may gather */
-	struct srcu_head *cb_wait; /* callbacks of the one in progress */
-	struct srcu_head **cb_wait_tail;
-	struct srcu_head *cb_done; /* callbacks that may run */
-	struct srcu_head **cb_done_tail;
-	struct srcu_head *cb_batch; /* callbacks that somebody is running */
+	uint64_t gp_announced_ns;   /* and the time of that */
+	uint64_t gp_blocked;	    /* a reader holds it since, ns; 0: none */
+	uint64_t gp_stalled;	    /* time of the last report of that */
+	uint64_t pace_ns;	    /* how long a normal one gathers requests */
+	struct bf_srcu_head *cb_wait; /* callbacks of the one in progress */
+	struct bf_srcu_head **cb_wait_tail;
+	struct bf_srcu_head *cb_done; /* callbacks that may run */
+	struct bf_srcu_head **cb_done_tail;
+	struct bf_srcu_head *cb_batch; /* callbacks that a thread is running */
 	bool cb_running;
 	bool gp_urgent; /* do not pace the next grace period */
 	unsigned int sleepers;
-	struct srcu_struct *all_next; /* every domain of the process */
-	struct srcu_struct **all_link;
+	struct bf_srcu *all_next; /* every domain of the process */
+	struct bf_srcu **all_link;
 	struct {
 		uint64_t grace_periods;
 		uint64_t expedited;
@@ -172,96 +189,104 @@ struct srcu_struct {
 	/* Changed without the lock. */
 	uintptr_t cb_next;	/* callbacks of no grace period yet, and bits */
 	unsigned long cb_count; /* queued, not yet returned from */
-	unsigned int wake_seq;	/* futex: bumped when waiters shall look */
+	unsigned int wake_seq;	/* futex: changes when waiters have to look */
 	unsigned int queued;	/* futex: on the worker's list */
-	struct srcu_struct *work_next;
+	struct bf_srcu *work_next;
 
-	struct __srcu_slot boot; /* counters until slots is there */
+	uint64_t reserved[6];
+	struct __bf_srcu_slot boot; /* counters while slots is NULL */
 };
 
-/** The pace of normal grace periods, unless set otherwise: nanoseconds. */
-#define SRCU_DEFAULT_PACE_NS 1000000
+/** The pace of normal grace periods unless it is changed, in nanoseconds. */
+#define BF_SRCU_DEFAULT_PACE_NS 1000000
 
-/* The kernel's start value: a wrap early in life finds mistakes early. */
-#define __SRCU_GP_SEQ_INIT ((0UL - 100UL) << 2)
+/* The kernel's first value: an early wrap finds mistakes early. */
+#define __BF_SRCU_GP_SEQ_INIT ((0UL - 100UL) << 2)
 
-#define __SRCU_STRUCT_INIT(domain, is_fast)                                    \
-	{                                                                      \
-		.name = #domain, .fast = (is_fast), .reader_fences = true,     \
-		.lock = PTHREAD_MUTEX_INITIALIZER,                             \
-		.gp_seq = __SRCU_GP_SEQ_INIT, .gp_needed = __SRCU_GP_SEQ_INIT, \
-		.pace_ns = SRCU_DEFAULT_PACE_NS,                               \
-		.cb_wait_tail = &(domain).cb_wait,                             \
-		.cb_done_tail = &(domain).cb_done,                             \
+#define __BF_SRCU_STRUCT_INIT(domain, is_fast)                             \
+	{                                                                  \
+		.name = #domain, .fast = (is_fast), .reader_fences = true, \
+		.lock = PTHREAD_MUTEX_INITIALIZER,                         \
+		.gp_seq = __BF_SRCU_GP_SEQ_INIT,                           \
+		.gp_needed = __BF_SRCU_GP_SEQ_INIT,                        \
+		.pace_ns = BF_SRCU_DEFAULT_PACE_NS,                        \
+		.cb_wait_tail = &(domain).cb_wait,                         \
+		.cb_done_tail = &(domain).cb_done,                         \
 	}
 
 /**
- * DEFINE_SRCU - define a fenced domain that needs no init call
- * DEFINE_STATIC_SRCU - the same, static
- * DEFINE_SRCU_FAST, DEFINE_STATIC_SRCU_FAST - the same for a fast domain
+ * BF_SRCU_DEFINE - define a fenced domain that needs no initialization
+ * BF_SRCU_DEFINE_STATIC - the same, static
+ * BF_SRCU_DEFINE_FAST, BF_SRCU_DEFINE_STATIC_FAST - the same, a fast domain
  *
- * Needs no cleanup_srcu_struct() either if it lives as long as the process.
+ * A domain that lives as long as the process needs no bf_srcu_cleanup() either.
  */
-#define DEFINE_SRCU(domain) \
-	struct srcu_struct domain = __SRCU_STRUCT_INIT(domain, false)
-#define DEFINE_STATIC_SRCU(domain) \
-	static struct srcu_struct domain = __SRCU_STRUCT_INIT(domain, false)
-#define DEFINE_SRCU_FAST(domain) \
-	struct srcu_struct domain = __SRCU_STRUCT_INIT(domain, true)
-#define DEFINE_STATIC_SRCU_FAST(domain) \
-	static struct srcu_struct domain = __SRCU_STRUCT_INIT(domain, true)
+#define BF_SRCU_DEFINE(domain) \
+	struct bf_srcu domain = __BF_SRCU_STRUCT_INIT(domain, false)
+#define BF_SRCU_DEFINE_STATIC(domain) \
+	static struct bf_srcu domain = __BF_SRCU_STRUCT_INIT(domain, false)
+#define BF_SRCU_DEFINE_FAST(domain) \
+	struct bf_srcu domain = __BF_SRCU_STRUCT_INIT(domain, true)
+#define BF_SRCU_DEFINE_STATIC_FAST(domain) \
+	static struct bf_srcu domain = __BF_SRCU_STRUCT_INIT(domain, true)
 
 /**
- * init_srcu_struct - initialize a fenced domain
- * init_srcu_struct_fast - initialize a fast domain
- * @ssp: the domain; nobody uses it yet
+ * bf_srcu_init - initialize a fenced domain
+ * bf_srcu_init_fast - initialize a fast domain
+ * @ssp: the domain, which no thread uses yet
+ * @name: the name in reports; the string must live as long as the domain
  *
- * Readers of a fenced domain use srcu_read_lock() and srcu_read_unlock(),
- * those of a fast one srcu_read_lock_fast() and srcu_read_unlock_fast().
+ * Readers of a fenced domain use bf_srcu_read_lock() and bf_srcu_read_unlock(),
+ * readers of a fast one bf_srcu_read_lock_fast() and
+ * bf_srcu_read_unlock_fast(). The kernel's names, init_srcu_struct() and
+ * init_srcu_struct_fast(), take the domain alone and make the name from it.
  *
- * Return 0 or -ENOMEM (64 bytes a possible CPU are allocated).  Do not sleep.
+ * Return 0, or -ENOMEM: 64 bytes for each possible CPU are allocated.  They do
+ * not sleep.
  */
-#define init_srcu_struct(ssp)	   __srcu_init_struct((ssp), #ssp, false)
-#define init_srcu_struct_fast(ssp) __srcu_init_struct((ssp), #ssp, true)
-
-int __srcu_init_struct(struct srcu_struct *ssp, const char *name, bool fast);
+int bf_srcu_init(struct bf_srcu *ssp, const char *name);
+int bf_srcu_init_fast(struct bf_srcu *ssp, const char *name);
 
 /**
- * cleanup_srcu_struct - free what a domain holds
- * @ssp: the domain; every srcu_read_unlock() on it has returned
+ * bf_srcu_cleanup - free the memory of a domain
+ * @ssp: the domain; every bf_srcu_read_unlock() on it has returned
  *
- * Callbacks must be over: call srcu_barrier() before.  Returns 0, or -EBUSY,
- * with nothing freed and the domain usable, while a section is open, a grace
- * period is in progress or a callback is left, this one included.  May sleep
- * for some microseconds, or while another domain's callback runs.
+ * Call bf_srcu_barrier() before, so that no callback is left.  May sleep for
+ * some microseconds, or while a callback of another domain runs.
+ *
+ * Returns 0, or -EBUSY while a section is open, a grace period is in progress
+ * or a callback is left, the calling one included.  After -EBUSY nothing is
+ * freed, and the domain is as usable as before.
  */
-int cleanup_srcu_struct(struct srcu_struct *ssp);
+int bf_srcu_cleanup(struct bf_srcu *ssp);
 
 /* Slow paths of the readers. */
-void __srcu_count_lock(struct srcu_struct *ssp, int idx);
-void __srcu_count_unlock(struct srcu_struct *ssp, int idx);
-struct srcu_ctr *__srcu_count_lock_fast(struct srcu_struct *ssp);
-void __srcu_count_unlock_fast(struct srcu_struct *ssp, struct srcu_ctr *scp);
-void __srcu_count_down(struct srcu_struct *ssp, int idx);
-void __srcu_count_up(struct srcu_struct *ssp, int idx);
-void __srcu_wake(struct srcu_struct *ssp, int idx);
+void __bf_srcu_count_lock(struct bf_srcu *ssp, int idx);
+void __bf_srcu_count_unlock(struct bf_srcu *ssp, int idx);
+struct bf_srcu_ctr *__bf_srcu_count_lock_fast(struct bf_srcu *ssp);
+void __bf_srcu_count_unlock_fast(struct bf_srcu *ssp, struct bf_srcu_ctr *scp);
+void __bf_srcu_count_down(struct bf_srcu *ssp, int idx);
+void __bf_srcu_count_up(struct bf_srcu *ssp, int idx);
+void __bf_srcu_wake(struct bf_srcu *ssp, int idx);
 
-#if defined(__SRCU_MODEL)
-/* A model checker has CPUs of its own: see models/. */
-bool __srcu_rseq_inc(unsigned long *word);
-#elif defined(__SRCU_RSEQ)
+#if defined(__BF_SRCU_MODEL)
+/* A model checker has its own CPUs: see models/. */
+bool __bf_srcu_rseq_inc(unsigned long *word);
+#elif defined(__BF_SRCU_RSEQ)
 /*
  * Adds 1 to the word at @word in the slot of the CPU that this thread runs on,
- * by one plain instruction that is aborted if the thread is preempted or
- * signalled before it.  False: not done (aborted, or the thread has no
- * registered rseq area), and it falls to the caller to count in another way;
- * no retry here, so that a debugger's single step cannot loop.
+ * with one plain instruction; the kernel aborts the sequence if the thread is
+ * preempted or signalled before it.  Returns false if the sequence was aborted,
+ * or if the thread has no registered rseq area; the caller then counts in
+ * another way.  It does not retry, so that a debugger's single step cannot loop.
  *
- * The increment is the last instruction of the sequence, and a store of x86 is
- * a release: whatever the section did before an unlock is visible to who sees
- * the count.
+ * The rseq area is addressed through %fs in each instruction, so a coroutine
+ * that moved to another thread uses the area of that thread.
+ *
+ * The increment is the last instruction of the sequence.  A store on x86 is a
+ * release: a thread that sees the count of an unlock sees what the section did.
  */
-static inline bool __srcu_rseq_inc(unsigned long *word)
+static inline bool __bf_srcu_rseq_inc(unsigned long *word)
 {
 	__asm__ goto(".pushsection __rseq_cs, \"aw\"\n\t"
 		     ".balign 32\n"
@@ -294,29 +319,29 @@ failed:
 #endif
 
 /*
- * A full fence.  As instructions rather than the C11 fence, which compilers
- * make an expensive MFENCE on x86 and which ThreadSanitizer refuses.
+ * A full fence.  Written as instructions: compilers make the C11 fence an
+ * expensive MFENCE on x86, and ThreadSanitizer refuses it.
  */
-static inline void __srcu_fence(void)
+static inline void __bf_srcu_fence(void)
 {
-#if defined(__x86_64__) && !defined(__SRCU_C11)
+#if defined(__x86_64__) && !defined(__BF_SRCU_C11)
 	__asm__ volatile("lock; addl $0, -4(%%rsp)" ::: "memory", "cc");
-#elif defined(__aarch64__) && !defined(__SRCU_C11)
+#elif defined(__aarch64__) && !defined(__BF_SRCU_C11)
 	__asm__ volatile("dmb ish" ::: "memory");
 #else
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 #endif
 }
 
-/* Count an entry or an exit inline; false: not possible here and now. */
-static inline bool __srcu_enter(struct srcu_struct *ssp, int idx)
+/* Count an entry or an exit inline; false: this thread cannot do it now. */
+static inline bool __bf_srcu_enter(struct bf_srcu *ssp, int idx)
 {
-#ifdef __SRCU_RSEQ
-	struct __srcu_slot *slots =
+#ifdef __BF_SRCU_RSEQ
+	struct __bf_srcu_slot *slots =
 		__atomic_load_n(&ssp->rseq_slots, __ATOMIC_CONSUME);
 
 	return __builtin_expect(
-		slots && __srcu_rseq_inc(&slots->lock[(unsigned)idx]), 1);
+		slots && __bf_srcu_rseq_inc(&slots->lock[(unsigned)idx]), 1);
 #else
 	(void)ssp;
 	(void)idx;
@@ -324,14 +349,14 @@ static inline bool __srcu_enter(struct srcu_struct *ssp, int idx)
 #endif
 }
 
-static inline bool __srcu_exit(struct srcu_struct *ssp, int idx)
+static inline bool __bf_srcu_exit(struct bf_srcu *ssp, int idx)
 {
-#ifdef __SRCU_RSEQ
-	struct __srcu_slot *slots =
+#ifdef __BF_SRCU_RSEQ
+	struct __bf_srcu_slot *slots =
 		__atomic_load_n(&ssp->rseq_slots, __ATOMIC_CONSUME);
 
 	return __builtin_expect(
-		slots && __srcu_rseq_inc(&slots->unlock[(unsigned)idx]), 1);
+		slots && __bf_srcu_rseq_inc(&slots->unlock[(unsigned)idx]), 1);
 #else
 	(void)ssp;
 	(void)idx;
@@ -339,379 +364,455 @@ static inline bool __srcu_exit(struct srcu_struct *ssp, int idx)
 #endif
 }
 
-/* Tells who sleeps that a section of bank idx (-1: unknown) ended. */
-static inline void __srcu_left(struct srcu_struct *ssp, int idx)
+/* Wakes waiters after the end of a section of bank idx (-1: unknown). */
+static inline void __bf_srcu_left(struct bf_srcu *ssp, int idx)
 {
 	if (__builtin_expect(__atomic_load_n(&ssp->waiting, __ATOMIC_RELAXED),
 			     0))
-		__srcu_wake(ssp, idx);
+		__bf_srcu_wake(ssp, idx);
 }
 
-static inline int __srcu_bank(struct srcu_struct *ssp)
+static inline int __bf_srcu_bank(struct bf_srcu *ssp)
 {
 	return (int)__atomic_load_n(&ssp->idx, __ATOMIC_RELAXED);
 }
 
 /**
- * srcu_read_lock - begin a read-side critical section of a fenced domain
+ * bf_srcu_read_lock - begin a read-side critical section of a fenced domain
  * @ssp: the domain
  *
- * Returns an index to be given to the matching srcu_read_unlock(), by the same
- * thread.  Never blocks, allocates nothing, makes no system call; about 2 ns.
- * Sections nest.  Within one, do not wait for a grace period of the same
- * domain (deadlock); queueing callbacks is fine.
+ * Returns an index for the matching bf_srcu_read_unlock() of the same thread.
+ * Never blocks, allocates nothing, makes no system call.  Sections nest.
+ * Waiting for a grace period of the same domain inside a section is a deadlock;
+ * queueing callbacks there is allowed.
  */
-static inline int srcu_read_lock(struct srcu_struct *ssp)
+static inline int bf_srcu_read_lock(struct bf_srcu *ssp)
 {
-	int idx = __srcu_bank(ssp);
+	int idx = __bf_srcu_bank(ssp);
 
-	if (!__srcu_enter(ssp, idx))
-		__srcu_count_lock(ssp, idx);
+	if (!__bf_srcu_enter(ssp, idx))
+		__bf_srcu_count_lock(ssp, idx);
 	/*
-	 * Orders the count before the section's loads, against the updater's
-	 * fence between its unpublishing store and its scan of the counts
-	 * (srcu_gp_start() in src/srcu/gp.c): either the scan sees the count,
-	 * or the section sees the new pointer.  Without it the section may
-	 * read the old pointer while its count is still in the store buffer,
-	 * and the object is freed under it.
+	 * Orders the count before the section's loads, against the fence of
+	 * bf_srcu_gp_start() in src/srcu/gp.c, which orders the updater's
+	 * unpublishing store before its scan of the counts: either the scan
+	 * sees the count, or the section sees the new pointer.  Without it the
+	 * section may load the old pointer while its count is still in the
+	 * store buffer, and the updater frees the object under the section.
 	 */
-	__srcu_fence();
+	__bf_srcu_fence();
 	return idx;
 }
 
 /**
- * srcu_read_unlock - end a read-side critical section of a fenced domain
+ * bf_srcu_read_unlock - end a read-side critical section of a fenced domain
  * @ssp: the domain
- * @idx: what srcu_read_lock() returned
+ * @idx: the value that bf_srcu_read_lock() returned
  *
- * Never blocks; makes a system call (futex wake) only when somebody sleeps
+ * Never blocks.  Makes a system call (a futex wake) only if a thread sleeps
  * until a section of this domain ends.
  */
-static inline void srcu_read_unlock(struct srcu_struct *ssp, int idx)
+static inline void bf_srcu_read_unlock(struct bf_srcu *ssp, int idx)
 {
-	if (!__srcu_exit(ssp, idx))
-		__srcu_count_unlock(ssp, idx);
-	__srcu_left(ssp, idx);
+	if (!__bf_srcu_exit(ssp, idx))
+		__bf_srcu_count_unlock(ssp, idx);
+	__bf_srcu_left(ssp, idx);
 }
 
 /*
- * What a fast reader holds is the first CPU's entry count of its bank, or, if
- * it was counted out of line, the bank's number plus one.
+ * A fast reader keeps the address of the first CPU's entry count of its bank.
+ * A reader that counted out of line keeps the bank's number plus one instead.
  */
-static inline bool __srcu_is_bank(struct srcu_ctr *scp)
+static inline bool __bf_srcu_is_bank(struct bf_srcu_ctr *scp)
 {
 	return __builtin_expect((uintptr_t)scp > 2, 1);
 }
 
 /**
- * srcu_read_lock_fast - begin a read-side critical section of a fast domain
- * @ssp: the domain, of init_srcu_struct_fast() or DEFINE_SRCU_FAST()
+ * bf_srcu_read_lock_fast - begin a read-side critical section of a fast domain
+ * @ssp: the domain, of bf_srcu_init_fast() or BF_SRCU_DEFINE_FAST()
  *
- * Returns what srcu_read_unlock_fast() needs, an opaque pointer as in the
- * kernel.  Otherwise as srcu_read_lock(), without its fence; about 1 ns.  On a
- * fenced domain it protects nothing (tracking reports it).
+ * As bf_srcu_read_lock(), without the fence.  Returns an opaque pointer for
+ * bf_srcu_read_unlock_fast(), as in the kernel.  On a fenced domain it protects
+ * nothing; tracking reports that.
  */
-static inline struct srcu_ctr *srcu_read_lock_fast(struct srcu_struct *ssp)
+static inline struct bf_srcu_ctr *bf_srcu_read_lock_fast(struct bf_srcu *ssp)
 {
-#ifdef __SRCU_RSEQ
-	struct srcu_ctr *scp =
+#ifdef __BF_SRCU_RSEQ
+	struct bf_srcu_ctr *scp =
 		__atomic_load_n(&ssp->fast_bank, __ATOMIC_CONSUME);
 
-	if (!__builtin_expect(scp && __srcu_rseq_inc((unsigned long *)scp), 1))
-		scp = __srcu_count_lock_fast(ssp);
+	if (!__builtin_expect(scp && __bf_srcu_rseq_inc((unsigned long *)scp),
+			      1))
+		scp = __bf_srcu_count_lock_fast(ssp);
 #else
-	struct srcu_ctr *scp = __srcu_count_lock_fast(ssp);
+	struct bf_srcu_ctr *scp = __bf_srcu_count_lock_fast(ssp);
 #endif
 	/*
-	 * The compiler keeps count and section in order; towards the updater
-	 * that is enough, because the membarrier between its unpublishing
-	 * store and its scan (srcu_heavy_barrier() in src/srcu/heavy.c) puts a
-	 * full fence into this thread: a count before it is seen by the scan,
-	 * and loads after it see the new pointer.
+	 * Keeps the compiler from moving the section's loads before the count.
+	 * The CPU may still do so; the updater's membarrier, between its
+	 * unpublishing store and its scan (bf_srcu_membarrier() in
+	 * src/srcu/membarrier.c), executes a full fence in this thread.  The
+	 * scan sees a count before that fence, and loads after it see the new
+	 * pointer.
 	 */
 	__asm__ volatile("" ::: "memory");
 	return scp;
 }
 
 /**
- * srcu_read_unlock_fast - end a read-side critical section of a fast domain
+ * bf_srcu_read_unlock_fast - end a read-side critical section of a fast domain
  * @ssp: the domain
- * @scp: what srcu_read_lock_fast() returned
+ * @scp: the value that bf_srcu_read_lock_fast() returned
  *
- * As srcu_read_unlock().
+ * As bf_srcu_read_unlock().
  */
-static inline void srcu_read_unlock_fast(struct srcu_struct *ssp,
-					 struct srcu_ctr *scp)
+static inline void bf_srcu_read_unlock_fast(struct bf_srcu *ssp,
+					    struct bf_srcu_ctr *scp)
 {
 	__asm__ volatile("" ::: "memory");
-#ifdef __SRCU_RSEQ
-	/* Exits stand two words behind entries, in each slot. */
-	if (!__builtin_expect(__srcu_is_bank(scp) &&
-				      __srcu_rseq_inc((unsigned long *)scp + 2),
-			      1))
+#ifdef __BF_SRCU_RSEQ
+	/* In each slot the exits lie two words behind the entries. */
+	if (!__builtin_expect(
+		    __bf_srcu_is_bank(scp) &&
+			    __bf_srcu_rseq_inc((unsigned long *)scp + 2),
+		    1))
 #endif
-		__srcu_count_unlock_fast(ssp, scp);
-	__srcu_left(ssp, -1);
+		__bf_srcu_count_unlock_fast(ssp, scp);
+	__bf_srcu_left(ssp, -1);
 }
 
 /**
- * srcu_down_read - begin a section that another thread may end
+ * bf_srcu_down_read - begin a section that another thread may end
  * @ssp: the domain, of either flavour
  *
- * As srcu_read_lock(), for a section that belongs to a request rather than to
- * a thread.  Returns an index for srcu_up_read().
+ * As bf_srcu_read_lock(), for a section that belongs to a request or to a
+ * coroutine rather than to a thread.  Returns an index for bf_srcu_up_read().
  */
-static inline int srcu_down_read(struct srcu_struct *ssp)
+static inline int bf_srcu_down_read(struct bf_srcu *ssp)
 {
-	int idx = __srcu_bank(ssp);
+	int idx = __bf_srcu_bank(ssp);
 
-	if (!__srcu_enter(ssp, idx))
-		__srcu_count_down(ssp, idx);
-	__srcu_fence(); /* as in srcu_read_lock() */
+	if (!__bf_srcu_enter(ssp, idx))
+		__bf_srcu_count_down(ssp, idx);
+	__bf_srcu_fence(); /* as in bf_srcu_read_lock() */
 	return idx;
 }
 
 /**
- * srcu_up_read - end a section of srcu_down_read(), in any thread
+ * bf_srcu_up_read - end a section of bf_srcu_down_read(), in any thread
  * @ssp: the domain
- * @idx: what srcu_down_read() returned
+ * @idx: the value that bf_srcu_down_read() returned
  *
- * The index must reach this thread by something that orders memory, as every
- * lock, queue or pipe does.
+ * As bf_srcu_read_unlock().  The index must reach this thread by a means that
+ * orders memory; every lock, queue and pipe does.
  */
-static inline void srcu_up_read(struct srcu_struct *ssp, int idx)
+static inline void bf_srcu_up_read(struct bf_srcu *ssp, int idx)
 {
-	if (!__srcu_exit(ssp, idx))
-		__srcu_count_up(ssp, idx);
-	__srcu_left(ssp, idx);
+	if (!__bf_srcu_exit(ssp, idx))
+		__bf_srcu_count_up(ssp, idx);
+	__bf_srcu_left(ssp, idx);
 }
 
 /**
- * srcu_assign_pointer - publish a pointer
+ * bf_srcu_assign_pointer - publish a pointer
  * @p: the pointer that readers load
- * @v: what it shall point to, initialized
+ * @v: the address of an initialized object, or NULL
  *
- * A release store: who loads @v with srcu_dereference() sees what was written
- * to the object before.
+ * A release store: a thread that loads @v with bf_srcu_dereference() sees all
+ * earlier stores to the object.
  */
-#define srcu_assign_pointer(p, v) __atomic_store_n(&(p), (v), __ATOMIC_RELEASE)
+#define bf_srcu_assign_pointer(p, v) \
+	__atomic_store_n(&(p), (v), __ATOMIC_RELEASE)
 
 /**
- * srcu_dereference - load a published pointer inside a section
+ * bf_srcu_dereference - load a published pointer inside a section
  * @p: the pointer
- * @ssp: the domain, for the reader of the source alone
+ * @ssp: the domain; it documents the source and has no effect
  */
-#define srcu_dereference(p, ssp) \
+#define bf_srcu_dereference(p, ssp) \
 	((void)(ssp), __atomic_load_n(&(p), __ATOMIC_CONSUME))
 
-/** More callbacks than this on a domain, and its pace is over. */
-#define SRCU_FLOOD 10000
+/** With more callbacks than this on a domain, its pace is 0. */
+#define BF_SRCU_FLOOD 10000
 
-/** More callbacks than this on a domain, and who queues another is slowed. */
-#define SRCU_LIMIT 1000000
+/** With more callbacks than this on a domain, bf_srcu_call() sleeps. */
+#define BF_SRCU_LIMIT 1000000
 
 /**
- * call_srcu - call a function after a grace period
+ * bf_srcu_call - call a function after a normal grace period
  * @ssp: the domain
- * @head: memory for the queue, the caller's again when @func is called
+ * @head: memory for the queue; the caller's again when @func is called
  * @func: called once, on the library's worker thread
  *
- * Callbacks queued by one thread run in that order, one at a time.  The grace
- * period is a normal one: it gathers callbacks for the domain's pace (1 ms)
- * unless somebody asks for an expedited one meanwhile.  May be called from
- * callbacks and from inside sections.
+ * Callbacks that one thread queues run in that order, one at a time.  The grace
+ * period gathers requests for the domain's pace, unless an expedited request
+ * comes first.  May be called from callbacks and from inside sections.
  *
- * Does not wait for readers, ever.  Makes a system call only to wake or start
- * the worker, whose thread exists from the first call on.  Where no thread can
- * be started, srcu_barrier() runs the callbacks.
+ * Does not wait for readers.  Makes a system call only to wake or start the
+ * worker, whose thread exists from the first such call on (or from
+ * bf_srcu_start_worker() on).  Where no thread can be started,
+ * bf_srcu_barrier() runs the callbacks.
  *
- * A flood is bounded: from SRCU_FLOOD callbacks on a domain its grace periods
- * are no longer paced, and from SRCU_LIMIT on each call sleeps for a
- * millisecond, so that while a reader holds everything up a thread adds at
- * most 1,000 a second.  (Not in callbacks: they are what empties the queue.)
+ * A flood is bounded: with more than BF_SRCU_FLOOD callbacks on a domain its
+ * grace periods are not paced, and with more than BF_SRCU_LIMIT each call
+ * sleeps for a millisecond, so a thread adds at most 1,000 a second while a
+ * reader holds up the grace period.  A callback never sleeps here, because
+ * callbacks empty the queue.
  */
-void call_srcu(struct srcu_struct *ssp, struct srcu_head *head,
-	       void (*func)(struct srcu_head *head));
+void bf_srcu_call(struct bf_srcu *ssp, struct bf_srcu_head *head,
+		  void (*func)(struct bf_srcu_head *head));
 
 /**
- * call_srcu_expedited - the same, after an expedited grace period
+ * bf_srcu_call_expedited - call a function after an expedited grace period
  * @ssp: the domain
- * @head: memory for the queue, the caller's again when @func is called
+ * @head: memory for the queue; the caller's again when @func is called
  * @func: called once, on the library's worker thread
  *
- * The worker begins at once; callbacks that were queued before come along.
+ * As bf_srcu_call(), but the worker begins at once.  Callbacks that were queued
+ * before share the grace period.
  */
-void call_srcu_expedited(struct srcu_struct *ssp, struct srcu_head *head,
-			 void (*func)(struct srcu_head *head));
+void bf_srcu_call_expedited(struct bf_srcu *ssp, struct bf_srcu_head *head,
+			    void (*func)(struct bf_srcu_head *head));
 
 /**
- * srcu_expedite_current - expedite what has been asked for
+ * bf_srcu_expedite_current - expedite the pending requests
  * @ssp: the domain
  *
- * A normal grace period that gathers callbacks, pollers or threads in
- * synchronize_srcu() stops gathering and begins; nothing happens where nothing
- * is pending.  Does not wait.
+ * A normal grace period that gathers requests stops gathering and begins: those
+ * of callbacks, of pollers, and of threads in bf_srcu_synchronize().  Does
+ * nothing if no request is pending.  Does not wait.
  */
-void srcu_expedite_current(struct srcu_struct *ssp);
+void bf_srcu_expedite_current(struct bf_srcu *ssp);
 
 /**
- * srcu_set_pace - how long a normal grace period gathers requests
+ * bf_srcu_set_pace - set how long a normal grace period gathers requests
  * @ssp: the domain
- * @pace_ns: nanoseconds, 0 for not at all
+ * @pace_ns: nanoseconds; 0: it begins at once
  *
- * Bounds how often a busy updater costs readers anything; expedited requests
- * never wait for it.  Holds for grace periods that have not begun.
+ * The pace bounds how often a busy updater costs readers anything.  Expedited
+ * requests ignore it.  Applies to grace periods that have not begun.
  */
-void srcu_set_pace(struct srcu_struct *ssp, uint64_t pace_ns);
+void bf_srcu_set_pace(struct bf_srcu *ssp, uint64_t pace_ns);
 
 /**
- * synchronize_srcu - wait for a normal grace period
+ * bf_srcu_synchronize - wait for a normal grace period
  * @ssp: the domain; the calling thread is in no section of it
  *
- * Shares the pace of call_srcu(), but for a domain that has been idle for
- * longer than 25 us, where it begins at once.  Sleeps; needs no worker.
+ * Shares the pace of bf_srcu_call(), except on a domain that has been idle for
+ * more than 25 us, where it begins at once.  Sleeps.  Needs no worker, so a
+ * callback may call it, and so may a thread that holds a lock which callbacks
+ * take.
  */
-void synchronize_srcu(struct srcu_struct *ssp);
+void bf_srcu_synchronize(struct bf_srcu *ssp);
 
 /**
- * synchronize_srcu_expedited - wait for a grace period, now
+ * bf_srcu_synchronize_expedited - wait for a grace period that begins now
  * @ssp: the domain; the calling thread is in no section of it
  *
- * Returns when every section has ended that began before the call.  The
- * calling thread drives the grace period itself: with no reader in the way
- * that takes well below a microsecond and no system call.  Otherwise it sleeps
- * until the readers that matter have left; those that enter later do not hold
- * it up.  Callbacks queued before the call are ready when it returns.
+ * Returns when every section has ended that began before the call.  The calling
+ * thread drives the grace period itself: with no such section it takes well
+ * below a microsecond and, in a fenced domain, no system call.  Otherwise it
+ * sleeps until the last of them ends; on an oversubscribed host that includes
+ * the time, 1 to 50 ms, for which a preempted reader does not run.  Sections
+ * that begin later do not delay it.  Callbacks queued before the call are ready
+ * when it returns.
  */
-void synchronize_srcu_expedited(struct srcu_struct *ssp);
+void bf_srcu_synchronize_expedited(struct bf_srcu *ssp);
 
 /**
- * srcu_barrier - wait until the callbacks queued so far have returned
+ * bf_srcu_barrier - wait until the callbacks queued so far have returned
  * @ssp: the domain; not from a callback, nor inside a section of it
  *
- * Returns at once where nothing is pending; otherwise expedites what is.
+ * Returns at once if no callback is pending.  Otherwise it expedites them, and
+ * sleeps.
  */
-void srcu_barrier(struct srcu_struct *ssp);
+void bf_srcu_barrier(struct bf_srcu *ssp);
 
 /**
- * get_state_synchronize_srcu - a cookie for "a grace period from now on"
+ * bf_srcu_get_state - get a cookie for a grace period that begins from now on
  * @ssp: the domain
  *
- * Asks for nothing: poll_state_synchronize_srcu() says true once somebody
- * else's requests have covered it.  A full memory barrier.  Never blocks.
+ * Requests nothing: bf_srcu_poll_state() returns true once the requests of
+ * others have led to that grace period.  A full memory barrier.  Never blocks.
  */
-unsigned long get_state_synchronize_srcu(struct srcu_struct *ssp);
+unsigned long bf_srcu_get_state(struct bf_srcu *ssp);
 
 /**
- * start_poll_synchronize_srcu - the same, and ask for the grace period
+ * bf_srcu_start_poll - get such a cookie, and request the grace period
  * @ssp: the domain
  *
- * Needs the worker, as call_srcu() does.
+ * Needs the worker, as bf_srcu_call() does.  Takes the domain's lock, and does
+ * not wait for readers.
  */
-unsigned long start_poll_synchronize_srcu(struct srcu_struct *ssp);
+unsigned long bf_srcu_start_poll(struct bf_srcu *ssp);
 
 /**
- * poll_state_synchronize_srcu - has a full grace period passed?
+ * bf_srcu_poll_state - has the grace period of a cookie ended?
  * @ssp: the domain
- * @cookie: of the two functions above
+ * @cookie: of bf_srcu_get_state() or bf_srcu_start_poll()
  *
- * A full memory barrier when true.  Never blocks.
+ * A full memory barrier when it returns true.  Never blocks.
  */
-bool poll_state_synchronize_srcu(struct srcu_struct *ssp, unsigned long cookie);
+bool bf_srcu_poll_state(struct bf_srcu *ssp, unsigned long cookie);
 
 /**
- * srcu_forbid_worker - never start a thread
- * @wanted: called when there is something for srcu_drain() to do; may be NULL
- * @opaque: for @wanted
+ * bf_srcu_start_worker - start the worker thread now
  *
- * For programs that allow no helper threads: their own thread calls
- * srcu_drain() instead.  @wanted is called on whatever thread queues, possibly
- * inside a section or with the program's locks held: it should only make a
- * note, write to an eventfd, or the like.  A reader that ends a section which
- * the worker waits for calls it too, in whatever context that is.  Call this
- * before the first use of any domain.
- * Returns 0, or -EBUSY when the worker already runs.
+ * Without this call the first bf_srcu_call() or bf_srcu_start_poll() starts it.
+ * A program calls this before it installs a system call filter, or before it
+ * enters code that must not create threads.
+ *
+ * The worker has the name "belfry-srcu".  It blocks all signals.  It has the
+ * policy SCHED_OTHER and may run on the CPUs that the main thread had when the
+ * library was loaded, whatever thread starts it; only behind a system call
+ * filter it keeps the policy and the CPUs of the thread that starts it, because
+ * the filter may kill the process for changing them.
+ *
+ * Returns 0 (also if the worker runs already), -EPERM after
+ * bf_srcu_forbid_worker(), or -EAGAIN if no thread can be started.
  */
-int srcu_forbid_worker(void (*wanted)(void *opaque), void *opaque);
+int bf_srcu_start_worker(void);
 
 /**
- * srcu_drain - do the worker's part on this thread, once
+ * bf_srcu_forbid_worker - never start a thread
+ * @wanted: called when bf_srcu_drain() has something to do; may be NULL
+ * @opaque: passed to @wanted
+ *
+ * For programs that allow no helper threads: a thread of the program calls
+ * bf_srcu_drain() instead.  @wanted is called on any thread that queues a
+ * request, possibly inside a section or with locks of the program held, and by
+ * a reader that ends a section, in the reader's context.  It should only set a
+ * flag, write to an eventfd, or the like.  Call this before the first use of
+ * any domain.
+ *
+ * Returns 0, or -EBUSY if the worker runs already.
+ */
+int bf_srcu_forbid_worker(void (*wanted)(void *opaque), void *opaque);
+
+/**
+ * bf_srcu_drain - do the worker's part on this thread, once
  *
  * Begins the grace periods that are due and runs the callbacks that are ready,
- * of all domains.  Does not wait for readers.  Returns after how many
- * nanoseconds it wants to be called again, UINT64_MAX for "when wanted".
- * Returns 0 at once when another thread, or a callback's caller, is in it.
+ * of all domains.  Does not wait for readers.
+ *
+ * Returns the number of nanoseconds after which the program should call it
+ * again; UINT64_MAX: when @wanted is called.  Returns 0 at once if another
+ * thread, or a callback that calls this, is inside it.
  */
-uint64_t srcu_drain(void);
+uint64_t bf_srcu_drain(void);
 
-/** Counters of a domain; see srcu_get_stats(). */
-struct srcu_stats {
+/** struct bf_srcu_stats - counters of a domain; see bf_srcu_get_stats() */
+struct bf_srcu_stats {
 	uint64_t grace_periods;	  /* all that ended */
 	uint64_t expedited;	  /* of these: begun by an expedited request */
 	uint64_t promoted;	  /* ... that took over a normal request */
 	uint64_t callbacks;	  /* called and returned */
 	uint64_t longest_wait_ns; /* the longest sleep for readers */
 	uint64_t membarriers;	  /* membarrier(2) calls made for it */
+	uint64_t reserved[4];	  /* 0 */
 };
 
 /**
- * srcu_get_stats - read a domain's counters
+ * bf_srcu_get_stats - read a domain's counters
  * @ssp: the domain
- * @stats: where they go; a consistent snapshot
+ * @stats: filled in with a consistent snapshot
  */
-void srcu_get_stats(struct srcu_struct *ssp, struct srcu_stats *stats);
+void bf_srcu_get_stats(struct bf_srcu *ssp, struct bf_srcu_stats *stats);
 
-/** What a report is about; see srcu_set_report_hook(). */
-enum srcu_report {
-	SRCU_REPORT_STALL,	/* a reader holds a grace period up */
-	SRCU_REPORT_DEADLOCK,	/* a thread waits for its own section */
-	SRCU_REPORT_UNLOCK,	/* a section is ended that is not open */
-	SRCU_REPORT_FLAVOUR,	/* fast and fenced readers on one domain */
-	SRCU_REPORT_CALLBACK,	/* a head is queued that is queued already */
-	SRCU_REPORT_MEMBARRIER, /* granted once, and refused now */
+/** enum bf_srcu_report - the subject of a report */
+enum bf_srcu_report {
+	BF_SRCU_REPORT_STALL,	   /* a reader holds up a grace period */
+	BF_SRCU_REPORT_DEADLOCK,   /* a thread waits for its own section */
+	BF_SRCU_REPORT_UNLOCK,	   /* the section to end is not open */
+	BF_SRCU_REPORT_FLAVOUR,	   /* fast and fenced readers on one domain */
+	BF_SRCU_REPORT_CALLBACK,   /* the head to queue is queued already */
+	BF_SRCU_REPORT_MEMBARRIER, /* granted once, and refused now */
 };
 
 /**
- * srcu_set_report_hook - who gets reports of stalls and misuse
- * @hook: called with the text of a report, lines that end with a newline;
- *        NULL for standard error
+ * bf_srcu_set_report_hook - receive reports of stalls and misuse
+ * @hook: called with the subject and the text of a report, which are lines that
+ *        end with a newline; NULL: reports go to belfry/log.h
  *
- * @hook must not use the domain that it is told about.  After the report of a
- * thread that waits for itself, and of a membarrier that is refused, the
- * process is aborted: nothing else would end the one, and the other would free
- * memory under readers.
+ * @hook runs on any thread, possibly inside a section, and must not use any
+ * domain.  After a report the library goes on:
+ *
+ * - STALL: the grace period waits on.
+ * - DEADLOCK: the thread waits, for ever unless another thread ends the section
+ *   with bf_srcu_up_read(); other threads and domains go on.
+ * - UNLOCK: the exit is not counted, so the domain stays usable.
+ * - FLAVOUR: the section is counted, and may protect nothing.
+ * - CALLBACK: the head is not queued again; its function is called once.
+ * - MEMBARRIER: grace periods of fast domains take 10 ms longer.
  */
-void srcu_set_report_hook(void (*hook)(enum srcu_report what,
-				       const char *text));
+void bf_srcu_set_report_hook(void (*hook)(enum bf_srcu_report what,
+					  const char *text));
 
 /**
- * srcu_set_stall_timeout - when a grace period counts as stalled
- * @ms: milliseconds; 0 for never; 10,000 at first
+ * bf_srcu_set_stall_timeout - set when a grace period counts as stalled
+ * @ms: milliseconds; 0: never; 10,000 at first
  *
- * A grace period that readers have held up for this long is reported, and
- * again each time that it passes: the domain, the age, the CPUs where readers
- * entered and left, and with tracking on the threads and places.
+ * A grace period that readers hold up for this long is reported, and again each
+ * time that this passes.  The report has the domain, the age, the CPUs where
+ * readers entered and left, and with tracking on the threads and places.
  */
-void srcu_set_stall_timeout(unsigned int ms);
+void bf_srcu_set_stall_timeout(unsigned int ms);
 
 /**
- * srcu_set_tracking - track sections by thread
- * @on: whether
+ * bf_srcu_set_tracking - track sections by thread
+ * @on: true: track them
  *
- * For domains initialized (or, with DEFINE_SRCU, first waited on) afterwards:
- * each section's thread and place are kept, so that a stall report can name
- * them, and misuse is reported: waiting inside one's own section, ending one
- * that is not open, mixing flavours, queueing a head twice.  Readers then take
- * some 50 ns and are not async-signal-safe.  Where it is off it costs nothing.
- * The environment variable
- * BELFRY_SRCU_TRACKING=1 turns it on from the start, and so does a debug build
- * of the library (meson setup -Dsrcu_tracking=true), unless it is 0.
+ * Applies to domains that are initialized afterwards, or with BF_SRCU_DEFINE()
+ * first waited on afterwards.  The library keeps each section's thread and
+ * place, so that a stall report names them, and reports misuse: waiting inside
+ * the thread's own section, ending a section that is not open, mixing flavours,
+ * queueing a head twice.  Readers then take some 50 ns and are not
+ * async-signal-safe.  A domain that is not tracked pays nothing for this.
+ *
+ * The environment variable BELFRY_SRCU_TRACKING=1 turns tracking on from the
+ * start.  So does a debug build of the library (meson setup
+ * -Dsrcu_tracking=true), unless the variable is 0.
  */
-void srcu_set_tracking(bool on);
+void bf_srcu_set_tracking(bool on);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }
+#endif
+
+/*
+ * The kernel's names.  A program with its own definitions of them defines
+ * BF_SRCU_NO_KERNEL_NAMES before it includes a header of belfry.
+ */
+#ifndef BF_SRCU_NO_KERNEL_NAMES
+#define srcu_struct		    bf_srcu
+#define srcu_head		    bf_srcu_head
+#define srcu_ctr		    bf_srcu_ctr
+#define DEFINE_SRCU		    BF_SRCU_DEFINE
+#define DEFINE_STATIC_SRCU	    BF_SRCU_DEFINE_STATIC
+#define DEFINE_SRCU_FAST	    BF_SRCU_DEFINE_FAST
+#define DEFINE_STATIC_SRCU_FAST	    BF_SRCU_DEFINE_STATIC_FAST
+#define init_srcu_struct(ssp)	    bf_srcu_init((ssp), #ssp)
+#define init_srcu_struct_fast(ssp)  bf_srcu_init_fast((ssp), #ssp)
+#define cleanup_srcu_struct	    bf_srcu_cleanup
+#define srcu_read_lock		    bf_srcu_read_lock
+#define srcu_read_unlock	    bf_srcu_read_unlock
+#define srcu_read_lock_fast	    bf_srcu_read_lock_fast
+#define srcu_read_unlock_fast	    bf_srcu_read_unlock_fast
+#define srcu_down_read		    bf_srcu_down_read
+#define srcu_up_read		    bf_srcu_up_read
+#define srcu_assign_pointer	    bf_srcu_assign_pointer
+#define srcu_dereference	    bf_srcu_dereference
+#define call_srcu		    bf_srcu_call
+#define call_srcu_expedited	    bf_srcu_call_expedited
+#define srcu_expedite_current	    bf_srcu_expedite_current
+#define synchronize_srcu	    bf_srcu_synchronize
+#define synchronize_srcu_expedited  bf_srcu_synchronize_expedited
+#define srcu_barrier		    bf_srcu_barrier
+#define get_state_synchronize_srcu  bf_srcu_get_state
+#define start_poll_synchronize_srcu bf_srcu_start_poll
+#define poll_state_synchronize_srcu bf_srcu_poll_state
 #endif
 
 #endif /* BELFRY_SRCU_H */

@@ -1,42 +1,46 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * belfry/vcpus.h - the vCPUs of a VM: found by index and by id, without a lock.
+ * belfry/vcpus.h - the vCPUs of a VM, found by index and by id without a lock.
  *
  * A table holds entries that are members of the caller's own vCPU structure.
- * A vCPU has an id, which the caller chooses, and an index, which the table
- * gives in the order in which vCPUs come online: dense, and never given twice
- * unless somebody asks for that.  Who looks up, or iterates, does so inside a
- * section of the table's SRCU domain (belfry/srcu.h), and may keep what it
- * found, and sleep, until the section ends:
+ * The caller chooses a vCPU's id.  The table assigns a vCPU's index when the
+ * vCPU comes online: 0, 1, 2 and so on.  The table assigns an index again only
+ * with BF_VCPUS_REUSE_INDEX.
  *
- *	idx = srcu_read_lock(bf_vcpus_srcu(vcpus));
+ * Readers look up and iterate inside a section of the table's SRCU domain
+ * (belfry/srcu.h).  A reader may sleep there, and each vCPU that it found
+ * stays valid until the section ends:
+ *
+ *	idx = bf_srcu_read_lock(bf_vcpus_srcu(vcpus));
  *	entry = bf_vcpus_by_id(vcpus, apic_id);
  *	if (entry)
  *		post_interrupt((struct my_vcpu *)entry);
- *	srcu_read_unlock(bf_vcpus_srcu(vcpus), idx);
+ *	bf_srcu_read_unlock(bf_vcpus_srcu(vcpus), idx);
  *
- * Creation has two phases, as in the kernel: bf_vcpus_reserve() takes the id
- * and counts the vCPU as created; the caller sets it up; bf_vcpus_publish()
- * makes it visible and counts it as online, and cannot fail.  Neither copies
- * the table nor waits for a grace period.
+ * Creation has two phases, as in the kernel.  bf_vcpus_reserve() takes the id
+ * and counts the vCPU as created.  The caller then sets the vCPU up.
+ * bf_vcpus_publish() makes the vCPU visible, counts it as online, and cannot
+ * fail.  Neither function copies the table or waits for a grace period.
  *
- * Removal is what the kernel does not have: readers see a hole at once, and
- * when the last one that may have seen the vCPU has left, its release function
- * is called.  Until then neither its id nor its index is given away again, so
- * within a section each of them stands for one vCPU at most.
+ * The kernel cannot remove a vCPU; this table can.  A removal hides the vCPU
+ * from lookups at once.  The vCPU's release function runs after a grace
+ * period, when no section can still use the vCPU.  The table does not assign
+ * the id or the index again before that, so within one section an id, or an
+ * index, stands for at most one vCPU.
  *
- * The rules of creation, their order and their errno, and those of locking
- * all vCPUs, are KVM's (virt/kvm/kvm_main.c: kvm_vm_ioctl_create_vcpu(),
- * kvm_get_vcpu(), kvm_get_vcpu_by_id(), kvm_lock_all_vcpus()).
+ * The checks of creation, their order and their errno, and the rules for
+ * locking all vCPUs are KVM's (virt/kvm/kvm_main.c:
+ * kvm_vm_ioctl_create_vcpu(), kvm_get_vcpu(), kvm_get_vcpu_by_id(),
+ * kvm_lock_all_vcpus()).
  *
- * Stability: 0.x; functions may still change, each change is in CHANGELOG.md.
- * The members of struct bf_vcpus_entry and struct bf_vcpus_iter are no
- * interface: they are here because the caller provides the memory.
- * Thread safety: every function may be called from any thread at any time,
- * unless it says otherwise; a table may not be used during its destruction.
- * Contexts: nothing here is async-signal-safe but the two lookups and the
- * counts.
- * fork: a child may not use its parent's tables.
+ * Stability: 0.x.  Functions may still change; CHANGELOG.md lists each change.
+ * The members of struct bf_vcpus_entry and struct bf_vcpus_iter are private.
+ * They are in the header because the caller provides the memory.
+ * Thread safety: any thread may call any function at any time, unless the
+ * function's comment says otherwise.  No thread may use a table during its
+ * destruction.
+ * Contexts: only the two lookups and the two counts are async-signal-safe.
+ * fork: a child must not use its parent's tables.
  */
 #ifndef BELFRY_VCPUS_H
 #define BELFRY_VCPUS_H
@@ -54,12 +58,12 @@ struct bf_vcpus;
 struct bf_vcpus_ops;
 
 /**
- * struct bf_vcpus_entry - what makes the caller's structure a vCPU of a table
+ * struct bf_vcpus_entry - makes the caller's structure a vCPU of a table
  *
- * A member of it, from which a cast (where it is the first) or container_of()
- * style arithmetic leads back; needs no initialization.  The table's from a
- * successful bf_vcpus_reserve() until bf_vcpus_cancel() returns or the release
- * function is called.
+ * Embed it in the vCPU's structure.  A cast (where it is the first member) or
+ * container_of() leads back from it.  It needs no initialization.  It belongs
+ * to the table from a successful bf_vcpus_reserve() until bf_vcpus_cancel()
+ * returns or the table calls the release function.
  */
 struct bf_vcpus_entry {
 	struct bf_vcpus *vcpus;
@@ -69,99 +73,107 @@ struct bf_vcpus_entry {
 	unsigned int state;
 	unsigned int lock;
 	unsigned int flags;
-	uint64_t born; /* number of its publication */
+	uint64_t seq; /* of its publication */
 	struct bf_vcpus_entry *locked_before;
-	struct srcu_head head;
+	void (*done)(void *opaque); /* of an asynchronous removal */
+	void *opaque;
+	struct bf_srcu_head head;
+	uint64_t reserved[4];
 };
 
-/** What a table calls back, per vCPU.  Both may be NULL. */
+/** Callbacks of a vCPU.  Both may be NULL. */
 struct bf_vcpus_ops {
 	/*
-	 * The vCPU was removed, and nobody sees it any more: free it, or use
-	 * its memory again.  Its id may be in use again already.  Called once
-	 * with no lock held: by bf_vcpus_remove() and bf_vcpus_destroy() on
-	 * their callers' threads, after bf_vcpus_remove_async() on the SRCU
-	 * worker, where it delays other callbacks.
+	 * The removal is complete: no section uses the vCPU any more.  Free
+	 * the vCPU, or use its memory again.  A new vCPU may have its id
+	 * already.  Called once, with no lock held: by bf_vcpus_remove() and
+	 * bf_vcpus_destroy() on the caller's thread, after
+	 * bf_vcpus_remove_async() on the SRCU worker, where it delays other
+	 * callbacks.
 	 */
 	void (*release)(struct bf_vcpus_entry *entry);
 	/*
-	 * Makes the vCPU leave the guest and look, by a signal to its thread
-	 * or otherwise; see bf_vcpus_kick_all().  Called inside a section of
-	 * the table's domain; the vCPU may have been removed a moment ago.
+	 * Make the vCPU leave the guest, by a signal to its thread or
+	 * otherwise; see bf_vcpus_kick_all().  Called inside a section of the
+	 * table's domain.  Another thread may have removed the vCPU just
+	 * before.
 	 */
 	void (*kick)(struct bf_vcpus_entry *entry);
 };
 
-/** Gives the index that was given back last, if there is one. */
+/** Assign the index that was freed last, if there is one. */
 #define BF_VCPUS_REUSE_INDEX 1U
 
-/** What bf_vcpus_create() makes.  All zero is a good default. */
+/** Options of bf_vcpus_create().  All zero is a good default. */
 struct bf_vcpus_config {
-	struct srcu_struct *srcu; /* the domain of the readers, of either
-				     flavour, which outlives the table; NULL:
-				     a fenced one of the table's own */
-	uint64_t max_ids;   /* ids are below; 0, and more than 2^32, for 2^32 */
-	uint64_t max_vcpus; /* created at a time; 0 for as many as ids */
-	unsigned int flags; /* BF_VCPUS_REUSE_INDEX: for every vCPU */
+	struct bf_srcu *srcu; /* the readers' domain, of either flavour; it
+				     must outlive the table.  NULL: the table
+				     makes a fenced one for itself */
+	uint64_t max_ids;     /* ids are below; 0 or more than 2^32: 2^32 */
+	uint64_t max_vcpus;   /* created at a time; 0: as many as ids */
+	unsigned int flags;   /* BF_VCPUS_REUSE_INDEX: for every vCPU */
+	uint64_t reserved[4]; /* zero */
 };
 
 /**
  * bf_vcpus_create - make an empty table
- * @vcpusp: where it goes; untouched on error
- * @config: what to make; NULL means all zero
+ * @config: the options; NULL means all zero
+ * @vcpusp: receives the table; untouched on error
  *
- * Returns 0, -EINVAL (unknown flags) or -ENOMEM.  Does not block.
+ * Returns 0, -EINVAL (unknown flags, or a reserved word that is not zero) or
+ * -ENOMEM.  Does not block.
  *
- * Memory: 2 KiB for each 256 indices that were ever given, and as much for
- * each 256 ids from which one was ever used.  A table whose vCPUs come and go
- * for ever wants BF_VCPUS_REUSE_INDEX.
+ * Memory: 2 KiB for each 256 indices that were ever assigned, and 2 KiB for
+ * each range of 256 ids of which one was ever used.  Use BF_VCPUS_REUSE_INDEX
+ * for a table that adds and removes vCPUs without end.
  */
-int bf_vcpus_create(struct bf_vcpus **vcpusp,
-		    const struct bf_vcpus_config *config);
+int bf_vcpus_create(const struct bf_vcpus_config *config,
+		    struct bf_vcpus **vcpusp);
 
 /**
  * bf_vcpus_destroy - free a table
- * @vcpus: no call on it is under way in any thread, nobody is in a section
- *         that looked at it, and each reservation was published or cancelled;
- *         NULL does nothing
+ * @vcpus: the table.  No other call on it is in progress, no section that
+ *         used it is open, and each reservation was published or cancelled.
+ *         NULL does nothing.
  *
- * Calls the release function of every vCPU that is online, in the order of
- * their indices; those of bf_vcpus_remove_async() have returned before.  May
- * sleep until then.  Not from a callback of the domain.
+ * Waits for the release functions of bf_vcpus_remove_async(), and may sleep
+ * for them.  Then calls the release function of every vCPU that is online, in
+ * the order of their indices.  Must not be called from a callback of the
+ * domain.
  */
 void bf_vcpus_destroy(struct bf_vcpus *vcpus);
 
 /**
- * bf_vcpus_srcu - the domain in whose sections the table is read
+ * bf_vcpus_srcu - the SRCU domain of the table's readers
  * @vcpus: the table
  *
- * Returns the configured one or the table's own, which is a fenced one.
- * Never blocks.
+ * Returns the configured domain or the table's own, which is fenced.  It is
+ * valid until the table is destroyed.  Never blocks.
  */
-struct srcu_struct *bf_vcpus_srcu(struct bf_vcpus *vcpus);
+struct bf_srcu *bf_vcpus_srcu(struct bf_vcpus *vcpus);
 
 /**
  * bf_vcpus_reserve - begin the creation of a vCPU
  * @vcpus: the table
- * @entry: the vCPU's; becomes the table's on success
+ * @entry: the vCPU's entry; belongs to the table on success
  * @id: the vCPU's id
- * @ops: its functions, which must outlive it
+ * @ops: the vCPU's callbacks, which must outlive it, or NULL
  * @flags: 0 or BF_VCPUS_REUSE_INDEX
  *
- * Checks in this order, and nothing changes on error:
- *   -EINVAL  unknown flags; @id is not below the maximum; as many vCPUs as
- *            may be are created
+ * Checks in this order, and changes nothing on error:
+ *   -EINVAL  unknown flags; @id is not below the maximum; the maximum number
+ *            of vCPUs is created
  *   -EEXIST  the id is in use: by a vCPU that is online, being created, or
  *            removed and not yet released
- *   -ENOSPC  the indices have run out: the last new one was given
+ *   -ENOSPC  the last new index was assigned
  *   -ENOMEM  out of memory
- * Returns 0: the vCPU counts as created, but no lookup finds it.  Next is
- * bf_vcpus_publish() or bf_vcpus_cancel(), from any thread.
+ * Returns 0: the vCPU counts as created, but no lookup finds it.  The caller
+ * then calls bf_vcpus_publish() or bf_vcpus_cancel(), from any thread.
  *
  * Waits for no grace period.  Sleeps while all vCPUs are locked
- * (bf_vcpus_lock_all()), and so must not be called by the thread that locked
- * them, nor with the lock of a vCPU held.  May be called inside a section and
- * from a release function.
+ * (bf_vcpus_lock_all()).  So the thread that locked them all must not call it,
+ * nor a thread that holds the lock of a vCPU.  May be called inside a section
+ * and from a release function.
  */
 int bf_vcpus_reserve(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry,
 		     uint64_t id, const struct bf_vcpus_ops *ops,
@@ -169,83 +181,96 @@ int bf_vcpus_reserve(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry,
 
 /**
  * bf_vcpus_publish - bring a reserved vCPU online
- * @entry: of bf_vcpus_reserve(); what surrounds it is set up
+ * @entry: reserved by bf_vcpus_reserve(); its vCPU is set up
  *
- * Gives it an index: the next one, or with BF_VCPUS_REUSE_INDEX the one that
- * was given back last.  Who finds the vCPU sees what was written to it before
- * this call, and who sees it counted as online finds it.  Cannot fail: memory
- * was reserved.  Does not wait.
+ * Assigns the next new index, or with BF_VCPUS_REUSE_INDEX the index that was
+ * freed last.  A reader that finds the vCPU sees every write to it from before
+ * this call.  A thread that sees the vCPU in bf_vcpus_online() finds it.
+ * Cannot fail: bf_vcpus_reserve() reserved the memory.  Does not wait.
  *
- * The caller may lock the vCPU first (bf_vcpus_lock()), to keep those who find
- * it out until it has done what is left, as the kernel does.
+ * The caller may lock the vCPU first (bf_vcpus_lock()).  Readers then find the
+ * vCPU but cannot lock it before the caller has finished, as in the kernel.
  */
 void bf_vcpus_publish(struct bf_vcpus_entry *entry);
 
 /**
  * bf_vcpus_cancel - give up the creation of a reserved vCPU
- * @entry: of bf_vcpus_reserve(), not locked; the caller's again on return
+ * @entry: reserved by bf_vcpus_reserve(), not locked; the caller's again on
+ *         return
  *
- * Its id may be used again.  The release function is not called: nobody saw
+ * Frees the id.  Does not call the release function, because no reader found
  * the vCPU.  Does not wait.
  */
 void bf_vcpus_cancel(struct bf_vcpus_entry *entry);
 
 /**
- * bf_vcpus_add - bf_vcpus_reserve() and bf_vcpus_publish() in one
+ * bf_vcpus_add - call bf_vcpus_reserve() and bf_vcpus_publish()
  * @vcpus: the table
- * @entry: the vCPU's, whose surroundings are set up
- * @id: its id
- * @ops: its functions
+ * @entry: the vCPU's entry; its vCPU is set up
+ * @id: the vCPU's id
+ * @ops: the vCPU's callbacks, or NULL
  * @flags: 0 or BF_VCPUS_REUSE_INDEX
  *
- * Returns, and sleeps, as bf_vcpus_reserve() does.
+ * Returns and sleeps as bf_vcpus_reserve() does.
  */
 int bf_vcpus_add(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry,
 		 uint64_t id, const struct bf_vcpus_ops *ops,
 		 unsigned int flags);
 
 /**
- * bf_vcpus_remove - remove a vCPU, and wait until nobody sees it
- * @entry: the vCPU
+ * bf_vcpus_remove - remove a vCPU and wait for its readers
+ * @entry: the vCPU's entry
  *
- * Lookups find it no more; after an expedited grace period of the table's
- * domain its id, and its index where somebody asks for used ones, may be given
- * away again, and then its release function is called.
+ * Hides the vCPU from lookups, waits for an expedited grace period of the
+ * table's domain, frees the id and the index, and calls the release function.
+ * The table assigns the freed index only with BF_VCPUS_REUSE_INDEX.
  *
- * Returns 0, or -ENOENT where the vCPU is not online: being created, or
- * removed by somebody else (which the caller may ask only while it knows that
- * it is not released).  Not inside a section of the domain, nor by the thread
- * that has all vCPUs locked: it would wait for itself.  Nor with the lock of a
- * vCPU held: who waits for that lock does so inside a section.
+ * Returns 0, or -ENOENT if the vCPU is not online: it is being created, or
+ * another thread removed it.  (A caller that may lose this race must keep the
+ * entry from being released, for example by a section.)
+ *
+ * Must not be called inside a section of the domain, nor by the thread that
+ * locked all vCPUs: the call would wait for its own caller.  Must not be
+ * called with the lock of a vCPU held either: a thread that waits for that
+ * lock is inside a section.
+ *
+ * The wait lasts as long as the longest section of the domain that is open.  On
+ * a host with more runnable threads than CPUs that includes the time for which
+ * the host has preempted a reader: 1 to 50 ms.
  */
 int bf_vcpus_remove(struct bf_vcpus_entry *entry);
 
 /**
- * bf_vcpus_remove_async - remove a vCPU, and do not wait
- * @entry: the vCPU
+ * bf_vcpus_remove_async - remove a vCPU without waiting
+ * @entry: the vCPU's entry
+ * @done: called with @opaque when the removal is complete; NULL: no call
+ * @opaque: passed to @done
  *
- * The same, but returns at once; the rest is done by the SRCU worker when the
- * last section has ended that may have seen the vCPU, and the call of the
- * release function is what tells.  May be called inside a section, and with
- * locks of vCPUs held.
+ * Hides the vCPU and returns at once.  After the grace period the SRCU worker
+ * frees the id and the index, calls the release function, and then @done, which
+ * must not use the entry.  May be called inside a section, and with locks of
+ * vCPUs held.  Call it under the lock that guards your pointer to the vCPU, so
+ * that no other thread uses the pointer after the removal.
  *
- * Returns 0 or -ENOENT as bf_vcpus_remove() does: of many who try, one
- * succeeds.
+ * Returns 0, or -ENOENT as bf_vcpus_remove() does.  If several threads remove
+ * one vCPU, exactly one call returns 0.
  */
-int bf_vcpus_remove_async(struct bf_vcpus_entry *entry);
+int bf_vcpus_remove_async(struct bf_vcpus_entry *entry,
+			  void (*done)(void *opaque), void *opaque);
 
 /**
  * bf_vcpus_by_index - find a vCPU by its index
  * bf_vcpus_by_id - find a vCPU by its id
- * @vcpus: the table; the caller is in a section of its domain
- * @index: any number, guest-controlled ones included
- * @id: the same
+ * @vcpus: the table; the caller is inside a section of its domain
+ * @index: any number, also one from the guest
+ * @id: any number, also one from the guest
  *
- * Return the vCPU's entry, valid until the section ends, or NULL: never given,
- * out of range, being created, removed.  (A negative int arrives here as a
- * number that is out of range.)  In constant time: one node of a tree for each
- * 8 bits of the largest index, or id, that was ever used.  Take no lock, never
- * block, touch nothing of the vCPU itself.
+ * Return the vCPU's entry, which is valid until the section ends.  Return NULL
+ * if the number is out of range, if no vCPU ever had it, or if its vCPU is
+ * being created or was removed.  (A negative int becomes a number that is out
+ * of range.)  The time is constant: one tree node for each 8 bits of the
+ * largest index, or id, ever used.  Take no lock, never block, and access no
+ * memory of the vCPU itself.
  */
 struct bf_vcpus_entry *bf_vcpus_by_index(const struct bf_vcpus *vcpus,
 					 uint64_t index);
@@ -253,8 +278,9 @@ struct bf_vcpus_entry *bf_vcpus_by_id(const struct bf_vcpus *vcpus,
 				      uint64_t id);
 
 /**
- * bf_vcpus_id, bf_vcpus_index - a vCPU's id, its index
- * @entry: a vCPU that was found, or is the caller's
+ * bf_vcpus_id - the id of a vCPU
+ * bf_vcpus_index - the index of a vCPU
+ * @entry: an entry that the caller found or reserved
  *
  * The index is UINT32_MAX until the vCPU is published.  Never block.
  */
@@ -262,38 +288,38 @@ uint32_t bf_vcpus_id(const struct bf_vcpus_entry *entry);
 uint32_t bf_vcpus_index(const struct bf_vcpus_entry *entry);
 
 /**
- * bf_vcpus_created, bf_vcpus_online - how many vCPUs there are
+ * bf_vcpus_created - the number of vCPUs that hold an id
+ * bf_vcpus_online - the number of vCPUs that lookups find
  * @vcpus: the table
  *
- * Online are those that lookups find; created are those whose ids are taken:
- * they, those being created, and those removed but not yet released.  A
- * creation is under way, or a removal, where the numbers differ.  Each is
- * exact; together they are no snapshot.  Who sees a vCPU counted as online
- * finds it; who sees a removed one no longer counted does not find it.  Never
- * block.
+ * Created vCPUs are the online ones, those being created, and those removed
+ * but not yet released.  If the two numbers differ, a creation or a removal is
+ * in progress.  Each number is exact, but the two are no snapshot.  A thread
+ * that sees a vCPU in the online count finds it; a thread that sees a removed
+ * vCPU leave the online count no longer finds it.  Never block.
  */
 uint32_t bf_vcpus_created(const struct bf_vcpus *vcpus);
 uint32_t bf_vcpus_online(const struct bf_vcpus *vcpus);
 
-/** An iteration under way; see bf_vcpus_iter_begin(). */
+/** The state of an iteration; see bf_vcpus_iter_begin(). */
 struct bf_vcpus_iter {
 	const struct bf_vcpus *vcpus;
 	uint64_t next, end;
-	uint64_t born; /* younger ones are left out */
+	uint64_t seq; /* later publications are left out */
 };
 
 /**
  * bf_vcpus_iter_begin - begin to visit vCPUs in the order of their indices
- * @iter: the iteration; the caller's, usually on its stack
- * @vcpus: the table; the caller is in a section of its domain
- * @first, @last: the range of indices, @last included; 0 and UINT64_MAX for
- *                all.  Nothing is visited where @first is above @last.
+ * @iter: the iteration's state, usually on the caller's stack
+ * @vcpus: the table; the caller is inside a section of its domain
+ * @first, @last: the range of indices, @last included.  0 and UINT64_MAX visit
+ *                all vCPUs; @first above @last visits none.
  *
- * Of the vCPUs that are online at this call, each that is still online when
- * its turn comes is visited once; those that come later are not, even if they
- * are given an index again.  Others may come and go meanwhile.  The section
- * must last until the end of the iteration; the caller may sleep in it, nest
- * iterations, and remove vCPUs, the visited one too, by
+ * Visits once each vCPU that is online at this call and still online at its
+ * turn.  Leaves out a vCPU that is published after this call, even if it
+ * reuses an index.  Other threads may add and remove vCPUs meanwhile.  The
+ * section must last until the iteration ends.  Inside it the caller may sleep,
+ * nest iterations, and remove vCPUs, the visited one included, with
  * bf_vcpus_remove_async().  Never blocks.
  *
  *	bf_vcpus_iter_begin(&iter, vcpus, 0, UINT64_MAX);
@@ -306,9 +332,11 @@ void bf_vcpus_iter_begin(struct bf_vcpus_iter *iter,
 
 /**
  * bf_vcpus_iter_next - the next vCPU of an iteration
- * @iter: the iteration, in the section where it began
+ * @iter: the iteration's state; the caller is in the section where it began
  *
- * Returns NULL when there is none left, from then on always.  Never blocks.
+ * Returns the vCPU's entry, which is valid until the section ends.  Returns
+ * NULL at the end of the iteration and in every call after that.  Never
+ * blocks.
  */
 struct bf_vcpus_entry *bf_vcpus_iter_next(struct bf_vcpus_iter *iter);
 
@@ -316,29 +344,31 @@ struct bf_vcpus_entry *bf_vcpus_iter_next(struct bf_vcpus_iter *iter);
  * bf_vcpus_kick_all - call the kick function of every vCPU
  * @vcpus: the table
  *
- * Each vCPU that is online at the call has been kicked when it returns, but
- * for those removed meanwhile and those without a kick function.  Enters a
- * section of the table's domain itself; sleeps only where a kick function
- * does.  Returns how many were kicked.
+ * On return every vCPU that was online at the call has been kicked, except
+ * those that were removed meanwhile and those without a kick function.  Enters
+ * a section of the table's domain itself.  Sleeps only if a kick function
+ * sleeps.  Returns the number of kicked vCPUs.
  */
 unsigned int bf_vcpus_kick_all(struct bf_vcpus *vcpus);
 
 /**
  * bf_vcpus_lock - lock a vCPU
- * bf_vcpus_trylock - lock a vCPU that nobody has locked
+ * bf_vcpus_trylock - lock a vCPU unless it is locked
  * bf_vcpus_unlock - unlock a vCPU
- * @entry: the vCPU, reserved or online; must stay valid while it is locked or
- *         waited for: by the caller's section, or because only it removes it
+ * @entry: the vCPU's entry, reserved or online.  It must stay valid while the
+ *         vCPU is locked or a thread waits for the lock: the caller is inside
+ *         a section, or no other thread removes the vCPU.
  *
- * What the table keeps under this lock is nothing: it is for the caller's
- * state of the vCPU, as KVM's vcpu->mutex.  Not recursive; may be unlocked by
- * another thread than locked it.
+ * The lock protects the caller's state of the vCPU, as KVM's vcpu->mutex does.
+ * It protects nothing of the table.  It is not recursive.  A thread may unlock
+ * a vCPU that another thread locked.
  *
- * bf_vcpus_lock() returns 0, or -EINTR where a signal handler that was
- * installed without SA_RESTART ran while it slept, and the vCPU is not locked.
- * (One that ran just before it fell asleep is not noticed: who must be certain
- * sends the signal again.)  bf_vcpus_trylock() returns 0 or -EBUSY, and never
- * blocks; neither does bf_vcpus_unlock().
+ * bf_vcpus_lock() sleeps until it has the lock and returns 0.  It returns
+ * -EINTR, without the lock, if a signal handler that was installed without
+ * SA_RESTART ran while it slept.  It misses a handler that ran just before it
+ * slept; a sender that must be certain sends the signal again.
+ * bf_vcpus_trylock() returns 0 or -EBUSY and never blocks.  bf_vcpus_unlock()
+ * never blocks.
  */
 int bf_vcpus_lock(struct bf_vcpus_entry *entry);
 int bf_vcpus_trylock(struct bf_vcpus_entry *entry);
@@ -346,30 +376,29 @@ void bf_vcpus_unlock(struct bf_vcpus_entry *entry);
 
 /**
  * bf_vcpus_lock_all - lock every vCPU
- * bf_vcpus_trylock_all - lock every vCPU if nobody has locked one
+ * bf_vcpus_trylock_all - lock every vCPU unless one is locked
  * @vcpus: the table
  *
- * In the order of their indices; on error what was locked is unlocked in
- * reverse order.
- *   -EBUSY  a vCPU is being created; bf_vcpus_trylock_all(): or somebody is
- *           about to create one, or has locked all
+ * Lock in the order of the indices.  On error unlock in reverse order.
+ *   -EBUSY  a vCPU is being created; bf_vcpus_trylock_all() also: a thread is
+ *           in bf_vcpus_reserve(), or has locked all vCPUs
  *   -EINTR  bf_vcpus_trylock_all(): a vCPU is locked;
- *           bf_vcpus_lock_all(): interrupted by a signal, as bf_vcpus_lock()
- * Return 0: until bf_vcpus_unlock_all() nobody else locks a vCPU, and
- * creations sleep.  A removal is not kept from making its vCPU invisible, but
- * the vCPU is not released before bf_vcpus_unlock_all().
+ *           bf_vcpus_lock_all(): a signal, as for bf_vcpus_lock()
+ * Return 0: until bf_vcpus_unlock_all() no other thread locks a vCPU, and
+ * creations sleep.  A removal hides its vCPU, but the vCPU is not released
+ * before bf_vcpus_unlock_all().
  *
- * bf_vcpus_lock_all() sleeps until each vCPU was unlocked: not while the
- * caller holds the lock of one.  bf_vcpus_trylock_all() does not block.
+ * bf_vcpus_lock_all() sleeps until every vCPU is unlocked, so the caller must
+ * not hold the lock of one.  bf_vcpus_trylock_all() does not block.
  */
 int bf_vcpus_lock_all(struct bf_vcpus *vcpus);
 int bf_vcpus_trylock_all(struct bf_vcpus *vcpus);
 
 /**
- * bf_vcpus_unlock_all - unlock what one of the two locked
- * @vcpus: the table, all of whose vCPUs the caller locked
+ * bf_vcpus_unlock_all - unlock every vCPU
+ * @vcpus: the table; bf_vcpus_lock_all() or bf_vcpus_trylock_all() returned 0
  *
- * In reverse order, from any thread.  Does not wait.
+ * Unlocks in reverse order.  Any thread may call it.  Does not wait.
  */
 void bf_vcpus_unlock_all(struct bf_vcpus *vcpus);
 

@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * belfry/vm.h - one virtual machine: its bus, its memory slots, its vCPUs and,
- * where there is one, its KVM file descriptor.
+ * belfry/vm.h - one virtual machine: its bus, its memory slots, its vCPUs and
+ * its KVM file descriptor.
  *
- * Each of the first three is what the header of its layer describes
- * (belfry/io_bus.h, belfry/memslots.h, belfry/vcpus.h), and is had by
- * bf_vm_bus(), bf_vm_memslots() and bf_vm_vcpus(); what is here is what joins
- * them to who runs the guest.
+ * The VM connects three layers and KVM.  bf_vm_bus(), bf_vm_memslots() and
+ * bf_vm_vcpus() return the bus, the memory map and the vCPU table; their own
+ * headers (belfry/io_bus.h, belfry/memslots.h, belfry/vcpus.h) describe them.
  *
- * The calls take the kernel's own structures (<linux/kvm.h>) and answer with
- * its errno, negative.  What they do not take over is who waits: a doorbell
- * (KVM_IOEVENTFD) is answered from the VM's own bus at once and given to the
- * kernel when the policy says so, because each registration with the kernel
- * leaves a grace period behind that the next memory slot change, doorbell
- * removal or close sleeps out (kernels since 6.18), or waits for one itself
- * (before).
+ * The calls take the kernel's structures (<linux/kvm.h>) and return its errno,
+ * negative.  They differ from the kernel's calls in one point: a doorbell
+ * (KVM_IOEVENTFD) does not wait for a grace period.  The VM accepts the
+ * doorbell on its own bus at once, and installs it in the kernel when its
+ * policy says so (belfry/front.h).  A registration in the kernel leaves a grace
+ * period pending: since Linux 6.18 the next memory slot change, doorbell
+ * removal or close of the VM sleeps until it has ended; before, the
+ * registration itself waits.
  *
  * Stability: 0.x; functions may still change, each change is in CHANGELOG.md.
- * Thread safety: every function may be called from any thread at any time,
- * unless it says otherwise.  A vCPU is run by one thread at a time.
- * Contexts: nothing here is async-signal-safe.
- * fork: a VM, like its KVM fd, belongs to the process that made it.
+ * Thread safety: any thread may call any function at any time, unless the
+ * function says otherwise.  One thread at a time runs a vCPU.
+ * Contexts: no function here is async-signal-safe.
+ * fork: a child may not use the VMs of its parent; a KVM fd works only in the
+ * process that opened it.
  */
 #ifndef BELFRY_VM_H
 #define BELFRY_VM_H
@@ -30,6 +31,7 @@
 #include <stdint.h>
 #include <linux/kvm.h>
 
+#include <belfry/front.h>
 #include <belfry/io_bus.h>
 #include <belfry/memslots.h>
 #include <belfry/vcpus.h>
@@ -42,251 +44,245 @@ extern "C" {
 struct bf_vm;
 struct bf_vcpu;
 
-/** Who runs guest code. */
-enum bf_engine {
-	BF_ENGINE_KVM,	/* KVM_RUN on /dev/kvm */
-	BF_ENGINE_TRAP, /* native x86-64 code whose accesses fault; a harness,
-			   not a sandbox: the guest has all rights of the
-			   process */
-};
-
 /**
- * When a doorbell of bf_vm_ioeventfd(), or a zone of bf_vm_coalesced_zone(),
- * reaches the kernel.  Until then a doorbell's writes come out as exits, are
- * signalled by bf_vcpu_run(), and the guest goes on.
+ * The operations of an engine, which creates vCPUs and runs guest code.  KVM is
+ * the engine of the library.  src/vm/engine.h in the source declares the
+ * operations for another one, which tests use where there is no KVM.
  */
-enum bf_policy {
-	BF_POLICY_LAZY,	     /* once it rang so often that it is worth it, in a
-				moment when nothing changes the VM; by a thread
-				of the VM's, which begins when first needed */
-	BF_POLICY_FIRST_RUN, /* in one batch, at the first bf_vcpu_run(); later
-				ones at the next bf_vcpu_run() of any vCPU */
-	BF_POLICY_NEVER,     /* not at all, but for doorbells that a zone of
-				the kernel's covers: it would take their
-				writes */
-	BF_POLICY_EAGER,     /* at once, and nothing is kept here: for
-				comparison, and for whoever counts on
-				EPOLLHUP of an eventfd that he closes */
-};
+struct bf_engine_ops;
 
-/** What bf_vm_create() makes.  All zero is a good default. */
+/** The description of a VM.  All zero is a good default. */
 struct bf_vm_config {
-	enum bf_engine engine;
+	/** The engine; NULL: KVM. */
+	const struct bf_engine_ops *engine;
+	/** The configuration of another engine; NULL: its defaults. */
+	const void *engine_config;
+	/** When the kernel gets a doorbell or a zone. */
 	enum bf_policy policy;
-	const char *kvm_path; /* NULL: "/dev/kvm" */
-	uint64_t mmio_gpa;    /* BF_ENGINE_TRAP: the window of addresses that */
-	uint64_t mmio_size;   /* exit.  0, 0: [0xd0000000, 0xd1000000) */
-	uint32_t rings;	      /* BF_POLICY_LAZY: a doorbell rings so often, or
-				 up to 64 times more for each vCPU, before it
-				 is given to the kernel.  0: as many as cost
-				 what that costs, measured once per boot */
-	uint32_t quiet_ms;    /* BF_POLICY_LAZY: milliseconds without a memory
-				 slot change, removal or zone call that must
-				 pass first.  0: 10 */
-	bool zones_at_once;   /* zones go to the kernel at once under every
-				 policy: for a program that looks into the
-				 ring for writes which it just made */
-	int kick_signal;      /* BF_ENGINE_KVM: what a kick of a running vCPU
-				 (bf_vcpus_kick_all()) sends to its thread: a
-				 signal for which the program has a handler,
-				 installed without SA_RESTART.  0: none */
-	/*
-	 * As in struct bf_memslots_config: no vCPU of BF_ENGINE_KVM may run
-	 * between the two.  NULL: a change that needs that is refused.
+	/** The KVM device; NULL: "/dev/kvm". */
+	const char *kvm_path;
+	/**
+	 * BF_POLICY_LAZY: the signals of a doorbell after which the kernel gets
+	 * it.  Each vCPU checks at intervals of up to 64 exits, so there may be
+	 * 64 signals more for each vCPU.  0: as many signals as cost the same
+	 * as an install; the library measures both once per boot.
+	 */
+	uint32_t install_after;
+	/**
+	 * BF_POLICY_LAZY: milliseconds without a memory slot change, a removal
+	 * or a zone call before an install.  0: 10.
+	 */
+	uint32_t quiet_ms;
+	/**
+	 * Install zones in the call that registers them, under every policy:
+	 * for a program that reads the ring without an exit before.
+	 */
+	bool zones_at_once;
+	/**
+	 * KVM: the signal that a kick of a running vCPU (bf_vcpus_kick_all())
+	 * sends to the vCPU's thread.  The program has a handler for it,
+	 * installed without SA_RESTART.  0: a kick sends no signal.
+	 */
+	int kick_signal;
+	/**
+	 * KVM: called around a change of memory slots for which no vCPU may be
+	 * in the guest; see struct bf_memslots_config.  NULL: the map refuses
+	 * such a change.
 	 */
 	void (*pause)(void *opaque);
 	void (*resume)(void *opaque);
-	void *opaque;
+	void *opaque;	      /* the argument of both */
+	uint64_t reserved[4]; /* must be 0 */
 };
 
 /**
- * bf_vm_create - make a virtual machine
- * @vmp: where the VM goes; untouched on error
- * @config: what to make; NULL means all zero
+ * bf_vm_create - create a virtual machine
+ * @config: the description; NULL: all zero
+ * @vmp: the new VM; unchanged on error
  *
  * Returns 0 or
- *   -ENOENT, -EACCES, ... what open() says of the KVM device
- *   -ENOTTY   the device is not KVM, or not of API version 12
- *   -EINVAL   unknown engine or policy, a bad window, no number of a signal,
- *             or one of pause and resume without the other
- *   -ENOTSUP  this build has no such engine
- *   -ENOMEM   out of memory, or the kernel's answer to KVM_CREATE_VM
- * May block as KVM_CREATE_VM does (some milliseconds the first time).
+ *   -ENOENT, -EACCES, ...  the errno of open() on the KVM device
+ *   -ENOTTY   the device is not KVM, or has another API version than 12
+ *   -EINVAL   the policy or @config->kick_signal does not exist; only one of
+ *             pause and resume is set; a reserved word is not 0
+ *   -ENOMEM   out of memory
+ * or the errno of KVM_CREATE_VM.  May block as KVM_CREATE_VM does, which takes
+ * some milliseconds for the first VM of a machine.
  */
-int bf_vm_create(struct bf_vm **vmp, const struct bf_vm_config *config);
+int bf_vm_create(const struct bf_vm_config *config, struct bf_vm **vmp);
 
 /**
- * bf_vm_destroy - end a virtual machine
- * @vm: none of its vCPUs runs, no other call on it, its bus, its map or its
- *      table is under way, nobody holds a snapshot or is in a section of them;
- *      NULL does nothing
+ * bf_vm_destroy - destroy a virtual machine
+ * @vm: the VM; NULL does nothing.  No vCPU of it runs; no thread is in a call
+ *      on the VM, its bus, its map or its table, in a section of one of them,
+ *      or has a snapshot of the map
  *
- * Destroys the vCPUs that are left, and closes the KVM fd, which waits for
- * whatever grace periods the kernel owes; doorbells that never reached the
- * kernel owe none, and those that were about to do not any more.  Ends the VM's
- * thread, if there is one.  VMs of a process that end at the same moment take
- * turns, for some milliseconds at most: the kernel is faster that way.  Frees
- * the map, not the memory, and the bus: handlers that are still registered are
- * not called again.  Sleeps until the callbacks of removals have returned; not
- * from one.
+ * Destroys the remaining vCPUs, ends the helper thread of the policy, and
+ * closes the KVM fd.  The close waits for the grace periods that are pending in
+ * the kernel; a doorbell that the kernel never had leaves none.  VMs of one
+ * process that close at the same moment close one after another, which is
+ * faster in the kernel; such a wait is limited to 8 ms.
+ *
+ * Frees the map but not the guest memory, and the bus: it does not call the
+ * handlers that are still registered.  Sleeps until the callbacks of all
+ * removals have returned, so a callback must not call it.
  */
 void bf_vm_destroy(struct bf_vm *vm);
 
 /**
- * bf_vm_fd - the VM's KVM file descriptor
+ * bf_vm_fd - the KVM file descriptor of a VM
  *
- * Returns the fd, which stays the VM's, or -1 on the trap engine.  For ioctls
- * that this header has no call for; doorbells, coalesced zones, memory slots and
- * vCPUs must come through here, or the VM does not know of them.  Never blocks.
+ * Returns the fd, which belongs to the VM, or -1 if the engine is not KVM.  Use
+ * it for ioctls that have no function here.  Doorbells, coalesced zones, memory
+ * slots and vCPUs must go through this header: the VM does not see such an
+ * ioctl.  Never blocks.
  */
 int bf_vm_fd(const struct bf_vm *vm);
 
 /**
- * bf_vm_bus - the bus that the VM's accesses go to
+ * bf_vm_bus - the bus that receives the accesses of a VM's guest
  *
- * Returns the bus, which lives as long as the VM: register devices on it with
- * belfry/io_bus.h.  May wait for a doorbell that another thread registers at
- * that moment, never for more.
+ * Returns the bus, which lives as long as the VM.  belfry/io_bus.h registers
+ * devices on it.  Never blocks.
  */
 struct bf_io_bus *bf_vm_bus(struct bf_vm *vm);
 
 /**
- * bf_vm_memslots - where the guest's memory is
+ * bf_vm_memslots - the memory map of a VM
  *
- * Returns the map, which lives as long as the VM: belfry/memslots.h changes it,
- * with the rules and errno of KVM_SET_USER_MEMORY_REGION, and devices look up
- * and copy guest memory in it.  The guest has the same slots.  Never blocks.
+ * Returns the map, which lives as long as the VM.  belfry/memslots.h changes
+ * the map with the rules and errno of KVM_SET_USER_MEMORY_REGION, and devices
+ * look up and copy guest memory with it.  The guest has the slots of the map.
  *
- * On KVM the map has the kernel's address spaces and slot numbers, and forwards
- * each change; it waits for the kernel's grace period, expedited, which on a VM
- * whose doorbells are still pending nothing slows.
- *
- * On the trap engine there is address space 0 alone, and flags change nothing
- * for the guest; the memory becomes executable for the process.  Further errno
- * there:
- *   -EEXIST  overlaps the window of addresses that exit
- *   -EINVAL, -ENOMEM  what mprotect() says of the memory
- * A change may be made from a handler of an exit.  The engine does not use
- * removed memory any more when the removal has returned; guest code is not kept
- * from it, and a fault of code in removed memory is the process's own.
+ * With KVM, the map has the kernel's address spaces and slot numbers, and
+ * forwards each change to the kernel.  It waits for the kernel's grace period,
+ * which is expedited unless an install has left a normal one pending.  Never
+ * blocks.
  */
 struct bf_memslots *bf_vm_memslots(struct bf_vm *vm);
 
 /**
- * bf_vm_vcpus - the table of the VM's vCPUs
+ * bf_vm_vcpus - the vCPU table of a VM
  *
- * Returns the table, which lives as long as the VM: belfry/vcpus.h finds
- * vCPUs in it, counts, visits, kicks and locks them.  They enter it by
- * bf_vcpu_create() and leave it by bf_vcpu_destroy() or
- * bf_vcpus_remove_async(), never otherwise; bf_vcpu_of() and bf_vcpu_entry()
- * lead from one to the other.  Never blocks.
+ * Returns the table, which lives as long as the VM.  belfry/vcpus.h looks up,
+ * counts, visits, kicks and locks vCPUs in it.  Only bf_vcpu_create() adds a
+ * vCPU to it, and only bf_vcpu_destroy() and bf_vcpus_remove_async() remove
+ * one. Never blocks.
  *
- * bf_vcpus_kick_all() sets immediate_exit in each vCPU's page and makes its
- * run return -EINTR: on KVM by the configured kick_signal, without one when
- * the guest next leaves by itself.
+ * bf_vcpus_kick_all() sets immediate_exit in the page of each vCPU and makes
+ * its bf_vcpu_run() return -EINTR.  With KVM that needs a kick_signal: without
+ * one, bf_vcpu_run() returns when the guest next exits.
  */
 struct bf_vcpus *bf_vm_vcpus(struct bf_vm *vm);
 
 /**
- * bf_vm_guest_addr - the address by which guest code reaches a gpa
+ * bf_vm_guest_addr - the address by which guest code reaches a physical address
+ * @gpa: guest-physical address
  *
- * On KVM, with the paging that bf_vcpu_boot64() sets up, that is @gpa itself;
- * on the trap engine it is a host address.  Returns 0 where nothing is.
- * Never blocks for long.
+ * With KVM and the page tables of bf_vcpu_boot64(), that is @gpa.  Another
+ * engine may return another address, or 0 if nothing is at @gpa.  Does not
+ * block.
  */
 uint64_t bf_vm_guest_addr(struct bf_vm *vm, uint64_t gpa);
 
 /**
- * bf_vm_ioeventfd - KVM_IOEVENTFD: assign or deassign a doorbell
+ * bf_vm_ioeventfd - assign or deassign a doorbell (KVM_IOEVENTFD)
  * @vm: the VM
- * @arg: as for the ioctl
+ * @arg: as for the ioctl (Documentation/virt/kvm/api.rst, 4.59)
  *
- * Answers as the kernel would (Documentation/virt/kvm/api.rst, 4.59):
- *   -EINVAL  length not 0, 1, 2, 4 or 8; the range wraps; unknown flags; a
- *            datamatch with length 0; @arg->fd is no eventfd
+ * Returns 0 or the kernel's errno:
+ *   -EINVAL  the length is not 0, 1, 2, 4 or 8; the range wraps; a flag is
+ *            unknown; a datamatch has length 0; @arg->fd is not an eventfd
  *   -EBADF   @arg->fd is not open
- *   -EEXIST  assign: collides with another doorbell of the VM
- *   -ENOENT  deassign: no such doorbell
+ *   -EEXIST  assign: another doorbell of the VM collides with this one
+ *   -ENOENT  deassign: there is no such doorbell
  *   -ENOMEM  out of memory
- *   -ENOSPC  the kernel takes no more (behind 1,000 coalesced zones):
- *            BF_POLICY_EAGER, or a zone of the kernel's covers the doorbell;
- *            otherwise such a doorbell rings in user space
- * Never waits for a grace period, unless it removes a doorbell that the kernel
- * already has, a zone of the kernel's covers it, or the policy is
- * BF_POLICY_EAGER.  When a deassign returned, the doorbell signals no more.
+ *   -ENOSPC  the kernel has no room, and the policy is BF_POLICY_EAGER or a
+ *            zone in the kernel covers the doorbell.  Otherwise such a doorbell
+ *            stays in user space
  *
- * The VM keeps a duplicate of the eventfd until the deassign, so the caller
- * may close its own.  A consequence: that close raises no EPOLLHUP, and an
- * epoll set goes on to report it.  Not so with BF_POLICY_EAGER, under which the
- * kernel alone has the doorbell.
+ * Waits for a grace period of the kernel only if it removes a doorbell that the
+ * kernel has, if a zone in the kernel covers the doorbell, or under
+ * BF_POLICY_EAGER.  After a deassign has returned, the doorbell does not signal.
+ *
+ * The VM duplicates the eventfd and keeps the duplicate until the deassign, so
+ * the caller may close its own descriptor.  Therefore that close raises no
+ * EPOLLHUP, and an epoll set continues to report the eventfd.  Under
+ * BF_POLICY_EAGER the VM keeps no duplicate.
  */
 int bf_vm_ioeventfd(struct bf_vm *vm, const struct kvm_ioeventfd *arg);
 
 /**
- * bf_vm_coalesced_zone - KVM_(UN)REGISTER_COALESCED_MMIO
+ * bf_vm_coalesced_zone - register or unregister a coalesced zone
  * @vm: the VM
- * @request: one of the two ioctl numbers
+ * @request: KVM_REGISTER_COALESCED_MMIO or KVM_UNREGISTER_COALESCED_MMIO
  * @zone: as for the ioctl
  *
- * The kernel gets it as the policy says, after the doorbells inside it: one
- * that the kernel does not know would lose its writes to the ring.  Until then
- * a write inside the zone is a plain exit, which every user of zones must
- * handle anyway: the kernel makes one when the ring is full.  Under
- * BF_POLICY_LAZY it is such exits that are counted.
+ * The kernel gets the zone when the policy says so, and gets the doorbells
+ * inside the zone before it: the zone would take their writes.  Until then a
+ * write inside the zone comes out as an exit.  Every user of zones must handle
+ * such exits, because the kernel makes one whenever the ring is full.  Under
+ * BF_POLICY_LAZY the VM counts these exits.
  *
- * Order: who empties the ring before he handles an exit, as the kernel's
- * interface asks, sees the writes of each vCPU in their order.
+ * A caller that empties the ring (bf_vcpu_coalesced_ring()) before it handles
+ * an exit, as KVM demands, sees the writes of each vCPU in their order.  A
+ * handler on the bus that depends on this order empties the ring, too.
  *
- * Returns 0; -EINVAL for another request, or @zone->pio above 1; -ENOMEM;
- * -ENOSPC where the kernel is full; -ENOTSUP on the trap engine.  May wait for
- * a grace period of the kernel's where it removes a zone that the kernel has.
+ * Returns 0 or
+ *   -EINVAL   another @request, or @zone->pio is above 1
+ *   -ENOMEM   out of memory
+ *   -ENOSPC   the kernel has no room
+ *   -ENOTSUP  the engine is not KVM
+ * Waits for a grace period of the kernel only if it removes a zone that the
+ * kernel has.
  */
 int bf_vm_coalesced_zone(struct bf_vm *vm, unsigned long request,
 			 const struct kvm_coalesced_mmio_zone *zone);
 
-/** Counters of a VM; see bf_vm_stats(). */
+/** The counters of a VM; see bf_vm_get_stats(). */
 struct bf_vm_stats {
-	uint64_t assigned;    /* doorbells assigned */
-	uint64_t deassigned;  /* doorbells deassigned */
-	uint64_t never_known; /* ... of which the kernel never heard */
-	uint64_t installed;   /* doorbells given to the kernel */
-	uint64_t refused;     /* doorbells that the kernel refused: they ring
-				 in user space instead */
-	uint64_t rung;	      /* rings delivered in user space */
-	uint64_t zones;	      /* coalesced zones registered */
-	uint64_t zones_installed; /* ... of which the kernel was told */
+	uint64_t assigned;	  /* doorbells assigned */
+	uint64_t deassigned;	  /* doorbells deassigned */
+	uint64_t never_installed; /* deassigned before the kernel had them */
+	uint64_t installed;	  /* doorbells installed in the kernel */
+	uint64_t refused;	  /* doorbells that the kernel refused */
+	uint64_t signalled;	  /* signals of doorbells from user space */
+	uint64_t zones;		  /* coalesced zones registered */
+	uint64_t zones_installed; /* zones installed in the kernel */
+	uint64_t reserved[4];	  /* 0 */
 };
 
 /**
- * bf_vm_stats - read the VM's counters
+ * bf_vm_get_stats - read the counters of a VM
+ * @vm: the VM
+ * @stats: the counters
  *
- * Each counter is exact; together they are no snapshot.  Never blocks for
- * long.
+ * Each counter is exact, but calls and exits beside this call may be in one
+ * counter and not yet in another.  Does not block for long.
  */
-void bf_vm_stats(struct bf_vm *vm, struct bf_vm_stats *stats);
+void bf_vm_get_stats(struct bf_vm *vm, struct bf_vm_stats *stats);
 
 /**
- * bf_vcpu_create - KVM_CREATE_VCPU
+ * bf_vcpu_create - create a vCPU (KVM_CREATE_VCPU)
  * @vm: the VM
  * @id: the vCPU's id, as for the ioctl
- * @vcpup: where the vCPU goes; untouched on error
+ * @vcpup: the new vCPU; unchanged on error
  *
- * The vCPU is in the VM's table when this returns, online under @id, and under
- * the next index; until then it is counted there as created, and no lookup
- * finds it.
+ * When the function returns, the vCPU is online in the VM's table under @id and
+ * under the next index.  During the call the table counts the vCPU as created,
+ * but no lookup finds it.
  *
- * Returns 0 or the kernel's errno, negative: -EINVAL (id too large, too
- * many), -EEXIST (id in use), -ENOMEM, -EMFILE, ...; on the trap engine
- * -EINVAL (id above 2^32 - 1), -EEXIST, -ENOMEM, -EAGAIN (no thread).  On error
- * the table is as it was.
+ * Returns 0 or the kernel's errno, negative: -EINVAL (the id is too large, or
+ * the VM has too many vCPUs), -EEXIST (the id is in use), -ENOMEM, -EMFILE, ...
+ * On error the table is unchanged.
  *
- * An id whose vCPU was destroyed may be created again.  KVM cannot forget a
- * vCPU, so there it is the same one that comes back, with the registers that it
- * had: the caller sets them.
+ * A caller may create an id again after it has destroyed the vCPU.  KVM cannot
+ * delete a vCPU, so KVM's own vCPU comes back with its old registers, and the
+ * caller sets them.
  *
  * Blocks as KVM_CREATE_VCPU does, and while all vCPUs are locked
- * (bf_vcpus_lock_all()), so not by the thread that locked them or one; may be
- * called in a section of the table's domain, while guests run.
+ * (bf_vcpus_lock_all()): a thread that has locked a vCPU must not call it.  May
+ * be called inside a section of the table, and while guests run.
  */
 int bf_vcpu_create(struct bf_vm *vm, unsigned long id, struct bf_vcpu **vcpup);
 
@@ -294,85 +290,110 @@ int bf_vcpu_create(struct bf_vm *vm, unsigned long id, struct bf_vcpu **vcpup);
  * bf_vcpu_destroy - remove a vCPU from its VM
  * @vcpu: not running; NULL does nothing
  *
- * The VM's table finds it no more; when nobody uses what was found before (an
- * expedited grace period of the table's domain) it is freed, and its id may be
- * used again.  KVM's own vCPU, and with it the fd, is kept until then or until
- * the VM is gone, and counts as one of as many as KVM has.  Needs no memory.
+ * From now on lookups in the VM's table do not find the vCPU.  The function
+ * waits for an expedited grace period of the table, frees the vCPU, and makes
+ * its id free.  KVM's own vCPU and its fd stay until the VM is destroyed, and
+ * count as one of KVM's vCPUs.  Needs no memory.
  *
- * Sleeps for that grace period: not inside a section of the table's domain, nor
- * with a vCPU locked.  bf_vcpus_remove_async(bf_vcpu_entry(vcpu)) does not wait
- * and may be called there.
+ * Sleeps, so do not call it inside a section of the table or with a vCPU
+ * locked. bf_vcpus_remove_async() of bf_vcpu_entry(@vcpu) does not wait, and
+ * may be called there.
  */
 void bf_vcpu_destroy(struct bf_vcpu *vcpu);
 
 /**
- * bf_vcpu_of - the vCPU of an entry of a VM's table
- * bf_vcpu_entry - a vCPU's entry in its VM's table
- * @entry: of bf_vm_vcpus(), found or the caller's
+ * bf_vcpu_of - the vCPU of an entry in a VM's table
+ * bf_vcpu_entry - the entry of a vCPU in its VM's table
+ * @entry: an entry of bf_vm_vcpus()
  * @vcpu: the vCPU
  *
- * Return the other one, valid as long.  bf_vcpus_id() and bf_vcpus_index() of
- * the entry are the vCPU's.  Never block.
+ * The result is valid as long as the argument.  bf_vcpus_id() and
+ * bf_vcpus_index() of the entry are those of the vCPU.  Never block.
  */
 struct bf_vcpu *bf_vcpu_of(struct bf_vcpus_entry *entry);
 struct bf_vcpus_entry *bf_vcpu_entry(struct bf_vcpu *vcpu);
 
-/** bf_vcpu_fd - the vCPU's KVM file descriptor, or -1 on the trap engine. */
+/** bf_vcpu_fd - a vCPU's KVM fd, which belongs to it; -1: another engine. */
 int bf_vcpu_fd(const struct bf_vcpu *vcpu);
 
 /**
- * bf_vcpu_page - the vCPU's struct kvm_run
+ * bf_vcpu_page - the run page of a vCPU, struct kvm_run
+ * bf_vcpu_page_size - the size of that mapping in bytes
  *
- * Where bf_vcpu_run() leaves the exit that nobody claimed.  Both engines fill
- * it as the kernel does.  Valid until bf_vcpu_destroy().
+ * bf_vcpu_run() leaves an exit here.  Every engine fills the page as the kernel
+ * does.  Valid until bf_vcpu_destroy().  Never block.
  */
-struct kvm_run *bf_vcpu_page(struct bf_vcpu *vcpu);
+struct kvm_run *bf_vcpu_page(const struct bf_vcpu *vcpu);
+size_t bf_vcpu_page_size(const struct bf_vcpu *vcpu);
 
-/** How a guest program begins; see bf_vcpu_boot64(). */
-struct bf_vcpu_boot64 {
+/**
+ * bf_vcpu_coalesced_ring - the kernel's ring of a VM's coalesced zones
+ * @vcpu: any vCPU of the VM
+ * @entriesp: the number of entries of the ring; unchanged without a ring
+ *
+ * Returns the ring, which is a part of the vCPU's page, or NULL if the engine
+ * or the kernel has none.  The VM has one ring, and the pages of all its vCPUs
+ * show the same one.  Empty it as Documentation/virt/kvm/api.rst, 4.116, says:
+ * one thread at a time takes the entry at first, advances first modulo
+ * @entriesp, and repeats until first equals last.  The load of last is an
+ * acquire, and the store of first a release: the kernel writes the entry before
+ * last, and overwrites it after it has loaded first.  Valid until
+ * bf_vcpu_destroy(). Never blocks.
+ */
+struct kvm_coalesced_mmio_ring *
+bf_vcpu_coalesced_ring(const struct bf_vcpu *vcpu, uint32_t *entriesp);
+
+/** The start of a guest program; see bf_vcpu_boot64(). */
+struct bf_vcpu_boot64_desc {
 	uint64_t rip;	       /* gpa of the first instruction */
-	uint64_t rsp;	       /* guest address of the stack's top, or 0 */
+	uint64_t rsp;	       /* guest address of the stack's end, or 0 */
 	uint64_t args[6];      /* rdi, rsi, rdx, rcx, r8, r9 */
-	uint64_t page_tables;  /* KVM: gpa of 24 KiB of the guest's memory, page
+	uint64_t page_tables;  /* KVM: gpa of 24 KiB of guest memory, page
 				  aligned, for an identity map of 4 GiB */
-	void *page_tables_hva; /* ... and where the process sees them */
+	void *page_tables_hva; /* KVM: the same memory in this process */
+	uint64_t reserved[4];  /* must be 0 */
 };
 
 /**
  * bf_vcpu_boot64 - put a vCPU at the start of a 64-bit program
  * @vcpu: not running
- * @boot: where and with what; the page table fields are for KVM only
+ * @desc: the start; the page table fields are for KVM alone
  *
- * Flat segments, interrupts off, memory below 4 GiB mapped one to one, the
- * arguments in the registers of the System V call convention.  The program
- * ends with HLT.
- * Returns 0; -EINVAL (page tables not aligned or absent, rip not mapped);
- * -EBUSY (trap engine: running); the kernel's errno; -ENOTSUP off x86-64.
+ * The vCPU has flat segments, disabled interrupts, memory below 4 GiB mapped
+ * one to one, and the arguments in the registers of the System V call
+ * convention. The program ends with HLT.
+ *
+ * Returns 0; -EINVAL (the page tables are not aligned or absent, rip is not
+ * mapped, a reserved word is not 0); the kernel's errno; -ENOTSUP (the machine
+ * is not x86-64).  Does not block for long.
  */
-int bf_vcpu_boot64(struct bf_vcpu *vcpu, const struct bf_vcpu_boot64 *boot);
+int bf_vcpu_boot64(struct bf_vcpu *vcpu,
+		   const struct bf_vcpu_boot64_desc *desc);
 
 /**
- * bf_vcpu_run - run guest code until something is left for the caller
+ * bf_vcpu_run - run guest code until an exit is left for the caller
  * @vcpu: the vCPU; one thread at a time
  *
- * Loops over KVM_RUN.  Each KVM_EXIT_MMIO and KVM_EXIT_IO goes to the VM's
- * bus: string and repeated port operations element by element, where, as in
- * the kernel, the first element decides: if nobody claims it the caller gets
- * the whole string; later elements that nobody claims are dropped (writes) or
- * read as zero.  What nobody claims, and every other exit, is the caller's:
- * it finds it in bf_vcpu_page(), and the next call completes it, as with
- * KVM_RUN.
+ * Calls KVM_RUN in a loop and offers each KVM_EXIT_MMIO and KVM_EXIT_IO to the
+ * VM's bus.  An exit that the bus does not take, and every other exit, is the
+ * caller's: the exit is in bf_vcpu_page(), and the next call completes it, as
+ * with KVM_RUN.
  *
- * Returns 0: an exit is in bf_vcpu_page().
- *   -EINTR  a signal or immediate_exit; nothing is lost, clear that and call
- *           again.  A handler that is to stop the vCPU sets immediate_exit in
- *           bf_vcpu_page(): a signal that comes between two entries is not
- *           seen otherwise
- *   -EINVAL trap engine: never booted
- *   -EBUSY  trap engine: another thread runs it
- *   or what KVM_RUN answers, negative.
- * Blocks as long as the guest runs.  Must not be called from a handler of
- * this vCPU's own exit.
+ * The bus gets a string or repeated port instruction element by element.  As in
+ * the kernel the first element decides: if the bus does not take it, the caller
+ * gets the whole string; later elements that the bus does not take are dropped
+ * (writes) or read as zero.
+ *
+ * Returns 0 (an exit is in bf_vcpu_page()),
+ *   -EINTR  a signal or immediate_exit; the guest has lost nothing.  The caller
+ *           clears immediate_exit and calls again: as long as it is set, every
+ *           call returns -EINTR at once.  A signal handler that must stop the
+ *           vCPU sets immediate_exit: otherwise a signal between two KVM_RUN
+ *           calls has no effect
+ * or the errno of KVM_RUN, negative.
+ *
+ * Blocks as long as the guest runs.  A handler of an exit of this vCPU must not
+ * call it.
  */
 int bf_vcpu_run(struct bf_vcpu *vcpu);
 

@@ -3,7 +3,9 @@
 #ifndef BF_UTIL_H
 #define BF_UTIL_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define container_of(ptr, type, member) \
 	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
@@ -12,5 +14,11 @@
 
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
+
+/* The reserved words at the end of a description: they must be zero. */
+static inline bool bf_reserved_is_zero(const uint64_t reserved[4])
+{
+	return !(reserved[0] | reserved[1] | reserved[2] | reserved[3]);
+}
 
 #endif

@@ -21,7 +21,7 @@ struct bf_counters {
 
 uint64_t bf_count_start(void)
 {
-	return monotonic_ns();
+	return bf_now_ns();
 }
 
 /* What is there, or else new, which loses against another thread's. */
@@ -89,7 +89,7 @@ void bf_count(struct bf_counters **countersp, bool write, uint64_t start)
 	if (!counter)
 		return;
 	add(write ? &counter->writes : &counter->reads, 1);
-	add(&counter->ns, monotonic_ns() - start);
+	add(&counter->ns, bf_now_ns() - start);
 	__atomic_store_n(&counter->last_ns, start, __ATOMIC_RELAXED);
 }
 

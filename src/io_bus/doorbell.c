@@ -56,9 +56,9 @@ static void consume_counted(const struct bf_io_bus *bus,
  * and not for handlers of ranges, which may sleep and may be what removes.
  *
  * A removal unpublishes the doorbell, sets dead and waits for a grace period of
- * bus->signals.  The fence of srcu_read_lock() is before the load of dead: either
- * the grace period sees this section and waits for the consumer, or this load
- * sees dead.  Relaxed: what dead says depends on nothing else.
+ * bus->signals.  The fence of srcu_read_lock() is before the load of dead:
+ * either the grace period sees this section and waits for the consumer, or this
+ * load sees dead.  Relaxed: what dead says depends on nothing else.
  */
 static bool ring(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		 struct bf_io_doorbell *doorbell,
@@ -92,7 +92,7 @@ bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 	return ring(bus, roots, doorbell, access);
 }
 
-static int check_desc(const struct bf_io_doorbell_desc *desc)
+int bf_doorbell_check(const struct bf_io_doorbell_desc *desc)
 {
 	if (desc->len && !bf_bell_is_length(desc->len))
 		return -EINVAL;
@@ -113,8 +113,8 @@ static struct bf_io_doorbell *doorbell_of(struct bf_removal *removal)
 static void silence(struct bf_io_doorbell *doorbell)
 {
 	if (!doorbell->ring)
-		bf_eventfd_unshare(&doorbell->removal.bus->eventfds,
-				   doorbell->eventfd);
+		bf_eventfd_put(&doorbell->removal.bus->eventfds,
+			       doorbell->eventfd);
 }
 
 /* Silenced before. */
@@ -157,13 +157,6 @@ static void removed(struct bf_removal *removal)
 	bf_doorbell_free(doorbell_of(removal));
 }
 
-static int check_eventfd(void *unused, int fd)
-{
-	return bf_eventfd_check(fd);
-}
-
-const struct bf_eventfd_check bf_doorbell_eventfd = {check_eventfd, NULL};
-
 static void describe(struct bf_io_doorbell *doorbell,
 		     const struct bf_io_doorbell_desc *desc)
 {
@@ -190,26 +183,17 @@ static struct bf_io_doorbell *alloc(struct bf_io_bus *bus)
 	return doorbell;
 }
 
-int bf_doorbell_new(struct bf_io_bus *bus,
-		    const struct bf_io_doorbell_desc *desc,
-		    const struct bf_eventfd_check *check,
-		    struct bf_io_doorbell **doorbellp)
+/* Takes over the reference to the eventfd, also on error. */
+static int doorbell_make(struct bf_io_bus *bus,
+			 const struct bf_io_doorbell_desc *desc,
+			 struct bf_shared_eventfd *eventfd,
+			 struct bf_io_doorbell **doorbellp)
 {
-	struct bf_shared_eventfd *eventfd = NULL;
-	struct bf_io_doorbell *doorbell;
-	int ret = check_desc(desc);
+	struct bf_io_doorbell *doorbell = alloc(bus);
 
-	if (ret)
-		return ret;
-	if (!desc->ring)
-		ret = bf_eventfd_share(&bus->eventfds, desc->eventfd, check,
-				       &eventfd);
-	if (ret)
-		return ret;
-	doorbell = alloc(bus);
 	if (!doorbell) {
 		if (eventfd)
-			bf_eventfd_unshare(&bus->eventfds, eventfd);
+			bf_eventfd_put(&bus->eventfds, eventfd);
 		return -ENOMEM;
 	}
 	describe(doorbell, desc);
@@ -218,6 +202,30 @@ int bf_doorbell_new(struct bf_io_bus *bus,
 	doorbell->removal.free = removed;
 	*doorbellp = doorbell;
 	return 0;
+}
+
+static int get_eventfd(struct bf_io_bus *bus, int fd,
+		       struct bf_shared_eventfd **eventfdp)
+{
+	int ret;
+
+	*eventfdp = bf_eventfd_find(&bus->eventfds, fd);
+	if (*eventfdp)
+		return 0;
+	ret = bf_eventfd_check(fd);
+	return ret ? ret : bf_eventfd_add(&bus->eventfds, fd, eventfdp);
+}
+
+int bf_doorbell_new(struct bf_io_bus *bus,
+		    const struct bf_io_doorbell_desc *desc,
+		    struct bf_io_doorbell **doorbellp)
+{
+	struct bf_shared_eventfd *eventfd = NULL;
+	int ret = bf_doorbell_check(desc);
+
+	if (!ret && !desc->ring)
+		ret = get_eventfd(bus, desc->eventfd, &eventfd);
+	return ret ? ret : doorbell_make(bus, desc, eventfd, doorbellp);
 }
 
 static int publish(struct bf_io_bus *bus, struct bf_io_doorbell *doorbell,
@@ -239,19 +247,13 @@ static int publish(struct bf_io_bus *bus, struct bf_io_doorbell *doorbell,
 	return 0;
 }
 
-static int add(struct bf_io_bus *bus, const struct bf_io_doorbell_desc *desc,
-	       const struct bf_eventfd_check *check,
+/* Publishes a new doorbell, or frees it. */
+static int add(struct bf_io_bus *bus, struct bf_io_doorbell *doorbell,
 	       struct bf_io_doorbell **doorbellp,
 	       struct bf_io_conflict *conflict)
 {
-	struct bf_io_doorbell *doorbell;
-	int ret;
+	int ret = publish(bus, doorbell, conflict);
 
-	ret = bf_doorbell_new(bus, desc, check, &doorbell);
-	if (ret)
-		return ret;
-	doorbell->owner = check->opaque;
-	ret = publish(bus, doorbell, conflict);
 	if (ret)
 		bf_doorbell_free(doorbell);
 	else if (doorbellp)
@@ -260,13 +262,17 @@ static int add(struct bf_io_bus *bus, const struct bf_io_doorbell_desc *desc,
 }
 
 int bf_doorbell_add(struct bf_io_bus *bus,
-		    const struct bf_io_doorbell_desc *desc, void *owner,
-		    int (*check)(void *owner, int fd),
+		    const struct bf_io_doorbell_desc *desc,
+		    struct bf_shared_eventfd *eventfd, const void *owner,
 		    struct bf_io_doorbell **doorbellp)
 {
-	const struct bf_eventfd_check by_owner = {check, owner};
+	struct bf_io_doorbell *doorbell;
+	int ret = doorbell_make(bus, desc, eventfd, &doorbell);
 
-	return add(bus, desc, &by_owner, doorbellp, NULL);
+	if (ret)
+		return ret;
+	doorbell->owner = owner;
+	return add(bus, doorbell, doorbellp, NULL);
 }
 
 int bf_io_add_doorbell(struct bf_io_bus *bus,
@@ -274,7 +280,10 @@ int bf_io_add_doorbell(struct bf_io_bus *bus,
 		       struct bf_io_doorbell **doorbellp,
 		       struct bf_io_conflict *conflict)
 {
-	return add(bus, desc, &bf_doorbell_eventfd, doorbellp, conflict);
+	struct bf_io_doorbell *doorbell;
+	int ret = bf_doorbell_new(bus, desc, &doorbell);
+
+	return ret ? ret : add(bus, doorbell, doorbellp, conflict);
 }
 
 static bool same_consumer(const struct bf_io_doorbell *doorbell,

@@ -36,7 +36,7 @@ struct bf_io_doorbell {
 	uint32_t len;  /* 0: any */
 	uint64_t addr; /* changers only, as the rest */
 	uint64_t datamatch;
-	const void *owner; /* who may find it again */
+	const void *owner; /* NULL: bf_io_find_doorbell() finds it */
 	struct bf_removal removal;
 };
 
@@ -126,9 +126,6 @@ int bf_bell_add(struct bf_change *change, struct bf_io_doorbell *doorbell,
 int bf_bell_remove(struct bf_change *change,
 		   const struct bf_io_doorbell *doorbell);
 
-/* Frees all nodes of a trie that no reader sees; not the doorbells. */
-void bf_bells_free(uintptr_t root);
-
 /* In place, for want of memory; bus locked. */
 void bf_bell_clear(struct bf_io_bus *bus,
 		   const struct bf_io_doorbell *doorbell);
@@ -144,16 +141,9 @@ int bf_bell_each(const struct bf_bell_addr *at,
 bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		      const struct bf_io_access *access);
 
-/* bf_eventfd_check() */
-extern const struct bf_eventfd_check bf_doorbell_eventfd;
-
-/*
- * Checked and made, not published; 0, -EINVAL, what check says of its eventfd,
- * -ENOMEM, -EMFILE.
- */
+/* A doorbell that is not published: 0 or what bf_io_add_doorbell() returns. */
 int bf_doorbell_new(struct bf_io_bus *bus,
 		    const struct bf_io_doorbell_desc *desc,
-		    const struct bf_eventfd_check *check,
 		    struct bf_io_doorbell **doorbellp);
 
 /* Nobody knows it any more. */
@@ -163,15 +153,20 @@ void bf_doorbell_free(struct bf_io_doorbell *doorbell);
 void bf_doorbells_uncount(uintptr_t root);
 
 /*
- * For a layer above:
+ * For a layer above, which validates eventfds itself:
  *
- * bf_io_add_doorbell() for somebody who keeps the handle to himself: only
- * bf_doorbell_find() with the same owner finds it.  NULL is everybody.  check
- * tells an eventfd from other descriptors: 0, -EBADF or -EINVAL.
+ * What bf_io_add_doorbell() checks before the eventfd: 0 or -EINVAL.
+ */
+int bf_doorbell_check(const struct bf_io_doorbell_desc *desc);
+
+/*
+ * Registers a checked description with an eventfd from the bus's pool, to which
+ * it takes over the reference, also on error.  Only bf_doorbell_find() with the
+ * same owner finds the doorbell.  0, -EEXIST, -ENOMEM.
  */
 int bf_doorbell_add(struct bf_io_bus *bus,
-		    const struct bf_io_doorbell_desc *desc, void *owner,
-		    int (*check)(void *owner, int fd),
+		    const struct bf_io_doorbell_desc *desc,
+		    struct bf_shared_eventfd *eventfd, const void *owner,
 		    struct bf_io_doorbell **doorbellp);
 
 /* The doorbell that bf_io_find_doorbell() would find, or NULL. */

@@ -48,10 +48,9 @@ static int add_line(struct lines *lines, const struct line *line)
 	return 0;
 }
 
-static int add_region(void *opaque, struct bf_span span,
-		      struct bf_span_entry *entry)
+static int add_region(void *opaque, struct bf_span span, void *entry)
 {
-	const struct bf_region *region = bf_region_of(entry);
+	const struct bf_region *region = entry;
 	struct line line = {
 		.kind = region->kind,
 		.span = span,

@@ -1,20 +1,52 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/util.h"
 #include "io_bus/eventfd.h"
-#include "io_bus/same_file.h"
+
+static int same_file_by_kcmp(int fd, int other)
+{
+	const pid_t pid = getpid();
+	long ret = syscall(SYS_kcmp, pid, pid, KCMP_FILE, fd, other);
+
+	return ret < 0 ? -errno : !ret;
+}
 
 /*
- * Without /proc all that can be told is that an anonymous inode has no file
- * type: the kernel's other ones would pass too, and their write() fails.
+ * fcntl(2) compares two pointers.  kcmp(2) checks first whether the process may
+ * inspect itself, which takes five times as long.
+ */
+int bf_same_file(int fd, int other)
+{
+	static bool query_unknown;
+	long ret;
+
+	if (__atomic_load_n(&query_unknown, __ATOMIC_RELAXED))
+		return same_file_by_kcmp(fd, other);
+	ret = syscall(SYS_fcntl, fd, BF_F_DUPFD_QUERY, other);
+	if (ret >= 0)
+		return (int)ret;
+	if (errno == EBADF)
+		return -EBADF;
+	/* A kernel without the query returns EINVAL: do not ask it again. */
+	if (errno == EINVAL)
+		__atomic_store_n(&query_unknown, true, __ATOMIC_RELAXED);
+	return same_file_by_kcmp(fd, other);
+}
+
+/*
+ * Without /proc only the file type is left: anonymous inodes have none.  Other
+ * anonymous inodes pass as well; a write to them fails.
  */
 static int check_without_proc(int fd)
 {
@@ -42,49 +74,7 @@ int bf_eventfd_check(int fd)
 	return 0;
 }
 
-/* Not one of the standard streams, whoever closed them. */
-#define LOWEST_FD (STDERR_FILENO + 1)
-
-static int next_number(int fd)
-{
-	int ret = fcntl(fd, F_DUPFD_CLOEXEC, LOWEST_FD);
-
-	return ret < 0 ? -errno : ret;
-}
-
-static void close_run(int first, int last)
-{
-	if (first < last && !syscall(SYS_close_range, first, last, 0))
-		return;
-	for (; first <= last; first++)
-		syscall(SYS_close, first);
-}
-
-static struct bf_eventfd_numbers numbers = {next_number, close_run};
-
-void bf_eventfd_set_numbers(const struct bf_eventfd_numbers *other)
-{
-	numbers = *other;
-}
-
-int bf_eventfd_get(struct bf_eventfd *eventfd, int fd)
-{
-	eventfd->fd = numbers.dup(fd);
-	eventfd->flags = -1;
-	return eventfd->fd < 0 ? eventfd->fd : 0;
-}
-
-void bf_eventfd_put(struct bf_eventfd *eventfd)
-{
-	numbers.close(eventfd->fd, eventfd->fd);
-}
-
-void bf_eventfd_put_run(int first, int last)
-{
-	numbers.close(first, last);
-}
-
-/* The kernel's own number of the eventfd, as fdinfo shows it; -1 if not. */
+/* The kernel's number of the eventfd, as fdinfo shows it; -1: unknown. */
 static long eventfd_id(int fd)
 {
 	char path[sizeof("/proc/self/fdinfo/-2147483648")], line[64];
@@ -102,11 +92,6 @@ static long eventfd_id(int fd)
 	return id;
 }
 
-bool bf_eventfd_surely_same(int fd, int other)
-{
-	return bf_same_file(fd, other) == 1;
-}
-
 bool bf_eventfd_same(int fd, int other)
 {
 	int ret = bf_same_file(fd, other);
@@ -118,11 +103,48 @@ bool bf_eventfd_same(int fd, int other)
 	return id >= 0 && id == eventfd_id(other);
 }
 
+/* Above the standard streams, even if the program has closed some of them. */
+#define LOWEST_FD (STDERR_FILENO + 1)
+
+static int dup_lowest(int fd)
+{
+	int ret = fcntl(fd, F_DUPFD_CLOEXEC, LOWEST_FD);
+
+	return ret < 0 ? -errno : ret;
+}
+
+static void close_run(int first, int last)
+{
+	if (first < last && !syscall(SYS_close_range, first, last, 0))
+		return;
+	for (; first <= last; first++)
+		syscall(SYS_close, first);
+}
+
+static struct bf_eventfd_fd_ops fd_ops = {dup_lowest, close_run};
+
+void bf_eventfd_set_fd_ops(const struct bf_eventfd_fd_ops *ops)
+{
+	fd_ops = *ops;
+}
+
+int bf_eventfd_dup(struct bf_eventfd *eventfd, int fd)
+{
+	eventfd->fd = fd_ops.dup(fd);
+	eventfd->flags = -1;
+	return eventfd->fd < 0 ? eventfd->fd : 0;
+}
+
+void bf_eventfd_close(struct bf_eventfd *eventfd)
+{
+	fd_ops.close(eventfd->fd, eventfd->fd);
+}
+
 /*
- * Asked at the first write: most doorbells never ring here.  Two that come
- * first both ask: no harm.
+ * The first signal reads the flags, because most doorbells get none here.  Two
+ * threads may both read them: they store the same value.
  */
-static bool may_block(struct bf_eventfd *eventfd)
+static bool eventfd_blocks(struct bf_eventfd *eventfd)
 {
 	int flags = __atomic_load_n(&eventfd->flags, __ATOMIC_RELAXED);
 
@@ -134,14 +156,14 @@ static bool may_block(struct bf_eventfd *eventfd)
 }
 
 /*
- * A write to a blocking eventfd whose counter is at its maximum would sleep
- * until somebody reads; the kernel's own signal leaves the counter there.
+ * A write to a blocking eventfd whose counter is at its maximum sleeps until
+ * the counter is read.
  */
-static bool would_block(struct bf_eventfd *eventfd)
+static bool write_would_sleep(struct bf_eventfd *eventfd)
 {
 	struct pollfd pfd = {.fd = eventfd->fd, .events = POLLOUT};
 
-	return may_block(eventfd) && poll(&pfd, 1, 0) == 0;
+	return eventfd_blocks(eventfd) && poll(&pfd, 1, 0) == 0;
 }
 
 void bf_eventfd_signal(struct bf_eventfd *eventfd)
@@ -150,10 +172,126 @@ void bf_eventfd_signal(struct bf_eventfd *eventfd)
 	int saved = errno;
 	ssize_t ret;
 
-	if (!would_block(eventfd)) {
+	if (!write_would_sleep(eventfd)) {
 		do {
 			ret = write(eventfd->fd, &one, sizeof(one));
 		} while (ret < 0 && errno == EINTR);
 	}
 	errno = saved;
+}
+
+void bf_eventfd_pool_init(struct bf_eventfd_pool *pool)
+{
+	pthread_mutex_init(&pool->lock, NULL);
+	TAILQ_INIT(&pool->all);
+}
+
+void bf_eventfd_pool_close(struct bf_eventfd_pool *pool)
+{
+	pool->closing = true;
+}
+
+/* Duplicates that were made in a row mostly have numbers in a row. */
+static void pool_close_fds(const struct bf_eventfd_pool *pool)
+{
+	const struct bf_shared_eventfd *shared;
+	int first = 0, last = -1;
+
+	TAILQ_FOREACH(shared, &pool->all, entry)
+	{
+		if (shared->eventfd.fd != last + 1) {
+			fd_ops.close(first, last);
+			first = shared->eventfd.fd;
+		}
+		last = shared->eventfd.fd;
+	}
+	fd_ops.close(first, last);
+}
+
+void bf_eventfd_pool_destroy(struct bf_eventfd_pool *pool)
+{
+	struct bf_shared_eventfd *shared;
+
+	pool_close_fds(pool);
+	while ((shared = TAILQ_FIRST(&pool->all))) {
+		TAILQ_REMOVE(&pool->all, shared, entry);
+		free(shared);
+	}
+	pthread_mutex_destroy(&pool->lock);
+}
+
+static struct bf_shared_eventfd **pool_slot(struct bf_eventfd_pool *pool,
+					    int fd)
+{
+	return &pool->recent[(unsigned int)fd % ARRAY_SIZE(pool->recent)];
+}
+
+/* fd may be another file by now.  Without kcmp(2) and the query: unknown. */
+struct bf_shared_eventfd *bf_eventfd_find(struct bf_eventfd_pool *pool, int fd)
+{
+	struct bf_shared_eventfd *shared;
+
+	pthread_mutex_lock(&pool->lock);
+	shared = *pool_slot(pool, fd);
+	if (shared && shared->original == fd &&
+	    bf_same_file(shared->eventfd.fd, fd) == 1)
+		shared->users++;
+	else
+		shared = NULL;
+	pthread_mutex_unlock(&pool->lock);
+	return shared;
+}
+
+int bf_eventfd_add(struct bf_eventfd_pool *pool, int fd,
+		   struct bf_shared_eventfd **sharedp)
+{
+	struct bf_shared_eventfd *shared = malloc(sizeof(*shared));
+	int ret;
+
+	if (!shared)
+		return -ENOMEM;
+	ret = bf_eventfd_dup(&shared->eventfd, fd);
+	if (ret) {
+		free(shared);
+		return ret;
+	}
+	shared->original = fd;
+	shared->users = 1;
+	pthread_mutex_lock(&pool->lock);
+	TAILQ_INSERT_TAIL(&pool->all, shared, entry);
+	*pool_slot(pool, fd) = shared;
+	pthread_mutex_unlock(&pool->lock);
+	*sharedp = shared;
+	return 0;
+}
+
+/* Drops a user; true: it was the last one, and the pool forgot the eventfd. */
+static bool pool_drop(struct bf_eventfd_pool *pool,
+		      struct bf_shared_eventfd *shared)
+{
+	struct bf_shared_eventfd **slot = pool_slot(pool, shared->original);
+
+	if (--shared->users)
+		return false;
+	TAILQ_REMOVE(&pool->all, shared, entry);
+	if (*slot == shared)
+		*slot = NULL;
+	return true;
+}
+
+/* The lock keeps bf_eventfd_find() from an eventfd that is about to be closed. */
+void bf_eventfd_put(struct bf_eventfd_pool *pool,
+		    struct bf_shared_eventfd *shared)
+{
+	bool last;
+
+	if (pool->closing)
+		return;
+	pthread_mutex_lock(&pool->lock);
+	last = pool_drop(pool, shared);
+	pthread_mutex_unlock(&pool->lock);
+	if (!last)
+		return;
+	bf_eventfd_close(&shared->eventfd);
+	free(shared);
 }

@@ -1,45 +1,101 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernel knows of an eventfd and user space has to find out. */
+/*
+ * Eventfds: validation, identity, signals, and the duplicates that the bus
+ * keeps of them.
+ */
 #ifndef BF_IO_BUS_EVENTFD_H
 #define BF_IO_BUS_EVENTFD_H
 
+#include <pthread.h>
 #include <stdbool.h>
+#include <sys/queue.h>
 
-/* A duplicate that outlives the original's close. */
-struct bf_eventfd {
-	int fd;
-	int flags; /* of the file; -1: nobody has asked yet */
-};
+/* F_DUPFD_QUERY of Linux 6.10, which older headers do not have. */
+#define BF_F_DUPFD_QUERY 1027
+
+/*
+ * Do two descriptors of this process refer to one open file?  1: yes; 0: no;
+ * -EBADF: fd is not open, or other is not (0 from the first kernels that have
+ * the query); another negative errno: neither fcntl(2) nor kcmp(2) can tell.
+ */
+int bf_same_file(int fd, int other);
 
 /* 0; -EBADF: not open; -EINVAL: not an eventfd. */
 int bf_eventfd_check(int fd);
 
-/*
- * Who makes duplicates and closes them.  Not set, it is fcntl() with the next
- * number that is no standard stream's, and close_range().
- */
-struct bf_eventfd_numbers {
-	int (*dup)(int fd);		    /* a number or a negative errno */
-	void (*close)(int first, int last); /* all of them are duplicates */
-};
-
-/* Before the first duplicate is made. */
-void bf_eventfd_set_numbers(const struct bf_eventfd_numbers *numbers);
-
-/* 0, -EBADF, -EMFILE. */
-int bf_eventfd_get(struct bf_eventfd *eventfd, int fd);
-void bf_eventfd_put(struct bf_eventfd *eventfd);
-
-/* Duplicates whose numbers lie side by side. */
-void bf_eventfd_put_run(int first, int last);
-
-/* Same object behind both numbers? */
+/* Do both descriptors refer to one eventfd?  May read /proc. */
 bool bf_eventfd_same(int fd, int other);
 
-/* The same, but false where that would take more than a system call. */
-bool bf_eventfd_surely_same(int fd, int other);
+/* A duplicate, which outlives the close of the original. */
+struct bf_eventfd {
+	int fd;
+	int flags; /* of fcntl(F_GETFL); -1: not read yet */
+};
 
-/* Adds 1; at its maximum the counter stays there.  Never blocks; keeps errno. */
+/*
+ * How to make and close duplicates.  The default takes the lowest number above
+ * the standard streams, and closes with close_range(2).
+ */
+struct bf_eventfd_fd_ops {
+	int (*dup)(int fd); /* a descriptor or a negative errno */
+	void (*close)(int first, int last); /* each number is a duplicate */
+};
+
+/* To be called before the first duplicate is made. */
+void bf_eventfd_set_fd_ops(const struct bf_eventfd_fd_ops *ops);
+
+/* 0, -EBADF, -EMFILE. */
+int bf_eventfd_dup(struct bf_eventfd *eventfd, int fd);
+void bf_eventfd_close(struct bf_eventfd *eventfd);
+
+/*
+ * Adds 1 to the counter; a counter at its maximum stays there, as with the
+ * kernel's own signals.  Never blocks; keeps errno.
+ */
 void bf_eventfd_signal(struct bf_eventfd *eventfd);
+
+/*
+ * A duplicate that doorbells share.  Descriptors are few, and a device may have
+ * one eventfd for thousands of datamatches.
+ */
+struct bf_shared_eventfd {
+	struct bf_eventfd eventfd;
+	int original; /* the caller's descriptor */
+	unsigned int users;
+	TAILQ_ENTRY(bf_shared_eventfd) entry;
+};
+
+TAILQ_HEAD(bf_shared_eventfds, bf_shared_eventfd);
+
+struct bf_eventfd_pool {
+	pthread_mutex_t lock;
+	/* The last one of each descriptor modulo the size; NULL: none. */
+	struct bf_shared_eventfd *recent[16];
+	struct bf_shared_eventfds all; /* oldest first */
+	bool closing;
+};
+
+void bf_eventfd_pool_init(struct bf_eventfd_pool *pool);
+
+/*
+ * Nothing is signalled any more: bf_eventfd_put() closes nothing from now on,
+ * and bf_eventfd_pool_destroy() closes all duplicates with few system calls.
+ */
+void bf_eventfd_pool_close(struct bf_eventfd_pool *pool);
+void bf_eventfd_pool_destroy(struct bf_eventfd_pool *pool);
+
+/*
+ * A reference to the duplicate of fd.  NULL: the pool does not know the eventfd
+ * behind fd, so that the caller has to validate fd before bf_eventfd_add().
+ */
+struct bf_shared_eventfd *bf_eventfd_find(struct bf_eventfd_pool *pool, int fd);
+
+/* A reference to a new duplicate of an eventfd: 0, -ENOMEM, -EBADF, -EMFILE. */
+int bf_eventfd_add(struct bf_eventfd_pool *pool, int fd,
+		   struct bf_shared_eventfd **sharedp);
+
+/* Ends a reference. */
+void bf_eventfd_put(struct bf_eventfd_pool *pool,
+		    struct bf_shared_eventfd *shared);
 
 #endif

@@ -98,13 +98,13 @@ static int get_eventfd(struct bf_io_ring *ring,
 	if (desc->wake == BF_IO_WAKE_NEVER)
 		return 0;
 	ret = bf_eventfd_check(desc->eventfd);
-	return ret ? ret : bf_eventfd_get(&ring->eventfd, desc->eventfd);
+	return ret ? ret : bf_eventfd_dup(&ring->eventfd, desc->eventfd);
 }
 
 static void put_eventfd(struct bf_io_ring *ring)
 {
 	if (ring->wake != BF_IO_WAKE_NEVER)
-		bf_eventfd_put(&ring->eventfd);
+		bf_eventfd_close(&ring->eventfd);
 }
 
 static int ring_init(struct bf_io_ring *ring,

@@ -158,8 +158,7 @@ int bf_io_txn_add_doorbell(struct bf_io_txn *txn,
 			   struct bf_io_doorbell **doorbellp)
 {
 	struct bf_io_doorbell *doorbell;
-	int ret = bf_doorbell_new(txn->bus, desc, &bf_doorbell_eventfd,
-				  &doorbell);
+	int ret = bf_doorbell_new(txn->bus, desc, &doorbell);
 
 	if (ret)
 		return ret;

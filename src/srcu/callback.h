@@ -6,15 +6,16 @@
 #include "belfry/srcu.h"
 
 /*
- * Runs what is ready, unless somebody else does already; false: nothing was.
- * Lock held, dropped meanwhile.
+ * Runs the callbacks that are ready.  Returns false if there is none, or if
+ * another thread is running callbacks of the domain.  The caller holds the
+ * lock; it is dropped while they run.
  */
-bool srcu_run_callbacks(struct srcu_struct *ssp);
+bool bf_srcu_run_callbacks(struct bf_srcu *ssp);
 
 /*
- * In the child of a fork: the callback that somebody was running is his, the
- * rest of his batch is ready again.
+ * In the child of a fork: the callback that a thread of the parent was running
+ * is not called again; the rest of its batch is ready again.
  */
-void srcu_callbacks_after_fork(struct srcu_struct *ssp);
+void bf_srcu_callbacks_after_fork(struct bf_srcu *ssp);
 
 #endif

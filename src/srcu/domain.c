@@ -7,17 +7,18 @@
 
 #include "srcu/domain.h"
 #include "srcu/gp.h"
-#include "srcu/heavy.h"
+#include "srcu/membarrier.h"
 #include "srcu/track.h"
 #include "srcu/worker.h"
 
-struct srcu_struct *srcu_all;
-pthread_mutex_t srcu_all_lock = PTHREAD_MUTEX_INITIALIZER;
+struct bf_srcu *bf_srcu_all;
+pthread_mutex_t bf_srcu_all_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /*
- * One more than the highest CPU number that this machine can ever have.  A
- * count that is too low would let a reader count beyond its array, so there is
- * no guessing: 0 where it cannot be known, and readers count atomically.
+ * One more than the highest CPU number that this machine can ever have.  With
+ * a number that is too low a reader would count beyond its array, so nothing is
+ * guessed: if the number is unknown this returns 0, and readers count in the
+ * boot slot, atomically.
  */
 static unsigned int read_possible_cpus(void)
 {
@@ -40,14 +41,14 @@ static unsigned int read_possible_cpus(void)
 
 static void init_process(void)
 {
-	srcu_nr_slots = read_possible_cpus();
-	srcu_fork_init();
+	bf_srcu_nr_slots = read_possible_cpus();
+	bf_srcu_fork_init();
 }
 
-static struct __srcu_slot *new_slots(void)
+static struct __bf_srcu_slot *slots_alloc(void)
 {
-	struct __srcu_slot *slots;
-	size_t size = srcu_nr_slots * sizeof(*slots);
+	struct __bf_srcu_slot *slots;
+	size_t size = bf_srcu_nr_slots * sizeof(*slots);
 
 	if (!size)
 		return NULL;
@@ -58,138 +59,151 @@ static struct __srcu_slot *new_slots(void)
 }
 
 /*
- * Inline readers of a fast domain execute no fence, so there may be none
- * unless updaters have a heavy barrier; tracked ones count out of line.
+ * Inline readers of a fast domain execute no fence, so they are allowed only if
+ * updaters make membarriers.  Tracked readers count out of line.
  */
-static void choose_readers(struct srcu_struct *ssp)
+static void choose_readers(struct bf_srcu *ssp)
 {
-	const bool heavy = ssp->fast && srcu_heavy_available();
+	const bool membarrier = ssp->fast && bf_srcu_membarrier_available();
 
-	if (heavy)
+	if (membarrier)
 		__atomic_store_n(&ssp->reader_fences, false, __ATOMIC_RELEASE);
-	if (!ssp->tracked && (heavy || !ssp->fast))
+	if (!ssp->tracked && (membarrier || !ssp->fast))
 		__atomic_store_n(&ssp->rseq_slots, ssp->slots,
 				 __ATOMIC_RELEASE);
-	srcu_set_bank(ssp, ssp->idx);
+	bf_srcu_set_bank(ssp, ssp->idx);
 }
 
 /*
- * Where a domain of the list is linked from.  srcu_prepare() reads this word
- * without a lock, and what was set up must be visible to it also when another
- * domain, that came or went, stored it last: so each store is a release.  The
- * list's lock orders that thread behind the one that did the setting up.
+ * Sets the place that links to a domain of the list.  Release, with the acquire
+ * in bf_srcu_prepare(), which reads this word without a lock: a thread that
+ * sees the word sees the set-up of the domain.  That must also hold if a domain
+ * that came or went stored the word last; the list's lock orders that thread
+ * behind the one that set up the domain.
  */
-static void set_link(struct srcu_struct *ssp, struct srcu_struct **link)
+static void set_link(struct bf_srcu *ssp, struct bf_srcu **link)
 {
 	__atomic_store_n(&ssp->all_link, link, __ATOMIC_RELEASE);
 }
 
-/* Both locks held.  From here on the domain is in the list. */
-static void set_up(struct srcu_struct *ssp)
+/* The caller holds both locks.  From here on the domain is in the list. */
+static void domain_set_up(struct bf_srcu *ssp)
 {
-	ssp->early_sections = (unsigned long)(srcu_slot_balance(&ssp->boot, 0) +
-					      srcu_slot_balance(&ssp->boot, 1));
-	__atomic_store_n(&ssp->tracked, srcu_tracking(), __ATOMIC_RELAXED);
-	__atomic_store_n(&ssp->slots, new_slots(), __ATOMIC_RELEASE);
+	ssp->early_sections =
+		(unsigned long)(bf_srcu_slot_balance(&ssp->boot, 0) +
+				bf_srcu_slot_balance(&ssp->boot, 1));
+	__atomic_store_n(&ssp->tracked, bf_srcu_tracking(), __ATOMIC_RELAXED);
+	__atomic_store_n(&ssp->slots, slots_alloc(), __ATOMIC_RELEASE);
 	choose_readers(ssp);
-	ssp->all_next = srcu_all;
-	if (srcu_all)
-		set_link(srcu_all, &ssp->all_next);
-	srcu_all = ssp;
-	set_link(ssp, &srcu_all);
+	ssp->all_next = bf_srcu_all;
+	if (bf_srcu_all)
+		set_link(bf_srcu_all, &ssp->all_next);
+	bf_srcu_all = ssp;
+	set_link(ssp, &bf_srcu_all);
 }
 
-static void once_a_process(void)
+static void init_process_once(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	pthread_once(&once, init_process);
 }
 
-void srcu_prepare_slow(struct srcu_struct *ssp)
+void bf_srcu_prepare_slow(struct bf_srcu *ssp)
 {
-	once_a_process();
-	pthread_mutex_lock(&srcu_all_lock);
+	init_process_once();
+	pthread_mutex_lock(&bf_srcu_all_lock);
 	pthread_mutex_lock(&ssp->lock);
 	if (!ssp->all_link)
-		set_up(ssp);
+		domain_set_up(ssp);
 	pthread_mutex_unlock(&ssp->lock);
-	pthread_mutex_unlock(&srcu_all_lock);
+	pthread_mutex_unlock(&bf_srcu_all_lock);
 }
 
 /*
- * Its memory may be anything soon, and a fork would go through it.  The head
- * changes under our hands: readers push other domains.
+ * The domain's memory may be used for something else soon, and a fork walks the
+ * list.  The head changes meanwhile: readers push other domains.
  */
-static void take_off_early(struct srcu_struct *ssp)
+static void early_list_remove(struct bf_srcu *ssp)
 {
-	struct srcu_struct *before = ssp;
+	struct bf_srcu *before = ssp;
 
 	if (!ssp->early)
 		return;
 	ssp->early = false;
-	if (__atomic_compare_exchange_n(&srcu_early, &before, ssp->early_next,
-					false, __ATOMIC_ACQUIRE,
-					__ATOMIC_ACQUIRE))
+	if (__atomic_compare_exchange_n(&bf_srcu_early, &before,
+					ssp->early_next, false,
+					__ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
 		return;
 	while (before->early_next != ssp)
 		before = before->early_next;
 	before->early_next = ssp->early_next;
 }
 
-static void take_off_list(struct srcu_struct *ssp)
+static void lists_remove(struct bf_srcu *ssp)
 {
-	pthread_mutex_lock(&srcu_all_lock);
-	take_off_early(ssp);
+	pthread_mutex_lock(&bf_srcu_all_lock);
+	early_list_remove(ssp);
 	if (ssp->all_link) {
 		*ssp->all_link = ssp->all_next;
 		if (ssp->all_next)
 			set_link(ssp->all_next, ssp->all_link);
 		set_link(ssp, NULL);
 	}
-	pthread_mutex_unlock(&srcu_all_lock);
+	pthread_mutex_unlock(&bf_srcu_all_lock);
 }
 
-int __srcu_init_struct(struct srcu_struct *ssp, const char *name, bool fast)
+static int domain_init(struct bf_srcu *ssp, const char *name, bool fast)
 {
 	memset(ssp, 0, sizeof(*ssp));
-	/* What the macro makes of init_srcu_struct(&domain). */
+	/* The macro init_srcu_struct(&domain) passes "&domain". */
 	ssp->name = name[0] == '&' ? name + 1 : name;
 	ssp->fast = fast;
 	ssp->reader_fences = true;
-	ssp->gp_seq = __SRCU_GP_SEQ_INIT;
-	ssp->gp_needed = __SRCU_GP_SEQ_INIT;
-	ssp->pace_ns = SRCU_DEFAULT_PACE_NS;
+	ssp->gp_seq = __BF_SRCU_GP_SEQ_INIT;
+	ssp->gp_needed = __BF_SRCU_GP_SEQ_INIT;
+	ssp->pace_ns = BF_SRCU_DEFAULT_PACE_NS;
 	ssp->cb_wait_tail = &ssp->cb_wait;
 	ssp->cb_done_tail = &ssp->cb_done;
 	pthread_mutex_init(&ssp->lock, NULL);
-	srcu_prepare_slow(ssp);
-	if (ssp->slots || !srcu_nr_slots)
+	bf_srcu_prepare_slow(ssp);
+	if (ssp->slots || !bf_srcu_nr_slots)
 		return 0;
-	take_off_list(ssp);
+	lists_remove(ssp);
 	pthread_mutex_destroy(&ssp->lock);
 	return -ENOMEM;
 }
 
-static bool srcu_busy(struct srcu_struct *ssp)
+int bf_srcu_init(struct bf_srcu *ssp, const char *name)
 {
-	return srcu_gp_readers(ssp) || srcu_gp_phase(ssp) != SRCU_GP_IDLE ||
-	       srcu_gp_wanted(ssp) ||
+	return domain_init(ssp, name, false);
+}
+
+int bf_srcu_init_fast(struct bf_srcu *ssp, const char *name)
+{
+	return domain_init(ssp, name, true);
+}
+
+static bool domain_busy(struct bf_srcu *ssp)
+{
+	return bf_srcu_gp_readers(ssp) ||
+	       bf_srcu_gp_phase(ssp) != SRCU_GP_IDLE ||
+	       bf_srcu_gp_wanted(ssp) ||
 	       __atomic_load_n(&ssp->cb_count, __ATOMIC_ACQUIRE);
 }
 
-int cleanup_srcu_struct(struct srcu_struct *ssp)
+int bf_srcu_cleanup(struct bf_srcu *ssp)
 {
 	bool busy;
 
 	pthread_mutex_lock(&ssp->lock);
-	busy = srcu_busy(ssp);
+	busy = domain_busy(ssp);
 	pthread_mutex_unlock(&ssp->lock);
 	if (busy)
 		return -EBUSY;
-	srcu_worker_forget(ssp);
-	take_off_list(ssp);
-	/* Wait for the worker's hold on the lock to be over. */
+	bf_srcu_worker_forget(ssp);
+	lists_remove(ssp);
+	/* The worker may still hold the lock that it let the domain go under. */
 	pthread_mutex_lock(&ssp->lock);
 	pthread_mutex_unlock(&ssp->lock);
 	pthread_mutex_destroy(&ssp->lock);

@@ -1,33 +1,36 @@
 /* SPDX-License-Identifier: MIT */
-/* Domains of the process: their set-up, and the list of them. */
+/* The domains of the process: their set-up, and the lists of them. */
 #ifndef BF_SRCU_DOMAIN_H
 #define BF_SRCU_DOMAIN_H
 
 #include "belfry/srcu.h"
 
 /*
- * Before the first update: counters, flavour and tracking of a domain that
- * DEFINE_SRCU() made.  Where there is no memory it goes on without its own.
+ * Before the first update: sets up the counters, the flavour and the tracking
+ * of a domain of BF_SRCU_DEFINE().  Without memory for counters the domain
+ * goes on with its boot slot.
  */
-void srcu_prepare_slow(struct srcu_struct *ssp);
+void bf_srcu_prepare_slow(struct bf_srcu *ssp);
 
-static inline void srcu_prepare(struct srcu_struct *ssp)
+static inline void bf_srcu_prepare(struct bf_srcu *ssp)
 {
 	if (!__atomic_load_n(&ssp->all_link, __ATOMIC_ACQUIRE))
-		srcu_prepare_slow(ssp);
+		bf_srcu_prepare_slow(ssp);
 }
 
-/* fork.c: keeps the domains usable in a child; once. */
-void srcu_fork_init(void);
+/* In fork.c: registers the handlers of fork(), once. */
+void bf_srcu_fork_init(void);
 
 /*
- * Domains that were read before they were set up: a stack that readers push
- * on; who takes one off holds srcu_all_lock.
+ * Domains that were read before their set-up: a stack.  Readers push on it; a
+ * thread that takes a domain off holds bf_srcu_all_lock.
  */
-extern struct srcu_struct *srcu_early;
+extern struct bf_srcu *bf_srcu_early;
 
-/* Every domain; under srcu_all_lock, which comes before any domain's. */
-extern struct srcu_struct *srcu_all;
-extern pthread_mutex_t srcu_all_lock;
+/*
+ * Every domain that is set up.  The lock is taken before the lock of a domain.
+ */
+extern struct bf_srcu *bf_srcu_all;
+extern pthread_mutex_t bf_srcu_all_lock;
 
 #endif

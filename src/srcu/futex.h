@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* futex(2) on words of this process, and the clock that its timeouts use. */
+/* futex(2) on words of this process. */
 #ifndef BF_SRCU_FUTEX_H
 #define BF_SRCU_FUTEX_H
 
@@ -11,14 +11,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define NSEC_PER_SEC  1000000000ULL
 #define NSEC_PER_MSEC 1000000ULL
 
 #define FUTEX_FOREVER UINT64_MAX
 
 /*
- * Sleeps while *word is value, until woken, at most timeout_ns; may return
- * early for no reason.  0 or a negative errno, -EINTR among them.
+ * Sleeps if *word is value, until a wake-up, at most timeout_ns.  May return
+ * early without a wake-up.  Returns 0 or a negative errno, such as -EINTR.
  */
 static inline int futex_wait(unsigned int *word, unsigned int value,
 			     uint64_t timeout_ns)
@@ -42,14 +44,6 @@ static inline void futex_wake_one(unsigned int *word)
 static inline void futex_wake_all(unsigned int *word)
 {
 	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
-}
-
-static inline uint64_t monotonic_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
 #endif

@@ -3,16 +3,22 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/log.h"
+#include "srcu/futex.h"
+#include "srcu/gp.h"
 #include "srcu/report.h"
+#include "srcu/track.h"
 
-static void (*report_hook)(enum srcu_report what, const char *text);
+static void (*report_hook)(enum bf_srcu_report what, const char *text);
+static unsigned int stall_timeout_ms = 10000;
 
-void srcu_set_report_hook(void (*hook)(enum srcu_report what, const char *text))
+void bf_srcu_set_report_hook(void (*hook)(enum bf_srcu_report what,
+					  const char *text))
 {
 	__atomic_store_n(&report_hook, hook, __ATOMIC_RELEASE);
 }
 
-void srcu_text_add(struct srcu_text *text, const char *format, ...)
+void bf_srcu_text_add(struct bf_srcu_text *text, const char *format, ...)
 {
 	size_t room = sizeof(text->buf) - text->len;
 	va_list args;
@@ -25,30 +31,106 @@ void srcu_text_add(struct srcu_text *text, const char *format, ...)
 		text->len += (size_t)len < room ? (size_t)len : room - 1;
 }
 
-void srcu_text_add_place(struct srcu_text *text, void *place)
+void bf_srcu_text_add_place(struct bf_srcu_text *text, void *place)
 {
 	Dl_info info;
 
 	if (!dladdr(place, &info))
-		srcu_text_add(text, "%p", place);
+		bf_srcu_text_add(text, "%p", place);
 	else if (info.dli_sname)
-		srcu_text_add(
+		bf_srcu_text_add(
 			text, "%s+%#lx (%s)", info.dli_sname,
 			(unsigned long)((char *)place - (char *)info.dli_saddr),
 			info.dli_fname);
 	else
-		srcu_text_add(text, "%s+%#lx", info.dli_fname,
-			      (unsigned long)((char *)place -
-					      (char *)info.dli_fbase));
+		bf_srcu_text_add(text, "%s+%#lx", info.dli_fname,
+				 (unsigned long)((char *)place -
+						 (char *)info.dli_fbase));
 }
 
-void srcu_report(enum srcu_report what, const struct srcu_text *text)
+void bf_srcu_send_report(enum bf_srcu_report what,
+			 const struct bf_srcu_text *text)
 {
-	void (*hook)(enum srcu_report, const char *) =
+	void (*hook)(enum bf_srcu_report, const char *) =
 		__atomic_load_n(&report_hook, __ATOMIC_ACQUIRE);
 
 	if (hook)
 		hook(what, text->buf);
 	else
-		fputs(text->buf, stderr);
+		bf_log(text->buf);
+}
+
+void bf_srcu_set_stall_timeout(unsigned int ms)
+{
+	__atomic_store_n(&stall_timeout_ms, ms, __ATOMIC_RELAXED);
+}
+
+static uint64_t stall_timeout_ns(void)
+{
+	return __atomic_load_n(&stall_timeout_ms, __ATOMIC_RELAXED) *
+	       NSEC_PER_MSEC;
+}
+
+uint64_t bf_srcu_stall_timeout(const struct bf_srcu *ssp, uint64_t timeout_ns)
+{
+	uint64_t limit = stall_timeout_ns(), now, left;
+
+	if (!limit || !ssp->gp_blocked)
+		return timeout_ns;
+	now = bf_now_ns();
+	left = ssp->gp_stalled + limit > now ? ssp->gp_stalled + limit - now :
+					       0;
+	return left < timeout_ns ? left : timeout_ns;
+}
+
+/*
+ * A section may begin on one CPU and end on another, so only the sum over all
+ * CPUs is the number of readers.  The balances show where they began.
+ */
+static void add_slots(struct bf_srcu_text *text, struct bf_srcu *ssp, int bank)
+{
+	unsigned int i, nr = ssp->slots ? bf_srcu_nr_slots : 0;
+	long balance;
+
+	bf_srcu_text_add(text, "entered less left, by CPU:");
+	for (i = 0; i < nr; i++) {
+		balance = bf_srcu_slot_balance(&ssp->slots[i], bank);
+		if (balance)
+			bf_srcu_text_add(text, " %u:%+ld", i, balance);
+	}
+	balance = bf_srcu_slot_balance(&ssp->boot, bank);
+	if (balance)
+		bf_srcu_text_add(text, " early:%+ld", balance);
+	bf_srcu_text_add(text, "\n");
+}
+
+static void report_stall(struct bf_srcu *ssp, uint64_t now)
+{
+	struct bf_srcu_text text = {.len = 0};
+	uint64_t age_ms = (now - ssp->gp_blocked) / NSEC_PER_MSEC;
+
+	bf_srcu_text_add(&text,
+			 "belfry: SRCU domain %s: a grace period has waited "
+			 "%llu ms for readers; ",
+			 ssp->name, (unsigned long long)age_ms);
+	/* It waits for the bank that new readers do not use. */
+	add_slots(&text, ssp, (int)ssp->idx ^ 1);
+	if (bf_srcu_tracked(ssp))
+		bf_srcu_track_describe(&text, ssp);
+	pthread_mutex_unlock(&ssp->lock);
+	bf_srcu_send_report(BF_SRCU_REPORT_STALL, &text);
+	pthread_mutex_lock(&ssp->lock);
+}
+
+void bf_srcu_stall_check(struct bf_srcu *ssp)
+{
+	uint64_t limit = stall_timeout_ns(), now;
+
+	if (!limit || !ssp->gp_blocked)
+		return;
+	now = bf_now_ns();
+	if (now - ssp->gp_stalled < limit)
+		return;
+	ssp->gp_stalled = now;
+	report_stall(ssp, now);
 }

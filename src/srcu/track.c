@@ -7,26 +7,26 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/thread_local.h"
 #include "srcu/report.h"
 #include "srcu/track.h"
 
-/* A debug build tracks unless it is told not to. */
-#ifdef SRCU_TRACKING_FROM_START
+#ifdef BF_SRCU_TRACKING_FROM_START /* a debug build */
 #define FROM_START 1
 #else
 #define FROM_START 0
 #endif
 
-#define MAX_SECTIONS 16 /* of one thread; deeper ones are not tracked */
+#define MAX_SECTIONS 16 /* of one thread; the library tracks no deeper ones */
 
 struct section {
-	struct srcu_struct *ssp;
+	struct bf_srcu *ssp;
 	void *place;
 	int idx;
 	bool fast;
 };
 
-/* A thread's open sections; on the list from its first to its exit. */
+/* A thread's open sections; listed from its first section to its exit. */
 struct thread {
 	struct section sections[MAX_SECTIONS];
 	unsigned int count;
@@ -37,14 +37,14 @@ struct thread {
 	struct thread **link;
 };
 
-static __thread struct thread self;
+BF_THREAD_LOCAL(struct thread, this_thread);
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct thread *threads;
 static void *queued_heads; /* a tree of tsearch(3) */
 static pthread_key_t exit_key;
 static int tracking = -1; /* unknown */
 
-bool srcu_tracking(void)
+bool bf_srcu_tracking(void)
 {
 	const char *value;
 	int on = __atomic_load_n(&tracking, __ATOMIC_RELAXED);
@@ -57,15 +57,15 @@ bool srcu_tracking(void)
 	return on;
 }
 
-void srcu_set_tracking(bool on)
+void bf_srcu_set_tracking(bool on)
 {
 	__atomic_store_n(&tracking, on, __ATOMIC_RELAXED);
 }
 
 /*
- * A thread that exits inside a section stays unnamed in reports.  One that
- * forked is on no list in the child, though its exit key is set there too; its
- * links lead to threads that are no more.
+ * Reports do not name a thread that exited inside a section.  A thread that
+ * forked has its exit key set in the child too, but is not listed there; its
+ * links lead to threads that do not exist in the child.
  */
 static void unlist_thread(void *arg)
 {
@@ -87,83 +87,90 @@ static void create_key(void)
 }
 
 /* Lock held. */
-static void list_thread(void)
+static void list_thread(struct thread *thread)
 {
-	self.tid = (int)syscall(SYS_gettid);
-	self.listed = true;
-	self.next = threads;
-	self.link = &threads;
+	thread->tid = (int)syscall(SYS_gettid);
+	thread->listed = true;
+	thread->next = threads;
+	thread->link = &threads;
 	if (threads)
-		threads->link = &self.next;
-	threads = &self;
+		threads->link = &thread->next;
+	threads = thread;
 }
 
-static void begin_report(struct srcu_text *text, const struct srcu_struct *ssp,
-			 const char *what, void *place)
+static void text_begin(struct bf_srcu_text *text, const struct bf_srcu *ssp,
+		       const char *what, void *place)
 {
 	text->len = 0;
-	srcu_text_add(text, "belfry: SRCU domain %s: %s at ", ssp->name, what);
-	srcu_text_add_place(text, place);
-	srcu_text_add(text, "\n");
+	bf_srcu_text_add(text, "belfry: SRCU domain %s: %s at ", ssp->name,
+			 what);
+	bf_srcu_text_add_place(text, place);
+	bf_srcu_text_add(text, "\n");
 }
 
-static void report(const struct srcu_struct *ssp, enum srcu_report about,
-		   const char *what, void *place)
+static void report_misuse(const struct bf_srcu *ssp, enum bf_srcu_report about,
+			  const char *what, void *place)
 {
-	struct srcu_text text;
+	struct bf_srcu_text text;
 
-	begin_report(&text, ssp, what, place);
-	srcu_report(about, &text);
+	text_begin(&text, ssp, what, place);
+	bf_srcu_send_report(about, &text);
 }
 
-void srcu_track_lock(struct srcu_struct *ssp, int idx, bool fast, void *place)
+void bf_srcu_track_lock(struct bf_srcu *ssp, int idx, bool fast, void *place)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct thread *self = this_thread();
 
 	if (fast != ssp->fast)
-		report(ssp, SRCU_REPORT_FLAVOUR,
-		       fast ? "srcu_read_lock_fast() on a fenced domain" :
-			      "srcu_read_lock() on a fast domain",
-		       place);
+		report_misuse(
+			ssp, BF_SRCU_REPORT_FLAVOUR,
+			fast ? "bf_srcu_read_lock_fast() on a fenced domain" :
+			       "bf_srcu_read_lock() on a fast domain",
+			place);
 	pthread_once(&once, create_key);
 	pthread_mutex_lock(&lock);
-	if (!self.listed)
-		list_thread();
-	if (self.count < MAX_SECTIONS)
-		self.sections[self.count++] =
+	if (!self->listed)
+		list_thread(self);
+	if (self->count < MAX_SECTIONS)
+		self->sections[self->count++] =
 			(struct section){ssp, place, idx, fast};
 	else
-		self.lost++;
+		self->lost++;
 	pthread_mutex_unlock(&lock);
-	pthread_setspecific(exit_key, &self);
+	pthread_setspecific(exit_key, self);
 }
 
-/* The innermost open section that fits, or NULL; lock held. */
-static struct section *find_section(const struct srcu_struct *ssp, int idx)
+/*
+ * The thread's innermost open section of the domain and the bank (-1: any), or
+ * NULL.
+ */
+static struct section *section_find(struct thread *self,
+				    const struct bf_srcu *ssp, int idx)
 {
 	unsigned int i;
 
-	for (i = self.count; i-- > 0;)
-		if (self.sections[i].ssp == ssp &&
-		    (idx < 0 || self.sections[i].idx == idx))
-			return &self.sections[i];
+	for (i = self->count; i-- > 0;)
+		if (self->sections[i].ssp == ssp &&
+		    (idx < 0 || self->sections[i].idx == idx))
+			return &self->sections[i];
 	return NULL;
 }
 
-static void forget_section(struct section *section)
+static void section_remove(struct thread *self, struct section *section)
 {
-	struct section *end = self.sections + self.count;
+	struct section *end = self->sections + self->count;
 
 	memmove(section, section + 1,
 		(size_t)(end - section - 1) * sizeof(*section));
-	self.count--;
+	self->count--;
 }
 
 /*
  * Sections that were open when the domain was set up may have begun before
- * tracking did; as many unknown exits are taken for theirs.  Lock held.
+ * tracking.  So many exits without a section are no misuse.  Lock held.
  */
-static bool was_early(struct srcu_struct *ssp)
+static bool section_was_early(struct bf_srcu *ssp)
 {
 	if (!ssp->early_sections)
 		return false;
@@ -171,47 +178,49 @@ static bool was_early(struct srcu_struct *ssp)
 	return true;
 }
 
-bool srcu_track_unlock(struct srcu_struct *ssp, int idx, bool fast, void *place)
+bool bf_srcu_track_unlock(struct bf_srcu *ssp, int idx, bool fast, void *place)
 {
+	struct thread *self = this_thread();
 	struct section *section;
-	bool mixed = false, known;
+	bool mixed = false, open;
 
 	pthread_mutex_lock(&lock);
-	section = find_section(ssp, idx);
-	known = section || self.lost || was_early(ssp);
+	section = section_find(self, ssp, idx);
+	open = section || self->lost || section_was_early(ssp);
 	if (section) {
 		mixed = section->fast != fast;
-		forget_section(section);
-	} else if (self.lost) {
-		self.lost--;
+		section_remove(self, section);
+	} else if (self->lost) {
+		self->lost--;
 	}
 	pthread_mutex_unlock(&lock);
-	if (!known)
-		report(ssp, SRCU_REPORT_UNLOCK,
-		       "a section is ended that this thread has not open "
-		       "(twice? begun by another thread, without "
-		       "srcu_down_read()?)",
-		       place);
+	if (!open)
+		report_misuse(
+			ssp, BF_SRCU_REPORT_UNLOCK,
+			"a section is ended that is not open in this thread "
+			"(twice? begun by another thread, without "
+			"bf_srcu_down_read()?)",
+			place);
 	if (mixed)
-		report(ssp, SRCU_REPORT_FLAVOUR,
-		       "a section is ended by the other flavour's unlock",
-		       place);
-	return known;
+		report_misuse(
+			ssp, BF_SRCU_REPORT_FLAVOUR,
+			"a section is ended by the other flavour's unlock",
+			place);
+	return open;
 }
 
-void srcu_track_wait(struct srcu_struct *ssp, void *place)
+void bf_srcu_track_wait(struct bf_srcu *ssp, void *place)
 {
-	struct srcu_text text;
-	struct section *section = find_section(ssp, -1);
+	struct bf_srcu_text text;
+	struct section *section = section_find(this_thread(), ssp, -1);
 
 	if (!section)
 		return;
-	begin_report(&text, ssp, "a thread waits for its own section", place);
-	srcu_text_add(&text, "  which began at ");
-	srcu_text_add_place(&text, section->place);
-	srcu_text_add(&text, "\n");
-	srcu_report(SRCU_REPORT_DEADLOCK, &text);
-	abort();
+	text_begin(&text, ssp, "a thread waits for its own section", place);
+	bf_srcu_text_add(&text, "  which began at ");
+	bf_srcu_text_add_place(&text, section->place);
+	bf_srcu_text_add(&text, "\n");
+	bf_srcu_send_report(BF_SRCU_REPORT_DEADLOCK, &text);
 }
 
 static int compare_heads(const void *a, const void *b)
@@ -219,24 +228,25 @@ static int compare_heads(const void *a, const void *b)
 	return (uintptr_t)a < (uintptr_t)b ? -1 : (uintptr_t)a > (uintptr_t)b;
 }
 
-/* Out of memory, a head is not tracked. */
-bool srcu_track_queue(struct srcu_struct *ssp, struct srcu_head *head,
-		      void *place)
+/* If there is no memory the head is not tracked. */
+bool bf_srcu_track_queue(struct bf_srcu *ssp, struct bf_srcu_head *head,
+			 void *place)
 {
-	bool known;
+	bool queued;
 
 	pthread_mutex_lock(&lock);
-	known = tfind(head, &queued_heads, compare_heads);
-	if (!known)
+	queued = tfind(head, &queued_heads, compare_heads);
+	if (!queued)
 		tsearch(head, &queued_heads, compare_heads);
 	pthread_mutex_unlock(&lock);
-	if (known)
-		report(ssp, SRCU_REPORT_CALLBACK,
-		       "a callback is queued that is queued already", place);
-	return !known;
+	if (queued)
+		report_misuse(ssp, BF_SRCU_REPORT_CALLBACK,
+			      "a callback is queued that is queued already",
+			      place);
+	return !queued;
 }
 
-void srcu_track_unqueue(struct srcu_head *head)
+void bf_srcu_track_unqueue(struct bf_srcu_head *head)
 {
 	pthread_mutex_lock(&lock);
 	tdelete(head, &queued_heads, compare_heads);
@@ -258,8 +268,9 @@ static void thread_name(int tid, char name[32])
 	name[len < 0 ? 0 : len] = '\0';
 }
 
-static void describe_thread(struct srcu_text *text, const struct thread *thread,
-			    const struct srcu_struct *ssp)
+static void describe_thread(struct bf_srcu_text *text,
+			    const struct thread *thread,
+			    const struct bf_srcu *ssp)
 {
 	char name[32];
 	unsigned int i;
@@ -268,14 +279,14 @@ static void describe_thread(struct srcu_text *text, const struct thread *thread,
 		if (thread->sections[i].ssp != ssp)
 			continue;
 		thread_name(thread->tid, name);
-		srcu_text_add(text, "  thread %d (%s) in a section since ",
-			      thread->tid, name);
-		srcu_text_add_place(text, thread->sections[i].place);
-		srcu_text_add(text, "\n");
+		bf_srcu_text_add(text, "  thread %d (%s) in a section since ",
+				 thread->tid, name);
+		bf_srcu_text_add_place(text, thread->sections[i].place);
+		bf_srcu_text_add(text, "\n");
 	}
 }
 
-void srcu_track_describe(struct srcu_text *text, struct srcu_struct *ssp)
+void bf_srcu_track_describe(struct bf_srcu_text *text, struct bf_srcu *ssp)
 {
 	const struct thread *thread;
 
@@ -285,17 +296,19 @@ void srcu_track_describe(struct srcu_text *text, struct srcu_struct *ssp)
 	pthread_mutex_unlock(&lock);
 }
 
-void srcu_track_before_fork(void)
+void bf_srcu_track_before_fork(void)
 {
 	pthread_mutex_lock(&lock);
 }
 
-void srcu_track_after_fork(bool in_child)
+void bf_srcu_track_after_fork(bool in_child)
 {
+	struct thread *self = this_thread();
+
 	if (in_child) {
 		threads = NULL;
-		self.count = self.lost = 0;
-		self.listed = false;
+		self->count = self->lost = 0;
+		self->listed = false;
 	}
 	pthread_mutex_unlock(&lock);
 }

@@ -1,137 +1,141 @@
 // SPDX-License-Identifier: MIT
 /*
- * Waiting for grace periods.  The thread that waits drives the grace period
- * itself, in turns with whoever else wants one: the lock is held for the
- * steps, never across a sleep.
+ * Waiting for grace periods.  A thread that waits drives the grace period
+ * itself, in turns with the other waiters and the worker: it holds the lock for
+ * a step, never across a sleep.
  */
 #include "srcu/domain.h"
-#include "srcu/heavy.h"
-#include "srcu/stall.h"
+#include "srcu/membarrier.h"
+#include "srcu/report.h"
 #include "srcu/track.h"
 #include "srcu/wait.h"
 #include "srcu/worker.h"
 
-/* A reader on another CPU that is about to leave is worth some microseconds. */
+/* Steps before a sleep, for a reader on another CPU that is about to leave. */
 #define SRCU_SPINS 64
 
-/* A normal request may begin at once when nobody asked for this long. */
+/* A normal request begins at once after this long without a request. */
 #define SRCU_HOLDOFF_NS 25000
 
-void srcu_wake_sleepers(struct srcu_struct *ssp)
+void bf_srcu_wake_sleepers(struct bf_srcu *ssp)
 {
 	__atomic_fetch_add(&ssp->wake_seq, 1, __ATOMIC_RELEASE);
 	futex_wake_all(&ssp->wake_seq);
 }
 
 /*
- * Called by a reader that left while somebody waited.  Unless it was the last
- * of the awaited bank there is nothing to wake for; the flag stays, and the
- * last one finds it.  The fence orders our exit before the scan:
+ * A reader calls this when it left a section and saw ssp->waiting.  Only the
+ * last reader of the awaited bank wakes the sleepers; for the others the flag
+ * stays set, and the last reader sees it.  The fence orders this reader's exit
+ * before its scan:
  *
- * - against another leaving reader's exit and scan: of two that leave at once
- *   one sees both exits; without it both might leave the waking to the other.
- * - against a flip and the announcement behind it (srcu_gp_announce_sleep()):
- *   either we see the new bank, or the step after the announcement sees our
- *   exit; without it we might look at the wrong bank and it at an old count.
+ * - against the exit and the scan of another leaving reader: of two readers
+ *   that leave at once, one sees both exits.  Without the fence each may leave
+ *   the wake-up to the other.
+ * - against a flip and the announcement behind it
+ *   (bf_srcu_gp_announce_sleep()): either this reader sees the new bank, or the
+ *   step behind the announcement sees this exit.  Without the fence the reader
+ *   may scan the wrong bank while the step reads an old count.
  *
- * The exchange lets one of several do the work; who still has to wait
- * announces itself again before it sleeps.
+ * The exchange lets one of several readers do the work.  A sleeper that still
+ * has to wait announces itself again.
  */
-void __srcu_wake(struct srcu_struct *ssp, int idx)
+void __bf_srcu_wake(struct bf_srcu *ssp, int idx)
 {
-	unsigned int who;
+	unsigned int sleepers;
 
-	__srcu_fence();
-	if (idx == __srcu_bank(ssp) || !srcu_gp_bank_left(ssp))
+	__bf_srcu_fence();
+	if (idx == __bf_srcu_bank(ssp) || !bf_srcu_gp_bank_left(ssp))
 		return;
-	who = __atomic_exchange_n(&ssp->waiting, 0, __ATOMIC_SEQ_CST);
-	if (who & SRCU_WAIT_SYNC)
-		srcu_wake_sleepers(ssp);
-	if (who & SRCU_WAIT_WORKER)
-		srcu_worker_poke(SRCU_NOW);
+	sleepers = __atomic_exchange_n(&ssp->waiting, 0, __ATOMIC_SEQ_CST);
+	if (sleepers & SRCU_WAIT_SYNC)
+		bf_srcu_wake_sleepers(ssp);
+	if (sleepers & SRCU_WAIT_WORKER)
+		bf_srcu_worker_poke(SRCU_NOW);
 }
 
-static bool uses_heavy(const struct srcu_struct *ssp)
+static bool uses_membarrier(const struct bf_srcu *ssp)
 {
 	return ssp->fast && !ssp->reader_fences;
 }
 
-static void want_heavy(struct srcu_struct *ssp)
+static void want_membarrier(struct bf_srcu *ssp)
 {
-	if (uses_heavy(ssp))
-		ssp->gp_heavy = srcu_heavy_next();
+	if (uses_membarrier(ssp))
+		ssp->gp_membarrier = bf_srcu_membarrier_next();
 }
 
-uint64_t srcu_gp_sleep_ns(const struct srcu_struct *ssp)
+uint64_t bf_srcu_gp_sleep_ns(const struct bf_srcu *ssp)
 {
 	uint64_t sleep_ns = SRCU_RECHECK_MAX_NS, age_ns;
 
-	if (!uses_heavy(ssp)) {
-		age_ns = monotonic_ns() - ssp->gp_announced_ns;
+	if (!uses_membarrier(ssp)) {
+		age_ns = bf_now_ns() - ssp->gp_announced_ns;
 		if (age_ns < SRCU_RECHECK_MAX_NS)
 			sleep_ns = SRCU_RECHECK_NS + age_ns;
 	}
-	return srcu_stall_timeout(ssp, sleep_ns);
+	return bf_srcu_stall_timeout(ssp, sleep_ns);
 }
 
-void srcu_gp_begin(struct srcu_struct *ssp, bool expedited)
+void bf_srcu_gp_begin(struct bf_srcu *ssp, bool expedited)
 {
 	if (expedited) {
 		ssp->stats.expedited++;
-		ssp->stats.promoted += srcu_gp_wanted_paced(ssp);
+		ssp->stats.promoted += bf_srcu_gp_wanted_paced(ssp);
 	}
 	ssp->gp_due = 0;
-	srcu_gp_start(ssp);
-	want_heavy(ssp);
+	bf_srcu_gp_start(ssp);
+	want_membarrier(ssp);
 }
 
-bool srcu_gp_wants_heavy(const struct srcu_struct *ssp)
+bool bf_srcu_gp_wants_membarrier(const struct bf_srcu *ssp)
 {
-	return ssp->gp_heavy && !srcu_heavy_done(ssp->gp_heavy);
+	return ssp->gp_membarrier &&
+	       !bf_srcu_membarrier_done(ssp->gp_membarrier);
 }
 
-/* Who announced a sleep is told below, the worker here. */
-static void end_wait(struct srcu_struct *ssp)
+/* Wakes the worker if it sleeps; bf_srcu_gp_step() wakes the other sleepers. */
+static void end_wait(struct bf_srcu *ssp)
 {
-	uint64_t waited = monotonic_ns() - ssp->gp_blocked;
+	uint64_t waited = bf_now_ns() - ssp->gp_blocked;
 
 	ssp->gp_blocked = 0;
 	if (waited > ssp->stats.longest_wait_ns)
 		ssp->stats.longest_wait_ns = waited;
 	if (__atomic_exchange_n(&ssp->waiting, 0, __ATOMIC_SEQ_CST) &
 	    SRCU_WAIT_WORKER)
-		srcu_worker_poke(SRCU_NEXT);
+		bf_srcu_worker_poke(SRCU_NEXT);
 }
 
-bool srcu_gp_step(struct srcu_struct *ssp)
+bool bf_srcu_gp_step(struct bf_srcu *ssp)
 {
-	if (srcu_gp_wants_heavy(ssp)) {
-		srcu_heavy_barrier();
+	if (bf_srcu_gp_wants_membarrier(ssp)) {
+		bf_srcu_membarrier();
 		ssp->stats.membarriers++;
 	}
-	if (!srcu_gp_advance(ssp))
+	if (!bf_srcu_gp_advance(ssp))
 		return false;
 	if (ssp->gp_blocked)
 		end_wait(ssp);
 	if (ssp->sleepers)
-		srcu_wake_sleepers(ssp);
+		bf_srcu_wake_sleepers(ssp);
 	if (ssp->cb_done && !ssp->cb_running)
-		srcu_worker_kick_locked(ssp, SRCU_NEXT);
+		bf_srcu_worker_kick_locked(ssp, SRCU_NEXT);
 	return true;
 }
 
-bool srcu_gp_announce_sleep(struct srcu_struct *ssp, unsigned int who)
+bool bf_srcu_gp_announce_sleep(struct bf_srcu *ssp, unsigned int sleeper)
 {
 	if (ssp->gp_announced == ssp->gp_seq &&
-	    __atomic_load_n(&ssp->waiting, __ATOMIC_RELAXED) & who)
+	    __atomic_load_n(&ssp->waiting, __ATOMIC_RELAXED) & sleeper)
 		return false;
 	ssp->gp_announced = ssp->gp_seq;
-	ssp->gp_announced_ns = monotonic_ns();
+	ssp->gp_announced_ns = bf_now_ns();
 	if (!ssp->gp_blocked)
 		ssp->gp_blocked = ssp->gp_stalled = ssp->gp_announced_ns;
-	__atomic_fetch_or(&ssp->waiting, who, __ATOMIC_SEQ_CST);
-	__srcu_fence();
-	want_heavy(ssp);
+	__atomic_fetch_or(&ssp->waiting, sleeper, __ATOMIC_SEQ_CST);
+	__bf_srcu_fence();
+	want_membarrier(ssp);
 	return true;
 }
 
@@ -144,22 +148,22 @@ static void cpu_relax(void)
 #endif
 }
 
-/* Is the grace period in progress over within a few microseconds? */
-static bool srcu_gp_spin(struct srcu_struct *ssp)
+/* Steps for a few microseconds; true: the grace period is over. */
+static bool gp_spin(struct bf_srcu *ssp)
 {
 	int i;
 
 	for (i = 0; i < SRCU_SPINS; i++) {
-		if (srcu_gp_step(ssp))
+		if (bf_srcu_gp_step(ssp))
 			return true;
 		cpu_relax();
 	}
 	return false;
 }
 
-/* Sleeps until wake_seq leaves seq; the lock is dropped meanwhile. */
-static void srcu_sleep(struct srcu_struct *ssp, unsigned int seq,
-		       uint64_t timeout_ns)
+/* Sleeps until wake_seq is not seq; drops the lock meanwhile. */
+static void sleep_for_readers(struct bf_srcu *ssp, unsigned int seq,
+			      uint64_t timeout_ns)
 {
 	ssp->sleepers++;
 	pthread_mutex_unlock(&ssp->lock);
@@ -169,71 +173,74 @@ static void srcu_sleep(struct srcu_struct *ssp, unsigned int seq,
 }
 
 /* Waits for readers of the grace period in progress. */
-static void srcu_gp_wait(struct srcu_struct *ssp)
+static void gp_wait(struct bf_srcu *ssp)
 {
 	unsigned int seq;
 
-	if (srcu_gp_spin(ssp))
+	if (gp_spin(ssp))
 		return;
-	/* Before the announcement: a reader that sees it changes wake_seq. */
+	/*
+	 * Read before the announcement: a reader that sees the announcement
+	 * changes wake_seq.
+	 */
 	seq = __atomic_load_n(&ssp->wake_seq, __ATOMIC_ACQUIRE);
-	while (srcu_gp_announce_sleep(ssp, SRCU_WAIT_SYNC))
-		if (srcu_gp_step(ssp))
+	while (bf_srcu_gp_announce_sleep(ssp, SRCU_WAIT_SYNC))
+		if (bf_srcu_gp_step(ssp))
 			return;
-	srcu_sleep(ssp, seq, srcu_gp_sleep_ns(ssp));
-	/* Another may have ended it meanwhile, and nobody begun the next. */
-	if (srcu_gp_phase(ssp) != SRCU_GP_IDLE && !srcu_gp_step(ssp))
-		srcu_stall_check(ssp);
+	sleep_for_readers(ssp, seq, bf_srcu_gp_sleep_ns(ssp));
+	/* Another thread may have ended it meanwhile. */
+	if (bf_srcu_gp_phase(ssp) != SRCU_GP_IDLE && !bf_srcu_gp_step(ssp))
+		bf_srcu_stall_check(ssp);
 }
 
-/* Drives grace periods until the one of cookie is over.  Lock held. */
-static void srcu_gp_drive(struct srcu_struct *ssp, unsigned long cookie,
-			  bool expedited)
+/* Drives grace periods until that of cookie is over.  Lock held. */
+static void gp_drive(struct bf_srcu *ssp, unsigned long cookie, bool expedited)
 {
-	while (!srcu_gp_done(ssp->gp_seq, cookie)) {
-		if (srcu_gp_phase(ssp) == SRCU_GP_IDLE)
-			srcu_gp_begin(ssp,
-				      expedited || srcu_gp_wanted_now(ssp));
-		if (!srcu_gp_step(ssp))
-			srcu_gp_wait(ssp);
+	while (!bf_srcu_gp_done(ssp->gp_seq, cookie)) {
+		if (bf_srcu_gp_phase(ssp) == SRCU_GP_IDLE)
+			bf_srcu_gp_begin(
+				ssp, expedited || bf_srcu_gp_wanted_now(ssp));
+		if (!bf_srcu_gp_step(ssp))
+			gp_wait(ssp);
 	}
 }
 
-void synchronize_srcu_expedited(struct srcu_struct *ssp)
+void bf_srcu_synchronize_expedited(struct bf_srcu *ssp)
 {
-	srcu_prepare(ssp);
-	if (srcu_tracked(ssp))
-		srcu_track_wait(ssp, __builtin_return_address(0));
+	bf_srcu_prepare(ssp);
+	if (bf_srcu_tracked(ssp))
+		bf_srcu_track_wait(ssp, __builtin_return_address(0));
 	pthread_mutex_lock(&ssp->lock);
-	srcu_gp_drive(ssp, srcu_gp_snap(ssp->gp_seq), true);
+	gp_drive(ssp, bf_srcu_gp_snap(ssp->gp_seq), true);
 	pthread_mutex_unlock(&ssp->lock);
 }
 
-bool srcu_gp_try(struct srcu_struct *ssp)
+bool bf_srcu_gp_try(struct bf_srcu *ssp)
 {
 	unsigned long cookie;
 	bool done;
 
-	srcu_prepare(ssp);
+	bf_srcu_prepare(ssp);
 	pthread_mutex_lock(&ssp->lock);
-	cookie = srcu_gp_snap(ssp->gp_seq);
+	cookie = bf_srcu_gp_snap(ssp->gp_seq);
 	do {
-		if (srcu_gp_phase(ssp) == SRCU_GP_IDLE)
-			srcu_gp_begin(ssp, true);
-		done = srcu_gp_step(ssp);
-	} while (done && !srcu_gp_done(ssp->gp_seq, cookie));
+		if (bf_srcu_gp_phase(ssp) == SRCU_GP_IDLE)
+			bf_srcu_gp_begin(ssp, true);
+		done = bf_srcu_gp_step(ssp);
+	} while (done && !bf_srcu_gp_done(ssp->gp_seq, cookie));
 	pthread_mutex_unlock(&ssp->lock);
 	return done;
 }
 
-/* Nobody has asked for anything for a while: there is nothing to gather. */
-static bool srcu_idle_for_long(struct srcu_struct *ssp)
+/* No request for a while: there is nothing to gather. */
+static bool idle_for_long(struct bf_srcu *ssp)
 {
-	return srcu_gp_phase(ssp) == SRCU_GP_IDLE && !srcu_gp_wanted(ssp) &&
-	       monotonic_ns() - ssp->gp_last_end > SRCU_HOLDOFF_NS;
+	return bf_srcu_gp_phase(ssp) == SRCU_GP_IDLE &&
+	       !bf_srcu_gp_wanted(ssp) &&
+	       bf_now_ns() - ssp->gp_last_end > SRCU_HOLDOFF_NS;
 }
 
-void srcu_start_pace(struct srcu_struct *ssp, uint64_t now)
+void bf_srcu_start_pace(struct bf_srcu *ssp, uint64_t now)
 {
 	if (ssp->gp_due)
 		return;
@@ -242,110 +249,110 @@ void srcu_start_pace(struct srcu_struct *ssp, uint64_t now)
 		ssp->gp_due = UINT64_MAX;
 }
 
-static void srcu_need(struct srcu_struct *ssp, unsigned long cookie)
+static void gp_need(struct bf_srcu *ssp, unsigned long cookie)
 {
 	if ((long)(cookie - ssp->gp_needed) > 0)
 		ssp->gp_needed = cookie;
 }
 
 /*
- * Gathers others' requests until the pace is over, or an expedited one comes
- * first.  The worker may do the same meanwhile; nothing depends on it, so that
- * a callback may wait, and a callback's lock may be held.
+ * Gathers requests of others until the pace is over, or until an expedited one
+ * comes.  Does not depend on the worker, so a callback may wait here, and so
+ * may a thread that holds a lock which callbacks take.
  */
-static void srcu_gather(struct srcu_struct *ssp, unsigned long cookie)
+static void gather_requests(struct bf_srcu *ssp, unsigned long cookie)
 {
-	uint64_t now = monotonic_ns();
+	uint64_t now = bf_now_ns();
 	unsigned int seq;
 
-	srcu_need(ssp, cookie);
-	srcu_start_pace(ssp, now);
-	while (!srcu_gp_done(ssp->gp_seq, cookie) && !srcu_gp_wanted_now(ssp) &&
-	       now < ssp->gp_due) {
+	gp_need(ssp, cookie);
+	bf_srcu_start_pace(ssp, now);
+	while (!bf_srcu_gp_done(ssp->gp_seq, cookie) &&
+	       !bf_srcu_gp_wanted_now(ssp) && now < ssp->gp_due) {
 		seq = __atomic_load_n(&ssp->wake_seq, __ATOMIC_ACQUIRE);
-		srcu_sleep(ssp, seq, ssp->gp_due - now);
-		now = monotonic_ns();
+		sleep_for_readers(ssp, seq, ssp->gp_due - now);
+		now = bf_now_ns();
 	}
 }
 
-void synchronize_srcu(struct srcu_struct *ssp)
+void bf_srcu_synchronize(struct bf_srcu *ssp)
 {
 	unsigned long cookie;
 	bool now;
 
-	srcu_prepare(ssp);
-	if (srcu_tracked(ssp))
-		srcu_track_wait(ssp, __builtin_return_address(0));
+	bf_srcu_prepare(ssp);
+	if (bf_srcu_tracked(ssp))
+		bf_srcu_track_wait(ssp, __builtin_return_address(0));
 	pthread_mutex_lock(&ssp->lock);
-	cookie = srcu_gp_snap(ssp->gp_seq);
-	now = srcu_idle_for_long(ssp);
+	cookie = bf_srcu_gp_snap(ssp->gp_seq);
+	now = idle_for_long(ssp);
 	if (!now)
-		srcu_gather(ssp, cookie);
-	srcu_gp_drive(ssp, cookie, false);
-	ssp->gp_last_end = monotonic_ns();
+		gather_requests(ssp, cookie);
+	gp_drive(ssp, cookie, false);
+	ssp->gp_last_end = bf_now_ns();
 	pthread_mutex_unlock(&ssp->lock);
 }
 
-void srcu_expedite_current(struct srcu_struct *ssp)
+void bf_srcu_expedite_current(struct bf_srcu *ssp)
 {
 	bool wanted;
 
 	pthread_mutex_lock(&ssp->lock);
-	wanted = srcu_gp_wanted(ssp);
+	wanted = bf_srcu_gp_wanted(ssp);
 	ssp->gp_urgent = wanted;
 	if (wanted && ssp->sleepers)
-		srcu_wake_sleepers(ssp);
+		bf_srcu_wake_sleepers(ssp);
 	pthread_mutex_unlock(&ssp->lock);
 	if (wanted)
-		srcu_worker_kick(ssp, SRCU_NOW);
+		bf_srcu_worker_kick(ssp, SRCU_NOW);
 }
 
-void srcu_set_pace(struct srcu_struct *ssp, uint64_t pace_ns)
+void bf_srcu_set_pace(struct bf_srcu *ssp, uint64_t pace_ns)
 {
 	pthread_mutex_lock(&ssp->lock);
 	ssp->pace_ns = pace_ns;
 	ssp->gp_due = 0;
 	if (ssp->sleepers)
-		srcu_wake_sleepers(ssp);
+		bf_srcu_wake_sleepers(ssp);
 	pthread_mutex_unlock(&ssp->lock);
-	srcu_worker_poke(SRCU_NOW);
+	bf_srcu_worker_poke(SRCU_NOW);
 }
 
-unsigned long get_state_synchronize_srcu(struct srcu_struct *ssp)
+unsigned long bf_srcu_get_state(struct bf_srcu *ssp)
 {
 	/*
-	 * Orders the caller's stores before the load of the number: a grace
-	 * period that has not begun by then has its fence after those stores.
+	 * Orders the caller's stores before the load of the number: the fence
+	 * of a grace period that has not begun then comes after the stores.
 	 */
-	__srcu_fence();
-	return srcu_gp_snap(__atomic_load_n(&ssp->gp_seq, __ATOMIC_ACQUIRE));
+	__bf_srcu_fence();
+	return bf_srcu_gp_snap(__atomic_load_n(&ssp->gp_seq, __ATOMIC_ACQUIRE));
 }
 
-unsigned long start_poll_synchronize_srcu(struct srcu_struct *ssp)
+unsigned long bf_srcu_start_poll(struct bf_srcu *ssp)
 {
 	unsigned long cookie;
 
-	srcu_prepare(ssp);
+	bf_srcu_prepare(ssp);
 	pthread_mutex_lock(&ssp->lock);
-	cookie = srcu_gp_snap(ssp->gp_seq);
-	srcu_need(ssp, cookie);
+	cookie = bf_srcu_gp_snap(ssp->gp_seq);
+	gp_need(ssp, cookie);
 	pthread_mutex_unlock(&ssp->lock);
-	srcu_worker_kick(ssp, SRCU_SOON);
+	bf_srcu_worker_kick(ssp, SRCU_SOON);
 	return cookie;
 }
 
-bool poll_state_synchronize_srcu(struct srcu_struct *ssp, unsigned long cookie)
+bool bf_srcu_poll_state(struct bf_srcu *ssp, unsigned long cookie)
 {
 	unsigned long seq = __atomic_load_n(&ssp->gp_seq, __ATOMIC_ACQUIRE);
 
-	if (!srcu_gp_done(seq, cookie))
+	if (!bf_srcu_gp_done(seq, cookie))
 		return false;
-	/* Orders the sections that ended before what the caller does now. */
-	__srcu_fence();
+	/* Orders the ended sections before the caller's next accesses. */
+	__bf_srcu_fence();
 	return true;
 }
 
-void srcu_get_stats(struct srcu_struct *ssp, struct srcu_stats *stats)
+void bf_srcu_get_stats(struct bf_srcu *ssp, struct bf_srcu_stats *stats)
 {
 	pthread_mutex_lock(&ssp->lock);
 	stats->grace_periods = ssp->stats.grace_periods;

@@ -1,74 +1,77 @@
 /* SPDX-License-Identifier: MIT */
-/* Driving a grace period, sleeping for readers, and telling who waits. */
+/* Driving a grace period, sleeping for readers, and waking the sleepers. */
 #ifndef BF_SRCU_WAIT_H
 #define BF_SRCU_WAIT_H
 
 #include "srcu/futex.h"
 #include "srcu/gp.h"
 
-/* Bits of srcu_struct::waiting: whom the reader that leaves shall wake. */
+/* Bits of bf_srcu::waiting: the sleepers that a leaving reader has to wake. */
 enum {
 	SRCU_WAIT_SYNC = 1,
 	SRCU_WAIT_WORKER = 2,
 };
 
-/* Begins a grace period; expedited is for the counters alone.  Lock held. */
-void srcu_gp_begin(struct srcu_struct *ssp, bool expedited);
+/* Begins a grace period; expedited only counts it.  Lock held. */
+void bf_srcu_gp_begin(struct bf_srcu *ssp, bool expedited);
 
 /* Sets when the paced grace period may begin, unless that is set. */
-void srcu_start_pace(struct srcu_struct *ssp, uint64_t now);
+void bf_srcu_start_pace(struct bf_srcu *ssp, uint64_t now);
 
-/* Does the scan have to wait for a heavy barrier still?  Lock held. */
-bool srcu_gp_wants_heavy(const struct srcu_struct *ssp);
-
-/*
- * Advances, with a heavy barrier if that is still wanted; when the grace
- * period is over, tells the sleepers, and the worker if there are callbacks to
- * run.  Lock held.
- */
-bool srcu_gp_step(struct srcu_struct *ssp);
+/* Does the scan still need a membarrier before it?  Lock held. */
+bool bf_srcu_gp_wants_membarrier(const struct bf_srcu *ssp);
 
 /*
- * Says in ssp->waiting that @who is going to sleep, unless that has been said
- * since the last flip.  True: it has to be said, and the caller must
- * srcu_gp_step() once more before it sleeps; that step may flip, so it then
- * has to come here again.  Lock held.
- *
- * A reader counts its exit and then reads ssp->waiting; we set ssp->waiting
- * and then read the counts.  Our two are ordered by a full fence here.  The
- * reader has none between its two:
- *
- * - In a fast domain the heavy barrier that the next step makes puts one
- *   there: the exit is seen by that step, or the reader reads the flag.
- * - In a fenced domain, which interrupts nobody, its exit may still be in its
- *   store buffer while it reads 0, and nobody would wake us.  So who sleeps on
- *   this sets a timeout, SRCU_RECHECK_NS at first.  Store buffers drain in
- *   nanoseconds (Morrison and Afek, "Temporally Bounding TSO for Fence-Free
- *   Asymmetric Synchronization", ASPLOS 2015), so the second look is decisive;
- *   the price is one timer per sleep instead of one fence per section.
- *
- * A reader that reads the flag wakes somebody only if it was the last of the
- * awaited bank (__srcu_wake()).
+ * Makes the membarrier if the scan needs one, and advances the grace period.
+ * When it is over, wakes the sleepers, and the worker if callbacks are ready.
+ * Returns true if it is over.  Lock held.
  */
-bool srcu_gp_announce_sleep(struct srcu_struct *ssp, unsigned int who);
+bool bf_srcu_gp_step(struct bf_srcu *ssp);
+
+/*
+ * Announces in ssp->waiting that @sleeper is going to sleep, unless that was
+ * announced since the last flip.  If this returns true, the caller must call
+ * bf_srcu_gp_step() once more before it sleeps; that step may flip, so the
+ * caller then has to announce again.  Lock held.
+ *
+ * A reader counts its exit and then reads ssp->waiting; this function sets
+ * ssp->waiting, and the step behind it reads the counts.  A full fence here
+ * orders the two accesses of the updater.  The reader has no fence between its
+ * two:
+ *
+ * - In a fast domain the membarrier of the next step executes one there: that
+ *   step sees the exit, or the reader sees the flag.
+ * - In a fenced domain, which interrupts no thread, the exit may still be in
+ *   the store buffer of a reader that reads 0, and then no reader wakes the
+ *   sleeper.  So the sleeper sets a timeout, SRCU_RECHECK_NS at first.  Store
+ *   buffers drain in nanoseconds (Morrison and Afek, "Temporally Bounding TSO
+ *   for Fence-Free Asymmetric Synchronization", ASPLOS 2015), so the second
+ *   scan sees the exit.  The price is one timer a sleep instead of one fence a
+ *   section.
+ *
+ * A reader that sees the flag wakes the sleeper only if it is the last one to
+ * leave the awaited bank (__bf_srcu_wake()).
+ */
+bool bf_srcu_gp_announce_sleep(struct bf_srcu *ssp, unsigned int sleeper);
 
 #define SRCU_RECHECK_NS	    (1 * NSEC_PER_MSEC)
 #define SRCU_RECHECK_MAX_NS (10 * NSEC_PER_SEC)
 
 /*
- * How long to sleep at most after an announcement: until the second look of a
+ * How long to sleep at most after an announcement: until the next scan of a
  * fenced domain, twice as long each time, or until a stall has to be reported.
  */
-uint64_t srcu_gp_sleep_ns(const struct srcu_struct *ssp);
+uint64_t bf_srcu_gp_sleep_ns(const struct bf_srcu *ssp);
 
 /*
- * A full grace period, if no reader is in the way: true, it has passed.  False:
- * one may be in progress, and the caller must queue a callback, so that there
- * is somebody to end it.  May be called inside a section of the domain.
+ * Tries to complete a full grace period without waiting for readers.  Returns
+ * true if one has passed.  If it returns false, one may be in progress, and the
+ * caller must queue a callback so that a thread ends it.  May be called inside
+ * a section of the domain.
  */
-bool srcu_gp_try(struct srcu_struct *ssp);
+bool bf_srcu_gp_try(struct bf_srcu *ssp);
 
 /* Makes every sleeper of the domain look again. */
-void srcu_wake_sleepers(struct srcu_struct *ssp);
+void bf_srcu_wake_sleepers(struct bf_srcu *ssp);
 
 #endif

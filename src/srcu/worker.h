@@ -1,53 +1,56 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The worker: one thread of the process that drives paced grace periods and
- * runs callbacks, for every domain that has any.  It waits for no single
- * domain, so a reader that sleeps in one does not hold up another.
+ * runs callbacks, for every domain that has any.  It never waits for one
+ * domain, so a reader that sleeps in one domain does not hold up another.
  */
 #ifndef BF_SRCU_WORKER_H
 #define BF_SRCU_WORKER_H
 
 #include "belfry/srcu.h"
 
-/* Starts the thread if need be; false: there is none and none can be had. */
-bool srcu_worker_start(void);
+/* Starts the thread if there is none.  Returns false if none can be started. */
+bool bf_srcu_worker_start(void);
 
 /*
- * How soon the worker shall look.  Woken by a normal callback alone it naps
- * for some microseconds before it does: who queues a callback often makes an
- * expedited request next, which then finds the worker neither asleep, to be
- * woken by an expensive system call, nor at the domain's lock.
+ * How soon the worker has to look.  After a normal callback woke it, the worker
+ * naps for some microseconds first: a thread that queues a callback often makes
+ * an expedited request next.  That thread then neither has to wake the worker
+ * with an expensive system call, nor finds it holding the domain's lock.
  */
 enum srcu_haste {
 	SRCU_SOON, /* a normal request */
-	SRCU_NEXT, /* before any nap, but not worth ending one */
+	SRCU_NEXT, /* before the next nap; does not end a nap */
 	SRCU_NOW,
 };
 
-/* Makes the worker look at the domain: callbacks are ready, or wanted. */
-void srcu_worker_kick(struct srcu_struct *ssp, enum srcu_haste haste);
-
-/* The same, cheaper; under the domain's lock none is taken off the list. */
-void srcu_worker_kick_locked(struct srcu_struct *ssp, enum srcu_haste haste);
-
-/* Makes it look at the domains that it has. */
-void srcu_worker_poke(enum srcu_haste haste);
-
-/* Is the domain on the worker's list?  See worker_drop() for the order. */
-bool srcu_worker_has(struct srcu_struct *ssp);
-
-/* Returns when the worker has let go of the domain, which wants nothing. */
-void srcu_worker_forget(struct srcu_struct *ssp);
+/* Makes the worker visit the domain: callbacks are ready, or requested. */
+void bf_srcu_worker_kick(struct bf_srcu *ssp, enum srcu_haste haste);
 
 /*
- * Everything that can be done now, for all domains; returns after how many
- * nanoseconds there will be more.
+ * The same, cheaper.  The caller holds the domain's lock, so the worker cannot
+ * take the domain off its list.
  */
-uint64_t srcu_worker_round(void);
+void bf_srcu_worker_kick_locked(struct bf_srcu *ssp, enum srcu_haste haste);
 
-/* The child of a fork: no thread, no list.  Each domain is told apart. */
-void srcu_worker_after_fork(void);
-void srcu_worker_thread_after_fork(void);
-void srcu_worker_unqueue(struct srcu_struct *ssp);
+/* Makes the worker visit the domains on its list. */
+void bf_srcu_worker_poke(enum srcu_haste haste);
+
+/* Is the domain on the worker's list?  See worker_drop() for the order. */
+bool bf_srcu_worker_has(struct bf_srcu *ssp);
+
+/* Waits until the worker has let go of the domain, which needs nothing. */
+void bf_srcu_worker_forget(struct bf_srcu *ssp);
+
+/*
+ * Does all that can be done now, for all domains.  Returns the number of
+ * nanoseconds until there is more to do.
+ */
+uint64_t bf_srcu_worker_round(void);
+
+/* In the child of a fork: no thread, an empty list, one domain unqueued. */
+void bf_srcu_worker_after_fork(void);
+void bf_srcu_worker_thread_after_fork(void);
+void bf_srcu_worker_unqueue(struct bf_srcu *ssp);
 
 #endif

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* The worker's thread: its start, its rests, and how it is woken from them. */
+/* The worker's thread: its start, its sleep, and its wake-up. */
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/prctl.h>
 
+#include "base/thread.h"
 #include "srcu/futex.h"
 #include "srcu/worker.h"
 
@@ -16,8 +15,10 @@ enum {
 
 #define WORKER_NAP_NS 10000
 
+static void *worker_main(void *unused);
+
 static struct {
-	unsigned int word; /* bumped at each poke */
+	unsigned int word; /* changes at each poke */
 	unsigned int rest; /* futex: is it asleep? */
 	bool no_nap;
 	unsigned int running;
@@ -25,8 +26,10 @@ static struct {
 	void (*wanted)(void *opaque);
 	void *opaque;
 	pthread_mutex_t start_lock;
+	struct bf_thread thread;
 } worker = {
 	.start_lock = PTHREAD_MUTEX_INITIALIZER,
+	.thread = {.name = "belfry-srcu", .fn = worker_main},
 };
 
 static bool must_wake(unsigned int rest, enum srcu_haste haste)
@@ -36,15 +39,18 @@ static bool must_wake(unsigned int rest, enum srcu_haste haste)
 }
 
 /*
- * The bump comes before the load of rest; the worker stores rest before it
- * reads the word for the last time (worker_rest()).  All four are sequentially
- * consistent: either it sees the bump or we see it at rest.  Otherwise it
- * would sleep through what we have for it.  Who finds it asleep wakes it;
- * others need not, until it has slept again.  It sleeps on rest, not on the
- * word: an exchange that comes late, when it has been up and is about to sleep
+ * This thread changes the word before it loads rest.  The worker stores rest
+ * before it reads the word for the last time (worker_rest()).  All four
+ * accesses are sequentially consistent: either the worker sees the change, or
+ * this thread sees the worker at rest.  Otherwise the worker would sleep
+ * through the request.
+ *
+ * The thread that finds the worker asleep wakes it; the others need not, until
+ * the worker has slept again.  The worker sleeps on rest, not on the word: an
+ * exchange that comes late, when the worker was awake and is about to sleep
  * again, keeps it from sleeping.
  */
-void srcu_worker_poke(enum srcu_haste haste)
+void bf_srcu_worker_poke(enum srcu_haste haste)
 {
 	unsigned int rest;
 
@@ -60,8 +66,8 @@ void srcu_worker_poke(enum srcu_haste haste)
 }
 
 /*
- * Sleeps unless the word moved from what it was; see srcu_worker_poke().
- * True: something came up.
+ * Sleeps unless the word has changed; see bf_srcu_worker_poke().  Returns true
+ * if it has changed.
  */
 static bool worker_rest(unsigned int how, unsigned int word, uint64_t time_ns)
 {
@@ -85,41 +91,27 @@ static void *worker_main(void *unused)
 	uint64_t time_ns;
 	unsigned int word;
 
-	/* A nap of microseconds must not become one of the usual slack. */
+	/* The default slack, 50 us, would lengthen a nap of 10 us. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	for (;;) {
 		__atomic_store_n(&worker.no_nap, false, __ATOMIC_RELAXED);
 		word = __atomic_load_n(&worker.word, __ATOMIC_SEQ_CST);
-		time_ns = srcu_worker_round();
+		time_ns = bf_srcu_worker_round();
 		if (worker_rest(WORKER_ASLEEP, word, time_ns))
 			worker_nap();
 	}
 	return unused;
 }
 
-/* Signals are the program's business: none is delivered to the worker. */
 static bool worker_spawn(void)
 {
-	pthread_attr_t attr;
-	pthread_t thread;
-	sigset_t all, old;
-	int ret;
-
-	if (worker.forbidden || pthread_attr_init(&attr))
+	if (worker.forbidden || bf_thread_start(&worker.thread))
 		return false;
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	ret = pthread_create(&thread, &attr, worker_main, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	if (ret)
-		return false;
-	pthread_setname_np(thread, "belfry-srcu");
+	pthread_detach(worker.thread.id);
 	return true;
 }
 
-bool srcu_worker_start(void)
+bool bf_srcu_worker_start(void)
 {
 	bool running;
 
@@ -132,7 +124,14 @@ bool srcu_worker_start(void)
 	return running;
 }
 
-int srcu_forbid_worker(void (*wanted)(void *opaque), void *opaque)
+int bf_srcu_start_worker(void)
+{
+	if (bf_srcu_worker_start())
+		return 0;
+	return worker.forbidden ? -EPERM : -EAGAIN;
+}
+
+int bf_srcu_forbid_worker(void (*wanted)(void *opaque), void *opaque)
 {
 	int ret = 0;
 
@@ -148,7 +147,7 @@ int srcu_forbid_worker(void (*wanted)(void *opaque), void *opaque)
 	return ret;
 }
 
-void srcu_worker_thread_after_fork(void)
+void bf_srcu_worker_thread_after_fork(void)
 {
 	worker.rest = WORKER_AWAKE;
 	worker.running = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* How vCPUs come and go; the table's lock is held unless said otherwise. */
+/* Creation and removal of vCPUs. */
 #include <errno.h>
 #include <stddef.h>
 
@@ -8,46 +8,29 @@
 #include "vcpus/vcpus.h"
 
 /*
- * The BF_VCPUS_BREAK_* macros, here and in radix.c, take one thing away each
- * that is needed, for tests that show that models/ and the torture notice.
+ * Release: orders the stores to the slots before the store to the count.  Pairs
+ * with the acquire in bf_vcpus_created() and bf_vcpus_online().  Without it a
+ * reader may see a vCPU in the count before a lookup finds the vCPU.
  */
-#ifdef BF_VCPUS_BREAK_COUNT
-#define COUNT_ORDER __ATOMIC_RELAXED
-#else
-/*
- * Release: who sees the count, by the acquire in bf_vcpus_online(), sees the
- * slots as they were when it was set.  Without it a vCPU may be counted before
- * a lookup finds it.
- */
-#define COUNT_ORDER __ATOMIC_RELEASE
-#endif
-
 static void set_count(uint32_t *count, uint32_t value)
 {
-	__atomic_store_n(count, value, COUNT_ORDER);
+	__atomic_store_n(count, value, __ATOMIC_RELEASE);
 }
 
-#ifdef BF_VCPUS_BREAK_PUBLISHED
-#define PUBLISHED_ORDER __ATOMIC_RELAXED
-#else
-/* Release: pairs with the acquire in bf_vcpus_iter_begin(). */
-#define PUBLISHED_ORDER __ATOMIC_RELEASE
-#endif
-
-static int may_create(const struct bf_vcpus *vcpus, uint64_t id)
+static int check_create(const struct bf_vcpus *vcpus, uint64_t id)
 {
 	if (id >= vcpus->max_ids || vcpus->created >= vcpus->max_vcpus)
 		return -EINVAL;
 	if (bf_radix_load(&vcpus->by_id, id))
 		return -EEXIST;
-	/* As if none of the creations under way were given a used index. */
+	/* Each reserved vCPU may need a new index. */
 	if (vcpus->end + vcpus->reserved >= BF_VCPUS_NO_INDEX)
 		return -ENOSPC;
 	return 0;
 }
 
-/* So that bringing it online needs no memory. */
-static int make_room(struct bf_vcpus *vcpus, uint64_t id)
+/* Allocates here, so that bf_vcpus_publish() cannot fail. */
+static int slots_reserve(struct bf_vcpus *vcpus, uint64_t id)
 {
 	int ret = bf_radix_reserve(&vcpus->by_index,
 				   vcpus->end + vcpus->reserved);
@@ -55,13 +38,14 @@ static int make_room(struct bf_vcpus *vcpus, uint64_t id)
 	return ret ? ret : bf_radix_reserve(&vcpus->by_id, id);
 }
 
-static int reserve(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry,
-		   uint64_t id)
+/* Caller holds vcpus->lock. */
+static int vcpu_reserve(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry,
+			uint64_t id)
 {
-	int ret = may_create(vcpus, id);
+	int ret = check_create(vcpus, id);
 
 	if (!ret)
-		ret = make_room(vcpus, id);
+		ret = slots_reserve(vcpus, id);
 	if (ret)
 		return ret;
 	entry->id = (uint32_t)id;
@@ -71,9 +55,9 @@ static int reserve(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry,
 	return 0;
 }
 
-static void enter_gate(struct bf_vcpus *vcpus)
+static void lock_creation(struct bf_vcpus *vcpus)
 {
-	while (bf_vcpus_word_lock(&vcpus->gate))
+	while (bf_vcpus_word_lock(&vcpus->create_lock))
 		;
 }
 
@@ -81,7 +65,7 @@ int bf_vcpus_reserve(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry,
 		     uint64_t id, const struct bf_vcpus_ops *ops,
 		     unsigned int flags)
 {
-	struct bf_vcpus_entry fresh = {
+	struct bf_vcpus_entry new = {
 		.vcpus = vcpus,
 		.ops = ops,
 		.index = BF_VCPUS_NO_INDEX,
@@ -92,40 +76,46 @@ int bf_vcpus_reserve(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry,
 
 	if (flags & ~BF_VCPUS_REUSE_INDEX)
 		return -EINVAL;
-	enter_gate(vcpus);
+	lock_creation(vcpus);
 	pthread_mutex_lock(&vcpus->lock);
-	ret = reserve(vcpus, &fresh, id);
+	ret = vcpu_reserve(vcpus, &new, id);
 	if (!ret)
-		*entry = fresh;
+		*entry = new;
 	pthread_mutex_unlock(&vcpus->lock);
-	bf_vcpus_word_unlock(&vcpus->gate);
+	bf_vcpus_word_unlock(&vcpus->create_lock);
 	return ret;
 }
 
-static uint32_t take_index(struct bf_vcpus *vcpus, unsigned int flags)
+static uint32_t assign_index(struct bf_vcpus *vcpus, unsigned int flags)
 {
-	uint32_t index = vcpus->hole;
+	uint32_t index = vcpus->free_index;
 
 	if (!(flags & BF_VCPUS_REUSE_INDEX) || index == BF_VCPUS_NO_INDEX)
 		return (uint32_t)vcpus->end;
-	vcpus->hole =
-		bf_vcpus_next_hole(bf_radix_load(&vcpus->by_index, index));
+	vcpus->free_index =
+		bf_vcpus_next_free(bf_radix_load(&vcpus->by_index, index));
 	return index;
 }
 
-static void publish(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry)
+/* Caller holds vcpus->lock. */
+static void vcpu_publish(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry)
 {
 	entry->state = BF_VCPUS_ONLINE;
-	entry->index = take_index(vcpus, entry->flags);
-	entry->born = vcpus->published + 1;
-	/* Releases, so that who finds it sees it whole. */
+	entry->index = assign_index(vcpus, entry->flags);
+	entry->seq = vcpus->published + 1;
+	/* Releases: a reader that finds the vCPU sees the stores above. */
 	bf_radix_store(&vcpus->by_index, entry->index, entry);
 	bf_radix_store(&vcpus->by_id, entry->id, entry);
 	if (entry->index == vcpus->end)
 		__atomic_store_n(&vcpus->end, vcpus->end + 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&vcpus->published, entry->born, PUBLISHED_ORDER);
+	/*
+	 * Release: orders the stores to the slots and to vcpus->end before this
+	 * one.  Pairs with the acquire in bf_vcpus_iter_begin().  Without it an
+	 * iteration may miss a vCPU that it must visit.
+	 */
+	__atomic_store_n(&vcpus->published, entry->seq, __ATOMIC_RELEASE);
 	vcpus->reserved--;
-	/* Last, as in the kernel: who sees the count finds the vCPU. */
+	/* Last, as in the kernel: a counted vCPU can be found. */
 	set_count(&vcpus->online, vcpus->online + 1);
 }
 
@@ -134,7 +124,7 @@ void bf_vcpus_publish(struct bf_vcpus_entry *entry)
 	struct bf_vcpus *vcpus = entry->vcpus;
 
 	pthread_mutex_lock(&vcpus->lock);
-	publish(vcpus, entry);
+	vcpu_publish(vcpus, entry);
 	pthread_mutex_unlock(&vcpus->lock);
 }
 
@@ -149,6 +139,7 @@ int bf_vcpus_add(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry,
 	return ret;
 }
 
+/* Caller holds vcpus->lock. */
 static void free_id(struct bf_vcpus *vcpus, uint32_t id)
 {
 	bf_radix_store(&vcpus->by_id, id, NULL);
@@ -165,38 +156,39 @@ void bf_vcpus_cancel(struct bf_vcpus_entry *entry)
 	pthread_mutex_unlock(&vcpus->lock);
 }
 
-/* From here on nobody finds it, and a grace period has to pass. */
-static int unpublish(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry)
+/* Caller holds vcpus->lock. */
+static int slots_clear(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry)
 {
 	if (entry->state != BF_VCPUS_ONLINE)
 		return -ENOENT;
-	entry->state = BF_VCPUS_LEAVING;
+	entry->state = BF_VCPUS_REMOVED;
 	bf_radix_store(&vcpus->by_index, entry->index, BF_VCPUS_TAKEN);
 	bf_radix_store(&vcpus->by_id, entry->id, BF_VCPUS_TAKEN);
 	set_count(&vcpus->online, vcpus->online - 1);
 	return 0;
 }
 
-static int hide(struct bf_vcpus_entry *entry)
+/* Hides the vCPU from lookups.  A grace period must follow. */
+static int vcpu_unpublish(struct bf_vcpus_entry *entry)
 {
 	struct bf_vcpus *vcpus = entry->vcpus;
 	int ret;
 
 	pthread_mutex_lock(&vcpus->lock);
-	ret = unpublish(vcpus, entry);
+	ret = slots_clear(vcpus, entry);
 	pthread_mutex_unlock(&vcpus->lock);
 	return ret;
 }
 
-/* Nobody sees it any more; without the lock. */
-static void release(struct bf_vcpus_entry *entry)
+/* The grace period is over.  The caller does not hold vcpus->lock. */
+static void vcpu_release(struct bf_vcpus_entry *entry)
 {
 	struct bf_vcpus *vcpus = entry->vcpus;
 
 	pthread_mutex_lock(&vcpus->lock);
 	bf_radix_store(&vcpus->by_index, entry->index,
-		       bf_vcpus_hole(vcpus->hole));
-	vcpus->hole = entry->index;
+		       bf_vcpus_free_mark(vcpus->free_index));
+	vcpus->free_index = entry->index;
 	free_id(vcpus, entry->id);
 	pthread_mutex_unlock(&vcpus->lock);
 	bf_vcpus_release(entry);
@@ -204,32 +196,42 @@ static void release(struct bf_vcpus_entry *entry)
 
 int bf_vcpus_remove(struct bf_vcpus_entry *entry)
 {
-	int ret = hide(entry);
+	int ret = vcpu_unpublish(entry);
 
 	if (ret)
 		return ret;
-#ifndef BF_VCPUS_BREAK_REMOVAL
 	/*
-	 * Its fence orders the stores in unpublish() against its scan of the
-	 * readers: a section that it does not see finds the marks.  Without it
-	 * the vCPU is released under who found it before.
+	 * Its fence orders the stores in slots_clear() before its scan of the
+	 * readers, so a section that the scan misses finds the marks.  Without
+	 * it the vCPU is released while a reader still uses it.
 	 */
 	synchronize_srcu_expedited(entry->vcpus->srcu);
-#endif
-	release(entry);
+	vcpu_release(entry);
 	return 0;
 }
 
-static void removed(struct srcu_head *head)
+static void vcpu_removed(struct srcu_head *head)
 {
-	release(container_of(head, struct bf_vcpus_entry, head));
+	struct bf_vcpus_entry *entry =
+		container_of(head, struct bf_vcpus_entry, head);
+	void (*done)(void *opaque) = entry->done;
+	void *opaque = entry->opaque;
+
+	/* The release function may free the entry. */
+	vcpu_release(entry);
+	if (done)
+		done(opaque);
 }
 
-int bf_vcpus_remove_async(struct bf_vcpus_entry *entry)
+int bf_vcpus_remove_async(struct bf_vcpus_entry *entry,
+			  void (*done)(void *opaque), void *opaque)
 {
-	int ret = hide(entry);
+	int ret = vcpu_unpublish(entry);
 
-	if (!ret)
-		call_srcu_expedited(entry->vcpus->srcu, &entry->head, removed);
-	return ret;
+	if (ret)
+		return ret;
+	entry->done = done;
+	entry->opaque = opaque;
+	call_srcu_expedited(entry->vcpus->srcu, &entry->head, vcpu_removed);
+	return 0;
 }

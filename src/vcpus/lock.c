@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
-/* The lock of a vCPU, and locking them all. */
+/* The lock of one vCPU, and of all vCPUs of a table. */
 #include <errno.h>
 
 #include "srcu/futex.h"
 #include "vcpus/lock.h"
 #include "vcpus/vcpus.h"
 
-/* Ulrich Drepper, "Futexes Are Tricky", 2011: its second mutex. */
+/* The second mutex of Ulrich Drepper, "Futexes Are Tricky", 2011. */
 enum {
 	UNLOCKED,
 	LOCKED,
-	CONTENDED, /* locked, and somebody may sleep */
+	CONTENDED, /* locked, and threads may sleep */
 };
 
 int bf_vcpus_word_trylock(unsigned int *word)
@@ -24,8 +24,9 @@ int bf_vcpus_word_trylock(unsigned int *word)
 }
 
 /*
- * Acquire, here and above, against the release in unlock: who locks sees what
- * was written under the lock.
+ * Acquire, here and in bf_vcpus_word_trylock(): pairs with the release in
+ * bf_vcpus_word_unlock().  Without it the new holder may miss writes of the
+ * previous holder.
  */
 int bf_vcpus_word_lock(unsigned int *word)
 {
@@ -60,15 +61,15 @@ void bf_vcpus_unlock(struct bf_vcpus_entry *entry)
 	bf_vcpus_word_unlock(&entry->lock);
 }
 
-/* Gate held: none can begin behind our back. */
-static bool creation_under_way(struct bf_vcpus *vcpus)
+/* Caller holds vcpus->create_lock, so no new creation can begin. */
+static bool is_creating(struct bf_vcpus *vcpus)
 {
-	bool under_way;
+	bool creating;
 
 	pthread_mutex_lock(&vcpus->lock);
-	under_way = vcpus->reserved != 0;
+	creating = vcpus->reserved != 0;
 	pthread_mutex_unlock(&vcpus->lock);
-	return under_way;
+	return creating;
 }
 
 static void unlock_each(struct bf_vcpus *vcpus)
@@ -81,7 +82,7 @@ static void unlock_each(struct bf_vcpus *vcpus)
 	}
 }
 
-/* In a section that lasts until they are unlocked: 0 or -EINTR. */
+/* The caller is in a section until it unlocks them.  Returns 0 or -EINTR. */
 static int lock_each(struct bf_vcpus *vcpus, int (*lock)(unsigned int *word))
 {
 	struct bf_vcpus_entry *entry;
@@ -101,19 +102,19 @@ static int lock_each(struct bf_vcpus *vcpus, int (*lock)(unsigned int *word))
 
 static int lock_all(struct bf_vcpus *vcpus, int (*lock)(unsigned int *word))
 {
-	int idx, ret = lock(&vcpus->gate);
+	int idx, ret = lock(&vcpus->create_lock);
 
 	if (ret)
 		return ret;
-	if (creation_under_way(vcpus)) {
-		bf_vcpus_word_unlock(&vcpus->gate);
+	if (is_creating(vcpus)) {
+		bf_vcpus_word_unlock(&vcpus->create_lock);
 		return -EBUSY;
 	}
 	idx = srcu_down_read(vcpus->srcu);
 	ret = lock_each(vcpus, lock);
 	if (ret) {
 		srcu_up_read(vcpus->srcu, idx);
-		bf_vcpus_word_unlock(&vcpus->gate);
+		bf_vcpus_word_unlock(&vcpus->create_lock);
 		return ret;
 	}
 	vcpus->locked_idx = idx;
@@ -136,5 +137,5 @@ void bf_vcpus_unlock_all(struct bf_vcpus *vcpus)
 
 	unlock_each(vcpus);
 	srcu_up_read(vcpus->srcu, idx);
-	bf_vcpus_word_unlock(&vcpus->gate);
+	bf_vcpus_word_unlock(&vcpus->create_lock);
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A lock in one word that a signal can call a sleeper away from, which no
- * pthread_mutex_t allows.  0 is unlocked.
+ * A lock in one word.  Unlike for a pthread_mutex_t, a signal ends the sleep of
+ * a thread that waits for it.  0 is unlocked.
  */
 #ifndef BF_VCPUS_LOCK_H
 #define BF_VCPUS_LOCK_H
 
-/* 0, or -EINTR where a signal handler ran without SA_RESTART. */
+/* Returns 0, or -EINTR if a handler without SA_RESTART ran. */
 int bf_vcpus_word_lock(unsigned int *word);
 
-/* 0 or -EBUSY. */
+/* Returns 0 or -EBUSY. */
 int bf_vcpus_word_trylock(unsigned int *word);
 
 void bf_vcpus_word_unlock(unsigned int *word);

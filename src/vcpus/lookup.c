@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What readers do, inside a section: lookups, counts, iteration, kicks. */
+/* The read side: lookups, counts, iteration and kicks. */
 #include <stddef.h>
 
 #include "vcpus/vcpus.h"
@@ -25,7 +25,7 @@ uint32_t bf_vcpus_index(const struct bf_vcpus_entry *entry)
 	return entry->index;
 }
 
-/* Acquire, of both counts, against the release in set_count() of change.c. */
+/* The acquire of both counts pairs with the release in set_count(). */
 uint32_t bf_vcpus_created(const struct bf_vcpus *vcpus)
 {
 	return __atomic_load_n(&vcpus->created, __ATOMIC_ACQUIRE);
@@ -42,11 +42,12 @@ void bf_vcpus_iter_begin(struct bf_vcpus_iter *iter,
 {
 	iter->vcpus = vcpus;
 	/*
-	 * Acquire against the release in publish() of change.c: every vCPU that
-	 * is counted here is in its slot, below the end that is read next.
-	 * Without it one that was online before we began might be missed.
+	 * Acquire: pairs with the release in vcpu_publish().  Orders this load
+	 * before the loads of vcpus->end and of the slots, so that every vCPU
+	 * published until now is below that end and in its slot.  Without it
+	 * the iteration may miss a vCPU that is online.
 	 */
-	iter->born = __atomic_load_n(&vcpus->published, __ATOMIC_ACQUIRE);
+	iter->seq = __atomic_load_n(&vcpus->published, __ATOMIC_ACQUIRE);
 	iter->end = __atomic_load_n(&vcpus->end, __ATOMIC_RELAXED);
 	iter->next = first;
 	if (last < iter->end)
@@ -59,7 +60,7 @@ struct bf_vcpus_entry *bf_vcpus_iter_next(struct bf_vcpus_iter *iter)
 
 	while (iter->next < iter->end) {
 		entry = bf_vcpus_by_index(iter->vcpus, iter->next++);
-		if (entry && entry->born <= iter->born)
+		if (entry && entry->seq <= iter->seq)
 			return entry;
 	}
 	return NULL;

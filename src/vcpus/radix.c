@@ -4,7 +4,7 @@
 
 #include "vcpus/radix.h"
 
-static struct bf_radix_node *new_node(unsigned int shift)
+static struct bf_radix_node *node_alloc(unsigned int shift)
 {
 	struct bf_radix_node *node = calloc(1, sizeof(*node));
 
@@ -13,31 +13,32 @@ static struct bf_radix_node *new_node(unsigned int shift)
 	return node;
 }
 
-static int grow(struct bf_radix *tree)
+static int tree_grow(struct bf_radix *tree)
 {
 	struct bf_radix_node *root = tree->root;
 	struct bf_radix_node *node =
-		new_node(root ? root->shift + BF_RADIX_BITS : 0);
+		node_alloc(root ? root->shift + BF_RADIX_BITS : 0);
 
 	if (!node)
 		return -ENOMEM;
 	node->slots[0] = root;
 	/*
-	 * Release: who loads the root sees its shift and slots; pairs with the
-	 * acquire in bf_radix_slot().
+	 * Release: orders the stores to the node's shift and slots before the
+	 * store of the root.  Pairs with the acquire in bf_radix_slot().
 	 */
 	__atomic_store_n(&tree->root, node, __ATOMIC_RELEASE);
 	return 0;
 }
 
-/* The node below, made if it is not there; NULL: out of memory. */
-static struct bf_radix_node *child(struct bf_radix_node *node, uint64_t key)
+/* Allocates the child if there is none.  Returns NULL if out of memory. */
+static struct bf_radix_node *node_child(struct bf_radix_node *node,
+					uint64_t key)
 {
 	void **slot = &node->slots[key >> node->shift & BF_RADIX_MASK];
 
 	if (!*slot)
-		/* Release: as in grow(). */
-		__atomic_store_n(slot, new_node(node->shift - BF_RADIX_BITS),
+		/* Release: as in tree_grow(). */
+		__atomic_store_n(slot, node_alloc(node->shift - BF_RADIX_BITS),
 				 __ATOMIC_RELEASE);
 	return *slot;
 }
@@ -47,43 +48,37 @@ int bf_radix_reserve(struct bf_radix *tree, uint64_t key)
 	struct bf_radix_node *node;
 
 	while (!tree->root || key >> tree->root->shift >= BF_RADIX_SLOTS) {
-		if (grow(tree))
+		if (tree_grow(tree))
 			return -ENOMEM;
 	}
 	for (node = tree->root; node->shift;) {
-		node = child(node, key);
+		node = node_child(node, key);
 		if (!node)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-#ifdef BF_VCPUS_BREAK_STORE
-#define STORE_ORDER __ATOMIC_RELAXED
-#else
 /*
- * Release: who loads the pointer sees what it points to; pairs with the
- * acquire in bf_radix_load().  Without it a reader finds a vCPU that is not
- * set up yet.
+ * Release: orders the stores to the vCPU before the store of its pointer.
+ * Pairs with the acquire in bf_radix_load().  Without it a reader finds a vCPU
+ * that is not set up yet.
  */
-#define STORE_ORDER __ATOMIC_RELEASE
-#endif
-
 void bf_radix_store(struct bf_radix *tree, uint64_t key, void *value)
 {
-	__atomic_store_n(bf_radix_slot(tree, key), value, STORE_ORDER);
+	__atomic_store_n(bf_radix_slot(tree, key), value, __ATOMIC_RELEASE);
 }
 
-static void free_below(struct bf_radix_node *node)
+static void node_free(struct bf_radix_node *node)
 {
 	unsigned int i;
 
 	for (i = 0; node && node->shift && i < BF_RADIX_SLOTS; i++)
-		free_below(node->slots[i]);
+		node_free(node->slots[i]);
 	free(node);
 }
 
 void bf_radix_destroy(struct bf_radix *tree)
 {
-	free_below(tree->root);
+	node_free(tree->root);
 }

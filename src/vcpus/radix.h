@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A radix tree of pointers by number, read under no lock at all: one updater at
- * a time, under a lock of its own.
+ * A radix tree that maps numbers to pointers.  Readers take no lock.  Updaters
+ * exclude each other with the caller's lock.
  *
- * It grows by whole nodes: a taller tree gets a new root above the old one, and
- * no node ever moves or is freed before the tree.  So growing copies nothing
- * and makes nobody wait, and a reader that still stands in the old root finds
- * there what it would have found before.  A hash table would have to be copied
- * whenever it fills up, and the old one kept until its readers have left.
+ * The tree grows by whole nodes.  A taller tree gets a new root above the old
+ * one, and no node moves or is freed before the tree.  So growth copies nothing
+ * and waits for no reader, and a reader that loaded the old root still finds
+ * the same pointers below it.  A full hash table would have to be copied, and
+ * the old copy kept for a grace period.
  *
- * The pointers are the user's: what they point to is protected by SRCU.
+ * SRCU protects the objects that the pointers refer to, not the nodes.
  */
 #ifndef BF_VCPUS_RADIX_H
 #define BF_VCPUS_RADIX_H
 
 #include <stdint.h>
 
-#ifndef BF_RADIX_BITS /* of a key, per node; models/ takes smaller ones */
+#ifndef BF_RADIX_BITS /* key bits per node; models/ defines fewer */
 #define BF_RADIX_BITS 8
 #endif
 #define BF_RADIX_SLOTS (1U << BF_RADIX_BITS)
 #define BF_RADIX_MASK  (BF_RADIX_SLOTS - 1)
 
 struct bf_radix_node {
-	unsigned int shift; /* the key's bits below this node; 0: leaf */
-	void *slots[BF_RADIX_SLOTS]; /* nodes, or in a leaf the pointers */
+	unsigned int shift;	     /* key bits below this node; 0: leaf */
+	void *slots[BF_RADIX_SLOTS]; /* nodes; in a leaf the pointers */
 };
 
 struct bf_radix {
@@ -32,11 +32,11 @@ struct bf_radix {
 };
 
 /*
- * The slot of a key, NULL where there is none.
+ * Returns the slot of a key, or NULL if its node does not exist.
  *
- * Loads are acquire: whoever sees a node sees its shift and its empty slots,
- * which the release stores in radix.c publish.  Otherwise a reader might take
- * what the memory held before for a pointer.
+ * The loads are acquires.  They pair with the releases in tree_grow() and
+ * node_child() and order the load of a node before the loads of its shift and
+ * slots.  Without them a reader may take stale memory for a pointer.
  */
 static inline void **bf_radix_slot(const struct bf_radix *tree, uint64_t key)
 {
@@ -56,7 +56,7 @@ static inline void **bf_radix_slot(const struct bf_radix *tree, uint64_t key)
 	return &node->slots[key & BF_RADIX_MASK];
 }
 
-/* What is stored for a key; NULL where nothing is. */
+/* Returns the pointer of a key, or NULL.  An acquire. */
 static inline void *bf_radix_load(const struct bf_radix *tree, uint64_t key)
 {
 	void **slot = bf_radix_slot(tree, key);
@@ -65,15 +65,15 @@ static inline void *bf_radix_load(const struct bf_radix *tree, uint64_t key)
 }
 
 /*
- * Makes room for a key below 2^32: 0, or -ENOMEM with nothing changed that a
- * reader could see.
+ * Allocates the nodes for a key below 2^32.  Returns 0, or -ENOMEM; in both
+ * cases readers find the same pointers as before.
  */
 int bf_radix_reserve(struct bf_radix *tree, uint64_t key);
 
-/* Stores for a key that there is room for.  A release. */
+/* Stores the pointer of a reserved key.  A release. */
 void bf_radix_store(struct bf_radix *tree, uint64_t key, void *value);
 
-/* Frees the nodes; nobody uses the tree. */
+/* Frees the nodes.  No thread uses the tree any more. */
 void bf_radix_destroy(struct bf_radix *tree);
 
 #endif

@@ -1,43 +1,45 @@
 // SPDX-License-Identifier: MIT
-/* The life of a table. */
+/* Creation and destruction of a table. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "vcpus/vcpus.h"
 
-static uint64_t at_most(uint64_t wanted, uint64_t limit)
+static uint64_t limit_or_max(uint64_t limit, uint64_t max)
 {
-	return wanted && wanted < limit ? wanted : limit;
+	return limit && limit < max ? limit : max;
 }
 
-static void configure(struct bf_vcpus *vcpus,
-		      const struct bf_vcpus_config *config)
+static void table_init(struct bf_vcpus *vcpus,
+		       const struct bf_vcpus_config *config)
 {
 	memset(vcpus, 0, sizeof(*vcpus));
 	pthread_mutex_init(&vcpus->lock, NULL);
-	vcpus->hole = BF_VCPUS_NO_INDEX;
-	vcpus->srcu = config->srcu ? config->srcu : &vcpus->own;
-	vcpus->max_ids = at_most(config->max_ids, BF_VCPUS_MAX);
-	vcpus->max_vcpus = at_most(config->max_vcpus, BF_VCPUS_NO_INDEX);
+	vcpus->free_index = BF_VCPUS_NO_INDEX;
+	vcpus->srcu = config->srcu ? config->srcu : &vcpus->private_srcu;
+	vcpus->max_ids = limit_or_max(config->max_ids, BF_VCPUS_MAX);
+	vcpus->max_vcpus = limit_or_max(config->max_vcpus, BF_VCPUS_NO_INDEX);
 	vcpus->flags = config->flags;
 }
 
-int bf_vcpus_create(struct bf_vcpus **vcpusp,
-		    const struct bf_vcpus_config *config)
+int bf_vcpus_create(const struct bf_vcpus_config *config,
+		    struct bf_vcpus **vcpusp)
 {
 	static const struct bf_vcpus_config zero;
 	struct bf_vcpus *vcpus;
 
 	if (!config)
 		config = &zero;
-	if (config->flags & ~BF_VCPUS_REUSE_INDEX)
+	if (config->flags & ~BF_VCPUS_REUSE_INDEX ||
+	    !bf_reserved_is_zero(config->reserved))
 		return -EINVAL;
 	if (posix_memalign((void **)&vcpus, __alignof__(*vcpus),
 			   sizeof(*vcpus)))
 		return -ENOMEM;
-	configure(vcpus, config);
-	if (!config->srcu && init_srcu_struct(&vcpus->own)) {
+	table_init(vcpus, config);
+	if (!config->srcu && init_srcu_struct(&vcpus->private_srcu)) {
 		free(vcpus);
 		return -ENOMEM;
 	}
@@ -69,8 +71,8 @@ void bf_vcpus_destroy(struct bf_vcpus *vcpus)
 	release_all(vcpus);
 	bf_radix_destroy(&vcpus->by_index);
 	bf_radix_destroy(&vcpus->by_id);
-	if (vcpus->srcu == &vcpus->own)
-		cleanup_srcu_struct(&vcpus->own);
+	if (vcpus->srcu == &vcpus->private_srcu)
+		cleanup_srcu_struct(&vcpus->private_srcu);
 	pthread_mutex_destroy(&vcpus->lock);
 	free(vcpus);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* vCPUs, as far as they are the same on every engine. */
+/* The part of a vCPU that every engine shares. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -16,7 +16,7 @@ struct bf_vcpus_entry *bf_vcpu_entry(struct bf_vcpu *vcpu)
 	return &vcpu->entry;
 }
 
-static void release_vcpu(struct bf_vcpus_entry *entry)
+static void vcpu_release(struct bf_vcpus_entry *entry)
 {
 	struct bf_vcpu *vcpu = bf_vcpu_of(entry);
 
@@ -24,20 +24,26 @@ static void release_vcpu(struct bf_vcpus_entry *entry)
 	free(vcpu);
 }
 
-static void kick_vcpu(struct bf_vcpus_entry *entry)
+static void vcpu_kick(struct bf_vcpus_entry *entry)
 {
 	struct bf_vcpu *vcpu = bf_vcpu_of(entry);
 
-	__atomic_store_n(&vcpu->page->immediate_exit, 1, __ATOMIC_RELAXED);
+	/*
+	 * Release: orders the stores of the kicking thread, a flag to stop for
+	 * example, before immediate_exit.  Pairs with the acquire of the
+	 * thread that clears immediate_exit (belfry_vm(3)).  Without it, that
+	 * thread could clear the kick and not see the flag.
+	 */
+	__atomic_store_n(&vcpu->page->immediate_exit, 1, __ATOMIC_RELEASE);
 	vcpu->vm->engine->vcpu_kick(vcpu);
 }
 
 static const struct bf_vcpus_ops vcpu_ops = {
-	.release = release_vcpu,
-	.kick = kick_vcpu,
+	.release = vcpu_release,
+	.kick = vcpu_kick,
 };
 
-static int create_in_engine(struct bf_vcpu *vcpu)
+static int vcpu_create_in_engine(struct bf_vcpu *vcpu)
 {
 	struct bf_front *front = vcpu->vm->front;
 	int ret;
@@ -60,7 +66,7 @@ int bf_vcpu_create(struct bf_vm *vm, unsigned long id, struct bf_vcpu **vcpup)
 	ret = bf_vcpus_reserve(vm->vcpus, &vcpu->entry, id, &vcpu_ops, 0);
 	if (ret)
 		goto free_vcpu;
-	ret = create_in_engine(vcpu);
+	ret = vcpu_create_in_engine(vcpu);
 	if (ret)
 		goto cancel;
 	bf_vcpus_publish(&vcpu->entry);
@@ -84,14 +90,29 @@ int bf_vcpu_fd(const struct bf_vcpu *vcpu)
 	return vcpu->fd;
 }
 
-struct kvm_run *bf_vcpu_page(struct bf_vcpu *vcpu)
+struct kvm_run *bf_vcpu_page(const struct bf_vcpu *vcpu)
 {
 	return vcpu->page;
 }
 
-int bf_vcpu_boot64(struct bf_vcpu *vcpu, const struct bf_vcpu_boot64 *boot)
+size_t bf_vcpu_page_size(const struct bf_vcpu *vcpu)
 {
-	return vcpu->vm->engine->vcpu_boot64(vcpu, boot);
+	return vcpu->page_size;
+}
+
+struct kvm_coalesced_mmio_ring *
+bf_vcpu_coalesced_ring(const struct bf_vcpu *vcpu, uint32_t *entriesp)
+{
+	if (vcpu->ring)
+		*entriesp = vcpu->ring_entries;
+	return vcpu->ring;
+}
+
+int bf_vcpu_boot64(struct bf_vcpu *vcpu, const struct bf_vcpu_boot64_desc *desc)
+{
+	if (!bf_reserved_is_zero(desc->reserved))
+		return -EINVAL;
+	return vcpu->vm->engine->vcpu_boot64(vcpu, desc);
 }
 
 int bf_vcpu_run(struct bf_vcpu *vcpu)

@@ -1,41 +1,28 @@
 // SPDX-License-Identifier: MIT
-/* Virtual machines: bus, front, memory slots, vCPUs and engine put together. */
+/* A virtual machine: its bus, front, memory slots, vCPUs and engine. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 
+#include "base/util.h"
 #include "vm/vm.h"
-
-static const struct bf_engine_ops *find_engine(enum bf_engine engine)
-{
-	switch (engine) {
-	case BF_ENGINE_KVM:
-		return &bf_engine_kvm;
-#ifdef BF_HAVE_TRAP
-	case BF_ENGINE_TRAP:
-		return &bf_engine_trap;
-#endif
-	default:
-		return NULL;
-	}
-}
 
 static int check_config(const struct bf_vm_config *config)
 {
-	if (config->engine > BF_ENGINE_TRAP ||
-	    config->policy > BF_POLICY_EAGER ||
+	if (config->policy > BF_POLICY_EAGER ||
 	    !config->pause != !config->resume || config->kick_signal < 0 ||
-	    config->kick_signal > SIGRTMAX)
+	    config->kick_signal > SIGRTMAX ||
+	    !bf_reserved_is_zero(config->reserved))
 		return -EINVAL;
-	return find_engine(config->engine) ? 0 : -ENOTSUP;
+	return 0;
 }
 
-/* What the VM is made of; each step undoes what was done before it. */
+/* Each step that fails undoes the steps before it. */
 static int build_vm(struct bf_vm *vm, const struct bf_vm_config *config)
 {
 	const struct bf_front_config front = {
 		.policy = config->policy,
-		.rings = config->rings,
+		.install_after = config->install_after,
 		.quiet_ms = config->quiet_ms,
 		.zones_at_once = config->zones_at_once,
 	};
@@ -48,10 +35,10 @@ static int build_vm(struct bf_vm *vm, const struct bf_vm_config *config)
 	ret = vm->engine->vm_create(vm, config, &limits);
 	if (ret)
 		goto destroy_bus;
-	ret = bf_vcpus_create(&vm->vcpus, &limits);
+	ret = bf_vcpus_create(&limits, &vm->vcpus);
 	if (ret)
 		goto destroy_engine;
-	ret = bf_front_create(&vm->front, vm->fd, &front, vm->bus);
+	ret = bf_front_create(vm->fd, &front, vm->bus, &vm->front);
 	if (ret)
 		goto destroy_vcpus;
 	return 0;
@@ -64,7 +51,7 @@ destroy_bus:
 	return ret;
 }
 
-int bf_vm_create(struct bf_vm **vmp, const struct bf_vm_config *config)
+int bf_vm_create(const struct bf_vm_config *config, struct bf_vm **vmp)
 {
 	static const struct bf_vm_config defaults;
 	struct bf_vm *vm;
@@ -78,9 +65,8 @@ int bf_vm_create(struct bf_vm **vmp, const struct bf_vm_config *config)
 	vm = calloc(1, sizeof(*vm));
 	if (!vm)
 		return -ENOMEM;
-	vm->engine = find_engine(config->engine);
+	vm->engine = config->engine ? config->engine : &bf_engine_kvm;
 	vm->fd = -1;
-	vm->kick_signal = config->kick_signal;
 	ret = build_vm(vm, config);
 	if (ret) {
 		free(vm);
@@ -91,9 +77,9 @@ int bf_vm_create(struct bf_vm **vmp, const struct bf_vm_config *config)
 }
 
 /*
- * vCPUs hold their VM in the kernel, so they go before its fd.  Nobody uses
- * that any more when it is closed, and nothing can ring any more when the rest
- * of the front goes.
+ * The order: the front stops using the fd; the vCPUs, which hold the VM in the
+ * kernel, close; the engine closes the fd; then no access can come, and the
+ * front and the bus go.
  */
 void bf_vm_destroy(struct bf_vm *vm)
 {
@@ -143,7 +129,19 @@ int bf_vm_coalesced_zone(struct bf_vm *vm, unsigned long request,
 	return bf_front_zone(vm->front, request, zone);
 }
 
-void bf_vm_stats(struct bf_vm *vm, struct bf_vm_stats *stats)
+void bf_vm_get_stats(struct bf_vm *vm, struct bf_vm_stats *stats)
 {
-	bf_front_stats(vm->front, stats);
+	struct bf_front_stats front;
+
+	bf_front_get_stats(vm->front, &front);
+	*stats = (struct bf_vm_stats){
+		.assigned = front.assigned,
+		.deassigned = front.deassigned,
+		.never_installed = front.never_installed,
+		.installed = front.installed,
+		.refused = front.refused,
+		.signalled = front.signalled,
+		.zones = front.zones,
+		.zones_installed = front.zones_installed,
+	};
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* malloc() and its like, by way of the linker's --wrap. */
+/* Wrappers of malloc() and its like, for the linker's --wrap. */
 #include "alloc_fault.h"
 
 #include <errno.h>
@@ -36,7 +36,7 @@ long alloc_live(void)
 	return __atomic_load_n(&live, __ATOMIC_RELAXED);
 }
 
-static bool fails(void)
+static bool next_fails(void)
 {
 	int number = __atomic_add_fetch(&tried, 1, __ATOMIC_RELAXED);
 	int from = __atomic_load_n(&fail_from, __ATOMIC_RELAXED);
@@ -45,15 +45,15 @@ static bool fails(void)
 	       number == __atomic_load_n(&fail_at, __ATOMIC_RELAXED);
 }
 
-static void count(long n)
+static void count_live(long n)
 {
 	__atomic_fetch_add(&live, n, __ATOMIC_RELAXED);
 }
 
-static void *counted(void *block)
+static void *count_block(void *block)
 {
 	if (block)
-		count(1);
+		count_live(1);
 	return block;
 }
 
@@ -86,70 +86,71 @@ int __wrap_memfd_create(const char *name, unsigned int flags);
 
 void *__wrap_malloc(size_t size)
 {
-	return fails() ? no_memory() : counted(__real_malloc(size));
+	return next_fails() ? no_memory() : count_block(__real_malloc(size));
 }
 
 void *__wrap_calloc(size_t n, size_t size)
 {
-	return fails() ? no_memory() : counted(__real_calloc(n, size));
+	return next_fails() ? no_memory() : count_block(__real_calloc(n, size));
 }
 
 void *__wrap_realloc(void *block, size_t size)
 {
-	void *moved = fails() ? no_memory() : __real_realloc(block, size);
+	void *moved = next_fails() ? no_memory() : __real_realloc(block, size);
 
 	if (moved && !block)
-		count(1);
+		count_live(1);
 	return moved;
 }
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
-	return fails() ? no_memory() :
-			 counted(__real_aligned_alloc(alignment, size));
+	return next_fails() ?
+		       no_memory() :
+		       count_block(__real_aligned_alloc(alignment, size));
 }
 
 int __wrap_posix_memalign(void **block, size_t alignment, size_t size)
 {
-	int ret = fails() ? ENOMEM :
-			    __real_posix_memalign(block, alignment, size);
+	int ret = next_fails() ? ENOMEM :
+				 __real_posix_memalign(block, alignment, size);
 
 	if (!ret)
-		count(1);
+		count_live(1);
 	return ret;
 }
 
 void __wrap_free(void *block)
 {
 	if (block)
-		count(-1);
+		count_live(-1);
 	__real_free(block);
 }
 
-/* What mmap() is called with 64-bit offsets, which Meson turns on. */
+/* Meson turns on 64-bit offsets, under which mmap() is mmap64(). */
 void *__wrap_mmap64(void *addr, size_t size, int prot, int flags, int fd,
 		    off_t offset)
 {
 	void *mapped = MAP_FAILED;
 
-	if (fails())
+	if (next_fails())
 		no_memory();
 	else
 		mapped = __real_mmap64(addr, size, prot, flags, fd, offset);
 	if (mapped != MAP_FAILED)
-		count(1);
+		count_live(1);
 	return mapped;
 }
 
 int __wrap_munmap(void *addr, size_t size)
 {
-	count(-1);
+	count_live(-1);
 	return __real_munmap(addr, size);
 }
 
 int __wrap_memfd_create(const char *name, unsigned int flags)
 {
-	if (!fails())
+	if (!next_fails())
 		return __real_memfd_create(name, flags);
 	no_memory();
 	return -1;

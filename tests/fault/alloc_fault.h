@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Allocations of the library and the test that fail on demand, and that are
- * counted.  For programs linked with alloc_fault_args of tests/meson.build;
- * what libc allocates for itself is not touched.
+ * Allocations of the library and of the test that are counted and fail on
+ * demand.  The program must be linked with alloc_fault_args of
+ * tests/meson.build.  Allocations inside libc are not affected.
  */
 #ifndef BF_TESTS_ALLOC_FAULT_H
 #define BF_TESTS_ALLOC_FAULT_H
 
 #include <stdbool.h>
 
-/* From now on the nth one fails, of all threads; 0: none. */
+/* The nth allocation from now on, of all threads, fails; 0: none. */
 void alloc_fail_at(int n);
-/* The nth one and all after it fail; 0: none. */
+
+/* The nth allocation and all later ones fail; 0: none. */
 void alloc_fail_from(int n);
-/* All of them do, or none. */
+
+/* All allocations fail, or none. */
 void alloc_fail_all(bool fail);
-/* How many there have been since the last of these. */
+
+/* The number of allocations since the last call of these functions. */
 int alloc_tried(void);
-/* Blocks, mappings and memory files that are there. */
+
+/* The number of blocks and mappings that exist. */
 long alloc_live(void);
 
 #endif

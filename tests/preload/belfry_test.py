@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of reports and comparisons share; test_*.py import it."""
+"""Helpers for the tests of reports and comparisons."""
 import os
 import subprocess
 import sys
 import unittest
 
-BELFRY, TINY_VMM = sys.argv[1:3]
+BELFRY, TESTVMM = sys.argv[1:3]
 SANITIZED = bool(os.environ.get("BELFRY_SANITIZED"))
 HAVE_KVM = os.access("/dev/kvm", os.R_OK | os.W_OK)
 

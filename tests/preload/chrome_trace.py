@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""What Chrome's trace event format asks of a file, and what viewers need.
+"""A validator for Chrome's trace event format.
 
-The document is "Trace Event Format"; doc/trace.md has its address.
+The document is "Trace Event Format"; doc/trace.md has its address.  The
+validator also checks further needs of viewers.
 """
 import math
 
-PHASES = {"M", "X", "i"}  # of all there are, those that belfry writes
+PHASES = {"M", "X", "i"}  # the phases that belfry writes
 METADATA = {"process_name", "thread_name"}
 MEMBERS = {"name", "cat", "ph", "ts", "dur", "pid", "tid", "s", "args"}
 NANOSECOND = 0.001
@@ -22,7 +23,7 @@ def is_id(value):
 
 
 def problems_of_event(event):
-    """Of one that is an object."""
+    """The problems of one event, which must be an object."""
     phase = event.get("ph")
     if phase not in PHASES:
         yield "unknown phase"
@@ -53,25 +54,25 @@ def problems_of_event(event):
 
 
 def problems_of_nesting(events):
-    """On a thread one call is inside another, or after it."""
+    """On each thread a call must lie inside another, or after it."""
     open_until = {}
     for event in events:
         thread = event["pid"], event["tid"]
-        if event["ph"] != "X" or thread == (0, 0):  # many in one
+        if event["ph"] != "X" or thread == (0, 0):  # events of many threads
             continue
         ends = open_until.setdefault(thread, [])
         end = event["ts"] + event["dur"]
         while ends and ends[-1] <= event["ts"] + NANOSECOND:
             ends.pop()
         if ends and end > ends[-1] + NANOSECOND:
-            yield f"overlaps the call that it began in: {event}"
+            yield f"overlaps the call in which it begins: {event}"
         ends.append(end)
 
 
 def problems(trace):
-    """All that is wrong with it, in words."""
+    """The problems of a trace, each in words."""
     if not isinstance(trace, dict):
-        return ["it is no object"]
+        return ["the trace is no object"]
     events = trace.get("traceEvents")
     if not isinstance(events, list) or \
             not all(isinstance(event, dict) for event in events):

@@ -9,12 +9,12 @@
 
 void model_add(struct model *model, const struct kvm_ioeventfd *arg)
 {
-	diff_check(model->nr_bells < MODEL_MAX, "too many doorbells");
-	model->bells[model->nr_bells++].arg = *arg;
+	diff_check(model->nr_doorbells < MODEL_MAX, "too many doorbells");
+	model->doorbells[model->nr_doorbells++].arg = *arg;
 }
 
-static bool is_same(const struct kvm_ioeventfd *a,
-		    const struct kvm_ioeventfd *b)
+static bool same_doorbell(const struct kvm_ioeventfd *a,
+			  const struct kvm_ioeventfd *b)
 {
 	const uint32_t flags = MATCH | PIO;
 
@@ -25,13 +25,13 @@ static bool is_same(const struct kvm_ioeventfd *a,
 
 void model_remove(struct model *model, const struct kvm_ioeventfd *arg)
 {
-	for (size_t i = 0; i < model->nr_bells; i++) {
-		if (!is_same(&model->bells[i].arg, arg))
+	for (size_t i = 0; i < model->nr_doorbells; i++) {
+		if (!same_doorbell(&model->doorbells[i].arg, arg))
 			continue;
-		model->bells[i] = model->bells[--model->nr_bells];
+		model->doorbells[i] = model->doorbells[--model->nr_doorbells];
 		return;
 	}
-	diff_check(false, "a doorbell was removed that was not there");
+	diff_check(false, "removed a doorbell that is not in the model");
 }
 
 void model_add_zone(struct model *model,
@@ -41,8 +41,8 @@ void model_add_zone(struct model *model,
 	model->zones[model->nr_zones++] = *zone;
 }
 
-static bool contains(const struct kvm_coalesced_mmio_zone *zone, uint64_t addr,
-		     uint32_t len, bool pio)
+static bool zone_contains(const struct kvm_coalesced_mmio_zone *zone,
+			  uint64_t addr, uint32_t len, bool pio)
 {
 	return zone->pio == pio && addr >= zone->addr &&
 	       addr + len <= zone->addr + zone->size;
@@ -54,27 +54,29 @@ void model_remove_zones(struct model *model,
 	size_t kept = 0;
 
 	for (size_t i = 0; i < model->nr_zones; i++) {
-		if (!contains(&model->zones[i], zone->addr, zone->size,
-			      zone->pio))
+		if (!zone_contains(&model->zones[i], zone->addr, zone->size,
+				   zone->pio))
 			model->zones[kept++] = model->zones[i];
 	}
 	model->nr_zones = kept;
 }
 
-static bool hits(const struct kvm_ioeventfd *bell, uint64_t addr, uint32_t len,
-		 bool pio, uint64_t value)
+static bool doorbell_matches(const struct kvm_ioeventfd *doorbell,
+			     uint64_t addr, uint32_t len, bool pio,
+			     uint64_t value)
 {
-	return !(bell->flags & PIO) == !pio && bell->addr == addr &&
-	       (!bell->len || bell->len == len) &&
-	       (!(bell->flags & MATCH) || bell->datamatch == value);
+	return !(doorbell->flags & PIO) == !pio && doorbell->addr == addr &&
+	       (!doorbell->len || doorbell->len == len) &&
+	       (!(doorbell->flags & MATCH) || doorbell->datamatch == value);
 }
 
 int model_hit(const struct model *model, uint64_t addr, uint32_t len, bool pio,
 	      uint64_t value)
 {
-	for (size_t i = 0; i < model->nr_bells; i++) {
-		if (hits(&model->bells[i].arg, addr, len, pio, value))
-			return model->bells[i].arg.fd;
+	for (size_t i = 0; i < model->nr_doorbells; i++) {
+		if (doorbell_matches(&model->doorbells[i].arg, addr, len, pio,
+				     value))
+			return model->doorbells[i].arg.fd;
 	}
 	return -1;
 }
@@ -83,7 +85,7 @@ bool model_in_zone(const struct model *model, uint64_t addr, uint32_t len,
 		   bool pio)
 {
 	for (size_t i = 0; i < model->nr_zones; i++) {
-		if (contains(&model->zones[i], addr, len, pio))
+		if (zone_contains(&model->zones[i], addr, len, pio))
 			return true;
 	}
 	return false;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is registered on the two VMs, by the rules of KVM_IOEVENTFD alone: who
- * a write ought to ring, whatever the kernel's search makes of it.
+ * A model of the doorbells and zones on the two VMs.  It follows the rules of
+ * KVM_IOEVENTFD, not the kernel's search, and says which doorbell a write must
+ * signal.
  */
 #ifndef BF_TESTS_DIFF_MODEL_H
 #define BF_TESTS_DIFF_MODEL_H
@@ -13,13 +14,13 @@
 
 #define MODEL_MAX 4096
 
-struct model_bell {
-	struct kvm_ioeventfd arg; /* fd: the eventfd's index */
+struct model_doorbell {
+	struct kvm_ioeventfd arg; /* fd is the index of the eventfd */
 };
 
 struct model {
-	struct model_bell bells[MODEL_MAX];
-	size_t nr_bells;
+	struct model_doorbell doorbells[MODEL_MAX];
+	size_t nr_doorbells;
 	struct kvm_coalesced_mmio_zone zones[MODEL_MAX];
 	size_t nr_zones;
 };
@@ -31,11 +32,11 @@ void model_add_zone(struct model *model,
 void model_remove_zones(struct model *model,
 			const struct kvm_coalesced_mmio_zone *zone);
 
-/* The eventfd that a write rings, or -1. */
+/* The index of the eventfd that a write must signal, or -1. */
 int model_hit(const struct model *model, uint64_t addr, uint32_t len, bool pio,
 	      uint64_t value);
 
-/* Is the write inside a zone? */
+/* True if a zone contains the write. */
 bool model_in_zone(const struct model *model, uint64_t addr, uint32_t len,
 		   bool pio);
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "diff_vm.h"
-#include "engine/kvm.h"
+#include "vm/kvm.h"
 #include "guests/guests.h"
 
 #define MEMORY	    0x20000u
@@ -96,22 +96,22 @@ void diff_destroy(struct diff_vm *vm)
 		close(vm->efd[i]);
 }
 
-static const struct guest *guest_of(const struct diff_write *write)
+static const struct guest *guest_for(const struct diff_write *write)
 {
 	if (write->string)
-		return &guest_ring_pio_string;
+		return &guest_write_pio_string;
 	switch (write->len) {
 	case 1:
-		return write->pio ? &guest_ring_pio1 : &guest_ring_mmio1;
+		return write->pio ? &guest_write_pio1 : &guest_write_mmio1;
 	case 2:
-		return write->pio ? &guest_ring_pio2 : &guest_ring_mmio2;
+		return write->pio ? &guest_write_pio2 : &guest_write_mmio2;
 	case 4:
-		return write->pio ? &guest_ring_pio4 : &guest_ring_mmio4;
+		return write->pio ? &guest_write_pio4 : &guest_write_mmio4;
 	}
-	return &guest_ring_mmio8;
+	return &guest_write_mmio8;
 }
 
-static void place_values(struct diff_vm *vm, const struct diff_write *write)
+static void write_string(struct diff_vm *vm, const struct diff_write *write)
 {
 	for (uint32_t i = 0; i < MAX_STRING; i++) {
 		uint32_t value = (uint32_t)write->value + i;
@@ -120,11 +120,11 @@ static void place_values(struct diff_vm *vm, const struct diff_write *write)
 	}
 }
 
-/* The page tables last: only the registers change from one to the next. */
-static void boot(struct diff_vm *vm, const struct diff_write *write)
+/* The page tables and sregs stay; each write only sets the registers. */
+static void set_up_guest(struct diff_vm *vm, const struct diff_write *write)
 {
-	const struct guest *guest = guest_of(write);
-	const struct bf_vcpu_boot64 boot = {
+	const struct guest *guest = guest_for(write);
+	const struct bf_vcpu_boot64_desc boot = {
 		.rip = PROGRAM,
 		.args = {write->addr, write->times,
 			 write->string ? VALUES : write->value, write->times},
@@ -139,12 +139,11 @@ static void boot(struct diff_vm *vm, const struct diff_write *write)
 		.rcx = boot.args[3],
 		.rflags = 2,
 	};
-	struct bf_vcpu vcpu = {.fd = vm->vcpu};
 
 	memcpy(vm->memory + PROGRAM, guest->start, guest->size);
-	place_values(vm, write);
+	write_string(vm, write);
 	if (!vm->booted)
-		diff_check(!bf_kvm_boot64(&vcpu, &boot), "KVM_SET_SREGS");
+		diff_check(!bf_kvm_boot64(vm->vcpu, &boot), "KVM_SET_SREGS");
 	vm->booted = true;
 	diff_check(!diff_ioctl(vm, vm->vcpu, KVM_SET_REGS, &regs),
 		   "KVM_SET_REGS");
@@ -160,7 +159,7 @@ static void add_event(struct diff_vm *vm, uint64_t addr, uint32_t len, bool pio,
 	memcpy(&event->value, data, len);
 }
 
-/* As the interface asks, before each exit of any kind. */
+/* KVM's interface asks for it before each exit is handled. */
 static void empty_ring(struct diff_vm *vm)
 {
 	struct kvm_coalesced_mmio_ring *ring = vm->ring;
@@ -178,7 +177,7 @@ static void empty_ring(struct diff_vm *vm)
 	}
 }
 
-static void take_exit(struct diff_vm *vm)
+static void add_exit(struct diff_vm *vm)
 {
 	struct kvm_run *run = vm->run;
 	char *data = (char *)run + run->io.data_offset;
@@ -197,17 +196,18 @@ static void take_exit(struct diff_vm *vm)
 void diff_write(struct diff_vm *vm, const struct diff_write *write)
 {
 	vm->nr_events = 0;
-	boot(vm, write);
+	set_up_guest(vm, write);
 	for (;;) {
 		diff_check(!diff_ioctl(vm, vm->vcpu, KVM_RUN, NULL), "KVM_RUN");
 		empty_ring(vm);
 		if (vm->run->exit_reason == KVM_EXIT_HLT)
 			break;
-		take_exit(vm);
+		add_exit(vm);
 	}
 	for (int i = 0; i < DIFF_EVENTFDS; i++) {
-		vm->rung[i] = 0;
-		if (read(vm->efd[i], &vm->rung[i], sizeof(vm->rung[i])) < 0)
+		vm->signals[i] = 0;
+		if (read(vm->efd[i], &vm->signals[i], sizeof(vm->signals[i])) <
+		    0)
 			diff_check(errno == EAGAIN, "read");
 	}
 }

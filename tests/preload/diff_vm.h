@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One of two VMs that get the same calls and the same guest: its calls go to
- * the kernel by themselves, or through ioctl(3) and so through belfry.
+ * One of two VMs that get the same calls and run the same guest.  The plain one
+ * calls the kernel directly; the other calls ioctl(3) and so goes through
+ * belfry.
  */
 #ifndef BF_TESTS_DIFF_VM_H
 #define BF_TESTS_DIFF_VM_H
@@ -14,7 +15,7 @@
 #define DIFF_EVENTFDS 8
 #define DIFF_EVENTS   256
 
-/* A write that reached the VMM, by an exit or through the ring. */
+/* A write that the VMM got, by an exit or through the ring. */
 struct diff_event {
 	uint64_t addr;
 	uint64_t value;
@@ -32,23 +33,23 @@ struct diff_vm {
 	struct kvm_coalesced_mmio_ring *ring;
 	int efd[DIFF_EVENTFDS];
 	bool booted;
-	/* Of the last write. */
+	/* The results of the last write. */
 	struct diff_event events[DIFF_EVENTS];
 	size_t nr_events;
-	uint64_t rung[DIFF_EVENTFDS];
+	uint64_t signals[DIFF_EVENTFDS];
 };
 
-/* What a guest writes: the same value to the same place, several times. */
+/* The guest writes the value to one address, several times. */
 struct diff_write {
 	uint64_t addr;
 	uint64_t value;
 	uint32_t len;
 	uint32_t times;
 	bool pio;
-	bool string; /* one instruction: values count up from value */
+	bool string; /* by one instruction; the values count up */
 };
 
-/* Failures of what is not under test end the program. */
+/* A failure in these two ends the program. */
 void diff_create(struct diff_vm *vm, bool plain);
 void diff_destroy(struct diff_vm *vm);
 
@@ -58,7 +59,7 @@ int diff_ioctl(struct diff_vm *vm, int fd, unsigned long request,
 int diff_slot(struct diff_vm *vm, unsigned int slot, uint64_t gpa,
 	      uint64_t size);
 
-/* Fills in the events and what each eventfd counted. */
+/* Makes the guest write; fills in events[] and signals[]. */
 void diff_write(struct diff_vm *vm, const struct diff_write *write);
 
 void diff_check(bool ok, const char *what);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The same random calls and guest writes on two VMs, one plain, one through
- * belfry: the same errno for each call, the same eventfd counts and the same
- * data to the VMM for each write.
+ * Makes the same random calls and guest writes on two VMs, one plain and one
+ * through belfry.  Each call must return the same errno.  Each write must
+ * signal the same eventfds and give the VMM the same data.
  *
  *   differential exact|wild CALLS SEED
  *
- * exact keeps to layouts in which the kernel's search is exact; there nothing
- * may differ.  wild nests and overlaps: there the kernel loses doorbells, or
- * gives their writes to a zone, by the order in which all came; under belfry
- * the order in which the kernel hears of them is another.  What is lost is
- * counted; nothing else may differ there either.
+ * exact uses layouts in which the kernel's search is exact; nothing may differ.
+ * wild nests and overlaps doorbells and zones.  There the kernel loses a
+ * doorbell, or gives its write to a zone, depending on the order of the
+ * registrations, and belfry registers in another order.  The program counts
+ * these losses and accepts no other difference.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -29,8 +29,8 @@
 
 #define MMIO_BASE 0xd0000000u
 #define PIO_BASE  0x1000u
-#define PLACES	  16u /* that doorbells and zones are chosen from */
-#define STRIDE	  16u /* between them, where they must not meet */
+#define PLACES	  16u /* for doorbells and zones */
+#define STRIDE	  16u /* bytes between places, in exact layouts */
 #define SLOT_GPA  0x1000000u
 #define SLOT_SIZE 0x10000u
 
@@ -39,7 +39,7 @@ static struct model model;
 static bool wild;
 static unsigned long calls, writes, lost, lost_under;
 
-static unsigned int below(unsigned int limit)
+static unsigned int random_below(unsigned int limit)
 {
 	return (unsigned int)rand() % limit;
 }
@@ -49,25 +49,25 @@ static uint64_t base_of(bool pio)
 	return pio ? PIO_BASE : MMIO_BASE;
 }
 
-static void fail(const char *what, int plain, int under)
+static void fail_call(const char *what, int plain, int under)
 {
 	printf("call %lu: %s: plain %d, belfry %d\n", calls, what, plain,
 	       under);
 	exit(1);
 }
 
-static int both(const char *what, unsigned long request, const void *arg)
+static int call_both(const char *what, unsigned long request, const void *arg)
 {
 	int plain = diff_ioctl(&vms[0], vms[0].fd, request, arg);
 	int under = diff_ioctl(&vms[1], vms[1].fd, request, arg);
 
 	calls++;
 	if (plain != under)
-		fail(what, plain, under);
+		fail_call(what, plain, under);
 	return plain;
 }
 
-static int both_ioeventfd(const char *what, const struct kvm_ioeventfd *arg)
+static int ioeventfd_both(const char *what, const struct kvm_ioeventfd *arg)
 {
 	struct kvm_ioeventfd args[2] = {*arg, *arg};
 	int ret[2];
@@ -79,75 +79,74 @@ static int both_ioeventfd(const char *what, const struct kvm_ioeventfd *arg)
 	}
 	calls++;
 	if (ret[0] != ret[1])
-		fail(what, ret[0], ret[1]);
+		fail_call(what, ret[0], ret[1]);
 	return ret[0];
 }
 
-/*
- * Exact: doorbells of several lengths share a start, and their stacks, at the
- * even places, are apart.
- */
-static struct kvm_ioeventfd random_bell(void)
+/* Exact: at the even places; doorbells of several lengths share an address. */
+static struct kvm_ioeventfd random_doorbell(void)
 {
 	static const uint32_t lens[] = {0, 1, 2, 4, 4, 4, 8, 3};
-	const bool pio = !below(3);
+	const bool pio = !random_below(3);
 	struct kvm_ioeventfd arg = {
 		.addr = base_of(pio),
-		.len = lens[below(ARRAY_SIZE(lens))],
-		.datamatch = below(3),
-		.fd = (int)below(DIFF_EVENTFDS),
+		.len = lens[random_below(ARRAY_SIZE(lens))],
+		.datamatch = random_below(3),
+		.fd = (int)random_below(DIFF_EVENTFDS),
 		.flags = pio ? PIO : 0,
 	};
 
 	if (wild)
-		arg.addr += below(PLACES * 2);
+		arg.addr += random_below(PLACES * 2);
 	else
-		arg.addr += below(PLACES / 2) * 2 * STRIDE;
-	if (below(2))
+		arg.addr += random_below(PLACES / 2) * 2 * STRIDE;
+	if (random_below(2))
 		arg.flags |= MATCH;
-	if (!below(50))
-		arg.flags |= 1u << (5 + below(20));
+	if (!random_below(50))
+		arg.flags |= 1u << (5 + random_below(20));
 	return arg;
 }
 
 /*
- * Exact: at the odd places, all of one size, and not up to the next doorbell:
- * one of length 0 right behind a zone may be lost.
+ * Exact: at the odd places, all of one size.  A zone must not reach the next
+ * doorbell: the kernel may lose a doorbell of length 0 directly behind a zone.
  */
 static struct kvm_coalesced_mmio_zone random_zone(void)
 {
-	const bool pio = !below(3);
+	const bool pio = !random_below(3);
 	struct kvm_coalesced_mmio_zone zone = {
 		.addr = base_of(pio),
 		.size = STRIDE / 2,
-		.pio = below(40) ? pio : 2,
+		.pio = random_below(40) ? pio : 2,
 	};
 
 	if (wild) {
-		zone.addr += below(PLACES * 2);
-		zone.size = below(PLACES * 2);
+		zone.addr += random_below(PLACES * 2);
+		zone.size = random_below(PLACES * 2);
 	} else {
-		zone.addr += (below(PLACES / 2) * 2 + 1) * STRIDE;
+		zone.addr += (random_below(PLACES / 2) * 2 + 1) * STRIDE;
 	}
 	return zone;
 }
 
 static void assign(void)
 {
-	struct kvm_ioeventfd arg = random_bell();
+	struct kvm_ioeventfd arg = random_doorbell();
 
-	if (!both_ioeventfd("assign", &arg))
+	if (!ioeventfd_both("assign", &arg))
 		model_add(&model, &arg);
 }
 
 static void deassign(void)
 {
-	struct kvm_ioeventfd arg = random_bell();
+	struct kvm_ioeventfd arg = random_doorbell();
 
-	if (model.nr_bells && below(3))
-		arg = model.bells[below((unsigned int)model.nr_bells)].arg;
+	if (model.nr_doorbells && random_below(3))
+		arg = model.doorbells[random_below(
+					      (unsigned int)model.nr_doorbells)]
+			      .arg;
 	arg.flags |= DEASSIGN;
-	if (!both_ioeventfd("deassign", &arg))
+	if (!ioeventfd_both("deassign", &arg))
 		model_remove(&model, &arg);
 }
 
@@ -155,7 +154,7 @@ static void register_zone(void)
 {
 	struct kvm_coalesced_mmio_zone zone = random_zone();
 
-	if (!both("register zone", KVM_REGISTER_COALESCED_MMIO, &zone))
+	if (!call_both("register zone", KVM_REGISTER_COALESCED_MMIO, &zone))
 		model_add_zone(&model, &zone);
 }
 
@@ -163,45 +162,45 @@ static void unregister_zone(void)
 {
 	struct kvm_coalesced_mmio_zone zone = random_zone();
 
-	if (model.nr_zones && below(3))
-		zone = model.zones[below((unsigned int)model.nr_zones)];
-	if (!below(3)) {
+	if (model.nr_zones && random_below(3))
+		zone = model.zones[random_below((unsigned int)model.nr_zones)];
+	if (!random_below(3)) {
 		zone.addr += zone.size / 4;
 		zone.size /= 2;
 	}
-	if (!both("unregister zone", KVM_UNREGISTER_COALESCED_MMIO, &zone))
+	if (!call_both("unregister zone", KVM_UNREGISTER_COALESCED_MMIO, &zone))
 		model_remove_zones(&model, &zone);
 }
 
 static void change_slot(void)
 {
-	unsigned int slot = 1 + below(8);
-	uint64_t gpa = SLOT_GPA + below(8) * SLOT_SIZE;
-	uint64_t size = below(2) ? SLOT_SIZE : 0;
+	unsigned int slot = 1 + random_below(8);
+	uint64_t gpa = SLOT_GPA + random_below(8) * SLOT_SIZE;
+	uint64_t size = random_below(2) ? SLOT_SIZE : 0;
 	int plain = diff_slot(&vms[0], slot, gpa, size);
 	int under = diff_slot(&vms[1], slot, gpa, size);
 
 	calls++;
 	if (plain != under)
-		fail("memory slot", plain, under);
+		fail_call("memory slot", plain, under);
 }
 
 static struct diff_write random_write(void)
 {
-	const bool pio = !below(3);
+	const bool pio = !random_below(3);
 	struct diff_write write = {
 		.addr = base_of(pio),
-		.value = below(4),
-		.len = 1u << below(pio ? 3 : 4),
-		.times = 1 + below(4),
+		.value = random_below(4),
+		.len = 1u << random_below(pio ? 3 : 4),
+		.times = 1 + random_below(4),
 		.pio = pio,
 	};
 
 	if (wild)
-		write.addr += below(PLACES * 2);
+		write.addr += random_below(PLACES * 2);
 	else
-		write.addr += below(PLACES) * STRIDE;
-	if (pio && !below(4)) {
+		write.addr += random_below(PLACES) * STRIDE;
+	if (pio && !random_below(4)) {
 		write.string = true;
 		write.len = 4;
 	}
@@ -217,38 +216,40 @@ static bool same_events(void)
 
 static bool same_counts(void)
 {
-	return !memcmp(vms[0].rung, vms[1].rung, sizeof(vms[0].rung));
+	return !memcmp(vms[0].signals, vms[1].signals, sizeof(vms[0].signals));
 }
 
-static bool is_rung_or_seen(const struct diff_vm *vm, int hit, uint32_t times)
+static bool all_writes_arrived(const struct diff_vm *vm, int hit,
+			       uint32_t times)
 {
-	return vm->rung[hit] + vm->nr_events == times;
+	return vm->signals[hit] + vm->nr_events == times;
 }
 
 /*
- * Did the kernel's search lose a doorbell that is registered?  The plain VM's
- * kernel may lose any, and belfry rings it then; belfry's own only to a zone,
- * because without one the write comes out and is matched again.
+ * True if the kernel's search lost the doorbell on one of the VMs.  On the
+ * plain VM the kernel may lose any doorbell; belfry still signals it.  Under
+ * belfry the kernel can lose one only to a zone: without a zone the write
+ * exits, and belfry matches it again.
  */
-static bool is_lost(const struct diff_write *write)
+static bool doorbell_is_lost(const struct diff_write *write)
 {
 	int hit = model_hit(&model, write->addr, write->len, write->pio,
 			    write->value);
 
 	return hit >= 0 && !write->string &&
-	       is_rung_or_seen(&vms[0], hit, write->times) &&
-	       is_rung_or_seen(&vms[1], hit, write->times) &&
+	       all_writes_arrived(&vms[0], hit, write->times) &&
+	       all_writes_arrived(&vms[1], hit, write->times) &&
 	       (vms[0].nr_events ||
 		model_in_zone(&model, write->addr, write->len, write->pio));
 }
 
-/* Strings go by their first element, of which a zone may take some more. */
-static bool is_lost_string(const struct diff_write *write)
+/* The kernel looks a string up by its first element; a zone may take the rest. */
+static bool string_is_lost(const struct diff_write *write)
 {
 	uint64_t sums[2] = {vms[0].nr_events, vms[1].nr_events};
 
 	for (int i = 0; i < 2 * DIFF_EVENTFDS; i++)
-		sums[i % 2] += vms[i % 2].rung[i / 2];
+		sums[i % 2] += vms[i % 2].signals[i / 2];
 	return write->string && sums[0] == sums[1];
 }
 
@@ -265,17 +266,17 @@ static void print_vm(const struct diff_vm *vm)
 		printf(" %" PRIx64 "+%u=%" PRIx64, vm->events[i].addr,
 		       vm->events[i].len, vm->events[i].value);
 	for (int i = 0; i < DIFF_EVENTFDS; i++) {
-		if (vm->rung[i])
-			printf(" eventfd %d: %" PRIu64, i, vm->rung[i]);
+		if (vm->signals[i])
+			printf(" eventfd %d: %" PRIu64, i, vm->signals[i]);
 	}
 	putchar('\n');
 }
 
-static void judge(const struct diff_write *write)
+static void compare_write(const struct diff_write *write)
 {
 	if (same_events() && same_counts())
 		return;
-	if (wild && (is_lost(write) || is_lost_string(write))) {
+	if (wild && (doorbell_is_lost(write) || string_is_lost(write))) {
 		count_lost();
 		return;
 	}
@@ -295,7 +296,7 @@ static void write_both(void)
 	diff_write(&vms[1], &write);
 	calls++;
 	writes++;
-	judge(&write);
+	compare_write(&write);
 }
 
 static void repeat(unsigned int times, void (*fn)(void))
@@ -305,25 +306,25 @@ static void repeat(unsigned int times, void (*fn)(void))
 }
 
 /*
- * In turns, so that what stalls does so once a round; and a rest now and then,
- * so that what waits for a quiet moment has one.
+ * Groups calls of a kind, so that a round stalls at most once.  Sleeps now and
+ * then, because the policy lazy installs in quiet moments.
  */
-static void play_round(void)
+static void make_round(void)
 {
-	repeat(below(12), assign);
-	repeat(below(4), register_zone);
-	repeat(below(40), write_both);
-	if (!below(4))
+	repeat(random_below(12), assign);
+	repeat(random_below(4), register_zone);
+	repeat(random_below(40), write_both);
+	if (!random_below(4))
 		usleep(3000);
-	repeat(below(40), write_both);
-	repeat(below(12), deassign);
-	repeat(below(3), unregister_zone);
-	repeat(below(3), change_slot);
-	repeat(below(10), write_both);
+	repeat(random_below(40), write_both);
+	repeat(random_below(12), deassign);
+	repeat(random_below(3), unregister_zone);
+	repeat(random_below(3), change_slot);
+	repeat(random_below(10), write_both);
 }
 
-/* New VMs from time to time: their start and end belong to it. */
-static void play(unsigned long count)
+/* Replaces the VMs from time to time, to test their creation and end. */
+static void make_rounds(unsigned long count)
 {
 	while (calls < count) {
 		unsigned long end = calls + 5000;
@@ -332,7 +333,7 @@ static void play(unsigned long count)
 		diff_create(&vms[0], true);
 		diff_create(&vms[1], false);
 		while (calls < count && calls < end)
-			play_round();
+			make_round();
 		diff_destroy(&vms[0]);
 		diff_destroy(&vms[1]);
 	}
@@ -348,7 +349,7 @@ int main(int argc, char **argv)
 	}
 	wild = !strcmp(argv[1], "wild");
 	srand((unsigned int)strtoul(argv[3], NULL, 0));
-	play(strtoul(argv[2], NULL, 0));
+	make_rounds(strtoul(argv[2], NULL, 0));
 	printf("%lu calls, %lu of them writes; the kernel's search lost the "
 	       "doorbell of %lu plain and of %lu under belfry\n",
 	       calls, writes, lost, lost_under);

@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Runs tiny_vmm, once alone and once with the library; a sanitized library
- * cannot be preloaded, so there it is linked in.
- */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +36,7 @@ static void close_counters(struct counters *counters, struct stats *copy)
 	close(counters->fd);
 }
 
-static void read_back(int fd, char *buf)
+static void read_output(int fd, char *buf)
 {
 	ssize_t len = pread(fd, buf, OUTPUT_MAX - 1, 0);
 
@@ -49,26 +45,31 @@ static void read_back(int fd, char *buf)
 	close(fd);
 }
 
-const char *preload_rings = "16";
+const char *preload_install_after = "16";
 
-/* In the child; policy NULL: without belfry. */
-static void become(const char *scenario, const char *policy, const char *stats)
+/*
+ * In the child.  TEST_LIBRARY is empty if the library cannot be preloaded and
+ * is linked into TEST_UNDER instead.
+ */
+static void exec_testvmm(const char *scenario, const char *policy,
+			 const char *stats)
 {
 	const char *library = getenv("TEST_LIBRARY");
 
 	if (!policy)
-		execl(getenv("TEST_ALONE"), "tiny_vmm", scenario, NULL);
+		execl(getenv("TEST_ALONE"), "testvmm", scenario, NULL);
 	setenv("BELFRY_POLICY", policy, 1);
-	setenv("BELFRY_RINGS", preload_rings, 1);
+	setenv("BELFRY_INSTALL_AFTER", preload_install_after, 1);
 	setenv("BELFRY_QUIET_MS", "1", 1);
 	if (stats)
 		setenv("BELFRY_STATS", stats, 1);
 	if (*library)
 		setenv("LD_PRELOAD", library, 1);
-	execl(getenv("TEST_UNDER"), "tiny_vmm", scenario, NULL);
+	execl(getenv("TEST_UNDER"), "testvmm", scenario, NULL);
 }
 
-void run(struct result *result, const char *scenario, const char *policy)
+void run_scenario(struct result *result, const char *scenario,
+		  const char *policy)
 {
 	int out = memfd_create("out", MFD_CLOEXEC);
 	int err = memfd_create("err", MFD_CLOEXEC);
@@ -81,20 +82,20 @@ void run(struct result *result, const char *scenario, const char *policy)
 	if (!pid) {
 		dup2(out, STDOUT_FILENO);
 		dup2(err, STDERR_FILENO);
-		become(scenario, policy, counters.path);
+		exec_testvmm(scenario, policy, counters.path);
 		_exit(127);
 	}
 	assert_int_equal(waitpid(pid, &result->status, 0), pid);
-	read_back(out, result->out);
-	read_back(err, result->err);
+	read_output(out, result->out);
+	read_output(err, result->err);
 	close_counters(&counters, &result->stats);
 }
 
 struct result alone, under;
 
-void compare(const char *scenario, const char *policy)
+void compare_scenario(const char *scenario, const char *policy)
 {
-	run(&under, scenario, policy);
+	run_scenario(&under, scenario, policy);
 	if (under.status != alone.status || strcmp(under.out, alone.out) != 0)
 		print_error("%s, %s: stderr: %s\n", scenario, policy,
 			    under.err);
@@ -102,26 +103,26 @@ void compare(const char *scenario, const char *policy)
 	assert_int_equal(under.status, alone.status);
 }
 
-void compare_all(const char *scenario)
+void compare_all_policies(const char *scenario)
 {
-	run(&alone, scenario, NULL);
+	run_scenario(&alone, scenario, NULL);
 	assert_string_equal(alone.err, "");
 	assert_true(strlen(alone.out) > 0);
-	compare(scenario, "plain");
-	compare(scenario, "eager");
-	compare(scenario, "never");
-	compare(scenario, "lazy");
-	compare(scenario, "first-run");
+	compare_scenario(scenario, "plain");
+	compare_scenario(scenario, "eager");
+	compare_scenario(scenario, "never");
+	compare_scenario(scenario, "lazy");
+	compare_scenario(scenario, "first-run");
 	assert_int_equal(alone.status, 0);
 	assert_int_equal(under.stats.loaded, 1);
 }
 
-uint64_t rings(const struct stats *stats)
+uint64_t signals(const struct stats *stats)
 {
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < STATS_VCPUS; i++)
-		sum += stats->vcpu[i].rings;
+		sum += stats->vcpu[i].signals;
 	return sum;
 }
 

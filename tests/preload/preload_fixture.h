@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs of tiny_vmm, alone and with belfry under it; for test_preload*.c. */
+/* Runs testvmm alone and under belfry, for test_preload*.c. */
 #ifndef BF_TESTS_PRELOAD_FIXTURE_H
 #define BF_TESTS_PRELOAD_FIXTURE_H
 
@@ -13,7 +13,7 @@
 
 #define OUTPUT_MAX 16384
 
-/* What a program left behind. */
+/* The result of one run. */
 struct result {
 	int status;
 	char out[OUTPUT_MAX];
@@ -21,29 +21,30 @@ struct result {
 	struct stats stats;
 };
 
-/* The last run without belfry, and the last one with it. */
+/* The last run alone, and the last run under belfry. */
 extern struct result alone, under;
 
-/* BELFRY_RINGS of the runs: "16", or "" for what belfry finds out. */
-extern const char *preload_rings;
+/* BELFRY_INSTALL_AFTER: "16", or "" to let belfry measure it. */
+extern const char *preload_install_after;
 
-/* One scenario; policy NULL: without belfry. */
-void run(struct result *result, const char *scenario, const char *policy);
+/* Runs one scenario.  @policy NULL: alone. */
+void run_scenario(struct result *result, const char *scenario,
+		  const char *policy);
 
-/* Runs it under a policy, and wants what it did alone. */
-void compare(const char *scenario, const char *policy);
+/* Runs it under @policy; the output and status must be those of alone. */
+void compare_scenario(const char *scenario, const char *policy);
 
-/* Alone, then under every policy; the last is "first-run". */
-void compare_all(const char *scenario);
+/* Runs it alone, then compares it under every policy, "first-run" last. */
+void compare_all_policies(const char *scenario);
 
-/* Over all vCPUs: doorbells rung in user space, and KVM_RUN calls. */
-uint64_t rings(const struct stats *stats);
+/* Sums over all vCPUs: signals in user space, and KVM_RUN calls. */
+uint64_t signals(const struct stats *stats);
 uint64_t runs(const struct stats *stats);
 
-/* What was counted of a call; NULL: it was not made. */
+/* The counters of a call; NULL: the program did not make it. */
 const struct stats_call *find_call(const struct stats *stats, uint32_t key);
 
-/* 0 where there is none, having said so. */
+/* Returns 0, and prints why, if the machine has no KVM. */
 int preload_has_kvm(void);
 
 #endif

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What the tests that boot QEMU have in common; test_*.py import it."""
+"""Helpers for the tests that boot QEMU."""
 import os
 import sys
 from pathlib import Path
 
-sys.dont_write_bytecode = True  # the source tree stays as it is
+sys.dont_write_bytecode = True  # writes nothing to the source tree
 sys.path.insert(0, str(Path(sys.argv[1], "scripts")))
 
 import qemu_boot
@@ -19,7 +19,7 @@ def check(condition, text):
 
 
 def main(test):
-    """Runs test; 77 where it cannot be run, or a sanitized build."""
+    """Runs a test.  Returns 77 if the machine or the build cannot run it."""
     missing = qemu_boot.missing()
     if os.environ.get("BELFRY_SANITIZED"):
         missing = "a sanitized library cannot be preloaded"

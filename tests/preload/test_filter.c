@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What a filter of a single call takes away. */
+/* The activities that a filter of one system call forbids. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
@@ -11,13 +11,13 @@
 
 #include <cmocka.h>
 
-#include "io_bus/same_file.h"
-#include "preload/interpose/config.h"
+#include "io_bus/eventfd.h"
+#include "preload/common/config.h"
 #include "preload/seccomp/filter.h"
 #include "base/util.h"
 
-/* Everything is allowed but the call, if its second argument is the one. */
-static uint32_t forbids(uint32_t call, uint32_t arg, uint32_t action)
+/* A filter that answers @call with @action if its second argument is @arg. */
+static uint32_t forbidden_by(uint32_t call, uint32_t arg, uint32_t action)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
@@ -34,65 +34,65 @@ static uint32_t forbids(uint32_t call, uint32_t arg, uint32_t action)
 	return filter_forbids(&filter);
 }
 
-static uint32_t kills(uint32_t call)
+static uint32_t forbidden_by_kill(uint32_t call)
 {
-	return forbids(call, 0, SECCOMP_RET_KILL_PROCESS);
+	return forbidden_by(call, 0, SECCOMP_RET_KILL_PROCESS);
 }
 
-static uint32_t refuses(uint32_t call)
+static uint32_t forbidden_by_error(uint32_t call)
 {
-	return forbids(call, 0, SECCOMP_RET_ERRNO | EPERM);
+	return forbidden_by(call, 0, SECCOMP_RET_ERRNO | EPERM);
 }
 
-static void test_of_no_interest(void **state)
+static void test_other_calls_forbid_nothing(void **state)
 {
-	assert_int_equal(kills(SYS_reboot), 0);
-	assert_int_equal(kills(SYS_execve), 0);
+	assert_int_equal(forbidden_by_kill(SYS_reboot), 0);
+	assert_int_equal(forbidden_by_kill(SYS_execve), 0);
 }
 
-/* Files are compared by kcmp(2) where there is no better, and that by pid. */
-static void test_numbers_need_the_pid(void **state)
+/* On an older kernel kcmp(2) compares files, and it needs the pid. */
+static void test_learning_fds_needs_getpid(void **state)
 {
-	assert_true(kills(SYS_getpid) & FORBIDDEN_LEARN);
-	assert_true(kills(SYS_getpid) & FORBIDDEN_PID);
-	assert_true(refuses(SYS_getpid) & FORBIDDEN_LEARN);
+	assert_true(forbidden_by_kill(SYS_getpid) & FORBIDDEN_LEARN);
+	assert_true(forbidden_by_kill(SYS_getpid) & FORBIDDEN_PID);
+	assert_true(forbidden_by_error(SYS_getpid) & FORBIDDEN_LEARN);
 }
 
-/* Where neither compares files, eventfds are told apart by their fdinfo. */
-static void test_eventfds_may_be_read_about(void **state)
+/* If neither call compares files, the front reads /proc/self/fdinfo. */
+static void test_front_needs_to_read_fdinfo(void **state)
 {
-	assert_true(kills(SYS_read) & FORBIDDEN_FRONT);
-	assert_false(refuses(SYS_read) & FORBIDDEN_FRONT);
-	assert_true(kills(SYS_openat) & FORBIDDEN_FRONT);
+	assert_true(forbidden_by_kill(SYS_read) & FORBIDDEN_FRONT);
+	assert_false(forbidden_by_error(SYS_read) & FORBIDDEN_FRONT);
+	assert_true(forbidden_by_kill(SYS_openat) & FORBIDDEN_FRONT);
 }
 
-/* A throw-away VM has an eventfd of its own. */
-static void test_measuring_takes_an_eventfd(void **state)
+/* The measurement makes an eventfd for its throw-away VM. */
+static void test_calibration_needs_eventfd(void **state)
 {
-	assert_int_equal(kills(SYS_eventfd2), FORBIDDEN_CALIBRATE);
-	assert_int_equal(refuses(SYS_eventfd2), FORBIDDEN_CALIBRATE);
+	assert_int_equal(forbidden_by_kill(SYS_eventfd2), FORBIDDEN_CALIBRATE);
+	assert_int_equal(forbidden_by_error(SYS_eventfd2), FORBIDDEN_CALIBRATE);
 }
 
-static void test_query_may_fail(void **state)
+static void test_dupfd_query_may_fail(void **state)
 {
 	const uint32_t kill = SECCOMP_RET_KILL_THREAD;
 
-	assert_true(forbids(SYS_fcntl, BF_F_DUPFD_QUERY, kill) &
+	assert_true(forbidden_by(SYS_fcntl, BF_F_DUPFD_QUERY, kill) &
 		    FORBIDDEN_LEARN);
-	assert_int_equal(forbids(SYS_fcntl, BF_F_DUPFD_QUERY,
-				 SECCOMP_RET_ERRNO | EPERM),
+	assert_int_equal(forbidden_by(SYS_fcntl, BF_F_DUPFD_QUERY,
+				      SECCOMP_RET_ERRNO | EPERM),
 			 0);
-	assert_int_equal(forbids(SYS_fcntl, F_SETLK, kill), 0);
+	assert_int_equal(forbidden_by(SYS_fcntl, F_SETLK, kill), 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_of_no_interest),
-		cmocka_unit_test(test_numbers_need_the_pid),
-		cmocka_unit_test(test_eventfds_may_be_read_about),
-		cmocka_unit_test(test_measuring_takes_an_eventfd),
-		cmocka_unit_test(test_query_may_fail),
+		cmocka_unit_test(test_other_calls_forbid_nothing),
+		cmocka_unit_test(test_learning_fds_needs_getpid),
+		cmocka_unit_test(test_front_needs_to_read_fdinfo),
+		cmocka_unit_test(test_calibration_needs_eventfd),
+		cmocka_unit_test(test_dupfd_query_may_fail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

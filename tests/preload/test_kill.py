@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""kill -9 at any moment leaves nothing behind.
+"""After kill -9 at any moment belfry must leave nothing behind.
 
-usage: test_kill.py BELFRY TINY_VMM [TIMES [SEED]]
+usage: test_kill.py BELFRY TESTVMM [TIMES [SEED]]
 
-Exits 77 where the machine has no KVM, and for a sanitized build, whose library
-cannot be preloaded.
+Exits 77 if the machine has no KVM, or the build has a sanitizer: a sanitized
+library cannot be preloaded.
 """
 import ctypes
 import json
@@ -19,33 +19,33 @@ import time
 import unittest
 from pathlib import Path
 
-BELFRY, TINY_VMM = (str(Path(path).resolve()) for path in sys.argv[1:3])
+BELFRY, TESTVMM = (str(Path(path).resolve()) for path in sys.argv[1:3])
 TIMES = int(sys.argv[3]) if len(sys.argv) > 3 else 40
 SEED = int(sys.argv[4]) if len(sys.argv) > 4 else 1
 
 PR_SET_CHILD_SUBREAPER = 36
 KILLED = 128 + signal.SIGKILL
 
-# Of the delays: some VMs come and go meanwhile.
+# The longest delay, in seconds: long enough for some VMs.
 LONGEST = 0.05
 
-# What never ends shall not keep the test from ending.
-HANGS = 60
+# The test gives up on a process after so many seconds.
+TIMEOUT = 60
 
-# Where a program may leave something that outlives it.
+# The folders in which a program may leave files.
 FOLDERS = {"HOME": "home", "TMPDIR": "tmp", "XDG_RUNTIME_DIR": "runtime",
            "XDG_CACHE_HOME": "cache", "XDG_STATE_HOME": "state",
            "XDG_CONFIG_HOME": "config"}
 SHARED = ("/tmp", "/dev/shm", "/var/tmp")
 
 
-def belfrys_in_shared():
-    """But for what others at work here find out about this boot."""
+def belfry_files():
+    """In shared folders; without the caches that other runs leave."""
     return {path for folder in SHARED for path in Path(folder).glob("*belfry*")
             if not path.name.startswith(("belfry-costs-", "belfry-test-"))}
 
 
-def belfrys_sockets():
+def belfry_sockets():
     return {line.split()[-1] for line in
             Path("/proc/net/unix").read_text(errors="replace").splitlines()
             if "belfry" in line}
@@ -60,8 +60,8 @@ def children_of(pid):
 
 
 def reap_all():
-    """The orphans too, which are ours; those that do not end."""
-    deadline = time.monotonic() + HANGS
+    """Reaps all children, orphans included; returns those that do not end."""
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         try:
             if os.waitpid(-1, os.WNOHANG)[0] == 0:
@@ -88,25 +88,26 @@ class Kill(unittest.TestCase):
         for folder in (*self.folders.values(), self.root / "cwd",
                        self.root / "out"):
             folder.mkdir(mode=0o700)
-        self.before = belfrys_in_shared(), belfrys_sockets()
+        self.before = belfry_files(), belfry_sockets()
 
     def start(self, *options):
-        env = dict(os.environ, BELFRY_RINGS="16", BELFRY_QUIET_MS="1",
+        env = dict(os.environ, BELFRY_INSTALL_AFTER="16",
+                   BELFRY_QUIET_MS="1",
                    **{name: str(path) for name, path in self.folders.items()})
         if self.random.random() < 0.5:
-            del env["BELFRY_RINGS"]  # it has to find out
+            del env["BELFRY_INSTALL_AFTER"]  # belfry measures it
         policy = self.random.choice(["lazy", "first-run", "never", "eager"])
         return subprocess.Popen(
             [BELFRY, "run", "--policy", policy, "--json", "--output",
-             self.root / "out/rows", *options, "--", TINY_VMM, "busy"],
+             self.root / "out/rows", *options, "--", TESTVMM, "busy"],
             env=env, cwd=self.root / "cwd", stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
-    def wait_for_moment(self, run):
-        """Of its start, or when it has had a VM; True for the latter."""
+    def wait_randomly(self, run):
+        """Waits from the start, or the first VM's end; True: the latter."""
         late = self.random.random() < 0.5
         if late:
-            self.assertEqual(run.stdout.readline(), b"lived\n")
+            self.assertEqual(run.stdout.readline(), b"done\n")
         time.sleep(self.random.uniform(0, LONGEST))
         return late
 
@@ -115,7 +116,7 @@ class Kill(unittest.TestCase):
             time.sleep(0.0005)
         return children_of(pid)[0]
 
-    def check_nothing_is_left(self):
+    def check_nothing_left(self):
         self.assertEqual(reap_all(), [])
         for name, folder in self.folders.items():
             left = [path.name for path in folder.iterdir()]
@@ -128,40 +129,40 @@ class Kill(unittest.TestCase):
             else:
                 self.assertEqual(left, [], name)
         self.assertEqual(list((self.root / "cwd").iterdir()), [])
-        self.assertEqual((belfrys_in_shared(), belfrys_sockets()),
+        self.assertEqual((belfry_files(), belfry_sockets()),
                          self.before)
 
-    def test_the_program(self):
-        """belfry run tells how it ended, and what it had done."""
+    def test_killed_program(self):
+        """belfry run reports the program's status and counters."""
         trace, page = self.root / "out/trace", self.root / "out/page"
         for n in range(TIMES):
             recorded = n % 2
             options = ["--trace", trace, "--report", page] if recorded else []
             with self.start(*options) as run:
                 child = self.wait_for_child(run.pid)
-                late = self.wait_for_moment(run)
+                late = self.wait_randomly(run)
                 os.kill(child, signal.SIGKILL)
-                self.assertEqual(run.wait(HANGS), KILLED)
+                self.assertEqual(run.wait(TIMEOUT), KILLED)
             rows = {row["name"]: row["value"] for row in
                     json.loads((self.root / "out/rows").read_text())}
             if late:
                 self.assertGreater(rows["doorbells assigned"], 0)
             if recorded:
-                told = json.loads(trace.read_text())["belfry"]
-                self.assertEqual(told["status"], KILLED)
+                summary = json.loads(trace.read_text())["belfry"]
+                self.assertEqual(summary["status"], KILLED)
                 self.assertIn("</html>", page.read_text())
-            self.check_nothing_is_left()
+            self.check_nothing_left()
 
-    def test_belfry_run(self):
-        """The program goes with it."""
+    def test_killed_belfry_run(self):
+        """The program must die with it."""
         for n in range(TIMES):
             with self.start(*(["--trace", self.root / "out/trace"]
                               if n % 2 else [])) as run:
-                self.wait_for_moment(run)
+                self.wait_randomly(run)
                 run.kill()
-                self.assertEqual(run.wait(HANGS), -signal.SIGKILL)
-                # While there is somebody to print for, who would end alone.
-                self.check_nothing_is_left()
+                self.assertEqual(run.wait(TIMEOUT), -signal.SIGKILL)
+                # Inside the block: a closed stdout would end the program.
+                self.check_nothing_left()
 
 
 if __name__ == "__main__":

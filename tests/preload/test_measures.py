@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A VMM whose filter forbids one system call does not die of what a ring costs.
+"""The measurement of the policy lazy must not kill a VMM with a filter.
 
-usage: test_measures.py TINY_VMM LIBRARY
+usage: test_measures.py TESTVMM LIBRARY
 
-The front finds that out in a thread that inherits the filter, if no file says
-it.  Here none ever does: a folder lies where the file would be.
+If no cache file has the cost of a signal, the front measures it, in a thread
+that inherits the filter.  In this test no cache file can exist: a folder has
+its name.
 
-Exits 77 where the machine has no KVM, and for a sanitized build, whose library
-cannot be preloaded.
+Exits 77 if the machine has no KVM, or the build has a sanitizer: a sanitized
+library cannot be preloaded.
 """
 import os
 import subprocess
@@ -17,15 +18,15 @@ import tempfile
 import unittest
 from pathlib import Path
 
-TINY_VMM, LIBRARY = sys.argv[1:3]
+TESTVMM, LIBRARY = sys.argv[1:3]
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def forbid_each(scenario, **more):
-    """Says of which calls the VMM dies."""
+    """Returns the calls of which the VMM dies."""
     env = {name: value for name, value in os.environ.items()
            if not name.startswith("BELFRY_")}
-    done = subprocess.run([TINY_VMM, scenario], env=dict(env, **more),
+    done = subprocess.run([TESTVMM, scenario], env=dict(env, **more),
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                           check=True, text=True)
     return done.stdout
@@ -40,10 +41,10 @@ class Measures(unittest.TestCase):
                                 XDG_RUNTIME_DIR=runtime, BELFRY_QUIET_MS="1")
         self.assertEqual(under, forbid_each(scenario))
 
-    def test_fenced_process(self):
+    def test_filtered_process(self):
         self.check("forbidden-late")
 
-    def test_fenced_vcpu(self):
+    def test_filtered_vcpu(self):
         self.check("forbidden-vcpu")
 
 

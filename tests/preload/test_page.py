@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The page of belfry run --report, used as its reader does.
+"""Tests of the page of belfry run --report, in a browser.
 
 usage: test_page.py SOURCE BELFRY
 
-Exits 77 where there is no Chromium, and for a sanitized build, whose library
-cannot be preloaded.
+Exits 77 if there is no Chromium, or the build has a sanitizer: a sanitized
+library cannot be preloaded.
 """
 import json
 import os
@@ -16,9 +16,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
-sys.dont_write_bytecode = True  # the source tree stays as it is
+sys.dont_write_bytecode = True  # writes nothing to the source tree
 SOURCE, BELFRY = sys.argv[1:3]
-sys.path.insert(0, str(Path(SOURCE, "tests")))
+sys.path.insert(0, str(Path(SOURCE, "tests", "tools")))
 
 from browser import CTRL, Browser, chromium
 
@@ -53,14 +53,15 @@ CALL = {"name": "KVM_SET_USER_MEMORY_REGION", "calls": 2, "errors": 0,
         "longest_us": 6000, "stalls": 1, "stalled_us": 6000,
         "histogram": [[40, 44, 1], [5800, 6100, 1]]}
 DOORBELL = {"vm": 1, "space": "mmio", "address": "0x20000", "length": 4,
-            "datamatch": None, "served": "user space", "assigned_now": True,
-            "rings": 3, "assigned": 1, "deassigned": 0, "never_known": 0,
+            "datamatch": None, "served_by": "user space",
+            "assigned_now": True, "signals": 3, "assigned": 1,
+            "deassigned": 0, "never_installed": 0,
             "installed": 0, "refused": 0, "assigned_us": 30000,
-            "first_ring_us": 41000, "installed_us": None}
+            "first_signal_us": 41000, "installed_us": None}
 
 
 def write_page(path):
-    """That of a run that is always the same."""
+    """Writes a page with a trace that is always the same."""
     subprocess.run([BELFRY, "run", "--report", path, "true"], check=True,
                    stderr=subprocess.DEVNULL, timeout=60)
     before, data, after = re.split(
@@ -71,8 +72,9 @@ def write_page(path):
     trace["belfry"] |= {"end_us": END_US, "first_run_us": 40000,
                         "stalled_before_run_us": 6000, "calls": [CALL],
                         "doorbells": [DOORBELL],
-                        "left": [{"behind": "KVM_IOEVENTFD", "stalls": 1,
-                                  "stalled_us": 6000, "irqchip": False}]}
+                        "remaining_stalls": [
+                            {"behind": "KVM_IOEVENTFD", "stalls": 1,
+                             "stalled_us": 6000, "irqchip": False}]}
     path.write_text(before + json.dumps(trace) + after)
 
 
@@ -93,7 +95,7 @@ class Page(unittest.TestCase):
         self.assertEqual(self.browser.errors, [])
 
     def box(self, selector):
-        """Its edges: left, top, right, bottom."""
+        """The edges of an element: left, top, right, bottom."""
         return self.browser.run(
             f"(({{left, top, right, bottom}}) => [left, top, right, bottom])"
             f"(document.querySelector('{selector}').getBoundingClientRect())")
@@ -107,13 +109,13 @@ class Page(unittest.TestCase):
             f"document.querySelector('{selector}').textContent")
 
     def view(self):
-        """What the timeline shows, in ms."""
+        """The start and the end of the timeline's view, in ms."""
         words = self.text("#window").split()
         return float(words[0]), float(words[3])
 
     def check_view(self, start, end):
-        for is_now, expected in zip(self.view(), (start, end)):
-            self.assertAlmostEqual(is_now, expected, delta=0.01)
+        for shown, expected in zip(self.view(), (start, end)):
+            self.assertAlmostEqual(shown, expected, delta=0.01)
 
     def click(self, selector):
         self.browser.click(*self.center(selector))
@@ -154,13 +156,13 @@ class Page(unittest.TestCase):
                           ("=", (25, 75))):
             self.browser.press(key)
             self.check_view(*view)
-        self.browser.press("-", modifiers=CTRL)  # the browser's own
+        self.browser.press("-", modifiers=CTRL)  # zooms the page
         self.check_view(25, 75)
         self.tab_to("#stalls button")
         self.browser.press("0")
         self.check_view(25, 75)
 
-    def test_zoom_without_end(self):
+    def test_zoom_to_the_limits(self):
         self.tab_to(SVG)
         for _ in range(60):
             self.browser.press("+")
@@ -171,7 +173,7 @@ class Page(unittest.TestCase):
         self.check_view(0, 100)
 
     def test_wheel(self):
-        """What is pointed at stays where it is."""
+        """The point under the pointer must stay in place."""
         x, y = self.center(STALL)
         left, _, right, _ = self.box(STALL)
         self.browser.wheel(x, y, -100, modifiers=CTRL)
@@ -213,12 +215,12 @@ class Page(unittest.TestCase):
         self.check_view(start - moved, end - moved)
         self.browser.drag(x + 100, x, y)
         self.check_view(start, end)
-        # Beyond the end there is nothing.
+        # The view stops at the end of the trace.
         for _ in range(3):
             self.browser.drag(right - 5, left + 200, y)
         self.check_view(50, 100)
 
-    def test_drag_goes_on_outside(self):
+    def test_drag_continues_outside(self):
         self.do("in")
         x, y = self.center(SVG)
         self.browser.mouse("mousePressed", x, y, button="left", clickCount=1)
@@ -241,7 +243,7 @@ class Page(unittest.TestCase):
         self.check_view(25, 75)
 
     def test_cancelled_drag(self):
-        """As where a finger that went down turns out to scroll the page."""
+        """A touch that turns into scrolling cancels the drag."""
         self.do("in")
         x, y = self.center(SVG)
         self.browser.mouse("mousePressed", x, y, button="left", clickCount=1)
@@ -253,10 +255,10 @@ class Page(unittest.TestCase):
 
     def test_pointing(self):
         self.browser.mouse("mouseMoved", *self.center(STALL))
-        told = self.text("#hover")
+        shown = self.text("#hover")
         for word in ("KVM_SET_USER_MEMORY_REGION", "6.00 ms", "at 20.000 ms",
                      "main 7", "VM 1", "behind KVM_IOEVENTFD"):
-            self.assertIn(word, told)
+            self.assertIn(word, shown)
         left, top, right, bottom = self.box(STALL)
         around = self.box("#timeline rect.picked")
         self.assertLess(around[0], left)
@@ -267,7 +269,7 @@ class Page(unittest.TestCase):
         self.assertIn("mmio 0x20000 +4", self.text("#hover"))
         self.browser.mouse("mouseMoved", *self.center("#timeline rect.run"))
         self.assertIn("3 calls", self.text("#hover"))
-        # On nothing: what was told stays to be read.
+        # On an empty place the last text stays.
         left, top, _, _ = self.box(SVG)
         self.browser.mouse("mouseMoved", left + 3, top + 3)
         self.assertIn("3 calls", self.text("#hover"))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program sees the same with and without belfry under it, and the counters
- * say what belfry did.
+ * A program must see the same alone and under belfry, and the counters must
+ * show the work of belfry.
  */
 #include <linux/kvm.h>
 #include <stdlib.h>
@@ -12,135 +12,136 @@
 
 static void test_errno(void **state)
 {
-	compare_all("errno");
+	compare_all_policies("errno");
 	assert_string_equal(under.err, "");
 	assert_int_equal(under.stats.installed, 0);
-	assert_int_equal(under.stats.never_known, under.stats.deassigned);
+	assert_int_equal(under.stats.never_installed, under.stats.deassigned);
 	assert_true(under.stats.deassigned > 0);
-	/* A request with the sign of its int is known by its 32 bits. */
+	/* A sign-extended request counts under its lower 32 bits. */
 	assert_non_null(find_call(&under.stats, (uint32_t)KVM_GET_CLOCK));
 }
 
 static void test_zone_errno(void **state)
 {
-	compare_all("zone-errno");
+	compare_all_policies("zone-errno");
 }
 
 static void test_exits(void **state)
 {
-	compare_all("exits");
+	compare_all_policies("exits");
 	assert_int_equal(under.stats.assigned, 7);
 	assert_int_equal(under.stats.installed, 7);
 	assert_true(under.stats.loaded_ns >= under.stats.started_ns);
 	assert_true(under.stats.first_run_ns > under.stats.loaded_ns);
 }
 
-/* Whether as exits or through the ring: in the guest's order. */
-static void test_zone_order(void **state)
+/* The writes come as exits or through the ring, in the guest's order. */
+static void test_zone_keeps_order(void **state)
 {
-	compare_all("zone-order");
-	run(&under, "zone-order", "lazy");
+	compare_all_policies("zone-order");
+	run_scenario(&under, "zone-order", "lazy");
 	assert_string_equal(under.out, alone.out);
 }
 
-/* For a program that does not wait for an exit there is an option. */
-static void test_zone_ring(void **state)
+/* A program that reads the ring before an exit needs BELFRY_ZONES=at-once. */
+static void test_zone_ring_needs_zones_at_once(void **state)
 {
 	setenv("BELFRY_ZONES", "at-once", 1);
-	compare_all("zone-ring");
-	compare("zone-ring", "lazy");
+	compare_all_policies("zone-ring");
+	compare_scenario("zone-ring", "lazy");
 	setenv("BELFRY_ZONES", "deferred", 1);
-	run(&under, "zone-ring", "lazy");
+	run_scenario(&under, "zone-ring", "lazy");
 	unsetenv("BELFRY_ZONES");
 	assert_string_not_equal(under.out, alone.out);
 }
 
 static void test_closed_eventfd(void **state)
 {
-	compare_all("closed-eventfd");
+	compare_all_policies("closed-eventfd");
 }
 
-/* Not by how they were made: that is often not to be seen. */
-static void test_unseen_eventfds(void **state)
+/* belfry often cannot see how the program got an eventfd. */
+static void test_unseen_eventfds_are_recognised(void **state)
 {
-	compare_all("unseen-eventfds");
+	compare_all_policies("unseen-eventfds");
 	assert_int_equal(under.stats.assigned, 4);
 	assert_int_equal(under.stats.deassigned, 4);
-	run(&under, "unseen-eventfds", "never");
-	assert_int_equal(rings(&under.stats), 4 * 3);
+	run_scenario(&under, "unseen-eventfds", "never");
+	assert_int_equal(signals(&under.stats), 4 * 3);
 }
 
 static void test_full_eventfd(void **state)
 {
-	compare_all("full-eventfd");
-	run(&under, "full-eventfd", "never");
-	assert_int_equal(rings(&under.stats), 3);
+	compare_all_policies("full-eventfd");
+	run_scenario(&under, "full-eventfd", "never");
+	assert_int_equal(signals(&under.stats), 3);
 }
 
-/* Other policies hold a number of it for as long as it is registered. */
-static void test_polled_eventfd(void **state)
+/* Other policies hold a duplicate while the doorbell is registered. */
+static void test_eager_closes_polled_eventfd(void **state)
 {
-	run(&alone, "polled-eventfd", NULL);
+	run_scenario(&alone, "polled-eventfd", NULL);
 	assert_non_null(strstr(alone.out, "events: 0\n"));
-	compare("polled-eventfd", "plain");
-	compare("polled-eventfd", "eager");
+	compare_scenario("polled-eventfd", "plain");
+	compare_scenario("polled-eventfd", "eager");
 	assert_int_equal(under.stats.installed, 1);
-	assert_int_equal(under.stats.aside, 0);
+	assert_int_equal(under.stats.passed_through, 0);
 }
 
 static void test_two_vms(void **state)
 {
-	compare_all("two-vms");
+	compare_all_policies("two-vms");
 	assert_int_equal(under.stats.vms, 2);
 }
 
-static void test_death(void **state)
+static void test_vm_end(void **state)
 {
-	compare_all("death");
-	/* Of three VMs only one ran, so the kernel saw only its doorbells. */
+	compare_all_policies("vm-end");
+	/* One of the three VMs ran, so the kernel got its two doorbells. */
 	assert_int_equal(under.stats.assigned, 6);
 	assert_int_equal(under.stats.installed, 2);
 }
 
-static void test_aside(void **state)
+static void test_passthrough(void **state)
 {
-	compare_all("aside");
-	assert_int_equal(under.stats.aside, 1);
-	assert_string_equal(under.err, "belfry: steps aside for a VM: cannot"
-				       " map a vCPU's run page\n");
+	compare_all_policies("passthrough");
+	assert_int_equal(under.stats.passed_through, 1);
+	assert_string_equal(under.err,
+			    "belfry: passing a VM through to the kernel: cannot"
+			    " map a vCPU's run page\n");
 }
 
 static void test_plain_ioctl(void **state)
 {
-	compare_all("plain-ioctl");
+	compare_all_policies("plain-ioctl");
 }
 
-/* The kernel alone would say ENOSPC; belfry rings in user space. */
-static void test_refused(void **state)
+/* Alone the assign fails with ENOSPC.  Under belfry user space signals. */
+static void test_refused_doorbell_signals(void **state)
 {
-	run(&under, "refused", "first-run");
-	assert_string_equal(under.out, "assign: 0\nexit 5\nrung: 1000\n");
+	run_scenario(&under, "refused", "first-run");
+	assert_string_equal(under.out, "assign: 0\nexit 5\nsignals: 1000\n");
 	assert_int_equal(under.status, 0);
 	assert_int_equal(under.stats.refused, 1);
-	assert_int_equal(rings(&under.stats), 1000);
+	assert_int_equal(signals(&under.stats), 1000);
 	assert_int_equal(runs(&under.stats), 1);
 }
 
-static void test_killed(void **state)
+static void test_counters_survive_kill(void **state)
 {
-	run(&under, "killed", "first-run");
+	run_scenario(&under, "killed", "first-run");
 	assert_true(WIFSIGNALED(under.status));
 	assert_int_equal(under.stats.assigned, 1);
 	assert_int_equal(under.stats.installed, 1);
 	assert_int_equal(runs(&under.stats), 1);
 }
 
-/* Plain measures, and answers for nothing. */
-static void test_plain_counts(void **state)
+/* The policy plain measures, and the kernel answers every call. */
+static void test_plain_only_counts(void **state)
 {
 	const struct stats_call *call;
 
-	run(&under, "two-vms", "plain");
+	run_scenario(&under, "two-vms", "plain");
 	assert_int_equal(under.stats.assigned, 0);
 	assert_int_equal(under.stats.vms, 2);
 	assert_int_equal(runs(&under.stats), 2);
@@ -156,13 +157,15 @@ static void test_plain_counts(void **state)
 	assert_null(find_call(&under.stats, STATS_INSTALL));
 }
 
-static void test_unknown_policy(void **state)
+static void test_unknown_policy_changes_nothing(void **state)
 {
-	run(&alone, "two-vms", NULL);
-	run(&under, "two-vms", "nonsense");
+	run_scenario(&alone, "two-vms", NULL);
+	run_scenario(&under, "two-vms", "nonsense");
 	assert_string_equal(under.out, alone.out);
-	assert_string_equal(under.err, "belfry: BELFRY_POLICY=nonsense is"
-				       " unknown: changing nothing\n");
+	assert_string_equal(
+		under.err,
+		"belfry: BELFRY_POLICY=nonsense is not valid: changing nothing;"
+		" set it to lazy, first-run, never, eager or plain\n");
 	assert_int_equal(under.stats.assigned, 0);
 }
 
@@ -172,20 +175,20 @@ int main(void)
 		cmocka_unit_test(test_plain_ioctl),
 		cmocka_unit_test(test_errno),
 		cmocka_unit_test(test_zone_errno),
-		cmocka_unit_test(test_zone_order),
-		cmocka_unit_test(test_zone_ring),
+		cmocka_unit_test(test_zone_keeps_order),
+		cmocka_unit_test(test_zone_ring_needs_zones_at_once),
 		cmocka_unit_test(test_exits),
 		cmocka_unit_test(test_closed_eventfd),
-		cmocka_unit_test(test_unseen_eventfds),
+		cmocka_unit_test(test_unseen_eventfds_are_recognised),
 		cmocka_unit_test(test_full_eventfd),
-		cmocka_unit_test(test_polled_eventfd),
+		cmocka_unit_test(test_eager_closes_polled_eventfd),
 		cmocka_unit_test(test_two_vms),
-		cmocka_unit_test(test_death),
-		cmocka_unit_test(test_aside),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_killed),
-		cmocka_unit_test(test_plain_counts),
-		cmocka_unit_test(test_unknown_policy),
+		cmocka_unit_test(test_vm_end),
+		cmocka_unit_test(test_passthrough),
+		cmocka_unit_test(test_refused_doorbell_signals),
+		cmocka_unit_test(test_counters_survive_kill),
+		cmocka_unit_test(test_plain_only_counts),
+		cmocka_unit_test(test_unknown_policy_changes_nothing),
 	};
 
 	if (!preload_has_kvm())

@@ -1,68 +1,69 @@
 /* SPDX-License-Identifier: MIT */
-/* Programs whose seccomp filters forbid what belfry does. */
+/* Programs with seccomp filters that forbid system calls of belfry. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "preload_fixture.h"
 
-/* A vCPU's thread may not write: it would die of its first ring. */
-static void test_seccomp(void **state)
+/* write(2) kills the vCPU's thread, and a signal in user space needs it. */
+static void test_filter_passes_vms_through(void **state)
 {
-	compare_all("seccomp");
-	run(&under, "seccomp", "never");
+	compare_all_policies("seccomp");
+	run_scenario(&under, "seccomp", "never");
 	assert_string_equal(under.out, alone.out);
-	assert_int_equal(under.stats.aside, 1);
-	assert_string_equal(under.err,
-			    "belfry: steps aside for a VM: a seccomp filter"
-			    " forbids what it does\n");
+	assert_int_equal(under.stats.passed_through, 1);
+	assert_string_equal(
+		under.err,
+		"belfry: passing a VM through to the kernel: a seccomp filter"
+		" forbids system calls that belfry makes\n");
 }
 
-/* One that forbids only what nobody here does is no reason to. */
-static void test_seccomp_mild(void **state)
+/* A filter that forbids no call of belfry changes nothing. */
+static void test_mild_filter_changes_nothing(void **state)
 {
-	compare_all("seccomp-mild");
-	run(&under, "seccomp-mild", "never");
+	compare_all_policies("seccomp-mild");
+	run_scenario(&under, "seccomp-mild", "never");
 	assert_string_equal(under.out, alone.out);
-	assert_int_equal(under.stats.aside, 0);
-	assert_int_equal(rings(&under.stats), 3);
+	assert_int_equal(under.stats.passed_through, 0);
+	assert_int_equal(signals(&under.stats), 3);
 }
 
 /*
- * Whatever belfry calls, no VMM dies of it.  A sanitizer's runtime makes calls
- * of its own.
+ * No VMM may die of a system call that belfry makes.  Skipped with a sanitizer,
+ * because its runtime makes calls of its own.
  */
 static void compare_forbidden(const char *scenario)
 {
 	if (!*getenv("TEST_LIBRARY"))
 		skip();
-	run(&alone, scenario, NULL);
+	run_scenario(&alone, scenario, NULL);
 	assert_true(strlen(alone.out) > 0);
-	compare(scenario, "plain");
-	compare(scenario, "lazy");
-	assert_true(under.stats.aside > 0);
-	assert_true(under.stats.aside < under.stats.vms);
-	assert_true(rings(&under.stats) > 0);
-	preload_rings = "";
-	compare(scenario, "lazy");
-	preload_rings = "16";
+	compare_scenario(scenario, "plain");
+	compare_scenario(scenario, "lazy");
+	assert_true(under.stats.passed_through > 0);
+	assert_true(under.stats.passed_through < under.stats.vms);
+	assert_true(signals(&under.stats) > 0);
+	preload_install_after = "";
+	compare_scenario(scenario, "lazy");
+	preload_install_after = "16";
 }
 
-static void test_forbidden(void **state)
+static void test_each_call_forbidden_at_start(void **state)
 {
 	compare_forbidden("forbidden");
 }
 
-static void test_forbidden_late(void **state)
+static void test_each_call_forbidden_later(void **state)
 {
 	compare_forbidden("forbidden-late");
 }
 
-static void test_forbidden_vcpu(void **state)
+static void test_each_call_forbidden_to_vcpu(void **state)
 {
 	compare_forbidden("forbidden-vcpu");
 }
 
-static void test_refused_calls(void **state)
+static void test_each_call_failing(void **state)
 {
 	compare_forbidden("refused-calls");
 }
@@ -70,12 +71,12 @@ static void test_refused_calls(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_seccomp),
-		cmocka_unit_test(test_seccomp_mild),
-		cmocka_unit_test(test_forbidden),
-		cmocka_unit_test(test_forbidden_late),
-		cmocka_unit_test(test_forbidden_vcpu),
-		cmocka_unit_test(test_refused_calls),
+		cmocka_unit_test(test_filter_passes_vms_through),
+		cmocka_unit_test(test_mild_filter_changes_nothing),
+		cmocka_unit_test(test_each_call_forbidden_at_start),
+		cmocka_unit_test(test_each_call_forbidden_later),
+		cmocka_unit_test(test_each_call_forbidden_to_vcpu),
+		cmocka_unit_test(test_each_call_failing),
 	};
 
 	if (!preload_has_kvm())

@@ -1,68 +1,69 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads, kicks and children. */
+/* Threads, kicks and child processes. */
 #include "preload_fixture.h"
 
 static void test_threads(void **state)
 {
-	compare_all("threads");
+	compare_all_policies("threads");
 	assert_int_equal(under.stats.assigned, 201);
 }
 
 static void test_fork(void **state)
 {
-	compare_all("fork");
-	/* The parent's and the child's own; not the inherited one's. */
+	compare_all_policies("fork");
+	/* One in the parent and one in the child's VM; the inherited VM counts
+	 * none. */
 	assert_int_equal(under.stats.assigned, 2);
 	assert_int_equal(under.stats.vms, 2);
 }
 
 static void test_vfork(void **state)
 {
-	compare_all("vfork");
+	compare_all_policies("vfork");
 	assert_string_equal(under.err, "");
-	assert_int_equal(under.stats.aside, 0);
+	assert_int_equal(under.stats.passed_through, 0);
 	assert_int_equal(under.stats.assigned, 1);
 	assert_int_equal(under.stats.installed, 1);
 }
 
-static void test_kick(void **state)
+static void test_kick_by_immediate_exit(void **state)
 {
-	run(&under, "kick", "first-run");
+	run_scenario(&under, "kick", "first-run");
 	assert_string_equal(under.out, "assign: 0\n"
 				       "kicked: -1 EINTR\n"
 				       "kicked: -1 EINTR\n"
 				       "kicked: -1 EINTR\n"
 				       "kicked: -1 EINTR\n"
 				       "kicked: -1 EINTR\n"
-				       "rung: 1\n");
+				       "signalled: 1\n");
 	assert_int_equal(under.status, 0);
-	assert_true(rings(&under.stats) > 0);
+	assert_true(signals(&under.stats) > 0);
 }
 
-/* A kick that only sets a flag is looked for after each exit. */
-static void test_kick_flag(void **state)
+/* After each exit KVM_RUN returns, so that the program reads its flag. */
+static void test_kick_by_flag(void **state)
 {
-	compare_all("kick-flag");
-	run(&under, "kick-flag", "never");
+	compare_all_policies("kick-flag");
+	run_scenario(&under, "kick-flag", "never");
 	assert_string_equal(under.out, alone.out);
-	assert_true(rings(&under.stats) > 0);
-	assert_true(runs(&under.stats) >= rings(&under.stats));
+	assert_true(signals(&under.stats) > 0);
+	assert_true(runs(&under.stats) >= signals(&under.stats));
 }
 
-/* Wherever the vCPU is stopped: what it has rung is what it has done. */
-static void test_kick_regs(void **state)
+/* Wherever a kick stops the vCPU, the signals match its registers. */
+static void test_kick_leaves_registers_consistent(void **state)
 {
-	compare_all("kick-regs");
-	run(&under, "kick-regs", "never");
+	compare_all_policies("kick-regs");
+	run_scenario(&under, "kick-regs", "never");
 	assert_string_equal(under.out, alone.out);
-	assert_true(rings(&under.stats) > 0);
+	assert_true(signals(&under.stats) > 0);
 	assert_int_equal(runs(&under.stats), 20);
 }
 
-static void test_closed_while_ringing(void **state)
+static void test_close_while_signalling(void **state)
 {
-	compare_all("closed-while-ringing");
-	assert_int_equal(under.stats.aside, 0);
+	compare_all_policies("close-while-signalling");
+	assert_int_equal(under.stats.passed_through, 0);
 }
 
 int main(void)
@@ -71,10 +72,10 @@ int main(void)
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_fork),
 		cmocka_unit_test(test_vfork),
-		cmocka_unit_test(test_kick),
-		cmocka_unit_test(test_kick_flag),
-		cmocka_unit_test(test_kick_regs),
-		cmocka_unit_test(test_closed_while_ringing),
+		cmocka_unit_test(test_kick_by_immediate_exit),
+		cmocka_unit_test(test_kick_by_flag),
+		cmocka_unit_test(test_kick_leaves_registers_consistent),
+		cmocka_unit_test(test_close_while_signalling),
 	};
 
 	if (!preload_has_kvm())

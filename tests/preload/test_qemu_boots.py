@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""An unmodified QEMU does the same under belfry, whatever it emulates.
+"""An unmodified QEMU must do the same under belfry as alone.
 
 usage: test_qemu_boots.py SOURCE BUILD MACHINE
 
-Boots a machine once for each way of running it and once for each choice of
-disks; with BELFRY_QEMU_ALL in the environment, once for each pair of them.
-Exits 77 where the machine has no KVM or no QEMU, and for a sanitized build,
-whose library cannot be preloaded.
+Boots a machine once for each mode of belfry and once for each choice of disks;
+with BELFRY_QEMU_ALL in the environment, once for each pair.  Exits 77 if the
+machine has no KVM or no QEMU, or the build has a sanitizer: a sanitized
+library cannot be preloaded.
 """
 import os
 import sys
 
-sys.dont_write_bytecode = True  # the source tree stays as it is
+sys.dont_write_bytecode = True  # writes nothing to the source tree
 
-import qemu_test  # first: it knows where the next one is
+import qemu_test  # first: it sets the path of the next one
 import qemu_boot
 from qemu_boot import Disks
 from qemu_test import check
@@ -22,7 +22,7 @@ from qemu_test import check
 MODES = {
     "plain": ["--plain"],
     "lazy": [],
-    "lazy, soon": ["--rings", "3", "--quiet-ms", "1"],
+    "lazy, soon": ["--install-after", "3", "--quiet-ms", "1"],
     "first-run": ["--policy", "first-run"],
     "never": ["--policy", "never"],
     "eager": ["--policy", "eager"],
@@ -40,7 +40,7 @@ DISKS = {
 
 
 def pairs(machine):
-    """Each mode and all disks once; each machine pairs them differently."""
+    """Each mode and each choice once; each machine pairs them differently."""
     modes, disks = list(MODES), list(DISKS)
     if os.environ.get("BELFRY_QEMU_ALL"):
         return [(mode, disk) for disk in disks for mode in modes]
@@ -50,35 +50,36 @@ def pairs(machine):
 
 
 def check_doorbells(run, mode, disks, name):
-    """Who the doorbells' answers came from, and where those left ring."""
+    """Checks the number of installs, and of signals in user space."""
     row = "doorbells assigned"
     assigned = run.value(row)
-    gone = run.peer(row, "never known to the kernel")
+    gone = run.peer(row, "never installed")
     installed = run.peer(row, "installed")
-    rings = run.value("rings in user space")
-    told = f"{installed} of {assigned} installed, {gone} gone before that," \
-           f" {rings} rings in user space"
+    signals = run.value("signals in user space")
+    counts = f"{installed} of {assigned} installed, {gone} gone before that," \
+           f" {signals} signals in user space"
     if mode == "plain":
-        check(assigned == 0 == rings, f"{name}: belfry answers for none")
+        check(assigned == 0 == signals, f"{name}: belfry answers for none")
         return
     check(assigned - gone >= disks.drives * disks.queues,
-          f"{name}: one at least for each queue: {told}")
+          f"{name}: one at least for each queue: {counts}")
     check(run.peer(row, "refused") == 0, f"{name}: none refused")
     if mode == "eager":
-        check(installed == assigned, f"{name}: {told}")
+        check(installed == assigned, f"{name}: {counts}")
     elif mode == "first-run":
-        check(installed == assigned - gone, f"{name}: {told}")
+        check(installed == assigned - gone, f"{name}: {counts}")
     elif mode == "never":
-        check(installed == 0 < rings, f"{name}: {told}")
+        check(installed == 0 < signals, f"{name}: {counts}")
     elif mode == "lazy, soon":
-        check(0 < installed <= assigned - gone and rings > 0,
-              f"{name}: {told}")
+        check(0 < installed <= assigned - gone and signals > 0,
+              f"{name}: {counts}")
     else:
-        check(installed <= assigned - gone and rings > 0, f"{name}: {told}")
+        check(installed <= assigned - gone and signals > 0,
+              f"{name}: {counts}")
 
 
 def boot(build, mode, machine, disks):
-    """Once; some times where a busy machine may keep the helper from work."""
+    """Boots again if a busy machine kept the helper thread from running."""
     for _ in range(5):
         run = qemu_boot.boot(build, MODES[mode], machine, disks)
         if mode != "lazy, soon" or run.peer("doorbells assigned",
@@ -99,7 +100,7 @@ def boot_all(build, machine):
               f"{name}: reads its disks right: {run.status}")
         check(run.stderr == alone.stderr,
               f"{name}: says what it says alone: {run.stderr!r}")
-        check(run.value("VMs left to themselves") == 0,
+        check(run.value("VMs passed through") == 0,
               f"{name}: not left to itself")
         check_doorbells(run, mode, disks, name)
 

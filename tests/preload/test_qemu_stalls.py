@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""An unmodified QEMU starts under belfry without its stalls.
+"""Under belfry an unmodified QEMU must start without stalls behind doorbells.
 
 usage: test_qemu_stalls.py SOURCE BUILD
 
-Exits 77 where the machine has no KVM or no QEMU, and for a sanitized build,
-whose library cannot be preloaded.
+Exits 77 if the machine has no KVM or no QEMU, or the build has a sanitizer: a
+sanitized library cannot be preloaded.
 """
 import sys
 from statistics import median
 
-sys.dont_write_bytecode = True  # the source tree stays as it is
+sys.dont_write_bytecode = True  # writes nothing to the source tree
 
-import qemu_test  # first: it knows where the next one is
+import qemu_test  # first: it sets the path of the next one
 import qemu_boot
 from qemu_test import check
 
@@ -35,17 +35,20 @@ def behind(runs):
     return [run.stalls_behind_doorbells() for run in runs]
 
 
-def is_free(runs):
-    """What stalls always is told from noise by one run without it."""
+def has_no_stalls(runs):
+    """True if most removals did not stall, and one run had no stall at all.
+
+    A stall that belfry must avoid would occur in every run, noise would not.
+    """
     return median(removals(runs)) == 0 and min(behind(runs)) == 0
 
 
 def check_stalls(build, runs):
-    """A busy machine stalls whatever waits: then look once more."""
+    """On a busy machine any call may stall, so a failure is checked again."""
     if not median(removals(runs["plain"])):
         print("this kernel does not stall: nothing to compare")
         return
-    if not is_free(runs["belfry"]):
+    if not has_no_stalls(runs["belfry"]):
         more = qemu_boot.boot_in_turn(build, IN_TURN, TIMES)
         for mode, of_mode in more.items():
             runs[mode] += of_mode
@@ -53,9 +56,9 @@ def check_stalls(build, runs):
         print(f"{mode}: stalls in removals {removals(runs[mode])},"
               f" in all behind doorbells {behind(runs[mode])}")
     check(median(removals(runs["belfry"])) == 0,
-          "belfry: removals do not stall, as they do without it")
+          "belfry: removals do not stall")
     check(min(behind(runs["belfry"])) == 0,
-          "belfry: nor does what else waits behind doorbells")
+          "belfry: no other call stalls behind doorbells")
 
 
 def compare(build):

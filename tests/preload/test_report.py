@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Traces and pages as their user meets them.
+"""Tests of belfry run --trace and --report, and of belfry report.
 
-usage: test_report.py BELFRY TINY_VMM
+usage: test_report.py BELFRY TESTVMM
 """
 import json
 import subprocess
@@ -12,16 +12,16 @@ import unittest
 from html.parser import HTMLParser
 from pathlib import Path
 
-sys.dont_write_bytecode = True  # the source tree stays as it is
+sys.dont_write_bytecode = True  # writes nothing to the source tree
 import chrome_trace
-from belfry_test import HAVE_KVM, SANITIZED, TINY_VMM, BelfryTest, belfry
+from belfry_test import HAVE_KVM, SANITIZED, TESTVMM, BelfryTest, belfry
 
-# Elements that have no end.
+# Elements without an end tag.
 VOID = {"meta", "link", "br", "img", "input"}
 
 
 class Page(HTMLParser):
-    """Every element ends where it should; what the scripts hold."""
+    """Checks that each element ends in its place; collects the scripts."""
 
     def __init__(self, text):
         super().__init__(convert_charrefs=True)
@@ -61,7 +61,7 @@ class WithFolder(BelfryTest):
         self.page_path = self.folder / "run.html"
 
     def record(self, *args, options=()):
-        """Runs a command; its trace, and the same out of the page."""
+        """Runs a command; returns the trace, which the page must contain."""
         self.done = belfry("run", "--trace", self.trace_path, "--report",
                            self.page_path, *options, "--", *args)
         trace = json.loads(self.trace_path.read_text())
@@ -76,7 +76,7 @@ class WithFolder(BelfryTest):
 
 
 class Usage(WithFolder):
-    def test_bad_words(self):
+    def test_bad_arguments(self):
         self.check_line(2, "report")
         self.check_line(2, "report", "a", "b")
         self.check_line(2, "report", "--json", "a")
@@ -103,8 +103,7 @@ class Usage(WithFolder):
         self.check_line(1, "report", "/nonexistent/file")
         self.check_line(1, "report", str(self.folder))
 
-    def test_validator(self):
-        """It finds what is wrong."""
+    def test_validator_finds_problems(self):
         call = {"name": "x", "cat": "c", "ph": "X", "ts": 1, "dur": 2.5,
                 "pid": 1, "tid": 1, "args": {}}
         right = {"traceEvents": [call], "displayTimeUnit": "ms"}
@@ -125,11 +124,11 @@ class Usage(WithFolder):
             self.assertTrue(chrome_trace.problems(wrong))
 
     def test_trace_of_odd_parts(self):
-        """Right JSON of the right name, and nothing else as expected."""
+        """Valid JSON with the right names and unexpected values."""
         for odd in 3, "x", None, [], {}, [None, 3, "x", [], {}]:
-            names = ("command", "calls", "doorbells", "left", "dropped",
-                     "saved", "first_run_us", "policy", "status")
-            about = {"version": 1, **{name: odd for name in names}}
+            names = ("command", "calls", "doorbells", "remaining_stalls",
+                     "dropped", "saved", "first_run_us", "policy", "status")
+            about = {"version": 2, **{name: odd for name in names}}
             self.trace_path.write_text(json.dumps(
                 {"traceEvents": [odd, {"args": odd},
                                  {"args": {"stall": True}, "name": odd}],
@@ -194,7 +193,7 @@ class WithoutKvm(WithFolder):
 @unittest.skipUnless(HAVE_KVM, "no /dev/kvm")
 class WithKvm(WithFolder):
     def check_events(self, trace, nameless=()):
-        """What Chrome's format asks for, and what belfry adds."""
+        """Checks Chrome's format, and the members that belfry adds."""
         self.assertEqual(chrome_trace.problems(trace), [])
         threads = {(event["pid"], event["tid"])
                    for event in trace["traceEvents"]
@@ -210,7 +209,7 @@ class WithKvm(WithFolder):
                 if event["name"] == name]
 
     def test_two_vms(self):
-        trace = self.record(TINY_VMM, "two-vms",
+        trace = self.record(TESTVMM, "two-vms",
                             options=["--policy", "first-run"])
         self.check_events(trace)
         self.assertEqual(self.done.returncode, 0)
@@ -220,7 +219,7 @@ class WithKvm(WithFolder):
             found = self.events(trace, name)
             self.assertEqual([event["args"]["vm"] for event in found], [1, 2],
                              name)
-        self.assertEqual([row["served"]
+        self.assertEqual([row["served_by"]
                           for row in trace["belfry"]["doorbells"]],
                          ["kernel", "kernel"])
         for vm in trace["belfry"]["vms"]:
@@ -228,7 +227,7 @@ class WithKvm(WithFolder):
         self.assertIn("VM 2 mmio 0x20000 +4", self.text())
 
     def test_calls_match_histograms(self):
-        trace = self.record(TINY_VMM, "two-vms")
+        trace = self.record(TESTVMM, "two-vms")
         self.assertTrue(trace["belfry"]["calls"])
         for call in trace["belfry"]["calls"]:
             buckets = call["histogram"]
@@ -241,64 +240,65 @@ class WithKvm(WithFolder):
             self.assertLessEqual(call["p50_us"], call["p99_us"])
             self.assertLessEqual(call["p99_us"], call["longest_us"])
 
-    def test_stalls_are_all_told(self):
-        trace = self.record(TINY_VMM, "two-vms")
+    def test_stalls_are_complete(self):
+        trace = self.record(TESTVMM, "two-vms")
         calls = sum(call["stalls"] for call in trace["belfry"]["calls"])
         events = [event for event in trace["traceEvents"]
                   if event["args"].get("stall")]
-        left = sum(entry["stalls"] for entry in trace["belfry"]["left"])
-        self.assertLessEqual(abs(len(events) - calls), 1)  # one at 1 ms
+        left = sum(entry["stalls"]
+                   for entry in trace["belfry"]["remaining_stalls"])
+        self.assertLessEqual(abs(len(events) - calls), 1)  # one of 1 ms
         self.assertEqual(left, len(events))
         self.assertEqual(self.text().count("KVM_IOEVENTFD (assign) [us]"), 1)
 
     def test_plain(self):
-        trace = self.record(TINY_VMM, "two-vms", options=["--plain"])
+        trace = self.record(TESTVMM, "two-vms", options=["--plain"])
         self.assertEqual(trace["belfry"]["policy"], "plain")
-        self.assertEqual(trace["belfry"]["saved"]["never_known"], 0)
+        self.assertEqual(trace["belfry"]["saved"]["never_installed"], 0)
         self.assertEqual(len(trace["belfry"]["doorbells"]), 2)
         self.assertFalse(self.events(trace, "doorbell installed"))
 
-    def test_never_rings_here(self):
-        trace = self.record(TINY_VMM, "two-vms",
+    def test_never_signals_in_user_space(self):
+        trace = self.record(TESTVMM, "two-vms",
                             options=["--policy", "never"])
         self.check_events(trace)
         self.assertFalse(self.events(trace, "doorbell installed"))
         self.assertEqual(trace["belfry"]["saved"]["installed"], 0)
         for row in trace["belfry"]["doorbells"]:
-            self.assertEqual(row["served"], "user space")
-            self.assertGreater(row["rings"], 0)
+            self.assertEqual(row["served_by"], "user space")
+            self.assertGreater(row["signals"], 0)
 
-    def test_refused_rings_here(self):
-        trace = self.record(TINY_VMM, "refused",
+    def test_refused_doorbell_signals(self):
+        trace = self.record(TESTVMM, "refused",
                             options=["--policy", "first-run"])
         row, = trace["belfry"]["doorbells"]
-        self.assertEqual(row["rings"], 1000)
+        self.assertEqual(row["signals"], 1000)
         self.assertEqual(row["refused"], 1)
-        self.assertIn("refused", row["served"])
-        self.assertIsNotNone(row["first_ring_us"])
-        ring, = self.events(trace,
-                            "doorbell rung in user space, first time")
-        self.assertEqual(ring["args"]["address"], "0x20000")
+        self.assertIn("refused", row["served_by"])
+        self.assertIsNotNone(row["first_signal_us"])
+        signal, = self.events(
+            trace, "doorbell signalled in user space, first time")
+        self.assertEqual(signal["args"]["address"], "0x20000")
         runs = self.events(trace, "KVM_RUN")
         self.assertEqual(sum(run["args"]["calls"] for run in runs), 1)
 
-    def test_strings_ring_by_element(self):
-        trace = self.record(TINY_VMM, "exits")
+    def test_both_spaces(self):
+        trace = self.record(TESTVMM, "exits")
         self.check_events(trace)
         spaces = {row["space"] for row in trace["belfry"]["doorbells"]}
         self.assertEqual(spaces, {"mmio", "pio"})
 
     def test_killed(self):
-        trace = self.record(TINY_VMM, "taken-back")
+        trace = self.record(TESTVMM, "deassigned")
         self.check_events(trace)
         self.assertEqual(self.done.returncode, 128 + 9)
         self.assertEqual(trace["belfry"]["status"], 128 + 9)
-        self.assertEqual(trace["belfry"]["saved"]["never_known"], 3)
+        self.assertEqual(trace["belfry"]["saved"]["never_installed"], 3)
         self.assertEqual(len(trace["belfry"]["doorbells"]), 3)
         self.assertEqual(len(self.events(trace, "KVM_CREATE_VCPU")), 1)
 
     def test_cut_off(self):
-        self.record(TINY_VMM, "two-vms")
+        self.record(TESTVMM, "two-vms")
         whole = self.trace_path.read_bytes()
         for part in 1, len(whole) // 2, len(whole) - 2:
             self.trace_path.write_bytes(whole[:part])
@@ -308,7 +308,7 @@ class WithKvm(WithFolder):
             self.assertIn("cut off", done.stderr)
 
     def test_many_threads(self):
-        trace = self.record(TINY_VMM, "many-threads",
+        trace = self.record(TESTVMM, "many-threads",
                             options=["--events", "32768"])
         self.check_events(trace)
         threads = self.events(trace, "thread_name")
@@ -320,62 +320,62 @@ class WithKvm(WithFolder):
                          asked[0]["calls"])
 
     def test_overflow_is_counted(self):
-        trace = self.record(TINY_VMM, "many-threads",
+        trace = self.record(TESTVMM, "many-threads",
                             options=["--events", "128"])
         dropped = trace["belfry"]["dropped"]["events"]
-        told = [event for event in trace["traceEvents"]
+        counted = [event for event in trace["traceEvents"]
                 if event["ph"] == "X" and event["cat"] != "run"]
         calls = sum(call["calls"] for call in trace["belfry"]["calls"])
-        self.assertEqual(len(told) + dropped, calls)
+        self.assertEqual(len(counted) + dropped, calls)
         self.assertGreater(dropped, 80 * 200 / 2)
         self.assertEqual(len(self.events(trace, "close(vm)")), 1)
         self.assertIn(f"No room: {dropped} events", self.text())
 
-    def test_irqchip_stands_apart(self):
-        trace = self.record(TINY_VMM, "irqchip")
+    def test_stall_behind_the_irqchip(self):
+        trace = self.record(TESTVMM, "irqchip")
         memory = self.events(trace, "KVM_SET_USER_MEMORY_REGION")
         self.assertEqual(len(memory), 2)
         if not memory[1]["args"].get("stall"):
             self.skipTest("this kernel did not stall")
         self.assertEqual(memory[1]["args"]["behind"], "KVM_CREATE_IRQCHIP")
         self.assertEqual([entry["irqchip"]
-                          for entry in trace["belfry"]["left"]
+                          for entry in trace["belfry"]["remaining_stalls"]
                           if entry["behind"]], [True])
 
     def test_children_are_processes(self):
-        trace = self.record(TINY_VMM, "fork")
+        trace = self.record(TESTVMM, "fork")
         self.check_events(trace)
         self.assertEqual(len(self.events(trace, "process_name")), 2)
         self.assertEqual(len(trace["belfry"]["vms"]), 2)
 
-    def test_strangers_are_nobody(self):
-        trace = self.record(TINY_VMM, "raw")
+    def test_untracked_vms_have_no_doorbells(self):
+        trace = self.record(TESTVMM, "raw-vm")
         self.check_events(trace)
         for row in trace["belfry"]["doorbells"]:
             self.assertGreater(row["vm"], 0)
 
-    def test_programs_that_share(self):
-        for scenario in ("threads", "vfork", "death", "kick", "aside",
-                         "strangers", "received", "pidfd", "raw",
-                         "closed-while-ringing", "zone-order", "seccomp",
+    def test_scenarios_give_valid_traces(self):
+        for scenario in ("threads", "vfork", "vm-end", "kick", "passthrough",
+                         "close-all", "received", "pidfd", "raw-vm",
+                         "close-while-signalling", "zone-order", "seccomp",
                          "seccomp-mild", "kick-flag"):
-            self.check_events(self.record(TINY_VMM, scenario))
+            self.check_events(self.record(TESTVMM, scenario))
 
-    def test_same_as_without(self):
-        for scenario in "exits", "two-vms", "numbers", "fork":
-            alone = subprocess.run([TINY_VMM, scenario], timeout=60,
+    def test_output_is_the_same(self):
+        for scenario in "exits", "two-vms", "fds", "fork":
+            alone = subprocess.run([TESTVMM, scenario], timeout=60,
                                    capture_output=True, check=False)
-            self.record(TINY_VMM, scenario)
+            self.record(TESTVMM, scenario)
             self.assertEqual(self.done.stdout, alone.stdout)
 
-    def test_nobody_dies_of_being_recorded(self):
-        """Whatever one system call its seccomp filter forbids."""
+    def test_recording_kills_no_filtered_vmm(self):
         for scenario in ("forbidden", "forbidden-late", "forbidden-vcpu",
                          "refused-calls"):
-            alone = subprocess.run([TINY_VMM, scenario], timeout=60,
+            alone = subprocess.run([TESTVMM, scenario], timeout=60,
                                    capture_output=True, check=False)
-            self.check_events(self.record(TINY_VMM, scenario, options=[
-                "--rings", "16", "--quiet-ms", "1"]), nameless=[(0, 0)])
+            trace = self.record(TESTVMM, scenario, options=[
+                "--install-after", "16", "--quiet-ms", "1"])
+            self.check_events(trace, nameless=[(0, 0)])
             self.assertEqual(self.done.stdout, alone.stdout)
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""belfry run as its user meets it.
+"""Tests of belfry run.
 
-usage: test_run.py BELFRY LIBRARY TINY_VMM STATIC_PROGRAM
+usage: test_run.py BELFRY LIBRARY TESTVMM STATIC_PROGRAM
 """
 import json
 import os
@@ -14,11 +14,11 @@ import tempfile
 import unittest
 from pathlib import Path
 
-BELFRY, LIBRARY, TINY_VMM, STATIC = sys.argv[1:5]
+BELFRY, LIBRARY, TESTVMM, STATIC = sys.argv[1:5]
 SANITIZED = bool(os.environ.get("BELFRY_SANITIZED"))
 HAVE_KVM = os.access("/dev/kvm", os.R_OK | os.W_OK)
 
-# Ends with as many INTs as came, once no more follow.
+# Counts SIGINTs until no more arrive; exits with the count.
 COUNT_INTS = """
 import signal, sys, time
 count = 0
@@ -52,7 +52,7 @@ class Usage(unittest.TestCase):
         self.assertEqual(done.stdout, "")
         self.assertEqual(len(done.stderr.splitlines()), 1)
 
-    def test_bad_words(self):
+    def test_bad_arguments(self):
         self.check_usage()
         self.check_usage("no-such-command")
         self.check_usage("--no-such-option")
@@ -60,8 +60,8 @@ class Usage(unittest.TestCase):
         self.check_usage("run", "--no-such-option", "true")
         self.check_usage("run", "--policy", "no-such-policy", "true")
         self.check_usage("run", "--policy")
-        self.check_usage("run", "--rings", "0", "true")
-        self.check_usage("run", "--rings", "-1", "true")
+        self.check_usage("run", "--install-after", "0", "true")
+        self.check_usage("run", "--install-after", "-1", "true")
         self.check_usage("run", "--quiet-ms", "soon", "true")
         self.check_usage("run", "--zones", "never", "true")
         self.check_usage("run", "--json=x", "true")
@@ -124,7 +124,7 @@ class Status(unittest.TestCase):
         self.assertIn("statically linked", done.stderr)
         self.assertIn("did not load the library", done.stderr)
 
-    def test_no_program_at_all(self):
+    def test_not_a_program(self):
         with tempfile.TemporaryDirectory() as folder:
             fifo = Path(folder, "fifo")
             os.mkfifo(fifo, 0o755)
@@ -134,7 +134,7 @@ class Status(unittest.TestCase):
                 self.assertEqual(len(done.stderr.splitlines()), 1)
 
     def test_search(self):
-        """The static program is found where execvp() finds it."""
+        """belfry must find the static program where execvp() finds it."""
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "fifo").mkdir()
             os.mkfifo(Path(folder, "fifo", "program"), 0o755)
@@ -148,7 +148,7 @@ class Status(unittest.TestCase):
                 self.assertIn("statically linked", done.stderr)
 
     def test_full_disk(self):
-        """A report that is lost is a failure; what COMMAND loses is not."""
+        """A lost report is a failure; lost output of the command is not."""
         for options in [], ["--json"]:
             done = belfry("run", *options, "--output", "/dev/full", "true")
             self.assertEqual(done.returncode, 1)
@@ -168,7 +168,7 @@ class Status(unittest.TestCase):
 class Signals(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        # A shell cannot trap what it finds ignored, as below nohup(1).
+        # Below nohup(1) SIGHUP is ignored, and a shell cannot trap it then.
         before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
         cls.addClassCleanup(signal.signal, signal.SIGHUP, before)
 
@@ -181,7 +181,7 @@ class Signals(unittest.TestCase):
                 run.send_signal(sig)
                 self.assertEqual(run.wait(60), 7)
 
-    def test_unhandled_one_ends_the_program(self):
+    def test_unhandled_signal_ends_the_program(self):
         with start("sh", "-c", "echo ready; exec sleep 60") as run:
             run.stdout.readline()
             run.send_signal(signal.SIGTERM)
@@ -192,15 +192,15 @@ class Signals(unittest.TestCase):
         if pid == 0:
             os.execv(BELFRY, [BELFRY, "run", sys.executable, "-c",
                               COUNT_INTS])
-        said = b""
-        while b"ready" not in said:
-            said += os.read(terminal, 100)
+        output = b""
+        while b"ready" not in output:
+            output += os.read(terminal, 100)
         os.write(terminal, b"\x03")
         try:
             while os.read(terminal, 100):
                 pass
         except OSError:
-            pass  # the other side is gone
+            pass  # the program has closed the terminal
         _, status = os.waitpid(pid, 0)
         os.close(terminal)
         self.assertEqual(os.waitstatus_to_exitcode(status), 1)
@@ -217,7 +217,7 @@ class Report(unittest.TestCase):
                           for row in json.loads(output.read_text())}
 
     def test_json(self):
-        done, rows = self.rows("--policy", "first-run", TINY_VMM, "two-vms")
+        done, rows = self.rows("--policy", "first-run", TESTVMM, "two-vms")
         self.assertEqual(done.returncode, 0)
         self.assertEqual(done.stderr, "")
         for row in rows.values():
@@ -232,39 +232,50 @@ class Report(unittest.TestCase):
         self.assertGreater(rows["start to first KVM_RUN"]["value"], 0)
 
     def test_plain(self):
-        _, rows = self.rows("--plain", TINY_VMM, "two-vms")
+        _, rows = self.rows("--plain", TESTVMM, "two-vms")
         self.assertEqual(rows["doorbells assigned"]["value"], 0)
         self.assertEqual(rows["KVM_IOEVENTFD (assign)"]["calls"], 2)
 
     def test_lazy(self):
-        """Rung too rarely to be worth it, then often."""
-        _, rows = self.rows(TINY_VMM, "two-vms")
+        """Few signals install nothing; many install the doorbell."""
+        _, rows = self.rows(TESTVMM, "two-vms")
         self.assertEqual(rows["doorbells assigned"]["peers"]["installed"], 0)
-        self.assertEqual(rows["rings in user space"]["value"], 3 + 4)
-        _, rows = self.rows("--rings", "16", "--quiet-ms", "1", TINY_VMM,
-                            "threads")
+        self.assertEqual(rows["signals in user space"]["value"], 3 + 4)
+        _, rows = self.rows("--install-after", "16", "--quiet-ms", "1",
+                            TESTVMM, "threads")
         self.assertEqual(rows["doorbells assigned"]["value"], 201)
         self.assertEqual(rows["doorbells assigned"]["peers"]["installed"], 1)
 
     def test_settings_from_the_environment(self):
-        env = dict(os.environ, BELFRY_RINGS="many")
-        done = belfry("run", TINY_VMM, "two-vms", env=env)
+        env = dict(os.environ, BELFRY_INSTALL_AFTER="many")
+        done = belfry("run", TESTVMM, "two-vms", env=env)
         self.assertEqual(done.stdout, "exit 5\nexit 5\nfirst: 3\nsecond: 4\n")
-        self.assertIn("belfry: BELFRY_RINGS=many is unknown: changing nothing",
-                      done.stderr)
+        self.assertIn("belfry: BELFRY_INSTALL_AFTER=many is not valid:"
+                      " changing nothing", done.stderr)
+
+    def test_renamed_settings(self):
+        done = belfry("run", "--rings", "16", TESTVMM, "two-vms")
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(done.stderr, "belfry run: --rings is now"
+                         " --install-after; see belfry run --help\n")
+        env = dict(os.environ, BELFRY_RINGS="16")
+        done = belfry("run", TESTVMM, "two-vms", env=env)
+        self.assertEqual(done.stdout, "exit 5\nexit 5\nfirst: 3\nsecond: 4\n")
+        self.assertIn("belfry: BELFRY_RINGS is now BELFRY_INSTALL_AFTER:"
+                      " changing nothing", done.stderr)
 
     def test_killed(self):
-        done, rows = self.rows(TINY_VMM, "killed")
+        done, rows = self.rows(TESTVMM, "killed")
         self.assertEqual(done.returncode, 128 + 9)
         self.assertEqual(rows["doorbells assigned"]["value"], 1)
-        self.assertEqual(rows["rings in user space"]["peers"]["KVM_RUN"], 1)
+        self.assertEqual(rows["signals in user space"]["peers"]["KVM_RUN"], 1)
 
     def test_errors(self):
-        _, rows = self.rows(TINY_VMM, "plain-ioctl")
+        _, rows = self.rows(TESTVMM, "plain-ioctl")
         self.assertEqual(rows["KVM_CREATE_VM"]["errors"], 1)
 
     def test_text(self):
-        done = belfry("run", TINY_VMM, "two-vms")
+        done = belfry("run", TESTVMM, "two-vms")
         self.assertEqual(done.stdout, "exit 5\nexit 5\nfirst: 3\nsecond: 4\n")
         self.assertIn("KVM_SET_USER_MEMORY_REGION", done.stderr)
         self.assertIn("doorbells: 2 assigned", done.stderr)
@@ -272,7 +283,7 @@ class Report(unittest.TestCase):
 
     def test_without_belfry_run(self):
         env = dict(os.environ, LD_PRELOAD=LIBRARY)
-        done = subprocess.run([TINY_VMM, "two-vms"], capture_output=True,
+        done = subprocess.run([TESTVMM, "two-vms"], capture_output=True,
                               text=True, timeout=60, check=False, env=env)
         self.assertEqual(done.returncode, 0)
         self.assertIn("KVM_SET_USER_MEMORY_REGION", done.stderr)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A page in a headless Chromium, used as with mouse and keyboard.
+"""A page in a headless Chromium, with mouse and keyboard.
 
-Speaks the DevTools protocol through a pipe: no port, no driver.
+Uses the DevTools protocol through a pipe, and so needs no port and no driver.
 """
 import base64
 import json
@@ -12,30 +12,30 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-CTRL = 2  # of "modifiers"
+CTRL = 2  # for "modifiers"
 
-# Keys that are no characters.
+# Key codes of keys without a character.
 CODES = {"ArrowLeft": 37, "ArrowRight": 39, "Tab": 9, "Enter": 13}
 
 
 def chromium():
-    """Its path, or None."""
+    """Return the path of Chromium, or None."""
     return shutil.which("chromium")
 
 
 class PageError(Exception):
-    """The browser said no, or is gone."""
+    """The browser returned an error or has ended."""
 
 
 class Browser:
-    """One tab.  A context manager; calls return when the page has reacted."""
+    """A tab, as a context manager.  A call returns after the page reacted."""
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory(
             prefix="chromium-", ignore_cleanup_errors=True)
         to_browser, self.output = os.pipe()
         self.input, from_browser = os.pipe()
-        # It reads from number 3 and writes to 4.
+        # Chromium reads from descriptor 3 and writes to 4.
         self.process = subprocess.Popen(
             ["bash", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}',
              "chromium", chromium(), "--headless=new", "--no-sandbox",
@@ -50,7 +50,7 @@ class Browser:
         self.rest = b""
         self.number = 0
         self.session = None
-        self.errors = []  # of the page's scripts
+        self.errors = []  # errors of the page's scripts
         try:
             self.attach()
         except BaseException:
@@ -80,7 +80,7 @@ class Browser:
         while b"\0" not in self.rest:
             data = os.read(self.input, 1 << 16)
             if not data:
-                raise PageError("Chromium is gone")
+                raise PageError("Chromium has ended")
             self.rest += data
         message, self.rest = self.rest.split(b"\0", 1)
         message = json.loads(message)
@@ -112,7 +112,7 @@ class Browser:
         self.settle()
 
     def run(self, script):
-        """The value of an expression, which may be a promise."""
+        """Return the value of an expression, which may be a promise."""
         answer = self.call("Runtime.evaluate", expression=script,
                            returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
@@ -120,7 +120,7 @@ class Browser:
         return answer["result"].get("value")
 
     def settle(self):
-        """Whatever the page does at its next frame is done."""
+        """Wait until the page has drawn its next frame."""
         self.run("new Promise((done) => requestAnimationFrame("
                  "() => requestAnimationFrame(() => done())))")
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The buses that the library's is measured against do their work: each answers
- * random changes and accesses as a map of the space does, word by word.
+ * The buses of other structure in `belfry bench io_bus` are correct: random
+ * changes and accesses have the result of a map with an owner for each word.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,18 +12,18 @@
 
 #include "tools/bench/peers/bus_peer.h"
 
-#define WORDS	1024 /* of the space */
+#define WORDS	1024 /* of 4 bytes, in the space */
 #define ENTRIES 64
-#define LONGEST 24 /* words of a range */
+#define LONGEST 24 /* words in a range */
 #define STEPS	200000
 
 struct entry {
-	void *range; /* the bus's; NULL: free */
+	void *range; /* handle of the bus; NULL: not registered */
 	struct bf_io_range_desc desc;
 };
 
 static struct entry entries[ENTRIES];
-static const struct entry *owners[WORDS]; /* of each word */
+static const struct entry *owners[WORDS]; /* NULL: no range there */
 
 static struct {
 	const struct entry *entry;
@@ -52,7 +52,7 @@ static size_t random_below(size_t below)
 	return state % below;
 }
 
-static void own_words(const struct entry *entry, const struct entry *owner)
+static void set_owner(const struct entry *entry, const struct entry *owner)
 {
 	size_t first = entry->desc.addr / 4, words = entry->desc.size / 4;
 
@@ -81,7 +81,7 @@ static void add(const struct bus_peer *peer, void *bus, struct entry *entry)
 	entry->range = peer->add(bus, &entry->desc);
 	assert_int_equal(entry->range != NULL, is_free(&entry->desc));
 	if (entry->range)
-		own_words(entry, entry);
+		set_owner(entry, entry);
 }
 
 static void remove_entry(const struct bus_peer *peer, void *bus,
@@ -89,10 +89,10 @@ static void remove_entry(const struct bus_peer *peer, void *bus,
 {
 	peer->remove(bus, entry->range);
 	entry->range = NULL;
-	own_words(entry, NULL);
+	set_owner(entry, NULL);
 }
 
-/* Half of the accesses lie across two words. */
+/* Half of the accesses cross from one word to the next. */
 static void access_one(const struct bus_peer *peer, void *bus)
 {
 	const uint64_t addr = random_below(2 * WORDS - 3) * 2;
@@ -127,13 +127,13 @@ static void check(const struct bus_peer *peer)
 		if (entries[i].range && i % 2)
 			remove_entry(peer, bus, &entries[i]);
 		else if (entries[i].range)
-			own_words(&entries[i], NULL);
+			set_owner(&entries[i], NULL);
 		entries[i].range = NULL;
 	}
 	peer->destroy(bus);
 }
 
-static void test_peers(void **state)
+static void test_peers_match_model(void **state)
 {
 	for (size_t i = 0; bus_peers[i]; i++)
 		check(bus_peers[i]);
@@ -142,7 +142,7 @@ static void test_peers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_peers),
+		cmocka_unit_test(test_peers_match_model),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

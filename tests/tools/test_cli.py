@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What all commands of the tool have in common, as their user meets it.
+"""Options, exit statuses and messages that all commands have in common.
 
-usage: test_cli.py BELFRY MISCOUNT
+usage: test_cli.py BELFRY INJECT_EXTRA_SIGNAL
 """
 import os
 import subprocess
@@ -10,10 +10,10 @@ import sys
 import unittest
 from pathlib import Path
 
-BELFRY, MISCOUNT = sys.argv[1:3]
+BELFRY, INJECT_EXTRA_SIGNAL = sys.argv[1:3]
 SANITIZED = bool(os.environ.get("BELFRY_SANITIZED"))
 
-# Each with what its options begin after.
+# Commands as words; options follow the last word.
 LAYERS = ["io_bus", "memslots", "srcu", "vcpus"]
 BENCHMARKS = [["bench", layer] for layer in LAYERS]
 TORTURES = [["torture", layer] for layer in LAYERS]
@@ -29,14 +29,14 @@ def belfry(*args, **kwargs):
 
 class Common(unittest.TestCase):
     def check_line(self, done, status, word=""):
-        """That status, with one line that holds the word."""
+        """The command must fail and print one line with the word."""
         self.assertEqual(done.returncode, status, done)
         self.assertEqual(len(done.stderr.splitlines()), 1, done)
         self.assertTrue(done.stderr.startswith("belfry"), done)
         self.assertIn(word, done.stderr)
 
 
-class Questions(Common):
+class HelpAndVersion(Common):
     def check_version(self, *args):
         done = belfry(*args)
         self.assertEqual(done.returncode, 0, done)
@@ -68,13 +68,13 @@ class Usage(Common):
         self.check_line(done, 2, word)
         self.assertEqual(done.stdout, "")
 
-    def test_layer(self):
+    def test_bad_layers(self):
         for layered in "bench", "torture":
             self.check_usage("no layer given: " + ", ".join(LAYERS), layered)
             self.check_usage("'tea'", layered, "tea")
             self.check_usage("'--json'", layered, "--json", "srcu")
 
-    def test_options(self):
+    def test_bad_options(self):
         for command in COMMANDS:
             self.check_usage("--no-such-option", *command,
                              "--no-such-option")
@@ -84,7 +84,7 @@ class Usage(Common):
             self.check_usage("'now'", *command, "now")
             self.check_usage("'now'", *command, "--json", "now")
 
-    def test_numbers(self):
+    def test_bad_numbers(self):
         self.check_numbers(["stall"], "--count", "100001")
         for torture in TORTURES:
             self.check_numbers(torture, "--seconds", "1000001")
@@ -102,39 +102,40 @@ class Usage(Common):
             self.check_usage(f"'{bad}'", *command, option, bad)
 
 
-@unittest.skipIf(SANITIZED, "nothing can be preloaded before a sanitizer")
-class Miscount(Common):
-    def test_ring_too_many(self):
-        env = dict(os.environ, LD_PRELOAD=str(Path(MISCOUNT).resolve()))
+@unittest.skipIf(SANITIZED, "a sanitizer must be the first library")
+class ExtraSignal(Common):
+    def test_extra_signal_is_detected(self):
+        library = Path(INJECT_EXTRA_SIGNAL).resolve()
+        env = dict(os.environ, LD_PRELOAD=str(library))
         done = belfry("doorbell", "--engine", "trap", "--count", "3", env=env)
         self.assertEqual(done.returncode, 1, done)
         self.assertEqual(done.stdout, "")
         self.assertRegex(done.stderr.splitlines()[-1],
-                         r"\Abelfry doorbell: .*: 3 rings, [4-9] seen\Z")
+                         r"\Abelfry doorbell: .*: 3 signals, [4-9] arrived\Z")
 
 
 class Writing(Common):
-    """Results that cannot be written are not a success."""
+    """A command fails if its output cannot be written."""
 
     def check_full(self, *args):
         with open("/dev/full", "w", encoding="ascii") as full:
             done = belfry(*args, stdout=full)
         self.check_line(done, 1, "No space left on device")
 
-    def test_answers(self):
+    def test_full_disk_help(self):
         self.check_full("--help")
         self.check_full("--version")
         for command in COMMANDS:
             self.check_full(*command, "--help")
 
-    def test_results(self):
+    def test_full_disk_results(self):
         with open("/dev/full", "w", encoding="ascii") as full:
             done = belfry("doorbell", "--engine", "trap", "--count", "3",
                           "--json", stdout=full)
         self.assertEqual(done.returncode, 1)
         self.assertIn("No space left on device", done.stderr)
 
-    def test_closed(self):
+    def test_closed_stdout(self):
         done = subprocess.run(["sh", "-c", '"$1" --version >&-', "-",
                                BELFRY], stderr=subprocess.PIPE, text=True,
                               timeout=60, check=False)

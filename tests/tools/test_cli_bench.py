@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What the rows of a benchmark that is short say, not how fast anything is.
+"""The rows of a short benchmark are complete.  No speed is checked.
 
 usage: test_cli_bench.py BELFRY
 """

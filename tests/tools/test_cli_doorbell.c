@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line of `belfry doorbell`; the first argument is the tool. */
+/* The command line of `belfry doorbell`.  argv[1] is the tool. */
 #include <json-c/json.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 static const char *belfry;
 static char output[16384];
 
-/* Runs it and returns its exit status; what it printed is in output. */
+/* Run the command, store its output, and return its exit status. */
 static int run(const char *arguments)
 {
 	char command[4096];
@@ -29,7 +29,7 @@ static int run(const char *arguments)
 	return WEXITSTATUS(pclose(pipe));
 }
 
-/* Refused, with one line that holds the word, and nothing else. */
+/* The command must fail with status 2 and print one line with the word. */
 static void check_refused(const char *arguments, const char *word)
 {
 	char command[256];
@@ -40,7 +40,7 @@ static void check_refused(const char *arguments, const char *word)
 	assert_ptr_equal(strchr(output, '\n'), output + strlen(output) - 1);
 }
 
-static void test_refused(void **state)
+static void test_bad_options_are_refused(void **state)
 {
 	(void)state;
 	check_refused("--engine xen", "xen");
@@ -54,7 +54,7 @@ static void test_refused(void **state)
 	check_refused("now", "now");
 }
 
-static void test_help(void **state)
+static void test_help_lists_options(void **state)
 {
 	(void)state;
 	assert_int_equal(run("--help"), 0);
@@ -66,19 +66,19 @@ static void test_help(void **state)
 static void check_row(struct json_object *row)
 {
 	static const char *const keys[] = {"name", "value", "min", "max",
-					   "rings_per_second"};
+					   "signals_per_second"};
 	struct json_object *value;
 	size_t i;
 
 	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		assert_true(json_object_object_get_ex(row, keys[i], &value));
 	assert_true(json_object_object_get_ex(row, "unit", &value));
-	assert_string_equal(json_object_get_string(value), "us/ring");
+	assert_string_equal(json_object_get_string(value), "us/signal");
 	assert_true(json_object_object_get_ex(row, "events", &value));
 	assert_int_equal(json_object_get_int(value), 5 * 50);
 }
 
-static void test_trap_json(void **state)
+static void test_json_rows_with_trap_engine(void **state)
 {
 	struct json_object *rows, *peers;
 	size_t i;
@@ -96,31 +96,30 @@ static void test_trap_json(void **state)
 	json_object_put(rows);
 }
 
-static void test_trap_table(void **state)
+static void test_table_omits_kernel_rows(void **state)
 {
 	(void)state;
 	assert_int_equal(run("--engine=trap --count=50 2>&1"), 0);
 	assert_non_null(strstr(output, "no kernel doorbells"));
-	assert_non_null(strstr(output, "belfry doorbell, pio [us/ring]"));
+	assert_non_null(strstr(output, "belfry doorbell, pio [us/signal]"));
 	assert_null(strstr(output, "kernel ioeventfd"));
 }
 
-/* On whatever engine this machine has. */
-static void test_default(void **state)
+static void test_default_engine(void **state)
 {
 	(void)state;
 	assert_int_equal(run("--count 50 2>/dev/null"), 0);
-	assert_non_null(strstr(output, "user-space device, mmio [us/ring]"));
+	assert_non_null(strstr(output, "user-space device, mmio [us/signal]"));
 }
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_help),
-		cmocka_unit_test(test_trap_json),
-		cmocka_unit_test(test_trap_table),
-		cmocka_unit_test(test_default),
+		cmocka_unit_test(test_bad_options_are_refused),
+		cmocka_unit_test(test_help_lists_options),
+		cmocka_unit_test(test_json_rows_with_trap_engine),
+		cmocka_unit_test(test_table_omits_kernel_rows),
+		cmocka_unit_test(test_default_engine),
 	};
 
 	if (argc != 2) {

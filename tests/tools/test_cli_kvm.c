@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tool says of a KVM device that cannot be used. */
+/* Messages about a KVM device that cannot be used. */
 #include <errno.h>
 #include <linux/kvm.h>
 #include <setjmp.h>
@@ -11,7 +11,7 @@
 
 #include "tools/belfry/common/kvm_problem.h"
 
-/* One line that names the device and holds the words. */
+/* The line must name the device and contain the words. */
 static void check_line(const char *line, const char *words)
 {
 	assert_non_null(line);
@@ -20,7 +20,7 @@ static void check_line(const char *line, const char *words)
 	assert_null(strchr(line, '\n'));
 }
 
-static void test_open(void **state)
+static void test_open_errors(void **state)
 {
 	(void)state;
 	check_line(kvm_open_problem(ENOENT), "no /dev/kvm: load the kvm");
@@ -31,7 +31,7 @@ static void test_open(void **state)
 	check_line(kvm_open_problem(EMFILE), strerror(EMFILE));
 }
 
-static void test_api(void **state)
+static void test_api_versions(void **state)
 {
 	(void)state;
 	assert_null(kvm_api_problem(KVM_API_VERSION));
@@ -42,8 +42,8 @@ static void test_api(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_open),
-		cmocka_unit_test(test_api),
+		cmocka_unit_test(test_open_errors),
+		cmocka_unit_test(test_api_versions),
 	};
 
 	return cmocka_run_group_tests_name("cli_kvm", tests, NULL, NULL);

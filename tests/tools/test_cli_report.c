@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What commands print: tables, JSON, statistics, progress. */
+/* Output of commands: tables, JSON, statistics, progress. */
 #include <json-c/json.h>
 #include <math.h>
 #include <pty.h>
@@ -26,7 +26,7 @@ static struct report *make_report(bool json)
 	report_number(report, "peers.kernel", "%.2f", 0.123456);
 	report_number(report, "peers.other", "%.0f", NAN);
 	report_goal(report, "<= 2 x quiet", true);
-	report_row(report, "x", "ns/ring");
+	report_row(report, "x", "ns/signal");
 	report_count(report, "events", UINT64_MAX);
 	report_number(report, "plain", "%.1f", -1.25);
 	report_text(report, "note", "a \"quoted\" word");
@@ -56,7 +56,7 @@ static void test_table(void **state)
 		text, "                   plain  kernel  other  goal        "
 		      "                events  note\n"
 		      "memslot add [us]  6312.0    0.12      -  <= 2 x quiet\n"
-		      "x [ns/ring]         -1.2                 < 1 MISSED  "
+		      "x [ns/signal]       -1.2                 < 1 MISSED  "
 		      "  18446744073709551615  a \"quoted\" word\n");
 	free(text);
 }
@@ -206,7 +206,7 @@ static void test_clock(void **state)
 	assert_true(clock_ns() >= before);
 }
 
-/* Shows progress on fd as stderr. */
+/* Show progress with fd as stderr. */
 static void show_progress(int fd)
 {
 	int saved = dup(STDERR_FILENO);
@@ -218,7 +218,7 @@ static void show_progress(int fd)
 	close(saved);
 }
 
-/* A terminal hands over what it has: as much as was written, or less. */
+/* A read from a terminal may return less than was written. */
 static void read_exactly(int fd, char *to, size_t size)
 {
 	ssize_t got;

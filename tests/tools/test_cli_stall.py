@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""belfry stall, with this machine's KVM and without.
+"""belfry stall, with KVM and without.
 
 usage: test_cli_stall.py BELFRY
 
-The machine without is made in a mount namespace, where that is allowed.
+A mount namespace hides /dev/kvm, if the test may create one.
 """
 import functools
 import json
@@ -20,7 +20,7 @@ HAVE_KVM = os.access("/dev/kvm", os.R_OK | os.W_OK)
 HAVE_NODE = os.path.exists("/dev/kvm")
 
 NAMESPACE = ["unshare", "-m"] if os.getuid() == 0 else ["unshare", "-rm"]
-# Root may read everything until it gives its capabilities away.
+# Root reads every file unless it drops its capabilities.
 POWERLESS = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
 
 EMPTY_DEV = "mount -t tmpfs none /dev"
@@ -34,7 +34,7 @@ def run(*command):
 
 
 def run_covered(mount, *command, mode=0o600):
-    """After that mount; $0 there is a regular file of that mode."""
+    """Run a command after a shell command that mounts; $0 is a plain file."""
     with tempfile.NamedTemporaryFile() as file:
         os.chmod(file.name, mode)
         return run(*NAMESPACE, "sh", "-c", f'{mount} && exec "$@"', file.name,
@@ -78,9 +78,9 @@ class Rows(unittest.TestCase):
                                    delta=0.1 * ratio + 0.01)
 
     def check_stalled(self, row):
-        """It may be nothing, and the ratio none."""
-        for way in "plain", "belfry", "alone":
-            self.assertTrue(row[way] == 0 or row[way] >= 1000, row)
+        """No call may have stalled; then the ratio is null."""
+        for kind in "plain", "belfry", "alone":
+            self.assertTrue(row[kind] == 0 or row[kind] >= 1000, row)
         if row["belfry"]:
             self.assertAlmostEqual(row["ratio"], row["plain"] / row["belfry"],
                                    delta=0.01 * row["ratio"] + 0.01)
@@ -103,7 +103,7 @@ class Rows(unittest.TestCase):
                 self.assertIsInstance(row["met"], bool)
 
     def test_alone(self):
-        """Where the doorbells are all there is, nothing is left to time."""
+        """Rows of doorbells only have no other calls to time alone."""
         for name, row in self.rows().items():
             self.assertEqual("alone" in row,
                              row["unit"] != "ns" and "assign," not in name and
@@ -114,12 +114,12 @@ class Rows(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done)
         self.assertEqual(done.stderr, "")
         self.assertIn("first vCPU after assign [us]", done.stdout)
-        self.assertIn("belfry/vm.h, policy lazy;", done.stdout)
+        self.assertIn("belfry/vm.h, policy lazy\n", done.stdout)
 
     def test_policy(self):
         done = run(BELFRY, "stall", "--count", "1", "--policy", "first-run")
         self.assertEqual(done.returncode, 0, done)
-        self.assertIn("belfry/vm.h, policy first-run;", done.stdout)
+        self.assertIn("belfry/vm.h, policy first-run\n", done.stdout)
 
     def test_unknown_policy(self):
         done = run(BELFRY, "stall", "--policy", "never")
@@ -128,7 +128,7 @@ class Rows(unittest.TestCase):
         self.assertIn("unknown policy 'never'", done.stderr)
 
 
-class Without(unittest.TestCase):
+class WithoutKvm(unittest.TestCase):
     def check_skipped(self, done, words):
         self.assertEqual(done.returncode, 77, done)
         self.assertEqual(done.stdout, "")
@@ -149,7 +149,7 @@ class Without(unittest.TestCase):
         done = run_covered(COVERED_NODE, *POWERLESS, BELFRY, "stall", mode=0)
         self.check_skipped(done, "no permission on /dev/kvm: join the group")
 
-    def test_no_kvm_behind_it(self):
+    def test_file_that_is_not_kvm(self):
         if not HAVE_NODE or not can_cover(COVERED_NODE):
             self.skipTest("no mount namespace, or no /dev/kvm to cover")
         done = run_covered(COVERED_NODE, BELFRY, "stall")

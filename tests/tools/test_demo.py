@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The demonstration where parts of it fail.
+"""The demonstration when parts of it fail.
 
 usage: test_demo.py SOURCE
 """
@@ -17,7 +17,7 @@ from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from unittest.mock import patch
 
-sys.dont_write_bytecode = True  # the source tree stays as it is
+sys.dont_write_bytecode = True  # keep the source tree clean
 SCRIPTS = Path(sys.argv[1], "scripts")
 sys.path.insert(0, str(SCRIPTS))
 
@@ -25,7 +25,7 @@ import qemu_boot
 
 
 def load(name):
-    """A program that is no module by its name."""
+    """Load a program by a name that no import statement can have."""
     loader = SourceFileLoader(name.replace("-", "_"), str(SCRIPTS / name))
     module = module_from_spec(spec_from_loader(loader.name, loader))
     loader.exec_module(module)
@@ -34,7 +34,7 @@ def load(name):
 
 demo_qemu = load("demo-qemu")
 
-# The result's name, as belfry run is given it: run [--plain] --json --output.
+# Find the file of the result among: run [--plain] --json --output FILE.
 FIND_OUTPUT = 'while [ "$1" != --output ]; do shift; done; output=$2\n'
 
 
@@ -73,7 +73,7 @@ class Demo(Folder):
         self.assertIn("shows doorbell\n", done.stdout)
         self.assertIn("shows stall\n", done.stdout)
 
-    def test_all_well(self):
+    def test_success(self):
         self.check(self.demo(0), 0)
 
     def test_skipped(self):
@@ -92,7 +92,7 @@ class Boot(Folder):
         self.enterContext(patch.object(qemu_boot, "missing", lambda: None))
 
     def demo_qemu(self):
-        """What the demonstration's QEMU part returns and says."""
+        """Run demo-qemu.  Returns its exit status and stderr."""
         said = io.StringIO()
         with patch.object(sys, "argv", ["demo-qemu", str(self.folder), "1"]), \
              contextlib.redirect_stdout(io.StringIO()), \
@@ -110,11 +110,11 @@ class Boot(Folder):
 
     def test_no_result(self):
         self.write_belfry("echo first >&2; echo why >&2; exit 5")
-        self.check_fails("exit status was 5, and it said last: why")
+        self.check_fails("exit status was 5, and its last message: why")
 
     def test_empty_result(self):
         self.write_belfry(FIND_OUTPUT + ': >"$output"')
-        self.check_fails("it said last: nothing")
+        self.check_fails("its last message: nothing")
 
     def test_broken_results(self):
         for text in "[{", "7", "[7]", "[{}]", '{"a": 1}', "[]", \
@@ -122,12 +122,12 @@ class Boot(Folder):
             self.write_belfry(FIND_OUTPUT + f"echo '{text}' >\"$output\"")
             self.check_fails("belfry run")
 
-    def test_timeout_ends_the_vmm_too(self):
+    def test_timeout_kills_the_vmm(self):
         self.enterContext(patch.object(qemu_boot, "TIMEOUT", 0.5))
         self.write_belfry(f"sleep 600 & echo $! >{self.folder}/pid; wait")
         self.check_fails("did not end within 0.5 s")
         pid = (self.folder / "pid").read_text().strip()
-        # It was killed before that was said, and dies when it is scheduled.
+        # SIGKILL was sent before the message, but takes effect later.
         while runs(pid):
             time.sleep(0.01)
 

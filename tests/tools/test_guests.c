@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Every ring of every guest program arrives, on each engine there is. */
+/* Each write of each guest program arrives, on each engine of this machine. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +12,7 @@
 #include "belfry/vm.h"
 #include "guests/guests.h"
 #include "base/util.h"
+#include "testing/trap/trap.h"
 
 #define MEMORY_SIZE 0x10000u
 #define TABLES	    0x4000u
@@ -21,9 +22,9 @@
 #define COUNT	    37u
 #define VALUE	    0x8877665544332211ull
 
-/* What the device at WINDOW and PORT has seen. */
-struct bell {
-	unsigned int rings;
+/* Writes that reached the device at WINDOW and PORT. */
+struct device {
+	unsigned int writes;
 	uint32_t len;
 	uint64_t sum;
 };
@@ -31,42 +32,42 @@ struct bell {
 static int on_write(void *opaque, uint64_t offset, const void *data,
 		    uint32_t len)
 {
-	struct bell *bell = opaque;
+	struct device *device = opaque;
 	uint64_t value = 0;
 
 	memcpy(&value, data, len);
-	bell->rings++;
-	bell->len = len;
-	bell->sum += value;
+	device->writes++;
+	device->len = len;
+	device->sum += value;
 	return offset ? -EINVAL : 0;
 }
 
-static const struct bf_io_ops bell_ops = {.write = on_write};
+static const struct bf_io_ops device_ops = {.write = on_write};
 
 struct machine {
 	struct bf_vm *vm;
 	struct bf_vcpu *vcpu;
 	char *memory;
-	struct bell bell;
+	struct device device;
 };
 
-static void add_bell(struct machine *m, uint16_t space, uint64_t addr)
+static void add_device(struct machine *m, uint16_t space, uint64_t addr)
 {
 	const struct bf_io_range_desc desc = {
 		.addr = addr,
 		.size = 8,
 		.space = space,
-		.name = "bell",
-		.ops = &bell_ops,
-		.opaque = &m->bell,
+		.name = "device",
+		.ops = &device_ops,
+		.opaque = &m->device,
 	};
 
 	assert_int_equal(bf_io_add_range(bf_vm_bus(m->vm), &desc, NULL, NULL),
 			 0);
 }
 
-/* Skips the test where the engine is not on this machine. */
-static void make_machine(struct machine *m, enum bf_engine engine)
+/* Skips the test if this machine does not have the engine. */
+static void make_machine(struct machine *m, const struct bf_engine_ops *engine)
 {
 	const struct bf_vm_config config = {.engine = engine};
 	struct kvm_userspace_memory_region region = {
@@ -74,7 +75,7 @@ static void make_machine(struct machine *m, enum bf_engine engine)
 	};
 
 	memset(m, 0, sizeof(*m));
-	if (bf_vm_create(&m->vm, &config))
+	if (bf_vm_create(&config, &m->vm))
 		skip();
 	m->memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -82,8 +83,8 @@ static void make_machine(struct machine *m, enum bf_engine engine)
 	region.userspace_addr = (uintptr_t)m->memory;
 	assert_int_equal(bf_memslots_set(bf_vm_memslots(m->vm), &region), 0);
 	assert_int_equal(bf_vcpu_create(m->vm, 0, &m->vcpu), 0);
-	add_bell(m, BF_IO_MMIO, WINDOW);
-	add_bell(m, BF_IO_PIO, PORT);
+	add_device(m, BF_IO_MMIO, WINDOW);
+	add_device(m, BF_IO_PIO, PORT);
 }
 
 static void end_machine(struct machine *m)
@@ -96,13 +97,13 @@ static void end_machine(struct machine *m)
 static void run_guest(struct machine *m, const struct guest *guest,
 		      uint64_t rdi, uint64_t rsi, uint64_t rdx, uint64_t rcx)
 {
-	const struct bf_vcpu_boot64 boot = {
+	const struct bf_vcpu_boot64_desc boot = {
 		.args = {rdi, rsi, rdx, rcx},
 		.page_tables = TABLES,
 		.page_tables_hva = m->memory + TABLES,
 	};
 
-	memset(&m->bell, 0, sizeof(m->bell));
+	memset(&m->device, 0, sizeof(m->device));
 	memcpy(m->memory, guest->start, guest->size);
 	assert_int_equal(bf_vcpu_boot64(m->vcpu, &boot), 0);
 	assert_int_equal(bf_vcpu_run(m->vcpu), 0);
@@ -111,18 +112,18 @@ static void run_guest(struct machine *m, const struct guest *guest,
 			 bf_vcpu_page(m->vcpu)->exit_reason);
 }
 
-static void check_rings(struct machine *m, const struct guest *guest,
-			uint32_t len, uint64_t at)
+static void check_writes(struct machine *m, const struct guest *guest,
+			 uint32_t len, uint64_t at)
 {
 	uint64_t mask = len < 8 ? (1ull << (8 * len)) - 1 : UINT64_MAX;
 
 	run_guest(m, guest, at, COUNT, VALUE, 0);
-	if (m->bell.rings != COUNT || m->bell.len != len ||
-	    m->bell.sum != COUNT * (VALUE & mask))
-		fail_msg("%s: %u rings of %u bytes, sum %#lx", guest->name,
-			 m->bell.rings, m->bell.len, m->bell.sum);
+	if (m->device.writes != COUNT || m->device.len != len ||
+	    m->device.sum != COUNT * (VALUE & mask))
+		fail_msg("%s: %u writes of %u bytes, sum %#lx", guest->name,
+			 m->device.writes, m->device.len, m->device.sum);
 	run_guest(m, guest, at, 0, VALUE, 0);
-	assert_int_equal(m->bell.rings, 0);
+	assert_int_equal(m->device.writes, 0);
 }
 
 static void check_single(struct machine *m)
@@ -132,35 +133,35 @@ static void check_single(struct machine *m)
 		uint32_t len;
 		bool mmio;
 	} cases[] = {
-		{&guest_ring_mmio1, 1, true}, {&guest_ring_mmio2, 2, true},
-		{&guest_ring_mmio4, 4, true}, {&guest_ring_mmio8, 8, true},
-		{&guest_ring_pio1, 1, false}, {&guest_ring_pio2, 2, false},
-		{&guest_ring_pio4, 4, false},
+		{&guest_write_mmio1, 1, true}, {&guest_write_mmio2, 2, true},
+		{&guest_write_mmio4, 4, true}, {&guest_write_mmio8, 8, true},
+		{&guest_write_pio1, 1, false}, {&guest_write_pio2, 2, false},
+		{&guest_write_pio4, 4, false},
 	};
 	uint64_t window = bf_vm_guest_addr(m->vm, WINDOW);
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++)
-		check_rings(m, cases[i].guest, cases[i].len,
-			    cases[i].mmio ? window : PORT);
+		check_writes(m, cases[i].guest, cases[i].len,
+			     cases[i].mmio ? window : PORT);
 }
 
-/* Whole rounds of the values, and a part of one. */
+/* Two rounds of the three values and two thirds of a third round. */
 static void check_string(struct machine *m)
 {
 	static const uint32_t values[] = {1, 10, 100};
 	uint64_t at = bf_vm_guest_addr(m->vm, VALUES);
 
 	memcpy(m->memory + VALUES, values, sizeof(values));
-	run_guest(m, &guest_ring_pio_string, PORT, 8, at, 3);
-	assert_int_equal(m->bell.rings, 8);
-	assert_int_equal(m->bell.len, 4);
-	assert_int_equal(m->bell.sum, 2 * 111 + 11);
-	run_guest(m, &guest_ring_pio_string, PORT, 0, at, 3);
-	assert_int_equal(m->bell.rings, 0);
+	run_guest(m, &guest_write_pio_string, PORT, 8, at, 3);
+	assert_int_equal(m->device.writes, 8);
+	assert_int_equal(m->device.len, 4);
+	assert_int_equal(m->device.sum, 2 * 111 + 11);
+	run_guest(m, &guest_write_pio_string, PORT, 0, at, 3);
+	assert_int_equal(m->device.writes, 0);
 }
 
-static void check_engine(enum bf_engine engine)
+static void check_engine(const struct bf_engine_ops *engine)
 {
 	struct machine m;
 
@@ -170,23 +171,23 @@ static void check_engine(enum bf_engine engine)
 	end_machine(&m);
 }
 
-static void test_trap(void **state)
+static void test_writes_arrive_with_trap_engine(void **state)
 {
 	(void)state;
-	check_engine(BF_ENGINE_TRAP);
+	check_engine(&bf_trap_engine);
 }
 
-static void test_kvm(void **state)
+static void test_writes_arrive_with_kvm(void **state)
 {
 	(void)state;
-	check_engine(BF_ENGINE_KVM);
+	check_engine(NULL);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_trap),
-		cmocka_unit_test(test_kvm),
+		cmocka_unit_test(test_writes_arrive_with_trap_engine),
+		cmocka_unit_test(test_writes_arrive_with_kvm),
 	};
 
 	return cmocka_run_group_tests_name("guests", tests, NULL, NULL);

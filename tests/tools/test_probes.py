@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The library has the probes that belfry/io_stats.h tells of, and no others.
+"""The library has exactly the probes that belfry/io_stats.h documents.
 
 usage: test_probes.py SOURCE LIBRARY
 
-Exits 77 where it was built without <sys/sdt.h>, or there is no readelf.
+Exits with 77 if the library was built without <sys/sdt.h>, or without readelf.
 """
 import re
 import shutil
@@ -28,14 +28,15 @@ def main():
     if not shutil.which("readelf"):
         print("skipped: no readelf")
         return 77
-    there = built(sys.argv[2])
-    if not there:
+    built_in = built(sys.argv[2])
+    if not built_in:
         print("skipped: built without <sys/sdt.h>")
         return 77
-    told = documented(sys.argv[1])
-    for name in sorted(there | told):
-        print(f"{name}: documented {name in told}, there {name in there}")
-    return 0 if there == told else 1
+    in_header = documented(sys.argv[1])
+    for name in sorted(built_in | in_header):
+        print(f"{name}: documented {name in in_header},"
+              f" built in {name in built_in}")
+    return 0 if built_in == in_header else 1
 
 
 if __name__ == "__main__":

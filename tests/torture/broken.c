@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The torture of a library that is broken on purpose: 0 when it was found.  A
- * crash is a find too: what is used after it was freed may be anything; and so
- * is an end that the torture puts to itself, in a handler or by its watchdog.
+ * Runs the torture of a mutated library; returns 0 if the torture detects the
+ * mutation.  A crash is a detection too, because a mutation may lead to a use
+ * after free.  So is an exit of the torture in a handler or by its watchdog.
  */
 #include <signal.h>
 #include <stdbool.h>
@@ -12,7 +12,7 @@
 
 #include "tools/belfry/common/cli.h"
 #include "tools/torture/common/torture.h"
-#include "tools/torture/common/actor.h"
+#include "tools/torture/common/thread.h"
 
 enum child_status {
 	FOUND,
@@ -45,6 +45,6 @@ int main(int argc, char **argv)
 		_exit(run(argc, argv));
 	if (child > 0 && waitpid(child, &status, 0) == child && found(status))
 		return 0;
-	fputs("torture: nothing was found\n", stderr);
+	fputs("torture: the mutation was not detected\n", stderr);
 	return 1;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The torture of a library whose readers wake nobody: 0 when the watchdog
- * ended it, with status 1 and the name of somebody who waits.
+ * Runs the torture of a library in which readers make no wakes; returns 0 if
+ * the watchdog ends it with status 1 and names the threads that wait.
  */
 #include <stdbool.h>
 #include <stdio.h>

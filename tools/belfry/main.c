@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* belfry: finds the command and hands over. */
+/* The tool belfry: runs the command that its first argument names. */
 #include <stdio.h>
 #include <string.h>
 
 #include "tools/belfry/common/cli.h"
+#include "tools/belfry/compare/compare.h"
+#include "tools/belfry/doorbell/doorbell.h"
+#include "tools/belfry/report/report_trace.h"
+#include "tools/belfry/run/run.h"
+#include "tools/belfry/stall/stall.h"
+#include "tools/bench/common/bench.h"
+#include "tools/torture/common/torture.h"
 
 struct command {
 	const char *name;
@@ -12,16 +19,17 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{"bench", "a layer beside others of its kind", cmd_bench},
+	{"bench", "measure a layer beside other implementations", cmd_bench},
 	{"compare", "run a VMM plain and with belfry in turn, and compare",
 	 cmd_compare},
-	{"doorbell", "what a doorbell costs: kernel, user space, belfry",
+	{"doorbell",
+	 "measure a doorbell in the kernel, in user space, in belfry",
 	 cmd_doorbell},
 	{"report", "print a trace of belfry run", cmd_report},
 	{"run", "run a VMM with belfry under it and show its stalls", cmd_run},
-	{"stall", "what a VM's changes cost, plain and through belfry",
+	{"stall", "measure changes of a VM, plain and through belfry",
 	 cmd_stall},
-	{"torture", "use a layer from many threads until it does wrong",
+	{"torture", "use a layer from many threads until it fails",
 	 cmd_torture},
 };
 
@@ -36,7 +44,7 @@ static int print_help(void)
 	for (size_t i = 0; i < NR_COMMANDS; i++)
 		printf("  %-10s %s\n", commands[i].name, commands[i].summary);
 	puts("\n"
-	     "belfry COMMAND --help tells what a command takes.");
+	     "belfry COMMAND --help lists the options of a command.");
 	return CLI_OK;
 }
 
@@ -50,10 +58,10 @@ static const struct command *find_command(const char *name)
 }
 
 /*
- * What could not be written was not shown, so it is no success.  Of belfry run
- * there is only its help here: its program writes for itself.
+ * A command fails if its output was not written.  belfry run writes only its
+ * help to stdout; the program that it runs writes the rest.
  */
-static int end(const char *command, int status)
+static int end_command(const char *command, int status)
 {
 	if (status != CLI_OK)
 		return status;
@@ -76,10 +84,10 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		return cli_usage(NULL, "no command given");
 	if (argv[1][0] == '-')
-		return end(NULL, run_option(argv[1]));
+		return end_command(NULL, run_option(argv[1]));
 
 	command = find_command(argv[1]);
 	if (!command)
 		return cli_usage(NULL, "unknown command '%s'", argv[1]);
-	return end(command->name, command->run(argc - 1, argv + 1));
+	return end_command(command->name, command->run(argc - 1, argv + 1));
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the library knows of a VM or a vCPU of the program.
+ * A VM or a vCPU of the program, as the library knows it.
  *
- * An object is counted: one reference for each fd number in the table, one
- * for each call that uses it, one for each vCPU of a VM.  Its memory is never
- * given back, only used for another object, so that a reader may try to count
- * on one that has just gone (fdtable_get()).
+ * References: one for each fd in the table, one for each call that uses the
+ * object, and one that each vCPU holds on its VM.  The memory of an object is
+ * never freed, only used for another object, so that fd_table_get() may try to
+ * take a reference on an object that has just ended.
  */
 #ifndef BF_PRELOAD_OBJECT_H
 #define BF_PRELOAD_OBJECT_H
@@ -17,8 +17,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "preload/record/record.h"
 #include "preload/record/stats.h"
-#include "vm/front.h"
+#include "front/front.h"
 
 enum object_kind {
 	OBJECT_VM,
@@ -28,21 +29,21 @@ enum object_kind {
 struct object;
 
 struct object_vm {
-	struct bf_front *front;	 /* NULL: everything passes through */
-	int fd;			 /* our own number of the VM, or -1 */
-	uint32_t number;	 /* in the recording, from 1; 0: none */
-	size_t page_size;	 /* of a vCPU's mapping */
-	bool stranger;		 /* nothing is known but its numbers */
-	_Atomic bool aside;	 /* no new doorbell is taken any more */
-	_Atomic bool changed;	 /* doorbell calls since the last KVM_RUN */
-	pthread_mutex_t lock;	 /* guards told */
-	struct bf_vm_stats told; /* what the shared counters hold */
+	struct bf_front *front;	  /* NULL: the kernel answers every call */
+	int fd;			  /* a private fd of the VM, or -1 */
+	uint32_t number;	  /* in the recording, from 1; 0: none */
+	size_t run_size;	  /* of a vCPU's mapping, in bytes */
+	bool untracked;		  /* created out of sight: only its fds known */
+	_Atomic bool passthrough; /* the kernel gets every doorbell at once */
+	_Atomic bool changed; /* by a KVM_IOEVENTFD since the last KVM_RUN */
+	pthread_mutex_t lock; /* guards published */
+	struct bf_front_stats published; /* already added to config.stats */
 };
 
 struct object_vcpu {
-	struct object *vm;    /* counted */
-	struct kvm_run *page; /* NULL: exits are not looked at */
-	uint32_t id;	      /* as the VMM chose it; when recording */
+	struct object *vm;   /* counted */
+	struct kvm_run *run; /* NULL: the library does not read the exits */
+	uint32_t id;	     /* the argument of KVM_CREATE_VCPU */
 	struct stats_vcpu *stats;
 };
 
@@ -54,20 +55,69 @@ struct object {
 	struct object_vcpu vcpu;
 };
 
-/* One reference, which is the caller's; NULL when out of memory. */
+/* With one reference, for the caller.  NULL: out of memory. */
 struct object *object_new_vm(void);
 struct object *object_new_vcpu(struct object *vm);
 
-/* For a caller that has a reference. */
-void object_get(struct object *obj);
+/* Takes a reference.  The caller must hold one already. */
+static inline void object_get(struct object *obj)
+{
+	atomic_fetch_add_explicit(&obj->refs, 1, memory_order_relaxed);
+}
 
-/* For one that has none: false when the object is gone. */
-bool object_tryget(struct object *obj);
+/*
+ * Takes a reference, or returns false if the object has ended.  The caller need
+ * not hold one.
+ *
+ * Acquire: pairs with the release in object_start(), and keeps the caller's
+ * later loads behind the counting.
+ */
+static inline bool object_tryget(struct object *obj)
+{
+	uint32_t refs = atomic_load_explicit(&obj->refs, memory_order_relaxed);
 
-/* The last one ends the object: unmaps, closes, gives up its front. */
-void object_put(struct object *obj);
+	while (refs) {
+		if (atomic_compare_exchange_weak_explicit(
+			    &obj->refs, &refs, refs + 1, memory_order_acquire,
+			    memory_order_relaxed))
+			return true;
+	}
+	return false;
+}
 
-/* In the child of a fork: the free list is not to be trusted. */
-void object_forked(void);
+/* Ends an object without references: unmaps, closes, destroys its front. */
+void object_end(struct object *obj);
+
+/*
+ * Drops a reference; the last one ends the object.
+ *
+ * Release and acquire: order each other holder's accesses before the end.
+ * Without them the last holder could unmap a page that another still reads.
+ */
+static inline void object_put(struct object *obj)
+{
+	if (atomic_fetch_sub_explicit(&obj->refs, 1, memory_order_acq_rel) == 1)
+		object_end(obj);
+}
+
+/* @obj itself, or the VM of a vCPU. */
+static inline struct object_vm *object_vm_of(struct object *obj)
+{
+	return obj->kind == OBJECT_VM ? &obj->vm : &obj->vcpu.vm->vm;
+}
+
+/* The VM and the vCPU as the recording names them. */
+static inline struct record_who object_who(const struct object *obj)
+{
+	if (obj->kind == OBJECT_VM)
+		return (struct record_who){obj->vm.number, RECORDED_NO_VCPU};
+	return (struct record_who){obj->vcpu.vm->vm.number, obj->vcpu.id};
+}
+
+/*
+ * In the child of a fork(): empties the free list.  A thread of the parent may
+ * have held its lock.
+ */
+void object_forget_free(void);
 
 #endif

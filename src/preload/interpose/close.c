@@ -1,39 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calls that end fd numbers.  A number leaves the table before it is
- * closed: afterwards another thread may have it again.  What is no VM and no
- * vCPU goes to libc's own name for close(), which is a point of cancellation.
- * Our own numbers are as good as not open.
+ * The calls that close fds.  An entry leaves the fd table before the close,
+ * because afterwards another thread may get the number.  A private fd looks
+ * closed to the program: these calls leave it open.
  */
 #include <limits.h>
 #include <linux/close_range.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "preload/interpose/config.h"
-#include "preload/fds/fdtable.h"
-#include "preload/fds/numbers.h"
-#include "preload/fds/own.h"
-#include "preload/record/record.h"
+#include "preload/common/config.h"
 #include "preload/common/sys.h"
-#include "preload/interpose/vm.h"
+#include "preload/fds/fd_table.h"
+#include "preload/fds/private_fd.h"
 
+/* libc's close(), a cancellation point. */
 int __close(int fd);
 
-/* Gives the reference back, and with the last one the VM or the vCPU ends. */
-static long close_known(int fd, struct object *obj)
+/*
+ * Drops the entry's reference within the measured time: the last one ends the
+ * VM or the vCPU.
+ */
+static long close_object(int fd, struct object *obj)
 {
 	uint32_t key = obj->kind == OBJECT_VM ? STATS_CLOSE_VM :
 						STATS_CLOSE_VCPU;
-	struct record_who who = record_who(obj);
-	bool counts = !number_vm(obj)->stranger;
+	struct record_who who = object_who(obj);
+	bool untracked = object_vm_of(obj)->untracked;
 	uint64_t start = stats_now();
 	long ret = sys_close(fd);
 
 	object_put(obj);
-	if (counts) {
+	if (!untracked) {
 		stats_record(config.stats, key, start, ret < 0);
-		record_close(who, key, start, ret);
+		record_call(who, key, start, ret);
 	}
 	return ret;
 }
@@ -41,56 +41,54 @@ static long close_known(int fd, struct object *obj)
 INTERPOSE int close(int fd)
 {
 	int saved_errno = errno;
-	struct object *obj = number_take(fd);
+	struct object *obj = fd_table_take_owned(fd);
 
-	if (!obj && own_has(fd))
+	if (!obj && private_fd_contains(fd))
 		return sys_return(-EBADF, saved_errno);
 	if (!obj)
 		return __close(fd);
-	return sys_return(close_known(fd, obj), saved_errno);
+	return sys_return(close_object(fd, obj), saved_errno);
 }
 
-static void close_one(int fd)
+static void close_entry(int fd)
 {
-	struct object *obj = fdtable_take(fd);
+	struct object *obj = fd_table_take(fd);
 
 	if (obj)
-		close_known(fd, obj);
+		close_object(fd, obj);
 }
 
-/* Other threads keep the numbers that this one is about to lose. */
-static void lose_sight(int fd)
+/*
+ * The thread gets an fd table of its own, without these fds.  The other threads
+ * keep theirs, and the library's table cannot describe both.
+ */
+static void pass_through_unshared(int fd)
 {
-	struct object *obj = fdtable_get(fd);
-
-	if (!obj)
-		return;
-	vm_step_aside(number_vm(obj), "a thread unshares its fds");
-	object_put(obj);
+	fd_table_pass_through(fd, "a thread unshares its fds");
 }
 
 static void before_close_range(unsigned int first, unsigned int last,
 			       unsigned int flags)
 {
-	if (first > last || (flags & CLOSE_RANGE_CLOEXEC) || !config_is_owner())
-		return;
 	if (flags & CLOSE_RANGE_UNSHARE)
-		fdtable_walk(first, last, lose_sight);
+		fd_table_walk(first, last, pass_through_unshared);
 	else if (!flags)
-		fdtable_walk(first, last, close_one);
+		fd_table_walk(first, last, close_entry);
 }
 
 /*
- * Each piece has the flags: to unshare again what is not shared does nothing.
- * There is always a last one, maybe of no number that can be open, because
- * even that unshares, and refuses unknown flags.
+ * Calls close_range() for the pieces between private fds, each with the same
+ * flags: a second CLOSE_RANGE_UNSHARE does nothing.  The last piece is closed
+ * in any case, even if it contains no valid fd, because the call also unshares
+ * and checks the flags.
  */
-static int close_around(unsigned int first, unsigned int last, int flags)
+static int close_around_private(unsigned int first, unsigned int last,
+				int flags)
 {
-	int own;
+	int fd;
 
-	while (first <= last && (own = own_first(first, last)) >= 0) {
-		unsigned int end = (unsigned int)own;
+	while (first <= last && (fd = private_fd_first(first, last)) >= 0) {
+		unsigned int end = (unsigned int)fd;
 
 		if (first < end &&
 		    syscall(SYS_close_range, first, end - 1, flags))
@@ -104,13 +102,13 @@ static int close_around(unsigned int first, unsigned int last, int flags)
 
 INTERPOSE int close_range(unsigned int first, unsigned int last, int flags)
 {
-	before_close_range(first, last, (unsigned int)flags);
 	if (first > last || (flags & CLOSE_RANGE_CLOEXEC) || !config_is_owner())
 		return (int)syscall(SYS_close_range, first, last, flags);
-	return close_around(first, last, flags);
+	before_close_range(first, last, (unsigned int)flags);
+	return close_around_private(first, last, flags);
 }
 
-/* Where the kernel has no close_range(). */
+/* For a kernel without close_range(2). */
 static void close_each(int first)
 {
 	struct rlimit limit;
@@ -118,7 +116,7 @@ static void close_each(int first)
 	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > INT_MAX)
 		return;
 	for (int fd = first; fd < (int)limit.rlim_cur; fd++) {
-		if (!own_has(fd))
+		if (!private_fd_contains(fd))
 			sys_close(fd);
 	}
 }

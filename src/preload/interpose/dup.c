@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calls that make fd numbers of others.  fcntl() goes on to libc's own
- * name for it, which is a point of cancellation where it waits for a lock.
+ * The calls that duplicate fds.  The new fd of a VM or a vCPU becomes an entry
+ * of the same object.
  */
 /* Meson sets it, and fcntl() would be another name for fcntl64(). */
 #undef _FILE_OFFSET_BITS
@@ -10,45 +10,54 @@
 #include <stdarg.h>
 #include <unistd.h>
 
-#include "preload/fds/numbers.h"
-#include "preload/fds/own.h"
 #include "preload/common/sys.h"
+#include "preload/fds/fd_table.h"
+#include "preload/fds/private_fd.h"
 
+/* libc's fcntl(), a cancellation point where it waits for a file lock. */
 int __fcntl(int fd, int command, ...);
+
+/* @fd is the result of duplicating an fd of @source, which may be NULL. */
+static void add_duplicate(int fd, struct object *source)
+{
+	if (!source)
+		return;
+	if (fd >= 0)
+		fd_table_alias(fd, source);
+	else
+		object_put(source);
+}
 
 INTERPOSE int dup(int fd)
 {
-	struct object *obj = number_get(fd);
+	struct object *source = fd_table_get_owned(fd);
 	int ret = (int)syscall(SYS_dup, fd);
 
-	if (!obj)
-		return ret;
-	if (ret >= 0)
-		number_give(ret, obj);
-	else
-		object_put(obj);
+	add_duplicate(ret, source);
 	return ret;
 }
 
-/* @to was closed by the call, or is what it was. */
-static void settle(long ret, int to, struct object *source, struct object *old)
+/* A successful dup3() has closed the file that @to referred to before. */
+static int duplicate_onto(int from, int to, int flags)
 {
-	if (ret >= 0 && source)
-		number_give(to, source);
-	else if (source)
-		object_put(source);
+	int saved_errno = errno;
+	struct object *source = fd_table_get_owned(from);
+	struct object *old = fd_table_take_owned(to);
+	long ret = sys_call(SYS_dup3, from, to, flags, 0, 0, 0);
 
+	add_duplicate((int)ret, source);
 	if (old && ret >= 0)
 		object_put(old);
 	else if (old)
-		number_give(to, old);
+		fd_table_alias(to, old);
+	return sys_return(ret, saved_errno);
 }
 
 /*
- * A number of ours cannot be had: the front goes on using it.  EBUSY is what
- * the kernel says of a number that is being taken.
+ * The program must not replace a private fd, which the front uses.  EBUSY is
+ * the kernel's error for a number that another thread is about to open.
  */
-static long refuse(int from, int flags)
+static long refuse_private_fd(int from, int flags)
 {
 	long ret = sys_fcntl(from, F_GETFD, 0);
 
@@ -57,27 +66,16 @@ static long refuse(int from, int flags)
 	return ret < 0 ? ret : -EBUSY;
 }
 
-static int replace(int from, int to, int flags)
-{
-	int saved_errno = errno;
-	struct object *source = number_get(from);
-	struct object *old = number_take(to);
-	long ret = sys_result(syscall(SYS_dup3, from, to, flags));
-
-	settle(ret, to, source, old);
-	return sys_return(ret, saved_errno);
-}
-
 static int duplicate(int from, int to, int flags)
 {
 	int saved_errno = errno;
 
-	if (own_has(to))
-		return sys_return(refuse(from, flags), saved_errno);
-	return replace(from, to, flags);
+	if (private_fd_contains(to))
+		return sys_return(refuse_private_fd(from, flags), saved_errno);
+	return duplicate_onto(from, to, flags);
 }
 
-/* dup3() refuses two equal numbers; here they only ask whether one is open. */
+/* With equal numbers dup2() only checks the fd; dup3() refuses them. */
 INTERPOSE int dup2(int from, int to)
 {
 	if (from == to)
@@ -94,15 +92,10 @@ INTERPOSE int dup3(int from, int to, int flags)
 
 static int duplicate_above(int fd, int command, void *arg)
 {
-	struct object *obj = number_get(fd);
+	struct object *source = fd_table_get_owned(fd);
 	int ret = __fcntl(fd, command, arg);
 
-	if (!obj)
-		return ret;
-	if (ret >= 0)
-		number_give(ret, obj);
-	else
-		object_put(obj);
+	add_duplicate(ret, source);
 	return ret;
 }
 

@@ -1,44 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * After fork() the kernel answers EIO to whatever the child does with its
- * parent's VMs.  So the child forgets them, and gives up our numbers of them:
- * the program does not know these, and the VM must end when the parent's does.
- * Their fronts are abandoned; they may have been in use by other threads.
+ * After fork() the kernel answers EIO to every call of the child on its
+ * parent's VMs, so the child forgets them.  It closes the private fds of the
+ * VMs: the program does not know these, and a VM must end with the parent.  It
+ * abandons the fronts: another thread may have been inside one.
  */
 #include <limits.h>
 #include <pthread.h>
 
-#include "preload/interpose/config.h"
-#include "preload/fds/fdtable.h"
+#include "preload/common/config.h"
+#include "preload/fds/fd_table.h"
+#include "preload/fds/private_fd.h"
 #include "preload/interpose/fork.h"
-#include "preload/fds/numbers.h"
-#include "preload/fds/own.h"
-#include "preload/record/record.h"
 
-static void give_up(int fd)
+static void close_private_fd(int fd)
 {
-	struct object *obj = fdtable_get(fd);
+	struct object *obj = fd_table_get(fd);
 	struct object_vm *vm;
 
 	if (!obj)
 		return;
-	vm = number_vm(obj);
+	vm = object_vm_of(obj);
 	if (vm->fd >= 0)
-		own_close(vm->fd);
+		private_fd_close(vm->fd);
 	vm->fd = -1;
 }
 
-static void in_child(void)
+static void forget_parent(void)
 {
-	object_forked();
-	fdtable_walk(0, INT_MAX, give_up);
-	fdtable_forget();
-	own_forget();
+	object_forget_free();
+	fd_table_walk(0, INT_MAX, close_private_fd);
+	fd_table_forget();
+	private_fd_forget();
 	record_forked();
-	config_own();
+	config_set_owner();
 }
 
 void fork_setup(void)
 {
-	pthread_atfork(NULL, NULL, in_child);
+	pthread_atfork(NULL, NULL, forget_parent);
 }

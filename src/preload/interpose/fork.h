@@ -2,7 +2,7 @@
 #ifndef BF_PRELOAD_FORK_H
 #define BF_PRELOAD_FORK_H
 
-/* Prepares for the program's fork(). */
+/* Registers the handler that runs in each child of a fork(). */
 void fork_setup(void);
 
 #endif

@@ -1,48 +1,240 @@
 /* SPDX-License-Identifier: MIT */
-/* ioctl(): KVM's go their own way, all others pay one branch. */
+/*
+ * ioctl().  A KVM call is timed and answered here, by the front or the kernel;
+ * any other call pays one branch.
+ */
 #include <linux/kvm.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
-#include "preload/interpose/config.h"
-#include "preload/interpose/doorbell.h"
-#include "preload/interpose/kick.h"
-#include "preload/record/record.h"
-#include "preload/interpose/run.h"
+#include "preload/common/config.h"
 #include "preload/common/sys.h"
-#include "preload/interpose/vm.h"
+#include "preload/fds/fd_table.h"
+#include "preload/fds/vm.h"
+#include "preload/interpose/kick.h"
+#include "preload/interpose/run.h"
 
-static long answer(int fd, uint32_t request, void *arg, uint32_t *key)
+/* One ioctl of the program. */
+struct call {
+	int fd;
+	uint32_t request;
+	void *arg;
+	uint32_t key; /* in the counters: the request, or STATS_DEASSIGN */
+	struct record_who who;
+	bool copied; /* the argument, to the member that fits the request */
+	union {
+		struct kvm_ioeventfd ioeventfd;
+		struct kvm_coalesced_mmio_zone zone;
+	};
+};
+
+static long call_kernel(const struct call *call)
 {
-	switch (request) {
-	case KVM_CREATE_VM:
-		return vm_create(fd, arg);
-	case KVM_CREATE_VCPU:
-		return vm_create_vcpu(fd, arg);
-	case KVM_IOEVENTFD:
-		return doorbell_ioeventfd(fd, arg, key);
-	case KVM_REGISTER_COALESCED_MMIO:
-	case KVM_UNREGISTER_COALESCED_MMIO:
-		return doorbell_zone(fd, request, arg);
-	}
-	kick_saw_call(request, (unsigned long)arg);
-	return vm_call(fd, request, arg);
+	return sys_ioctl(call->fd, call->request, call->arg);
 }
 
-static long timed(int fd, uint32_t request, void *arg)
+/*
+ * rt_sigprocmask() reads its signal set before it finds that -1 is no valid
+ * operation.  So it fails with EFAULT if the memory cannot be read, and changes
+ * nothing in any case.
+ */
+static bool memory_is_readable(const void *addr)
 {
-	uint64_t start = stats_now();
-	uint32_t key = request;
-	long ret = answer(fd, request, arg, &key);
+	const size_t size = 8;
 
-	stats_record(config.stats, key, start, ret < 0);
-	record_ioctl(fd, key, start, ret);
+	return sys_call(SYS_rt_sigprocmask, -1, (long)addr, 0, size, 0, 0) !=
+	       -EFAULT;
+}
+
+/*
+ * Copies all of a structure for the front, padding and the flags of later
+ * kernels included.  @size is less than a page, so it is enough to check both
+ * ends.
+ */
+static bool copy_from_program(void *to, const char *from, size_t size)
+{
+	if (config_forbids(FORBIDDEN_FRONT) || !memory_is_readable(from) ||
+	    !memory_is_readable(from + size - 8))
+		return false;
+	memcpy(to, from, size);
+	return true;
+}
+
+static uint32_t ioeventfd_key(const struct kvm_ioeventfd *arg)
+{
+	return arg->flags & KVM_IOEVENTFD_FLAG_DEASSIGN ? STATS_DEASSIGN :
+							  KVM_IOEVENTFD;
+}
+
+/*
+ * Reads the arguments that the library must know.  If one cannot be copied, the
+ * kernel gets the call, and fails it if the memory cannot be read.
+ */
+static void read_arg(struct call *call)
+{
+	switch (call->request) {
+	case KVM_IOEVENTFD:
+		call->copied = copy_from_program(&call->ioeventfd, call->arg,
+						 sizeof(call->ioeventfd));
+		if (call->copied)
+			call->key = ioeventfd_key(&call->ioeventfd);
+		break;
+	case KVM_REGISTER_COALESCED_MMIO:
+	case KVM_UNREGISTER_COALESCED_MMIO:
+		call->copied = copy_from_program(&call->zone, call->arg,
+						 sizeof(call->zone));
+		break;
+	default:
+		kick_note_call(call->request, (unsigned long)call->arg);
+	}
+}
+
+/* The kernel gives these answers only after it has read the argument. */
+static bool kernel_read_arg(long ret)
+{
+	return !ret || ret == -ENOENT || ret == -EEXIST || ret == -ENOSPC;
+}
+
+/*
+ * KVM_IOEVENTFD while a seccomp filter forbids the front.  The kernel has all
+ * doorbells but those that it refused.  The front hears of a removal after the
+ * kernel, and looks for a refused doorbell if the kernel has found none.
+ */
+static long pass_ioeventfd(struct object_vm *vm, struct call *call)
+{
+	const struct kvm_ioeventfd *arg = call->arg;
+	long ret = call_kernel(call);
+
+	if (!kernel_read_arg(ret))
+		return ret;
+	call->key = ioeventfd_key(arg);
+	if (vm->front && call->key == STATS_DEASSIGN)
+		ret = bf_front_note_removal(vm->front, arg, (int)ret);
+	record_ioeventfd(vm->number, vm->front, arg, ret);
+	return ret;
+}
+
+static bool front_answers(const struct object_vm *vm, const struct call *call)
+{
+	return vm->front && call->copied && config_is_owner();
+}
+
+static long answer_ioeventfd(struct object_vm *vm, struct call *call)
+{
+	long ret;
+
+	if (config_forbids(FORBIDDEN_FRONT))
+		return pass_ioeventfd(vm, call);
+	if (front_answers(vm, call)) {
+		ret = bf_front_ioeventfd(vm->front, &call->ioeventfd);
+		atomic_store_explicit(&vm->changed, true, memory_order_relaxed);
+	} else {
+		ret = call_kernel(call);
+	}
+	if (call->copied)
+		record_ioeventfd(vm->number, vm->front, &call->ioeventfd, ret);
+	return ret;
+}
+
+static long answer_zone(struct object_vm *vm, struct call *call)
+{
+	if (!config_forbids(FORBIDDEN_FRONT) && front_answers(vm, call))
+		return bf_front_zone(vm->front, call->request, &call->zone);
+	return call_kernel(call);
+}
+
+/* Tells the front when the call may hold the kernel's locks for long. */
+static long answer_other(struct object_vm *vm, struct call *call)
+{
+	long ret;
+
+	if (!vm->front)
+		return call_kernel(call);
+	bf_front_call_begins(vm->front, call->request);
+	ret = call_kernel(call);
+	bf_front_call_ends(vm->front, call->request);
+	return ret;
+}
+
+static long create_vcpu(struct object *vm, struct call *call)
+{
+	const uint32_t id = (uint32_t)(uintptr_t)call->arg;
+	long fd = answer_other(&vm->vm, call);
+
+	if (fd < 0)
+		return fd;
+	call->who.vcpu = id;
+	if (config_is_owner() && !config_forbids(FORBIDDEN_LEARN))
+		vm_track_vcpu(vm, (int)fd, id);
+	return fd;
+}
+
+static long answer_on_vm(struct object *vm, struct call *call)
+{
+	switch (call->request) {
+	case KVM_IOEVENTFD:
+		return answer_ioeventfd(&vm->vm, call);
+	case KVM_REGISTER_COALESCED_MMIO:
+	case KVM_UNREGISTER_COALESCED_MMIO:
+		return answer_zone(&vm->vm, call);
+	case KVM_CREATE_VCPU:
+		return create_vcpu(vm, call);
+	default:
+		return answer_other(&vm->vm, call);
+	}
+}
+
+static long create_vm(struct call *call)
+{
+	long fd = call_kernel(call);
+
+	if (fd < 0 || !config_is_owner())
+		return fd;
+	atomic_fetch_add_explicit(&config.stats->vms, 1, memory_order_relaxed);
+	call->who = vm_track(call->fd, (int)fd);
+	return fd;
+}
+
+static long answer_call(struct call *call)
+{
+	struct object *obj;
+	long ret;
+
+	if (call->request == KVM_CREATE_VM)
+		return create_vm(call);
+	read_arg(call);
+	obj = fd_table_lookup(call->fd, OBJECT_VM);
+	if (!obj)
+		return call_kernel(call);
+	call->who = object_who(obj);
+	ret = obj->kind == OBJECT_VM ? answer_on_vm(obj, call) :
+				       call_kernel(call);
+	object_put(obj);
+	return ret;
+}
+
+static long time_call(int fd, uint32_t request, void *arg)
+{
+	struct call call = {
+		.fd = fd,
+		.request = request,
+		.arg = arg,
+		.key = request,
+		.who = record_nobody,
+	};
+	uint64_t start = stats_now();
+	long ret = answer_call(&call);
+
+	stats_record(config.stats, call.key, start, ret < 0);
+	record_call(call.who, call.key, start, ret);
 	return ret;
 }
 
 /*
- * The kernel takes 32 bits of the request; a program that keeps it in an int
- * passes the others set.
+ * The kernel reads 32 bits of the request.  A program that keeps it in an int
+ * passes it sign-extended.
  */
 INTERPOSE int ioctl(int fd, unsigned long request, ...)
 {
@@ -57,5 +249,5 @@ INTERPOSE int ioctl(int fd, unsigned long request, ...)
 		return (int)syscall(SYS_ioctl, fd, request, arg);
 	if ((uint32_t)request == KVM_RUN)
 		return sys_return(run_vcpu(fd, arg), saved_errno);
-	return sys_return(timed(fd, (uint32_t)request, arg), saved_errno);
+	return sys_return(time_call(fd, (uint32_t)request, arg), saved_errno);
 }

@@ -1,43 +1,43 @@
 /* SPDX-License-Identifier: MIT */
-/* Flags that are only ever set; each by itself, so all accesses are relaxed. */
 #include <dlfcn.h>
 #include <linux/kvm.h>
 #include <signal.h>
 #include <stdatomic.h>
 
-#include "preload/interpose/kick.h"
 #include "preload/common/sys.h"
+#include "preload/interpose/kick.h"
 
 #define relaxed memory_order_relaxed
 
-static _Atomic bool takes_signals;
-static _Atomic bool has_other_way;
+/* Set once and never cleared.  They order no other memory. */
+static _Atomic bool handles_signals;
+static _Atomic bool has_pending_kicks;
 
-void kick_saw_call(uint32_t request, unsigned long arg)
+void kick_note_call(uint32_t request, unsigned long arg)
 {
 	if (request == (uint32_t)KVM_SET_SIGNAL_MASK ||
 	    (request == (uint32_t)KVM_CHECK_EXTENSION &&
 	     arg == KVM_CAP_IMMEDIATE_EXIT))
-		atomic_store_explicit(&has_other_way, true, relaxed);
+		atomic_store_explicit(&has_pending_kicks, true, relaxed);
 }
 
-bool kick_wants_back(void)
+bool kick_needs_return(void)
 {
-	return atomic_load_explicit(&takes_signals, relaxed) &&
-	       !atomic_load_explicit(&has_other_way, relaxed);
+	return atomic_load_explicit(&handles_signals, relaxed) &&
+	       !atomic_load_explicit(&has_pending_kicks, relaxed);
 }
 
-/* What a thread does to itself kicks nobody. */
+/* A thread sends these to itself, so they kick no vCPU. */
 static bool is_fault(int sig)
 {
 	return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL ||
 	       sig == SIGFPE || sig == SIGTRAP || sig == SIGABRT;
 }
 
-static void saw_handler(int sig, sighandler_t handler)
+static void note_handler(int sig, sighandler_t handler)
 {
 	if (handler != SIG_DFL && handler != SIG_IGN && !is_fault(sig))
-		atomic_store_explicit(&takes_signals, true, relaxed);
+		atomic_store_explicit(&handles_signals, true, relaxed);
 }
 
 typedef int (*sigaction_fn)(int, const struct sigaction *, struct sigaction *);
@@ -49,7 +49,7 @@ INTERPOSE int sigaction(int sig, const struct sigaction *action,
 	static _Atomic(sigaction_fn) next;
 
 	if (action)
-		saw_handler(sig, action->sa_handler);
+		note_handler(sig, action->sa_handler);
 	if (!atomic_load_explicit(&next, relaxed))
 		atomic_store_explicit(
 			&next, (sigaction_fn)dlsym(RTLD_NEXT, "sigaction"),
@@ -61,7 +61,7 @@ INTERPOSE sighandler_t signal(int sig, sighandler_t handler)
 {
 	static _Atomic(signal_fn) next;
 
-	saw_handler(sig, handler);
+	note_handler(sig, handler);
 	if (!atomic_load_explicit(&next, relaxed))
 		atomic_store_explicit(
 			&next, (signal_fn)dlsym(RTLD_NEXT, "signal"), relaxed);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the program stops its vCPUs, as far as it shows.
+ * How the program stops ("kicks") a vCPU, as far as its calls show it.
  *
- * With immediate_exit, or with a signal that only KVM_RUN lets through, a kick
- * that comes while an exit is served here is still there when the vCPU is
- * entered again.  A signal whose handler only sets a flag is not: the program
- * wants to look at its flag, which it does when KVM_RUN returns.
+ * A kick may come while the library serves an exit.  With immediate_exit, or
+ * with a signal that only KVM_RUN unblocks, the kick is still pending when the
+ * vCPU enters the guest again, and KVM_RUN returns.  A signal handler that only
+ * sets a flag leaves nothing pending: the program reads its flag when KVM_RUN
+ * returns, so the library must return from KVM_RUN for it.
  */
 #ifndef BF_PRELOAD_KICK_H
 #define BF_PRELOAD_KICK_H
@@ -13,13 +14,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Looks at a call for signs of it. */
-void kick_saw_call(uint32_t request, unsigned long arg);
+/* Looks for a use of immediate_exit or of a signal mask for KVM_RUN. */
+void kick_note_call(uint32_t request, unsigned long arg);
 
 /*
- * Is the program to have its vCPU back after each exit that was served?  It
- * takes signals, so it knows EINTR, and it has shown no other way.
+ * True: KVM_RUN must return to the program after each exit that the library
+ * served.  The program handles signals, so it can handle EINTR, and has shown
+ * no other way to kick.
  */
-bool kick_wants_back(void);
+bool kick_needs_return(void);
 
 #endif

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * KVM_RUN.  After an exit that was served here the vCPU is entered again, and
- * the kernel completes the exit first; whatever lets KVM_RUN return finds it
- * complete.
+ * KVM_RUN.  After an exit that the front served, the vCPU enters the guest
+ * again, and the kernel completes the exit first.  So whenever KVM_RUN returns
+ * to the program, the served exits are complete.
  */
-#include "preload/interpose/config.h"
-#include "preload/interpose/kick.h"
-#include "preload/fds/numbers.h"
-#include "preload/record/record.h"
-#include "preload/interpose/run.h"
+#include "preload/common/config.h"
 #include "preload/common/sys.h"
-#include "preload/interpose/vm.h"
+#include "preload/fds/fd_table.h"
+#include "preload/fds/vm.h"
+#include "preload/interpose/kick.h"
+#include "preload/interpose/run.h"
 
-/* Timed only when there may be something to install. */
-static void before_run(struct object_vm *vm)
+/* Timed only if there may be a doorbell to install. */
+static void prepare_run(struct object_vm *vm)
 {
+	const struct record_who who = {vm->number, RECORDED_NO_VCPU};
 	uint64_t start;
 
 	if (!atomic_load_explicit(&vm->changed, memory_order_relaxed)) {
@@ -25,72 +25,92 @@ static void before_run(struct object_vm *vm)
 	atomic_store_explicit(&vm->changed, false, memory_order_relaxed);
 	bf_front_before_run(vm->front);
 	stats_record(config.stats, STATS_INSTALL, start, false);
-	record_install_time(vm, start);
-	vm_tell(vm);
+	record_call(who, STATS_INSTALL, start, 0);
+	vm_publish_stats(vm);
 }
 
-static bool was_ours(struct object_vm *vm, struct object_vcpu *vcpu)
+/* False: the exit is the program's to handle. */
+static bool serve_exit(struct object *obj)
 {
-	if (!vcpu->page || !bf_front_exit(vm->front, vcpu->page))
+	struct object_vcpu *vcpu = &obj->vcpu;
+
+	if (!vcpu->run || !bf_front_exit(vcpu->vm->vm.front, vcpu->run))
 		return false;
-	atomic_fetch_add_explicit(&vcpu->stats->rings, 1, memory_order_relaxed);
-	record_exit(vcpu);
+	atomic_fetch_add_explicit(&vcpu->stats->signals, 1,
+				  memory_order_relaxed);
+	record_exit(object_who(obj), vcpu->run);
 	return true;
 }
 
 /*
- * Completes what was served and does not enter the guest, for a program that
- * wants to look after itself; see kick.h.  An exit that comes of that, the next
- * part of a long write, is served too, or is the program's.
+ * Completes a served exit without entering the guest, for a program that must
+ * read its flag (kick.h).  If the completion causes an exit, the next part of a
+ * long write, the front serves that too, or the program handles it.
  */
-static long come_back(struct object_vcpu *vcpu, int fd, void *arg)
+static long complete_exit(struct object *obj, int fd, void *arg)
 {
-	struct kvm_run *page = vcpu->page;
+	struct kvm_run *run = obj->vcpu.run;
 	uint8_t before;
 	long ret;
 
 	do {
-		before = __atomic_exchange_n(&page->immediate_exit, 1,
+		before = __atomic_exchange_n(&run->immediate_exit, 1,
 					     __ATOMIC_RELAXED);
 		ret = sys_ioctl(fd, KVM_RUN, arg);
-		__atomic_store_n(&page->immediate_exit, before,
+		__atomic_store_n(&run->immediate_exit, before,
 				 __ATOMIC_RELAXED);
-	} while (!ret && was_ours(&vcpu->vm->vm, vcpu));
+	} while (!ret && serve_exit(obj));
 	if (ret == -EINTR)
-		page->exit_reason = KVM_EXIT_INTR;
+		run->exit_reason = KVM_EXIT_INTR;
 	return ret;
 }
 
-static long run_known(struct object_vcpu *vcpu, int fd, void *arg)
+static long run_with_front(struct object *obj, int fd, void *arg)
 {
-	struct object_vm *vm = &vcpu->vm->vm;
+	struct object_vm *vm = &obj->vcpu.vm->vm;
 	long ret;
 
-	stats_run(config.stats, vcpu->stats, config.loaded_ns, config.pid);
-	if (!vm->front)
-		return sys_ioctl(fd, KVM_RUN, arg);
 	do {
-		before_run(vm);
+		prepare_run(vm);
 		ret = sys_ioctl(fd, KVM_RUN, arg);
-		if (ret || !was_ours(vm, vcpu))
+		if (ret || !serve_exit(obj))
 			return ret;
-	} while (!kick_wants_back());
-	return come_back(vcpu, fd, arg);
+	} while (!kick_needs_return());
+	return complete_exit(obj, fd, arg);
+}
+
+static void count_run(struct stats_vcpu *vcpu)
+{
+	stats_run(config.stats, vcpu, config.loaded_ns, config.pid);
+}
+
+static long run_object(struct object *obj, int fd, void *arg)
+{
+	long ret;
+
+	record_run_begins(object_who(obj));
+	count_run(obj->vcpu.stats);
+	ret = obj->vcpu.vm->vm.front ? run_with_front(obj, fd, arg) :
+				       sys_ioctl(fd, KVM_RUN, arg);
+	record_run_ends();
+	return ret;
+}
+
+static long run_unknown(int fd, void *arg)
+{
+	count_run(&config.stats->vcpu[0]);
+	return sys_ioctl(fd, KVM_RUN, arg);
 }
 
 long run_vcpu(int fd, void *arg)
 {
-	struct object *vcpu = number_learn(fd, OBJECT_VCPU);
+	struct object *obj = fd_table_lookup(fd, OBJECT_VCPU);
 	long ret;
 
-	if (!vcpu) {
-		stats_run(config.stats, &config.stats->vcpu[0],
-			  config.loaded_ns, config.pid);
-		return sys_ioctl(fd, KVM_RUN, arg);
-	}
-	record_run_begins(&vcpu->vcpu);
-	ret = run_known(&vcpu->vcpu, fd, arg);
-	record_run_ends();
-	object_put(vcpu);
+	if (!obj)
+		return run_unknown(fd, arg);
+	ret = obj->kind == OBJECT_VCPU ? run_object(obj, fd, arg) :
+					 run_unknown(fd, arg);
+	object_put(obj);
 	return ret;
 }

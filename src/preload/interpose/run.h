@@ -2,7 +2,10 @@
 #ifndef BF_PRELOAD_RUN_H
 #define BF_PRELOAD_RUN_H
 
-/* KVM_RUN, until something is left for the program; as of sys_ioctl(). */
+/*
+ * KVM_RUN: serves exits of doorbells, and returns with the first exit that is
+ * the program's to handle.  The result is as of sys_ioctl().
+ */
 long run_vcpu(int fd, void *arg);
 
 #endif

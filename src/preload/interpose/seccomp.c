@@ -1,45 +1,51 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calls that forbid calls: prctl(), and syscall(), by which libraries
- * reach seccomp(2).  What the front does in the program's threads must not
- * become the death of one.  And syscall() for calls that belong to ioctl.c.
+ * prctl() and syscall().  Both can install a seccomp filter; libraries reach
+ * seccomp(2) through syscall().  The front makes system calls in the program's
+ * threads, and a filter that forbids one would kill the thread.  An ioctl made
+ * through syscall() passes the VM through.
  */
+#include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <stdarg.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 
-#include "preload/interpose/config.h"
-#include "preload/seccomp/filter.h"
+#include "preload/common/config.h"
 #include "preload/common/sys.h"
-#include "preload/interpose/vm.h"
-#include "vm/calibrate.h"
+#include "preload/fds/fd_table.h"
+#include "preload/fds/vm.h"
+#include "preload/seccomp/filter.h"
+#include "front/calibrate.h"
 
 static void calibrate(void)
 {
-	if (!config.front.rings && config.front.policy == BF_POLICY_LAZY)
-		bf_calibrated_rings();
+	if (!config.front.install_after &&
+	    config.front.policy == BF_POLICY_LAZY)
+		bf_calibrated_install_after();
 }
 
-/* What is to be done while it is not forbidden yet. */
-static void prepare(uint32_t forbidden)
+/* Makes the forbidden calls while the filter is not installed yet. */
+static void prepare_for_filter(uint32_t forbidden)
 {
 	if (forbidden & FORBIDDEN_FRONT)
-		vm_step_aside_all("a seccomp filter forbids what it does");
+		vm_pass_through_all("a seccomp filter forbids system calls that"
+				    " belfry makes");
 	else if (forbidden & FORBIDDEN_CALIBRATE)
 		calibrate();
 }
 
-/* A child that shares the memory of its parent filters itself alone. */
+/* A child that shares its parent's memory installs a filter for itself only. */
 static void forbid(uint32_t forbidden)
 {
 	if (!config_is_owner())
 		return;
 	if (!config.plain)
-		prepare(forbidden);
+		prepare_for_filter(forbidden);
 	atomic_fetch_or(&config.forbidden, forbidden);
 }
 
-/* No filter at all is how a library asks whether there could be one. */
+/* Without a filter the call only asks whether the kernel has seccomp. */
 static void before_filter(const struct sock_fprog *filter)
 {
 	if (filter && filter->filter)
@@ -57,8 +63,8 @@ static void before_prctl(long option, long mode, long filter)
 }
 
 /*
- * The kernel takes strict mode without flags and argument only.  With some it
- * is how a library asks whether there is such a call.
+ * The kernel accepts strict mode only without flags and argument.  With them
+ * the call only asks whether the kernel has seccomp(2).
  */
 static void before_seccomp(long operation, long flags, long arg)
 {
@@ -68,23 +74,16 @@ static void before_seccomp(long operation, long flags, long arg)
 		forbid(~0u);
 }
 
-/* As libc's, which would be this one. */
-static long call(long nr, const long args[6])
+static void before_ioctl(int fd, unsigned long request)
 {
-	register long r10 __asm__("r10") = args[3];
-	register long r8 __asm__("r8") = args[4];
-	register long r9 __asm__("r9") = args[5];
-	long ret;
+	if (_IOC_TYPE(request) == KVMIO)
+		fd_table_pass_through(fd, "the program calls it past ioctl()");
+}
 
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(nr), "D"(args[0]), "S"(args[1]), "d"(args[2]),
-			   "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	if (ret >= 0 || ret < -4095)
-		return ret;
-	errno = (int)-ret;
-	return -1;
+static long call_kernel(long nr, const long args[6])
+{
+	return sys_libc_result(sys_call(nr, args[0], args[1], args[2], args[3],
+					args[4], args[5]));
 }
 
 static void read_args(long out[6], va_list args)
@@ -106,8 +105,8 @@ INTERPOSE long syscall(long nr, ...)
 	else if (nr == SYS_prctl)
 		before_prctl(args[0], args[1], args[2]);
 	else if (nr == SYS_ioctl)
-		vm_called_raw((int)args[0], (unsigned long)args[1]);
-	return call(nr, args);
+		before_ioctl((int)args[0], (unsigned long)args[1]);
+	return call_kernel(nr, args);
 }
 
 INTERPOSE int prctl(int option, ...)
@@ -119,6 +118,7 @@ INTERPOSE int prctl(int option, ...)
 	read_args(args, list);
 	va_end(list);
 	before_prctl(option, args[0], args[1]);
-	return (int)call(SYS_prctl, (const long[6]){option, args[0], args[1],
-						    args[2], args[3], 0});
+	return (int)call_kernel(SYS_prctl,
+				(const long[6]){option, args[0], args[1],
+						args[2], args[3], 0});
 }

@@ -1,40 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages with fd numbers in them.  While one is on its way the program may
- * close all its numbers of a VM, which lives on: the kernel must have by then
- * whatever it ought to have.
+ * Messages that carry fds.  While a message is in flight, the program may close
+ * its last fd of a VM, and the VM lives on.  Its front ends then, so the kernel
+ * must have the VM's doorbells before.
  */
 #include <dlfcn.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "preload/fds/numbers.h"
 #include "preload/common/sys.h"
-#include "preload/interpose/vm.h"
+#include "preload/fds/fd_table.h"
 
-static void is_sent(int fd)
-{
-	struct object *obj = number_get(fd);
-
-	if (!obj)
-		return;
-	vm_step_aside(number_vm(obj), "its fd is sent over a socket");
-	object_put(obj);
-}
-
-static void look_at_numbers(const struct cmsghdr *header)
+static void pass_through_sent_fds(const struct cmsghdr *header)
 {
 	size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 	int fd;
 
 	for (size_t i = 0; i < count; i++) {
 		memcpy(&fd, CMSG_DATA(header) + i * sizeof(fd), sizeof(fd));
-		is_sent(fd);
+		fd_table_pass_through(fd, "its fd is sent over a socket");
 	}
 }
 
-/* CMSG_NXTHDR() wants what it does not change to be changeable. */
-static void look_at(const struct msghdr *message)
+/* Reads a copy of the header: CMSG_NXTHDR() takes no pointer to const. */
+static void before_send(const struct msghdr *message)
 {
 	struct msghdr copy;
 	struct cmsghdr *header;
@@ -48,16 +37,16 @@ static void look_at(const struct msghdr *message)
 			return;
 		if (header->cmsg_level == SOL_SOCKET &&
 		    header->cmsg_type == SCM_RIGHTS)
-			look_at_numbers(header);
+			pass_through_sent_fds(header);
 	}
 }
 
-/* libc's own, which are points of cancellation. */
+/* Both call libc's function, which is a cancellation point. */
 INTERPOSE ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	static ssize_t (*next)(int, const struct msghdr *, int);
 
-	look_at(message);
+	before_send(message);
 	if (!__atomic_load_n(&next, __ATOMIC_RELAXED))
 		__atomic_store_n(&next, dlsym(RTLD_NEXT, "sendmsg"),
 				 __ATOMIC_RELAXED);
@@ -70,7 +59,7 @@ INTERPOSE int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count,
 	static int (*next)(int, struct mmsghdr *, unsigned int, int);
 
 	for (unsigned int i = 0; messages && i < count; i++)
-		look_at(&messages[i].msg_hdr);
+		before_send(&messages[i].msg_hdr);
 	if (!__atomic_load_n(&next, __ATOMIC_RELAXED))
 		__atomic_store_n(&next, dlsym(RTLD_NEXT, "sendmmsg"),
 				 __ATOMIC_RELAXED);

@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* Start and end of the library in a program. */
+/* The library's constructor and destructor. */
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "io_bus/eventfd.h"
-#include "preload/interpose/config.h"
-#include "preload/interpose/fork.h"
-#include "preload/fds/own.h"
-#include "preload/record/print.h"
-#include "preload/record/record.h"
+#include "preload/common/config.h"
 #include "preload/common/sys.h"
-#include "preload/interpose/vm.h"
+#include "preload/fds/private_fd.h"
+#include "preload/fds/vm.h"
+#include "preload/interpose/fork.h"
+#include "preload/record/print.h"
 
 /*
- * The highest number of a table that holds the VMM's fds and ours, which begin
- * at OWN_MIN; and of one within the limit that most programs start with.
+ * The highest fd of a table that has room for the VMM's fds and the private
+ * ones, which begin at PRIVATE_FD_MIN; and the highest within the limit that
+ * most programs start with.
  */
 #define MANY_FDS 2047
 #define FEW_FDS	 1023
 
 /*
- * The kernel's table of fds grows at once here, while there is one thread.
- * Later, with several, the kernel would wait for a grace period: 10-17 ms in
- * whatever call of the program needs the next number.
+ * Makes the kernel enlarge its fd table now, while the process has one thread.
+ * Later, with several threads, the kernel waits for a grace period: 10 to 17 ms
+ * in the call of the program that needs the next fd.
  */
 static void grow_fd_table(void)
 {
@@ -34,28 +34,31 @@ static void grow_fd_table(void)
 		sys_close((int)fd);
 }
 
-/* A call that closes all numbers of the program must not end doorbells. */
-static const struct bf_eventfd_numbers numbers = {own_dup, own_close_run};
+/*
+ * The bus keeps duplicates of eventfds.  They become private fds, so that they
+ * stay open when the program closes every fd that it does not know.
+ */
+static const struct bf_eventfd_fd_ops eventfd_fd_ops = {private_fd_dup,
+							private_fd_close_run};
 
 __attribute__((constructor)) static void setup(void)
 {
 	int saved_errno = errno;
 
-	/* The dynamic linker is done; what comes now is ours, and counts. */
 	config.loaded_ns = stats_now();
 	config_load();
 	record_setup();
 	fork_setup();
 	if (!config.plain) {
 		grow_fd_table();
-		bf_eventfd_set_numbers(&numbers);
+		bf_eventfd_set_fd_ops(&eventfd_fd_ops);
 	}
 	errno = saved_errno;
 }
 
 __attribute__((destructor)) static void finish(void)
 {
-	vm_tell_all();
+	vm_publish_all_stats();
 	if (!config.stats_shared)
 		print_stats(config.stats);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Latencies in nanoseconds by size: eight buckets for each power of two, so
- * that a bucket is at most an eighth wide of what it counts.
+ * A histogram of durations in nanoseconds.  There are eight buckets for each
+ * power of two, so a bucket is at most an eighth of its values wide.
  */
 #ifndef BF_PRELOAD_HISTOGRAM_H
 #define BF_PRELOAD_HISTOGRAM_H
@@ -9,8 +9,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define HISTOGRAM_LINEAR 3  /* bits of a value below its first */
-#define HISTOGRAM_BITS	 41 /* longer values, half an hour, are cut */
+#define HISTOGRAM_LINEAR 3  /* bits of a value that the bucket keeps */
+#define HISTOGRAM_BITS	 41 /* a longer value, half an hour, is cut */
 #define HISTOGRAM_SIZE \
 	((HISTOGRAM_BITS - HISTOGRAM_LINEAR + 1) << HISTOGRAM_LINEAR)
 
@@ -31,7 +31,7 @@ static inline uint32_t histogram_bucket(uint64_t ns)
 	return (shift << HISTOGRAM_LINEAR) + (uint32_t)(ns >> shift);
 }
 
-/* The least value of a bucket, which is also the end of the one before. */
+/* The least value of a bucket, and the end of the bucket before it. */
 static inline uint64_t histogram_start(uint32_t bucket)
 {
 	const uint32_t per_power = 1u << HISTOGRAM_LINEAR;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of KVM's ioctls. */
 #ifndef BF_PRELOAD_NAMES_H
 #define BF_PRELOAD_NAMES_H
 
@@ -7,8 +6,9 @@
 #include <stdint.h>
 
 /*
- * The name of @key (an ioctl's number or an enum stats_key), cut to @size;
- * one that the kernel headers of the build do not have is named by number.
+ * Writes the name of @key, an ioctl's number or an enum stats_key, to @buf, cut
+ * to @size.  An ioctl that the kernel headers of the build lack is named by its
+ * number.
  */
 void call_name(uint32_t key, char *buf, size_t size);
 

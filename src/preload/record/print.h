@@ -4,7 +4,10 @@
 
 #include "preload/record/stats.h"
 
-/* The counters on stderr; nothing where there was no KVM call. */
+/*
+ * Prints the counters to stderr, for a library that runs without belfry run.
+ * Prints nothing if the program made no KVM call.
+ */
 void print_stats(struct stats *stats);
 
 #endif

@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls, VMs and vCPUs; and where the recording comes from. */
+/* Opens the recording; records calls and VMs. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "preload/interpose/config.h"
-#include "preload/fds/fdtable.h"
-#include "preload/record/record_debt.h"
-#include "preload/record/record_doorbell.h"
-#include "preload/record/record_event.h"
-#include "preload/record/record_run.h"
+#include "preload/common/config.h"
 #include "preload/common/sys.h"
-#include "vm/watch.h"
+#include "preload/record/internal.h"
+#include "front/watch.h"
 
 #define relaxed memory_order_relaxed
 
 struct recording *recording;
-
-static const struct record_who nobody = {0, RECORDED_NO_VCPU};
 
 static void watch_doorbell(const struct bf_front *front,
 			   const struct kvm_ioeventfd *arg, int ret);
@@ -30,7 +24,7 @@ static const struct bf_front_watch watch = {
 	.zone = watch_zone,
 };
 
-static bool is_ours(const struct recording *map, size_t size)
+static bool recording_matches_build(const struct recording *map, size_t size)
 {
 	return map->magic == RECORDING_MAGIC &&
 	       map->version == RECORDING_VERSION &&
@@ -49,13 +43,16 @@ static struct recording *map_recording(int fd)
 	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		return NULL;
-	if (is_ours(map, size))
+	if (recording_matches_build(map, size))
 		return map;
 	munmap(map, size);
 	return NULL;
 }
 
-/* Histograms go by the index of a call in the counters, so both or none. */
+/*
+ * Needs the counters of belfry run: a histogram has the index that its call has
+ * there.
+ */
 void record_setup(void)
 {
 	const char *path = getenv("BELFRY_RECORDING");
@@ -74,38 +71,19 @@ void record_setup(void)
 
 void record_forked(void)
 {
-	record_forget_threads();
-	record_forget_run();
+	event_forget_thread();
+	run_forget();
 }
 
-struct record_who record_who_is(const struct object *obj)
-{
-	if (!obj)
-		return nobody;
-	if (obj->kind == OBJECT_VM)
-		return (struct record_who){obj->vm.number, RECORDED_NO_VCPU};
-	return (struct record_who){obj->vcpu.vm->vm.number, obj->vcpu.id};
-}
-
-struct record_who record_who_has(int fd)
-{
-	struct object *obj = fdtable_get(fd);
-	struct record_who who = record_who_is(obj);
-
-	if (obj)
-		object_put(obj);
-	return who;
-}
-
-/* The life of VMs and vCPUs is short to tell and never left out. */
-static bool is_kept(uint32_t key, uint64_t ns)
+/* Stalls, and the few calls that begin or end a VM or a vCPU. */
+static bool call_has_priority(uint32_t key, uint64_t ns)
 {
 	return ns > STATS_STALL_NS || key == KVM_CREATE_VM ||
 	       key == KVM_CREATE_VCPU || key == STATS_CLOSE_VM ||
 	       key == STATS_CLOSE_VCPU;
 }
 
-static void measure(uint32_t key, uint64_t ns)
+static void add_to_histogram(uint32_t key, uint64_t ns)
 {
 	struct stats_call *call = stats_call(config.stats, key);
 
@@ -114,86 +92,60 @@ static void measure(uint32_t key, uint64_t ns)
 			&recording->histograms[call - config.stats->calls], ns);
 }
 
-void record_call_of(struct record_who who, uint32_t key, uint64_t start_ns,
-		    long ret)
+void recording_add_call(struct record_who who, uint32_t key, uint64_t start_ns,
+			long ret)
 {
 	uint64_t now = stats_now();
 	struct recorded_event *event;
-	uint32_t debts;
+	uint32_t gps;
 
 	if (!config_is_owner())
 		return;
-	measure(key, now - start_ns);
-	debts = debt_of_call(who.vm, key, start_ns, now, ret);
-	event = record_event(is_kept(key, now - start_ns), who);
+	add_to_histogram(key, now - start_ns);
+	gps = pending_gp_note_call(who.vm, key, start_ns, now, ret);
+	event = event_alloc(call_has_priority(key, now - start_ns), who);
 	if (!event)
 		return;
 	event->key = key;
-	event->debts = debts;
+	event->gps = gps;
 	event->error = ret < 0 ? (int)ret : 0;
 	event->start_ns = start_ns;
 	atomic_store_explicit(&event->end_ns, now, relaxed);
-	record_done(event, RECORDED_CALL);
+	event_publish(event, RECORDED_CALL);
 }
 
-/* What makes a VM or a vCPU is about that one. */
-void record_call_on(int fd, uint32_t key, uint64_t start_ns, long ret)
+uint32_t recording_add_vm(const struct bf_front *front)
 {
-	bool makes = key == KVM_CREATE_VM || key == KVM_CREATE_VCPU;
-	struct record_who who =
-		record_who_has(makes && ret >= 0 ? (int)ret : fd);
-
-	record_call_of(who, key, start_ns, ret);
-}
-
-static void own_row(const struct object_vm *vm)
-{
-	struct recorded_vm *row = record_vm_row(vm->number);
+	uint32_t vm = (uint32_t)atomic_fetch_add_explicit(&recording->vms_seen,
+							  1, relaxed) +
+		      1;
+	struct recorded_vm *row = recorded_vm_row(vm);
 
 	if (!row)
-		return;
+		return vm;
 	atomic_store_explicit(&row->pid, (uint32_t)config.pid, relaxed);
-	atomic_store_explicit(&row->front, (uintptr_t)vm->front, relaxed);
+	atomic_store_explicit(&row->front, (uintptr_t)front, relaxed);
+	return vm;
 }
 
-void record_new_vm(int fd)
+void recording_end_vm(uint32_t vm)
 {
-	struct object *obj = fdtable_get_kind(fd, OBJECT_VM);
-
-	if (!obj)
-		return;
-	obj->vm.number = (uint32_t)atomic_fetch_add_explicit(
-				 &recording->vms_seen, 1, relaxed) +
-			 1;
-	own_row(&obj->vm);
-	object_put(obj);
-}
-
-void record_new_vcpu(int fd, uintptr_t id)
-{
-	struct object *obj = fdtable_get_kind(fd, OBJECT_VCPU);
-
-	if (!obj)
-		return;
-	obj->vcpu.id = (uint32_t)id;
-	object_put(obj);
-}
-
-void record_end_of_vm(const struct object_vm *vm)
-{
-	struct recorded_vm *row = record_vm_row(vm->number);
+	struct recorded_vm *row = recorded_vm_row(vm);
 
 	if (row)
 		atomic_store_explicit(&row->ended_ns, stats_now(), relaxed);
 }
 
-/* The last VM of this process with that front: fronts are used again. */
-static uint32_t vm_of(const struct bf_front *front)
+/*
+ * Searches from the last VM back: the memory of a front serves another one
+ * after its end.
+ */
+static uint32_t vm_of_front(const struct bf_front *front)
 {
 	uint64_t n = atomic_load_explicit(&recording->vms_seen, relaxed);
 
 	for (n = n < RECORDING_VMS ? n : RECORDING_VMS; n; n--) {
-		struct recorded_vm *row = record_vm_row((uint32_t)n);
+		struct recorded_vm *row = recorded_vm_row((uint32_t)n);
 
 		if (atomic_load_explicit(&row->front, relaxed) ==
 			    (uintptr_t)front &&
@@ -207,12 +159,12 @@ static uint32_t vm_of(const struct bf_front *front)
 static void watch_doorbell(const struct bf_front *front,
 			   const struct kvm_ioeventfd *arg, int ret)
 {
-	record_install(vm_of(front), arg, ret);
+	doorbell_add_install(vm_of_front(front), arg, ret);
 }
 
 static void watch_zone(const struct bf_front *front,
 		       const struct kvm_coalesced_mmio_zone *zone, int ret)
 {
 	if (!ret)
-		debt_made(vm_of(front), DEBT_ZONE, stats_now());
+		pending_gp_add(vm_of_front(front), GP_ZONE, stats_now());
 }

@@ -1,130 +1,99 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Recording for belfry run's --report and --trace.  Off it costs a branch a
- * call; on it takes no lock and waits for nobody.  In a child that shares the
- * program's memory but not its fds (vfork(), clone()) no call is recorded.
+ * The recorder for belfry run's --report and --trace.  While it is off, each
+ * function below costs a branch.  While it is on, it takes no lock and does not
+ * wait.  It records no call of a child that shares the program's memory but not
+ * its fds (vfork(), clone()).
  */
 #ifndef BF_PRELOAD_RECORD_H
 #define BF_PRELOAD_RECORD_H
 
+#include <linux/kvm.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-#include "preload/fds/object.h"
 #include "preload/record/recording.h"
+
+struct bf_front;
 
 /* NULL: off.  Set before the program begins, then constant. */
 extern struct recording *recording;
 
-/* Opens what BELFRY_RECORDING names. */
-void record_setup(void);
-
-/* In the child of a fork: it is another process, with other threads. */
-void record_forked(void);
-
-/* Which VM and vCPU a call is about. */
+/* The VM and the vCPU that an event is about. */
 struct record_who {
-	uint32_t vm;
-	uint32_t vcpu;
+	uint32_t vm;   /* number, from 1; 0: none */
+	uint32_t vcpu; /* id, or RECORDED_NO_VCPU */
 };
 
-struct record_who record_who_is(const struct object *obj);
-struct record_who record_who_has(int fd);
+static const struct record_who record_nobody = {0, RECORDED_NO_VCPU};
 
-/* One call that began at @start_ns and ends now; @ret as of sys_ioctl(). */
-void record_call_of(struct record_who who, uint32_t key, uint64_t start_ns,
-		    long ret);
-void record_call_on(int fd, uint32_t key, uint64_t start_ns, long ret);
+/* Opens the file that BELFRY_RECORDING names. */
+void record_setup(void);
 
-/* Numbers a VM, or learns the id of a vCPU, that @fd is now known as. */
-void record_new_vm(int fd);
-void record_new_vcpu(int fd, uintptr_t id);
+/* In the child of a fork(): a new process with new threads. */
+void record_forked(void);
 
-/* The kernel's VM is gone. */
-void record_end_of_vm(const struct object_vm *vm);
+/* The functions below, while the recorder is on. */
+void recording_add_call(struct record_who who, uint32_t key, uint64_t start_ns,
+			long ret);
+uint32_t recording_add_vm(const struct bf_front *front);
+void recording_end_vm(uint32_t vm);
+void recording_add_ioeventfd(uint32_t vm, bool has_front,
+			     const struct kvm_ioeventfd *arg, long ret);
+void recording_add_exit(struct record_who who, const struct kvm_run *run);
+void recording_begin_run(struct record_who who);
+void recording_end_run(void);
 
-/* KVM_IOEVENTFD, answered with @ret. */
-void record_answer(const struct object_vm *vm, const struct kvm_ioeventfd *arg,
-		   long ret);
-
-/* The exit in the vCPU's page rang a doorbell in user space. */
-void record_rings(const struct object_vcpu *vcpu);
-
-/* Around all of a KVM_RUN. */
-void record_run_start(const struct object_vcpu *vcpu);
-void record_run_stop(void);
-
-static inline struct record_who record_who(const struct object *obj)
-{
-	const struct record_who nobody = {0, RECORDED_NO_VCPU};
-
-	return recording ? record_who_is(obj) : nobody;
-}
-
-static inline void record_close(struct record_who who, uint32_t key,
-				uint64_t start_ns, long ret)
+/*
+ * Records a call that began at @start_ns and ends now; @key as in struct
+ * stats_call, @ret as of sys_ioctl().
+ */
+static inline void record_call(struct record_who who, uint32_t key,
+			       uint64_t start_ns, long ret)
 {
 	if (recording)
-		record_call_of(who, key, start_ns, ret);
+		recording_add_call(who, key, start_ns, ret);
 }
 
-/* STATS_INSTALL: ends now. */
-static inline void record_install_time(const struct object_vm *vm,
-				       uint64_t start_ns)
+/* Returns the number of a new VM; 0 while the recorder is off. */
+static inline uint32_t record_new_vm(const struct bf_front *front)
 {
-	const struct record_who who = {vm->number, RECORDED_NO_VCPU};
-
-	if (recording)
-		record_call_of(who, STATS_INSTALL, start_ns, 0);
+	return recording ? recording_add_vm(front) : 0;
 }
 
-static inline void record_ioctl(int fd, uint32_t key, uint64_t start_ns,
-				long ret)
+/* The kernel has destroyed the VM. */
+static inline void record_vm_end(uint32_t vm)
 {
 	if (recording)
-		record_call_on(fd, key, start_ns, ret);
+		recording_end_vm(vm);
 }
 
-static inline void record_vm(int fd)
+/* Records the answer @ret to a KVM_IOEVENTFD. */
+static inline void record_ioeventfd(uint32_t vm, bool has_front,
+				    const struct kvm_ioeventfd *arg, long ret)
 {
 	if (recording)
-		record_new_vm(fd);
+		recording_add_ioeventfd(vm, has_front, arg, ret);
 }
 
-static inline void record_vcpu(int fd, uintptr_t id)
+/* The front took the exit in @run and signalled a doorbell for it. */
+static inline void record_exit(struct record_who who, const struct kvm_run *run)
 {
 	if (recording)
-		record_new_vcpu(fd, id);
+		recording_add_exit(who, run);
 }
 
-static inline void record_vm_end(const struct object_vm *vm)
+/* Around a KVM_RUN of the program. */
+static inline void record_run_begins(struct record_who who)
 {
 	if (recording)
-		record_end_of_vm(vm);
-}
-
-static inline void record_doorbell(const struct object_vm *vm,
-				   const struct kvm_ioeventfd *arg, long ret)
-{
-	if (recording)
-		record_answer(vm, arg, ret);
-}
-
-static inline void record_exit(const struct object_vcpu *vcpu)
-{
-	if (recording)
-		record_rings(vcpu);
-}
-
-static inline void record_run_begins(const struct object_vcpu *vcpu)
-{
-	if (recording)
-		record_run_start(vcpu);
+		recording_begin_run(who);
 }
 
 static inline void record_run_ends(void)
 {
 	if (recording)
-		record_run_stop();
+		recording_end_run();
 }
 
 #endif

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The layout of what the preload library records for belfry run, in memory
- * that both share, so that it outlives _exit() and kill -9.  Both sides come
- * from one build, which the version says.
+ * The layout of a recording.  The preload library writes it and belfry run
+ * reads it, in memory that both share, so that it survives _exit() and kill -9.
+ * Both must come from one build; the version says so.
  *
- * There are two places for events.  Stalls, the life of VMs and vCPUs, and
- * doorbells go to kept[], which has room for a minute of nothing but stalls.
- * The other calls share events[], of which a thread takes a chunk whenever its
- * last one is full; when no chunk is left, later ones are dropped and counted.
- * The oldest stay: belfry is about starting and changing, histograms and
- * totals are complete anyway, and a chunk that is never taken back needs no
- * lock.
+ * There are two places for events.  priority[] holds stalls, doorbells, and the
+ * creation and close of VMs and vCPUs; it has room for a minute that consists
+ * of stalls.  All other calls share events[]: a thread takes a chunk of it
+ * whenever its last chunk is full.  When no chunk is left, the recorder drops
+ * later calls and counts them.  The earliest events stay, because belfry is
+ * about start-up and reconfiguration, histograms and totals are complete in any
+ * case, and a chunk that is never reused needs no lock.
  */
 #ifndef BF_PRELOAD_RECORDING_H
 #define BF_PRELOAD_RECORDING_H
@@ -28,103 +28,104 @@
 #define RECORDING_THREADS   4096
 #define RECORDING_VMS	    4096
 #define RECORDING_DOORBELLS 8192
-#define RECORDING_KEPT	    65536
+#define RECORDING_PRIORITY  65536
 #define RECORDING_CHUNK	    64 /* events */
 
 enum recorded_kind {
-	RECORDED_NOTHING, /* not written, or not to its end */
+	RECORDED_NOTHING, /* not written, or not completely */
 	RECORDED_CALL,
-	RECORDED_RUN, /* KVM_RUN calls of a thread that follow closely */
+	RECORDED_RUN, /* KVM_RUN calls in close succession; see runs.c */
 	RECORDED_FIRST_RUN,
-	RECORDED_ASSIGNED, /* these are about a doorbell */
+	/* Of a doorbell: */
+	RECORDED_ASSIGNED,
 	RECORDED_DEASSIGNED,
-	RECORDED_RUNG, /* in user space, the first time */
+	RECORDED_SIGNALLED, /* in user space, for the first time */
 	RECORDED_INSTALLED,
 	RECORDED_REFUSED,
 };
 
-/* What leaves a grace period behind that a later call may sleep out. */
-enum recorded_debt {
-	DEBT_DOORBELL,
-	DEBT_ZONE,
-	DEBT_IRQCHIP,
-	DEBT_PIT,
-	NR_DEBTS,
+/* The registrations that leave a grace period pending. */
+enum recorded_gp {
+	GP_DOORBELL,
+	GP_ZONE,
+	GP_IRQCHIP,
+	GP_PIT,
+	NR_GPS,
 };
 
-#define RECORDED_NO_THREAD   UINT32_MAX /* they did not fit threads[] */
+#define RECORDED_NO_THREAD   UINT32_MAX /* threads[] was full */
 #define RECORDED_NO_VCPU     UINT32_MAX
 #define RECORDED_NO_DOORBELL UINT32_MAX
 
 struct recorded_event {
-	_Atomic uint32_t kind;	 /* last: the event is complete */
+	_Atomic uint32_t kind;	 /* stored last: the event is complete */
 	uint32_t key;		 /* of a call: as in struct stats_call */
 	uint32_t thread;	 /* index of threads[] */
-	uint32_t vm;		 /* number from 1; 0: none, or not known */
+	uint32_t vm;		 /* number from 1; 0: none, or unknown */
 	uint32_t vcpu;		 /* id, or RECORDED_NO_VCPU */
 	uint32_t doorbell;	 /* index, or RECORDED_NO_DOORBELL */
-	uint32_t debts;		 /* of a stall: bits of enum recorded_debt */
+	uint32_t gps;		 /* of a stall: bits of enum recorded_gp */
 	int32_t error;		 /* negative errno, or 0 */
 	uint64_t start_ns;	 /* CLOCK_MONOTONIC, as all times here */
-	_Atomic uint64_t end_ns; /* 0: was going on at the end */
+	_Atomic uint64_t end_ns; /* 0: not ended yet */
 	_Atomic uint64_t count;	 /* of RECORDED_RUN: calls */
 };
 
 struct recorded_thread {
-	_Atomic uint32_t tid; /* last; 0: none */
+	_Atomic uint32_t tid; /* stored last; 0: none */
 	uint32_t pid;
 	char name[16];
 };
 
-/* A doorbell by what it matches: assigned again, it is the same one. */
+/* A doorbell that is deassigned and assigned again keeps its row. */
 struct recorded_doorbell {
-	_Atomic uint64_t id; /* a hash of the next six; 0: none */
+	_Atomic uint64_t id; /* hash of the next five; 0: none */
 	_Atomic uint64_t addr;
 	_Atomic uint64_t datamatch;
 	_Atomic uint32_t vm;
 	_Atomic uint32_t len;
 	_Atomic uint32_t flags; /* KVM_IOEVENTFD_FLAG_* */
-	_Atomic uint32_t known; /* the kernel has it now */
+	_Atomic uint32_t in_kernel;
 	_Atomic uint64_t assigned;
 	_Atomic uint64_t deassigned;
-	_Atomic uint64_t never_known; /* ... before the kernel knew */
+	_Atomic uint64_t never_installed; /* ... before the kernel got it */
 	_Atomic uint64_t installed;
 	_Atomic uint64_t refused;
-	_Atomic uint64_t rings; /* in user space */
+	_Atomic uint64_t signals; /* in user space */
 	_Atomic uint64_t assigned_ns;
-	_Atomic uint64_t first_ring_ns;
+	_Atomic uint64_t first_signal_ns;
 	_Atomic uint64_t installed_ns; /* the last time */
 };
 
 struct recorded_vm {
-	_Atomic uintptr_t front; /* in process pid: whose VM this is */
+	_Atomic uintptr_t front; /* address in process pid */
 	_Atomic uint32_t pid;
 	_Atomic uint64_t first_run_ns;
 	_Atomic uint64_t ended_ns;
-	_Atomic uint64_t deferred_ns; /* a registration not made; 0: none */
-	_Atomic uint64_t spared;      /* calls that it would have stalled */
-	_Atomic uint64_t owed_ns[NR_DEBTS]; /* when left; 0: none, or paid */
+	_Atomic uint64_t deferred_ns; /* last registration held back; 0: none */
+	_Atomic uint64_t stalls_avoided; /* calls that did not stall for it */
+	_Atomic uint64_t pending_gp_ns[NR_GPS]; /* begun; 0: none pending */
 };
 
 struct recording {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t chunks; /* of events[] */
-	_Atomic uint64_t next_kept;
+	_Atomic uint64_t next_priority;
 	_Atomic uint64_t next_chunk;
 	_Atomic uint64_t threads_seen;
 	_Atomic uint64_t vms_seen;
-	_Atomic uint64_t dropped; /* events that found no chunk */
+	_Atomic uint64_t dropped; /* events without a chunk */
 	_Atomic uint64_t dropped_doorbells;
 	struct recorded_thread threads[RECORDING_THREADS];
 	struct recorded_vm vms[RECORDING_VMS];
 	struct recorded_doorbell doorbells[RECORDING_DOORBELLS];
-	struct histogram histograms[STATS_CALLS]; /* as stats.calls */
-	struct recorded_event kept[RECORDING_KEPT];
+	struct histogram histograms[STATS_CALLS]; /* indexed as stats.calls */
+	struct recorded_event priority[RECORDING_PRIORITY];
 	struct recorded_event events[];
 };
 
-/* Of a recording of so many chunks; only what is used takes memory. */
+/* In bytes.  Pages that the recorder does not touch take no memory. */
 static inline size_t recording_size(uint32_t chunks)
 {
 	return sizeof(struct recording) +

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* Copies the counters out and sorts them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,8 +60,8 @@ static void sum_vcpus(struct stats *stats, struct stats_sums *sums)
 	for (size_t i = 0; i < STATS_VCPUS; i++) {
 		sums->runs +=
 			atomic_load_explicit(&stats->vcpu[i].runs, relaxed);
-		sums->rings +=
-			atomic_load_explicit(&stats->vcpu[i].rings, relaxed);
+		sums->signals +=
+			atomic_load_explicit(&stats->vcpu[i].signals, relaxed);
 	}
 }
 

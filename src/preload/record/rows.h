@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The counters in the order in which one reads them. */
+/* The counters as rows, sorted for printing. */
 #ifndef BF_PRELOAD_ROWS_H
 #define BF_PRELOAD_ROWS_H
 
@@ -22,15 +22,18 @@ struct stats_row {
 
 struct stats_sums {
 	uint64_t runs;
-	uint64_t rings;
+	uint64_t signals;
 	uint64_t stalls;
 	uint64_t stalled_ns;
 	uint64_t longest_stall_ns;
-	uint64_t loading_ns;	  /* exec and dynamic linker, then */
-	uint64_t to_first_run_ns; /* the rest of the way; 0: no KVM_RUN */
+	uint64_t loading_ns;	  /* from exec to the dynamic linker's end */
+	uint64_t to_first_run_ns; /* from there to KVM_RUN; 0: there is none */
 };
 
-/* The calls, those that stalled longest first; returns how many. */
+/*
+ * Fills in a row for each kind of call, sorted by the time stalled, then by the
+ * total time.  Returns the number of rows.
+ */
 size_t stats_rows(struct stats *stats, struct stats_row rows[STATS_CALLS]);
 
 void stats_sum(struct stats *stats, struct stats_sums *sums);

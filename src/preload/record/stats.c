@@ -1,36 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counting.  All counters are independent of each other and of everything
- * else, so every access is relaxed; readers look after the program has ended
- * or take what they get.
+ * All accesses are relaxed: no counter orders other memory.  belfry run reads
+ * them after the program has ended, or accepts values of different moments.
  */
 #include <string.h>
-#include <time.h>
 
 #include "preload/record/stats.h"
 
 #define relaxed memory_order_relaxed
 
-static uint64_t nanoseconds(const struct timespec *time)
-{
-	return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
-}
-
-uint64_t stats_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return nanoseconds(&now);
-}
-
-/* The coarse clock moves once a tick. */
+/* The coarse clock advances once a tick. */
 uint64_t stats_tick(void)
 {
 	struct timespec tick;
 
 	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
-	return nanoseconds(&tick);
+	return stats_ns(&tick);
 }
 
 void stats_init(struct stats *stats)
@@ -42,22 +27,22 @@ void stats_init(struct stats *stats)
 	atomic_store_explicit(&stats->started_ns, stats_now(), relaxed);
 }
 
-static void add(_Atomic uint64_t *counter, uint64_t value)
+static void add_count(_Atomic uint64_t *counter, uint64_t value)
 {
 	atomic_fetch_add_explicit(counter, value, relaxed);
 }
 
-static void raise_to(_Atomic uint64_t *longest, uint64_t value)
+static void raise_maximum(_Atomic uint64_t *maximum, uint64_t value)
 {
-	uint64_t old = atomic_load_explicit(longest, relaxed);
+	uint64_t old = atomic_load_explicit(maximum, relaxed);
 
 	while (old < value && !atomic_compare_exchange_weak_explicit(
-				      longest, &old, value, relaxed, relaxed))
+				      maximum, &old, value, relaxed, relaxed))
 		;
 }
 
-/* True: the entry is @key's, maybe only since now. */
-static bool claim(struct stats_call *call, uint32_t key)
+/* True if the entry has @key; an empty entry gets it. */
+static bool claim_entry(struct stats_call *call, uint32_t key)
 {
 	uint32_t old = atomic_load_explicit(&call->key, relaxed);
 
@@ -76,19 +61,19 @@ struct stats_call *stats_call(struct stats *stats, uint32_t key)
 		struct stats_call *call =
 			&stats->calls[(first + i) % STATS_CALLS];
 
-		if (claim(call, key))
+		if (claim_entry(call, key))
 			return call;
 	}
 	return NULL;
 }
 
-static void record_stall(struct stats *stats, struct stats_call *call,
-			 uint64_t ns)
+static void count_stall(struct stats *stats, struct stats_call *call,
+			uint64_t ns)
 {
-	add(&call->stalls, 1);
-	add(&call->stalled_ns, ns);
+	add_count(&call->stalls, 1);
+	add_count(&call->stalled_ns, ns);
 	if (!atomic_load_explicit(&stats->first_run_ns, relaxed))
-		add(&stats->stalled_before_run_ns, ns);
+		add_count(&stats->stalled_before_run_ns, ns);
 }
 
 void stats_record(struct stats *stats, uint32_t key, uint64_t start_ns,
@@ -98,15 +83,15 @@ void stats_record(struct stats *stats, uint32_t key, uint64_t start_ns,
 	struct stats_call *call = stats_call(stats, key);
 
 	if (!call) {
-		add(&stats->uncounted, 1);
+		add_count(&stats->uncounted, 1);
 		return;
 	}
-	add(&call->calls, 1);
-	add(&call->errors, error);
-	add(&call->total_ns, ns);
-	raise_to(&call->longest_ns, ns);
+	add_count(&call->calls, 1);
+	add_count(&call->errors, error);
+	add_count(&call->total_ns, ns);
+	raise_maximum(&call->longest_ns, ns);
 	if (ns > STATS_STALL_NS)
-		record_stall(stats, call, ns);
+		count_stall(stats, call, ns);
 }
 
 void stats_run(struct stats *stats, struct stats_vcpu *vcpu, uint64_t loaded_ns,
@@ -114,7 +99,7 @@ void stats_run(struct stats *stats, struct stats_vcpu *vcpu, uint64_t loaded_ns,
 {
 	uint64_t never = 0;
 
-	add(&vcpu->runs, 1);
+	add_count(&vcpu->runs, 1);
 	if (atomic_load_explicit(&stats->first_run_ns, relaxed))
 		return;
 	if (!atomic_compare_exchange_strong_explicit(&stats->first_run_ns,
@@ -125,7 +110,7 @@ void stats_run(struct stats *stats, struct stats_vcpu *vcpu, uint64_t loaded_ns,
 	atomic_store_explicit(&stats->first_run_pid, (uint64_t)pid, relaxed);
 }
 
-/* Entry 0 is for KVM_RUN on a vCPU that is not known. */
+/* Entry 0 counts the KVM_RUN calls on untracked vCPUs. */
 struct stats_vcpu *stats_vcpu(struct stats *stats)
 {
 	uint64_t n = atomic_fetch_add_explicit(&stats->vcpus, 1, relaxed);

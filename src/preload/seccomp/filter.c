@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a filter says is found by running it, on the calls that the front makes
- * in threads of the program: it signals in a vCPU's, and starts its own there,
- * which inherits the filter.
+ * Runs a filter on each system call that the library makes in the program's
+ * threads.  The front signals doorbells in a vCPU's thread, and starts its
+ * helper there; the helper inherits the filter.
  */
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -11,10 +11,11 @@
 #include <sched.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#include "io_bus/same_file.h"
-#include "preload/interpose/config.h"
+#include "io_bus/eventfd.h"
+#include "preload/common/config.h"
 #include "preload/seccomp/filter.h"
 #include "base/util.h"
 
@@ -27,7 +28,7 @@ struct machine {
 	uint32_t cells[CELLS];
 };
 
-static uint32_t load_data(const struct machine *m, uint32_t offset)
+static uint32_t load_word(const struct machine *m, uint32_t offset)
 {
 	uint32_t word = 0;
 
@@ -36,11 +37,11 @@ static uint32_t load_data(const struct machine *m, uint32_t offset)
 	return word;
 }
 
-static uint32_t load(const struct machine *m, const struct sock_filter *f)
+static uint32_t load_value(const struct machine *m, const struct sock_filter *f)
 {
 	switch (BPF_MODE(f->code)) {
 	case BPF_ABS:
-		return load_data(m, f->k);
+		return load_word(m, f->k);
 	case BPF_MEM:
 		return m->cells[f->k % CELLS];
 	case BPF_LEN:
@@ -50,7 +51,7 @@ static uint32_t load(const struct machine *m, const struct sock_filter *f)
 	}
 }
 
-static uint32_t compute(uint32_t a, uint16_t code, uint32_t b)
+static uint32_t alu_result(uint32_t a, uint16_t code, uint32_t b)
 {
 	switch (BPF_OP(code)) {
 	case BPF_ADD:
@@ -76,7 +77,7 @@ static uint32_t compute(uint32_t a, uint16_t code, uint32_t b)
 	}
 }
 
-static uint32_t jump(uint32_t a, const struct sock_filter *f, uint32_t b)
+static uint32_t jump_offset(uint32_t a, const struct sock_filter *f, uint32_t b)
 {
 	switch (BPF_OP(f->code)) {
 	case BPF_JA:
@@ -92,7 +93,7 @@ static uint32_t jump(uint32_t a, const struct sock_filter *f, uint32_t b)
 	}
 }
 
-static void move(struct machine *m, uint16_t code)
+static void move_register(struct machine *m, uint16_t code)
 {
 	if (BPF_MISCOP(code) == BPF_TAX)
 		m->x = m->a;
@@ -100,14 +101,14 @@ static void move(struct machine *m, uint16_t code)
 		m->a = m->x;
 }
 
-static void step(struct machine *m, const struct sock_filter *f, uint32_t b)
+static void execute(struct machine *m, const struct sock_filter *f, uint32_t b)
 {
 	switch (BPF_CLASS(f->code)) {
 	case BPF_LD:
-		m->a = load(m, f);
+		m->a = load_value(m, f);
 		break;
 	case BPF_LDX:
-		m->x = load(m, f);
+		m->x = load_value(m, f);
 		break;
 	case BPF_ST:
 		m->cells[f->k % CELLS] = m->a;
@@ -116,16 +117,16 @@ static void step(struct machine *m, const struct sock_filter *f, uint32_t b)
 		m->cells[f->k % CELLS] = m->x;
 		break;
 	case BPF_ALU:
-		m->a = compute(m->a, f->code, b);
+		m->a = alu_result(m->a, f->code, b);
 		break;
 	default:
-		move(m, f->code);
+		move_register(m, f->code);
 	}
 }
 
-/* Forward jumps alone, as the kernel demands: each runs once at most. */
-static uint32_t run(const struct sock_fprog *filter,
-		    const struct seccomp_data *data)
+/* Ends: the kernel accepts forward jumps only. */
+static uint32_t run_filter(const struct sock_fprog *filter,
+			   const struct seccomp_data *data)
 {
 	struct machine m = {.data = data};
 
@@ -135,26 +136,27 @@ static uint32_t run(const struct sock_fprog *filter,
 
 		switch (BPF_CLASS(f->code)) {
 		case BPF_JMP:
-			pc += jump(m.a, f, b);
+			pc += jump_offset(m.a, f, b);
 			break;
 		case BPF_RET:
 			return BPF_RVAL(f->code) == BPF_A ? m.a : f->k;
 		default:
-			step(&m, f, b);
+			execute(&m, f, b);
 		}
 	}
 	return SECCOMP_RET_KILL_PROCESS;
 }
 
-/* As libc makes a thread: filters tell it from a process by these. */
+/* The flags of a new thread in libc.  A filter may allow only these. */
 #define THREAD                                                               \
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_SIGHAND | \
 	 CLONE_THREAD | CLONE_SETTLS | CLONE_PARENT_SETTID |                 \
 	 CLONE_CHILD_CLEARTID)
 
 /*
- * Calls by number and first arguments, and what cannot be done without each.
- * Some may fail, none may kill.  What libc does for a new thread is here too.
+ * The system calls, with the first arguments, and the activities that need
+ * each.  A call with may_fail may fail, but no call may kill.  The calls that
+ * libc makes for a new thread are here too.
  */
 static const struct {
 	int nr;
@@ -188,6 +190,7 @@ static const struct {
 	{SYS_clone, true, FORBIDDEN_FRONT, {THREAD}},
 	{SYS_set_robust_list, true, FORBIDDEN_FRONT, {0}},
 	{SYS_prctl, true, FORBIDDEN_FRONT | FORBIDDEN_THREAD, {0}},
+	{SYS_prctl, true, FORBIDDEN_FRONT, {PR_GET_SECCOMP}},
 	{SYS_openat, true, FORBIDDEN_FRONT, {0}},
 	{SYS_newfstatat, true, FORBIDDEN_FRONT, {0}},
 	{SYS_readlink, true, FORBIDDEN_FRONT, {0}},
@@ -206,14 +209,14 @@ static const struct {
 	{SYS_ioctl, false, FORBIDDEN_CALIBRATE, {0, KVM_CREATE_VM}},
 };
 
-static bool allows(const struct sock_fprog *filter, size_t n)
+static bool filter_allows(const struct sock_fprog *filter, size_t n)
 {
 	const struct seccomp_data data = {
 		.nr = calls[n].nr,
 		.arch = AUDIT_ARCH_X86_64,
 		.args = {calls[n].args[0], calls[n].args[1]},
 	};
-	uint32_t action = run(filter, &data) & SECCOMP_RET_ACTION_FULL;
+	uint32_t action = run_filter(filter, &data) & SECCOMP_RET_ACTION_FULL;
 
 	return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG ||
 	       (action == SECCOMP_RET_ERRNO && calls[n].may_fail);
@@ -224,7 +227,7 @@ uint32_t filter_forbids(const struct sock_fprog *filter)
 	uint32_t forbidden = 0;
 
 	for (size_t n = 0; n < ARRAY_SIZE(calls); n++) {
-		if (!allows(filter, n))
+		if (!filter_allows(filter, n))
 			forbidden |= calls[n].needed_for;
 	}
 	return forbidden;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A bus that much is on before memory runs out. */
+/* A bus with many entries, for tests without memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -90,10 +90,10 @@ int write_at(uint16_t space, uint64_t addr)
 	return bf_io_access(bus, &access);
 }
 
-/* What this thread remembers of its accesses stays: let it begin now. */
 static long live_before;
 
-static int remember_something(void)
+/* A first bus makes the allocations that a process makes once. */
+static int use_first_bus(void)
 {
 	int ret = bf_io_bus_create(&bus, "first");
 
@@ -112,7 +112,7 @@ int oom_setup(void **state)
 
 	completed = 0;
 	efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	ret = remember_something();
+	ret = use_first_bus();
 	ret = ret ? ret : bf_io_bus_create(&bus, "oom");
 	ret = ret ? ret : bf_io_ring_create(&ring, NULL);
 	for (unsigned int i = 0; i < MANY && !ret; i++) {
@@ -123,7 +123,7 @@ int oom_setup(void **state)
 	return ret;
 }
 
-/* Everything there was is gone. */
+/* Asserts that nothing has leaked. */
 int oom_teardown(void **state)
 {
 	bf_io_bus_destroy(bus);

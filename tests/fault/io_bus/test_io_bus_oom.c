@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Out of memory, at each allocation of each operation: an error, a bus as it
- * was, nothing leaked.
+ * Each allocation of each operation fails in turn.  The operation returns
+ * -ENOMEM, the bus does not change, and nothing leaks.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -19,11 +19,11 @@
 #include "belfry/io_txn.h"
 #include "bus_oom_fixture.h"
 
-#define TURNS 40 /* of each operation, at another place */
+#define TURNS 40 /* repetitions of each operation, at other addresses */
 
 /*
- * Each slab may keep an empty block; under a sanitizer none does, and the
- * blocks are those of before exactly.
+ * Each slab may keep an empty block.  Under a sanitizer there are no slabs, so
+ * the number of blocks is exact.
  */
 #ifdef BF_TESTS_SANITIZED
 #define SPARE_BLOCKS 0
@@ -33,8 +33,8 @@
 
 static uint64_t turn;
 
-/* The map of the bus; libc's to free. */
-static char *map(void)
+/* The dump of the bus; free it by libc_free(). */
+static char *dump_bus(void)
 {
 	char *text = NULL;
 	size_t size = 0;
@@ -52,11 +52,11 @@ static void libc_free(char *text)
 	__real_free(text);
 }
 
-/* One try with the nth allocation failing; 0: it succeeded. */
+/* Calls operation() with the nth allocation failing; returns its answer. */
 static int try_once(int (*operation)(void), int n)
 {
 	uint64_t publications = bf_io_publications(bus);
-	char *before = map(), *after;
+	char *before = dump_bus(), *after;
 	long live = alloc_live();
 	int ret, tried;
 
@@ -72,7 +72,7 @@ static int try_once(int (*operation)(void), int n)
 		assert_in_range(alloc_live(), live - SPARE_BLOCKS,
 				live + SPARE_BLOCKS);
 		assert_int_equal(bf_io_publications(bus), publications);
-		after = map();
+		after = dump_bus();
 		assert_string_equal(before, after);
 		libc_free(after);
 	}
@@ -80,7 +80,7 @@ static int try_once(int (*operation)(void), int n)
 	return ret;
 }
 
-/* Each allocation in turn, until there is none left to fail. */
+/* Fails each allocation in turn, until operation() succeeds. */
 static void try_all(int (*operation)(void))
 {
 	int n, failures = 0;
@@ -93,7 +93,7 @@ static void try_all(int (*operation)(void))
 	assert_true(failures >= TURNS);
 }
 
-static int one_range(void)
+static int add_one_range(void)
 {
 	return add_range(turn % 2 ? FREE + turn * STEP :
 				    place((unsigned int)turn) + STEP / 2,
@@ -102,30 +102,30 @@ static int one_range(void)
 
 static void test_add_range(void **state)
 {
-	try_all(one_range);
+	try_all(add_one_range);
 }
 
-static int one_zone(void)
+static int add_one_zone(void)
 {
 	return add_zone(place((unsigned int)turn) + STEP / 2, NULL);
 }
 
 static void test_add_zone(void **state)
 {
-	try_all(one_zone);
+	try_all(add_one_zone);
 }
 
-static int one_doorbell(void)
+static int add_one_doorbell(void)
 {
 	return add_doorbell(place((unsigned int)turn) + turn % 5 * 4 + 4, NULL);
 }
 
 static void test_add_doorbell(void **state)
 {
-	try_all(one_doorbell);
+	try_all(add_one_doorbell);
 }
 
-static int another_eventfd(void)
+static int add_another_eventfd(void)
 {
 	int fd = eventfd(0, EFD_CLOEXEC), ret;
 	struct bf_io_doorbell_desc desc = doorbell_at(FREE + turn, fd);
@@ -137,10 +137,10 @@ static int another_eventfd(void)
 
 static void test_add_doorbell_of_another_eventfd(void **state)
 {
-	try_all(another_eventfd);
+	try_all(add_another_eventfd);
 }
 
-static int one_datamatch(void)
+static int add_one_datamatch(void)
 {
 	struct bf_io_doorbell_desc desc = doorbell_at(FREE, efd);
 
@@ -151,27 +151,28 @@ static int one_datamatch(void)
 
 static void test_add_datamatches_at_one_address(void **state)
 {
-	try_all(one_datamatch);
+	try_all(add_one_datamatch);
 }
 
-static void heard(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
+static void ignore_signal(void *opaque, uint64_t addr, uint32_t len,
+			  uint64_t value)
 {
 }
 
-static int one_callback(void)
+static int add_one_callback(void)
 {
 	struct bf_io_doorbell_desc desc = doorbell_at(FREE + turn, -1);
 
-	desc.ring = heard;
+	desc.ring = ignore_signal;
 	return bf_io_add_doorbell(bus, &desc, NULL, NULL);
 }
 
 static void test_add_callback(void **state)
 {
-	try_all(one_callback);
+	try_all(add_one_callback);
 }
 
-static int one_move(void)
+static int move_one_range(void)
 {
 	return bf_io_move_range(bus, ranges[turn],
 				turn % 2 ? FREE + turn * STEP :
@@ -181,7 +182,7 @@ static int one_move(void)
 
 static void test_move_range(void **state)
 {
-	try_all(one_move);
+	try_all(move_one_range);
 }
 
 static int fill_txn(struct bf_io_txn *txn, unsigned int i)
@@ -217,7 +218,7 @@ static int fill_txn(struct bf_io_txn *txn, unsigned int i)
 					 NULL);
 }
 
-static int one_txn(void)
+static int commit_one_txn(void)
 {
 	struct bf_io_txn *txn = NULL;
 	int ret = bf_io_txn_begin(bus, &txn);
@@ -231,25 +232,25 @@ static int one_txn(void)
 	return ret;
 }
 
-/* A removal whose transaction failed did not happen, so it is never over. */
+/* A removal in a failed transaction does not happen: no callback is called. */
 static void test_transaction(void **state)
 {
-	try_all(one_txn);
+	try_all(commit_one_txn);
 	assert_int_equal(__atomic_load_n(&completed, __ATOMIC_ACQUIRE),
 			 3 * TURNS);
 }
 
-static int one_count(void)
+static int switch_counting(void)
 {
 	return bf_io_count(bus, turn % 2 == 0);
 }
 
 static void test_count(void **state)
 {
-	try_all(one_count);
+	try_all(switch_counting);
 }
 
-static int one_dump(void)
+static int dump_once(void)
 {
 	char *text = NULL;
 	size_t size = 0;
@@ -261,10 +262,10 @@ static int one_dump(void)
 	return ret;
 }
 
-/* It may do without memory; if not, it says so. */
+/* The dump may need no memory; if it needs some, it returns -ENOMEM. */
 static void test_dump(void **state)
 {
-	for (int n = 1; try_once(one_dump, n); n++)
+	for (int n = 1; try_once(dump_once, n); n++)
 		;
 }
 
@@ -310,7 +311,7 @@ static void *write_without_memory(void *arg)
 	return NULL;
 }
 
-/* A thread that cannot be counted is served all the same. */
+/* A thread without memory for its counters is served as well. */
 static void test_access_while_counting(void **state)
 {
 	pthread_t thread;
@@ -324,7 +325,7 @@ static void test_access_while_counting(void **state)
 	assert_false(failed);
 }
 
-/* Descriptors run out as memory does. */
+/* The process has no free descriptor. */
 static void test_no_descriptors(void **state)
 {
 	struct rlimit limit, low;

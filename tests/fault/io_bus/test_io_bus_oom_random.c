@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Random operations of the model, out of memory now and then. */
+/* Random operations against the model; some allocations fail. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,8 +12,8 @@
 #include "base/random.h"
 
 /*
- * Random operations while memory runs out now and then: those that fail do
- * nothing, and what was removed without memory stays away.
+ * An operation that fails changes nothing, and an entry that was removed
+ * without memory stays removed.
  */
 static void test_random_operations(void **state)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Removals without any memory, and how much of it is left behind. */
+/* Removals without memory, and the memory that removals keep. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,37 +10,37 @@
 #include "tests/fault/alloc_fault.h"
 #include "bus_oom_fixture.h"
 
-static void assert_gone(unsigned int i)
+static void assert_absent(unsigned int i)
 {
 	assert_int_equal(write_at(BF_IO_MMIO, place(i)), -EOPNOTSUPP);
 	assert_int_equal(write_at(BF_IO_PIO, place(i)), -EOPNOTSUPP);
 	assert_int_equal(write_at(BF_IO_CCW, place(i)), -EOPNOTSUPP);
 }
 
-static void assert_there(unsigned int i)
+static void assert_present(unsigned int i)
 {
 	assert_int_equal(write_at(BF_IO_MMIO, place(i)), 0);
 	assert_int_equal(write_at(BF_IO_PIO, place(i)), 0);
 	assert_int_equal(write_at(BF_IO_CCW, place(i)), 0);
 }
 
-static void ignore(void *opaque, const struct kvm_coalesced_mmio *entry)
+static void ignore_entry(void *opaque, const struct kvm_coalesced_mmio *entry)
 {
 }
 
-/* The first count of the entries are gone, and the others are not. */
+/* Asserts that the first @count entries are removed, and only these. */
 static void assert_removed(unsigned int count)
 {
 	for (unsigned int i = 0; i < MANY; i++) {
 		if (i < count)
-			assert_gone(i);
+			assert_absent(i);
 		else
-			assert_there(i);
-		bf_io_ring_drain(&ring, 1, ignore, NULL);
+			assert_present(i);
+		bf_io_ring_drain(&ring, 1, ignore_entry, NULL);
 	}
 }
 
-/* Where they were there is room again, and it is used. */
+/* Asserts that new entries can be added in the places of removed ones. */
 static void assert_usable(unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++) {
@@ -58,7 +58,7 @@ static void test_removals_need_no_memory(void **state)
 		assert_int_equal(bf_io_remove_range(bus, ranges[i]), 0);
 		assert_int_equal(bf_io_remove_zone(bus, zones[i]), 0);
 		assert_int_equal(bf_io_remove_doorbell(bus, doorbells[i]), 0);
-		assert_gone(i);
+		assert_absent(i);
 	}
 	assert_removed(MANY / 2);
 	assert_int_equal(add_range(FREE, NULL), -ENOMEM);
@@ -86,7 +86,7 @@ static void test_async_removals_need_no_memory(void **state)
 	assert_usable(MANY / 2);
 }
 
-/* The last ones too. */
+/* The last entries can be removed without memory, too. */
 static void test_all_removed_without_memory(void **state)
 {
 	alloc_fail_all(true);
@@ -97,8 +97,8 @@ static void test_all_removed_without_memory(void **state)
 	assert_usable(MANY);
 }
 
-/* Every second removal has memory: the two ways meet. */
-static void test_removals_with_memory_now_and_then(void **state)
+/* Some removals copy nodes, and some clear entries in place. */
+static void test_removals_with_some_memory(void **state)
 {
 	for (unsigned int i = 0; i < MANY; i++) {
 		alloc_fail_at(i % 4);
@@ -138,7 +138,7 @@ static void test_removals_in_a_handler_need_no_memory(void **state)
 	assert_usable(MANY / 2);
 }
 
-/* Old memory does not pile up where nobody reads it. */
+/* Removed entries are freed although no reader uses the bus. */
 static void test_no_memory_is_kept(void **state)
 {
 	struct bf_io_range *range;
@@ -160,7 +160,7 @@ int main(void)
 		OOM_TEST(test_removals_need_no_memory),
 		OOM_TEST(test_async_removals_need_no_memory),
 		OOM_TEST(test_all_removed_without_memory),
-		OOM_TEST(test_removals_with_memory_now_and_then),
+		OOM_TEST(test_removals_with_some_memory),
 		OOM_TEST(test_removals_in_a_handler_need_no_memory),
 		OOM_TEST(test_no_memory_is_kept),
 	};

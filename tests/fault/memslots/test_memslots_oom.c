@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Memory slots when memory runs out, at each allocation in turn.  A change then
- * answers -ENOMEM, and nothing has changed, but the removal of a slot succeeds;
- * in the end nothing has leaked.
+ * Memory slots without memory: each allocation fails in turn.  A change then
+ * returns -ENOMEM and changes nothing, but the removal of one slot succeeds.
+ * Nothing leaks.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -10,7 +10,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 
 #include <cmocka.h>
 
@@ -19,25 +18,18 @@
 #include "memslots/forward.h"
 
 #define PAGE  4096ULL
-#define SLOTS 2200 /* three levels of a tree */
+#define SLOTS 2200 /* for a tree of three levels */
 
-long __real_syscall(long nr, long a, long b, long c, long d, long e, long f);
-long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f);
+long __wrap_bf_forward_ioctl(int fd, unsigned long request, void *arg);
 
 static struct bf_memslots *map;
-static int kvm_answers; /* to removals */
+static int removal_ret; /* KVM's answer to removals */
 
-/* Stands for KVM. */
-long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
+long __wrap_bf_forward_ioctl(int fd, unsigned long request, void *arg)
 {
-	const struct kvm_userspace_memory_region *change = (const void *)c;
+	const struct kvm_userspace_memory_region *change = arg;
 
-	if (nr != SYS_ioctl)
-		return __real_syscall(nr, a, b, c, d, e, f);
-	if (change->memory_size || !kvm_answers)
-		return 0;
-	errno = -kvm_answers;
-	return -1;
+	return change->memory_size ? 0 : removal_ret;
 }
 
 static struct kvm_userspace_memory_region region(uint32_t slot, uint64_t page)
@@ -50,7 +42,7 @@ static struct kvm_userspace_memory_region region(uint32_t slot, uint64_t page)
 	};
 }
 
-/* All slots and where they are, as one number. */
+/* A hash of all slots and their places. */
 static uint64_t digest(void)
 {
 	struct kvm_userspace_memory_region found;
@@ -67,9 +59,9 @@ static uint64_t digest(void)
 	return sum;
 }
 
-/* Fails at the first allocation, then at the second, until none is left. */
-static void try_until_it_works(const struct kvm_userspace_memory_region *set,
-			       size_t count)
+/* Fails the first allocation, then the second, until the commit succeeds. */
+static void commit_until_success(const struct kvm_userspace_memory_region *set,
+				 size_t count)
 {
 	const uint64_t before = digest();
 	int n, ret;
@@ -88,7 +80,7 @@ static void try_until_it_works(const struct kvm_userspace_memory_region *set,
 	assert_int_not_equal(digest(), before);
 }
 
-static void fill(void)
+static void fill_map(void)
 {
 	struct kvm_userspace_memory_region change;
 	uint32_t i;
@@ -99,27 +91,27 @@ static void fill(void)
 	}
 }
 
-static void change_in_every_way(void)
+static void make_all_changes(void)
 {
 	struct kvm_userspace_memory_region many[40];
 	uint32_t i;
 
 	for (i = 0; i < 40; i++)
 		many[i] = region(4000 + 100 * i, 2 * (SLOTS + i));
-	try_until_it_works(many, 1);
-	try_until_it_works(many + 1, 39);
+	commit_until_success(many, 1);
+	commit_until_success(many + 1, 39);
 	for (i = 0; i < 40; i++)
 		many[i].guest_phys_addr = (2ULL * i + 1) * PAGE;
-	try_until_it_works(many, 40);
+	commit_until_success(many, 40);
 	many[7].flags = KVM_MEM_LOG_DIRTY_PAGES;
-	try_until_it_works(many + 7, 1);
+	commit_until_success(many + 7, 1);
 	for (i = 0; i < 40; i++)
 		many[i].memory_size = 0;
-	try_until_it_works(many, 40);
+	commit_until_success(many, 40);
 }
 
-/* Whatever fails, and if everything does. */
-static void remove_in_every_way(void)
+/* A removal succeeds whichever allocation fails, and if all fail. */
+static void make_all_removals(void)
 {
 	const struct kvm_userspace_memory_region back = region(77, 1);
 	uint64_t with, without = digest();
@@ -158,11 +150,11 @@ static void change_a_map(const struct bf_memslots_config *config)
 	const long live = alloc_live();
 
 	assert_int_equal(bf_memslots_create(&map, config), 0);
-	fill();
+	fill_map();
 	assert_int_equal(bf_memslots_remove(map, 77), 0);
 	assert_int_equal(bf_memslots_remove(map, 78), 0);
-	change_in_every_way();
-	remove_in_every_way();
+	make_all_changes();
+	make_all_removals();
 	teardown(live);
 }
 
@@ -217,34 +209,41 @@ static bool has(const struct bf_memslots_snapshot *snapshot, uint64_t page)
 	return bf_memslots_hva(snapshot, 0, page * PAGE, 1, false);
 }
 
-static void remember(void *opaque)
+static void count_removal(void *opaque)
 {
 	(*(int *)opaque)++;
 }
 
-/* Who looks sees the slot go; it is over when he has left. */
+/*
+ * A removal without memory clears the slot in the published view, so a holder
+ * of a snapshot sees it disappear.  The callback runs after the holder's drop.
+ */
 static void test_removal_under_a_snapshot(void **state)
 {
 	const long live = alloc_live();
 	struct bf_memslots_snapshot snapshot;
-	int gone = 0;
+	uint64_t generation;
+	int removed = 0;
 
 	create_with(3, NULL);
 	bf_memslots_take(map, &snapshot);
-	assert_true(has(&snapshot, 1));
+	generation = bf_memslots_generation(&snapshot);
+	assert_true(has(&snapshot, 1)); /* this thread's last slot now */
 	alloc_fail_all(true);
-	assert_int_equal(bf_memslots_remove_async(map, 1, remember, &gone), 0);
+	assert_int_equal(
+		bf_memslots_remove_async(map, 1, count_removal, &removed), 0);
 	alloc_fail_all(false);
-	assert_int_equal(gone, 0);
+	assert_int_equal(removed, 0);
+	assert_true(bf_memslots_generation(&snapshot) > generation);
 	assert_false(has(&snapshot, 1));
 	assert_true(has(&snapshot, 0) && has(&snapshot, 2));
 	bf_memslots_drop(&snapshot);
 	teardown(live);
-	assert_int_equal(gone, 1);
+	assert_int_equal(removed, 1);
 }
 
-/* One that covers the places of several, and begins where one of them did. */
-static void test_place_is_taken_again(void **state)
+/* A new slot covers the places of several slots that were cleared in place. */
+static void test_cleared_places_are_reused(void **state)
 {
 	struct kvm_userspace_memory_region wide = region(9, 2);
 	const long live = alloc_live();
@@ -267,17 +266,17 @@ static void test_place_is_taken_again(void **state)
 	teardown(live);
 }
 
-#define GUESTS	 0x67756573U
-#define CALLERS	 0x63616c6cU
-#define READERS	 2
-#define REMOVALS 3000
+#define GUEST_DATA  0x67756573U
+#define CALLER_DATA 0x63616c6cU
+#define READERS	    2
+#define REMOVALS    3000
 
 static uint32_t page[PAGE / sizeof(uint32_t)] __attribute__((aligned(PAGE)));
 static bool stop;
 static unsigned long found, wrong;
 
-/* Memory that is found is the guest's until the snapshot is dropped. */
-static void *look(void *arg)
+/* Memory that a lookup finds belongs to the guest until the drop. */
+static void *look_up_page(void *arg)
 {
 	struct bf_memslots_snapshot snapshot;
 	const uint32_t *hva;
@@ -287,7 +286,7 @@ static void *look(void *arg)
 		hva = bf_memslots_hva(&snapshot, 0, PAGE, PAGE, false);
 		if (hva) {
 			__atomic_fetch_add(&found, 1, __ATOMIC_RELAXED);
-			if (*hva != GUESTS)
+			if (*hva != GUEST_DATA)
 				__atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
 		}
 		bf_memslots_drop(&snapshot);
@@ -301,14 +300,14 @@ static void add_and_remove_page(void)
 	unsigned long before = __atomic_load_n(&found, __ATOMIC_RELAXED);
 
 	change.userspace_addr = (uintptr_t)page;
-	page[0] = GUESTS;
+	page[0] = GUEST_DATA;
 	assert_int_equal(bf_memslots_set(map, &change), 0);
 	while (__atomic_load_n(&found, __ATOMIC_RELAXED) == before)
 		sched_yield();
 	alloc_fail_all(true);
 	assert_int_equal(bf_memslots_remove(map, 1), 0);
 	alloc_fail_all(false);
-	page[0] = CALLERS;
+	page[0] = CALLER_DATA;
 }
 
 static void test_removal_beside_readers(void **state)
@@ -318,7 +317,7 @@ static void test_removal_beside_readers(void **state)
 
 	create_with(1, NULL);
 	for (i = 0; i < READERS; i++)
-		pthread_create(&threads[i], NULL, look, NULL);
+		pthread_create(&threads[i], NULL, look_up_page, NULL);
 	for (i = 0; i < REMOVALS; i++)
 		add_and_remove_page();
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
@@ -328,7 +327,7 @@ static void test_removal_beside_readers(void **state)
 	bf_memslots_destroy(map);
 }
 
-/* KVM has it still, and so has the map. */
+/* If KVM refuses the removal, the map keeps the slot. */
 static void test_kvm_refuses_removal(void **state)
 {
 	const long live = alloc_live();
@@ -336,13 +335,13 @@ static void test_kvm_refuses_removal(void **state)
 
 	create_with(3, &forwards);
 	before = digest();
-	kvm_answers = -ENOMEM;
+	removal_ret = -ENOMEM;
 	assert_int_equal(bf_memslots_remove(map, 1), -ENOMEM);
 	assert_int_equal(digest(), before);
 	alloc_fail_all(true);
 	assert_int_equal(bf_memslots_remove(map, 1), -ENOMEM);
 	assert_int_equal(digest(), before);
-	kvm_answers = 0;
+	removal_ret = 0;
 	assert_int_equal(bf_memslots_remove(map, 1), 0);
 	alloc_fail_all(false);
 	assert_int_not_equal(digest(), before);
@@ -356,7 +355,7 @@ int main(void)
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_forwarded_changes),
 		cmocka_unit_test(test_removal_under_a_snapshot),
-		cmocka_unit_test(test_place_is_taken_again),
+		cmocka_unit_test(test_cleared_places_are_reused),
 		cmocka_unit_test(test_removal_beside_readers),
 		cmocka_unit_test(test_kvm_refuses_removal),
 	};

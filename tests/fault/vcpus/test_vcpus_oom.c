@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The vCPU table without memory: each allocation fails in turn, and nothing
- * has changed then.
+ * The vCPU table without memory: each allocation fails in turn, and a failed
+ * call changes nothing.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -20,7 +20,7 @@ static struct vcpu cpus[600];
 static int setup(void **state)
 {
 	memset(cpus, 0, sizeof(cpus));
-	return bf_vcpus_create(&vcpus, NULL);
+	return bf_vcpus_create(NULL, &vcpus);
 }
 
 static int teardown(void **state)
@@ -29,18 +29,18 @@ static int teardown(void **state)
 	return 0;
 }
 
-static int add(unsigned int n, uint64_t id)
+static int add_vcpu(unsigned int n, uint64_t id)
 {
 	return bf_vcpus_add(vcpus, &cpus[n].entry, id, &vcpu_ops, 0);
 }
 
-/* With so many allocations, and no more. */
+/* Adds a vCPU; the allocations after the first @allocations fail. */
 static int add_with(int allocations, unsigned int n, uint64_t id)
 {
 	int ret;
 
 	alloc_fail_from(allocations + 1);
-	ret = add(n, id);
+	ret = add_vcpu(n, id);
 	alloc_fail_from(0);
 	return ret;
 }
@@ -54,8 +54,8 @@ static struct bf_vcpus_entry *by_id(uint64_t id)
 	return entry;
 }
 
-/* How many allocations an addition takes: all that are fewer are too few. */
-static int add_at_last(unsigned int n, uint64_t id)
+/* Allows more allocations until the addition succeeds; returns their number. */
+static int add_eventually(unsigned int n, uint64_t id)
 {
 	uint32_t created = bf_vcpus_created(vcpus);
 	int allocations = 0;
@@ -78,7 +78,7 @@ static void test_create(void **state)
 
 	do {
 		alloc_fail_from(++allocations);
-		ret = bf_vcpus_create(&none, NULL);
+		ret = bf_vcpus_create(NULL, &none);
 		alloc_fail_from(0);
 		if (ret)
 			assert_null(none);
@@ -93,16 +93,16 @@ static void test_add(void **state)
 	unsigned int i;
 
 	/*
-	 * Each try keeps the nodes that it got, so that the next one needs
-	 * one less: a tree of one leaf each.
+	 * A failed addition keeps the nodes that it allocated.  Here each of
+	 * the two trees needs one leaf.
 	 */
-	assert_in_range(add_at_last(0, 0), 1, 2);
+	assert_in_range(add_eventually(0, 0), 1, 2);
 	for (i = 1; i < 256; i++)
 		assert_int_equal(add_with(0, i, i), 0);
-	/* A root and a leaf more in each of them. */
-	assert_in_range(add_at_last(256, 256), 1, 4);
-	/* Two roots and three nodes more, ids alone. */
-	assert_in_range(add_at_last(257, UINT32_MAX), 1, 5);
+	/* Each tree needs a root and a leaf. */
+	assert_in_range(add_eventually(256, 256), 1, 4);
+	/* The tree of ids needs two roots and three nodes. */
+	assert_in_range(add_eventually(257, UINT32_MAX), 1, 5);
 	for (i = 258; i < 512; i++)
 		assert_int_equal(add_with(0, i, i), 0);
 	for (i = 0; i < 512; i++)
@@ -111,12 +111,12 @@ static void test_add(void **state)
 
 static void test_errors_come_before_memory(void **state)
 {
-	assert_int_equal(add(0, 1), 0);
+	assert_int_equal(add_vcpu(0, 1), 0);
 	assert_int_equal(add_with(0, 1, 1), -EEXIST);
 	assert_int_equal(add_with(0, 1, 1ULL << 32), -EINVAL);
 }
 
-/* In one section, so that none of them is released before the last. */
+/* One section around all removals keeps all vCPUs from their release. */
 static void remove_all_async(void)
 {
 	struct srcu_struct *srcu = bf_vcpus_srcu(vcpus);
@@ -124,7 +124,8 @@ static void remove_all_async(void)
 	unsigned int i;
 
 	for (i = 0; i < 600; i++)
-		assert_int_equal(bf_vcpus_remove_async(&cpus[i].entry), 0);
+		assert_int_equal(
+			bf_vcpus_remove_async(&cpus[i].entry, NULL, NULL), 0);
 	assert_int_equal(bf_vcpus_online(vcpus), 0);
 	assert_int_equal(bf_vcpus_created(vcpus), 600);
 	srcu_read_unlock(srcu, idx);
@@ -132,8 +133,8 @@ static void remove_all_async(void)
 	assert_int_equal(bf_vcpus_created(vcpus), 0);
 }
 
-/* What was begun with memory ends without. */
-static void test_the_rest_needs_none(void **state)
+/* After the reservations no call needs memory. */
+static void test_only_reservations_need_memory(void **state)
 {
 	unsigned int i;
 
@@ -164,8 +165,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_add, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_errors_come_before_memory,
 						setup, teardown),
-		cmocka_unit_test_setup_teardown(test_the_rest_needs_none, setup,
-						teardown),
+		cmocka_unit_test_setup_teardown(
+			test_only_reservations_need_memory, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A VM without memory, on both engines: each allocation fails in turn, what
- * was being made is not there then, and what goes needs none.
+ * A VM without memory, on both engines.  Each allocation of a creation fails in
+ * turn: the creation fails and leaves nothing.  Removals need no memory.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -12,6 +12,7 @@
 
 #include "tests/fault/alloc_fault.h"
 #include "belfry/vm.h"
+#include "testing/trap/trap.h"
 
 #define PAGE 4096ULL
 
@@ -22,34 +23,34 @@ static long live;
 
 static int setup_kvm(void **state)
 {
-	config.engine = BF_ENGINE_KVM;
+	config.engine = NULL;
 	return 0;
 }
 
 static int setup_trap(void **state)
 {
-	config.engine = BF_ENGINE_TRAP;
+	config.engine = &bf_trap_engine;
 	return 0;
 }
 
 static void need_engine(void)
 {
-	if (config.engine == BF_ENGINE_KVM && access("/dev/kvm", R_OK | W_OK))
+	if (!config.engine && access("/dev/kvm", R_OK | W_OK))
 		skip();
 }
 
-/* Each try with one allocation more, until none is missing. */
+/* Fails the first allocation, then the second, until the creation succeeds. */
 static void create_vm(void)
 {
 	int n, ret = -ENOMEM;
 
-	/* What the process allocates once. */
-	assert_int_equal(bf_vm_create(&vm, &config), 0);
+	/* The first VM makes the allocations that a process makes once. */
+	assert_int_equal(bf_vm_create(&config, &vm), 0);
 	bf_vm_destroy(vm);
 	live = alloc_live();
 	for (n = 1; ret; n++) {
 		alloc_fail_at(n);
-		ret = bf_vm_create(&vm, &config);
+		ret = bf_vm_create(&config, &vm);
 		if (ret) {
 			assert_int_equal(ret, -ENOMEM);
 			assert_int_equal(alloc_live(), live);
@@ -59,7 +60,7 @@ static void create_vm(void)
 	assert_true(n > 5);
 }
 
-/* The table keeps the nodes that it got, KVM a vCPU that could not be mapped. */
+/* Does not count memory: after a failure the table keeps its new nodes. */
 static struct bf_vcpu *create_vcpu(unsigned long id)
 {
 	const struct bf_vcpus *vcpus = bf_vm_vcpus(vm);
@@ -108,12 +109,13 @@ static bool has_memory(uint64_t gpa)
 	return bf_memslots_read(bf_vm_memslots(vm), 0, gpa, &byte, 1) == 1;
 }
 
-/* Nothing that is taken away can fail. */
-static void take_away(struct bf_vcpu *first, struct bf_vcpu *second)
+/* No removal can fail. */
+static void remove_without_memory(struct bf_vcpu *first, struct bf_vcpu *second)
 {
 	alloc_fail_all(true);
 	bf_vcpu_destroy(first);
-	assert_int_equal(bf_vcpus_remove_async(bf_vcpu_entry(second)), 0);
+	assert_int_equal(
+		bf_vcpus_remove_async(bf_vcpu_entry(second), NULL, NULL), 0);
 	assert_int_equal(bf_memslots_remove(bf_vm_memslots(vm), 0), 0);
 	assert_false(has_memory(0));
 	assert_true(has_memory(PAGE));
@@ -132,7 +134,7 @@ static void test_out_of_memory(void **state)
 	first = create_vcpu(0);
 	second = create_vcpu(300);
 	create_vcpu(2);
-	take_away(first, second);
+	remove_without_memory(first, second);
 	assert_int_equal(alloc_live(), live);
 }
 

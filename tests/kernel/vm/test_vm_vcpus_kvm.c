@@ -59,7 +59,7 @@ static int setup(void **state)
 	close(kvm);
 	assert_true(pair.plain_fd >= 0);
 	allow_fds(RLIM_INFINITY);
-	assert_int_equal(bf_vm_create(&pair.vm, NULL), 0);
+	assert_int_equal(bf_vm_create(NULL, &pair.vm), 0);
 	pair.max_ids = check_extension(KVM_CAP_MAX_VCPU_ID);
 	pair.max_vcpus = check_extension(KVM_CAP_MAX_VCPUS);
 	pair.fds = calloc(pair.max_vcpus, sizeof(*pair.fds));

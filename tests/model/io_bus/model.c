@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The reference model of a bus: a list. */
+/* The model of a bus: a list of entries. */
 #include <stdlib.h>
 #include <string.h>
 

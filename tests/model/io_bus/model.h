@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a bus has to answer, written down as plainly as can be: a list of what
- * is registered, and every question answered by walking all of it.
+ * A model of the bus, as simple as possible: a list of entries that every
+ * operation walks from end to end.
  */
 #ifndef BF_TESTS_IO_BUS_MODEL_H
 #define BF_TESTS_IO_BUS_MODEL_H
@@ -21,7 +21,7 @@ struct model_entry {
 	uint64_t size; /* a doorbell's length, 0 for any */
 	bool wildcard;
 	uint64_t datamatch;
-	struct subject *subject; /* what stands for it on the bus */
+	struct subject *subject; /* the entry of the real bus */
 };
 
 struct model {
@@ -35,27 +35,29 @@ void model_free(struct model *model);
 void model_copy(struct model *to, const struct model *from);
 
 void model_add(struct model *model, const struct model_entry *entry);
-/* Nothing happens where it is not in there: the bus went wrong before. */
+
+/* Does nothing if the entry is absent: the bus has failed earlier. */
 void model_remove(struct model *model, const struct subject *subject);
+
 struct model_entry *model_entry(const struct model *model,
 				const struct subject *subject);
 
-/* What an addition is refused for before anybody looks at the bus. */
+/* Whether the entry is valid, whatever else is on the bus. */
 bool model_valid(const struct model_entry *entry);
 
-/* May two entries not be on one bus? */
+/* Whether two entries may not be on one bus. */
 bool model_collide(const struct model_entry *a, const struct model_entry *b);
 
-/* Does the entry collide with any? */
+/* Whether the entry collides with any entry of the model. */
 bool model_collides(const struct model *model, const struct model_entry *entry);
 
-/* Is it this entry that the party describes? */
+/* Whether the party of a conflict describes this entry. */
 bool model_describes(const struct bf_io_party *party,
 		     const struct model_entry *entry, const char *name);
 
 /*
- * The one of a kind that takes an access of 1 to 8 bytes, or NULL.  Data are
- * those of a write.
+ * The entry of this kind that takes an access of 1 to 8 bytes, or NULL.  The
+ * access has data if it is a write.
  */
 const struct model_entry *model_find(const struct model *model,
 				     enum bf_io_kind kind,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The operation stream: its bytes, its beginning, its end, and what between. */
+/* The operation stream: bytes, choice of operations, checks. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 #include "stream.h"
 #include "base/util.h"
 
-/* Operations between two looks at eventfds and counters. */
+/* Operations between two checks of eventfds and counters. */
 #define CHECK_EVERY 32
 
 void stream_problem(struct stream *stream, const char *format, ...)
@@ -35,10 +35,11 @@ void stream_expect(struct stream *stream, const char *what, int64_t got,
 }
 
 /*
- * Not in a handler: the access under way may then see a removal between its
- * parts (belfry/io_bus.h), which the model does not.
+ * No allocation fails inside a handler.  If one did, the access in progress
+ * could see a removal between two of its parts (belfry/io_bus.h), and the model
+ * could not.
  */
-void stream_run_short(struct stream *stream)
+void stream_fail_begin(struct stream *stream)
 {
 	unsigned int choice;
 
@@ -50,7 +51,7 @@ void stream_run_short(struct stream *stream)
 	stream->shape.fail_at(choice % 3 ? 0 : 1 + (int)choice / 3 % 8);
 }
 
-int stream_answer(struct stream *stream, int ret, int expected)
+int stream_fail_end(struct stream *stream, int ret, int expected)
 {
 	if (!stream->shape.fail_at)
 		return expected;
@@ -66,7 +67,7 @@ unsigned int stream_byte(struct stream *stream)
 	return stream->bytes < stream->end ? *stream->bytes++ : 0;
 }
 
-/* Mostly two of them, so that things meet; some do not exist. */
+/* Mostly two spaces, so that entries collide; a few that do not exist. */
 uint16_t stream_space(struct stream *stream)
 {
 	static const uint16_t spaces[32] = {
@@ -78,7 +79,7 @@ uint16_t stream_space(struct stream *stream)
 	return spaces[stream_byte(stream) % ARRAY_SIZE(spaces)];
 }
 
-/* Parts of a space: both ends, the middle, and where 32 bits end. */
+/* Addresses near both ends of a space, near 4 GiB, and in the middle. */
 uint64_t stream_addr(struct stream *stream)
 {
 	unsigned int choice = stream_byte(stream), spread;
@@ -100,7 +101,7 @@ uint64_t stream_addr(struct stream *stream)
 	}
 }
 
-/* Few values, so that datamatches match; also ones wider than an access. */
+/* Few values, so that datamatches match; some are wider than an access. */
 uint64_t stream_value(struct stream *stream)
 {
 	static const uint64_t values[8] = {
@@ -114,7 +115,7 @@ static void stream_synchronize(struct stream *stream)
 {
 	int ret = bf_io_synchronize(stream->bus);
 
-	stream_expect(stream, "a wait", ret, stream->depth ? -EDEADLK : 0);
+	stream_expect(stream, "synchronize", ret, stream->depth ? -EDEADLK : 0);
 }
 
 static void stream_count(struct stream *stream)
@@ -145,7 +146,7 @@ static void (*const steps[32])(struct stream *stream) = {
 	stream_find,	      NULL,
 };
 
-static void seldom_step(struct stream *stream)
+static void rare_step(struct stream *stream)
 {
 	if (stream_byte(stream) % 2)
 		stream_synchronize(stream);
@@ -170,18 +171,18 @@ void stream_step(struct stream *stream)
 	if (step)
 		step(stream);
 	else
-		seldom_step(stream);
+		rare_step(stream);
 }
 
 static void check_doorbell(struct stream *stream, struct subject *subject)
 {
 	struct bf_io_stats stats;
 
-	stream_expect(stream, "rings of a doorbell",
+	stream_expect(stream, "signals of a doorbell",
 		      (int64_t)bf_io_doorbell_rings(subject->doorbell),
-		      subject->counted ? (int64_t)subject->rung : 0);
+		      subject->counted ? (int64_t)subject->signalled : 0);
 	if (bf_io_doorbell_opaque(subject->doorbell) != subject->device)
-		stream_problem(stream, "%s is another's", subject->name);
+		stream_problem(stream, "%s: wrong opaque", subject->name);
 	bf_io_doorbell_stats(subject->doorbell, &stats);
 	stream_expect(stream, "reads of a doorbell", (int64_t)stats.reads, 0);
 	stream_expect(stream, "writes to a doorbell", (int64_t)stats.writes,
@@ -211,25 +212,26 @@ static void check_entries(struct stream *stream)
 	}
 }
 
-static void check_bells(struct stream *stream)
+static void check_eventfds(struct stream *stream)
 {
-	for (unsigned int i = 0; i < STREAM_BELLS; i++) {
-		uint64_t rung = 0;
+	for (unsigned int i = 0; i < STREAM_EVENTFDS; i++) {
+		uint64_t signalled = 0;
 
-		if (read(stream->bells[i], &rung, sizeof(rung)) < 0)
-			rung = 0;
-		stream_expect(stream, "signals of an eventfd", (int64_t)rung,
-			      (int64_t)stream->bells_rung[i]);
-		stream->bells_rung[i] = 0;
+		if (read(stream->eventfds[i], &signalled, sizeof(signalled)) <
+		    0)
+			signalled = 0;
+		stream_expect(stream, "signals of an eventfd",
+			      (int64_t)signalled, (int64_t)stream->signals[i]);
+		stream->signals[i] = 0;
 	}
 }
 
 static void check(struct stream *stream)
 {
-	check_bells(stream);
+	check_eventfds(stream);
 	rings_check(stream);
 	check_entries(stream);
-	/* A removal without memory changes the state that there is. */
+	/* A removal without memory changes the published state in place. */
 	if (!stream->shape.fail_at)
 		stream_expect(stream, "publications",
 			      (int64_t)bf_io_publications(stream->bus),
@@ -242,23 +244,23 @@ static void init(struct stream *stream)
 {
 	model_init(&stream->model, stream->shape.room);
 	rings_init(stream);
-	for (unsigned int i = 0; i < STREAM_BELLS; i++)
-		stream->bells[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	for (unsigned int i = 0; i < STREAM_EVENTFDS; i++)
+		stream->eventfds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	stream->no_eventfd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (bf_io_bus_create(&stream->bus, "stream"))
 		abort();
 	stream->publications = bf_io_publications(stream->bus);
 }
 
-/* Removed ones are over, once; those that are still there were never. */
+/* A removed subject was completed once, and a present one never. */
 static void end_subject(struct stream *stream, struct subject *subject)
 {
 	unsigned int completed =
 		__atomic_load_n(&subject->completed, __ATOMIC_ACQUIRE);
 
 	if (completed != (subject->removed && subject->device))
-		stream_problem(stream, "%s was over %u times", subject->name,
-			       completed);
+		stream_problem(stream, "%s was completed %u times",
+			       subject->name, completed);
 	if (!completed)
 		free(subject->device);
 	free(subject);
@@ -274,8 +276,8 @@ static void end(struct stream *stream)
 		next = subject->next;
 		end_subject(stream, subject);
 	}
-	for (unsigned int i = 0; i < STREAM_BELLS; i++)
-		close(stream->bells[i]);
+	for (unsigned int i = 0; i < STREAM_EVENTFDS; i++)
+		close(stream->eventfds[i]);
 	close(stream->no_eventfd);
 	model_free(&stream->model);
 }

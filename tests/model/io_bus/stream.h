@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes read as operations on a bus: additions, removals, moves, transactions,
- * accesses, also from inside handlers.  Each is done to a bus and to the model
- * of it, and whatever the bus answers, calls, signals or puts in a ring has to
- * be what the model says.
+ * A stream of bytes decoded as operations: additions, removals, moves,
+ * transactions and accesses, some of them inside handlers.  Each operation is
+ * applied to a bus and to its model.  The answers, calls, signals and ring
+ * entries of the bus must be those of the model.
  */
 #ifndef BF_TESTS_IO_BUS_STREAM_H
 #define BF_TESTS_IO_BUS_STREAM_H
@@ -13,24 +13,24 @@
 #include "belfry/io_txn.h"
 #include "model.h"
 
-#define STREAM_RINGS 3
-#define STREAM_BELLS 3	/* eventfds */
-#define STREAM_DEPTH 3	/* accesses inside each other */
-#define STREAM_LONG  80 /* bytes of the longest access */
+#define STREAM_RINGS	3
+#define STREAM_EVENTFDS 3
+#define STREAM_DEPTH	3  /* nested accesses */
+#define STREAM_LONG	80 /* bytes of the longest access */
 
-/* How crowded the bus gets. */
+/* Parameters of a run. */
 struct stream_shape {
 	size_t room;		/* entries at most */
-	unsigned int spread;	/* bytes of each part of a space that is used */
+	unsigned int spread;	/* bytes of each used part of a space */
 	void (*fail_at)(int n); /* lets the nth allocation from now fail, 0:
-				   none; NULL: memory is always there */
+				   none; may be NULL */
 };
 
-/* What a run did, so that a test can tell that it did something. */
+/* Counts of the events of a run, to show that each event happened. */
 struct stream_totals {
 	uint64_t operations;
 	uint64_t accesses;
-	uint64_t rung;
+	uint64_t signalled;
 	uint64_t coalesced;
 	uint64_t handled;
 	uint64_t missed;
@@ -38,38 +38,39 @@ struct stream_totals {
 	uint64_t committed;
 	uint64_t nested; /* operations inside handlers */
 	uint64_t drained;
-	uint64_t failed; /* changes, for want of memory */
+	uint64_t failed; /* changes that had no memory */
 };
 
 /*
- * Does what the bytes say, on a new bus.  Returns NULL, or in words the first
- * difference between bus and model, valid until the next run.  Adds to totals.
+ * Runs the bytes on a new bus and adds to totals.  Returns NULL, or a message
+ * about the first difference between bus and model; the message is valid until
+ * the next run.
  */
 const char *stream_run(const struct stream_shape *shape, const uint8_t *bytes,
 		       size_t size, struct stream_totals *totals);
 
-/* The rest is for the parts of it. */
+/* The rest is private to the files stream*.c. */
 
 enum consumer {
-	CONSUMER_BELL, /* and the next ones: eventfds by number */
-	CONSUMER_CALL = STREAM_BELLS,
+	CONSUMER_EVENTFD, /* this and the next ones: eventfds by number */
+	CONSUMER_CALL = STREAM_EVENTFDS,
 	CONSUMER_CLOSED, /* a descriptor that is not open */
-	CONSUMER_OTHER,	 /* one that is no eventfd */
+	CONSUMER_OTHER,	 /* a descriptor that is no eventfd */
 	NR_CONSUMERS,
 };
 
 /*
- * The bus's way back to a subject; freed when the bus said that it is over, so
- * that a call after that is a use after free.
+ * The opaque pointer of a subject on the bus.  It is freed when the removal is
+ * complete, so that a later call is a use after free.
  */
 struct device {
 	struct subject *subject;
 };
 
-/* Something that was registered. */
+/* An entry of the real bus, or an attempt to add one. */
 struct subject {
 	struct stream *stream;
-	struct subject *next; /* of all there have been */
+	struct subject *next; /* list of all subjects of the run */
 	struct device *device;
 	char name[16];
 	enum bf_io_kind kind;
@@ -78,25 +79,25 @@ struct subject {
 		struct bf_io_range *range;
 		struct bf_io_zone *zone;
 	};
-	unsigned int consumer; /* a doorbell's */
-	bool counted;	       /* are its rings? */
-	unsigned int ring;     /* a zone's */
-	bool reads, writes;    /* the handlers that a range has */
-	bool declines;	       /* they say "not mine", now and then */
-	unsigned int calls;    /* of those that may */
-	bool meddles;	       /* they change the bus */
-	bool silent;	       /* its removal was waited for */
-	uint64_t rung;
+	unsigned int consumer; /* of a doorbell */
+	bool counted;	       /* a doorbell that counts its signals */
+	unsigned int ring;     /* of a zone */
+	bool reads, writes;    /* a range has these handlers */
+	bool declines;	       /* every other call fails */
+	unsigned int calls;    /* calls, if declines */
+	bool changes_bus;      /* a call changes the bus */
+	bool removal_waited;   /* a synchronous removal has returned */
+	uint64_t signalled;
 	uint64_t counted_reads, counted_writes;
-	unsigned int removed_in; /* the handler's number, or 0 */
+	unsigned int removed_in; /* number of the handler, or 0 */
 	bool removed;
-	unsigned int completed; /* calls of the function for that */
+	unsigned int completed; /* calls of subject_completed() */
 };
 
-/* One access, and how far it should have come. */
+/* An access, and the progress that the model predicts. */
 struct cursor {
 	struct cursor *outer;
-	struct model seen; /* the bus as the access found it */
+	struct model seen; /* state of the bus when the access began */
 	enum { SINGLE, LONG, STRING } form;
 	struct bf_io_access access;
 	uint32_t parts;
@@ -105,11 +106,11 @@ struct cursor {
 	bool counted;
 	bool over;
 	int ret;
-	const struct model_entry *called; /* not yet returned from */
+	const struct model_entry *called; /* its handler is running */
 	uint8_t data[STREAM_LONG];	  /* before a write, after a read */
 };
 
-/* The model of a ring. */
+/* A coalesced ring and its model. */
 struct model_ring {
 	struct bf_io_ring *ring;
 	struct kvm_coalesced_mmio_ring *memory;
@@ -134,58 +135,66 @@ struct stream {
 	unsigned int numbered;
 	struct model_ring rings[STREAM_RINGS];
 	uint64_t order; /* of the entries of all rings */
-	int bells[STREAM_BELLS];
-	uint64_t bells_rung[STREAM_BELLS];
+	int eventfds[STREAM_EVENTFDS];
+	uint64_t signals[STREAM_EVENTFDS];
 	int no_eventfd;
 	uint64_t publications;
 	bool counting;
-	unsigned int depth;    /* handlers and consumers that it is in */
+	unsigned int depth;    /* handlers and consumers that are running */
 	unsigned int consumed; /* consumers among them */
-	unsigned int handler;  /* the outermost one's number; 0: in none */
-	unsigned int handlers; /* that there have been */
+	unsigned int handler;  /* number of the outermost one, or 0 */
+	unsigned int handlers; /* outermost ones so far */
 	bool early;	       /* a removal was complete too early */
 	struct stream_totals *totals;
 	char problem[256];
 };
 
-/* Notes a difference, the first one only. */
+/* Stores the message, unless there is one already. */
 void stream_problem(struct stream *stream, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* The bus answered something else. */
+
+/* Reports a problem if got is not expected. */
 void stream_expect(struct stream *stream, const char *what, int64_t got,
 		   int64_t expected);
 
-/* From here on memory may run out, if the shape says so; up to the other. */
-void stream_run_short(struct stream *stream);
-/* The answer to a change: out of memory is right if memory ran out. */
-int stream_answer(struct stream *stream, int ret, int expected);
+/* From here on an allocation may fail, if the shape has fail_at. */
+void stream_fail_begin(struct stream *stream);
 
-/* The next byte; 0 when there is none. */
+/* Ends that.  Returns expected, or -ENOMEM if ret is -ENOMEM. */
+int stream_fail_end(struct stream *stream, int ret, int expected);
+
+/* The next byte, or 0 at the end. */
 unsigned int stream_byte(struct stream *stream);
 uint16_t stream_space(struct stream *stream);
 uint64_t stream_addr(struct stream *stream);
 uint64_t stream_value(struct stream *stream);
 
-/* One operation, from inside a handler too. */
+/* Runs one operation; handlers call it, too. */
 void stream_step(struct stream *stream);
 
 struct subject *subject_new(struct stream *stream, enum bf_io_kind kind);
-/* For one that the bus did not take. */
+
+/* For a subject that the bus refused. */
 void subject_drop(struct subject *subject);
-/* bf_io_done_fn; opaque is the subject's device. */
+
+/* The callback of removals; opaque is the subject's device. */
 void subject_completed(void *opaque);
-/* Before the bus is asked to remove it. */
+
+/* Call this before a removal with that callback. */
 void subject_removing(struct subject *subject);
+
 struct bf_io_doorbell_desc subject_doorbell(const struct model_entry *entry);
 struct bf_io_range_desc subject_range(const struct model_entry *entry);
 struct bf_io_zone_desc subject_zone(const struct model_entry *entry);
 
-/* Something new to register, not yet in the model. */
-struct model_entry stream_wish(struct stream *stream);
-/* Something registered; NULL: nothing is. */
+/* A random entry with a new subject, not in the model yet. */
+struct model_entry stream_new_entry(struct stream *stream);
+
+/* A random entry of the model; BF_IO_NONE: of any kind.  May be NULL. */
 struct model_entry *stream_pick(struct stream *stream, enum bf_io_kind kind);
+
 /* The error of a doorbell's eventfd, or 0. */
-int stream_bell_error(const struct model_entry *entry);
+int stream_eventfd_error(const struct model_entry *entry);
 
 void stream_add(struct stream *stream);
 void stream_find(struct stream *stream);
@@ -197,13 +206,14 @@ void stream_access_long(struct stream *stream);
 void stream_access_string(struct stream *stream);
 void stream_drain(struct stream *stream);
 
-extern const struct bf_io_ops subject_ops[4]; /* by what handlers there are */
-void subject_ring(void *opaque, uint64_t addr, uint32_t len, uint64_t value);
+extern const struct bf_io_ops subject_ops[4]; /* reads + 2 * writes */
+void subject_signal(void *opaque, uint64_t addr, uint32_t len, uint64_t value);
 
 void rings_init(struct stream *stream);
 void rings_check(struct stream *stream);
 void rings_free(struct stream *stream);
-/* False when the ring is full. */
+
+/* Returns false if the ring is full. */
 bool rings_push(struct stream *stream, unsigned int number,
 		const struct bf_io_access *access);
 

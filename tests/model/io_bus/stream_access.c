@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-/* Accesses of the operation stream, and the calls that they lead to. */
+/* Accesses of the operation stream, and the calls of handlers. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "stream.h"
 
-/* What a read finds: it tells the range and the place. */
-static void fill(const struct subject *subject, uint64_t offset, uint8_t *data,
-		 uint32_t len)
+/* The data of a read depend on the range and on the offset. */
+static void fill_read(const struct subject *subject, uint64_t offset,
+		      uint8_t *data, uint32_t len)
 {
 	for (uint32_t i = 0; i < len; i++)
 		data[i] = (uint8_t)(subject->name[1] * 31 + offset + i);
@@ -22,7 +22,7 @@ static uint8_t *part_data(struct cursor *cursor, uint32_t part)
 	return cursor->data + (size_t)part * len;
 }
 
-/* The part as an access of its own; false: beyond the end of the space. */
+/* The part as a separate access; false if it is beyond the end of the space. */
 static bool part_access(struct cursor *cursor, uint32_t part,
 			struct bf_io_access *access)
 {
@@ -66,7 +66,8 @@ static void part_over(struct stream *stream, struct cursor *cursor,
 	}
 }
 
-static void count(struct cursor *cursor, struct subject *subject, bool write)
+static void count_access(struct cursor *cursor, struct subject *subject,
+			 bool write)
 {
 	if (!cursor->counted)
 		return;
@@ -76,43 +77,43 @@ static void count(struct cursor *cursor, struct subject *subject, bool write)
 		subject->counted_reads++;
 }
 
-/* True when the doorbell calls; else its eventfd was signalled. */
-static bool ring_doorbell(struct stream *stream, struct cursor *cursor,
-			  const struct model_entry *entry)
+/* Returns true if the bus must call a consumer, false for an eventfd. */
+static bool signal_doorbell(struct stream *stream, struct cursor *cursor,
+			    const struct model_entry *entry)
 {
 	struct subject *subject = entry->subject;
 
-	stream->totals->rung++;
-	subject->rung++;
-	count(cursor, subject, true);
+	stream->totals->signalled++;
+	subject->signalled++;
+	count_access(cursor, subject, true);
 	if (subject->consumer == CONSUMER_CALL)
 		return true;
-	stream->bells_rung[subject->consumer]++;
+	stream->signals[subject->consumer]++;
 	return false;
 }
 
-/* A doorbell whose removal was waited for rings no more, for nobody. */
+/* After a synchronous removal no access signals the doorbell any more. */
 static const struct model_entry *find_doorbell(struct cursor *cursor,
 					       const struct bf_io_access *part)
 {
 	const struct model_entry *entry =
 		model_find(&cursor->seen, BF_IO_DOORBELL, part);
 
-	return entry && entry->subject->silent ? NULL : entry;
+	return entry && entry->subject->removal_waited ? NULL : entry;
 }
 
-/* True when the range is called. */
+/* Returns true if the bus must call a handler. */
 static bool enter_range(struct stream *stream, struct cursor *cursor,
 			const struct model_entry *entry,
 			const struct bf_io_access *part)
 {
 	struct subject *subject = entry->subject;
 
-	count(cursor, subject, part->write);
+	count_access(cursor, subject, part->write);
 	return part->write ? subject->writes : subject->reads;
 }
 
-/* Does one part as far as it calls nobody; returns who is called. */
+/* Runs one part.  Stops at a call and returns the entry, else NULL. */
 static const struct model_entry *next_part(struct stream *stream,
 					   struct cursor *cursor)
 {
@@ -122,7 +123,7 @@ static const struct model_entry *next_part(struct stream *stream,
 
 	entry = inside ? find_doorbell(cursor, &part) : NULL;
 	if (entry) {
-		if (ring_doorbell(stream, cursor, entry))
+		if (signal_doorbell(stream, cursor, entry))
 			return entry;
 		part_over(stream, cursor, &part, true);
 		return NULL;
@@ -139,7 +140,7 @@ static const struct model_entry *next_part(struct stream *stream,
 	return NULL;
 }
 
-/* Goes on to whom the bus has to call next; NULL: to nobody. */
+/* Runs parts up to the next call; returns the entry, NULL at the end. */
 static const struct model_entry *next_call(struct stream *stream,
 					   struct cursor *cursor)
 {
@@ -149,15 +150,15 @@ static const struct model_entry *next_call(struct stream *stream,
 	return cursor->called;
 }
 
-/* The part that is being called for; NULL when the bus must not call. */
-static struct cursor *enter(struct stream *stream, struct subject *subject,
-			    struct bf_io_access *part)
+/* The access in progress; NULL if the bus must not make this call. */
+static struct cursor *check_call(struct stream *stream, struct subject *subject,
+				 struct bf_io_access *part)
 {
 	struct cursor *cursor = stream->cursor;
 	const struct model_entry *entry;
 
 	if (!cursor || cursor->called) {
-		stream_problem(stream, "%s was called out of turn",
+		stream_problem(stream, "%s was called without an access",
 			       subject->name);
 		return NULL;
 	}
@@ -165,17 +166,17 @@ static struct cursor *enter(struct stream *stream, struct subject *subject,
 	if (!entry || entry->subject != subject) {
 		stream_problem(stream, "%s was called instead of %s",
 			       subject->name,
-			       entry ? entry->subject->name : "nobody");
+			       entry ? entry->subject->name : "nothing");
 		return NULL;
 	}
 	part_access(cursor, cursor->next, part);
 	return cursor;
 }
 
-/* Changes the bus now and then. */
-static void meddle(struct stream *stream, struct subject *subject)
+/* Some handlers run an operation of the stream. */
+static void run_nested_step(struct stream *stream, struct subject *subject)
 {
-	if (!subject->meddles)
+	if (!subject->changes_bus)
 		return;
 	if (!stream->depth++)
 		__atomic_store_n(&stream->handler, ++stream->handlers,
@@ -186,27 +187,27 @@ static void meddle(struct stream *stream, struct subject *subject)
 		__atomic_store_n(&stream->handler, 0, __ATOMIC_RELAXED);
 }
 
-static int leave(struct stream *stream, struct cursor *cursor,
-		 const struct bf_io_access *part, bool taken)
+static int end_call(struct stream *stream, struct cursor *cursor,
+		    const struct bf_io_access *part, bool taken)
 {
 	part_over(stream, cursor, part, taken);
 	cursor->called = NULL;
 	return taken ? 0 : -EIO;
 }
 
-/* One that declines does so every other time. */
+/* A range that declines does so at every other call. */
 static bool declines(struct subject *subject)
 {
 	return subject->declines && subject->calls++ % 2;
 }
 
-/* What the model says of a call of a range, in its handler. */
+/* Compares the call of a range with the model. */
 static struct cursor *enter_handler(struct subject *subject, uint64_t offset,
 				    uint32_t len, bool write,
 				    struct bf_io_access *part)
 {
 	struct stream *stream = subject->stream;
-	struct cursor *cursor = enter(stream, subject, part);
+	struct cursor *cursor = check_call(stream, subject, part);
 
 	if (!cursor)
 		return NULL;
@@ -216,7 +217,7 @@ static struct cursor *enter_handler(struct subject *subject, uint64_t offset,
 		stream_problem(stream, "%s was called for %s of %u at %#llx",
 			       subject->name, write ? "a write" : "a read", len,
 			       (unsigned long long)offset);
-	meddle(stream, subject);
+	run_nested_step(stream, subject);
 	return cursor;
 }
 
@@ -232,10 +233,10 @@ static int handle_read(void *opaque, uint64_t offset, void *data, uint32_t len)
 	if (!cursor)
 		return 0;
 	if (taken) {
-		fill(subject, offset, data, len);
-		fill(subject, offset, part.data, part.len);
+		fill_read(subject, offset, data, len);
+		fill_read(subject, offset, part.data, part.len);
 	}
-	return leave(subject->stream, cursor, &part, taken);
+	return end_call(subject->stream, cursor, &part, taken);
 }
 
 static int handle_write(void *opaque, uint64_t offset, const void *data,
@@ -251,7 +252,7 @@ static int handle_write(void *opaque, uint64_t offset, const void *data,
 	if (len == part.len && memcmp(data, part.data, len))
 		stream_problem(subject->stream, "%s was given other data",
 			       subject->name);
-	return leave(subject->stream, cursor, &part, !declines(subject));
+	return end_call(subject->stream, cursor, &part, !declines(subject));
 }
 
 const struct bf_io_ops subject_ops[4] = {
@@ -261,24 +262,24 @@ const struct bf_io_ops subject_ops[4] = {
 	{.read = handle_read, .write = handle_write},
 };
 
-void subject_ring(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
+void subject_signal(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
 {
 	struct subject *subject = ((struct device *)opaque)->subject;
 	struct stream *stream = subject->stream;
 	struct bf_io_access part;
-	struct cursor *cursor = enter(stream, subject, &part);
+	struct cursor *cursor = check_call(stream, subject, &part);
 
 	if (!cursor)
 		return;
 	if (part.addr != addr || part.len != len ||
 	    model_value(part.data, part.len) != value)
-		stream_problem(stream, "%s was rung with %#llx of %u at %#llx",
+		stream_problem(stream, "%s got %#llx, length %u, at %#llx",
 			       subject->name, (unsigned long long)value, len,
 			       (unsigned long long)addr);
 	stream->consumed++;
-	meddle(stream, subject);
+	run_nested_step(stream, subject);
 	stream->consumed--;
-	leave(stream, cursor, &part, true);
+	end_call(stream, cursor, &part, true);
 }
 
 static uint32_t size_of(const struct cursor *cursor)
@@ -287,15 +288,15 @@ static uint32_t size_of(const struct cursor *cursor)
 					cursor->access.len;
 }
 
-static bool valid(const struct bf_io_access *access, bool is_long)
+static bool valid_access(const struct bf_io_access *access, bool is_long)
 {
 	return access->len && (is_long || access->len <= BF_IO_MAX_LEN) &&
 	       access->space < BF_IO_SPACES;
 }
 
-/* As the bus is asked; at an odd address, with nothing behind the data. */
-static int ask(struct stream *stream, struct cursor *cursor, void *data,
-	       uint32_t *done)
+/* Dispatches the access with these data. */
+static int dispatch(struct stream *stream, struct cursor *cursor, void *data,
+		    uint32_t *done)
 {
 	struct bf_io_access access = cursor->access;
 
@@ -310,8 +311,8 @@ static int ask(struct stream *stream, struct cursor *cursor, void *data,
 	}
 }
 
-static void compare(struct stream *stream, struct cursor *cursor,
-		    const uint8_t *data, int ret, uint32_t done)
+static void compare_result(struct stream *stream, struct cursor *cursor,
+			   const uint8_t *data, int ret, uint32_t done)
 {
 	const struct model_entry *missing = next_call(stream, cursor);
 
@@ -322,12 +323,13 @@ static void compare(struct stream *stream, struct cursor *cursor,
 	if (cursor->form == LONG)
 		stream_expect(stream, "bytes done", done, 1000 + cursor->done);
 	if (memcmp(data, cursor->data, size_of(cursor)))
-		stream_problem(stream, "an access ends with other data");
+		stream_problem(stream, "an access has other data");
 }
 
-static void run(struct stream *stream, struct cursor *cursor)
+static void run_access(struct stream *stream, struct cursor *cursor)
 {
 	uint32_t size = size_of(cursor), done = 1000;
+	/* Unaligned, and the last byte ends the allocation. */
 	uint8_t *block = malloc(size + 1);
 	int ret;
 
@@ -337,15 +339,15 @@ static void run(struct stream *stream, struct cursor *cursor)
 	cursor->counted = stream->counting;
 	cursor->outer = stream->cursor;
 	stream->cursor = cursor;
-	ret = ask(stream, cursor, block + 1, &done);
-	compare(stream, cursor, block + 1, ret, done);
+	ret = dispatch(stream, cursor, block + 1, &done);
+	compare_result(stream, cursor, block + 1, ret, done);
 	stream->cursor = cursor->outer;
 	model_free(&cursor->seen);
 	free(block);
 	stream->totals->accesses++;
 }
 
-/* Zero is no length, and 9 is too long. */
+/* The lengths 0 and 9 are not valid. */
 static uint32_t some_len(struct stream *stream)
 {
 	static const uint32_t lens[16] = {1, 1, 2, 2, 4, 4, 4, 4,
@@ -354,7 +356,7 @@ static uint32_t some_len(struct stream *stream)
 	return lens[stream_byte(stream) % 16];
 }
 
-static void begin(struct stream *stream, struct cursor *cursor)
+static void choose_access(struct stream *stream, struct cursor *cursor)
 {
 	unsigned int choice = stream_byte(stream);
 
@@ -364,7 +366,7 @@ static void begin(struct stream *stream, struct cursor *cursor)
 	cursor->parts = 1;
 }
 
-/* Data of which doorbells know some, element by element. */
+/* Fills the elements with values that some datamatches have. */
 static void some_data(struct stream *stream, struct cursor *cursor,
 		      uint32_t step)
 {
@@ -382,40 +384,43 @@ void stream_access(struct stream *stream)
 {
 	struct cursor cursor = {.form = SINGLE};
 
-	begin(stream, &cursor);
+	choose_access(stream, &cursor);
 	cursor.access.len = some_len(stream);
 	some_data(stream, &cursor, BF_IO_MAX_LEN);
-	if (!valid(&cursor.access, false)) {
+	if (!valid_access(&cursor.access, false)) {
 		cursor.ret = -EINVAL;
 		cursor.over = true;
 	}
-	run(stream, &cursor);
+	run_access(stream, &cursor);
 }
 
 void stream_access_long(struct stream *stream)
 {
 	struct cursor cursor = {.form = LONG};
 
-	begin(stream, &cursor);
+	choose_access(stream, &cursor);
 	cursor.access.len = stream_byte(stream) % STREAM_LONG;
 	cursor.parts = (cursor.access.len + 7) / 8;
 	some_data(stream, &cursor, BF_IO_MAX_LEN);
-	if (!valid(&cursor.access, true)) {
+	if (!valid_access(&cursor.access, true)) {
 		cursor.ret = -EINVAL;
 		cursor.over = true;
 	}
-	run(stream, &cursor);
+	run_access(stream, &cursor);
 }
 
-/* What comes first, a bad element or none at all, nobody has said. */
+/*
+ * If a string has a bad element length and no elements, the error is not
+ * specified.  So a string with a bad length gets an element here.
+ */
 void stream_access_string(struct stream *stream)
 {
 	struct cursor cursor = {.form = STRING};
 
-	begin(stream, &cursor);
+	choose_access(stream, &cursor);
 	cursor.access.len = some_len(stream);
 	cursor.parts = stream_byte(stream) % (STREAM_LONG / 9 + 1);
-	if (!valid(&cursor.access, false)) {
+	if (!valid_access(&cursor.access, false)) {
 		cursor.parts += !cursor.parts;
 		cursor.ret = -EINVAL;
 		cursor.over = true;
@@ -425,5 +430,5 @@ void stream_access_string(struct stream *stream)
 	}
 	if (cursor.access.len)
 		some_data(stream, &cursor, cursor.access.len);
-	run(stream, &cursor);
+	run_access(stream, &cursor);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Additions, removals and moves of the operation stream, one at a time. */
+/* Additions, removals and moves of the operation stream. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,8 +38,8 @@ void subject_removing(struct subject *subject)
 }
 
 /*
- * By any thread.  Ranges and zones are not over while the handler that removed
- * them has not returned; a doorbell may be.
+ * Runs in any thread.  The removal of a range or zone in a handler must not be
+ * complete before the handler has returned; that of a doorbell may be.
  */
 void subject_completed(void *opaque)
 {
@@ -65,7 +65,7 @@ static int consumer_fd(const struct subject *subject)
 	case CONSUMER_CALL:
 		return -1;
 	default:
-		return subject->stream->bells[subject->consumer];
+		return subject->stream->eventfds[subject->consumer];
 	}
 }
 
@@ -80,7 +80,7 @@ struct bf_io_doorbell_desc subject_doorbell(const struct model_entry *entry)
 		.counted = entry->subject->counted,
 		.eventfd = consumer_fd(entry->subject),
 		.ring = entry->subject->consumer == CONSUMER_CALL ?
-				subject_ring :
+				subject_signal :
 				NULL,
 		.opaque = entry->subject->device,
 	};
@@ -113,7 +113,7 @@ struct bf_io_zone_desc subject_zone(const struct model_entry *entry)
 	};
 }
 
-/* None, some, all that is left, and more than there is. */
+/* Sizes of zero, small ones, the rest of the space, and beyond. */
 static uint64_t some_size(struct stream *stream, uint64_t addr)
 {
 	unsigned int choice = stream_byte(stream);
@@ -134,7 +134,7 @@ static uint64_t some_size(struct stream *stream, uint64_t addr)
 	}
 }
 
-static void wish_doorbell(struct stream *stream, struct model_entry *entry)
+static void choose_doorbell(struct stream *stream, struct model_entry *entry)
 {
 	static const uint8_t lens[16] = {0, 0, 1, 1, 1, 2, 2, 4,
 					 4, 4, 4, 8, 8, 8, 3, 16};
@@ -150,7 +150,7 @@ static void wish_doorbell(struct stream *stream, struct model_entry *entry)
 		entry->subject->consumer = CONSUMER_CLOSED + choice % 2;
 }
 
-static void wish_range(struct stream *stream, struct model_entry *entry)
+static void choose_range(struct stream *stream, struct model_entry *entry)
 {
 	unsigned int choice = stream_byte(stream);
 
@@ -160,13 +160,13 @@ static void wish_range(struct stream *stream, struct model_entry *entry)
 	entry->subject->declines = choice > 200;
 }
 
-static void wish_zone(struct stream *stream, struct model_entry *entry)
+static void choose_zone(struct stream *stream, struct model_entry *entry)
 {
 	entry->subject->ring = stream_byte(stream) % STREAM_RINGS;
 	entry->size = some_size(stream, entry->addr);
 }
 
-struct model_entry stream_wish(struct stream *stream)
+struct model_entry stream_new_entry(struct stream *stream)
 {
 	static const enum bf_io_kind kinds[8] = {
 		BF_IO_DOORBELL, BF_IO_DOORBELL, BF_IO_DOORBELL, BF_IO_RANGE,
@@ -176,15 +176,15 @@ struct model_entry stream_wish(struct stream *stream)
 	struct model_entry entry = {.kind = kinds[choice % 8]};
 
 	entry.subject = subject_new(stream, entry.kind);
-	entry.subject->meddles = choice & 8;
+	entry.subject->changes_bus = choice & 8;
 	entry.space = stream_space(stream);
 	entry.addr = stream_addr(stream);
 	if (entry.kind == BF_IO_DOORBELL)
-		wish_doorbell(stream, &entry);
+		choose_doorbell(stream, &entry);
 	else if (entry.kind == BF_IO_RANGE)
-		wish_range(stream, &entry);
+		choose_range(stream, &entry);
 	else
-		wish_zone(stream, &entry);
+		choose_zone(stream, &entry);
 	return entry;
 }
 
@@ -203,7 +203,7 @@ struct model_entry *stream_pick(struct stream *stream, enum bf_io_kind kind)
 	return NULL;
 }
 
-int stream_bell_error(const struct model_entry *entry)
+int stream_eventfd_error(const struct model_entry *entry)
 {
 	if (entry->kind != BF_IO_DOORBELL)
 		return 0;
@@ -212,8 +212,8 @@ int stream_bell_error(const struct model_entry *entry)
 	return entry->subject->consumer == CONSUMER_OTHER ? -EINVAL : 0;
 }
 
-static int ask_to_add(struct stream *stream, const struct model_entry *entry,
-		      struct bf_io_conflict *conflict)
+static int bus_add(struct stream *stream, const struct model_entry *entry,
+		   struct bf_io_conflict *conflict)
 {
 	const struct bf_io_doorbell_desc doorbell = subject_doorbell(entry);
 	const struct bf_io_range_desc range = subject_range(entry);
@@ -233,7 +233,7 @@ static int ask_to_add(struct stream *stream, const struct model_entry *entry,
 	}
 }
 
-/* The parties are the entry, and anyone that it collides with. */
+/* The conflict must name the entry, and an entry that it collides with. */
 static void check_conflict(struct stream *stream,
 			   const struct model_entry *entry,
 			   const struct bf_io_conflict *conflict)
@@ -242,7 +242,7 @@ static void check_conflict(struct stream *stream,
 
 	stream->totals->refused++;
 	if (!model_describes(&conflict->wanted, entry, entry->subject->name))
-		stream_problem(stream, "a conflict of %s wants something else",
+		stream_problem(stream, "a conflict of %s names another entry",
 			       entry->subject->name);
 	for (; other < stream->model.entries + stream->model.count; other++)
 		if (other->subject != entry->subject &&
@@ -254,18 +254,19 @@ static void check_conflict(struct stream *stream,
 		       entry->subject->name);
 }
 
-static int answer_to_add(struct stream *stream, const struct model_entry *entry)
+static int model_answer_to_add(struct stream *stream,
+			       const struct model_entry *entry)
 {
 	if (!model_valid(entry))
 		return -EINVAL;
-	if (stream_bell_error(entry))
-		return stream_bell_error(entry);
+	if (stream_eventfd_error(entry))
+		return stream_eventfd_error(entry);
 	return model_collides(&stream->model, entry) ? -EEXIST : 0;
 }
 
 void stream_add(struct stream *stream)
 {
-	struct model_entry entry = stream_wish(stream);
+	struct model_entry entry = stream_new_entry(stream);
 	struct bf_io_conflict conflict = {.wanted.kind = BF_IO_NONE};
 	int ret, expected;
 
@@ -273,10 +274,10 @@ void stream_add(struct stream *stream)
 		subject_drop(entry.subject);
 		return;
 	}
-	expected = answer_to_add(stream, &entry);
-	stream_run_short(stream);
-	ret = ask_to_add(stream, &entry, &conflict);
-	expected = stream_answer(stream, ret, expected);
+	expected = model_answer_to_add(stream, &entry);
+	stream_fail_begin(stream);
+	ret = bus_add(stream, &entry, &conflict);
+	expected = stream_fail_end(stream, ret, expected);
 	stream_expect(stream, "an addition", ret, expected);
 	if (ret == -EEXIST && expected == ret)
 		check_conflict(stream, &entry, &conflict);
@@ -310,7 +311,7 @@ static const struct model_entry *model_same(const struct model *model,
 	return NULL;
 }
 
-/* Finds a doorbell, or one that is like it but for one thing. */
+/* Searches for a doorbell, or for one that differs in one member. */
 void stream_find(struct stream *stream)
 {
 	const struct model_entry *entry = stream_pick(stream, BF_IO_DOORBELL);
@@ -337,7 +338,7 @@ void stream_find(struct stream *stream)
 			       entry->subject->name);
 }
 
-static int ask_to_remove(struct stream *stream, struct subject *subject)
+static int bus_remove(struct stream *stream, struct subject *subject)
 {
 	switch (subject->kind) {
 	case BF_IO_DOORBELL:
@@ -356,14 +357,14 @@ static void remove_and_wait(struct stream *stream, struct subject *subject)
 				      stream->depth;
 	int ret;
 
-	stream_run_short(stream);
-	ret = ask_to_remove(stream, subject);
-	stream_answer(stream, ret, 0);
+	stream_fail_begin(stream);
+	ret = bus_remove(stream, subject);
+	stream_fail_end(stream, ret, 0);
 	stream_expect(stream, "a removal", ret, inside ? -EDEADLK : 0);
 	if (ret)
 		return;
 	model_remove(&stream->model, subject);
-	subject->silent = true;
+	subject->removal_waited = true;
 	subject_drop(subject);
 	stream->publications++;
 }
@@ -375,7 +376,7 @@ static void remove_later(struct stream *stream, struct subject *subject)
 
 	subject_removing(subject);
 	model_remove(&stream->model, subject);
-	stream_run_short(stream);
+	stream_fail_begin(stream);
 	switch (subject->kind) {
 	case BF_IO_DOORBELL:
 		bf_io_remove_doorbell_async(bus, subject->doorbell,
@@ -389,7 +390,7 @@ static void remove_later(struct stream *stream, struct subject *subject)
 		bf_io_remove_zone_async(bus, subject->zone, subject_completed,
 					device);
 	}
-	stream_answer(stream, 0, 0);
+	stream_fail_end(stream, 0, 0);
 	stream->publications++;
 }
 
@@ -422,10 +423,10 @@ void stream_move(struct stream *stream)
 		expected = -EINVAL;
 	else if (model_collides(&stream->model, &moved))
 		expected = -EEXIST;
-	stream_run_short(stream);
+	stream_fail_begin(stream);
 	ret = bf_io_move_range(stream->bus, moved.subject->range, addr,
 			       &conflict);
-	expected = stream_answer(stream, ret, expected);
+	expected = stream_fail_end(stream, ret, expected);
 	stream_expect(stream, "a move", ret, expected);
 	if (ret == -EEXIST && expected == ret)
 		check_conflict(stream, &moved, &conflict);

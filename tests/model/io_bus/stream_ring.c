@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Rings of the operation stream: what is in them, and who takes it out. */
+/* Coalesced rings of the operation stream. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -39,13 +39,13 @@ void rings_init(struct stream *stream)
 void rings_free(struct stream *stream)
 {
 	for (unsigned int i = 0; i < STREAM_RINGS; i++) {
-		stream_expect(stream, "the end of a ring",
+		stream_expect(stream, "destruction of a ring",
 			      bf_io_ring_destroy(stream->rings[i].ring), 0);
 		close(stream->rings[i].eventfd);
 	}
 }
 
-static void wake(struct model_ring *ring)
+static void count_wake(struct model_ring *ring)
 {
 	if (ring->wake == BF_IO_WAKE_NONEMPTY && ring->count == 1)
 		ring->wakes++;
@@ -60,7 +60,7 @@ bool rings_push(struct stream *stream, unsigned int number,
 	struct kvm_coalesced_mmio *entry;
 	unsigned int at = (ring->first + ring->count) % ARRAY_SIZE(ring->queue);
 
-	/* One always stays free. */
+	/* One entry always stays free. */
 	if (ring->count == ring->entries - 1)
 		return false;
 	entry = &ring->queue[at].entry;
@@ -71,13 +71,13 @@ bool rings_push(struct stream *stream, unsigned int number,
 	memcpy(entry->data, access->data, access->len);
 	ring->queue[at].order = stream->order++;
 	ring->count++;
-	wake(ring);
+	count_wake(ring);
 	stream->totals->coalesced++;
 	return true;
 }
 
-static void compare(struct stream *stream, struct model_ring *ring,
-		    const struct kvm_coalesced_mmio *entry)
+static void compare_entry(struct stream *stream, struct model_ring *ring,
+			  const struct kvm_coalesced_mmio *entry)
 {
 	const struct kvm_coalesced_mmio *expected =
 		&ring->queue[ring->first].entry;
@@ -109,13 +109,13 @@ static struct model_ring *oldest(struct drain *drain)
 	return found;
 }
 
-static void take(void *opaque, const struct kvm_coalesced_mmio *entry)
+static void take_entry(void *opaque, const struct kvm_coalesced_mmio *entry)
 {
 	struct drain *drain = opaque;
 	struct model_ring *ring = oldest(drain);
 
 	if (ring)
-		compare(drain->stream, ring, entry);
+		compare_entry(drain->stream, ring, entry);
 	else
 		stream_problem(drain->stream, "a drain takes too much");
 }
@@ -133,18 +133,19 @@ static void drain_rings(struct stream *stream, unsigned int mask)
 			expected += stream->rings[i].count;
 		}
 	stream_expect(stream, "a drain",
-		      (int64_t)bf_io_ring_drain(rings, count, take, &drain),
+		      (int64_t)bf_io_ring_drain(rings, count, take_entry,
+						&drain),
 		      (int64_t)expected);
 }
 
-/* As a consumer that has only the memory. */
-static void take_one(struct stream *stream, struct model_ring *ring)
+/* Takes an entry as a consumer that has only the ring's memory. */
+static void take_from_memory(struct stream *stream, struct model_ring *ring)
 {
 	uint32_t first = ring->memory->first;
 
 	if (!ring->count)
 		return;
-	compare(stream, ring, &ring->memory->coalesced_mmio[first]);
+	compare_entry(stream, ring, &ring->memory->coalesced_mmio[first]);
 	__atomic_store_n(&ring->memory->first, (first + 1) % ring->entries,
 			 __ATOMIC_RELEASE);
 }
@@ -154,7 +155,7 @@ void stream_drain(struct stream *stream)
 	unsigned int choice = stream_byte(stream);
 
 	if (choice % 4)
-		take_one(stream, &stream->rings[choice % STREAM_RINGS]);
+		take_from_memory(stream, &stream->rings[choice % STREAM_RINGS]);
 	else
 		drain_rings(stream, choice / 4 % (1U << STREAM_RINGS));
 }

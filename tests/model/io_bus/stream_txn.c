@@ -6,7 +6,7 @@
 
 #define MAX_CHANGES 8
 
-/* One that is being built, and what it means. */
+/* A transaction, and its changes for the model. */
 struct change_set {
 	struct stream *stream;
 	struct bf_io_txn *txn;
@@ -28,14 +28,14 @@ static bool is_in(const struct change_set *set, const struct subject *subject)
 	return false;
 }
 
-static void want(struct change_set *set, const struct model_entry *entry,
-		 bool added)
+static void note_wanted(struct change_set *set, const struct model_entry *entry,
+			bool added)
 {
 	set->added[set->nr_wanted] = added;
 	set->wanted[set->nr_wanted++] = *entry;
 }
 
-static int ask_to_add(struct change_set *set, const struct model_entry *entry)
+static int txn_add(struct change_set *set, const struct model_entry *entry)
 {
 	const struct bf_io_doorbell_desc doorbell = subject_doorbell(entry);
 	const struct bf_io_range_desc range = subject_range(entry);
@@ -53,28 +53,28 @@ static int ask_to_add(struct change_set *set, const struct model_entry *entry)
 	}
 }
 
-static void put_addition(struct change_set *set)
+static void queue_addition(struct change_set *set)
 {
 	struct stream *stream = set->stream;
-	struct model_entry entry = stream_wish(stream);
-	int ret, expected = model_valid(&entry) ? stream_bell_error(&entry) :
+	struct model_entry entry = stream_new_entry(stream);
+	int ret, expected = model_valid(&entry) ? stream_eventfd_error(&entry) :
 						  -EINVAL;
 
 	if (stream->model.count + set->nr_wanted >= stream->shape.room) {
 		subject_drop(entry.subject);
 		return;
 	}
-	stream_run_short(stream);
-	ret = ask_to_add(set, &entry);
-	expected = stream_answer(stream, ret, expected);
-	stream_expect(stream, "an addition put in", ret, expected);
+	stream_fail_begin(stream);
+	ret = txn_add(set, &entry);
+	expected = stream_fail_end(stream, ret, expected);
+	stream_expect(stream, "an addition in a set", ret, expected);
 	if (ret)
 		subject_drop(entry.subject);
 	else
-		want(set, &entry, true);
+		note_wanted(set, &entry, true);
 }
 
-static int ask_to_remove(struct change_set *set, struct subject *subject)
+static int txn_remove(struct change_set *set, struct subject *subject)
 {
 	struct device *device = subject->device;
 
@@ -91,23 +91,23 @@ static int ask_to_remove(struct change_set *set, struct subject *subject)
 	}
 }
 
-static void put_removal(struct change_set *set)
+static void queue_removal(struct change_set *set)
 {
 	struct model_entry *entry = stream_pick(set->stream, BF_IO_NONE);
 	int ret, expected;
 
 	if (!entry)
 		return;
-	stream_run_short(set->stream);
-	ret = ask_to_remove(set, entry->subject);
-	expected = stream_answer(set->stream, ret,
-				 is_in(set, entry->subject) ? -EBUSY : 0);
-	stream_expect(set->stream, "a removal put in", ret, expected);
+	stream_fail_begin(set->stream);
+	ret = txn_remove(set, entry->subject);
+	expected = stream_fail_end(set->stream, ret,
+				   is_in(set, entry->subject) ? -EBUSY : 0);
+	stream_expect(set->stream, "a removal in a set", ret, expected);
 	if (!ret)
 		set->removed[set->nr_removed++] = entry->subject;
 }
 
-static int ask_to_move(struct change_set *set, const struct model_entry *entry)
+static int txn_move(struct change_set *set, const struct model_entry *entry)
 {
 	struct subject *subject = entry->subject;
 
@@ -124,8 +124,8 @@ static int ask_to_move(struct change_set *set, const struct model_entry *entry)
 	}
 }
 
-/* Two errors at once: either will do. */
-static void put_move(struct change_set *set)
+/* If both errors apply, the bus may return either. */
+static void queue_move(struct change_set *set)
 {
 	struct model_entry *entry = stream_pick(set->stream, BF_IO_NONE), moved;
 	uint64_t addr = stream_addr(set->stream);
@@ -135,36 +135,36 @@ static void put_move(struct change_set *set)
 		return;
 	moved = *entry;
 	moved.addr = addr;
-	stream_run_short(set->stream);
-	ret = ask_to_move(set, &moved);
+	stream_fail_begin(set->stream);
+	ret = txn_move(set, &moved);
 	if (is_in(set, moved.subject))
 		expected = !model_valid(&moved) && ret == -EINVAL ? -EINVAL :
 								    -EBUSY;
 	else if (!model_valid(&moved))
 		expected = -EINVAL;
-	expected = stream_answer(set->stream, ret, expected);
-	stream_expect(set->stream, "a move put in", ret, expected);
+	expected = stream_fail_end(set->stream, ret, expected);
+	stream_expect(set->stream, "a move in a set", ret, expected);
 	if (!ret)
-		want(set, &moved, false);
+		note_wanted(set, &moved, false);
 }
 
-static void put_changes(struct change_set *set)
+static void queue_changes(struct change_set *set)
 {
 	unsigned int choice, count = stream_byte(set->stream) % MAX_CHANGES;
 
 	for (unsigned int i = 0; i < count; i++) {
 		choice = stream_byte(set->stream) % 8;
 		if (choice < 4)
-			put_addition(set);
+			queue_addition(set);
 		else if (choice < 6)
-			put_removal(set);
+			queue_removal(set);
 		else
-			put_move(set);
+			queue_move(set);
 	}
 }
 
-/* What stays on the bus. */
-static void take_out(const struct change_set *set, struct model *model)
+/* Removes the entries that the transaction removes or moves. */
+static void model_remove_set(const struct change_set *set, struct model *model)
 {
 	for (unsigned int i = 0; i < set->nr_removed; i++)
 		model_remove(model, set->removed[i]);
@@ -173,8 +173,8 @@ static void take_out(const struct change_set *set, struct model *model)
 			model_remove(model, set->wanted[i].subject);
 }
 
-/* 0 with all of it put in, or -EEXIST. */
-static int put_in(const struct change_set *set, struct model *model)
+/* Adds the entries that the transaction adds or moves; 0 or -EEXIST. */
+static int model_add_set(const struct change_set *set, struct model *model)
 {
 	int ret = 0;
 
@@ -203,7 +203,7 @@ static bool is_conflict(const struct model *all,
 	return false;
 }
 
-/* Any pair that collides, of which one is the transaction's. */
+/* The conflict may name any pair that collides, one of them in the set. */
 static void check_conflict(struct change_set *set, const struct model *all,
 			   const struct bf_io_conflict *conflict)
 {
@@ -211,10 +211,10 @@ static void check_conflict(struct change_set *set, const struct model *all,
 	for (unsigned int i = 0; i < set->nr_wanted; i++)
 		if (is_conflict(all, &set->wanted[i], conflict))
 			return;
-	stream_problem(set->stream, "a transaction's conflict is none");
+	stream_problem(set->stream, "the parties of a conflict do not collide");
 }
 
-/* The handler in which it is may not be over before their removal is. */
+/* Call this before the commit: its removals may complete at once. */
 static void mark_removed(struct change_set *set, bool removed)
 {
 	for (unsigned int i = 0; i < set->nr_removed; i++) {
@@ -234,7 +234,7 @@ static void drop_additions(struct change_set *set)
 			subject_drop(set->wanted[i].subject);
 }
 
-static void commit(struct change_set *set)
+static void commit_set(struct change_set *set)
 {
 	struct stream *stream = set->stream;
 	struct bf_io_conflict conflict = {.wanted.kind = BF_IO_NONE};
@@ -243,12 +243,12 @@ static void commit(struct change_set *set)
 
 	model_init(&after, stream->shape.room + MAX_CHANGES);
 	model_copy(&after, &stream->model);
-	take_out(set, &after);
-	expected = put_in(set, &after);
+	model_remove_set(set, &after);
+	expected = model_add_set(set, &after);
 	mark_removed(set, true);
-	stream_run_short(stream);
+	stream_fail_begin(stream);
 	ret = bf_io_txn_commit(set->txn, &conflict);
-	expected = stream_answer(stream, ret, expected);
+	expected = stream_fail_end(stream, ret, expected);
 	stream_expect(stream, "a commit", ret, expected);
 	if (!ret) {
 		model_copy(&stream->model, &after);
@@ -268,15 +268,14 @@ void stream_transact(struct stream *stream)
 	struct change_set set = {.stream = stream};
 	int ret;
 
-	stream_run_short(stream);
+	stream_fail_begin(stream);
 	ret = bf_io_txn_begin(stream->bus, &set.txn);
-	stream_expect(stream, "a beginning", ret,
-		      stream_answer(stream, ret, 0));
+	stream_expect(stream, "a begin", ret, stream_fail_end(stream, ret, 0));
 	if (ret)
 		return;
-	put_changes(&set);
+	queue_changes(&set);
 	if (stream_byte(stream) % 8) {
-		commit(&set);
+		commit_set(&set);
 		return;
 	}
 	bf_io_txn_abort(set.txn);

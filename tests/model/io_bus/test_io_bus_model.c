@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The bus against its model, in random operations.
+ * Random operations on the bus against its model.
  *
- *	test_io_bus_model [RUNS [SEED]]	so many seeds, from this one on
+ *	test_io_bus_model [RUNS [SEED]]	RUNS seeds, beginning with SEED
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 #include "stream.h"
 #include "base/random.h"
 
-/* Bytes of a run; an operation takes some seven. */
+/* Bytes of a run; an operation takes about seven. */
 #define SHORT_RUN (1 << 16)
 #define LONG_RUN  (1 << 20)
 
@@ -51,10 +51,10 @@ static void run_seeds(const struct stream_shape *shape, size_t size,
 		      totals->accesses, totals->nested);
 }
 
-/* A generator that never got there would prove nothing. */
+/* A run that never made one of these events would show nothing about it. */
 static void assert_all_happened(const struct stream_totals *totals)
 {
-	assert_true(totals->rung && totals->coalesced && totals->handled);
+	assert_true(totals->signalled && totals->coalesced && totals->handled);
 	assert_true(totals->missed && totals->refused && totals->committed);
 	assert_true(totals->nested && totals->drained);
 }

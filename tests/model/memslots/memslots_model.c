@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The reference of the memory slot tests. */
+/* The model of the memory slots. */
 #include <errno.h>
 
 #include "memslots_model.h"
@@ -7,7 +7,7 @@
 #define PAGE	4096ULL
 #define HVA_END ((1ULL << 47) - PAGE)
 
-/* Where slots are put: both ends, and the middle. */
+/* Addresses of slots: near both ends of the space, and in the middle. */
 static const uint64_t bases[] = {
 	0,
 	1ULL << 32,
@@ -142,7 +142,7 @@ uint64_t model_gpa(uint64_t *random)
 	return page + pick(random, 3) * (PAGE / 2 - 1) - pick(random, 2);
 }
 
-/* One thing that is wrong with it. */
+/* Makes one member of the change invalid, or nearly so. */
 static void spoil(struct kvm_userspace_memory_region *change, uint64_t *random)
 {
 	switch (pick(random, 8)) {
@@ -175,8 +175,8 @@ static void spoil(struct kvm_userspace_memory_region *change, uint64_t *random)
 }
 
 /*
- * The memory and size are the slot's number's, so that moves and changes of
- * flags are frequent.
+ * Memory and size depend on the slot number alone, so that many changes are
+ * moves or changes of flags.
  */
 struct kvm_userspace_memory_region model_change(uint64_t *random,
 						uint32_t spaces)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The plainest map there can be, to compare with: an array of slots, of which
- * every question looks at each.
+ * A model of the map, as simple as possible: an array of slots that every
+ * lookup searches from end to end.
  */
 #ifndef TESTS_MEMSLOTS_MODEL_H
 #define TESTS_MEMSLOTS_MODEL_H
@@ -15,11 +15,11 @@
 
 struct model {
 	uint32_t spaces;
-	/* By space and number; memory_size 0: not there. */
+	/* By space and number; memory_size is 0 if the slot does not exist. */
 	struct kvm_userspace_memory_region slots[2][MODEL_SLOTS];
 };
 
-/* One change, by the rules; 0 or a negative errno. */
+/* Applies one change by KVM's rules; returns 0 or a negative errno. */
 int model_set(struct model *model,
 	      const struct kvm_userspace_memory_region *change);
 
@@ -27,22 +27,22 @@ int model_set(struct model *model,
 const struct kvm_userspace_memory_region *
 model_find(const struct model *model, uint32_t space, uint64_t gpa);
 
-/* The first slot that holds an address or lies behind it, or NULL. */
+/* The first slot that holds an address or a higher one, or NULL. */
 const struct kvm_userspace_memory_region *
 model_next(const struct model *model, uint32_t space, uint64_t gpa);
 
-/* How far from gpa on there is memory (that may be written), at most len. */
+/* The length of the (writable) memory from gpa on, at most len. */
 uint64_t model_reach(const struct model *model, uint32_t space, uint64_t gpa,
 		     uint64_t len, bool write);
 
-/* Random numbers that only the seed decides. */
+/* A random number that depends on the seed alone. */
 uint64_t model_random(uint64_t *state);
 
-/* A change that makes some sense, and sometimes does not. */
+/* A random change, mostly a valid one. */
 struct kvm_userspace_memory_region model_change(uint64_t *random,
 						uint32_t spaces);
 
-/* Around the places where slots are put, and both ends. */
+/* A random address, mostly near those of model_change(). */
 uint64_t model_gpa(uint64_t *random);
 
 #endif

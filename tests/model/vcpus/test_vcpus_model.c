@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The vCPU table beside a plain model of it: random calls on both, and after
- * each the same answers.  What is random is decided by the seed alone.
+ * The vCPU table against a model: both get the same random calls, which depend
+ * on the seed alone, and must return the same results.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -20,7 +20,7 @@
 #define MAX_VCPUS 120
 #define MAX_INDEX 20000
 #define STEPS	  15000
-#define NOBODY	  (-1)
+#define NONE	  (-1)
 
 enum state {
 	FREE,
@@ -29,7 +29,7 @@ enum state {
 	LEAVING,
 };
 
-/* The model: searched from end to end. */
+/* The model: arrays that are searched from end to end. */
 static struct {
 	enum state state[NR_VCPUS];
 	unsigned int flags[NR_VCPUS];
@@ -37,18 +37,18 @@ static struct {
 	uint32_t index[NR_VCPUS];
 	bool locked[NR_VCPUS];
 	int released[NR_VCPUS];
-	int at[MAX_INDEX]; /* who is online at an index */
+	int at[MAX_INDEX]; /* the vCPU that is online at an index, or NONE */
 	uint32_t end;
-	uint32_t holes[MAX_INDEX]; /* given back, the last one last */
+	uint32_t holes[MAX_INDEX]; /* stack of free indices */
 	uint32_t nr_holes;
-	int leaving[NR_VCPUS]; /* removed, in that order */
+	int leaving[NR_VCPUS]; /* removed, not released, in order of removal */
 	int nr_leaving;
 } model;
 
 static struct vcpu cpus[NR_VCPUS];
 static struct bf_vcpus *vcpus;
 static unsigned int table_flags;
-static bool inside; /* a section keeps those that leave */
+static bool inside; /* a section delays all releases */
 static int section;
 static uint64_t random_state;
 
@@ -57,7 +57,7 @@ static unsigned int below(unsigned int n)
 	return (unsigned int)(random_next(&random_state) % n);
 }
 
-/* Sometimes one that no table has. */
+/* Mostly below n, sometimes a number that no table has. */
 static uint64_t any_number(unsigned int n)
 {
 	return below(16) ? below(n) : random_next(&random_state) >> below(64);
@@ -84,7 +84,7 @@ static int with_id(uint64_t id)
 	for (i = 0; i < NR_VCPUS; i++)
 		if (model.state[i] != FREE && model.id[i] == id)
 			return i;
-	return NOBODY;
+	return NONE;
 }
 
 static int expected_of_reserve(uint64_t id, unsigned int flags)
@@ -93,7 +93,7 @@ static int expected_of_reserve(uint64_t id, unsigned int flags)
 		return -EINVAL;
 	if (id >= MAX_IDS || count_created() >= MAX_VCPUS)
 		return -EINVAL;
-	return with_id(id) == NOBODY ? 0 : -EEXIST;
+	return with_id(id) == NONE ? 0 : -EEXIST;
 }
 
 static void model_publish(int n)
@@ -113,7 +113,7 @@ static void model_publish(int n)
 static void model_hide(int n)
 {
 	model.state[n] = LEAVING;
-	model.at[model.index[n]] = NOBODY;
+	model.at[model.index[n]] = NONE;
 	model.leaving[model.nr_leaving++] = n;
 }
 
@@ -133,7 +133,7 @@ static void model_release(void)
 	model.nr_leaving = 0;
 }
 
-/* A random one in that state, if there is one. */
+/* A random vCPU in that state, or NONE. */
 static int pick(enum state state)
 {
 	int i, start = (int)below(NR_VCPUS);
@@ -144,7 +144,7 @@ static int pick(enum state state)
 		if (model.state[n] == state)
 			return n;
 	}
-	return NOBODY;
+	return NONE;
 }
 
 static void do_reserve(bool publish)
@@ -170,7 +170,7 @@ static void do_publish(void)
 {
 	int n = pick(RESERVED);
 
-	if (n == NOBODY)
+	if (n == NONE)
 		return;
 	bf_vcpus_publish(&cpus[n].entry);
 	model_publish(n);
@@ -180,7 +180,7 @@ static void do_cancel(void)
 {
 	int n = pick(RESERVED);
 
-	if (n == NOBODY)
+	if (n == NONE)
 		return;
 	bf_vcpus_cancel(&cpus[n].entry);
 	model.state[n] = FREE;
@@ -190,11 +190,12 @@ static void do_remove(void)
 {
 	int n = pick(ONLINE);
 
-	if (n == NOBODY)
+	if (n == NONE)
 		return;
 	model_hide(n);
 	if (inside || below(8) == 0) {
-		assert_int_equal(bf_vcpus_remove_async(&cpus[n].entry), 0);
+		assert_int_equal(
+			bf_vcpus_remove_async(&cpus[n].entry, NULL, NULL), 0);
 		if (inside)
 			return;
 		srcu_barrier(bf_vcpus_srcu(vcpus));
@@ -208,8 +209,9 @@ static void do_remove_absent(void)
 {
 	int n = pick(below(2) ? RESERVED : LEAVING);
 
-	if (n != NOBODY)
-		assert_int_equal(bf_vcpus_remove_async(&cpus[n].entry),
+	if (n != NONE)
+		assert_int_equal(bf_vcpus_remove_async(&cpus[n].entry, NULL,
+						       NULL),
 				 -ENOENT);
 }
 
@@ -225,12 +227,12 @@ static void do_section(void)
 	model_release();
 }
 
-/* Locks a random one, or unlocks it where it is locked. */
+/* Locks a random vCPU, or unlocks it if it is locked. */
 static void do_lock(void)
 {
 	int n = pick(ONLINE);
 
-	if (n == NOBODY)
+	if (n == NONE)
 		return;
 	assert_int_equal(bf_vcpus_trylock(&cpus[n].entry),
 			 model.locked[n] ? -EBUSY : 0);
@@ -266,14 +268,14 @@ static void do_lock_all(void)
 
 static struct bf_vcpus_entry *entry_of(int n)
 {
-	return n == NOBODY || model.state[n] != ONLINE ? NULL : &cpus[n].entry;
+	return n == NONE || model.state[n] != ONLINE ? NULL : &cpus[n].entry;
 }
 
 static void check_lookups(void)
 {
 	uint64_t id = any_number(MAX_IDS + 10);
 	uint64_t index = any_number(model.end + 10);
-	int at = index < MAX_INDEX ? model.at[index] : NOBODY;
+	int at = index < MAX_INDEX ? model.at[index] : NONE;
 
 	assert_ptr_equal(bf_vcpus_by_id(vcpus, id), entry_of(with_id(id)));
 	assert_ptr_equal(bf_vcpus_by_index(vcpus, index), entry_of(at));
@@ -287,7 +289,7 @@ static void check_iteration(void)
 
 	bf_vcpus_iter_begin(&iter, vcpus, first, last);
 	for (index = first; index < model.end && index <= last; index++)
-		if (model.at[index] != NOBODY)
+		if (model.at[index] != NONE)
 			assert_ptr_equal(bf_vcpus_iter_next(&iter),
 					 &cpus[model.at[index]].entry);
 	assert_null(bf_vcpus_iter_next(&iter));
@@ -318,7 +320,7 @@ static void check(void)
 	srcu_read_unlock(bf_vcpus_srcu(vcpus), idx);
 }
 
-/* In phases that fill the table and phases that empty it. */
+/* A random call; 1,000 steps that fill the table, then 1,000 that empty it. */
 static void step(unsigned int number)
 {
 	bool filling = number / 1000 % 2 == 0;
@@ -343,7 +345,7 @@ static void step(unsigned int number)
 	check();
 }
 
-static void begin(uint64_t seed, unsigned int flags)
+static void begin_run(uint64_t seed, unsigned int flags)
 {
 	const struct bf_vcpus_config config = {
 		.max_ids = MAX_IDS,
@@ -357,13 +359,13 @@ static void begin(uint64_t seed, unsigned int flags)
 	table_flags = flags;
 	memset(&model, 0, sizeof(model));
 	for (i = 0; i < MAX_INDEX; i++)
-		model.at[i] = NOBODY;
+		model.at[i] = NONE;
 	memset(cpus, 0, sizeof(cpus));
-	assert_int_equal(bf_vcpus_create(&vcpus, &config), 0);
+	assert_int_equal(bf_vcpus_create(&config, &vcpus), 0);
 }
 
-/* What is left when a table is destroyed is released once more. */
-static void end(void)
+/* The destruction releases the vCPUs that are online. */
+static void end_run(void)
 {
 	int i;
 
@@ -380,19 +382,19 @@ static void end(void)
 
 static void run(uint64_t seed, unsigned int flags)
 {
-	begin(seed, flags);
+	begin_run(seed, flags);
 	for (unsigned int i = 0; i < STEPS; i++)
 		step(i);
-	end();
+	end_run();
 }
 
-static void test_indices_once(void **state)
+static void test_unique_indices(void **state)
 {
 	for (uint64_t seed = 1; seed <= 4; seed++)
 		run(seed, 0);
 }
 
-static void test_indices_again(void **state)
+static void test_reused_indices(void **state)
 {
 	for (uint64_t seed = 11; seed <= 14; seed++)
 		run(seed, BF_VCPUS_REUSE_INDEX);
@@ -401,8 +403,8 @@ static void test_indices_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_indices_once),
-		cmocka_unit_test(test_indices_again),
+		cmocka_unit_test(test_unique_indices),
+		cmocka_unit_test(test_reused_indices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,8 +20,8 @@ void front_setup(struct front_fixture *f, const struct bf_front_config *config)
 	fixture_setup(&f->fixture, NULL);
 	for (i = 0; i < FRONT_VCPUS; i++)
 		fixture_add_vcpu(&f->fixture, &f->vcpus[i], i);
-	assert_int_equal(bf_front_create(&f->front, bf_vm_fd(f->fixture.vm),
-					 config, NULL),
+	assert_int_equal(bf_front_create(bf_vm_fd(f->fixture.vm), config, NULL,
+					 &f->front),
 			 0);
 }
 
@@ -104,7 +104,7 @@ void front_start_writers(struct front_fixture *f, unsigned int writes)
 
 	/* Boot all before one runs, because they share their page tables. */
 	for (i = 0; i < FRONT_VCPUS; i++)
-		fixture_boot(&f->vcpus[i], &guest_ring_mmio4, FIXTURE_WINDOW,
+		fixture_boot(&f->vcpus[i], &guest_write_mmio4, FIXTURE_WINDOW,
 			     writes, 1);
 	for (i = 0; i < FRONT_VCPUS; i++) {
 		f->writers[i] = (struct writer){.vcpu = &f->vcpus[i]};
@@ -129,7 +129,7 @@ unsigned int front_join_writers(struct front_fixture *f)
 
 unsigned int front_write(struct front_fixture *f, unsigned int writes)
 {
-	fixture_boot(&f->vcpus[0], &guest_ring_mmio4, FIXTURE_WINDOW, writes,
+	fixture_boot(&f->vcpus[0], &guest_write_mmio4, FIXTURE_WINDOW, writes,
 		     1);
 	return run_until_halt(f, &f->vcpus[0]);
 }
@@ -142,11 +142,11 @@ int front_zone(struct front_fixture *f, unsigned long request, uint64_t addr,
 	return bf_front_zone(f->front, request, &arg);
 }
 
-struct bf_vm_stats front_stats(struct front_fixture *f)
+struct bf_front_stats front_stats(struct front_fixture *f)
 {
-	struct bf_vm_stats stats;
+	struct bf_front_stats stats;
 
-	bf_front_stats(f->front, &stats);
+	bf_front_get_stats(f->front, &stats);
 	return stats;
 }
 

@@ -4,7 +4,7 @@
 #define BF_TESTS_FRONT_FIXTURE_H
 
 #include "tests/unit/vm/vm_fixture.h"
-#include "vm/front.h"
+#include "front/front.h"
 
 #define FRONT_VCPUS 2
 
@@ -49,7 +49,7 @@ unsigned int front_write(struct front_fixture *f, unsigned int writes);
 int front_zone(struct front_fixture *f, unsigned long request, uint64_t addr,
 	       uint32_t size);
 
-struct bf_vm_stats front_stats(struct front_fixture *f);
+struct bf_front_stats front_stats(struct front_fixture *f);
 
 /* Sleep until @count doorbells, or zones, have been installed. */
 void front_wait_installed(struct front_fixture *f, uint64_t count);

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "vm/calibrate.h"
+#include "front/calibrate.h"
 
 static char folder[64];
 
@@ -39,11 +39,11 @@ static void test_threshold(void **state)
 	const struct bf_costs broken = {1, 0};
 	const struct bf_costs busy = {UINT64_MAX, 1};
 
-	assert_int_equal(bf_rings_of(&since_618), 895);
-	assert_int_equal(bf_rings_of(&before), 5);
-	assert_int_equal(bf_rings_of(&nothing), 4);
-	assert_int_equal(bf_rings_of(&broken), 10000);
-	assert_int_equal(bf_rings_of(&busy), 10000);
+	assert_int_equal(bf_costs_install_after(&since_618), 895);
+	assert_int_equal(bf_costs_install_after(&before), 5);
+	assert_int_equal(bf_costs_install_after(&nothing), 4);
+	assert_int_equal(bf_costs_install_after(&broken), 10000);
+	assert_int_equal(bf_costs_install_after(&busy), 10000);
 }
 
 static void test_saved_and_loaded(void **state)
@@ -57,7 +57,7 @@ static void test_saved_and_loaded(void **state)
 	assert_true(bf_costs_save(&costs));
 	assert_true(bf_costs_load(&loaded));
 	assert_int_equal(loaded.install_ns, costs.install_ns);
-	assert_int_equal(loaded.ring_ns, costs.ring_ns);
+	assert_int_equal(loaded.signal_ns, costs.signal_ns);
 	bf_costs_path(path, sizeof(path));
 	snprintf(expected, sizeof(expected), "%s/belfry-costs-%u-", folder,
 		 (unsigned int)geteuid());
@@ -159,21 +159,22 @@ static void test_measured(void **state)
 	if (!bf_costs_measure(&costs))
 		skip();
 	assert_true(costs.install_ns > 0);
-	assert_true(costs.ring_ns > 0);
+	assert_true(costs.signal_ns > 0);
 	print_message("install %lu ns, signal %lu ns: install after %u\n",
 		      (unsigned long)costs.install_ns,
-		      (unsigned long)costs.ring_ns, bf_rings_of(&costs));
+		      (unsigned long)costs.signal_ns,
+		      bf_costs_install_after(&costs));
 }
 
 static void test_threshold_is_cached(void **state)
 {
 	struct bf_costs costs;
-	unsigned int rings = bf_calibrated_rings();
+	unsigned int rings = bf_calibrated_install_after();
 
 	assert_in_range(rings, 1, 10000);
-	assert_int_equal(bf_calibrated_rings(), rings);
+	assert_int_equal(bf_calibrated_install_after(), rings);
 	if (!access("/dev/kvm", R_OK | W_OK) && bf_costs_load(&costs))
-		assert_int_equal(bf_rings_of(&costs), rings);
+		assert_int_equal(bf_costs_install_after(&costs), rings);
 }
 
 #define CACHE_TEST(name) \

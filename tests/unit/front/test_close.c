@@ -17,7 +17,7 @@
 
 #include "tests/flags.h"
 #include "base/util.h"
-#include "vm/close.h"
+#include "front/close.h"
 
 #define THREADS 4
 #define CLOSES	500

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "front_fixture.h"
+#include "testing/trap/trap.h"
 
 #define WRITES 300
 #define MOVES  50
@@ -49,7 +50,7 @@ static void install_once(unsigned int delay_us)
 
 static void test_no_write_lost_during_install(void **state)
 {
-	struct bf_vm_stats stats;
+	struct bf_front_stats stats;
 	unsigned int i;
 
 	front_setup(&f, &first_run);
@@ -58,7 +59,7 @@ static void test_no_write_lost_during_install(void **state)
 	stats = front_stats(&f);
 	assert_int_equal(stats.installed, MOVES);
 	/* The front signalled for some writes, the kernel for others. */
-	assert_in_range(stats.rung, 1, MOVES * FRONT_VCPUS * WRITES - 1);
+	assert_in_range(stats.signalled, 1, MOVES * FRONT_VCPUS * WRITES - 1);
 	front_teardown(&f);
 }
 
@@ -89,7 +90,7 @@ static void test_deassign_beside_writes(void **state)
 	front_setup(&f, &first_run);
 	for (i = 0; i < MOVES; i++)
 		remove_once(i % 2, i % 7 * 150);
-	assert_int_equal(front_stats(&f).never_known, MOVES / 2);
+	assert_int_equal(front_stats(&f).never_installed, MOVES / 2);
 	front_teardown(&f);
 }
 
@@ -134,45 +135,45 @@ static void test_policy_never(void **state)
 	assert_int_equal(front_taken(f.efd), 2000);
 	assert_int_equal(front_stats(&f).installed, 0);
 	front_deassign(&f);
-	assert_int_equal(front_stats(&f).never_known, 1);
+	assert_int_equal(front_stats(&f).never_installed, 1);
 	front_teardown(&f);
 }
 
-/* After bf_front_give_all() the front need not see exits, under any policy. */
+/* After bf_front_install_all() the front need not see exits, under any policy. */
 static void test_give_all(void **state)
 {
-	struct bf_vm_stats stats;
+	struct bf_front_stats stats;
 
 	front_setup(&f, &never);
 	front_assign(&f);
 	assert_int_equal(front_zone(&f, KVM_REGISTER_COALESCED_MMIO,
 				    FIXTURE_WINDOW, 16),
 			 0);
-	bf_front_give_all(f.front);
+	bf_front_install_all(f.front);
 	stats = front_stats(&f);
 	assert_int_equal(stats.installed, 1);
 	assert_int_equal(stats.zones_installed, 1);
 	front_write(&f, 10);
 	assert_int_equal(front_taken(f.efd), 10);
-	assert_int_equal(front_stats(&f).rung, 0);
+	assert_int_equal(front_stats(&f).signalled, 0);
 	front_deassign(&f);
 	front_assign(&f);
 	assert_int_equal(front_stats(&f).installed, 2);
 	front_teardown(&f);
 }
 
-/* Only after a call into the kernel is a grace period pending, for a while. */
+/* A call into the kernel leaves a grace period pending for a while. */
 static void test_pending_gp_ends(void **state)
 {
 	front_setup(&f, &never);
 	front_assign(&f);
-	assert_false(bf_front_owes(f.front));
-	bf_front_give_all(f.front);
-	while (!bf_front_owes(f.front)) {
+	assert_false(bf_front_has_pending_gp(f.front));
+	bf_front_install_all(f.front);
+	while (!bf_front_has_pending_gp(f.front)) {
 		front_deassign(&f);
 		front_assign(&f);
 	}
-	while (bf_front_owes(f.front))
+	while (bf_front_has_pending_gp(f.front))
 		usleep(1000);
 	front_teardown(&f);
 }
@@ -183,11 +184,11 @@ static void test_pending_gp_of_eager_install(void **state)
 	bool pending = false;
 
 	front_setup(&f, &eager);
-	assert_false(bf_front_owes(f.front));
+	assert_false(bf_front_has_pending_gp(f.front));
 	/* Repeat, since the time may be over before the test looks. */
 	for (int i = 0; i < 100 && !pending; i++) {
 		front_assign(&f);
-		pending = bf_front_owes(f.front);
+		pending = bf_front_has_pending_gp(f.front);
 		front_deassign(&f);
 	}
 	assert_true(pending);
@@ -250,14 +251,14 @@ static void test_zone_over_a_refused_doorbell(void **state)
 			 0);
 	assert_int_equal(front_stats(&f).installed, 1);
 	front_deassign(&f);
-	assert_int_equal(front_stats(&f).never_known, 0);
+	assert_int_equal(front_stats(&f).never_installed, 0);
 	front_teardown(&f);
 }
 
 /* The front does not remove a doorbell that the caller added to the bus. */
 static void test_callers_doorbell_on_the_bus(void **state)
 {
-	const struct bf_vm_config config = {.engine = BF_ENGINE_TRAP};
+	const struct bf_vm_config config = {.engine = &bf_trap_engine};
 	struct kvm_ioeventfd arg = front_doorbell(&f, 0);
 	struct bf_io_doorbell_desc desc = {
 		.addr = FIXTURE_WINDOW,
@@ -268,7 +269,7 @@ static void test_callers_doorbell_on_the_bus(void **state)
 	struct bf_vm *vm;
 
 	desc.eventfd = arg.fd = eventfd(0, EFD_CLOEXEC);
-	assert_int_equal(bf_vm_create(&vm, &config), 0);
+	assert_int_equal(bf_vm_create(&config, &vm), 0);
 	assert_int_equal(
 		bf_io_add_doorbell(bf_vm_bus(vm), &desc, &callers, NULL), 0);
 	assert_int_equal(bf_vm_ioeventfd(vm, &arg), -EEXIST);

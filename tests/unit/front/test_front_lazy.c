@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "front_fixture.h"
-#include "vm/watch.h"
+#include "front/watch.h"
 
 #define THRESHOLD 64
 #define MOVES	  20
@@ -21,14 +21,14 @@
 
 static const struct bf_front_config lazy = {
 	.policy = BF_POLICY_LAZY,
-	.rings = THRESHOLD,
+	.install_after = THRESHOLD,
 	.quiet_ms = 1,
 };
 
 /* The helper installs nothing, because no test is quiet for an hour. */
 static const struct bf_front_config never_quiet = {
 	.policy = BF_POLICY_LAZY,
-	.rings = 1,
+	.install_after = 1,
 	.quiet_ms = 3600 * 1000,
 };
 
@@ -43,24 +43,24 @@ static void test_few_signals_do_not_install(void **state)
 	assert_int_equal(front_stats(&f).installed, 0);
 	assert_int_equal(front_taken(f.efd), THRESHOLD - 1);
 	front_deassign(&f);
-	assert_int_equal(front_stats(&f).never_known, 1);
+	assert_int_equal(front_stats(&f).never_installed, 1);
 	front_teardown(&f);
 }
 
 static void test_many_signals_install(void **state)
 {
-	uint64_t rung;
+	uint64_t signalled;
 
 	front_setup(&f, &lazy);
 	front_assign(&f);
 	assert_int_equal(front_write(&f, 2 * THRESHOLD), 0);
 	front_wait_installed(&f, 1);
-	rung = front_stats(&f).rung;
+	signalled = front_stats(&f).signalled;
 	assert_int_equal(front_write(&f, 1000), 0);
-	assert_int_equal(front_stats(&f).rung, rung);
+	assert_int_equal(front_stats(&f).signalled, signalled);
 	assert_int_equal(front_taken(f.efd), 2 * THRESHOLD + 1000);
 	front_deassign(&f);
-	assert_int_equal(front_stats(&f).never_known, 0);
+	assert_int_equal(front_stats(&f).never_installed, 0);
 	assert_int_equal(front_write(&f, 10), 10);
 	assert_int_equal(front_taken(f.efd), 0);
 	front_teardown(&f);
@@ -110,7 +110,7 @@ static void test_watch_of_zone(void **state)
 				    FIXTURE_WINDOW, 8),
 			 0);
 	assert_int_equal(zones_noted, 0);
-	bf_front_give_all(f.front);
+	bf_front_install_all(f.front);
 	assert_int_equal(front_stats(&f).zones_installed, 1);
 	assert_int_equal(zones_noted, 1);
 	front_teardown(&f);
@@ -131,7 +131,7 @@ static void test_other_doorbells_stay(void **state)
 	front_wait_installed(&f, 1);
 	other.flags = KVM_IOEVENTFD_FLAG_DEASSIGN;
 	assert_int_equal(bf_front_ioeventfd(f.front, &other), 0);
-	assert_int_equal(front_stats(&f).never_known, 1);
+	assert_int_equal(front_stats(&f).never_installed, 1);
 	front_teardown(&f);
 }
 

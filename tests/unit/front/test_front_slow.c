@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "tests/flags.h"
-#include "vm/front.h"
+#include "front/front.h"
 
 #define MOVED 0x1000u /* the doorbell of the slow call */
 #define OTHER 0x2000u
@@ -91,7 +91,7 @@ static void setup(const struct bf_front_config *config)
 	is_slow = inside = go = 0;
 	efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	/* Any descriptor will do, because the wrapper answers its ioctls. */
-	assert_int_equal(bf_front_create(&front, efd, config, NULL), 0);
+	assert_int_equal(bf_front_create(efd, config, NULL, &front), 0);
 	assert_int_equal(doorbell(MOVED, 0), 0);
 	assert_int_equal(doorbell(OTHER, 0), 0);
 }
@@ -179,7 +179,7 @@ static void test_exits_during_helper_install(void **state)
 {
 	const struct bf_front_config lazy = {
 		.policy = BF_POLICY_LAZY,
-		.rings = 1,
+		.install_after = 1,
 		.quiet_ms = 1,
 	};
 

@@ -92,7 +92,8 @@ struct bf_io_doorbell_desc match_at(uint64_t addr, uint32_t len,
 	return desc;
 }
 
-int add(struct bf_io_doorbell_desc desc, struct bf_io_doorbell **handle)
+int add_doorbell(struct bf_io_doorbell_desc desc,
+		 struct bf_io_doorbell **handle)
 {
 	return bf_io_add_doorbell(bus, &desc, handle, NULL);
 }

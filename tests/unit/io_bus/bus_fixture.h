@@ -28,7 +28,8 @@ void run_thread(void *(*fn)(void *unused));
 struct bf_io_doorbell_desc doorbell_at(uint64_t addr, uint32_t len);
 struct bf_io_doorbell_desc match_at(uint64_t addr, uint32_t len,
 				    uint64_t datamatch);
-int add(struct bf_io_doorbell_desc desc, struct bf_io_doorbell **handle);
+int add_doorbell(struct bf_io_doorbell_desc desc,
+		 struct bf_io_doorbell **handle);
 
 /* A device that records its last access. */
 struct device {

@@ -38,7 +38,8 @@ static void list_open(bool open[MAX_FD])
 		open[fd] = fcntl(fd, F_GETFD) >= 0;
 }
 
-static struct bf_io_doorbell *add(struct bf_io_bus *bus, int nth, int fd)
+static struct bf_io_doorbell *add_doorbell(struct bf_io_bus *bus, int nth,
+					   int fd)
 {
 	const struct bf_io_doorbell_desc desc = {
 		.addr = 0x1000 + 8 * (uint64_t)nth,
@@ -71,7 +72,7 @@ static void check_destroy(int every, bool remove_some)
 	for (int i = 0; i < DOORBELLS; i++) {
 		if (every && i % every == 0)
 			others[nr_others++] = dup(STDIN_FILENO);
-		doorbells[i] = add(bus, i, efds[i]);
+		doorbells[i] = add_doorbell(bus, i, efds[i]);
 	}
 	for (int i = 0; remove_some && i < DOORBELLS; i += 3)
 		assert_int_equal(bf_io_remove_doorbell(bus, doorbells[i]), 0);
@@ -109,7 +110,7 @@ static void test_destroy_closes_shared_duplicate(void **state)
 	list_open(before);
 	assert_int_equal(bf_io_bus_create(&bus, "test"), 0);
 	for (int i = 0; i < DOORBELLS; i++)
-		add(bus, i, efd);
+		add_doorbell(bus, i, efd);
 	bf_io_bus_destroy(bus);
 	list_open(after);
 	assert_memory_equal(before, after, sizeof(before));

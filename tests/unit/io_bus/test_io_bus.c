@@ -32,7 +32,7 @@ static void test_doorbell_wins_over_range(void **state)
 
 	assert_int_equal(add_range(0x1000, 0x100, &device_ops, &device, NULL),
 			 0);
-	assert_int_equal(add(match_at(0x1000, 4, 1), NULL), 0);
+	assert_int_equal(add_doorbell(match_at(0x1000, 4, 1), NULL), 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x1000, 1, 4), 0);
 	assert_int_equal(device.calls, 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x1000, 2, 4), 0);
@@ -60,7 +60,8 @@ static void test_handler_reconfigures_its_bus(void **state)
 	struct device device = {0};
 
 	assert_int_equal(add_range(0x1000, 8, &ops, &device, &self), 0);
-	assert_int_equal(add(doorbell_at(0x2000, 4), &removed_doorbell), 0);
+	assert_int_equal(
+		add_doorbell(doorbell_at(0x2000, 4), &removed_doorbell), 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x1000, 0, 4), 0);
 	assert_int_equal(remove_answer, -EDEADLK);
 	assert_int_equal(add_answer, 0);
@@ -141,7 +142,7 @@ static void test_removal_waits_for_sleeping_handler(void **state)
 		usleep(100);
 	/* None of these calls waits for the handler: leave is not set yet. */
 	assert_int_equal(add_range(0x2000, 8, &device_ops, NULL, NULL), 0);
-	assert_int_equal(add(doorbell_at(0x3000, 4), &doorbell), 0);
+	assert_int_equal(add_doorbell(doorbell_at(0x3000, 4), &doorbell), 0);
 	bf_io_remove_doorbell(bus, doorbell);
 	assert_int_equal(sleeper.left, 0);
 	/* This removal waits. */
@@ -189,7 +190,7 @@ static void add_and_remove(struct guarded *guarded, unsigned long *signals)
 	struct bf_io_range *range;
 
 	assert_int_equal(add_range(0x6000, 8, &ops, guarded, &range), 0);
-	assert_int_equal(add(doorbell_at(0x6000, 4), &doorbell), 0);
+	assert_int_equal(add_doorbell(doorbell_at(0x6000, 4), &doorbell), 0);
 	bf_io_remove_doorbell(bus, doorbell);
 	*signals += taken(efd);
 	assert_int_equal(bf_io_remove_range(bus, range), 0);

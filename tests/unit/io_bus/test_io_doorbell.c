@@ -14,7 +14,7 @@
 
 static void test_wildcard_hits_its_length_only(void **state)
 {
-	assert_int_equal(add(doorbell_at(0x6000, 4), NULL), 0);
+	assert_int_equal(add_doorbell(doorbell_at(0x6000, 4), NULL), 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 99, 4), 0);
 	assert_int_equal(taken(efd), 1);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 0, 2), -EOPNOTSUPP);
@@ -29,7 +29,7 @@ static void test_length_zero_hits_any_length(void **state)
 {
 	uint32_t len;
 
-	assert_int_equal(add(doorbell_at(0x6000, 0), NULL), 0);
+	assert_int_equal(add_doorbell(doorbell_at(0x6000, 0), NULL), 0);
 	for (len = 1; len <= 8; len++)
 		assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 1, len), 0);
 	assert_int_equal(taken(efd), 8);
@@ -38,8 +38,9 @@ static void test_length_zero_hits_any_length(void **state)
 
 static void test_datamatch(void **state)
 {
-	assert_int_equal(add(match_at(0x6000, 4, 1), NULL), 0);
-	assert_int_equal(add(match_at(0x6000, 4, 0xffffffff), NULL), 0);
+	assert_int_equal(add_doorbell(match_at(0x6000, 4, 1), NULL), 0);
+	assert_int_equal(add_doorbell(match_at(0x6000, 4, 0xffffffff), NULL),
+			 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 1, 4), 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 0xffffffff, 4), 0);
 	assert_int_equal(taken(efd), 2);
@@ -50,7 +51,8 @@ static void test_datamatch(void **state)
 /* As in the kernel, bits of the datamatch above the length never match. */
 static void test_datamatch_wider_than_length(void **state)
 {
-	assert_int_equal(add(match_at(0x6000, 2, 0xdead1234), NULL), 0);
+	assert_int_equal(add_doorbell(match_at(0x6000, 2, 0xdead1234), NULL),
+			 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 0x1234, 2), -EOPNOTSUPP);
 }
 
@@ -58,7 +60,7 @@ static void test_reads_signal_nothing(void **state)
 {
 	uint32_t value = 5;
 
-	assert_int_equal(add(doorbell_at(0x6000, 0), NULL), 0);
+	assert_int_equal(add_doorbell(doorbell_at(0x6000, 0), NULL), 0);
 	assert_int_equal(read_len(BF_IO_MMIO, 0x6000, &value, 4), -EOPNOTSUPP);
 	assert_int_equal(value, 5);
 	assert_int_equal(taken(efd), 0);
@@ -69,24 +71,24 @@ static void test_collisions(void **state)
 {
 	struct bf_io_doorbell_desc pio = doorbell_at(0x6000, 4);
 
-	assert_int_equal(add(match_at(0x6000, 4, 1), NULL), 0);
-	assert_int_equal(add(match_at(0x6000, 4, 1), NULL), -EEXIST);
-	assert_int_equal(add(match_at(0x6000, 4, 2), NULL), 0);
-	assert_int_equal(add(doorbell_at(0x6000, 4), NULL), -EEXIST);
-	assert_int_equal(add(doorbell_at(0x6000, 0), NULL), -EEXIST);
-	assert_int_equal(add(doorbell_at(0x6000, 2), NULL), 0);
-	assert_int_equal(add(match_at(0x6000, 2, 7), NULL), -EEXIST);
-	assert_int_equal(add(match_at(0x6000, 8, 1), NULL), 0);
-	assert_int_equal(add(doorbell_at(0x6001, 4), NULL), 0);
+	assert_int_equal(add_doorbell(match_at(0x6000, 4, 1), NULL), 0);
+	assert_int_equal(add_doorbell(match_at(0x6000, 4, 1), NULL), -EEXIST);
+	assert_int_equal(add_doorbell(match_at(0x6000, 4, 2), NULL), 0);
+	assert_int_equal(add_doorbell(doorbell_at(0x6000, 4), NULL), -EEXIST);
+	assert_int_equal(add_doorbell(doorbell_at(0x6000, 0), NULL), -EEXIST);
+	assert_int_equal(add_doorbell(doorbell_at(0x6000, 2), NULL), 0);
+	assert_int_equal(add_doorbell(match_at(0x6000, 2, 7), NULL), -EEXIST);
+	assert_int_equal(add_doorbell(match_at(0x6000, 8, 1), NULL), 0);
+	assert_int_equal(add_doorbell(doorbell_at(0x6001, 4), NULL), 0);
 	pio.space = BF_IO_PIO;
-	assert_int_equal(add(pio, NULL), 0);
+	assert_int_equal(add_doorbell(pio, NULL), 0);
 	pio.space = BF_IO_CCW;
-	assert_int_equal(add(pio, NULL), 0);
+	assert_int_equal(add_doorbell(pio, NULL), 0);
 
-	assert_int_equal(add(doorbell_at(0x7000, 0), NULL), 0);
-	assert_int_equal(add(doorbell_at(0x7000, 0), NULL), -EEXIST);
-	assert_int_equal(add(match_at(0x7000, 8, 0), NULL), -EEXIST);
-	assert_int_equal(add(doorbell_at(0x7000, 1), NULL), -EEXIST);
+	assert_int_equal(add_doorbell(doorbell_at(0x7000, 0), NULL), 0);
+	assert_int_equal(add_doorbell(doorbell_at(0x7000, 0), NULL), -EEXIST);
+	assert_int_equal(add_doorbell(match_at(0x7000, 8, 0), NULL), -EEXIST);
+	assert_int_equal(add_doorbell(doorbell_at(0x7000, 1), NULL), -EEXIST);
 }
 
 static void test_bad_doorbells(void **state)
@@ -94,21 +96,22 @@ static void test_bad_doorbells(void **state)
 	struct bf_io_doorbell_desc desc = doorbell_at(0x6000, 4);
 	int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	assert_int_equal(add(doorbell_at(0x6000, 3), NULL), -EINVAL);
-	assert_int_equal(add(doorbell_at(0x6000, 16), NULL), -EINVAL);
-	assert_int_equal(add(match_at(0x6000, 0, 1), NULL), -EINVAL);
-	assert_int_equal(add(doorbell_at(UINT64_MAX - 3, 4), NULL), -EINVAL);
-	assert_int_equal(add(doorbell_at(UINT64_MAX - 8, 8), NULL), 0);
-	assert_int_equal(add(doorbell_at(UINT64_MAX, 0), NULL), 0);
+	assert_int_equal(add_doorbell(doorbell_at(0x6000, 3), NULL), -EINVAL);
+	assert_int_equal(add_doorbell(doorbell_at(0x6000, 16), NULL), -EINVAL);
+	assert_int_equal(add_doorbell(match_at(0x6000, 0, 1), NULL), -EINVAL);
+	assert_int_equal(add_doorbell(doorbell_at(UINT64_MAX - 3, 4), NULL),
+			 -EINVAL);
+	assert_int_equal(add_doorbell(doorbell_at(UINT64_MAX - 8, 8), NULL), 0);
+	assert_int_equal(add_doorbell(doorbell_at(UINT64_MAX, 0), NULL), 0);
 	desc.space = BF_IO_SPACES;
-	assert_int_equal(add(desc, NULL), -EINVAL);
+	assert_int_equal(add_doorbell(desc, NULL), -EINVAL);
 	desc.space = BF_IO_MMIO;
 	desc.eventfd = -1;
-	assert_int_equal(add(desc, NULL), -EBADF);
+	assert_int_equal(add_doorbell(desc, NULL), -EBADF);
 	desc.eventfd = 100000;
-	assert_int_equal(add(desc, NULL), -EBADF);
+	assert_int_equal(add_doorbell(desc, NULL), -EBADF);
 	desc.eventfd = file;
-	assert_int_equal(add(desc, NULL), -EINVAL);
+	assert_int_equal(add_doorbell(desc, NULL), -EINVAL);
 	close(file);
 	assert_int_equal(write_len(BF_IO_MMIO, UINT64_MAX, 0, 1), 0);
 	assert_int_equal(taken(efd), 1);
@@ -120,7 +123,7 @@ static void test_doorbell_conflict_names_both(void **state)
 	struct bf_io_conflict conflict;
 	char text[256];
 
-	assert_int_equal(add(doorbell_at(0x6000, 4), NULL), 0);
+	assert_int_equal(add_doorbell(doorbell_at(0x6000, 4), NULL), 0);
 	assert_int_equal(bf_io_add_doorbell(bus, &desc, NULL, &conflict),
 			 -EEXIST);
 	bf_io_conflict_format(&conflict, text, sizeof(text));
@@ -136,7 +139,7 @@ static void test_find_compares_eventfds(void **state)
 	int other = eventfd(0, EFD_CLOEXEC), twin = dup(efd);
 	struct bf_io_doorbell *handle, *found = NULL;
 
-	assert_int_equal(add(desc, &handle), 0);
+	assert_int_equal(add_doorbell(desc, &handle), 0);
 	desc.eventfd = other;
 	assert_int_equal(bf_io_find_doorbell(bus, &desc, &found), -ENOENT);
 	desc.eventfd = twin;
@@ -160,7 +163,7 @@ static void test_doorbell_outlives_callers_fd(void **state)
 	struct bf_io_doorbell_desc desc = doorbell_at(0x6000, 4);
 
 	desc.eventfd = other;
-	assert_int_equal(add(desc, NULL), 0);
+	assert_int_equal(add_doorbell(desc, NULL), 0);
 	close(other);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 0, 4), 0);
 	assert_int_equal(taken(twin), 1);
@@ -177,11 +180,11 @@ static void test_reused_fd_is_another_eventfd(void **state)
 	struct bf_io_doorbell *found;
 
 	desc.eventfd = old;
-	assert_int_equal(add(desc, NULL), 0);
+	assert_int_equal(add_doorbell(desc, NULL), 0);
 	assert_int_equal(dup3(new, old, O_CLOEXEC), old);
 	assert_int_equal(bf_io_find_doorbell(bus, &desc, &found), -ENOENT);
 	desc.addr = 0x7000;
-	assert_int_equal(add(desc, NULL), 0);
+	assert_int_equal(add_doorbell(desc, NULL), 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 0, 4), 0);
 	assert_int_equal(taken(new), 0);
 	assert_int_equal(taken(old_twin), 1);
@@ -191,9 +194,9 @@ static void test_reused_fd_is_another_eventfd(void **state)
 	/* Now the number names no eventfd at all. */
 	assert_int_equal(dup3(file, old, O_CLOEXEC), old);
 	desc.addr = 0x8000;
-	assert_int_equal(add(desc, NULL), -EINVAL);
+	assert_int_equal(add_doorbell(desc, NULL), -EINVAL);
 	close(old);
-	assert_int_equal(add(desc, NULL), -EBADF);
+	assert_int_equal(add_doorbell(desc, NULL), -EBADF);
 	close(file);
 	close(new);
 	close(old_twin);
@@ -203,14 +206,14 @@ static void test_removed_doorbell_is_silent(void **state)
 {
 	struct bf_io_doorbell *a, *b;
 
-	assert_int_equal(add(match_at(0x6000, 4, 1), &a), 0);
-	assert_int_equal(add(match_at(0x6000, 4, 2), &b), 0);
+	assert_int_equal(add_doorbell(match_at(0x6000, 4, 1), &a), 0);
+	assert_int_equal(add_doorbell(match_at(0x6000, 4, 2), &b), 0);
 	bf_io_remove_doorbell(bus, a);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 1, 4), -EOPNOTSUPP);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 2, 4), 0);
 	bf_io_remove_doorbell(bus, b);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 2, 4), -EOPNOTSUPP);
-	assert_int_equal(add(doorbell_at(0x6000, 0), &a), 0);
+	assert_int_equal(add_doorbell(doorbell_at(0x6000, 0), &a), 0);
 	bf_io_remove_doorbell(bus, a);
 	assert_int_equal(taken(efd), 1);
 }
@@ -223,7 +226,7 @@ static void test_full_eventfd_does_not_block(void **state)
 	struct bf_io_doorbell_desc desc = doorbell_at(0x6000, 4);
 
 	desc.eventfd = blocking;
-	assert_int_equal(add(desc, NULL), 0);
+	assert_int_equal(add_doorbell(desc, NULL), 0);
 	assert_int_equal(write(blocking, &full, 8), 8);
 	errno = 77;
 	assert_int_equal(write_len(BF_IO_MMIO, 0x6000, 0, 4), 0);
@@ -245,7 +248,7 @@ static void test_many_doorbells_at_one_address(void **state)
 	for (i = 0; i < MANY; i++) {
 		desc.datamatch = i;
 		/* The descriptor limit allows few at a time. */
-		assert_int_equal(add(desc, &handles[i]), 0);
+		assert_int_equal(add_doorbell(desc, &handles[i]), 0);
 		if (i >= 500)
 			bf_io_remove_doorbell(bus, handles[i - 500]);
 	}

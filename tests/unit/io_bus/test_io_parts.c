@@ -131,7 +131,7 @@ static void test_long_over_several(void **state)
 	uint32_t done = 0;
 
 	add_noting_range(0x1000, 8);
-	assert_int_equal(add(match_at(0x1008, 8, 2), NULL), 0);
+	assert_int_equal(add_doorbell(match_at(0x1008, 8, 2), NULL), 0);
 	add_noting_range(0x1010, 8);
 	assert_int_equal(do_long(0x1000, data, 24, true, &done), 0);
 	assert_int_equal(done, 24);
@@ -146,7 +146,7 @@ static void test_string(void **state)
 	assert_int_equal(do_string(0x1000, data, 2, true, 4), -EOPNOTSUPP);
 	assert_int_equal(do_string(0x1000, data, 2, true, 0), -EOPNOTSUPP);
 	assert_int_equal(do_string(0x1000, data, 9, true, 1), -EINVAL);
-	assert_int_equal(add(match_at(0x1000, 2, 1), NULL), 0);
+	assert_int_equal(add_doorbell(match_at(0x1000, 2, 1), NULL), 0);
 	/* No entry takes the second and the fourth: they are dropped. */
 	assert_int_equal(do_string(0x1000, data, 2, true, 4), 0);
 	assert_int_equal(taken(efd), 2);
@@ -225,7 +225,7 @@ static void test_doorbell_removed_between_parts(void **state)
 
 	nr_calls = 0;
 	assert_int_equal(add_range(0x1000, 16, &ops, NULL, NULL), 0);
-	assert_int_equal(add(doorbell_at(0x1008, 8), &doorbell), 0);
+	assert_int_equal(add_doorbell(doorbell_at(0x1008, 8), &doorbell), 0);
 	assert_int_equal(do_long(0x1000, data, 16, true, &done), 0);
 	assert_int_equal(done, 16);
 	assert_int_equal(nr_calls, 2);

@@ -26,7 +26,7 @@ static void test_async_is_completed_once(void **state)
 	int done = 0;
 
 	assert_int_equal(add_range(0x1000, 8, &device_ops, &device, &range), 0);
-	assert_int_equal(add(doorbell_at(0x2000, 4), &doorbell), 0);
+	assert_int_equal(add_doorbell(doorbell_at(0x2000, 4), &doorbell), 0);
 	bf_io_remove_range_async(bus, range, count_done, &done);
 	bf_io_remove_doorbell_async(bus, doorbell, count_done, &done);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x1000, 1, 4), -EOPNOTSUPP);
@@ -103,7 +103,7 @@ static void test_async_completes_after_consumer(void **state)
 	int done = 0;
 
 	desc.ring = stay_in_consumer;
-	assert_int_equal(add(desc, &doorbell), 0);
+	assert_int_equal(add_doorbell(desc, &doorbell), 0);
 	thread = start_write(0x1000);
 	bf_io_remove_doorbell_async(bus, doorbell, count_done, &done);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x1000, 0, 4), -EOPNOTSUPP);
@@ -159,10 +159,11 @@ static struct bf_io_ring *fill_bus(int *done)
 	zone_desc.ring = ring;
 	assert_int_equal(add_range(0x1000, 8, &ops, NULL, &range), 0);
 	assert_int_equal(bf_io_add_zone(bus, &zone_desc, &zone, NULL), 0);
-	assert_int_equal(add(doorbell_at(0x3000, 4), &other_doorbell), 0);
+	assert_int_equal(add_doorbell(doorbell_at(0x3000, 4), &other_doorbell),
+			 0);
 	desc.ring = try_in_consumer;
 	desc.opaque = done;
-	assert_int_equal(add(desc, &own_doorbell), 0);
+	assert_int_equal(add_doorbell(desc, &own_doorbell), 0);
 	assert_ptr_equal(bf_io_doorbell_opaque(own_doorbell), done);
 	return ring;
 }

@@ -23,7 +23,7 @@ static void test_counts_while_counting_is_on(void **state)
 	uint32_t value;
 
 	assert_int_equal(add_range(0x1000, 8, &device_ops, &device, &range), 0);
-	assert_int_equal(add(doorbell_at(0x2000, 4), &doorbell), 0);
+	assert_int_equal(add_doorbell(doorbell_at(0x2000, 4), &doorbell), 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x1000, 1, 4), 0);
 	bf_io_range_stats(range, &stats);
 	assert_int_equal(stats.writes + stats.reads + stats.last_ns, 0);
@@ -51,7 +51,7 @@ static void test_signals_of_counted_doorbell(void **state)
 	struct bf_io_doorbell *doorbell;
 
 	desc.counted = true;
-	assert_int_equal(add(desc, &doorbell), 0);
+	assert_int_equal(add_doorbell(desc, &doorbell), 0);
 	for (uint64_t i = 1; i < 5; i++) {
 		assert_int_equal(bf_io_count(bus, i % 2), 0);
 		assert_int_equal(write_len(BF_IO_MMIO, 0x2000, 1, 4), 0);
@@ -142,9 +142,9 @@ static void test_dump(void **state)
 	add_named(BF_IO_MMIO, 0x1000, 0x100, "serial");
 	add_named(BF_IO_MMIO, UINT64_MAX, 1, NULL);
 	add_named(BF_IO_PIO, 0x3f8, 8, "com1");
-	assert_int_equal(add(match_at(0x1044, 4, 1), NULL), 0);
+	assert_int_equal(add_doorbell(match_at(0x1044, 4, 1), NULL), 0);
 	counted.counted = true;
-	assert_int_equal(add(counted, NULL), 0);
+	assert_int_equal(add_doorbell(counted, NULL), 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x2000, 1, 1), 0);
 	assert_dump(
 		"bus test\n"
@@ -167,8 +167,8 @@ static void test_dump(void **state)
 static void test_dump_of_doorbell_across_range_end(void **state)
 {
 	add_named(BF_IO_MMIO, 0x1000, 0x100, "serial");
-	assert_int_equal(add(doorbell_at(0x10fc, 8), NULL), 0);
-	assert_int_equal(add(doorbell_at(0x10fe, 2), NULL), 0);
+	assert_int_equal(add_doorbell(doorbell_at(0x10fc, 8), NULL), 0);
+	assert_int_equal(add_doorbell(doorbell_at(0x10fe, 2), NULL), 0);
 	assert_dump(
 		"bus test\n"
 		"  mmio\n"

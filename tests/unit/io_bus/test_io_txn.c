@@ -93,7 +93,7 @@ static void test_bar_moves_with_its_doorbell(void **state)
 	struct bf_io_doorbell *kick;
 	struct bf_io_txn *txn = txn_begin();
 
-	assert_int_equal(add(doorbell_at(0x1080, 4), &kick), 0);
+	assert_int_equal(add_doorbell(doorbell_at(0x1080, 4), &kick), 0);
 	assert_int_equal(bf_io_txn_move_range(txn, bar, 0x8000), 0);
 	assert_int_equal(bf_io_txn_move_doorbell(txn, kick, 0x8080), 0);
 	assert_int_equal(bf_io_txn_move_doorbell(txn, kick, 0x9080), -EBUSY);

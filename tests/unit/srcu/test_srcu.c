@@ -78,9 +78,9 @@ static void test_nested_sections(void **state)
 	outer = srcu_read_lock(&ssp);
 	inner = srcu_read_lock(&ssp);
 	srcu_read_unlock(&ssp, inner);
-	assert_true(srcu_gp_readers(&ssp));
+	assert_true(bf_srcu_gp_readers(&ssp));
 	srcu_read_unlock(&ssp, outer);
-	assert_false(srcu_gp_readers(&ssp));
+	assert_false(bf_srcu_gp_readers(&ssp));
 	end_domain(&ssp);
 }
 
@@ -127,23 +127,23 @@ static void test_cleanup_while_busy(void **state)
 
 static void test_sequence_numbers(void **state)
 {
-	assert_int_equal(srcu_gp_snap(400), 404);
-	assert_int_equal(srcu_gp_snap(401), 408);
-	assert_int_equal(srcu_gp_snap(402), 408);
-	assert_true(srcu_gp_done(404, 404));
-	assert_true(srcu_gp_done(408, 404));
-	assert_false(srcu_gp_done(402, 404));
-	assert_false(srcu_gp_done(400, 408));
+	assert_int_equal(bf_srcu_gp_snap(400), 404);
+	assert_int_equal(bf_srcu_gp_snap(401), 408);
+	assert_int_equal(bf_srcu_gp_snap(402), 408);
+	assert_true(bf_srcu_gp_done(404, 404));
+	assert_true(bf_srcu_gp_done(408, 404));
+	assert_false(bf_srcu_gp_done(402, 404));
+	assert_false(bf_srcu_gp_done(400, 408));
 	/* The sequence wraps. */
-	assert_int_equal(srcu_gp_snap(0UL - 4), 0);
-	assert_true(srcu_gp_done(4, 0UL - 4));
-	assert_false(srcu_gp_done(0UL - 4, 4));
+	assert_int_equal(bf_srcu_gp_snap(0UL - 4), 0);
+	assert_true(bf_srcu_gp_done(4, 0UL - 4));
+	assert_false(bf_srcu_gp_done(0UL - 4, 4));
 	/*
 	 * A cookie cannot be more than two grace periods ahead: this one was
 	 * taken before the sequence wrapped.
 	 */
-	assert_true(srcu_gp_done(400, 440));
-	assert_true(srcu_gp_done(0, SRCU_GP_COMPLETED));
+	assert_true(bf_srcu_gp_done(400, 440));
+	assert_true(bf_srcu_gp_done(0, SRCU_GP_COMPLETED));
 }
 
 static void test_poll_state(void **state)
@@ -179,10 +179,10 @@ static void test_counts_wrap(void **state)
 		ssp.boot.atomic_unlock[i] = ~0UL - 1;
 	}
 	for (i = 0; i < 8; i++) {
-		__srcu_count_lock(&ssp, i & 1);
-		assert_true(srcu_gp_readers(&ssp));
-		__srcu_count_unlock(&ssp, i & 1);
-		assert_false(srcu_gp_readers(&ssp));
+		__bf_srcu_count_lock(&ssp, i & 1);
+		assert_true(bf_srcu_gp_readers(&ssp));
+		__bf_srcu_count_unlock(&ssp, i & 1);
+		assert_false(bf_srcu_gp_readers(&ssp));
 	}
 	for (i = 0; i < 300; i++)
 		synchronize_srcu_expedited(&ssp);

@@ -76,7 +76,7 @@ static void test_expedited_promotes_callbacks(void **state)
 	struct srcu_struct ssp;
 
 	setup_domain(&ssp);
-	srcu_set_pace(&ssp, FOREVER_NS);
+	bf_srcu_set_pace(&ssp, FOREVER_NS);
 	noted = 0;
 	call_srcu(&ssp, &cb[0].head, note);
 	usleep(10000);
@@ -168,6 +168,8 @@ static void test_no_thread_before_first_callback(void **state)
 	assert_int_equal(find_srcu_workers(&tid), 0);
 	noted = 0;
 	call_srcu(&ssp, &cb.head, note);
+	/* The new thread sets its own name. */
+	srcu_barrier(&ssp);
 	assert_int_equal(find_srcu_workers(&tid), 1);
 	end_domain(&ssp);
 }
@@ -232,7 +234,7 @@ static void test_longest_pace(void **state)
 	struct srcu_struct ssp;
 
 	setup_domain(&ssp);
-	srcu_set_pace(&ssp, UINT64_MAX);
+	bf_srcu_set_pace(&ssp, UINT64_MAX);
 	noted = 0;
 	call_srcu(&ssp, &cb.head, note);
 	usleep(20000);
@@ -244,22 +246,22 @@ static void test_longest_pace(void **state)
 static void test_statistics(void **state)
 {
 	struct noted cb[2] = {{.number = 1}, {.number = 2}};
-	struct srcu_stats stats;
+	struct bf_srcu_stats stats;
 	struct srcu_struct ssp;
 	struct holder holder;
 	struct waiter waiter;
 
 	setup_domain(&ssp);
-	srcu_set_pace(&ssp, FOREVER_NS);
+	bf_srcu_set_pace(&ssp, FOREVER_NS);
 	noted = 0;
 	call_srcu_expedited(&ssp, &cb[0].head, note);
 	wait_for(&noted, 1);
-	srcu_get_stats(&ssp, &stats);
+	bf_srcu_get_stats(&ssp, &stats);
 	assert_int_equal(stats.expedited, 1);
 	assert_int_equal(stats.promoted, 0);
 	call_srcu(&ssp, &cb[1].head, note);
 	synchronize_srcu_expedited(&ssp);
-	srcu_get_stats(&ssp, &stats);
+	bf_srcu_get_stats(&ssp, &stats);
 	assert_int_equal(stats.expedited, 2);
 	assert_int_equal(stats.promoted, 1);
 	holder_start(&holder, &ssp);

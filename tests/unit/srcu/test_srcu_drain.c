@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A program that forbids the worker thread calls srcu_drain() itself. */
+/* A program that forbids the worker thread calls bf_srcu_drain() itself. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -26,7 +26,7 @@ static void count(struct srcu_head *head)
 
 static int setup(void **state)
 {
-	return srcu_forbid_worker(note_wanted, &wanted_calls);
+	return bf_srcu_forbid_worker(note_wanted, &wanted_calls);
 }
 
 static void test_drain_runs_due_callbacks(void **state)
@@ -36,19 +36,19 @@ static void test_drain_runs_due_callbacks(void **state)
 	uint64_t again;
 
 	assert_int_equal(init_srcu_struct(&ssp), 0);
-	srcu_set_pace(&ssp, 5000000);
+	bf_srcu_set_pace(&ssp, 5000000);
 	call_srcu(&ssp, &heads[0], count);
 	assert_true(wanted_calls > 0);
-	again = srcu_drain();
+	again = bf_srcu_drain();
 	assert_int_equal(called, 0);
 	assert_in_range(again, 0, 5000000);
 	while (again != UINT64_MAX) {
 		usleep((useconds_t)(again / 1000) + 1);
-		again = srcu_drain();
+		again = bf_srcu_drain();
 	}
 	assert_int_equal(called, 1);
 	call_srcu_expedited(&ssp, &heads[1], count);
-	srcu_drain();
+	bf_srcu_drain();
 	assert_int_equal(called, 2);
 	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
 }
@@ -63,12 +63,12 @@ static void test_drain_does_not_wait_for_readers(void **state)
 	assert_int_equal(init_srcu_struct(&ssp), 0);
 	idx = srcu_read_lock(&ssp);
 	call_srcu_expedited(&ssp, &head, count);
-	srcu_drain();
+	bf_srcu_drain();
 	assert_int_equal(called, 0);
 	wanted_calls = 0;
 	srcu_read_unlock(&ssp, idx);
 	assert_true(wanted_calls > 0);
-	srcu_drain();
+	bf_srcu_drain();
 	assert_int_equal(called, 1);
 	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
 }
@@ -77,25 +77,25 @@ static void test_expedite_current(void **state)
 {
 	struct srcu_struct ssp;
 	struct srcu_head head;
-	struct srcu_stats stats;
+	struct bf_srcu_stats stats;
 	unsigned long cookie;
 
 	called = 0;
 	assert_int_equal(init_srcu_struct(&ssp), 0);
-	srcu_set_pace(&ssp, 3600ULL * 1000000000ULL);
+	bf_srcu_set_pace(&ssp, 3600ULL * 1000000000ULL);
 	srcu_expedite_current(&ssp);
-	srcu_drain();
-	srcu_get_stats(&ssp, &stats);
+	bf_srcu_drain();
+	bf_srcu_get_stats(&ssp, &stats);
 	assert_int_equal(stats.grace_periods, 0);
 	call_srcu(&ssp, &head, count);
 	cookie = start_poll_synchronize_srcu(&ssp);
-	srcu_drain();
+	bf_srcu_drain();
 	assert_int_equal(called, 0);
 	srcu_expedite_current(&ssp);
-	srcu_drain();
+	bf_srcu_drain();
 	assert_int_equal(called, 1);
 	assert_true(poll_state_synchronize_srcu(&ssp, cookie));
-	srcu_get_stats(&ssp, &stats);
+	bf_srcu_get_stats(&ssp, &stats);
 	assert_int_equal(stats.grace_periods, 1);
 	assert_int_equal(stats.expedited, 1);
 	assert_int_equal(stats.callbacks, 1);
@@ -118,7 +118,7 @@ static void *synchronize(void *arg)
 
 /*
  * A thread that sleeps out the pace in synchronize_srcu() is woken by
- * srcu_expedite_current(), without a call of srcu_drain().
+ * srcu_expedite_current(), without a call of bf_srcu_drain().
  */
 static void test_expedite_current_wakes_a_waiter(void **state)
 {
@@ -128,7 +128,7 @@ static void test_expedite_current_wakes_a_waiter(void **state)
 
 	called = 0;
 	assert_int_equal(init_srcu_struct(&sync.ssp), 0);
-	srcu_set_pace(&sync.ssp, 3600ULL * 1000000000ULL);
+	bf_srcu_set_pace(&sync.ssp, 3600ULL * 1000000000ULL);
 	call_srcu(&sync.ssp, &head, count);
 	assert_int_equal(pthread_create(&thread, NULL, synchronize, &sync), 0);
 	while (!__atomic_load_n(&sync.done, __ATOMIC_ACQUIRE)) {
@@ -141,24 +141,25 @@ static void test_expedite_current_wakes_a_waiter(void **state)
 	assert_int_equal(cleanup_srcu_struct(&sync.ssp), 0);
 }
 
-/* With more than SRCU_FLOOD callbacks queued, drain does not wait for the pace.
+/* With more than BF_SRCU_FLOOD callbacks queued, drain does not wait for the
+ * pace.
  */
 static void test_flood_expedites_itself(void **state)
 {
-	struct srcu_head *heads = calloc(SRCU_FLOOD + 2, sizeof(*heads));
+	struct srcu_head *heads = calloc(BF_SRCU_FLOOD + 2, sizeof(*heads));
 	struct srcu_struct ssp;
 	int i;
 
 	called = 0;
 	assert_int_equal(init_srcu_struct(&ssp), 0);
-	srcu_set_pace(&ssp, 3600ULL * 1000000000ULL);
-	for (i = 0; i < SRCU_FLOOD; i++)
+	bf_srcu_set_pace(&ssp, 3600ULL * 1000000000ULL);
+	for (i = 0; i < BF_SRCU_FLOOD; i++)
 		call_srcu(&ssp, &heads[i], count);
-	srcu_drain();
+	bf_srcu_drain();
 	assert_int_equal(called, 0);
-	call_srcu(&ssp, &heads[SRCU_FLOOD], count);
-	srcu_drain();
-	assert_int_equal(called, SRCU_FLOOD + 1);
+	call_srcu(&ssp, &heads[BF_SRCU_FLOOD], count);
+	bf_srcu_drain();
+	assert_int_equal(called, BF_SRCU_FLOOD + 1);
 	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
 	free(heads);
 }
@@ -180,7 +181,7 @@ static void test_barrier_and_synchronize(void **state)
 
 static void drain_inside(struct srcu_head *head)
 {
-	called += srcu_drain() == 0;
+	called += bf_srcu_drain() == 0;
 }
 
 static void test_drain_in_a_callback(void **state)
@@ -191,7 +192,7 @@ static void test_drain_in_a_callback(void **state)
 	called = 0;
 	assert_int_equal(init_srcu_struct(&ssp), 0);
 	call_srcu_expedited(&ssp, &head, drain_inside);
-	srcu_drain();
+	bf_srcu_drain();
 	assert_int_equal(called, 1);
 	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
 }
@@ -213,7 +214,7 @@ static void *wait_in_barrier(void *ssp)
 
 /*
  * Another thread runs the domain's callbacks in srcu_barrier().  It will run
- * the second one too, so srcu_drain() does not ask to be called again.
+ * the second one too, so bf_srcu_drain() does not ask to be called again.
  */
 static void test_drain_leaves_callbacks_to_running_thread(void **state)
 {
@@ -229,7 +230,7 @@ static void test_drain_leaves_callbacks_to_running_thread(void **state)
 	wait_for(&inside, 1);
 	call_srcu(&ssp, &heads[1], count);
 	synchronize_srcu_expedited(&ssp);
-	assert_true(srcu_drain() == UINT64_MAX);
+	assert_true(bf_srcu_drain() == UINT64_MAX);
 	assert_int_equal(called, 0);
 	set(&leave, 1);
 	pthread_join(thread, NULL);

@@ -95,7 +95,7 @@ static void test_reader_in_another_thread(void **state)
 	wait_for(&inside, 1);
 	check_in_child(use_domain);
 	/* The fork did not end the section in the parent. */
-	assert_true(srcu_gp_readers(&ssp));
+	assert_true(bf_srcu_gp_readers(&ssp));
 	set(&leave, 1);
 	pthread_join(thread, NULL);
 	synchronize_srcu_expedited(&ssp);
@@ -117,7 +117,7 @@ static void test_pending_callbacks_run_on_both_sides(void **state)
 
 	called = 0;
 	assert_int_equal(init_srcu_struct(&ssp), 0);
-	srcu_set_pace(&ssp, HOUR_NS);
+	bf_srcu_set_pace(&ssp, HOUR_NS);
 	for (i = 0; i < 3; i++)
 		call_srcu(&ssp, &heads[i], count);
 	let_worker_start();
@@ -150,7 +150,7 @@ static void test_fork_while_callbacks_run(void **state)
 	set(&leave, 0);
 	called = 0;
 	assert_int_equal(init_srcu_struct(&ssp), 0);
-	srcu_set_pace(&ssp, HOUR_NS);
+	bf_srcu_set_pace(&ssp, HOUR_NS);
 	call_srcu(&ssp, &heads[0], block);
 	call_srcu(&ssp, &heads[1], count);
 	call_srcu(&ssp, &heads[2], count);
@@ -240,7 +240,7 @@ static struct srcu_struct *forgotten[3];
 static struct srcu_struct *new_early_domain(void)
 {
 	struct srcu_struct *domain = aligned_alloc(64, sizeof(*domain));
-	struct srcu_struct model = __SRCU_STRUCT_INIT(*domain, false);
+	struct srcu_struct model = __BF_SRCU_STRUCT_INIT(*domain, false);
 
 	*domain = model;
 	srcu_read_unlock(domain, srcu_read_lock(domain));

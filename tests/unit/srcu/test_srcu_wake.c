@@ -179,10 +179,10 @@ static uint64_t thread_cpu_ns(void)
 static void *wait_for_readers(void *arg)
 {
 	struct waiter *waiter = arg;
-	uint64_t cpu = thread_cpu_ns(), begin = monotonic_ns();
+	uint64_t cpu = thread_cpu_ns(), begin = bf_now_ns();
 
 	synchronize_srcu_expedited(&ssp);
-	waiter->slept_ns = monotonic_ns() - begin;
+	waiter->slept_ns = bf_now_ns() - begin;
 	waiter->cpu_ns = thread_cpu_ns() - cpu;
 	set(&waiter->done, 1);
 	return NULL;
@@ -346,7 +346,7 @@ static void test_callbacks_wake_once(void **state)
 	static struct srcu_head heads[10]; /* used until teardown's barrier */
 	int i;
 
-	srcu_set_pace(&ssp, HOUR_NS);
+	bf_srcu_set_pace(&ssp, HOUR_NS);
 	call_srcu(&ssp, &heads[0], note);
 	wait_until(is_pacing);
 	mine = (struct calls){0};

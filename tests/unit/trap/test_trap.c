@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The trap engine's vCPUs: who runs them, what ends a run, what completes. */
+/* The trap engine's vCPUs: boots, runs, exits, kicks. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -10,8 +10,8 @@
 
 GUEST(halts);
 GUEST(mixed);
-GUEST(rings);
-GUEST(rings_forever);
+GUEST(stores);
+GUEST(stores_forever);
 GUEST(rep_forever);
 GUEST(spin);
 GUEST(fresh);
@@ -56,25 +56,32 @@ static void test_guest_addr(void **state)
 			 0);
 }
 
+static int create(struct bf_trap **trapp, uint64_t gpa, uint64_t size)
+{
+	const struct bf_trap_config window = {gpa, size};
+
+	return bf_trap_create(&window, trapp);
+}
+
 static void test_window_bounds(void **state)
 {
 	struct bf_trap *trap = NULL;
 
 	(void)state;
-	assert_int_equal(bf_trap_create(&trap, 0x1001, 0x1000), -EINVAL);
-	assert_int_equal(bf_trap_create(&trap, 0x1000, 0), -EINVAL);
-	assert_int_equal(bf_trap_create(&trap, 0x1000, 0x1800), -EINVAL);
-	assert_int_equal(bf_trap_create(&trap, -0x1000ull, 0x2000), -EINVAL);
-	assert_int_equal(bf_trap_create(&trap, 0, -0x1000ull), -ENOMEM);
+	assert_int_equal(create(&trap, 0x1001, 0x1000), -EINVAL);
+	assert_int_equal(create(&trap, 0x1000, 0), -EINVAL);
+	assert_int_equal(create(&trap, 0x1000, 0x1800), -EINVAL);
+	assert_int_equal(create(&trap, -0x1000ull, 0x2000), -EINVAL);
+	assert_int_equal(create(&trap, 0, -0x1000ull), -ENOMEM);
 	assert_null(trap);
-	assert_int_equal(bf_trap_create(&trap, -0x1000ull, 0x1000), 0);
+	assert_int_equal(create(&trap, -0x1000ull, 0x1000), 0);
 	bf_trap_destroy(trap);
 }
 
 static void test_boot_errors(void **state)
 {
 	struct machine *m = *state;
-	struct bf_vcpu_boot64 boot = {.rip = MEMORY_SIZE};
+	struct bf_vcpu_boot64_desc boot = {.rip = MEMORY_SIZE};
 
 	assert_int_equal(bf_trap_vcpu_run(m->vcpu), -EINVAL);
 	assert_int_equal(bf_trap_vcpu_boot(m->vcpu, &boot), -EINVAL);
@@ -86,7 +93,7 @@ static void test_boot_errors(void **state)
 static void test_fresh_registers(void **state)
 {
 	struct machine *m = *state;
-	struct bf_vcpu_boot64 boot = {
+	struct bf_vcpu_boot64_desc boot = {
 		.rip = CODE,
 		.args = {11, 12, 13, 14, 15, memory_addr(m, RESULTS)},
 	};
@@ -102,7 +109,7 @@ static void test_fresh_registers(void **state)
 	assert_int_equal(result(m, 7), 0);
 }
 
-/* Exits keep it, a boot resets it. */
+/* An exit keeps the vector state, and a boot resets it. */
 static void test_vector_state(void **state)
 {
 	static const uint32_t round_up = 0x5f80, fresh = 0x1f80;
@@ -125,7 +132,7 @@ static void test_vector_state(void **state)
 	}
 }
 
-static void test_halt_goes_on(void **state)
+static void test_run_continues_after_halt(void **state)
 {
 	struct machine *m = *state;
 	uint64_t i;
@@ -135,7 +142,7 @@ static void test_halt_goes_on(void **state)
 		run_to(m, KVM_EXIT_HLT);
 		assert_int_equal(result(m, 0), i);
 	}
-	/* A boot begins anew, wherever the guest was. */
+	/* A boot starts the program anew. */
 	boot(m, halts, 0, 0, 0, 0, 0);
 	run_to(m, KVM_EXIT_HLT);
 	assert_int_equal(result(m, 0), 1);
@@ -161,8 +168,8 @@ static char *check_io(struct machine *m, uint16_t port, uint8_t size, bool out)
 	return (char *)m->run + m->run->io.data_offset;
 }
 
-/* What exit_fn leaves, the caller completes: reads take its data. */
-static void test_unclaimed(void **state)
+/* The caller completes an exit that exit_fn does not claim: it fills reads. */
+static void test_unclaimed_exits(void **state)
 {
 	struct machine *m = *state;
 
@@ -185,7 +192,7 @@ static void test_unclaimed(void **state)
 	assert_int_equal(atomic_load(&m->exits), 6);
 }
 
-/* A boot gives up the exit that the caller has. */
+/* A boot drops the exit that the caller has not completed. */
 static void test_boot_drops_exit(void **state)
 {
 	struct machine *m = *state;
@@ -198,8 +205,8 @@ static void test_boot_drops_exit(void **state)
 	assert_int_equal(result(m, 0), 1);
 }
 
-/* Memory that went while the caller had the exit is not written to. */
-static void test_string_target_gone(void **state)
+/* Memory that is removed during the exit is not written to. */
+static void test_string_target_removed(void **state)
 {
 	struct machine *m = *state;
 
@@ -230,7 +237,7 @@ static void *run_in_thread(void *arg)
 	return NULL;
 }
 
-static pthread_t start(struct runner *r)
+static pthread_t start_runner(struct runner *r)
 {
 	pthread_t thread;
 
@@ -250,14 +257,14 @@ static void test_run_from_threads(void **state)
 	uint64_t i;
 
 	m->claim = false;
-	boot(m, rings, window_addr(m, 0), 0, 7, 3, 0);
+	boot(m, stores, window_addr(m, 0), 0, 7, 3, 0);
 	for (i = 0; i < 3; i++) {
-		join(start(&r));
+		join(start_runner(&r));
 		assert_int_equal(r.ret, 0);
 		assert_int_equal(r.reason, KVM_EXIT_MMIO);
 		assert_int_equal(m->run->mmio.data[0], 7);
 	}
-	join(start(&r));
+	join(start_runner(&r));
 	assert_int_equal(r.reason, KVM_EXIT_HLT);
 }
 
@@ -268,23 +275,23 @@ static bool claim_all(struct machine *m)
 
 static void test_two_vcpus(void **state)
 {
-	enum { RINGS = 20000 };
+	enum { STORES = 20000 };
 	struct machine *m = *state;
 	struct runner a = {.m = m, .vcpu = m->vcpu};
 	struct runner b = {.m = m, .vcpu = machine_add_vcpu(m)};
-	const uint64_t args[6] = {window_addr(m, 8), 0, 1, RINGS};
+	const uint64_t args[6] = {window_addr(m, 8), 0, 1, STORES};
 	pthread_t threads[2];
 
 	m->hook = claim_all;
-	boot(m, rings, window_addr(m, 0), 0, 1, RINGS, 0);
+	boot(m, stores, window_addr(m, 0), 0, 1, STORES, 0);
 	boot_at(m, b.vcpu, CODE, args);
-	threads[0] = start(&a);
-	threads[1] = start(&b);
+	threads[0] = start_runner(&a);
+	threads[1] = start_runner(&b);
 	join(threads[0]);
 	join(threads[1]);
 	assert_int_equal(a.reason, KVM_EXIT_HLT);
 	assert_int_equal(b.reason, KVM_EXIT_HLT);
-	assert_int_equal(atomic_load(&m->exits), 2 * RINGS);
+	assert_int_equal(atomic_load(&m->exits), 2 * STORES);
 	bf_trap_vcpu_destroy(b.vcpu);
 }
 
@@ -310,7 +317,7 @@ static void test_kick_spinning(void **state)
 
 	boot(m, spin, 0, 0, 0, 0, 0);
 	for (i = 0; i < 20; i++) {
-		thread = start(&r);
+		thread = start_runner(&r);
 		while (spins(m) == before)
 			sched_yield();
 		bf_trap_vcpu_kick(m->vcpu);
@@ -321,7 +328,7 @@ static void test_kick_spinning(void **state)
 	}
 }
 
-/* Nobody waits for the guest to run: the kick comes at any point. */
+/* The kick does not wait until the guest runs: it comes at any point. */
 static void test_kick_races_entry(void **state)
 {
 	struct machine *m = *state;
@@ -331,15 +338,15 @@ static void test_kick_races_entry(void **state)
 
 	boot(m, spin, 0, 0, 0, 0, 0);
 	for (i = 0; i < 200; i++) {
-		thread = start(&r);
+		thread = start_runner(&r);
 		bf_trap_vcpu_kick(m->vcpu);
 		join(thread);
 		assert_int_equal(r.ret, -EINTR);
 	}
 }
 
-/* The guest is in the handler most of the time. */
-static void test_kick_ringing(void **state)
+/* The guest is in the signal handler most of the time. */
+static void test_kick_storing(void **state)
 {
 	struct machine *m = *state;
 	struct runner r = {.m = m, .vcpu = m->vcpu};
@@ -348,10 +355,10 @@ static void test_kick_ringing(void **state)
 	int i;
 
 	m->hook = claim_all;
-	boot(m, rings_forever, window_addr(m, 0), 0, 1, 0, 0);
+	boot(m, stores_forever, window_addr(m, 0), 0, 1, 0, 0);
 	for (i = 0; i < 100; i++) {
 		before = atomic_load(&m->exits);
-		thread = start(&r);
+		thread = start_runner(&r);
 		wait_for_exits(m, before + 5);
 		bf_trap_vcpu_kick(m->vcpu);
 		join(thread);
@@ -367,11 +374,11 @@ static void test_kick_long_string(void **state)
 
 	m->hook = claim_all;
 	boot(m, rep_forever, window_addr(m, 0), 0, 1, 0, 0);
-	thread = start(&r);
+	thread = start_runner(&r);
 	wait_for_exits(m, 5);
 	bf_trap_vcpu_kick(m->vcpu);
 	join(thread);
-	/* Or it came to the window's end before. */
+	/* The string may reach the end of the window before the kick. */
 	if (r.ret == 0)
 		assert_int_equal(r.reason, KVM_EXIT_INTERNAL_ERROR);
 	else
@@ -403,14 +410,14 @@ static void test_kick_from_exit(void **state)
 	struct machine *m = *state;
 
 	m->hook = kick_itself;
-	boot(m, rings, window_addr(m, 0), 0, 1, 2, 0);
+	boot(m, stores, window_addr(m, 0), 0, 1, 2, 0);
 	assert_int_equal(bf_trap_vcpu_run(m->vcpu), -EINTR);
 	assert_int_equal(bf_trap_vcpu_run(m->vcpu), -EINTR);
 	run_to(m, KVM_EXIT_HLT);
 	assert_int_equal(atomic_load(&m->exits), 2);
 }
 
-/* It ends a string between two elements; none is lost or made twice. */
+/* A kick ends a string between two elements: none is lost, none repeated. */
 static bool kick_at_second(struct machine *m)
 {
 	if (atomic_load(&m->exits) == 2)
@@ -443,7 +450,7 @@ static void test_immediate_exit(void **state)
 	check_mmio(m, 0x40, 4, false);
 	memcpy(m->run->mmio.data, "\x88\x77\x66\x55", 4);
 
-	/* The exit is completed first: its second fragment is still one. */
+	/* The run completes the exit first; its second fragment is next. */
 	m->run->immediate_exit = 1;
 	assert_int_equal(bf_trap_vcpu_run(m->vcpu), -EINTR);
 	m->run->immediate_exit = 0;
@@ -458,7 +465,7 @@ static void test_immediate_exit(void **state)
 
 static bool use_the_vcpu(struct machine *m)
 {
-	const struct bf_vcpu_boot64 boot = {.rip = CODE};
+	const struct bf_vcpu_boot64_desc boot = {.rip = CODE};
 
 	m->claim = bf_trap_vcpu_run(m->vcpu) == -EBUSY &&
 		   bf_trap_vcpu_boot(m->vcpu, &boot) == -EBUSY;
@@ -471,7 +478,7 @@ static void test_busy(void **state)
 
 	m->claim = false;
 	m->hook = use_the_vcpu;
-	boot(m, rings, window_addr(m, 0), 0, 1, 1, 0);
+	boot(m, stores, window_addr(m, 0), 0, 1, 1, 0);
 	run_to(m, KVM_EXIT_HLT);
 	assert_true(m->claim);
 }
@@ -492,10 +499,10 @@ static void test_signal_to_caller(void **state)
 
 	assert_int_equal(sigaction(SIGUSR1, &action, &old), 0);
 	boot(m, spin, 0, 0, 0, 0, 0);
-	thread = start(&r);
+	thread = start_runner(&r);
 	while (spins(m) == 0)
 		sched_yield();
-	/* It may not sleep yet, which is when a signal does nothing. */
+	/* Repeat: a signal that arrives before the thread sleeps is lost. */
 	while (pthread_tryjoin_np(thread, NULL) == EBUSY) {
 		pthread_kill(thread, SIGUSR1);
 		usleep(1000);
@@ -504,7 +511,7 @@ static void test_signal_to_caller(void **state)
 	sigaction(SIGUSR1, &old, NULL);
 }
 
-/* One never booted, one never run, one stopped in its loop, one in an exit. */
+/* Destroys vCPUs before boot, before a run, in a loop, and in an exit. */
 static void test_destroy(void **state)
 {
 	struct machine *m = *state;
@@ -542,15 +549,15 @@ int main(void)
 		machine_test(test_boot_errors),
 		machine_test(test_fresh_registers),
 		machine_test(test_vector_state),
-		machine_test(test_halt_goes_on),
-		machine_test(test_unclaimed),
+		machine_test(test_run_continues_after_halt),
+		machine_test(test_unclaimed_exits),
 		machine_test(test_boot_drops_exit),
-		machine_test(test_string_target_gone),
+		machine_test(test_string_target_removed),
 		machine_test(test_run_from_threads),
 		machine_test(test_two_vcpus),
 		machine_test(test_kick_spinning),
 		machine_test(test_kick_races_entry),
-		machine_test(test_kick_ringing),
+		machine_test(test_kick_storing),
 		machine_test(test_kick_long_string),
 		machine_test(test_kick_is_kept),
 		machine_test(test_kick_from_exit),

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Faults: the guest's own become exits, everybody else's stay what they were.
- */
+/* Faults: those of the guest become exits, those of the host remain faults. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,7 +12,7 @@
 #include "trap_fixture.h"
 
 GUEST(halts);
-GUEST(rings);
+GUEST(stores);
 GUEST(load);
 GUEST(store_vector);
 GUEST(jump);
@@ -26,7 +24,7 @@ GUEST(segment);
 GUEST(stos);
 GUEST(rep_outsb);
 
-/* An error, twice over: nothing moves until somebody does something. */
+/* An error repeats at each run until the next boot. */
 static void check_error(struct machine *m)
 {
 	int i;
@@ -46,7 +44,7 @@ static void check_error(struct machine *m)
 		check_error(m);                   \
 	} while (0)
 
-static void test_wild_access(void **state)
+static void test_bad_accesses(void **state)
 {
 	struct machine *m = *state;
 
@@ -62,7 +60,7 @@ static void test_wild_access(void **state)
 	check_errors(m, divide, 0);
 }
 
-static void test_not_understood(void **state)
+static void test_unsupported_instructions(void **state)
 {
 	struct machine *m = *state;
 
@@ -89,7 +87,7 @@ static void test_error_shows_instruction(void **state)
 	assert_int_equal(m->run->emulation_failure.ndata, 0);
 }
 
-/* Neither end of the window lets half an access through. */
+/* An access that is partly outside the window is not emulated. */
 static void test_window_edges(void **state)
 {
 	struct machine *m = *state;
@@ -109,13 +107,13 @@ static void test_window_edges(void **state)
 	assert_string_equal(m->log, "w8@3ff0 w8@3ff8");
 }
 
-/* Code that ends with its memory, in the middle of an instruction. */
+/* The memory ends in the middle of an instruction. */
 static void test_code_past_memory(void **state)
 {
 	struct machine *m = *state;
 	const uint64_t args[6] = {window_addr(m, 0)};
 
-	/* A load that wants a displacement: 48 8b 87 and four bytes. */
+	/* A load with a displacement of four bytes, which are missing. */
 	copy_code(m, MEMORY_SIZE - 3, "\x48\x8b\x87", 3);
 	boot_at(m, m->vcpu, MEMORY_SIZE - 3, args);
 	check_error(m);
@@ -139,7 +137,7 @@ static bool call_nowhere(struct machine *m)
 static void run_with_hook(struct machine *m, bool (*hook)(struct machine *m))
 {
 	m->hook = hook;
-	boot(m, rings, window_addr(m, 0), 0, 1, 2, 0);
+	boot(m, stores, window_addr(m, 0), 0, 1, 2, 0);
 	bf_trap_vcpu_run(m->vcpu);
 }
 
@@ -158,7 +156,7 @@ static bool claim_all(struct machine *m)
 	return true;
 }
 
-/* Not a vCPU's thread at all, once the handlers are in place. */
+/* With the handlers installed, a fault in a thread that runs no vCPU. */
 static void crash_elsewhere(struct machine *m)
 {
 	run_with_hook(m, claim_all);
@@ -171,8 +169,8 @@ static void raise_signal(struct machine *m)
 	raise(SIGSEGV);
 }
 
-/* The signal that ends a child which does this. */
-static int fate_of(void (*act)(struct machine *m))
+/* Calls act() in a child; returns the signal that kills the child, or 0. */
+static int signal_of_child(void (*act)(struct machine *m))
 {
 	static const struct rlimit no_core = {0, 0};
 	void *state = NULL;
@@ -181,7 +179,7 @@ static int fate_of(void (*act)(struct machine *m))
 
 	assert_int_not_equal(child, -1);
 	if (child == 0) {
-		/* Not cmocka's handler, nor a sanitizer's. */
+		/* Remove the handler of cmocka, or of a sanitizer. */
 		signal(SIGSEGV, SIG_DFL);
 		setrlimit(RLIMIT_CORE, &no_core);
 		machine_setup(&state);
@@ -195,25 +193,25 @@ static int fate_of(void (*act)(struct machine *m))
 static void test_host_faults_crash(void **state)
 {
 	(void)state;
-	assert_int_equal(fate_of(crash_in_exit), SIGSEGV);
-	assert_int_equal(fate_of(crash_in_exit_by_call), SIGSEGV);
-	assert_int_equal(fate_of(crash_elsewhere), SIGSEGV);
-	assert_int_equal(fate_of(raise_signal), SIGSEGV);
+	assert_int_equal(signal_of_child(crash_in_exit), SIGSEGV);
+	assert_int_equal(signal_of_child(crash_in_exit_by_call), SIGSEGV);
+	assert_int_equal(signal_of_child(crash_elsewhere), SIGSEGV);
+	assert_int_equal(signal_of_child(raise_signal), SIGSEGV);
 }
 
-static void leave_quietly(int sig, siginfo_t *info, void *context)
+static void exit_by_address(int sig, siginfo_t *info, void *context)
 {
 	_exit(info->si_addr == (void *)16 && sig == SIGSEGV ? 42 : 43);
 }
 
-static void leave_simply(int sig)
+static void exit_by_signal(int sig)
 {
 	_exit(sig == SIGSEGV ? 44 : 45);
 }
 
-/* How a child ends that had a handler of its own before the engine came. */
-static int handled_by(const struct sigaction *action,
-		      bool (*hook)(struct machine *m))
+/* The exit status of a child that installs a handler before the engine does. */
+static int status_with_handler(const struct sigaction *action,
+			       bool (*hook)(struct machine *m))
 {
 	void *state = NULL;
 	pid_t child = fork();
@@ -234,23 +232,23 @@ static int handled_by(const struct sigaction *action,
 static void test_previous_handler(void **state)
 {
 	struct sigaction action = {
-		.sa_sigaction = leave_quietly,
+		.sa_sigaction = exit_by_address,
 		.sa_flags = SA_SIGINFO,
 	};
 
 	(void)state;
-	assert_int_equal(handled_by(&action, store_nowhere), 42);
-	assert_int_equal(handled_by(&action, claim_all), 42);
+	assert_int_equal(status_with_handler(&action, store_nowhere), 42);
+	assert_int_equal(status_with_handler(&action, claim_all), 42);
 	action.sa_flags = 0;
-	action.sa_handler = leave_simply;
-	assert_int_equal(handled_by(&action, store_nowhere), 44);
-	assert_int_equal(handled_by(&action, claim_all), 44);
+	action.sa_handler = exit_by_signal;
+	assert_int_equal(status_with_handler(&action, store_nowhere), 44);
+	assert_int_equal(status_with_handler(&action, claim_all), 44);
 }
 
 static void *page;
 
-/* Mends the fault, as a garbage collector's handler does. */
-static void mend(int sig, siginfo_t *info, void *context)
+/* Maps the page, as the handler of a garbage collector does. */
+static void map_page(int sig, siginfo_t *info, void *context)
 {
 	if (info->si_addr == page)
 		mprotect(page, 4096, PROT_READ | PROT_WRITE);
@@ -264,14 +262,15 @@ static bool store_to_page(struct machine *m)
 }
 
 /*
- * A handler that was there before goes on to work, on the vCPU's thread and
- * off it; and the engine works again when somebody replaced its own.
+ * A handler that was installed before the engine's still gets its faults, in
+ * the vCPU's thread and in others.  If the program replaces the engine's
+ * handler, the engine installs it again.
  */
 static void test_handlers_together(void **state)
 {
 	struct machine *m = *state;
 	struct sigaction action = {
-		.sa_sigaction = mend,
+		.sa_sigaction = map_page,
 		.sa_flags = SA_SIGINFO,
 	};
 	struct sigaction old;
@@ -283,7 +282,7 @@ static void test_handlers_together(void **state)
 		assert_int_equal(sigaction(SIGSEGV, &action, i ? NULL : &old),
 				 0);
 		m->hook = store_to_page;
-		boot(m, rings, window_addr(m, 0), 0, 1, 3, 0);
+		boot(m, stores, window_addr(m, 0), 0, 1, 3, 0);
 		run_to(m, KVM_EXIT_HLT);
 		store_to_page(m);
 	}
@@ -298,8 +297,8 @@ static void test_handlers_together(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		machine_test(test_wild_access),
-		machine_test(test_not_understood),
+		machine_test(test_bad_accesses),
+		machine_test(test_unsupported_instructions),
 		machine_test(test_error_shows_instruction),
 		machine_test(test_window_edges),
 		machine_test(test_code_past_memory),

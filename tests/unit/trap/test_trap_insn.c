@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The trap engine's instructions: each form is run on the window, where it is
- * emulated, and on plain memory, where the processor executes it.  Registers,
- * flags and memory must be the same.
+ * The instructions of the trap engine.  Each form runs on the window, where the
+ * engine emulates it, and on plain memory, where the processor executes it.
+ * Registers, flags and memory must be the same.
  */
 #include <string.h>
 
@@ -50,15 +50,15 @@ struct inputs {
 	uint64_t flags;
 };
 
-/* What a form leaves behind. */
+/* State after a form has run. */
 struct outcome {
 	unsigned char registers[RESULT_SIZE];
 	char operands[WINDOW_SIZE];
 	char source[WINDOW_SIZE];
 };
 
-/* The processor leaves AF undefined after logic. */
-static bool leaves_af(const struct form *form)
+/* The logic instructions leave AF undefined. */
+static bool has_undefined_af(const struct form *form)
 {
 	return !strncmp(form->text, "and", 3) ||
 	       !strncmp(form->text, "or", 2) ||
@@ -88,7 +88,7 @@ static void run_form(struct machine *m, const struct form *form,
 			     memory_addr(m, OPERANDS + BASE),
 		  memory_addr(m, SOURCE + BASE), in->rax, in->flags, in->rbx);
 	run_to(m, KVM_EXIT_HLT);
-	if (leaves_af(form)) {
+	if (has_undefined_af(form)) {
 		flags = result(m, RESULT_FLAGS) & ~(uint64_t)FLAG_AF;
 		memcpy(m->memory + RESULTS + 8 * RESULT_FLAGS, &flags,
 		       sizeof(flags));
@@ -144,7 +144,7 @@ static void test_forms(void **state)
 			check_form(*state, form, &inputs[i]);
 }
 
-/* Puts an address where the program has its placeholder. */
+/* Replaces the program's placeholders by an address. */
 static void patch(char *code, size_t size, uint64_t addr)
 {
 	static const uint64_t placeholder = 0x1122334455667788;
@@ -218,7 +218,7 @@ static void test_ports_in(void **state)
 	assert_int_equal(result(m, 5), 0xf3f2f1f5);
 }
 
-/* Registers after a string instruction at the base of an area. */
+/* Checks the registers after a string instruction that began at BASE. */
 static void check_indices(struct machine *m, int64_t rsi, int64_t rdi,
 			  uint64_t rcx)
 {
@@ -292,7 +292,7 @@ static void test_string_in(void **state)
 	check_indices(m, 0, 0, 0);
 }
 
-/* One exit holds 4096 bytes; the rest comes in the next. */
+/* An exit holds 4096 bytes, so a longer string needs several. */
 static bool count_elements(struct machine *m)
 {
 	size_t used = strlen(m->log);
@@ -315,7 +315,7 @@ static void test_long_strings(void **state)
 	check_indices(m, 0, 8704, 0);
 }
 
-/* A string that leaves guest memory exits up to there, then fails. */
+/* A string beyond guest memory exits with the elements inside, then fails. */
 static void test_string_past_memory(void **state)
 {
 	struct machine *m = *state;

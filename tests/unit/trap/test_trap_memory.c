@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The trap engine's memory: changed while vCPUs run. */
+/* Slots of the trap engine that change while vCPUs run. */
 #include <errno.h>
 #include <pthread.h>
 #include <sys/mman.h>
@@ -9,10 +9,10 @@
 
 #define REGIONS	  8
 #define REGION	  0x1000u
-#define ELSEWHERE 0x100000u /* a gpa where nothing is */
+#define ELSEWHERE 0x100000u /* gpa without memory */
 
-GUEST(rings);
-GUEST(rings_forever);
+GUEST(stores);
+GUEST(stores_forever);
 GUEST(insl);
 
 static void *run_in_thread(void *arg)
@@ -33,7 +33,7 @@ static uint64_t gpa_of(unsigned int i)
 	return ELSEWHERE + (uint64_t)i * REGION;
 }
 
-/* Around the guest's code, which is what each trap looks for. */
+/* Changes the slots around that of the guest's code. */
 static void add_and_remove(struct machine *m)
 {
 	unsigned int i;
@@ -47,10 +47,10 @@ static void add_and_remove(struct machine *m)
 }
 
 /*
- * Each ring is a trap that looks at the slots.  They must be whole: one that
- * is missing for a moment makes the guest's fault the process's.
+ * Each store is a trap that looks up the guest's code in the slots.  If the
+ * slot of the code is missing for a moment, the fault kills the process.
  */
-static void test_change_while_ringing(void **state)
+static void test_change_beside_stores(void **state)
 {
 	enum { ROUNDS = 1000 };
 	struct machine *m = *state;
@@ -59,7 +59,7 @@ static void test_change_while_ringing(void **state)
 	int i;
 
 	m->hook = claim_all;
-	boot(m, rings_forever, window_addr(m, 0), 0, 1, 0, 0);
+	boot(m, stores_forever, window_addr(m, 0), 0, 1, 0, 0);
 	assert_int_equal(pthread_create(&thread, NULL, run_in_thread, m), 0);
 	for (i = 0; i < ROUNDS; i++) {
 		exits = atomic_load(&m->exits);
@@ -77,13 +77,13 @@ static bool change_in_exit(struct machine *m)
 	return true;
 }
 
-/* No section is open while an exit is offered: else this waits for itself. */
+/* exit_fn is called outside of read-side sections, so it may wait for them. */
 static void test_change_in_exit(void **state)
 {
 	struct machine *m = *state;
 
 	m->hook = change_in_exit;
-	boot(m, rings, window_addr(m, 0), 0, 1, 10, 0);
+	boot(m, stores, window_addr(m, 0), 0, 1, 10, 0);
 	run_to(m, KVM_EXIT_HLT);
 	assert_int_equal(atomic_load(&m->exits), 10);
 }
@@ -94,7 +94,7 @@ static void remove_and_unmap(struct machine *m, char *page)
 	assert_int_equal(munmap(page, REGION), 0);
 }
 
-/* What was removed is unmapped before the exit's data comes. */
+/* The caller removes and unmaps memory before it completes the exit. */
 static void test_string_target_unmapped(void **state)
 {
 	struct machine *m = *state;
@@ -110,20 +110,20 @@ static void test_string_target_unmapped(void **state)
 	run_to(m, KVM_EXIT_INTERNAL_ERROR);
 }
 
-/* Slots of a VM; memory is a machine's. */
+/* Slots of a VM that uses the machine's memory. */
 
 static struct bf_vm *vm;
 
 static int setup_vm(void **state)
 {
-	static const struct bf_vm_config config = {
-		.engine = BF_ENGINE_TRAP,
-		.mmio_gpa = WINDOW_GPA,
-		.mmio_size = WINDOW_SIZE,
+	const struct bf_trap_config window = {WINDOW_GPA, WINDOW_SIZE};
+	const struct bf_vm_config config = {
+		.engine = &bf_trap_engine,
+		.engine_config = &window,
 	};
 
 	assert_int_equal(machine_setup(state), 0);
-	return bf_vm_create(&vm, &config);
+	return bf_vm_create(&config, &vm);
 }
 
 static int teardown_vm(void **state)
@@ -144,7 +144,7 @@ static int set_slot(uint32_t slot, uint64_t gpa, uint64_t size, char *hva)
 	return bf_memslots_set(bf_vm_memslots(vm), &region);
 }
 
-/* By its number, wherever it is. */
+/* A removal goes by the slot number alone. */
 static void test_remove_slot(void **state)
 {
 	struct machine *m = *state;
@@ -171,7 +171,7 @@ static void test_change_slot(void **state)
 	assert_int_equal(set_slot(1, 0, REGION, m->memory), 0);
 	assert_int_equal(set_slot(1, 0, 2 * REGION, m->memory), -EINVAL);
 	assert_int_equal(set_slot(1, 0, REGION, m->memory + REGION), -EINVAL);
-	/* That wins over the overlap. */
+	/* The changed size is found before the overlap. */
 	assert_int_equal(set_slot(1, WINDOW_GPA, 2 * REGION, m->memory),
 			 -EINVAL);
 	assert_int_equal(bf_vm_guest_addr(vm, 0), (uintptr_t)m->memory);
@@ -217,7 +217,7 @@ static void test_move_slot(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		machine_test(test_change_while_ringing),
+		machine_test(test_change_beside_stores),
 		machine_test(test_change_in_exit),
 		machine_test(test_string_target_unmapped),
 		vm_test(test_remove_slot),

@@ -79,7 +79,7 @@ struct bf_trap_vcpu *machine_add_vcpu(struct machine *m)
 {
 	struct bf_trap_vcpu *vcpu = NULL;
 
-	assert_int_equal(bf_trap_vcpu_create(&vcpu, m->trap, on_exit_of, m), 0);
+	assert_int_equal(bf_trap_vcpu_create(m->trap, on_exit_of, m, &vcpu), 0);
 	return vcpu;
 }
 
@@ -98,6 +98,7 @@ int machine_slot(struct machine *m, uint32_t slot, uint64_t gpa, uint64_t size,
 
 int machine_setup(void **state)
 {
+	const struct bf_trap_config window = {WINDOW_GPA, WINDOW_SIZE};
 	struct machine *m = calloc(1, sizeof(*m));
 
 	assert_non_null(m);
@@ -105,7 +106,7 @@ int machine_setup(void **state)
 	m->memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(m->memory, MAP_FAILED);
-	assert_int_equal(bf_trap_create(&m->trap, WINDOW_GPA, WINDOW_SIZE), 0);
+	assert_int_equal(bf_trap_create(&window, &m->trap), 0);
 	assert_int_equal(machine_slot(m, 0, 0, MEMORY_SIZE, m->memory), 0);
 	m->vcpu = machine_add_vcpu(m);
 	m->run = bf_trap_vcpu_page(m->vcpu);
@@ -150,7 +151,7 @@ void copy_code(struct machine *m, uint64_t gpa, const void *start, size_t size)
 void boot_at(struct machine *m, struct bf_trap_vcpu *vcpu, uint64_t gpa,
 	     const uint64_t args[6])
 {
-	struct bf_vcpu_boot64 boot = {
+	struct bf_vcpu_boot64_desc boot = {
 		.rip = gpa,
 		.rsp = memory_addr(m, STACK_TOP),
 	};

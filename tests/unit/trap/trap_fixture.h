@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One vCPU of the trap engine, its memory and a device; for test_trap_*.c. */
+/* A vCPU of the trap engine with memory and a device. */
 #ifndef BF_TESTS_TRAP_FIXTURE_H
 #define BF_TESTS_TRAP_FIXTURE_H
 
@@ -11,12 +11,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "engine/trap.h"
+#include "testing/trap/trap.h"
 
 #define WINDOW_GPA  0xd0000000ull
 #define WINDOW_SIZE 0x4000u
 
-/* Guest memory, by gpa: code, results, a stack, operands. */
+/* Guest memory, by gpa. */
 #define MEMORY_SIZE 0x10000u
 #define CODE	    0x0u
 #define RESULTS	    0x2000u
@@ -34,23 +34,23 @@ struct machine {
 	struct bf_trap_vcpu *vcpu;
 	struct kvm_run *run;
 	char *memory;
-	char device[WINDOW_SIZE]; /* what the window reads and writes */
-	char ports[8];		  /* what every port reads */
+	char device[WINDOW_SIZE]; /* contents of the window */
+	char ports[8];		  /* data that every port returns */
 	bool claim;
-	/* Each access: "r4@100 w1@3", "in2@10x3=DATA out1@20x1=DATA". */
+	/* One word for each access: "r4@100 w1@3 in2@10x3 out1@20x1=DATA". */
 	char log[4096];
 	atomic_ulong exits;
-	bool (*hook)(struct machine *m); /* instead of all that */
+	bool (*hook)(struct machine *m); /* replaces device and log */
 };
 
-/* cmocka's set-up and tear-down; *state is the machine. */
+/* Set-up and tear-down for cmocka; *state is the machine. */
 int machine_setup(void **state);
 int machine_teardown(void **state);
 
-/* Another vCPU of the same machine. */
+/* Creates another vCPU of the machine. */
 struct bf_trap_vcpu *machine_add_vcpu(struct machine *m);
 
-/* Sets a memory slot; 0 is m->memory.  0 or a negative errno. */
+/* Sets a memory slot.  Slot 0 is m->memory.  Returns 0 or a negative errno. */
 int machine_slot(struct machine *m, uint32_t slot, uint64_t gpa, uint64_t size,
 		 char *hva);
 
@@ -63,8 +63,8 @@ void boot_at(struct machine *m, struct bf_trap_vcpu *vcpu, uint64_t gpa,
 	     const uint64_t args[6]);
 
 /*
- * Copies a program in, clears log and results, and boots: rdi, rsi, rdx, rcx,
- * r8 = results, r9.
+ * Copies a program to CODE, clears log and results, and boots the vCPU with
+ * these registers; r8 points to the results.
  */
 void boot_code(struct machine *m, const void *start, size_t size, uint64_t rdi,
 	       uint64_t rsi, uint64_t rdx, uint64_t rcx, uint64_t r9);
@@ -73,7 +73,7 @@ void boot_code(struct machine *m, const void *start, size_t size, uint64_t rdi,
 	boot_code(m, name##_start, (size_t)(name##_end - name##_start), \
 		  __VA_ARGS__)
 
-/* Runs and checks that the exit is this one. */
+/* Runs the vCPU and asserts this exit reason. */
 void run_to(struct machine *m, uint32_t reason);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guest programs of test_trap.c.  rsi and rdi point to operands, r8 to where
- * results go (struct result in test_trap.c), there is a stack.
+ * Guest programs of test_trap*.c.  rsi and rdi point to operands, r8 to the
+ * results, and rsp to a stack.
  */
 
 	.section .rodata, "a"
 
-/* name_start, name_end. */
+/* Define name_start and name_end. */
 .macro guest name
 	.globl	\name\()_start
 	.hidden	\name\()_start
@@ -33,7 +33,7 @@
 	popfq
 .endm
 
-/* Pointers are told as distances, so that they do not depend on the base. */
+/* Stores pointers as offsets, so that the results do not depend on the base. */
 .macro end_form
 	pushfq
 	cld
@@ -52,15 +52,15 @@
 .endm
 
 /*
- * One instruction form: the accesses it should make of the window when rdi
- * points 0x100 into it ("r" or "w", length, "@" and hexadecimal offset), and
- * the instruction, which test_trap.c also runs on plain memory.
+ * One instruction form: the accesses that it makes if rdi points 0x100 bytes
+ * into the window ("r" or "w", length, "@" and hexadecimal offset), and the
+ * instruction.  test_trap_insn.c runs it on plain memory as well.
  */
 .macro form accesses, insn:vararg
 	form_after "", "\accesses", \insn
 .endm
 
-/* The same for an instruction that finds its operand by rsi. */
+/* The same for an instruction with its operand at rsi. */
 .macro form_from accesses, insn:vararg
 	form_after swap_operands, "\accesses", \insn
 .endm
@@ -133,7 +133,7 @@ trap_forms:
 	form "r2@100",		movswq (%rdi), %rax
 	form "r4@100",		movslq (%rdi), %rax
 
-	/* Fragments: at pages, and of 8 bytes. */
+	/* Accesses that are split at page boundaries and into 8 bytes. */
 	form "w4@ffc w4@1000",	movq %rax, 0xefc(%rdi)
 	form "r3@ffd r1@1000",	movl 0xefd(%rdi), %eax
 	form "r1@fff r1@1000",	movw 0xeff(%rdi), %bx
@@ -196,7 +196,7 @@ trap_forms:
 	form "r4@100",		testl %eax, (%rdi)
 	form "r8@100",		testq $-2, (%rdi)
 
-	/* Strings: rdi, then rsi, at the window. */
+	/* Strings with rdi, then with rsi, in the window. */
 	form "w1@100",		stosb
 	form "w8@100",		stosq
 	form "w1@100 w1@101 w1@102",	rep stosb
@@ -223,7 +223,7 @@ trap_forms:
 	.quad	0, 0, 0, 0
 	.popsection
 
-/* Absolute addresses: test_trap.c replaces the placeholder. */
+/* Absolute addresses: test_trap_insn.c replaces the placeholder. */
 guest moffs
 	movabs	%al, 0x1122334455667788
 	movabs	%ax, 0x1122334455667788
@@ -241,7 +241,7 @@ guest moffs
 	hlt
 end_guest moffs
 
-/* rcx: backwards (0x400) or not; rep stosl and rep movsl to the window. */
+/* rep stosl and rep movsl to the window; rcx: flags, 0x400 for backwards. */
 guest direction
 	push	%rcx
 	popfq
@@ -288,7 +288,7 @@ guest ports_in
 	hlt
 end_guest ports_in
 
-/* rcx elements of rsi to port 0x20; r9 is pushed for flags. */
+/* Moves rcx elements between memory and port 0x20; r9: flags. */
 .macro string_io name, insn:vararg
 guest \name
 	mov	$0x20, %edx
@@ -314,7 +314,7 @@ end_guest \name
 	string_io rep_insw, rep insw
 	string_io rep_insl, rep insl
 
-/* Two exits that are not accesses. */
+/* Exits that are not accesses. */
 guest halts
 	movq	$1, 0(%r8)
 	hlt
@@ -324,7 +324,7 @@ guest halts
 	hlt
 end_guest halts
 
-/* Something nobody claims, in between plain work. */
+/* Accesses to the window and to ports, between stores to memory. */
 guest mixed
 	movl	(%rdi), %eax
 	mov	%rax, 0(%r8)
@@ -337,17 +337,17 @@ guest mixed
 	hlt
 end_guest mixed
 
-/* rcx rings. */
-guest rings
+/* rcx stores. */
+guest stores
 1:	movl	%edx, (%rdi)
 	loop	1b
 	hlt
-end_guest rings
+end_guest stores
 
-guest rings_forever
+guest stores_forever
 1:	movl	%edx, (%rdi)
 	jmp	1b
-end_guest rings_forever
+end_guest stores_forever
 
 guest rep_forever
 	mov	$-1, %rcx
@@ -355,13 +355,13 @@ guest rep_forever
 	hlt
 end_guest rep_forever
 
-/* Counts at r8 without ever leaving. */
+/* Counts at r8, without an exit. */
 guest spin
 1:	incq	(%r8)
 	jmp	1b
 end_guest spin
 
-/* Registers of a fresh vCPU, without a stack. */
+/* Stores the registers of a fresh vCPU; uses no stack. */
 guest fresh
 	mov	%rdi, 0(%r9)
 	mov	%rsi, 8(%r9)
@@ -382,7 +382,7 @@ guest fresh
 	hlt
 end_guest fresh
 
-/* SSE: what it finds goes to r8, what it leaves comes from rdi and rsi. */
+/* Stores the SSE state to r8, then loads it from rdi and rsi. */
 guest vector_state
 	stmxcsr	0(%r8)
 	movdqu	%xmm0, 16(%r8)
@@ -395,7 +395,7 @@ guest vector_state
 	hlt
 end_guest vector_state
 
-/* Things that no guest should do; all that is left is an error. */
+/* Programs that end in an error. */
 guest load
 	movq	(%rdi), %rax
 	hlt

@@ -10,7 +10,7 @@ static void test_found_by_index_and_id(void **state)
 	unsigned int i;
 
 	for (i = 0; i < NR_VCPUS; i++)
-		assert_int_equal(add(i, 3 * i), 0);
+		assert_int_equal(add_vcpu(i, 3 * i), 0);
 	check_counts(NR_VCPUS, NR_VCPUS);
 	for (i = 0; i < NR_VCPUS; i++) {
 		assert_ptr_equal(table_index(i), &cpus[i].entry);
@@ -53,14 +53,14 @@ static void test_out_of_range_is_null(void **state)
 	assert_null(table_index(0));
 	assert_null(table_id(0));
 	check_all_absent();
-	assert_int_equal(add(0, 0), 0);
+	assert_int_equal(add_vcpu(0, 0), 0);
 	check_all_absent();
 	assert_non_null(table_id(0));
 }
 
 static void test_largest_id(void **state)
 {
-	assert_int_equal(add(0, UINT32_MAX), 0);
+	assert_int_equal(add_vcpu(0, UINT32_MAX), 0);
 	assert_ptr_equal(table_id(UINT32_MAX), &cpus[0].entry);
 	assert_null(table_id(UINT32_MAX - 1));
 	assert_null(table_id((uint64_t)-1));
@@ -76,9 +76,9 @@ static void test_reserved_is_null(void **state)
 	assert_null(table_id(7));
 	assert_null(table_index(0));
 	assert_int_equal(bf_vcpus_index(entry), UINT32_MAX);
-	assert_int_equal(add(1, 7), -EEXIST);
+	assert_int_equal(add_vcpu(1, 7), -EEXIST);
 	assert_int_equal(bf_vcpus_remove(entry), -ENOENT);
-	assert_int_equal(bf_vcpus_remove_async(entry), -ENOENT);
+	assert_int_equal(bf_vcpus_remove_async(entry, NULL, NULL), -ENOENT);
 	bf_vcpus_publish(entry);
 	check_counts(1, 1);
 	assert_ptr_equal(table_id(7), entry);
@@ -121,7 +121,7 @@ static void test_cancel(void **state)
 	bf_vcpus_cancel(&cpus[0].entry);
 	check_counts(0, 0);
 	assert_int_equal(cpus[0].released, 0);
-	assert_int_equal(add(1, 1), 0);
+	assert_int_equal(add_vcpu(1, 1), 0);
 	assert_ptr_equal(table_index(0), &cpus[1].entry);
 }
 
@@ -130,22 +130,22 @@ static void test_limits_come_first(void **state)
 	const struct bf_vcpus_config config = {.max_ids = 20, .max_vcpus = 3};
 
 	table_configure(&config);
-	assert_int_equal(add(0, 20), -EINVAL);
-	assert_int_equal(add(0, (uint64_t)-1), -EINVAL);
-	assert_int_equal(add(0, 1ULL << 32), -EINVAL);
+	assert_int_equal(add_vcpu(0, 20), -EINVAL);
+	assert_int_equal(add_vcpu(0, (uint64_t)-1), -EINVAL);
+	assert_int_equal(add_vcpu(0, 1ULL << 32), -EINVAL);
 	add_some(2);
-	assert_int_equal(add(2, 10), -EEXIST);
-	assert_int_equal(add(2, 19), 0);
+	assert_int_equal(add_vcpu(2, 10), -EEXIST);
+	assert_int_equal(add_vcpu(2, 19), 0);
 	/* The table is full, and checks that before the id. */
-	assert_int_equal(add(3, 10), -EINVAL);
+	assert_int_equal(add_vcpu(3, 10), -EINVAL);
 	check_counts(3, 3);
 	remove_cpu(1);
 	/* A reserved vCPU counts for the limit. */
 	assert_int_equal(
 		bf_vcpus_reserve(vcpus, &cpus[3].entry, 12, &vcpu_ops, 0), 0);
-	assert_int_equal(add(4, 13), -EINVAL);
+	assert_int_equal(add_vcpu(4, 13), -EINVAL);
 	bf_vcpus_cancel(&cpus[3].entry);
-	assert_int_equal(add(4, 13), 0);
+	assert_int_equal(add_vcpu(4, 13), 0);
 }
 
 static void test_largest_limits(void **state)
@@ -156,8 +156,8 @@ static void test_largest_limits(void **state)
 	};
 
 	table_configure(&config);
-	assert_int_equal(add(0, 1ULL << 32), -EINVAL);
-	assert_int_equal(add(0, UINT32_MAX), 0);
+	assert_int_equal(add_vcpu(0, 1ULL << 32), -EINVAL);
+	assert_int_equal(add_vcpu(0, UINT32_MAX), 0);
 }
 
 static void test_unknown_flags(void **state)
@@ -165,18 +165,27 @@ static void test_unknown_flags(void **state)
 	const struct bf_vcpus_config config = {.flags = 2};
 	struct bf_vcpus *none = NULL;
 
-	assert_int_equal(bf_vcpus_create(&none, &config), -EINVAL);
+	assert_int_equal(bf_vcpus_create(&config, &none), -EINVAL);
 	assert_null(none);
 	assert_int_equal(bf_vcpus_add(vcpus, &cpus[0].entry, 1, &vcpu_ops, 2),
 			 -EINVAL);
 	check_counts(0, 0);
 }
 
+static void test_reserved_word(void **state)
+{
+	const struct bf_vcpus_config config = {.reserved = {0, 0, 0, 1}};
+	struct bf_vcpus *none = NULL;
+
+	assert_int_equal(bf_vcpus_create(&config, &none), -EINVAL);
+	assert_null(none);
+}
+
 /* A failed creation leaves the entry untouched, because it may be in use. */
 static void test_failed_creation_leaves_entry(void **state)
 {
-	assert_int_equal(add(0, 1), 0);
-	assert_int_equal(add(0, 1), -EEXIST);
+	assert_int_equal(add_vcpu(0, 1), 0);
+	assert_int_equal(add_vcpu(0, 1), -EEXIST);
 	assert_ptr_equal(table_id(1), &cpus[0].entry);
 	remove_cpu(0);
 	assert_int_equal(cpus[0].released, 1);
@@ -187,9 +196,9 @@ static void test_indices_run_out(void **state)
 	uint64_t end = vcpus->end;
 
 	vcpus->end = UINT32_MAX - 1;
-	assert_int_equal(add(0, 1), 0);
+	assert_int_equal(add_vcpu(0, 1), 0);
 	assert_ptr_equal(table_index(UINT32_MAX - 1), &cpus[0].entry);
-	assert_int_equal(add(1, 2), -ENOSPC);
+	assert_int_equal(add_vcpu(1, 2), -ENOSPC);
 	check_counts(1, 1);
 	remove_cpu(0);
 	vcpus->end = end;
@@ -246,13 +255,14 @@ static void test_iteration_beside_changes(void **state)
 				      BF_VCPUS_REUSE_INDEX),
 			 0);
 	assert_ptr_equal(bf_vcpus_by_index(vcpus, 3), &cpus[5].entry);
-	assert_int_equal(add(6, 2), 0);
+	assert_int_equal(add_vcpu(6, 2), 0);
 	while ((entry = bf_vcpus_iter_next(&iter))) {
 		visited[count++] = (char)('0' + (vcpu_of(entry) - cpus));
 		if (entry == &cpus[1].entry)
-			assert_int_equal(bf_vcpus_remove_async(entry), 0);
+			assert_int_equal(
+				bf_vcpus_remove_async(entry, NULL, NULL), 0);
 		if (entry == &cpus[0].entry)
-			bf_vcpus_remove_async(&cpus[2].entry);
+			bf_vcpus_remove_async(&cpus[2].entry, NULL, NULL);
 	}
 	table_leave(idx);
 	assert_string_equal(visited, "014");
@@ -282,6 +292,7 @@ int main(void)
 		TABLE_TEST(test_limits_come_first),
 		TABLE_TEST(test_largest_limits),
 		TABLE_TEST(test_unknown_flags),
+		TABLE_TEST(test_reserved_word),
 		TABLE_TEST(test_failed_creation_leaves_entry),
 		TABLE_TEST(test_indices_run_out),
 		TABLE_TEST(test_iteration),

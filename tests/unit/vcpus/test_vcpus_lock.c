@@ -66,7 +66,7 @@ static void test_removal_beside_lock_all(void **state)
 {
 	add_some(3);
 	assert_int_equal(bf_vcpus_lock_all(vcpus), 0);
-	assert_int_equal(bf_vcpus_remove_async(&cpus[1].entry), 0);
+	assert_int_equal(bf_vcpus_remove_async(&cpus[1].entry, NULL, NULL), 0);
 	assert_null(table_index(1));
 	usleep(2000);
 	assert_int_equal(get(&cpus[1].released), 0);
@@ -81,7 +81,7 @@ static int creator_began, creator_done;
 static void *creator_main(void *unused)
 {
 	set(&creator_began, 1);
-	assert_int_equal(add(9, 99), 0);
+	assert_int_equal(add_vcpu(9, 99), 0);
 	set(&creator_done, 1);
 	return NULL;
 }

@@ -18,7 +18,7 @@ static void test_removal_leaves_a_hole(void **state)
 	assert_null(table_id(11));
 	assert_ptr_equal(table_index(2), &cpus[2].entry);
 	/* A new vCPU may take the id; it gets another index. */
-	assert_int_equal(add(1, 11), 0);
+	assert_int_equal(add_vcpu(1, 11), 0);
 	assert_null(table_index(1));
 	assert_ptr_equal(table_index(3), &cpus[1].entry);
 	assert_ptr_equal(table_id(11), &cpus[1].entry);
@@ -33,7 +33,7 @@ static void test_index_reused_by_flag(void **state)
 				      BF_VCPUS_REUSE_INDEX),
 			 0);
 	assert_ptr_equal(table_index(2), &cpus[4].entry);
-	assert_int_equal(add(5, 2), 0);
+	assert_int_equal(add_vcpu(5, 2), 0);
 	assert_ptr_equal(table_index(4), &cpus[5].entry);
 	assert_int_equal(bf_vcpus_add(vcpus, &cpus[6].entry, 3, &vcpu_ops,
 				      BF_VCPUS_REUSE_INDEX),
@@ -54,7 +54,7 @@ static void test_index_reused_by_table(void **state)
 	add_some(2);
 	for (i = 0; i < 1000; i++) {
 		remove_cpu(0);
-		assert_int_equal(add(0, i + 100), 0);
+		assert_int_equal(add_vcpu(0, i + 100), 0);
 		assert_ptr_equal(table_index(0), &cpus[0].entry);
 	}
 	assert_int_equal(vcpus->end, 2);
@@ -69,12 +69,12 @@ static void test_reader_keeps_the_vcpu_it_found(void **state)
 	add_some(1);
 	idx = table_enter();
 	entry = bf_vcpus_by_id(vcpus, 10);
-	assert_int_equal(bf_vcpus_remove_async(entry), 0);
-	assert_int_equal(bf_vcpus_remove_async(entry), -ENOENT);
+	assert_int_equal(bf_vcpus_remove_async(entry, NULL, NULL), 0);
+	assert_int_equal(bf_vcpus_remove_async(entry, NULL, NULL), -ENOENT);
 	assert_null(bf_vcpus_by_id(vcpus, 10));
 	assert_null(bf_vcpus_by_index(vcpus, 0));
 	check_counts(1, 0);
-	assert_int_equal(add(1, 10), -EEXIST);
+	assert_int_equal(add_vcpu(1, 10), -EEXIST);
 	assert_int_equal(bf_vcpus_add(vcpus, &cpus[1].entry, 11, &vcpu_ops,
 				      BF_VCPUS_REUSE_INDEX),
 			 0);
@@ -85,7 +85,28 @@ static void test_reader_keeps_the_vcpu_it_found(void **state)
 	wait_for(&cpus[0].released, 1);
 	srcu_barrier(bf_vcpus_srcu(vcpus));
 	check_counts(1, 1);
-	assert_int_equal(add(2, 10), 0);
+	assert_int_equal(add_vcpu(2, 10), 0);
+}
+
+static void note_done(void *released)
+{
+	/* The table calls done after the release function. */
+	set(released, get(released) == 1 ? 2 : -1);
+}
+
+static void test_done_follows_release(void **state)
+{
+	int *released = &cpus[0].released;
+	int idx;
+
+	add_some(1);
+	idx = table_enter();
+	assert_int_equal(
+		bf_vcpus_remove_async(&cpus[0].entry, note_done, released), 0);
+	usleep(2000);
+	assert_int_equal(get(released), 0);
+	table_leave(idx);
+	wait_for(released, 2);
 }
 
 static int reader_in, reader_out;
@@ -135,7 +156,7 @@ static void test_release_may_create(void **state)
 	assert_int_equal(bf_vcpus_add(vcpus, entry, 5, &ops, 0), 0);
 	assert_int_equal(bf_vcpus_remove(entry), 0);
 	assert_ptr_equal(table_id(5), entry);
-	assert_int_equal(bf_vcpus_remove_async(entry), 0);
+	assert_int_equal(bf_vcpus_remove_async(entry, NULL, NULL), 0);
 	srcu_barrier(bf_vcpus_srcu(vcpus));
 	assert_int_equal(cpus[0].released, 2);
 	check_counts(0, 0);
@@ -147,7 +168,7 @@ static void test_without_callbacks(void **state)
 
 	assert_int_equal(bf_vcpus_add(vcpus, &cpus[0].entry, 1, NULL, 0), 0);
 	assert_int_equal(bf_vcpus_add(vcpus, &cpus[1].entry, 2, &none, 0), 0);
-	assert_int_equal(add(2, 3), 0);
+	assert_int_equal(add_vcpu(2, 3), 0);
 	assert_int_equal(bf_vcpus_kick_all(vcpus), 1);
 	remove_cpu(0);
 	check_counts(2, 2);
@@ -167,7 +188,7 @@ static void test_destroy_releases_the_rest(void **state)
 	add_some(4);
 	assert_int_equal(bf_vcpus_add(vcpus, &cpus[4].entry, 1, &late, 0), 0);
 	remove_cpu(1);
-	assert_int_equal(bf_vcpus_remove_async(&cpus[4].entry), 0);
+	assert_int_equal(bf_vcpus_remove_async(&cpus[4].entry, NULL, NULL), 0);
 	bf_vcpus_destroy(vcpus);
 	vcpus = NULL;
 	for (unsigned int i = 0; i < 5; i++)
@@ -185,7 +206,7 @@ static void check_domain(struct srcu_struct *domain)
 	assert_int_equal(bf_vcpus_kick_all(vcpus), 3);
 	assert_int_equal(bf_vcpus_lock_all(vcpus), 0);
 	bf_vcpus_unlock_all(vcpus);
-	assert_int_equal(bf_vcpus_remove_async(&cpus[0].entry), 0);
+	assert_int_equal(bf_vcpus_remove_async(&cpus[0].entry, NULL, NULL), 0);
 	remove_cpu(1);
 	bf_vcpus_destroy(vcpus);
 	vcpus = NULL;
@@ -213,6 +234,7 @@ int main(void)
 		TABLE_TEST(test_index_reused_by_flag),
 		TABLE_TEST(test_index_reused_by_table),
 		TABLE_TEST(test_reader_keeps_the_vcpu_it_found),
+		TABLE_TEST(test_done_follows_release),
 		TABLE_TEST(test_remove_waits_for_readers),
 		TABLE_TEST(test_release_may_create),
 		TABLE_TEST(test_without_callbacks),

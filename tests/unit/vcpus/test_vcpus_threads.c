@@ -75,7 +75,7 @@ static int setup(void **state)
 
 	wrong = 0;
 	nr_released = 0;
-	return bf_vcpus_create(&vcpus, &config);
+	return bf_vcpus_create(&config, &vcpus);
 }
 
 static int teardown(void **state)
@@ -193,7 +193,8 @@ static void remove_all(struct bf_vcpus_entry *entries[])
 	for (i = 0; i < NR_WAITED; i++)
 		assert_int_equal(bf_vcpus_remove(entries[i]), 0);
 	for (; i < NR_VCPUS; i++)
-		assert_int_equal(bf_vcpus_remove_async(entries[i]), 0);
+		assert_int_equal(bf_vcpus_remove_async(entries[i], NULL, NULL),
+				 0);
 	assert_int_equal(bf_vcpus_online(vcpus), 0);
 	srcu_barrier(bf_vcpus_srcu(vcpus));
 	assert_int_equal(bf_vcpus_created(vcpus), 0);
@@ -241,7 +242,7 @@ static void *rival_remove_main(void *unused)
 		int idx = srcu_read_lock(bf_vcpus_srcu(vcpus));
 		struct bf_vcpus_entry *entry = bf_vcpus_by_id(vcpus, id);
 
-		if (entry && !bf_vcpus_remove_async(entry))
+		if (entry && !bf_vcpus_remove_async(entry, NULL, NULL))
 			__atomic_fetch_add(&nr_won, 1, __ATOMIC_RELAXED);
 		srcu_read_unlock(bf_vcpus_srcu(vcpus), idx);
 	}

@@ -9,7 +9,7 @@ struct vcpu cpus[NR_VCPUS];
 int table_setup(void **state)
 {
 	memset(cpus, 0, sizeof(cpus));
-	return bf_vcpus_create(&vcpus, NULL);
+	return bf_vcpus_create(NULL, &vcpus);
 }
 
 int table_teardown(void **state)
@@ -22,7 +22,7 @@ int table_teardown(void **state)
 void table_configure(const struct bf_vcpus_config *config)
 {
 	bf_vcpus_destroy(vcpus);
-	assert_int_equal(bf_vcpus_create(&vcpus, config), 0);
+	assert_int_equal(bf_vcpus_create(config, &vcpus), 0);
 }
 
 int table_enter(void)
@@ -53,7 +53,7 @@ struct bf_vcpus_entry *table_id(uint64_t id)
 	return entry;
 }
 
-int add(unsigned int n, uint64_t id)
+int add_vcpu(unsigned int n, uint64_t id)
 {
 	return bf_vcpus_add(vcpus, &cpus[n].entry, id, &vcpu_ops, 0);
 }
@@ -63,7 +63,7 @@ void add_some(unsigned int count)
 	unsigned int i;
 
 	for (i = 0; i < count; i++)
-		assert_int_equal(add(i, 10 + i), 0);
+		assert_int_equal(add_vcpu(i, 10 + i), 0);
 }
 
 void remove_cpu(unsigned int n)

@@ -32,7 +32,7 @@ struct bf_vcpus_entry *table_index(uint64_t index);
 struct bf_vcpus_entry *table_id(uint64_t id);
 
 /* Adds or removes vCPU n of the array above. */
-int add(unsigned int n, uint64_t id);
+int add_vcpu(unsigned int n, uint64_t id);
 void remove_cpu(unsigned int n);
 
 /* Adds vCPUs 0 to count - 1, with ids from 10 on. */

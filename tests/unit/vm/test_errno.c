@@ -58,7 +58,7 @@ static bool open_pair(struct pair *pair, enum bf_policy policy)
 	const struct bf_vm_config config = {.policy = policy};
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 
-	if (kvm < 0 || bf_vm_create(&pair->belfry, &config)) {
+	if (kvm < 0 || bf_vm_create(&config, &pair->belfry)) {
 		close(kvm);
 		return false;
 	}

@@ -16,6 +16,9 @@
 #include <cmocka.h>
 
 #include "belfry/vm.h"
+#ifdef BF_HAVE_TRAP
+#include "testing/trap/trap.h"
+#endif
 
 #define ROUNDS 20
 
@@ -48,7 +51,7 @@ static void create_and_remove(struct bf_vm *vm)
 	set_delayed(true);
 	for (int i = 0; i < ROUNDS; i++) {
 		assert_int_equal(bf_vcpu_create(vm, 7, &vcpu), 0);
-		bf_vcpus_remove_async(bf_vcpu_entry(vcpu));
+		bf_vcpus_remove_async(bf_vcpu_entry(vcpu), NULL, NULL);
 		while (bf_vcpus_created(bf_vm_vcpus(vm)))
 			sched_yield();
 	}
@@ -58,10 +61,9 @@ static void create_and_remove(struct bf_vm *vm)
 
 static void test_kvm(void **state)
 {
-	static const struct bf_vm_config config = {.engine = BF_ENGINE_KVM};
 	struct bf_vm *vm;
 
-	if (bf_vm_create(&vm, &config))
+	if (bf_vm_create(NULL, &vm))
 		skip();
 	create_and_remove(vm);
 }
@@ -69,10 +71,10 @@ static void test_kvm(void **state)
 static void test_trap(void **state)
 {
 #ifdef BF_HAVE_TRAP
-	static const struct bf_vm_config config = {.engine = BF_ENGINE_TRAP};
+	static const struct bf_vm_config config = {.engine = &bf_trap_engine};
 	struct bf_vm *vm;
 
-	assert_int_equal(bf_vm_create(&vm, &config), 0);
+	assert_int_equal(bf_vm_create(&config, &vm), 0);
 	create_and_remove(vm);
 #else
 	skip();

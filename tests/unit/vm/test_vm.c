@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "testing/trap/trap.h"
 #include "vm_ring_fixture.h"
 
 /* A write that nothing on the bus takes exits to the caller with its data. */
@@ -17,7 +18,7 @@ static void test_unclaimed_write_exits(void **state)
 	need_vm();
 	run = bf_vcpu_page(vcpu.vcpu);
 	assert_int_equal(assign(FIXTURE_WINDOW, 4, 0), 0);
-	fixture_boot(&vcpu, &guest_ring_mmio2, FIXTURE_WINDOW, 1, 0xbeef);
+	fixture_boot(&vcpu, &guest_write_mmio2, FIXTURE_WINDOW, 1, 0xbeef);
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_MMIO);
 	assert_int_equal(run->mmio.phys_addr, FIXTURE_WINDOW);
 	assert_int_equal(run->mmio.len, 2);
@@ -25,7 +26,7 @@ static void test_unclaimed_write_exits(void **state)
 	assert_memory_equal(run->mmio.data, "\xef\xbe", 2);
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_HLT);
 
-	fixture_boot(&vcpu, &guest_ring_pio1, FIXTURE_PORT, 1, 0x42);
+	fixture_boot(&vcpu, &guest_write_pio1, FIXTURE_PORT, 1, 0x42);
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_IO);
 	assert_int_equal(run->io.port, FIXTURE_PORT);
 	assert_int_equal(run->io.size, 1);
@@ -42,8 +43,8 @@ static void test_device_gets_every_write(void **state)
 	need_vm();
 	add_adder(&mmio, BF_IO_MMIO, FIXTURE_WINDOW);
 	add_adder(&pio, BF_IO_PIO, FIXTURE_PORT);
-	guest_write(&guest_ring_mmio4, FIXTURE_WINDOW + 4, WRITES, 3);
-	guest_write(&guest_ring_pio4, FIXTURE_PORT, WRITES, 5);
+	guest_write(&guest_write_mmio4, FIXTURE_WINDOW + 4, WRITES, 3);
+	guest_write(&guest_write_pio4, FIXTURE_PORT, WRITES, 5);
 	assert_int_equal(mmio.sum, 3 * WRITES);
 	assert_int_equal(mmio.writes, WRITES);
 	assert_int_equal(pio.sum, 5 * WRITES);
@@ -68,7 +69,7 @@ static void test_string_reaches_device_in_full(void **state)
 	need_vm();
 	sum = fill_values();
 	add_adder(&pio, BF_IO_PIO, FIXTURE_PORT);
-	guest_write(&guest_ring_pio_string, FIXTURE_PORT, 2 * FIXTURE_VALUES,
+	guest_write(&guest_write_pio_string, FIXTURE_PORT, 2 * FIXTURE_VALUES,
 		    0);
 	assert_int_equal(pio.writes, 2 * FIXTURE_VALUES);
 	assert_int_equal(pio.sum, 2 * sum);
@@ -79,7 +80,7 @@ static void test_string_signals_for_each_element(void **state)
 	need_vm();
 	fill_values();
 	assert_int_equal(assign(FIXTURE_PORT, 4, KVM_IOEVENTFD_FLAG_PIO), 0);
-	guest_write(&guest_ring_pio_string, FIXTURE_PORT, 3 * FIXTURE_VALUES,
+	guest_write(&guest_write_pio_string, FIXTURE_PORT, 3 * FIXTURE_VALUES,
 		    0);
 	assert_int_equal(taken(), 3 * FIXTURE_VALUES);
 }
@@ -92,7 +93,7 @@ static void test_unclaimed_string_exits_in_full(void **state)
 	need_vm();
 	run = bf_vcpu_page(vcpu.vcpu);
 	fill_values();
-	fixture_boot(&vcpu, &guest_ring_pio_string, FIXTURE_PORT,
+	fixture_boot(&vcpu, &guest_write_pio_string, FIXTURE_PORT,
 		     FIXTURE_VALUES, 0);
 	while (fixture_run(&vcpu) == KVM_EXIT_IO) {
 		assert_memory_equal((char *)run + run->io.data_offset,
@@ -106,22 +107,80 @@ static void test_unclaimed_string_exits_in_full(void **state)
 
 static void test_bad_config(void **state)
 {
+	const struct bf_trap_config bad_window = {1, 4096};
 	struct bf_vm_config config = {.kvm_path = "/nonexistent/kvm"};
 	struct bf_vm *vm = NULL;
 
-	assert_int_equal(bf_vm_create(&vm, &config), -ENOENT);
+	assert_int_equal(bf_vm_create(&config, &vm), -ENOENT);
 	config.kvm_path = "/dev/null";
-	assert_int_equal(bf_vm_create(&vm, &config), -ENOTTY);
+	assert_int_equal(bf_vm_create(&config, &vm), -ENOTTY);
 	config.policy = (enum bf_policy)99;
-	assert_int_equal(bf_vm_create(&vm, &config), -EINVAL);
+	assert_int_equal(bf_vm_create(&config, &vm), -EINVAL);
 	config.policy = BF_POLICY_EAGER;
-	config.engine = (enum bf_engine)99;
-	assert_int_equal(bf_vm_create(&vm, &config), -EINVAL);
-	config.engine = BF_ENGINE_TRAP;
-	config.mmio_gpa = 1;
-	config.mmio_size = 4096;
-	assert_int_equal(bf_vm_create(&vm, &config), -EINVAL);
+	config.engine = &bf_trap_engine;
+	config.engine_config = &bad_window;
+	assert_int_equal(bf_vm_create(&config, &vm), -EINVAL);
 	assert_null(vm);
+}
+
+static void test_reserved_words(void **state)
+{
+	struct bf_vm_config config = {.engine = &bf_trap_engine};
+	struct bf_vcpu_boot64_desc boot = {0};
+	struct bf_vm *vm = NULL;
+
+	config.reserved[3] = 1;
+	assert_int_equal(bf_vm_create(&config, &vm), -EINVAL);
+	assert_null(vm);
+	vm_setup_trap(state);
+	boot.reserved[0] = 1;
+	assert_int_equal(bf_vcpu_boot64(vcpu.vcpu, &boot), -EINVAL);
+	vm_teardown(state);
+}
+
+static void test_page_size(void **state)
+{
+	need_vm();
+	assert_in_range(bf_vcpu_page_size(vcpu.vcpu), sizeof(struct kvm_run),
+			1 << 20);
+}
+
+/* The ring gets the writes to a zone that the kernel has. */
+static void test_coalesced_ring(void **state)
+{
+	const struct kvm_coalesced_mmio_zone zone = {
+		.addr = FIXTURE_WINDOW,
+		.size = 8,
+	};
+	const struct kvm_coalesced_mmio_ring *ring;
+	uint32_t entries = 0, i;
+
+	need_vm();
+	ring = bf_vcpu_coalesced_ring(vcpu.vcpu, &entries);
+	assert_non_null(ring);
+	assert_in_range((uintptr_t)ring, (uintptr_t)bf_vcpu_page(vcpu.vcpu),
+			(uintptr_t)bf_vcpu_page(vcpu.vcpu) +
+				bf_vcpu_page_size(vcpu.vcpu));
+	assert_int_equal(bf_vm_coalesced_zone(fixture.vm,
+					      KVM_REGISTER_COALESCED_MMIO,
+					      &zone),
+			 0);
+	guest_write(&guest_write_mmio4, FIXTURE_WINDOW, 3, 7);
+	assert_int_equal((ring->last - ring->first) % entries, 3);
+	for (i = ring->first; i != ring->last; i = (i + 1) % entries) {
+		assert_int_equal(ring->coalesced_mmio[i].phys_addr,
+				 FIXTURE_WINDOW);
+		assert_memory_equal(ring->coalesced_mmio[i].data, "\7\0\0\0",
+				    4);
+	}
+}
+
+static void test_no_coalesced_ring(void **state)
+{
+	uint32_t entries = 5;
+
+	assert_null(bf_vcpu_coalesced_ring(vcpu.vcpu, &entries));
+	assert_int_equal(entries, 5);
 }
 
 static void test_vcpu_ids(void **state)
@@ -141,6 +200,10 @@ int main(void)
 		BOTH(test_string_reaches_device_in_full),
 		BOTH(test_string_signals_for_each_element),
 		BOTH(test_unclaimed_string_exits_in_full),
+		cmocka_unit_test(test_reserved_words),
+		BOTH(test_page_size),
+		KVM_TEST(test_coalesced_ring),
+		TRAP_TEST(test_no_coalesced_ring),
 		BOTH(test_vcpu_ids),
 	};
 

@@ -14,7 +14,7 @@ static void test_mmio_doorbell(void **state)
 {
 	need_vm();
 	assert_int_equal(assign(FIXTURE_WINDOW, 4, 0), 0);
-	guest_write(&guest_ring_mmio4, FIXTURE_WINDOW, WRITES, 7);
+	guest_write(&guest_write_mmio4, FIXTURE_WINDOW, WRITES, 7);
 	assert_int_equal(taken(), WRITES);
 }
 
@@ -22,7 +22,7 @@ static void test_pio_doorbell(void **state)
 {
 	need_vm();
 	assert_int_equal(assign(FIXTURE_PORT, 4, KVM_IOEVENTFD_FLAG_PIO), 0);
-	guest_write(&guest_ring_pio4, FIXTURE_PORT, WRITES, 7);
+	guest_write(&guest_write_pio4, FIXTURE_PORT, WRITES, 7);
 	assert_int_equal(taken(), WRITES);
 }
 
@@ -30,10 +30,10 @@ static void test_length_zero_takes_all_lengths(void **state)
 {
 	need_vm();
 	assert_int_equal(assign(FIXTURE_WINDOW, 0, 0), 0);
-	guest_write(&guest_ring_mmio1, FIXTURE_WINDOW, 3, 1);
-	guest_write(&guest_ring_mmio2, FIXTURE_WINDOW, 5, 1);
-	guest_write(&guest_ring_mmio4, FIXTURE_WINDOW, 7, 1);
-	guest_write(&guest_ring_mmio8, FIXTURE_WINDOW, 11, 1);
+	guest_write(&guest_write_mmio1, FIXTURE_WINDOW, 3, 1);
+	guest_write(&guest_write_mmio2, FIXTURE_WINDOW, 5, 1);
+	guest_write(&guest_write_mmio4, FIXTURE_WINDOW, 7, 1);
+	guest_write(&guest_write_mmio8, FIXTURE_WINDOW, 11, 1);
 	assert_int_equal(taken(), 26);
 }
 
@@ -48,18 +48,18 @@ static void test_removed_doorbell_is_silent(void **state)
 
 	need_vm();
 	assert_int_equal(assign(FIXTURE_WINDOW, 4, 0), 0);
-	guest_write(&guest_ring_mmio4, FIXTURE_WINDOW, WRITES, 1);
+	guest_write(&guest_write_mmio4, FIXTURE_WINDOW, WRITES, 1);
 	assert_int_equal(taken(), WRITES);
 	assert_int_equal(deassign(FIXTURE_WINDOW, 4, 0), 0);
 	assert_int_equal(deassign(FIXTURE_WINDOW, 4, 0), -ENOENT);
-	fixture_boot(&vcpu, &guest_ring_mmio4, FIXTURE_WINDOW, 1, 1);
+	fixture_boot(&vcpu, &guest_write_mmio4, FIXTURE_WINDOW, 1, 1);
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_MMIO);
 	assert_int_equal(taken(), 0);
-	bf_vm_stats(fixture.vm, &stats);
+	bf_vm_get_stats(fixture.vm, &stats);
 	assert_int_equal(stats.assigned, 1);
 	assert_int_equal(stats.deassigned, 1);
 	/* Either the front or the kernel signalled for all writes. */
-	assert_int_equal(stats.rung, stats.installed ? 0 : WRITES);
+	assert_int_equal(stats.signalled, stats.installed ? 0 : WRITES);
 }
 
 /* A doorbell that is removed before the first run is never installed. */
@@ -70,10 +70,10 @@ static void test_removal_before_install(void **state)
 	need_vm();
 	assert_int_equal(assign(FIXTURE_WINDOW, 4, 0), 0);
 	assert_int_equal(deassign(FIXTURE_WINDOW, 4, 0), 0);
-	bf_vm_stats(fixture.vm, &stats);
-	assert_int_equal(stats.never_known, 1);
+	bf_vm_get_stats(fixture.vm, &stats);
+	assert_int_equal(stats.never_installed, 1);
 	assert_int_equal(stats.installed, 0);
-	fixture_boot(&vcpu, &guest_ring_mmio4, FIXTURE_WINDOW, 1, 1);
+	fixture_boot(&vcpu, &guest_write_mmio4, FIXTURE_WINDOW, 1, 1);
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_MMIO);
 }
 
@@ -93,7 +93,7 @@ static void test_reused_fd_gets_no_signal(void **state)
 	close(efd);
 	other = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	assert_int_equal(other, first);
-	guest_write(&guest_ring_mmio4, FIXTURE_WINDOW, WRITES, 1);
+	guest_write(&guest_write_mmio4, FIXTURE_WINDOW, WRITES, 1);
 	assert_int_equal(taken(), 0);
 	efd = twin;
 	assert_int_equal(taken(), WRITES);
@@ -117,7 +117,7 @@ static void check_zone_and_doorbell(bool zone_first)
 	if (!zone_first)
 		assert_int_equal(
 			bf_vm_coalesced_zone(fixture.vm, request, &zone), 0);
-	guest_write(&guest_ring_mmio4, FIXTURE_WINDOW, WRITES, 1);
+	guest_write(&guest_write_mmio4, FIXTURE_WINDOW, WRITES, 1);
 	assert_int_equal(taken(), WRITES);
 }
 
@@ -147,11 +147,11 @@ static void test_kernel_refuses_doorbell(void **state)
 				 0);
 	}
 	assert_int_equal(assign(FIXTURE_WINDOW, 4, 0), 0);
-	guest_write(&guest_ring_mmio4, FIXTURE_WINDOW, WRITES, 1);
+	guest_write(&guest_write_mmio4, FIXTURE_WINDOW, WRITES, 1);
 	assert_int_equal(taken(), WRITES);
-	bf_vm_stats(fixture.vm, &stats);
+	bf_vm_get_stats(fixture.vm, &stats);
 	assert_int_equal(stats.refused, 1);
-	assert_int_equal(stats.rung, WRITES);
+	assert_int_equal(stats.signalled, WRITES);
 	assert_int_equal(deassign(FIXTURE_WINDOW, 4, 0), 0);
 }
 
@@ -183,9 +183,9 @@ static void test_exactly_once_beside_installs(void **state)
 	fixture_add_vcpu(&fixture, &second, 1);
 	add_adder(&adder, BF_IO_MMIO, FIXTURE_WINDOW);
 	do {
-		fixture_boot(&vcpu, &guest_ring_mmio4, FIXTURE_WINDOW,
+		fixture_boot(&vcpu, &guest_write_mmio4, FIXTURE_WINDOW,
 			     NR_WRITES, 1);
-		fixture_boot(&second, &guest_ring_mmio4, FIXTURE_WINDOW,
+		fixture_boot(&second, &guest_write_mmio4, FIXTURE_WINDOW,
 			     NR_WRITES, 1);
 		fixture_start(&vcpu);
 		fixture_start(&second);
@@ -197,11 +197,11 @@ static void test_exactly_once_beside_installs(void **state)
 		signals += taken();
 		assert_int_equal(adder.writes + signals, total);
 	} while (moves < 40);
-	bf_vm_stats(fixture.vm, &stats);
+	bf_vm_get_stats(fixture.vm, &stats);
 	print_message("%u moves, %lu writes: %lu device, %lu front, rest in "
 		      "the kernel\n",
 		      moves, (unsigned long)total, (unsigned long)adder.writes,
-		      (unsigned long)stats.rung);
+		      (unsigned long)stats.signalled);
 	/* The test shows nothing if one side never got a write. */
 	assert_true(adder.writes > 0 && signals > 0);
 	bf_vcpu_destroy(second.vcpu);
@@ -224,8 +224,8 @@ static void test_exactly_once_beside_first_run(void **state)
 		arg.datamatch = i;
 		assert_int_equal(bf_vm_ioeventfd(fixture.vm, &arg), 0);
 	}
-	fixture_boot(&vcpu, &guest_ring_mmio4, FIXTURE_WINDOW, NR_WRITES, 199);
-	fixture_boot(&second, &guest_ring_mmio4, FIXTURE_WINDOW, NR_WRITES, 0);
+	fixture_boot(&vcpu, &guest_write_mmio4, FIXTURE_WINDOW, NR_WRITES, 199);
+	fixture_boot(&second, &guest_write_mmio4, FIXTURE_WINDOW, NR_WRITES, 0);
 	fixture_start(&vcpu);
 	fixture_start(&second);
 	fixture_join(&vcpu);

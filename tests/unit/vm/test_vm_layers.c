@@ -11,8 +11,9 @@
 #include <cmocka.h>
 
 #include "base/random.h"
-#include "vm_layers_fixture.h"
 #include "base/util.h"
+#include "testing/trap/trap.h"
+#include "vm_layers_fixture.h"
 
 static int section_enter(void)
 {
@@ -35,16 +36,16 @@ static bool is_online(uint64_t id)
 
 static void test_bad_config(void **state)
 {
-	struct bf_vm_config config = config_of(BF_ENGINE_TRAP);
+	struct bf_vm_config config = config_of(&bf_trap_engine);
 	struct bf_vm *none = NULL;
 
 	config.pause = NULL;
-	assert_int_equal(bf_vm_create(&none, &config), -EINVAL);
-	config = config_of(BF_ENGINE_TRAP);
+	assert_int_equal(bf_vm_create(&config, &none), -EINVAL);
+	config = config_of(&bf_trap_engine);
 	config.kick_signal = -1;
-	assert_int_equal(bf_vm_create(&none, &config), -EINVAL);
+	assert_int_equal(bf_vm_create(&config, &none), -EINVAL);
 	config.kick_signal = SIGRTMAX + 1;
-	assert_int_equal(bf_vm_create(&none, &config), -EINVAL);
+	assert_int_equal(bf_vm_create(&config, &none), -EINVAL);
 	assert_null(none);
 }
 
@@ -160,7 +161,8 @@ static void test_removal_within_a_section(void **state)
 {
 	int idx = section_enter();
 
-	assert_int_equal(bf_vcpus_remove_async(bf_vcpu_entry(vcpu.vcpu)), 0);
+	assert_int_equal(
+		bf_vcpus_remove_async(bf_vcpu_entry(vcpu.vcpu), NULL, NULL), 0);
 	assert_null(bf_vcpus_by_id(table(), 0));
 	check_usable(vcpu.vcpu);
 	section_leave(idx);
@@ -183,7 +185,7 @@ static void test_reused_id_has_no_pending_exit(void **state)
 		bf_vcpus_kick_all(table());
 		bf_vcpu_destroy(vcpu.vcpu);
 		fixture_add_vcpu(&fixture, &vcpu, 0);
-		fixture_boot(&vcpu, &guest_ring_mmio4, FIXTURE_WINDOW, 1, 7);
+		fixture_boot(&vcpu, &guest_write_mmio4, FIXTURE_WINDOW, 1, 7);
 		assert_int_equal(fixture_run(&vcpu), KVM_EXIT_MMIO);
 		assert_memory_equal(bf_vcpu_page(vcpu.vcpu)->mmio.data,
 				    "\7\0\0\0", 4);
@@ -222,7 +224,7 @@ static void test_kick_ends_every_run(void **state)
 	fixture_add_vcpu(&fixture, &runners[1], 1);
 	/* Boot all before one runs, because they share their page tables. */
 	for (i = 0; i < 2; i++)
-		fixture_boot(&runners[i], &guest_ring_mmio4, WORD(i),
+		fixture_boot(&runners[i], &guest_write_mmio4, WORD(i),
 			     1ULL << 60, 7);
 	for (i = 0; i < 2; i++) {
 		pthread_create(&runners[i].thread, NULL, run_until_kicked,
@@ -239,9 +241,30 @@ static void test_kick_ends_every_run(void **state)
 	assert_int_equal(bf_vcpus_kick_all(table()), 2);
 	assert_int_equal(bf_vcpu_run(vcpu.vcpu), -EINTR);
 	bf_vcpu_page(vcpu.vcpu)->immediate_exit = 0;
-	fixture_boot(&vcpu, &guest_ring_mmio4, WORD(0), 1, 8);
+	fixture_boot(&vcpu, &guest_write_mmio4, WORD(0), 1, 8);
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_HLT);
 	assert_int_equal(load_word(WORD(0)), 8);
+}
+
+/* The loop of belfry_vm(3) goes on after a kick. */
+static void test_loop_clears_kick(void **state)
+{
+	struct kvm_run *page;
+	unsigned int kicks = 0;
+	int ret;
+
+	table();
+	page = bf_vcpu_page(vcpu.vcpu);
+	fixture_boot(&vcpu, &guest_write_mmio4, WORD(0), 1, 9);
+	assert_int_equal(bf_vcpus_kick_all(table()), 1);
+	while ((ret = bf_vcpu_run(vcpu.vcpu)) == -EINTR) {
+		__atomic_exchange_n(&page->immediate_exit, 0, __ATOMIC_ACQUIRE);
+		kicks++;
+	}
+	assert_int_equal(ret, 0);
+	assert_int_equal(page->exit_reason, KVM_EXIT_HLT);
+	assert_int_equal(kicks, 1);
+	assert_int_equal(load_word(WORD(0)), 9);
 }
 
 static void test_destroy_with_vcpus_and_slots(void **state)
@@ -253,7 +276,8 @@ static void test_destroy_with_vcpus_and_slots(void **state)
 	table();
 	for (i = 0; i < ARRAY_SIZE(others); i++)
 		fixture_add_vcpu(&fixture, &others[i], 1 + i);
-	assert_int_equal(bf_vcpus_remove_async(bf_vcpu_entry(others[0].vcpu)),
+	assert_int_equal(bf_vcpus_remove_async(bf_vcpu_entry(others[0].vcpu),
+					       NULL, NULL),
 			 0);
 	assert_int_equal(bf_memslots_set(bf_vm_memslots(fixture.vm), &removal),
 			 0);
@@ -270,6 +294,7 @@ int main(void)
 		ON_BOTH(test_removal_within_a_section),
 		ON_BOTH(test_reused_id_has_no_pending_exit),
 		ON_BOTH(test_kick_ends_every_run),
+		ON_BOTH(test_loop_clears_kick),
 		ON_BOTH(test_destroy_with_vcpus_and_slots),
 	};
 

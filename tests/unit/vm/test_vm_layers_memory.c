@@ -59,7 +59,7 @@ static void check_absent(uint64_t gpa)
 		assert_int_equal(bf_vm_guest_addr(fixture.vm, gpa), 0);
 		return;
 	}
-	fixture_boot(&vcpu, &guest_ring_mmio4, gpa, 1, 1);
+	fixture_boot(&vcpu, &guest_write_mmio4, gpa, 1, 1);
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_MMIO);
 	assert_int_equal(run->mmio.phys_addr, gpa);
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_HLT);
@@ -77,7 +77,7 @@ static bool check_word(uint64_t gpa, uint32_t value)
 		check_absent(gpa);
 		return false;
 	}
-	fixture_boot(&vcpu, &guest_ring_mmio4, gpa, 1, value);
+	fixture_boot(&vcpu, &guest_write_mmio4, gpa, 1, value);
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_HLT);
 	assert_int_equal(__atomic_load_n(hva, __ATOMIC_RELAXED), value);
 	return true;

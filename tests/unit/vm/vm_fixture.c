@@ -19,7 +19,7 @@ bool fixture_have_kvm(void)
 {
 	struct bf_vm *vm;
 
-	if (bf_vm_create(&vm, NULL))
+	if (bf_vm_create(NULL, &vm))
 		return false;
 	bf_vm_destroy(vm);
 	return true;
@@ -35,7 +35,7 @@ void fixture_setup(struct fixture *fixture, const struct bf_vm_config *config)
 			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(fixture->memory, MAP_FAILED);
 	region.userspace_addr = (uintptr_t)fixture->memory;
-	assert_int_equal(bf_vm_create(&fixture->vm, config), 0);
+	assert_int_equal(bf_vm_create(config, &fixture->vm), 0);
 	assert_int_equal(bf_memslots_set(bf_vm_memslots(fixture->vm), &region),
 			 0);
 }
@@ -74,7 +74,7 @@ void fixture_boot(struct fixture_vcpu *vcpu, const struct guest *guest,
 {
 	struct fixture *fixture = vcpu->fixture;
 	const bool is_port = target < 0x10000;
-	struct bf_vcpu_boot64 boot = {
+	struct bf_vcpu_boot64_desc boot = {
 		.rip = place_program(fixture, guest),
 		.args = {is_port ? target :
 				   bf_vm_guest_addr(fixture->vm, target),
@@ -83,7 +83,7 @@ void fixture_boot(struct fixture_vcpu *vcpu, const struct guest *guest,
 		.page_tables_hva = fixture->memory + PAGE_TABLES,
 	};
 
-	if (guest == &guest_ring_pio_string)
+	if (guest == &guest_write_pio_string)
 		boot.args[2] = bf_vm_guest_addr(fixture->vm, VALUES);
 	assert_int_equal(bf_vcpu_boot64(vcpu->vcpu, &boot), 0);
 }

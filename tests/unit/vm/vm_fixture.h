@@ -30,7 +30,7 @@ bool fixture_have_kvm(void);
 void fixture_setup(struct fixture *fixture, const struct bf_vm_config *config);
 void fixture_teardown(struct fixture *fixture);
 
-/* The values that guest_ring_pio_string writes. */
+/* The values that guest_write_pio_string writes. */
 uint32_t *fixture_values(struct fixture *fixture);
 
 void fixture_add_vcpu(struct fixture *fixture, struct fixture_vcpu *vcpu,

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "testing/trap/trap.h"
 #include "vm_layers_fixture.h"
 
 struct fixture fixture;
@@ -22,7 +23,7 @@ static void do_nothing(void *opaque)
 {
 }
 
-struct bf_vm_config config_of(enum bf_engine engine)
+struct bf_vm_config config_of(const struct bf_engine_ops *engine)
 {
 	return (struct bf_vm_config){
 		.engine = engine,
@@ -32,12 +33,12 @@ struct bf_vm_config config_of(enum bf_engine engine)
 	};
 }
 
-static int setup_engine(enum bf_engine engine)
+static int setup_engine(const struct bf_engine_ops *engine)
 {
 	const struct sigaction action = {.sa_handler = ignore_signal};
 	const struct bf_vm_config config = config_of(engine);
 
-	on_kvm = engine == BF_ENGINE_KVM;
+	on_kvm = !engine;
 	sigaction(SIGUSR1, &action, NULL);
 	fixture_setup(&fixture, &config);
 	fixture_add_vcpu(&fixture, &vcpu, 0);
@@ -47,12 +48,12 @@ static int setup_engine(enum bf_engine engine)
 int layers_setup_kvm(void **state)
 {
 	fixture.vm = NULL;
-	return fixture_have_kvm() ? setup_engine(BF_ENGINE_KVM) : 0;
+	return fixture_have_kvm() ? setup_engine(NULL) : 0;
 }
 
 int layers_setup_trap(void **state)
 {
-	return setup_engine(BF_ENGINE_TRAP);
+	return setup_engine(&bf_trap_engine);
 }
 
 /* bf_vm_destroy() destroys the remaining vCPUs. */

@@ -13,7 +13,7 @@ extern struct fixture_vcpu vcpu;
 extern bool on_kvm;
 
 /* The configuration of the VMs of these tests. */
-struct bf_vm_config config_of(enum bf_engine engine);
+struct bf_vm_config config_of(const struct bf_engine_ops *engine);
 
 int layers_setup_kvm(void **state);
 int layers_setup_trap(void **state);

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "testing/trap/trap.h"
 #include "vm_ring_fixture.h"
 
 int efd;
@@ -34,7 +35,7 @@ int vm_setup_kvm(void **state)
 
 int vm_setup_trap(void **state)
 {
-	static const struct bf_vm_config config = {.engine = BF_ENGINE_TRAP};
+	static const struct bf_vm_config config = {.engine = &bf_trap_engine};
 
 	return setup_engine(&config);
 }

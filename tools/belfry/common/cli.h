@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the commands of the tool share. */
+/* Exit statuses, messages and options of all commands of the tool. */
 #ifndef BF_CLI_CLI_H
 #define BF_CLI_CLI_H
 
@@ -10,26 +10,20 @@ enum cli_status {
 	CLI_OK = 0,
 	CLI_FAILURE = 1,
 	CLI_USAGE = 2,
-	CLI_SKIPPED = 77, /* what it needs is not on this machine */
+	CLI_SKIPPED = 77, /* this machine lacks something that it needs */
 };
 
 /*
- * A command: argv[0] is its name, the rest its own options, parsed with
- * getopt_long().  Returns an enum cli_status; belfry run returns its child's.
+ * A command.  argv[0] is its name, and the rest are its options, for
+ * getopt_long().  Returns an enum cli_status, except that belfry run returns
+ * the status of its child.
  */
 typedef int (*cli_command_fn)(int argc, char **argv);
 
-int cmd_bench(int argc, char **argv);
-int cmd_compare(int argc, char **argv);
-int cmd_doorbell(int argc, char **argv);
-int cmd_report(int argc, char **argv);
-int cmd_run(int argc, char **argv);
-int cmd_stall(int argc, char **argv);
-int cmd_torture(int argc, char **argv);
-
 /*
- * One line on stderr, "belfry COMMAND: what: why; what to do", and the status
- * that goes with it.
+ * Print one line on stderr, "belfry COMMAND: what: why; what to do".
+ * cli_fail() returns CLI_FAILURE, and cli_usage() returns CLI_USAGE.  A NULL
+ * command stands for the tool itself.
  */
 int cli_fail(const char *command, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -37,33 +31,31 @@ int cli_usage(const char *command, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /*
- * What getopt_long() found wrong, as one usage line: unknown option, missing
- * or needless argument.  Call with opterr = 0 and its return value.
+ * Print the error that getopt_long() found, as cli_usage() does: an unknown
+ * option, or a missing or needless argument.  c is the return value of
+ * getopt_long(), which must run with opterr = 0.
  */
 int cli_bad_option(const char *command, int c, char **argv);
 
 /*
- * Ends the output to a file: CLI_OK, or CLI_FAILURE where any of it could not
- * be written, which has been said.
+ * Flush a file.  Returns CLI_OK, or prints a line and returns CLI_FAILURE if
+ * any write to the file failed.
  */
 int cli_end_output(const char *command, FILE *out, const char *name);
 
-/*
- * The same for a file that is then closed, which may be what finds its disk
- * full.
- */
+/* Flush and close a file.  The close may be the call that meets a full disk. */
 int cli_close_output(const char *command, FILE *out, const char *name);
 
-/* What --version prints; CLI_OK. */
+/* Print the answer to --version.  Returns CLI_OK. */
 int cli_print_version(void);
 
-/* A decimal count in [min, max]: 0 and *value, or -EINVAL, -ERANGE. */
+/* Read a decimal number in [min, max].  Returns 0, -EINVAL or -ERANGE. */
 int cli_parse_count(const char *text, unsigned long min, unsigned long max,
 		    unsigned long *value);
 
 /*
- * Why the KVM device cannot be used, as one line without an end, and what to
- * do about it; NULL when it can.
+ * Tell why /dev/kvm cannot be used and what to do about it: a line without its
+ * end, or NULL if KVM works.  The text is valid until the next call.
  */
 const char *cli_kvm_problem(void);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "json.h"
+#include "tools/belfry/common/json.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "xalloc.h"
+#include "tools/belfry/common/xalloc.h"
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
@@ -28,8 +28,8 @@ void json_set(struct json_object *to, const char *key,
 		xcheck(NULL);
 }
 
-/* How many bytes the character has that @lead begins; 0: it begins none. */
-static size_t length_of(unsigned char lead)
+/* Return the length of a character from its first byte; 0 if it is none. */
+static size_t utf8_length(unsigned char lead)
 {
 	if (lead < 0x80)
 		return 1;
@@ -40,8 +40,11 @@ static size_t length_of(unsigned char lead)
 	return lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
 }
 
-/* Overlong forms, surrogates and what is above U+10FFFF begin well too. */
-static bool is_second(unsigned char lead, unsigned char second)
+/*
+ * The first byte alone does not exclude overlong forms, surrogates and values
+ * above U+10FFFF.
+ */
+static bool utf8_is_second(unsigned char lead, unsigned char second)
 {
 	switch (lead) {
 	case 0xe0:
@@ -56,17 +59,17 @@ static bool is_second(unsigned char lead, unsigned char second)
 	return true;
 }
 
-/* The length of the character that @text begins with; 0: none. */
-static size_t character(const char *text)
+/* Return the length of the first character of text; 0 if it is not UTF-8. */
+static size_t utf8_character(const char *text)
 {
 	const unsigned char *bytes = (const unsigned char *)text;
-	size_t length = length_of(bytes[0]);
+	size_t length = utf8_length(bytes[0]);
 
 	for (size_t i = 1; i < length; i++) {
 		if ((bytes[i] & 0xc0) != 0x80)
 			return 0;
 	}
-	return length > 1 && !is_second(bytes[0], bytes[1]) ? 0 : length;
+	return length > 1 && !utf8_is_second(bytes[0], bytes[1]) ? 0 : length;
 }
 
 struct json_object *json_text(const char *text)
@@ -77,7 +80,7 @@ struct json_object *json_text(const char *text)
 	char *to = clean;
 
 	while (*text) {
-		size_t length = character(text);
+		size_t length = utf8_character(text);
 
 		to = mempcpy(to, length ? text : REPLACEMENT,
 			     length ? length : widest);

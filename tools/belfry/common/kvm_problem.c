@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Why there is no KVM here, in words. */
+/* Messages that tell why KVM cannot be used. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -8,8 +8,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "cli.h"
-#include "kvm_problem.h"
+#include "tools/belfry/common/cli.h"
+#include "tools/belfry/common/kvm_problem.h"
 
 #define KVM_PATH "/dev/kvm"
 
@@ -44,10 +44,10 @@ const char *kvm_api_problem(int version)
 	if (version == KVM_API_VERSION)
 		return NULL;
 	if (version < 0)
-		return KVM_PATH " is not KVM: remove whatever is there and"
-				" load the kvm module";
+		return KVM_PATH " is not KVM: remove that file and load the"
+				" kvm module";
 	snprintf(text, sizeof(text),
-		 KVM_PATH " speaks API version %d, not %d: use Linux 2.6.22 or"
+		 KVM_PATH " has API version %d, not %d: use Linux 2.6.22 or"
 			  " later",
 		 version, KVM_API_VERSION);
 	return text;

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "layers.h"
+#include "tools/belfry/common/layers.h"
 
 static int print_help(const struct layered *layered)
 {
@@ -12,7 +12,7 @@ static int print_help(const struct layered *layered)
 	       layered->command, layered->about);
 	for (; layer < layered->layers + layered->nr_layers; layer++)
 		printf("  %-10s %s\n", layer->name, layer->summary);
-	printf("\nbelfry %s LAYER --help tells what %s takes.\n",
+	printf("\nbelfry %s LAYER --help lists the options of %s.\n",
 	       layered->command, layered->what);
 	return CLI_OK;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A command that finds a layer of the library and hands over. */
+/* Commands that take a layer of the library as their first argument. */
 #ifndef BF_CLI_LAYERS_H
 #define BF_CLI_LAYERS_H
 
 #include <stddef.h>
 
-#include "cli.h"
+#include "tools/belfry/common/cli.h"
 
 struct layer {
 	const char *name;
@@ -15,13 +15,13 @@ struct layer {
 
 struct layered {
 	const char *command;
-	const char *about; /* of the help, before the layers */
-	const char *what;  /* of one layer it does: "a torture" */
+	const char *about; /* help text above the list of layers */
+	const char *what;  /* the command does this to a layer: "a torture" */
 	const struct layer *layers;
 	size_t nr_layers;
 };
 
-/* argv[1] is the layer, the rest are its options. */
+/* Run the layer that argv[1] names with the options after it. */
 int layered_main(int argc, char **argv, const struct layered *layered);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What commands say about their own options, and numbers among these. */
+/* Messages about options, and numbers as their arguments. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "belfry/version.h"
+#include "tools/belfry/common/cli.h"
 
 static void __attribute__((format(printf, 2, 0)))
 print_line(const char *command, const char *format, va_list args)
@@ -41,8 +42,9 @@ int cli_usage(const char *command, const char *format, ...)
 }
 
 /*
- * getopt_long() leaves a long option as the word before optind, with optopt 0
- * where it is unknown; of a short one it tells only the letter, in optopt.
+ * getopt_long() leaves a long option in the word before optind, and sets optopt
+ * to 0 if it does not know the option.  Of a short option it leaves only the
+ * letter, in optopt.
  */
 int cli_bad_option(const char *command, int c, char **argv)
 {
@@ -60,14 +62,14 @@ int cli_bad_option(const char *command, int c, char **argv)
 	return cli_usage(command, "unknown option '-%c'", optopt);
 }
 
-/* What stdio could not write earlier, it may have forgotten the reason of. */
+/* stdio keeps no errno for a write that failed before this call. */
 int cli_end_output(const char *command, FILE *out, const char *name)
 {
 	errno = 0;
 	if (!fflush(out) && !ferror(out))
 		return CLI_OK;
 	return cli_fail(command, "cannot write %s: %s", name,
-			errno ? strerror(errno) : "not all was accepted");
+			errno ? strerror(errno) : "an earlier write failed");
 }
 
 int cli_close_output(const char *command, FILE *out, const char *name)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "progress.h"
+#include "tools/belfry/common/progress.h"
 
 #include <stdio.h>
 #include <unistd.h>

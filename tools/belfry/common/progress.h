@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A progress line on stderr while a command runs, rewritten in place; nothing
- * where stderr is not a terminal.
+ * A progress line on stderr, rewritten in place.  Without effect unless stderr
+ * is a terminal.
  */
 #ifndef BF_CLI_PROGRESS_H
 #define BF_CLI_PROGRESS_H

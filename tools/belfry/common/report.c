@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "report.h"
+#include "tools/belfry/common/report.h"
 
 #include <json-c/json.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "xalloc.h"
+#include "tools/belfry/common/xalloc.h"
 
-#define TEXT_SIZE 64 /* of a number */
+#define TEXT_SIZE 64 /* bytes for a number as text */
 
 struct cell {
 	size_t column;
@@ -24,7 +24,7 @@ struct row {
 
 struct column {
 	char *key;
-	bool is_text; /* stands left, numbers stand right */
+	bool is_text; /* aligned left; numbers are aligned right */
 };
 
 struct report {
@@ -72,7 +72,7 @@ static struct row *current_row(struct report *report)
 	return &report->rows[report->nr_rows - 1];
 }
 
-/* JSON. */
+/* Rows as JSON. */
 
 static void add_member(struct json_object *to, const char *key,
 		       struct json_object *value)
@@ -81,7 +81,7 @@ static void add_member(struct json_object *to, const char *key,
 		xcheck(NULL);
 }
 
-/* The object that a key's part before the dot names, made when needed. */
+/* Return the object that the key names before its dot; create it if needed. */
 static struct json_object *inner_object(struct json_object *outer,
 					const char *key, size_t length)
 {
@@ -96,7 +96,7 @@ static struct json_object *inner_object(struct json_object *outer,
 	return inner;
 }
 
-/* A dotted key is the member of an object: "peers.x". */
+/* "peers.x" is the member x of the object "peers". */
 static void add_json(struct report *report, const char *key,
 		     struct json_object *value)
 {
@@ -108,7 +108,7 @@ static void add_json(struct report *report, const char *key,
 		key = dot + 1;
 	}
 	add_member(to, key, value);
-	/* A value has peers, if only none. */
+	/* Each row with a value has an object of peers, which may be empty. */
 	if (!strcmp(key, "value"))
 		inner_object(to, "peers", strlen("peers"));
 }
@@ -119,7 +119,7 @@ static void add_json_text(struct report *report, const char *key,
 	add_json(report, key, xcheck(json_object_new_string(value)));
 }
 
-/* Four decimals at most: nothing here is measured more finely. */
+/* Four decimals are finer than any measurement here. */
 static struct json_object *json_number(double value)
 {
 	char text[TEXT_SIZE];
@@ -127,7 +127,7 @@ static struct json_object *json_number(double value)
 
 	end = (size_t)snprintf(text, sizeof(text), "%.4f", value);
 	if (!isfinite(value) || end >= sizeof(text))
-		return NULL; /* which is JSON's null */
+		return NULL; /* null in JSON */
 	while (text[end - 1] == '0')
 		text[--end] = 0;
 	if (text[end - 1] == '.')
@@ -135,7 +135,7 @@ static struct json_object *json_number(double value)
 	return xcheck(json_object_new_double_s(value, text));
 }
 
-/* Table. */
+/* Rows as a table. */
 
 static size_t find_column(struct report *report, const char *key)
 {
@@ -163,7 +163,7 @@ static struct column *add_cell(struct report *report, const char *key,
 	return &report->columns[row->cells[n].column];
 }
 
-/* What a column is called: a dotted key's last part. */
+/* The heading of "peers.x" is "x". */
 static const char *heading(const struct report *report, size_t column)
 {
 	const char *key = report->columns[column].key;
@@ -208,33 +208,36 @@ static size_t title_width(const struct report *report)
 	return width;
 }
 
-/* Blanks are owed until a text follows them: lines end with their last text. */
-static void print_padded(FILE *out, size_t *owed, const char *text,
+/*
+ * Blanks are printed only in front of the next text, so that a line does not
+ * end with blanks.
+ */
+static void print_padded(FILE *out, size_t *blanks, const char *text,
 			 size_t width, bool left)
 {
 	size_t pad = width - strlen(text);
 
 	if (!left)
-		*owed += pad;
+		*blanks += pad;
 	if (*text) {
-		fprintf(out, "%*s%s", (int)*owed, "", text);
-		*owed = 0;
+		fprintf(out, "%*s%s", (int)*blanks, "", text);
+		*blanks = 0;
 	}
 	if (left)
-		*owed += pad;
+		*blanks += pad;
 }
 
-/* A row, or the headings where there is none. */
+/* Print a row, or the headings if row is NULL. */
 static void print_line(const struct report *report, const struct row *row,
 		       size_t title_width, FILE *out)
 {
-	size_t owed = 0;
+	size_t blanks = 0;
 	size_t j;
 
-	print_padded(out, &owed, row ? row->title : "", title_width, true);
+	print_padded(out, &blanks, row ? row->title : "", title_width, true);
 	for (j = 0; j < report->nr_columns; j++) {
-		owed += 2;
-		print_padded(out, &owed,
+		blanks += 2;
+		print_padded(out, &blanks,
 			     row ? text_of(row, j) : heading(report, j),
 			     column_width(report, j),
 			     report->columns[j].is_text);
@@ -271,7 +274,7 @@ static void print_json(const struct report *report, FILE *out)
 	json_object_put(array);
 }
 
-/* Both. */
+/* Rows of either form. */
 
 void report_row(struct report *report, const char *name, const char *unit)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "samples.h"
+#include "tools/belfry/common/samples.h"
 
 #include <stdlib.h>
 #include <time.h>
 
-#include "xalloc.h"
+#include "tools/belfry/common/xalloc.h"
 
 void samples_add(struct samples *samples, double value)
 {
@@ -24,7 +24,7 @@ void samples_free(struct samples *samples)
 	*samples = (struct samples){0};
 }
 
-static int compare(const void *a, const void *b)
+static int compare_values(const void *a, const void *b)
 {
 	double x = *(const double *)a;
 	double y = *(const double *)b;
@@ -32,17 +32,17 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void sort(struct samples *samples)
+static void sort_samples(struct samples *samples)
 {
 	if (samples->count)
 		qsort(samples->values, samples->count, sizeof(*samples->values),
-		      compare);
+		      compare_values);
 }
 
-/* The value of a rank in [0, count), or 0 where there are none. */
+/* Return the value at a rank in [0, count), or 0 if there are none. */
 static double value_at(struct samples *samples, size_t rank)
 {
-	sort(samples);
+	sort_samples(samples);
 	return samples->count ? samples->values[rank] : 0;
 }
 
@@ -71,7 +71,7 @@ double samples_midmean(struct samples *samples)
 	size_t first = samples->count / 4, last = samples->count - first, i;
 	double sum = 0;
 
-	sort(samples);
+	sort_samples(samples);
 	for (i = first; i < last; i++)
 		sum += samples->values[i];
 	return samples->count ? sum / (double)(last - first) : 0;
@@ -82,7 +82,7 @@ double samples_percentile(struct samples *samples, double percent)
 	double exact = percent / 100 * (double)samples->count;
 	size_t rank = (size_t)exact;
 
-	/* Ranks count from 1: the first at or above the exact one. */
+	/* Ranks count from 1: take the first one at or above the exact rank. */
 	if ((double)rank == exact && rank > 0)
 		rank--;
 	return value_at(samples, rank);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Measured values and what is said about them. */
+/* Measured values and their statistics. */
 #ifndef BF_CLI_SAMPLES_H
 #define BF_CLI_SAMPLES_H
 
@@ -12,17 +12,17 @@ struct samples {
 	size_t space;
 };
 
-/* Out of memory ends the process with one line. */
+/* If memory runs out, the process ends with one line. */
 void samples_add(struct samples *samples, double value);
 void samples_free(struct samples *samples);
 
-/* 0 where there are none; sorts the values. */
+/* These sort the values, and return 0 if there are none. */
 double samples_min(struct samples *samples);
 double samples_max(struct samples *samples);
 double samples_median(struct samples *samples);
-/* Mean of the middle half: for values not much above a step of the clock. */
+/* Mean of the middle half: for values of a few steps of the clock. */
 double samples_midmean(struct samples *samples);
-/* percent in [0, 100], nearest rank. */
+/* percent is in [0, 100]; the nearest rank counts. */
 double samples_percentile(struct samples *samples, double percent);
 
 /* CLOCK_MONOTONIC in nanoseconds. */

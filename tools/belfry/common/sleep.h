@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Sleeps of a given time; a signal may end one early. */
 #ifndef BF_CLI_SLEEP_H
 #define BF_CLI_SLEEP_H
 

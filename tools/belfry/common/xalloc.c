@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "xalloc.h"
+#include "tools/belfry/common/xalloc.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "tools/belfry/common/cli.h"
 
 void *xcheck(void *p)
 {

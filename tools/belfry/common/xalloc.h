@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory for the commands: without any, the process ends with one line. */
+/* Allocation: if memory runs out, the process ends with one line. */
 #ifndef BF_CLI_XALLOC_H
 #define BF_CLI_XALLOC_H
 
 #include <stddef.h>
 
-/* old, now with room for count elements of size bytes; new room is zero. */
+/* Resize to count elements of size bytes; the new elements are zero. */
 void *xgrow(void *old, size_t old_count, size_t count, size_t size);
 
 char *xstrdup(const char *text);
 
-/* Ends the process where an allocation elsewhere gave NULL; else gives it. */
+/* Return p, the result of another allocator; end the process if it is NULL. */
 void *xcheck(void *p);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Whose the stalls of a run were. */
+/* The likely causes of the stalls of a run. */
 #include <linux/kvm.h>
 
-#include "compare.h"
+#include "tools/belfry/compare/internal.h"
 #include "tools/belfry/trace/trace.h"
 
 #define MS 1e6
 
-/* Calls that make the irqchip, or change its routes and inputs. */
+/* Does the call create the irqchip, or change its routes or inputs? */
 static bool is_of_irqchip(uint32_t key)
 {
 	switch (key) {
@@ -21,18 +21,21 @@ static bool is_of_irqchip(uint32_t key)
 	return false;
 }
 
-/* A wait for the debts of both would have been one without the irqchip. */
+/*
+ * A stall behind a doorbell counts as the doorbell's, even if an irqchip left a
+ * grace period as well: without the irqchip the call would have stalled too.
+ */
 static enum compare_cause cause_of(const struct recorded_event *stall)
 {
-	if (stall->debts & (1u << DEBT_DOORBELL | 1u << DEBT_ZONE))
+	if (stall->gps & (1u << GP_DOORBELL | 1u << GP_ZONE))
 		return CAUSE_DOORBELL;
-	if (stall->debts || is_of_irqchip(stall->key))
+	if (stall->gps || is_of_irqchip(stall->key))
 		return CAUSE_IRQCHIP;
 	return CAUSE_OTHER;
 }
 
-void compare_take_causes(struct compare_way *way, struct recording *recording,
-			 uint64_t end)
+void compare_add_causes(struct compare_runs *runs, struct recording *recording,
+			uint64_t end)
 {
 	struct trace trace = {.recording = recording, .end = end};
 	double sums[NR_CAUSES] = {0};
@@ -48,5 +51,5 @@ void compare_take_causes(struct compare_way *way, struct recording *recording,
 	}
 	trace_free(&trace);
 	for (size_t i = 0; i < NR_CAUSES; i++)
-		samples_add(&way->behind[i], sums[i] / MS);
+		samples_add(&runs->stalled_by[i], sums[i] / MS);
 }

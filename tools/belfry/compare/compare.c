@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * belfry compare: the before and the after of belfry run, in turn, so that
- * what the machine does meanwhile meets both alike.
+ * belfry compare: run a command plain and with belfry.  The two take turns, so
+ * that other load on the machine affects both alike.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 #include "tools/belfry/common/cli.h"
-#include "compare.h"
+#include "tools/belfry/compare/compare.h"
+#include "tools/belfry/compare/internal.h"
 #include "preload/record/rows.h"
 #include "tools/belfry/common/progress.h"
 #include "tools/belfry/run/run.h"
@@ -47,14 +48,16 @@ static int print_help(void)
 	     "\n"
 	     "Runs COMMAND, a dynamically linked VMM, plain and with belfry"
 	     " in turn, and\n"
-	     "compares: start to first KVM_RUN, time in ioctls over 1 ms,"
-	     " exec to exit.\n"
-	     "Its standard input and output are /dev/null.\n"
+	     "compares the time from the start to the first KVM_RUN, in"
+	     " stalls (calls of more\n"
+	     "than 1 ms), and from exec to exit.  COMMAND's standard input"
+	     " and output are\n"
+	     "/dev/null.\n"
 	     "\n"
-	     "  -n, --count N    run it N times each way (default 5)");
+	     "  -n, --count N    run it N times with each policy (default 5)");
 	fputs(run_settings_help, stdout);
-	puts("  --goal RATIO     the start to the first KVM_RUN is to be at"
-	     " most RATIO x plain\n"
+	puts("  --goal RATIO     goal: the first KVM_RUN within RATIO x the time of"
+	     " plain\n"
 	     "  --show-output    COMMAND's standard output goes to stderr\n"
 	     "  --json           print one JSON array instead of a table");
 	return CLI_OK;
@@ -92,8 +95,8 @@ static int set_option(struct options *options, int c, char **argv)
 	return run_set(&options->settings, COMMAND, c, argv);
 }
 
-/* A status, or the negative letter of a question. */
-static int parse(struct options *options, int argc, char **argv)
+/* Return a status, or the negated letter of --help or --version. */
+static int parse_options(struct options *options, int argc, char **argv)
 {
 	int c, status;
 
@@ -112,127 +115,128 @@ static int parse(struct options *options, int argc, char **argv)
 	return CLI_OK;
 }
 
-/* Our own standard files, while the command has others. */
-struct files {
+/* Copies of this process's standard files while the command has others. */
+struct saved_files {
 	int in;
 	int out;
 };
 
-static void replace_files(struct files *own, bool show_output)
+static void replace_files(struct saved_files *saved, bool show_output)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	own->in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-	own->out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	saved->in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	saved->out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	dup2(null, STDIN_FILENO);
 	dup2(show_output ? STDERR_FILENO : null, STDOUT_FILENO);
 	close(null);
 }
 
-static void put_back(int own, int number)
+static void put_back(int copy, int number)
 {
-	if (own < 0) {
+	if (copy < 0) {
 		close(number);
 		return;
 	}
-	dup2(own, number);
-	close(own);
+	dup2(copy, number);
+	close(copy);
 }
 
-static void restore_files(const struct files *own)
+static void restore_files(const struct saved_files *saved)
 {
-	put_back(own->in, STDIN_FILENO);
-	put_back(own->out, STDOUT_FILENO);
+	put_back(saved->in, STDIN_FILENO);
+	put_back(saved->out, STDOUT_FILENO);
 }
 
 static struct compare_files command_files;
 
-/* Where a run's counters and events go. */
+/* Memory shared with one run. */
 struct shared {
 	struct run_counters counters;
 	struct run_recording events;
 };
 
-static void take_first_run(struct compare_way *way, const struct stats *stats,
-			   const struct stats_sums *sums)
+static void add_first_run(struct compare_runs *runs, const struct stats *stats,
+			  const struct stats_sums *sums)
 {
 	const uint64_t ns = sums->to_first_run_ns;
 
 	if (!ns)
 		return;
-	samples_add(&way->loading, (double)sums->loading_ns / MS);
-	samples_add(&way->first_run, (double)ns / MS);
-	samples_add(&way->unstalled,
+	samples_add(&runs->loading, (double)sums->loading_ns / MS);
+	samples_add(&runs->first_run, (double)ns / MS);
+	samples_add(&runs->unstalled,
 		    (double)(ns - stats->stalled_before_run_ns) / MS);
 }
 
-static void take(struct compare_way *way, const struct shared *shared,
-		 uint64_t end)
+static void add_run(struct compare_runs *runs, const struct shared *shared,
+		    uint64_t end)
 {
 	struct stats *stats = shared->counters.stats;
 	struct stats_sums sums;
 
 	stats_sum(stats, &sums);
-	take_first_run(way, stats, &sums);
-	compare_take_causes(way, shared->events.recording, end);
-	samples_add(&way->stalled, (double)sums.stalled_ns / MS);
-	samples_add(&way->stalls, (double)sums.stalls);
-	samples_add(&way->total, (double)(end - stats->started_ns) / MS);
+	add_first_run(runs, stats, &sums);
+	compare_add_causes(runs, shared->events.recording, end);
+	samples_add(&runs->stalled, (double)sums.stalled_ns / MS);
+	samples_add(&runs->stalls, (double)sums.stalls);
+	samples_add(&runs->total, (double)(end - stats->started_ns) / MS);
 }
 
-/* One run; its exit status, or -1, said. */
-static int run_with(const struct options *options, struct compare_way *way,
+/* Run the command once.  Returns its exit status, or -1 after a message. */
+static int run_with(const struct options *options, struct compare_runs *runs,
 		    const struct shared *shared)
 {
 	struct stats *stats = shared->counters.stats;
-	struct files own;
+	struct saved_files saved;
 	bool started;
 	int status;
 
-	replace_files(&own, options->show_output);
+	replace_files(&saved, options->show_output);
 	compare_files_begin(&command_files, stats);
 	status = run_child(options->command, stats, &started);
 	compare_files_end(&command_files);
-	restore_files(&own);
+	restore_files(&saved);
 	if (!started)
 		return -1;
 	if (!stats->loaded) {
-		cli_fail(COMMAND,
-			 "%s did not load the library: nothing to compare",
-			 options->command[0]);
+		cli_fail(
+			COMMAND,
+			"%s did not load the library: is it statically linked?",
+			options->command[0]);
 		return -1;
 	}
-	take(way, shared, stats_now());
+	add_run(runs, shared, stats_now());
 	return status;
 }
 
-static int run_once(const struct options *options, struct compare_way *way,
+static int run_once(const struct options *options, struct compare_runs *runs,
 		    const char *library)
 {
 	struct run_settings settings = options->settings;
 	struct shared shared = {0};
 	int status = -1;
 
-	settings.policy = way->policy;
+	settings.policy = runs->policy;
 	if (run_share_stats(&shared.counters))
 		return -1;
 	if (!run_share_recording(&shared.events, 0) &&
 	    !run_set_environment(&settings, library, shared.counters.path))
-		status = run_with(options, way, &shared);
+		status = run_with(options, runs, &shared);
 	run_unshare_recording(&shared.events);
 	run_unshare_stats(&shared.counters);
 	return status;
 }
 
-/* Ctrl-C ends the command, and so this too. */
+/* Ctrl-C ends the command, and so the comparison. */
 static bool is_interrupted(int status)
 {
 	return status == 128 + SIGINT || status == 128 + SIGTERM;
 }
 
-/* 0, or CLI_FAILURE, said: all runs of both ways are to end alike. */
-static int check_status(const struct compare_way *way,
-			const struct compare_way *first, int status)
+/* All runs must end with the same status.  Returns an enum cli_status. */
+static int check_status(const struct compare_runs *runs,
+			const struct compare_runs *first, int status)
 {
 	if (status < 0)
 		return CLI_FAILURE;
@@ -242,34 +246,37 @@ static int check_status(const struct compare_way *way,
 		return cli_fail(COMMAND,
 				"exit statuses differ: %s ended with %d, %s"
 				" with %d",
-				first->policy, first->status, way->policy,
+				first->policy, first->status, runs->policy,
 				status);
 	return CLI_OK;
 }
 
-/* Odd rounds begin with the other way, for what the first one warms up. */
-static int run_all(const struct options *options, struct compare_way ways[2],
+/*
+ * The first run of a round warms caches for the second, so the policies take
+ * turns in going first.
+ */
+static int run_all(const struct options *options, struct compare_runs both[2],
 		   const char *library)
 {
 	const unsigned long total = 2 * options->count;
 	int status, failed = CLI_OK;
 
 	for (unsigned long n = 0; n < total && !failed; n++) {
-		struct compare_way *way = &ways[(n + n / 2) % 2];
+		struct compare_runs *runs = &both[(n + n / 2) % 2];
 
 		progress_show(COMMAND, n, total);
-		status = run_once(options, way, library);
+		status = run_once(options, runs, library);
 		if (!n)
-			ways[0].status = status;
+			both[0].status = status;
 		progress_clear();
-		failed = check_status(way, &ways[0], status);
+		failed = check_status(runs, &both[0], status);
 	}
 	return failed;
 }
 
-static int compare(const struct options *options)
+static int run_comparison(const struct options *options)
 {
-	struct compare_way ways[] = {
+	struct compare_runs runs[] = {
 		{.policy = "plain"},
 		{.policy = options->settings.policy},
 	};
@@ -280,12 +287,12 @@ static int compare(const struct options *options)
 		return CLI_FAILURE;
 	run_check_command(options->command[0]);
 	run_calibrate(&options->settings);
-	status = run_all(options, ways, library);
+	status = run_all(options, runs, library);
 	if (!status)
-		compare_print(&ways[0], &ways[1], options->goal, options->json,
+		compare_print(&runs[0], &runs[1], options->goal, options->json,
 			      stdout);
-	compare_free(&ways[0]);
-	compare_free(&ways[1]);
+	compare_runs_free(&runs[0]);
+	compare_runs_free(&runs[1]);
 	compare_files_free(&command_files);
 	return status;
 }
@@ -296,11 +303,11 @@ int cmd_compare(int argc, char **argv)
 		.count = 5,
 		.settings = RUN_SETTINGS_DEFAULT,
 	};
-	int status = parse(&options, argc, argv);
+	int status = parse_options(&options, argc, argv);
 
 	if (status == -'V')
 		return cli_print_version();
 	if (status < 0)
 		return print_help();
-	return status ? status : compare(&options);
+	return status ? status : run_comparison(&options);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The files that the command's code is in, kept in memory from its first run
- * on: what the disk takes, if it must be asked at all, is the same both ways,
- * and hides what is compared.
+ * The command's executable files stay mapped here after its first run, so that
+ * they stay in the page cache.  Time of the disk is the same with each policy,
+ * and would hide the difference.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -13,18 +13,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "compare.h"
+#include "tools/belfry/compare/internal.h"
 #include "tools/belfry/common/sleep.h"
 #include "tools/belfry/common/xalloc.h"
 
 #define LOOK_MS 5
 
-struct compare_kept {
+struct compare_mapping {
 	void *start;
 	size_t size;
 };
 
-/* What is mapped is not taken from the page cache. */
+/* Mapped pages are the last ones that the kernel evicts. */
 static void *map_file(const char *path, size_t *size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -42,19 +42,19 @@ static void *map_file(const char *path, size_t *size)
 	return start;
 }
 
-static void keep(struct compare_files *files, const char *path)
+static void add_mapping(struct compare_files *files, const char *path)
 {
-	struct compare_kept kept;
+	struct compare_mapping mapping;
 
-	kept.start = map_file(path, &kept.size);
-	if (kept.start == MAP_FAILED)
+	mapping.start = map_file(path, &mapping.size);
+	if (mapping.start == MAP_FAILED)
 		return;
-	files->kept = xgrow(files->kept, files->count, files->count + 1,
-			    sizeof(kept));
-	files->kept[files->count++] = kept;
+	files->mappings = xgrow(files->mappings, files->count, files->count + 1,
+				sizeof(mapping));
+	files->mappings[files->count++] = mapping;
 }
 
-/* A line of /proc/PID/maps: the file, if code of it is mapped; else NULL. */
+/* Return the file of a line of /proc/PID/maps if it maps code, or NULL. */
 static char *code_file(char *line)
 {
 	char permissions[5];
@@ -67,8 +67,8 @@ static char *code_file(char *line)
 	return line + path;
 }
 
-/* The parts of a file lie side by side. */
-static void keep_files_of(struct compare_files *files, uint64_t pid)
+/* Lines of the same file follow each other. */
+static void map_files_of(struct compare_files *files, uint64_t pid)
 {
 	char name[32], line[PATH_MAX + 128], last[sizeof(line)] = "";
 	const char *path;
@@ -82,14 +82,14 @@ static void keep_files_of(struct compare_files *files, uint64_t pid)
 		path = code_file(line);
 		if (!path || !strcmp(path, last))
 			continue;
-		keep(files, path);
+		add_mapping(files, path);
 		strcpy(last, path);
 	}
 	fclose(maps);
 }
 
-/* At the first KVM_RUN, by which everything is loaded that was compared. */
-static void *wait_and_keep(void *arg)
+/* By the first KVM_RUN the command has loaded all that is compared. */
+static void *wait_and_map(void *arg)
 {
 	struct compare_files *files = arg;
 	uint64_t pid = 0;
@@ -99,11 +99,11 @@ static void *wait_and_keep(void *arg)
 		pid = atomic_load(&files->stats->first_run_pid);
 	}
 	if (pid)
-		keep_files_of(files, pid);
+		map_files_of(files, pid);
 	return NULL;
 }
 
-/* Signals are for the thread that passes them on. */
+/* Block signals: the main thread waits for them and forwards them. */
 static int start_thread(struct compare_files *files)
 {
 	sigset_t all, old;
@@ -111,7 +111,7 @@ static int start_thread(struct compare_files *files)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	ret = pthread_create(&files->thread, NULL, wait_and_keep, files);
+	ret = pthread_create(&files->thread, NULL, wait_and_map, files);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return ret;
 }
@@ -122,24 +122,24 @@ void compare_files_begin(struct compare_files *files, const struct stats *stats)
 		return;
 	files->stats = stats;
 	atomic_store(&files->stop, false);
-	files->waits = !start_thread(files);
+	files->started = !start_thread(files);
 }
 
 void compare_files_end(struct compare_files *files)
 {
-	if (!files->waits)
+	if (!files->started)
 		return;
 	atomic_store(&files->stop, true);
 	pthread_join(files->thread, NULL);
-	files->waits = false;
+	files->started = false;
 }
 
 void compare_files_free(struct compare_files *files)
 {
 	while (files->count) {
 		files->count--;
-		munmap(files->kept[files->count].start,
-		       files->kept[files->count].size);
+		munmap(files->mappings[files->count].start,
+		       files->mappings[files->count].size);
 	}
-	free(files->kept);
+	free(files->mappings);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "compare.h"
+/* The table of belfry compare. */
+#include "tools/belfry/compare/internal.h"
 #include "tools/belfry/common/report.h"
 
 static const char *const causes[NR_CAUSES] = {
@@ -8,23 +9,24 @@ static const char *const causes[NR_CAUSES] = {
 	[CAUSE_OTHER] = "stalled behind neither",
 };
 
-static void set_way(struct report *report, const char *median, const char *min,
-		    const char *max, struct samples *samples)
+static void add_medians(struct report *report, const char *median,
+			const char *min, const char *max,
+			struct samples *samples)
 {
 	report_number(report, median, "%.2f", samples_median(samples));
 	report_number(report, min, "%.2f", samples_min(samples));
 	report_number(report, max, "%.2f", samples_max(samples));
 }
 
-/* False: one of the two never got there. */
+/* Return false, without a row, if one of the two has no samples. */
 static bool add_row(struct report *report, const char *name, const char *unit,
 		    struct samples *plain, struct samples *belfry)
 {
 	if (!plain->count || !belfry->count)
 		return false;
 	report_row(report, name, unit);
-	set_way(report, "plain", "plain_min", "plain_max", plain);
-	set_way(report, "belfry", "belfry_min", "belfry_max", belfry);
+	add_medians(report, "plain", "plain_min", "plain_max", plain);
+	add_medians(report, "belfry", "belfry_min", "belfry_max", belfry);
 	report_number(report, "ratio", "%.2f",
 		      samples_median(plain) / samples_median(belfry));
 	return true;
@@ -39,7 +41,7 @@ static void add_goal(struct report *report, double goal, double plain,
 	report_goal(report, text, belfry <= goal * plain);
 }
 
-void compare_print(struct compare_way *plain, struct compare_way *belfry,
+void compare_print(struct compare_runs *plain, struct compare_runs *belfry,
 		   double goal, bool json, FILE *out)
 {
 	struct report *report = report_new(json);
@@ -56,8 +58,8 @@ void compare_print(struct compare_way *plain, struct compare_way *belfry,
 	add_row(report, "in stalled ioctls", "ms", &plain->stalled,
 		&belfry->stalled);
 	for (size_t i = 0; i < NR_CAUSES; i++)
-		add_row(report, causes[i], "ms", &plain->behind[i],
-			&belfry->behind[i]);
+		add_row(report, causes[i], "ms", &plain->stalled_by[i],
+			&belfry->stalled_by[i]);
 	add_row(report, "stalled ioctls", "calls", &plain->stalls,
 		&belfry->stalls);
 	add_row(report, "exec to exit", "ms", &plain->total, &belfry->total);
@@ -65,14 +67,14 @@ void compare_print(struct compare_way *plain, struct compare_way *belfry,
 	report_free(report);
 }
 
-void compare_free(struct compare_way *way)
+void compare_runs_free(struct compare_runs *runs)
 {
-	samples_free(&way->loading);
-	samples_free(&way->first_run);
-	samples_free(&way->unstalled);
+	samples_free(&runs->loading);
+	samples_free(&runs->first_run);
+	samples_free(&runs->unstalled);
 	for (size_t i = 0; i < NR_CAUSES; i++)
-		samples_free(&way->behind[i]);
-	samples_free(&way->stalled);
-	samples_free(&way->stalls);
-	samples_free(&way->total);
+		samples_free(&runs->stalled_by[i]);
+	samples_free(&runs->stalled);
+	samples_free(&runs->stalls);
+	samples_free(&runs->total);
 }

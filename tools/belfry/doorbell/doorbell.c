@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* belfry doorbell: what a ring costs, by who answers it. */
+/* belfry doorbell: the cost of a signal, by the part that takes the write. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "bell.h"
+#include "base/util.h"
+#include "testing/trap/trap.h"
+#include "tools/belfry/doorbell/doorbell.h"
+#include "tools/belfry/doorbell/doorbell_vm.h"
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/progress.h"
 #include "tools/belfry/common/report.h"
 #include "tools/belfry/common/samples.h"
-#include "base/util.h"
 
 #define COMMAND "doorbell"
 
-/* Runs of each row: enough for a median, few enough for ten seconds. */
+/* Runs of each row: enough for a median, in ten seconds for all rows. */
 #define NR_RUNS 5
 
 #define DEFAULT_COUNT "20000"
 #define MAX_COUNT     100000000
 
 struct options {
-	enum bf_engine engine;
+	const struct bf_engine_ops *engine;
 	bool engine_given;
 	unsigned long count;
 	bool json;
@@ -29,22 +31,23 @@ struct options {
 
 struct row {
 	const char *name;
-	struct bell_desc desc;
-	struct bell *bell;
-	struct samples us; /* for a ring, of each run */
+	struct doorbell_desc desc;
+	struct doorbell_vm *vm;
+	struct samples us; /* a signal, in each run */
 	uint64_t events;
 };
 
-/* A belfry row is compared with the two before it of its space. */
+/* A belfry row has the rows of its space and length as peers. */
 static struct row rows[] = {
-	{.name = "user-space device, mmio", .desc = {BELL_DEVICE, false, 4}},
-	{.name = "user-space device, pio", .desc = {BELL_DEVICE, true, 4}},
-	{.name = "kernel ioeventfd, mmio", .desc = {BELL_KERNEL, false, 4}},
-	{.name = "kernel ioeventfd, pio", .desc = {BELL_KERNEL, true, 4}},
+	{.name = "user-space device, mmio",
+	 .desc = {DOORBELL_DEVICE, false, 4}},
+	{.name = "user-space device, pio", .desc = {DOORBELL_DEVICE, true, 4}},
+	{.name = "kernel ioeventfd, mmio", .desc = {DOORBELL_KERNEL, false, 4}},
+	{.name = "kernel ioeventfd, pio", .desc = {DOORBELL_KERNEL, true, 4}},
 	{.name = "kernel ioeventfd, mmio, length 0",
-	 .desc = {BELL_KERNEL, false, 0}},
-	{.name = "belfry doorbell, mmio", .desc = {BELL_BELFRY, false, 4}},
-	{.name = "belfry doorbell, pio", .desc = {BELL_BELFRY, true, 4}},
+	 .desc = {DOORBELL_KERNEL, false, 0}},
+	{.name = "belfry doorbell, mmio", .desc = {DOORBELL_BELFRY, false, 4}},
+	{.name = "belfry doorbell, pio", .desc = {DOORBELL_BELFRY, true, 4}},
 };
 
 static const struct option long_options[] = {
@@ -60,28 +63,28 @@ static int print_help(void)
 {
 	puts("usage: belfry doorbell [OPTIONS]\n"
 	     "\n"
-	     "A guest writes to a doorbell, a thread waits on its eventfd and\n"
-	     "counts.  Shows what a ring takes the guest, by who answers it: a\n"
-	     "device of the VMM that signals, the kernel, a doorbell of belfry\n"
-	     "in user space.  Every ring must be seen exactly once.\n"
+	     "A guest writes to a doorbell, and a thread waits for its eventfd\n"
+	     "and counts.  Shows how long a signal takes the guest where a device\n"
+	     "of the VMM, the kernel, or a belfry doorbell in user space takes\n"
+	     "the write.  Each signal must arrive exactly once.\n"
 	     "\n"
-	     "  --engine ENGINE  who runs the guest:\n"
+	     "  --engine ENGINE  runs the guest:\n"
 	     "                     kvm   /dev/kvm (default, where it works)\n"
 	     "                     trap  a thread whose accesses fault; it has\n"
 	     "                           no kernel doorbells\n"
-	     "  --count N        rings of a run (default " DEFAULT_COUNT ")\n"
+	     "  --count N        signals of a run (default " DEFAULT_COUNT ")\n"
 	     "  --json           the result as one JSON array\n"
 	     "\n"
-	     "value, min and max are of five runs, all rows in turns.");
+	     "value, min and max are of five runs; the rows take turns.");
 	return CLI_OK;
 }
 
 static int set_engine(struct options *options, const char *name)
 {
 	if (!strcmp(name, "kvm"))
-		options->engine = BF_ENGINE_KVM;
+		options->engine = NULL;
 	else if (!strcmp(name, "trap"))
-		options->engine = BF_ENGINE_TRAP;
+		options->engine = &bf_trap_engine;
 	else
 		return cli_usage(COMMAND, "unknown engine '%s'", name);
 	options->engine_given = true;
@@ -91,8 +94,9 @@ static int set_engine(struct options *options, const char *name)
 static int set_count(struct options *options, const char *text)
 {
 	if (cli_parse_count(text, 1, MAX_COUNT, &options->count))
-		return cli_usage(COMMAND, "'%s' is no count from 1 to %d", text,
-				 MAX_COUNT);
+		return cli_usage(COMMAND,
+				 "'%s': --count takes a number from 1 to %d",
+				 text, MAX_COUNT);
 	return CLI_OK;
 }
 
@@ -110,8 +114,8 @@ static int set_option(struct options *options, int c, char **argv)
 	return cli_bad_option(COMMAND, c, argv);
 }
 
-/* A status, or the negative letter of a question. */
-static int parse(struct options *options, int argc, char **argv)
+/* Return a status, or the negated letter of --help or --version. */
+static int parse_options(struct options *options, int argc, char **argv)
 {
 	int c, status;
 
@@ -129,33 +133,34 @@ static int parse(struct options *options, int argc, char **argv)
 	return CLI_OK;
 }
 
-/* Is the engine there?  Without a choice, the other one will do. */
+/* Without --engine the trap engine takes the place of a missing KVM. */
 static int choose_engine(struct options *options)
 {
 	const char *problem;
 
-	if (options->engine == BF_ENGINE_KVM) {
+	if (!options->engine) {
 		problem = cli_kvm_problem();
-		if (problem && options->engine_given)
-			return cli_fail(COMMAND, "%s", problem);
+		if (problem && options->engine_given) {
+			cli_fail(COMMAND, "%s", problem);
+			return CLI_SKIPPED;
+		}
 		if (problem) {
-			cli_fail(COMMAND, "on the trap engine: %s", problem);
-			options->engine = BF_ENGINE_TRAP;
+			cli_fail(COMMAND, "%s; using the trap engine", problem);
+			options->engine = &bf_trap_engine;
 		}
 	}
-	if (options->engine == BF_ENGINE_TRAP)
-		cli_fail(COMMAND, "no kernel doorbells on the trap engine:"
-				  " those rows are left out");
+	if (options->engine)
+		cli_fail(COMMAND, "the trap engine has no kernel doorbells:"
+				  " their rows are left out");
 	return CLI_OK;
 }
 
 static bool is_shown(const struct row *row, const struct options *options)
 {
-	return options->engine == BF_ENGINE_KVM ||
-	       row->desc.kind != BELL_KERNEL;
+	return !options->engine || row->desc.kind != DOORBELL_KERNEL;
 }
 
-static int create_bells(const struct options *options)
+static int create_vms(const struct options *options)
 {
 	size_t i;
 	int ret;
@@ -163,8 +168,8 @@ static int create_bells(const struct options *options)
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		if (!is_shown(&rows[i], options))
 			continue;
-		ret = bell_create(&rows[i].bell, &rows[i].desc,
-				  options->engine);
+		ret = doorbell_vm_create(&rows[i].vm, &rows[i].desc,
+					 options->engine);
 		if (ret)
 			return cli_fail(COMMAND, "%s: cannot set up: %s",
 					rows[i].name, strerror(-ret));
@@ -172,45 +177,45 @@ static int create_bells(const struct options *options)
 	return CLI_OK;
 }
 
-static void destroy_bells(void)
+static void destroy_vms(void)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		if (rows[i].bell)
-			bell_destroy(rows[i].bell);
+		if (rows[i].vm)
+			doorbell_vm_destroy(rows[i].vm);
 		samples_free(&rows[i].us);
 	}
 }
 
 static const char *reason(int err)
 {
-	return err == EPROTO ? "a ring was answered by another than asked for" :
+	return err == EPROTO ? "another part of the system took a write" :
 			       strerror(err);
 }
 
-static int ring(struct row *row, unsigned long count)
+static int signal_row(struct row *row, unsigned long count)
 {
 	uint64_t ns, events;
 	int ret;
 
-	ret = bell_ring(row->bell, count, &ns, &events);
+	ret = doorbell_vm_signal(row->vm, count, &ns, &events);
 	if (ret) {
 		progress_clear();
 		return cli_fail(COMMAND, "%s: %s", row->name, reason(-ret));
 	}
 	if (events != count) {
 		progress_clear();
-		return cli_fail(COMMAND, "%s: %lu rings, %llu seen", row->name,
-				count, (unsigned long long)events);
+		return cli_fail(COMMAND, "%s: %lu signals, %llu arrived",
+				row->name, count, (unsigned long long)events);
 	}
 	samples_add(&row->us, (double)ns / 1000 / (double)count);
 	row->events += events;
 	return CLI_OK;
 }
 
-/* All rows in turns, so that what else the machine does meets all alike. */
-static int measure(const struct options *options)
+/* The rows take turns, so that other load on the machine affects all alike. */
+static int measure_rows(const struct options *options)
 {
 	const unsigned long total = NR_RUNS * ARRAY_SIZE(rows);
 	unsigned long done;
@@ -219,10 +224,10 @@ static int measure(const struct options *options)
 	for (done = 0; done < total; done++) {
 		struct row *row = &rows[done % ARRAY_SIZE(rows)];
 
-		if (!row->bell)
+		if (!row->vm)
 			continue;
 		progress_show(row->name, done + 1, total);
-		status = ring(row, options->count);
+		status = signal_row(row, options->count);
 		if (status)
 			return status;
 	}
@@ -230,13 +235,13 @@ static int measure(const struct options *options)
 	return CLI_OK;
 }
 
-/* The row of this kind at the same place. */
-static struct row *find_peer(const struct row *row, enum bell_kind kind)
+/* Return the row of this kind with the same space and length, or NULL. */
+static struct row *find_peer(const struct row *row, enum doorbell_kind kind)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++)
-		if (rows[i].bell && rows[i].desc.kind == kind &&
+		if (rows[i].vm && rows[i].desc.kind == kind &&
 		    rows[i].desc.pio == row->desc.pio &&
 		    rows[i].desc.len == row->desc.len)
 			return &rows[i];
@@ -245,27 +250,27 @@ static struct row *find_peer(const struct row *row, enum bell_kind kind)
 
 static void report_peers(struct report *report, const struct row *row)
 {
-	struct row *peer = find_peer(row, BELL_KERNEL);
+	struct row *peer = find_peer(row, DOORBELL_KERNEL);
 
 	if (peer)
 		report_number(report, "peers.kernel_ioeventfd", "%.2f",
 			      samples_median(&peer->us));
-	peer = find_peer(row, BELL_DEVICE);
+	peer = find_peer(row, DOORBELL_DEVICE);
 	report_number(report, "peers.user_space_device", "%.2f",
 		      samples_median(&peer->us));
 }
 
-static void report_bell(struct report *report, struct row *row)
+static void report_row_of(struct report *report, struct row *row)
 {
 	double us = samples_median(&row->us);
 
-	report_row(report, row->name, "us/ring");
+	report_row(report, row->name, "us/signal");
 	report_number(report, "value", "%.2f", us);
 	report_number(report, "min", "%.2f", samples_min(&row->us));
 	report_number(report, "max", "%.2f", samples_max(&row->us));
-	report_number(report, "rings_per_second", "%.0f", 1e6 / us);
+	report_number(report, "signals_per_second", "%.0f", 1e6 / us);
 	report_count(report, "events", row->events);
-	if (row->desc.kind == BELL_BELFRY)
+	if (row->desc.kind == DOORBELL_BELFRY)
 		report_peers(report, row);
 }
 
@@ -275,34 +280,34 @@ static void print_report(bool json)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++)
-		if (rows[i].bell)
-			report_bell(report, &rows[i]);
+		if (rows[i].vm)
+			report_row_of(report, &rows[i]);
 	report_print(report, stdout);
 	report_free(report);
 }
 
-static int answer(int question)
+static int answer_question(int question)
 {
 	return question == 'V' ? cli_print_version() : print_help();
 }
 
 int cmd_doorbell(int argc, char **argv)
 {
-	struct options options = {.engine = BF_ENGINE_KVM};
+	struct options options = {0};
 	int status;
 
 	cli_parse_count(DEFAULT_COUNT, 1, MAX_COUNT, &options.count);
-	status = parse(&options, argc, argv);
+	status = parse_options(&options, argc, argv);
 	if (status)
-		return status < 0 ? answer(-status) : status;
+		return status < 0 ? answer_question(-status) : status;
 	status = choose_engine(&options);
 	if (status)
 		return status;
-	status = create_bells(&options);
+	status = create_vms(&options);
 	if (!status)
-		status = measure(&options);
+		status = measure_rows(&options);
 	if (!status)
 		print_report(options.json);
-	destroy_bells();
+	destroy_vms();
 	return status;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* belfry report: a trace of belfry run as text. */
+/* belfry report: print a trace of belfry run as text. */
 #include <getopt.h>
 
+#include "tools/belfry/report/report_trace.h"
 #include "tools/belfry/common/cli.h"
-#include "tools/belfry/trace/read.h"
-#include "tools/belfry/trace/text.h"
+#include "tools/belfry/report/read.h"
+#include "tools/belfry/report/text.h"
 
 #define COMMAND "report"
 
@@ -12,14 +13,13 @@ static int print_help(void)
 {
 	puts("usage: belfry report FILE\n"
 	     "\n"
-	     "Prints FILE, which belfry run --trace wrote: its stalls, its"
-	     " calls with\n"
-	     "percentiles, its doorbells, and what belfry saved and could"
-	     " not.");
+	     "Prints FILE, a trace of belfry run --trace: stalls, calls with"
+	     " percentiles,\n"
+	     "doorbells, and stalls that belfry avoided or did not avoid.");
 	return CLI_OK;
 }
 
-static int report(const char *name)
+static int report_file(const char *name)
 {
 	struct json_object *trace = trace_read(name);
 
@@ -52,5 +52,5 @@ int cmd_report(int argc, char **argv)
 	if (optind + 1 < argc)
 		return cli_usage(COMMAND, "'%s': takes one file",
 				 argv[optind + 1]);
-	return report(argv[optind]);
+	return report_file(argv[optind]);
 }

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Programs that a preloaded library does not reach: those without a dynamic
- * loader, and those for another one.
+ * Detection of programs that load no preload library: those without a dynamic
+ * loader, and those for the loader of another architecture.
  */
 #include <elf.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/belfry/common/cli.h"
-#include "run.h"
+#include "tools/belfry/run/run.h"
 
-/* What execve() takes: never a FIFO or a device, and to open one may wait. */
+/* execve() takes only regular files, and to open a FIFO may block. */
 static bool is_program(const char *file)
 {
 	struct stat status;
@@ -23,15 +24,15 @@ static bool is_program(const char *file)
 	       !access(file, X_OK);
 }
 
-/* O_NONBLOCK: what it was when it was looked at, it need not be any more. */
+/* O_NONBLOCK: the file may have become a FIFO since is_program(). */
 static int open_program(const char *file)
 {
 	return open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 }
 
 /*
- * As execvp() searches, to which an empty element is the current folder; -1
- * where that would fail too.
+ * Search as execvp() does, for which an empty element of PATH is the current
+ * folder.  Returns -1 if execvp() would find nothing.
  */
 static int open_in_path(const char *command)
 {
@@ -64,14 +65,14 @@ static bool has_loader(int fd, const Elf64_Ehdr *header)
 		off_t at = (off_t)(header->e_phoff + i * sizeof(program));
 
 		if (pread(fd, &program, sizeof(program), at) != sizeof(program))
-			return true; /* not ours to judge */
+			return true; /* a damaged file: let exec decide */
 		if (program.p_type == PT_INTERP)
 			return true;
 	}
 	return false;
 }
 
-/* NULL: nothing is known against it. */
+/* Return the reason why the program cannot load the library, or NULL. */
 static const char *find_obstacle(int fd)
 {
 	Elf64_Ehdr header;
@@ -96,7 +97,6 @@ void run_check_command(const char *command)
 	obstacle = find_obstacle(fd);
 	close(fd);
 	if (obstacle)
-		cli_fail("run",
-			 "%s is %s: it runs, but belfry cannot get under it",
+		cli_fail("run", "%s is %s: it runs, but without belfry",
 			 command, obstacle);
 }

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The program that belfry run runs: its start, the signals meant for it, and
- * its end.
- */
+/* The child of belfry run: start, forwarded signals, and end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -13,7 +11,7 @@
 #include <unistd.h>
 
 #include "tools/belfry/common/cli.h"
-#include "run.h"
+#include "tools/belfry/run/run.h"
 
 enum {
 	STATUS_CANNOT_EXECUTE = 126,
@@ -24,7 +22,7 @@ enum {
 static const int forwarded[] = {SIGTERM, SIGHUP,  SIGINT,
 				SIGQUIT, SIGUSR1, SIGUSR2};
 
-/* How signals were before, which is what the program is to find. */
+/* The signal state of the caller, which the program inherits. */
 struct signals {
 	sigset_t wanted;
 	sigset_t old_mask;
@@ -40,7 +38,7 @@ static void hold_signals(struct signals *signals)
 	for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
 		sigaddset(&signals->wanted, forwarded[i]);
 	sigprocmask(SIG_BLOCK, &signals->wanted, &signals->old_mask);
-	/* Inherited as ignored, it would take the exit status with it. */
+	/* If SIGCHLD stayed ignored, the kernel would drop the exit status. */
 	sigaction(SIGCHLD, &by_default, &signals->old_child);
 }
 
@@ -51,8 +49,9 @@ static void release_signals(const struct signals *signals)
 }
 
 /*
- * Nobody can pass SIGKILL on, so the kernel does.  A parent that has gone
- * before it was asked to has not been seen.
+ * SIGKILL cannot be caught and passed on, so the kernel kills the child when
+ * its parent dies.  prctl() does not notice a parent that died before the call;
+ * getppid() does.
  */
 static void die_with_parent(pid_t parent)
 {
@@ -61,8 +60,9 @@ static void die_with_parent(pid_t parent)
 		raise(SIGKILL);
 }
 
-/* The pipe closes itself when exec succeeds; else the reason goes through. */
-static void become(char **command, const struct signals *signals, int pipe_fd)
+/* A successful exec closes the pipe; otherwise errno goes through it. */
+static void exec_command(char **command, const struct signals *signals,
+			 int pipe_fd)
 {
 	int reason;
 
@@ -74,7 +74,7 @@ static void become(char **command, const struct signals *signals, int pipe_fd)
 	_exit(reason == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE);
 }
 
-/* True: it runs. */
+/* Return whether the child executed the command. */
 static bool has_started(const char *command, int pipe_fd)
 {
 	int reason;
@@ -90,8 +90,8 @@ static bool has_started(const char *command, int pipe_fd)
 }
 
 /*
- * What a terminal sends goes to its whole foreground group, the program
- * included; only what a process sent to us alone is passed on.
+ * Forward signals that a process sent to this one.  A terminal sends a signal
+ * to its whole foreground group, which includes the child.
  */
 static int wait_for(pid_t pid, const sigset_t *wanted)
 {
@@ -128,7 +128,8 @@ int run_child(char **command, struct stats *stats, bool *started)
 
 	*started = false;
 	if (pipe2(pipe_fds, O_CLOEXEC))
-		return cli_fail("run", "no pipe: %s", strerror(errno));
+		return cli_fail("run", "cannot create a pipe: %s",
+				strerror(errno));
 	hold_signals(&signals);
 	atomic_store(&stats->started_ns, stats_now());
 	pid = fork();
@@ -138,7 +139,7 @@ int run_child(char **command, struct stats *stats, bool *started)
 	}
 	if (!pid) {
 		die_with_parent(self);
-		become(command, &signals, pipe_fds[1]);
+		exec_command(command, &signals, pipe_fds[1]);
 	}
 	close(pipe_fds[1]);
 	*started = has_started(command[0], pipe_fds[0]);

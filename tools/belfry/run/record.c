@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What belfry run records for --trace and --report. */
+/* The files of --trace and --report. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tools/belfry/common/cli.h"
-#include "run.h"
+#include "tools/belfry/run/internal.h"
 #include "tools/belfry/trace/trace.h"
 
 static int open_file(FILE **file, const char *name)
@@ -18,7 +18,10 @@ static int open_file(FILE **file, const char *name)
 	return cli_fail("run", "cannot write %s: %s", name, strerror(errno));
 }
 
-/* One above belfry run may record, but it is not to get what this one does. */
+/*
+ * An outer belfry run may have set BELFRY_RECORDING.  Its recording must not
+ * receive the events of this command.
+ */
 int run_record_begin(struct run_record *record,
 		     const struct run_options *options)
 {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The memory in which the library records. */
+/* Shared memory for the recording of the preload library. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "tools/belfry/common/cli.h"
-#include "run.h"
+#include "tools/belfry/run/run.h"
 
 static struct recording *map_recording(int fd, uint32_t chunks)
 {
@@ -25,7 +26,7 @@ static struct recording *map_recording(int fd, uint32_t chunks)
 	return recording;
 }
 
-/* The file stays open: its number is how the library finds it. */
+/* The library opens the file by its descriptor in /proc, so keep it open. */
 int run_share_recording(struct run_recording *shared, unsigned long events)
 {
 	unsigned long chunks = (events + RECORDING_CHUNK - 1) / RECORDING_CHUNK;
@@ -36,7 +37,8 @@ int run_share_recording(struct run_recording *shared, unsigned long events)
 	if (fd >= 0)
 		shared->recording = map_recording(fd, (uint32_t)chunks);
 	if (!shared->recording)
-		return cli_fail("run", "no shared memory: %s", strerror(errno));
+		return cli_fail("run", "cannot share memory: %s",
+				strerror(errno));
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), fd);
 	if (setenv("BELFRY_RECORDING", path, 1))
 		return cli_fail("run", "out of memory");

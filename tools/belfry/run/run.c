@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* belfry run: a program with belfry under it. */
+/* belfry run: run a program with the preload library. */
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
 #include <string.h>
 
 #include "tools/belfry/common/cli.h"
-#include "run.h"
+#include "tools/belfry/run/internal.h"
 
 #define EVENTS	    16384
 #define MOST_EVENTS 4194304
@@ -29,22 +29,22 @@ static int print_help(void)
 	puts("usage: belfry run [OPTIONS] [--] COMMAND [ARGUMENTS]\n"
 	     "\n"
 	     "Runs COMMAND, a dynamically linked VMM, with belfry between it\n"
-	     "and KVM, and tells at its end what each ioctl took: calls,\n"
-	     "total, longest, and the stalls, which are those over 1 ms.\n"
+	     "and KVM.  At its end prints for each ioctl the calls, the total\n"
+	     "and the longest time, and the stalls: calls of more than 1 ms.\n"
 	     "\n"
 	     "  --plain          measure only, change nothing");
 	fputs(run_settings_help, stdout);
 	puts("  --json           the result as one JSON array\n"
 	     "  --output FILE    write the result there, not to stderr\n"
-	     "  --report FILE    write a page to look at: timeline, latencies,\n"
-	     "                   doorbells, what was saved and what was not\n"
+	     "  --report FILE    write an HTML page: timeline, latencies,\n"
+	     "                   doorbells, stalls avoided and not avoided\n"
 	     "  --trace FILE     write a trace for belfry report and for\n"
 	     "                   ui.perfetto.dev\n"
-	     "  --events N       room for N ordinary calls in these (default\n"
-	     "                   16384); stalls have their own\n"
+	     "  --events N       room for N ordinary calls in these two\n"
+	     "                   (default 16384); stalls have room of their own\n"
 	     "\n"
-	     "The exit status is COMMAND's; 128 + N when signal N ended it,\n"
-	     "127 when it is not found, 126 when it cannot be executed.");
+	     "The exit status is that of COMMAND, 128 + N if signal N ended it,\n"
+	     "127 if it was not found, or 126 if it cannot be executed.");
 	return CLI_OK;
 }
 
@@ -83,10 +83,10 @@ static int set_option(struct run_options *options, int c, char **argv)
 }
 
 /*
- * A status, or the negative letter of a question.  The command's own options
- * are not ours: the first other word ends these.
+ * Return a status, or the negated letter of --help or --version.  The first
+ * word that is no option begins the command; its options are not parsed here.
  */
-static int parse(struct run_options *options, int argc, char **argv)
+static int parse_options(struct run_options *options, int argc, char **argv)
 {
 	int c, status;
 
@@ -105,7 +105,7 @@ static int parse(struct run_options *options, int argc, char **argv)
 	return CLI_OK;
 }
 
-static int run(const struct run_options *options, FILE *out)
+static int run_command(const struct run_options *options, FILE *out)
 {
 	char library[PATH_MAX];
 	struct run_record record;
@@ -124,14 +124,14 @@ static int run(const struct run_options *options, FILE *out)
 	run_check_command(options->command[0]);
 	status = run_child(options->command, counters.stats, &started);
 	if (started)
-		run_report(counters.stats, options, out);
+		run_print(counters.stats, options, out);
 	if (run_record_end(&record, started ? counters.stats : NULL, options,
 			   status))
 		return CLI_FAILURE;
 	return status;
 }
 
-static int answer(int question)
+static int answer_question(int question)
 {
 	return question == 'V' ? cli_print_version() : print_help();
 }
@@ -142,17 +142,17 @@ int cmd_run(int argc, char **argv)
 		.settings = RUN_SETTINGS_DEFAULT,
 		.events = EVENTS,
 	};
-	int status = parse(&options, argc, argv);
+	int status = parse_options(&options, argc, argv);
 	FILE *out = stderr;
 
 	if (status)
-		return status < 0 ? answer(-status) : status;
+		return status < 0 ? answer_question(-status) : status;
 	if (options.output)
 		out = fopen(options.output, "we");
 	if (!out)
 		return cli_fail("run", "cannot write %s: %s", options.output,
 				strerror(errno));
-	status = run(&options, out);
+	status = run_command(&options, out);
 	if (options.output && cli_close_output("run", out, options.output))
 		return CLI_FAILURE;
 	return status;

@@ -1,29 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of belfry run. */
+/*
+ * belfry run, and the parts of it that other commands use.  A function that
+ * fails has printed one line.
+ */
 #ifndef BF_CLI_RUN_H
 #define BF_CLI_RUN_H
 
 #include <limits.h>
 #include <stdbool.h>
-#include <stdio.h>
 
 #include "preload/record/recording.h"
 #include "preload/record/stats.h"
 
-/* What the library is told; all but the policy may be NULL, its default. */
+/* belfry run; see cli_command_fn. */
+int cmd_run(int argc, char **argv);
+
+/*
+ * Settings of the preload library, as text for its environment variables.  All
+ * but the policy may be NULL, which leaves the variable alone.
+ */
 struct run_settings {
-	const char *policy;   /* as BELFRY_POLICY takes it */
-	const char *rings;    /* as BELFRY_RINGS does */
-	const char *quiet_ms; /* and BELFRY_QUIET_MS */
-	const char *zones;    /* and BELFRY_ZONES */
+	const char *policy;	   /* BELFRY_POLICY */
+	const char *install_after; /* BELFRY_INSTALL_AFTER */
+	const char *quiet_ms;	   /* BELFRY_QUIET_MS */
+	const char *zones;	   /* BELFRY_ZONES */
 };
 
-/* The options that say it, for an array of struct option; their help. */
+/* Options for an array of struct option, and their help text. */
 /* clang-format off */
-#define RUN_SETTINGS_OPTIONS                          \
-	{"policy", required_argument, NULL, 'P'},     \
-	{"quiet-ms", required_argument, NULL, 'q'},   \
-	{"rings", required_argument, NULL, 'r'},      \
+#define RUN_SETTINGS_OPTIONS                             \
+	{"install-after", required_argument, NULL, 'i'}, \
+	{"policy", required_argument, NULL, 'P'},        \
+	{"quiet-ms", required_argument, NULL, 'q'},      \
+	{"rings", optional_argument, NULL, 'r'},         \
 	{"zones", required_argument, NULL, 'z'}
 /* clang-format on */
 extern const char run_settings_help[];
@@ -33,86 +42,64 @@ extern const char run_settings_help[];
 		.policy = "lazy" \
 	}
 
-/* One of these letters, with optarg: 0 or said; others are bad options. */
+/*
+ * Take one of these options, or print the error of any other one.  c and optarg
+ * are those of getopt_long().  Returns an enum cli_status.
+ */
 int run_set(struct run_settings *settings, const char *command, int c,
 	    char **argv);
 
-struct run_options {
-	struct run_settings settings;
-	const char *output;   /* NULL: stderr */
-	const char *trace;    /* NULL: none */
-	const char *report;   /* NULL: none */
-	unsigned long events; /* there is room for, of ordinary calls */
-	bool json;
-	char **command;
-};
-
 /*
- * The preload library's path: the one that BELFRY_PRELOAD names, or that of
- * this build or of the installation.  0 or CLI_FAILURE, said.
+ * Find the preload library: the one that BELFRY_PRELOAD names, or else that of
+ * this build or of the installation.  Returns an enum cli_status.
  */
 int run_find_library(char path[PATH_MAX]);
 
 /*
- * Where the policy needs to know what the kernel charges, it is measured here
- * and not in the command.
+ * Measure the kernel's costs if the policy needs them.  The result is kept in a
+ * file, so that the command need not measure.
  */
 void run_calibrate(const struct run_settings *settings);
 
-/* Says so in one line where the library cannot get under the command. */
+/* Print a line if the command is a program that cannot load the library. */
 void run_check_command(const char *command);
 
-/* Counters that a program shares with us. */
+/* Counters in memory shared with a program. */
 struct run_counters {
 	struct stats *stats;
 	int fd;
-	char path[64]; /* what BELFRY_STATS takes */
+	char path[64]; /* for BELFRY_STATS */
 };
 
-/* New ones.  0 or said. */
+/* Create counters.  Returns an enum cli_status. */
 int run_share_stats(struct run_counters *counters);
 void run_unshare_stats(struct run_counters *counters);
 
-/* Puts the library and what it is to know in the environment.  0 or said. */
+/*
+ * Set the environment of the command: LD_PRELOAD, the counters and the
+ * settings.  Returns an enum cli_status.
+ */
 int run_set_environment(const struct run_settings *settings,
 			const char *library, const char *stats_path);
 
-/* Memory in which a program records. */
+/* A recording in memory shared with a program. */
 struct run_recording {
-	struct recording *recording; /* NULL: there is none */
+	struct recording *recording; /* NULL: none */
 	int fd;
 };
 
 /*
- * With room for so many ordinary calls; stalls have theirs.  Tells the
- * environment.  0 or said.
+ * Create a recording with room for that many ordinary calls, and name it in the
+ * environment.  Stalls have room of their own.  Returns an enum cli_status.
  */
 int run_share_recording(struct run_recording *shared, unsigned long events);
 void run_unshare_recording(struct run_recording *shared);
 
-/* The files of --trace and --report, and what goes there. */
-struct run_record {
-	struct run_recording shared; /* none: neither is asked for */
-	FILE *trace;
-	FILE *report;
-};
-
-/* Opens them, and tells the environment.  0 or said. */
-int run_record_begin(struct run_record *record,
-		     const struct run_options *options);
-
-/* Writes them, unless @stats is NULL: nothing ran.  0 or said. */
-int run_record_end(struct run_record *record, struct stats *stats,
-		   const struct run_options *options, int status);
-
 /*
- * Runs the command to its end and returns its exit status, 128 + N after
- * signal N, 127 where there is no such command, 126 where it cannot run; in
- * these two cases *started is false.
+ * Run the command to its end.  Returns its exit status, or 128 + N if signal N
+ * ended it.  *started is false if the command was not found, which gives 127,
+ * or cannot be executed, which gives 126.
  */
 int run_child(char **command, struct stats *stats, bool *started);
-
-void run_report(struct stats *stats, const struct run_options *options,
-		FILE *out);
 
 #endif

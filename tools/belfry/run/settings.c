@@ -1,28 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* The options of belfry run and compare that the preload library takes. */
+/* Options of belfry run and compare that are settings of the library. */
 #include <getopt.h>
 #include <string.h>
 
 #include "tools/belfry/common/cli.h"
-#include "run.h"
+#include "tools/belfry/run/run.h"
 #include "base/util.h"
 
 const char run_settings_help[] =
 	"  --policy POLICY  when a doorbell reaches the kernel:\n"
-	"                     lazy       once it rang often, in a quiet"
+	"                     lazy       after many signals, in a quiet"
 	" moment (default)\n"
 	"                     first-run  in a batch, at the first KVM_RUN"
 	"\n"
 	"                     never      not at all\n"
 	"                     eager      at once\n"
-	"  --rings N        lazy: what is often (default: as many as cost"
-	"\n"
-	"                   what an install does, measured once per boot)\n"
-	"  --quiet-ms N     lazy: no change of the VM for that long"
-	" (default 10)\n"
-	"  --zones WHEN     coalesced zones: deferred, as the policy says"
-	" (default),\n"
-	"                   or at-once\n";
+	"  --install-after N\n"
+	"                   lazy: install after N signals in user space"
+	" (default: as\n"
+	"                   many as cost what an install does, measured once"
+	" per boot)\n"
+	"  --quiet-ms N     lazy: install after N ms without a change of the"
+	" VM\n"
+	"                   (default 10)\n"
+	"  --zones WHEN     coalesced zones reach the kernel: deferred, by"
+	" the policy\n"
+	"                   (default), or at-once\n";
 
 static int set_policy(struct run_settings *settings, const char *command,
 		      const char *policy)
@@ -72,13 +75,16 @@ int run_set(struct run_settings *settings, const char *command, int c,
 	    char **argv)
 {
 	switch (c) {
+	case 'i':
+		return set_number(&settings->install_after, command,
+				  "install-after", optarg);
 	case 'P':
 		return set_policy(settings, command, optarg);
 	case 'q':
 		return set_number(&settings->quiet_ms, command, "quiet-ms",
 				  optarg);
-	case 'r':
-		return set_number(&settings->rings, command, "rings", optarg);
+	case 'r': /* until 0.1 */
+		return cli_usage(command, "--rings is now --install-after");
 	case 'z':
 		return set_zones(settings, command, optarg);
 	}

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* What the program of belfry run finds: the library, counters, settings. */
+/* The environment of the command: library, counters and settings. */
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "tools/belfry/common/cli.h"
-#include "run.h"
-#include "vm/calibrate.h"
+#include "tools/belfry/run/run.h"
+#include "front/calibrate.h"
 
 #define LIBRARY "libbelfry-preload.so"
 
-/* Where this very file lies, or "" where that cannot be told. */
-static void own_folder(char *path, size_t size)
+/* Store the folder of the running executable, or "" if it is unknown. */
+static void executable_folder(char *path, size_t size)
 {
 	ssize_t len = readlink("/proc/self/exe", path, size - 1);
 	char *slash;
@@ -25,12 +26,12 @@ static void own_folder(char *path, size_t size)
 		*slash = '\0';
 }
 
-/* In the build tree the library lies beside the tool's folder. */
+/* In the build tree the path from the tool to the library is fixed. */
 static bool find_built(char *path)
 {
 	char folder[PATH_MAX], file[2 * PATH_MAX];
 
-	own_folder(folder, sizeof(folder));
+	executable_folder(folder, sizeof(folder));
 	snprintf(file, sizeof(file), "%s/" BELFRY_BUILT_PRELOAD_DIR "/" LIBRARY,
 		 folder);
 	return realpath(file, path) != NULL;
@@ -53,7 +54,7 @@ int run_find_library(char path[PATH_MAX])
 	if (find_built(path) || realpath(BELFRY_PRELOAD_DIR "/" LIBRARY, path))
 		return CLI_OK;
 	return cli_fail("run", "no " LIBRARY " in " BELFRY_PRELOAD_DIR
-			       ": install it or name it in BELFRY_PRELOAD");
+			       ": install it, or name it in BELFRY_PRELOAD");
 }
 
 static struct stats *map_stats(int fd)
@@ -76,7 +77,8 @@ int run_share_stats(struct run_counters *counters)
 
 	counters->stats = fd < 0 ? NULL : map_stats(fd);
 	if (!counters->stats)
-		return cli_fail("run", "no shared memory: %s", strerror(errno));
+		return cli_fail("run", "cannot share memory: %s",
+				strerror(errno));
 	counters->fd = fd;
 	snprintf(counters->path, sizeof(counters->path), "/proc/%d/fd/%d",
 		 (int)getpid(), fd);
@@ -89,7 +91,7 @@ void run_unshare_stats(struct run_counters *counters)
 	close(counters->fd);
 }
 
-/* As it is after an earlier run of ours. */
+/* belfry compare sets LD_PRELOAD for each run: do not add the library twice. */
 static bool is_first(const char *library, const char *list)
 {
 	size_t length = strlen(library);
@@ -121,12 +123,12 @@ static int set_preload(const char *library)
 
 void run_calibrate(const struct run_settings *settings)
 {
-	if (!strcmp(settings->policy, "lazy") && !settings->rings &&
-	    !getenv("BELFRY_RINGS"))
-		bf_calibrated_rings();
+	if (!strcmp(settings->policy, "lazy") && !settings->install_after &&
+	    !getenv("BELFRY_INSTALL_AFTER"))
+		bf_calibrated_install_after();
 }
 
-/* What no option says stays what the environment says. */
+/* Without an option the variable of the caller stays. */
 static int set_variable(const char *name, const char *value)
 {
 	return value ? setenv(name, value, 1) : 0;
@@ -137,7 +139,7 @@ int run_set_environment(const struct run_settings *settings,
 {
 	if (set_variable("BELFRY_STATS", stats_path) ||
 	    set_variable("BELFRY_POLICY", settings->policy) ||
-	    set_variable("BELFRY_RINGS", settings->rings) ||
+	    set_variable("BELFRY_INSTALL_AFTER", settings->install_after) ||
 	    set_variable("BELFRY_QUIET_MS", settings->quiet_ms) ||
 	    set_variable("BELFRY_ZONES", settings->zones))
 		return cli_fail("run", "out of memory");

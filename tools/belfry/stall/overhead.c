@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is paid where nothing can be gained: calls through the preload library
- * that it has no part in, and what stall_ring.c has.
+ * The cost of belfry where it gains nothing: calls that pass through the
+ * preload library, and a signal of a doorbell that is in the kernel (signal.c).
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,16 +12,16 @@
 #include <unistd.h>
 
 #include "tools/belfry/run/run.h"
-#include "stall.h"
+#include "tools/belfry/stall/rows.h"
 
 #define BATCH	2000 /* calls that are timed together */
-#define BATCHES 15   /* in turn; the fastest counts */
+#define BATCHES 15   /* of each kind, in turn; the fastest counts */
 
 typedef int (*ioctl_fn)(int fd, unsigned long request, ...);
 
 /*
- * The library's ioctl(), in this very process.  It counts into memory of ours,
- * or it would print its counters at the end.
+ * Return ioctl() of the preload library, loaded into this process.  Without
+ * shared counters the library would print a table when the process ends.
  */
 static ioctl_fn preload_ioctl(void)
 {
@@ -41,7 +41,7 @@ static ioctl_fn preload_ioctl(void)
 	return found;
 }
 
-/* A vCPU by one of the two ioctl(). */
+/* A vCPU with one of the two ioctl() functions for its calls. */
 struct idle_vcpu {
 	ioctl_fn call;
 	int kvm;
@@ -66,8 +66,9 @@ static void close_vcpu(struct idle_vcpu *vcpu)
 }
 
 /*
- * Nanoseconds of a KVM_RUN that the kernel refuses, for its argument, as soon
- * as it has found the vCPU: the guest would cost a hundred times what is asked.
+ * Return the nanoseconds of a KVM_RUN that the kernel refuses for its argument
+ * once it has found the vCPU.  Entering a guest would take a hundred times as
+ * long as the difference to measure.
  */
 static double time_run(const struct idle_vcpu *vcpu)
 {
@@ -137,7 +138,7 @@ static bool is_30_ns_more(double plain, double belfry, double alone)
 static const time_fn run_time = time_run, other_time = time_other;
 
 const struct stall_row stall_overheads[] = {
-	{"ring, once installed", "ns", stall_measure_ring,
+	{"signal, once installed", "ns", stall_measure_signal,
 	 .goal = "<= 1.05 x plain", .met = is_a_twentieth_more},
 	{"KVM_RUN, to the vCPU and back", "ns", measure_call, &run_time,
 	 .goal = "<= plain + 30 ns", .met = is_30_ns_more},

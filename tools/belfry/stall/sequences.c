@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: MIT
-/*
- * Sequences of calls, each on a new VM.  What is measured is the caller's time
- * for a part of them.
- */
-#include "stall.h"
+/* Sequences of calls on a new VM; one part of a sequence is timed. */
+#include "tools/belfry/stall/rows.h"
 
 #define MANY STALL_DOORBELLS
 
 /*
- * What is measured is the part between prepare and the end; with_doorbells
- * false leaves out the doorbells: that is what the other calls cost alone.
+ * Only measured() is timed.  Without with_doorbells the sequence leaves out the
+ * doorbells, which gives the cost of the other calls alone.
  */
 struct sequence {
 	int (*prepare)(struct stall_vm *vm, bool with_doorbells);
 	int (*measured)(struct stall_vm *vm, bool with_doorbells);
-	unsigned int calls;  /* among which the time is divided */
-	bool doorbells_only; /* there is nothing left alone */
+	unsigned int calls;  /* the time is divided by this number */
+	bool doorbells_only; /* no other call is left to time alone */
 };
 
 int stall_assign(struct stall_vm *vm, unsigned int first, unsigned int count)
@@ -24,7 +21,7 @@ int stall_assign(struct stall_vm *vm, unsigned int first, unsigned int count)
 	int ret = 0;
 
 	for (i = first; i < first + count && !ret; i++)
-		ret = vm->way->doorbell(vm, i, false);
+		ret = vm->backend->doorbell(vm, i, false);
 	return ret;
 }
 
@@ -34,7 +31,7 @@ static int deassign(struct stall_vm *vm, unsigned int first, unsigned int count)
 	int ret = 0;
 
 	for (i = first; i < first + count && !ret; i++)
-		ret = vm->way->doorbell(vm, i, true);
+		ret = vm->backend->doorbell(vm, i, true);
 	return ret;
 }
 
@@ -52,14 +49,14 @@ static int one_then_memory(struct stall_vm *vm, bool with_doorbells)
 {
 	int ret = assign_one(vm, with_doorbells);
 
-	return ret ? ret : vm->way->memory(vm, 0, false);
+	return ret ? ret : vm->backend->memory(vm, 0, false);
 }
 
 static int sixteen_then_memory(struct stall_vm *vm, bool with_doorbells)
 {
 	int ret = with_doorbells ? stall_assign(vm, 0, 16) : 0;
 
-	return ret ? ret : vm->way->memory(vm, 0, false);
+	return ret ? ret : vm->backend->memory(vm, 0, false);
 }
 
 static int interleaved(struct stall_vm *vm, bool with_doorbells)
@@ -71,12 +68,12 @@ static int interleaved(struct stall_vm *vm, bool with_doorbells)
 		if (with_doorbells)
 			ret = stall_assign(vm, 4 * i, 4);
 		if (!ret)
-			ret = vm->way->memory(vm, i, false);
+			ret = vm->backend->memory(vm, i, false);
 	}
 	return ret;
 }
 
-/* Four devices of one doorbell each, as a guest that boots again and again. */
+/* Four devices of one doorbell each, in a guest that resets repeatedly. */
 static int reset_and_again(struct stall_vm *vm, bool with_doorbells)
 {
 	unsigned int i;
@@ -86,11 +83,11 @@ static int reset_and_again(struct stall_vm *vm, bool with_doorbells)
 		if (with_doorbells)
 			ret = stall_assign(vm, 0, 4);
 		if (!ret)
-			ret = vm->way->memory(vm, 2 * i, false);
+			ret = vm->backend->memory(vm, 2 * i, false);
 		if (!ret && with_doorbells)
 			ret = deassign(vm, 0, 4);
 		if (!ret)
-			ret = vm->way->memory(vm, 2 * i + 1, false);
+			ret = vm->backend->memory(vm, 2 * i + 1, false);
 	}
 	return ret;
 }
@@ -112,28 +109,29 @@ static int deassign_one(struct stall_vm *vm, bool with_doorbells)
 
 static int close_vm(struct stall_vm *vm, bool with_doorbells)
 {
-	vm->way->close(vm);
-	vm->way = NULL;
+	vm->backend->close(vm);
+	vm->backend = NULL;
 	return 0;
 }
 
 static int first_vcpu(struct stall_vm *vm, bool with_doorbells)
 {
-	return vm->way->vcpu(vm, 0);
+	return vm->backend->vcpu(vm, 0);
 }
 
-/* One sequence on a new VM; its time in microseconds goes to samples. */
-static int measure_way(const struct sequence *sequence,
-		       const struct stall_way *way, bool with_doorbells,
-		       const int *eventfds, struct samples *samples)
+/* Run a sequence on a new VM and add its microseconds to samples. */
+static int measure_sequence(const struct sequence *sequence,
+			    const struct stall_backend *backend,
+			    bool with_doorbells, const int *eventfds,
+			    struct samples *samples)
 {
 	unsigned int calls = sequence->calls ? sequence->calls : 1;
 	struct stall_vm vm;
 	uint64_t begin;
 	int ret;
 
-	stall_vm_init(&vm, way, eventfds);
-	ret = way->create(&vm);
+	stall_vm_init(&vm, backend, eventfds);
+	ret = backend->create(&vm);
 	if (ret)
 		return ret;
 	ret = sequence->prepare(&vm, with_doorbells);
@@ -141,22 +139,22 @@ static int measure_way(const struct sequence *sequence,
 	if (!ret)
 		ret = sequence->measured(&vm, with_doorbells);
 	samples_add(samples, (double)(clock_ns() - begin) / 1e3 / calls);
-	if (vm.way)
-		way->close(&vm);
+	if (vm.backend)
+		backend->close(&vm);
 	return ret;
 }
 
-/* The two that do not stall. */
-static int measure_spared(const struct sequence *sequence, const int *eventfds,
-			  struct stall_samples *out)
+/* Measure the two kinds that do not stall. */
+static int measure_unstalled(const struct sequence *sequence,
+			     const int *eventfds, struct stall_samples *out)
 {
-	int ret = measure_way(sequence, &stall_belfry, true, eventfds,
-			      &out->belfry);
+	int ret = measure_sequence(sequence, &stall_belfry, true, eventfds,
+				   &out->belfry);
 
 	if (ret || sequence->doorbells_only)
 		return ret;
-	return measure_way(sequence, &stall_plain, false, eventfds,
-			   &out->alone);
+	return measure_sequence(sequence, &stall_plain, false, eventfds,
+				&out->alone);
 }
 
 static int measure_on(const struct stall_row *row, const int *eventfds,
@@ -164,14 +162,14 @@ static int measure_on(const struct stall_row *row, const int *eventfds,
 {
 	const struct sequence *sequence = row->arg;
 	struct stall_samples unused = {0};
-	int ret = measure_way(sequence, &stall_plain, true, eventfds,
-			      &out->plain);
+	int ret = measure_sequence(sequence, &stall_plain, true, eventfds,
+				   &out->plain);
 
-	/* The stall leaves cold caches behind, which is nobody else's. */
+	/* A stall leaves cold caches behind, so discard the next run. */
 	if (!ret)
-		ret = measure_spared(sequence, eventfds, &unused);
+		ret = measure_unstalled(sequence, eventfds, &unused);
 	if (!ret)
-		ret = measure_spared(sequence, eventfds, out);
+		ret = measure_unstalled(sequence, eventfds, out);
 	samples_free(&unused.belfry);
 	samples_free(&unused.alone);
 	return ret;
@@ -182,7 +180,7 @@ static int measure(const struct stall_row *row, struct stall_samples *out)
 	return stall_with_eventfds(row, out, measure_on);
 }
 
-/* Plain does not stall on every kernel. */
+/* Not every kernel stalls with plain ioctls. */
 static bool is_nearly_alone(double plain, double belfry, double alone)
 {
 	return belfry <= 2 * alone &&

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
- * belfry stall: what changing a VM costs when doorbells were registered just
- * before, made plainly and through belfry in turn, each time on a new VM.
+ * belfry stall: the cost of changes of a VM right after doorbells were
+ * registered, with plain ioctls and through belfry in turn, on new VMs.
  */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tools/belfry/common/cli.h"
+#include "tools/belfry/common/kernel_module.h"
 #include "tools/belfry/common/progress.h"
 #include "tools/belfry/common/report.h"
-#include "stall.h"
+#include "tools/belfry/stall/rows.h"
+#include "tools/belfry/stall/stall.h"
 
 #define COMMAND	 "stall"
 #define MAX_ROWS 32
 
-/* The rows of every kind, and what was measured of each. */
+/* All rows with their samples. */
 struct stall {
 	const struct stall_row *rows[MAX_ROWS];
 	struct stall_samples samples[MAX_ROWS];
@@ -31,25 +33,30 @@ static void add_rows(struct stall *stall, const struct stall_row *rows)
 static int measure_row(struct stall *stall, size_t n, unsigned long round)
 {
 	const struct stall_row *row = stall->rows[n];
+	int ret;
 
 	if (row->at_most && round >= row->at_most)
-		return 0;
-	return row->measure(row, &stall->samples[n]);
+		return CLI_OK;
+	ret = row->measure(row, &stall->samples[n]);
+	if (!ret)
+		return CLI_OK;
+	progress_clear();
+	return cli_fail(COMMAND, "cannot measure '%s': %s", row->name,
+			strerror(-ret));
 }
 
-/* All rows in turns, so that a busy moment of the machine hits them all. */
+/* The rows take turns, so that other load on the machine affects all alike. */
 static int measure_all(struct stall *stall, unsigned long count)
 {
 	const unsigned long total = count * stall->count;
-	unsigned long n;
-	int ret = 0;
+	int status = CLI_OK;
 
-	for (n = 0; n < total && !ret; n++) {
+	for (unsigned long n = 0; n < total && !status; n++) {
 		progress_show(COMMAND, n, total);
-		ret = measure_row(stall, n % stall->count, n / stall->count);
+		status = measure_row(stall, n % stall->count, n / stall->count);
 	}
 	progress_clear();
-	return ret;
+	return status;
 }
 
 static void report_measured(struct report *report, const struct stall_row *row,
@@ -74,16 +81,21 @@ static void report_measured(struct report *report, const struct stall_row *row,
 		report_goal(report, row->goal, row->met(plain, belfry, alone));
 }
 
-static void explain(unsigned long count)
+static void print_legend(unsigned long count)
 {
-	printf("On new VMs, %lu times each in turn (the last five rows at most 3 "
-	       "times).\n"
-	       "plain: ioctls on /dev/kvm; belfry: the same calls of "
-	       "belfry/vm.h, policy %s;\n"
-	       "alone: plain without the doorbells.  Medians; p90: nine of ten "
-	       "were not higher.\n"
-	       "ratio: how much better belfry is.\n\n",
-	       count, stall_policy == BF_POLICY_LAZY ? "lazy" : "first-run");
+	char module[160];
+
+	printf("plain   ioctls on /dev/kvm\n"
+	       "belfry  the same calls of belfry/vm.h, policy %s\n"
+	       "alone   plain, without the doorbells\n"
+	       "ratio   how many times better belfry is than plain\n"
+	       "\n"
+	       "Medians of %lu runs on new VMs, in turn (the last five rows: at "
+	       "most 3 runs).\n"
+	       "p90 is the 90th percentile.\n"
+	       "Kernel module belfry.ko: %s.\n\n",
+	       stall_policy == BF_POLICY_LAZY ? "lazy" : "first-run", count,
+	       kernel_module_describe(module, sizeof(module)));
 }
 
 static void free_samples(struct stall_samples *samples)
@@ -93,30 +105,27 @@ static void free_samples(struct stall_samples *samples)
 	samples_free(&samples->alone);
 }
 
-static int run(unsigned long count, bool json)
+static int measure_and_print(unsigned long count, bool json)
 {
 	static struct stall stall;
 	struct report *report;
 	size_t i;
-	int ret;
+	int status;
 
 	add_rows(&stall, stall_sequences);
 	add_rows(&stall, stall_overheads);
-	add_rows(&stall, stall_wholes);
-	add_rows(&stall, stall_fleets);
-	ret = measure_all(&stall, count);
-	if (ret)
-		return cli_fail(COMMAND,
-				"a call on /dev/kvm failed: %s; is another "
-				"program using all of it?",
-				strerror(-ret));
+	add_rows(&stall, stall_whole_vm);
+	add_rows(&stall, stall_many_vms);
+	status = measure_all(&stall, count);
+	if (status)
+		return status;
 	report = report_new(json);
 	for (i = 0; i < stall.count; i++) {
 		report_measured(report, stall.rows[i], &stall.samples[i]);
 		free_samples(&stall.samples[i]);
 	}
 	if (!json)
-		explain(count);
+		print_legend(count);
 	report_print(report, stdout);
 	report_free(report);
 	return CLI_OK;
@@ -126,9 +135,9 @@ static int print_help(void)
 {
 	puts("usage: belfry stall [--count N] [--policy POLICY] [--json]\n"
 	     "\n"
-	     "Measures how long changes of a VM take right after doorbells "
-	     "were registered,\n"
-	     "plainly and through belfry.  Needs /dev/kvm: exit status 77 "
+	     "Measures changes of a VM right after doorbells were registered, "
+	     "with plain\n"
+	     "ioctls and through belfry.  Needs /dev/kvm: exit status 77 "
 	     "without.\n"
 	     "\n"
 	     "  --count N        measure each sequence N times (default 15)\n"
@@ -192,5 +201,5 @@ int cmd_stall(int argc, char **argv)
 		cli_fail(COMMAND, "%s", problem);
 		return CLI_SKIPPED;
 	}
-	return run(count, json);
+	return measure_and_print(count, json);
 }

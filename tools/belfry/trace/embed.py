@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Make the C source that holds the page's template.
+"""Generate a C source with the files of the page's template.
 
 usage: embed.py OUTPUT FILE...
 
-The bytes of page.css, and a zero after them, become template_css.  Files of
-the same suffix become one array, in their order.
+The array template_css has the bytes of page.css and a zero.  Files of the same
+suffix become one array, in their order.
 """
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ BYTES_A_LINE = 16
 def read(path):
     data = path.read_bytes()
     if b"\0" in data:
-        sys.exit(f"embed.py: {path} has a zero byte, which would end it")
+        sys.exit(f"embed.py: {path} has a zero byte, which ends a string")
     return data
 
 
@@ -36,7 +36,7 @@ def main():
     kinds = {}
     for file in files:
         kinds.setdefault(file.suffix, []).append(file)
-    output.write_text('#include "belfry/trace/template.h"\n\n'
+    output.write_text('#include "tools/belfry/trace/template.h"\n\n'
                       + "\n".join(array(*kind) for kind in kinds.items()))
 
 

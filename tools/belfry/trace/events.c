@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Recorded events as events of Chrome's trace format. */
+/* Conversion of recorded events to events of Chrome's trace format. */
 #include <inttypes.h>
 #include <linux/kvm.h>
 #include <string.h>
 
 #include "tools/belfry/common/json.h"
 #include "preload/record/names.h"
-#include "trace.h"
+#include "tools/belfry/trace/trace.h"
 
 uint32_t trace_threads(const struct trace *trace)
 {
@@ -15,7 +15,7 @@ uint32_t trace_threads(const struct trace *trace)
 	return seen < RECORDING_THREADS ? (uint32_t)seen : RECORDING_THREADS;
 }
 
-/* Those that did not fit, and one killed before its first event, are 0. */
+/* A thread that found no room, or died before its first event, has id 0. */
 static void set_thread(struct json_object *to, const struct trace *trace,
 		       uint32_t n)
 {
@@ -48,7 +48,7 @@ struct json_object *trace_thread_name(const struct trace *trace, uint32_t n)
 	return name_event(trace, n, "thread_name");
 }
 
-/* Named as its first thread; NULL where the thread is not that. */
+/* A process has the name of its first thread; NULL for other threads. */
 struct json_object *trace_process_name(const struct trace *trace, uint32_t n)
 {
 	const struct recorded_thread *threads = trace->recording->threads;
@@ -94,8 +94,8 @@ static const char *name_of_instant(uint32_t kind)
 		return "doorbell assigned";
 	case RECORDED_DEASSIGNED:
 		return "doorbell deassigned";
-	case RECORDED_RUNG:
-		return "doorbell rung in user space, first time";
+	case RECORDED_SIGNALLED:
+		return "doorbell signalled in user space, first time";
 	case RECORDED_INSTALLED:
 		return "doorbell installed";
 	case RECORDED_REFUSED:
@@ -104,8 +104,7 @@ static const char *name_of_instant(uint32_t kind)
 	return "unknown";
 }
 
-static void set_who(struct json_object *args,
-		    const struct recorded_event *event)
+static void set_vm(struct json_object *args, const struct recorded_event *event)
 {
 	if (event->vm)
 		json_set_count(args, "vm", event->vm);
@@ -121,13 +120,13 @@ static void set_error(struct json_object *args, int error)
 		json_set_text(args, "errno", name ? name : "unknown");
 }
 
-static void set_stall(struct json_object *args, uint32_t debts)
+static void set_stall(struct json_object *args, uint32_t gps)
 {
 	char names[128];
 
 	json_set_bool(args, "stall", 1);
-	trace_name_debts(debts, names, sizeof(names));
-	if (debts)
+	trace_name_gps(gps, names, sizeof(names));
+	if (gps)
 		json_set_text(args, "behind", names);
 }
 
@@ -144,7 +143,7 @@ static void set_call(struct json_object *to, struct json_object *args,
 		json_set_count(args, "calls", event->count);
 	} else if (trace_is_stall(trace, event)) {
 		json_set_text(to, "cat", "ioctl,stall");
-		set_stall(args, event->debts);
+		set_stall(args, event->gps);
 	} else {
 		json_set_text(to, "cat", "ioctl");
 	}
@@ -160,7 +159,7 @@ static void set_instant(struct json_object *to, struct json_object *args,
 	json_set_text(to, "cat",
 		      event->kind == RECORDED_FIRST_RUN ? "run" : "doorbell");
 	json_set_text(to, "ph", "i");
-	json_set_text(to, "s", "t"); /* the scope: its thread */
+	json_set_text(to, "s", "t"); /* the scope is the thread */
 	if (event->doorbell < RECORDING_DOORBELLS)
 		trace_set_doorbell(
 			args, &trace->recording->doorbells[event->doorbell]);
@@ -171,7 +170,7 @@ struct json_object *trace_event(const struct trace *trace,
 {
 	struct json_object *to = json_new(), *args = json_new();
 
-	set_who(args, event);
+	set_vm(args, event);
 	if (event->kind == RECORDED_CALL || event->kind == RECORDED_RUN)
 		set_call(to, args, trace, event);
 	else

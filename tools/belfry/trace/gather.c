@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The events that are complete, in order. */
+/* Collection of the complete events, in order. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "trace.h"
+#include "tools/belfry/trace/trace.h"
 #include "tools/belfry/common/xalloc.h"
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -11,7 +11,10 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Acquire: pairs with the release in record_done(). */
+/*
+ * Acquire pairs with the release in record_done(): the fields of an event are
+ * read only after its kind.  Without the acquire the fields might be stale.
+ */
 static bool is_complete(const struct recorded_event *event)
 {
 	return atomic_load_explicit(&event->kind, memory_order_acquire) !=
@@ -27,7 +30,7 @@ static void gather(struct trace *trace, const struct recorded_event *from,
 	}
 }
 
-/* Where one holds another, the outer one comes first. */
+/* Of two calls with the same start, the outer one comes first. */
 static int by_start(const void *a, const void *b)
 {
 	const struct recorded_event *x = *(struct recorded_event *const *)a;
@@ -43,13 +46,13 @@ static int by_start(const void *a, const void *b)
 void trace_gather(struct trace *trace)
 {
 	struct recording *recording = trace->recording;
-	uint64_t kept = least(recording->next_kept, RECORDING_KEPT);
+	uint64_t priority = least(recording->next_priority, RECORDING_PRIORITY);
 	uint64_t others = least(recording->next_chunk, recording->chunks) *
 			  RECORDING_CHUNK;
 
 	trace->events =
-		xgrow(NULL, 0, kept + others + 1, sizeof(*trace->events));
-	gather(trace, recording->kept, kept);
+		xgrow(NULL, 0, priority + others + 1, sizeof(*trace->events));
+	gather(trace, recording->priority, priority);
 	gather(trace, recording->events, others);
 	qsort(trace->events, trace->nr_events, sizeof(*trace->events),
 	      by_start);
@@ -82,19 +85,19 @@ bool trace_is_stall(const struct trace *trace,
 	       trace_end_of(trace, event) - event->start_ns > STATS_STALL_NS;
 }
 
-void trace_name_debts(uint32_t debts, char *buf, size_t size)
+void trace_name_gps(uint32_t gps, char *buf, size_t size)
 {
-	static const char *const names[NR_DEBTS] = {
-		[DEBT_DOORBELL] = "KVM_IOEVENTFD",
-		[DEBT_ZONE] = "KVM_REGISTER_COALESCED_MMIO",
-		[DEBT_IRQCHIP] = "KVM_CREATE_IRQCHIP",
-		[DEBT_PIT] = "KVM_CREATE_PIT2",
+	static const char *const names[NR_GPS] = {
+		[GP_DOORBELL] = "KVM_IOEVENTFD",
+		[GP_ZONE] = "KVM_REGISTER_COALESCED_MMIO",
+		[GP_IRQCHIP] = "KVM_CREATE_IRQCHIP",
+		[GP_PIT] = "KVM_CREATE_PIT2",
 	};
 	size_t used = 0;
 
 	buf[0] = '\0';
-	for (unsigned int i = 0; i < NR_DEBTS; i++) {
-		if (debts & 1u << i && used < size)
+	for (unsigned int i = 0; i < NR_GPS; i++) {
+		if (gps & 1u << i && used < size)
 			used += (size_t)snprintf(buf + used, size - used,
 						 "%s%s", used ? ", " : "",
 						 names[i]);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The page: its template, in which a line "@WORD@" stands for a part.  The
- * trace is data in it, of which the page's own script makes text and nothing
- * else; so no name that a VMM chooses becomes a tag.
+ * The page of --report: a template in which a line "@WORD@" stands for a part.
+ * The trace is data in the page.  The script of the page turns names into text
+ * only, so that no name from a VMM becomes a tag.
  */
 #include <string.h>
 
-#include "template.h"
-#include "trace.h"
+#include "tools/belfry/trace/template.h"
+#include "tools/belfry/trace/trace.h"
 
 static bool write_part(const char *line, size_t length,
 		       const struct trace *trace, FILE *out)

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* What belfry itself adds to a trace: totals, doorbells, savings. */
+/* The member TRACE_MEMBER: totals, doorbells, and stalls avoided. */
 #include <linux/kvm.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
 
+#include "belfry/version.h"
 #include "tools/belfry/common/json.h"
 #include "preload/record/names.h"
-#include "trace.h"
+#include "tools/belfry/trace/trace.h"
 #include "tools/belfry/common/xalloc.h"
 
-/* A time that may be none. */
+/* Add a time, or null if ns is 0. */
 static void set_moment(struct json_object *to, const char *key,
 		       const struct trace *trace, uint64_t ns)
 {
 	json_set(to, key, ns ? json_us(trace_time(trace, ns)) : NULL);
 }
 
-static struct json_object *bucket(uint32_t n, uint64_t count)
+static struct json_object *bucket_json(uint32_t n, uint64_t count)
 {
 	struct json_object *triple = json_new_array();
 
@@ -26,18 +27,18 @@ static struct json_object *bucket(uint32_t n, uint64_t count)
 	return triple;
 }
 
-static struct json_object *buckets(struct histogram *histogram)
+static struct json_object *histogram_json(struct histogram *histogram)
 {
 	struct json_object *array = json_new_array();
 
 	for (uint32_t n = 0; n < HISTOGRAM_SIZE; n++) {
 		if (histogram->count[n])
-			json_push(array, bucket(n, histogram->count[n]));
+			json_push(array, bucket_json(n, histogram->count[n]));
 	}
 	return array;
 }
 
-/* The end of the bucket that holds it: no less than the exact value. */
+/* Return the end of the bucket of the percentile: its upper bound. */
 static uint64_t percentile(struct histogram *histogram, unsigned int percent)
 {
 	uint64_t all = 0, below = 0;
@@ -63,7 +64,7 @@ static void set_percentile(struct json_object *to, const char *key,
 	json_set_us(to, key, ns < longest ? ns : longest);
 }
 
-static struct json_object *call(const struct trace *trace, size_t n)
+static struct json_object *call_json(const struct trace *trace, size_t n)
 {
 	struct stats_call *counters = &trace->stats->calls[n];
 	struct json_object *to = json_new();
@@ -80,11 +81,12 @@ static struct json_object *call(const struct trace *trace, size_t n)
 	json_set_us(to, "longest_us", counters->longest_ns);
 	json_set_count(to, "stalls", counters->stalls);
 	json_set_us(to, "stalled_us", counters->stalled_ns);
-	json_set(to, "histogram", buckets(&trace->recording->histograms[n]));
+	json_set(to, "histogram",
+		 histogram_json(&trace->recording->histograms[n]));
 	return to;
 }
 
-/* qsort() hands out nothing but the two entries. */
+/* For by_stalled_then_total(): qsort() passes no other argument. */
 static const struct stats_call *sorted_calls;
 
 static int by_stalled_then_total(const void *a, const void *b)
@@ -99,7 +101,7 @@ static int by_stalled_then_total(const void *a, const void *b)
 	return 0;
 }
 
-static struct json_object *calls(const struct trace *trace)
+static struct json_object *calls_json(const struct trace *trace)
 {
 	struct json_object *array = json_new_array();
 	size_t order[STATS_CALLS], count = 0;
@@ -111,38 +113,38 @@ static struct json_object *calls(const struct trace *trace)
 	sorted_calls = trace->stats->calls;
 	qsort(order, count, sizeof(order[0]), by_stalled_then_total);
 	for (size_t i = 0; i < count; i++)
-		json_push(array, call(trace, order[i]));
+		json_push(array, call_json(trace, order[i]));
 	return array;
 }
 
-/* Where it is served, or was until it was deassigned. */
-static const char *served(struct recorded_doorbell *doorbell)
+/* Name the server of a doorbell, now or before it was deassigned. */
+static const char *served_by(struct recorded_doorbell *doorbell)
 {
 	bool is_gone = doorbell->assigned <= doorbell->deassigned;
 
-	if (doorbell->known || (is_gone && doorbell->installed))
+	if (doorbell->in_kernel || (is_gone && doorbell->installed))
 		return "kernel";
 	return doorbell->refused ? "user space, refused by the kernel" :
 				   "user space";
 }
 
-static struct json_object *doorbell(const struct trace *trace,
-				    struct recorded_doorbell *row)
+static struct json_object *doorbell_json(const struct trace *trace,
+					 struct recorded_doorbell *row)
 {
 	struct json_object *to = json_new();
 
 	json_set_count(to, "vm", row->vm);
 	trace_set_doorbell(to, row);
-	json_set_text(to, "served", served(row));
+	json_set_text(to, "served_by", served_by(row));
 	json_set_bool(to, "assigned_now", row->assigned > row->deassigned);
-	json_set_count(to, "rings", row->rings);
+	json_set_count(to, "signals", row->signals);
 	json_set_count(to, "assigned", row->assigned);
 	json_set_count(to, "deassigned", row->deassigned);
-	json_set_count(to, "never_known", row->never_known);
+	json_set_count(to, "never_installed", row->never_installed);
 	json_set_count(to, "installed", row->installed);
 	json_set_count(to, "refused", row->refused);
 	set_moment(to, "assigned_us", trace, row->assigned_ns);
-	set_moment(to, "first_ring_us", trace, row->first_ring_ns);
+	set_moment(to, "first_signal_us", trace, row->first_signal_ns);
 	set_moment(to, "installed_us", trace, row->installed_ns);
 	return to;
 }
@@ -161,7 +163,7 @@ static int by_assignment(const void *a, const void *b)
 	return 0;
 }
 
-static struct json_object *doorbells(const struct trace *trace)
+static struct json_object *doorbells_json(const struct trace *trace)
 {
 	static struct recorded_doorbell *rows[RECORDING_DOORBELLS];
 	struct json_object *array = json_new_array();
@@ -173,11 +175,11 @@ static struct json_object *doorbells(const struct trace *trace)
 	}
 	qsort(rows, count, sizeof(rows[0]), by_assignment);
 	for (size_t i = 0; i < count; i++)
-		json_push(array, doorbell(trace, rows[i]));
+		json_push(array, doorbell_json(trace, rows[i]));
 	return array;
 }
 
-static struct json_object *vms(const struct trace *trace)
+static struct json_object *vms_json(const struct trace *trace)
 {
 	struct json_object *array = json_new_array();
 	uint64_t seen = trace->recording->vms_seen;
@@ -195,8 +197,11 @@ static struct json_object *vms(const struct trace *trace)
 	return array;
 }
 
-/* Since 6.18 others wait for what a registration left, before it waited. */
-static bool frees_later(void)
+/*
+ * Linux 6.18 and later defer the grace period of a registration to later calls;
+ * before, the registration itself waited.
+ */
+static bool kernel_defers(void)
 {
 	struct utsname system;
 	int major = 0, minor = 0;
@@ -206,21 +211,21 @@ static bool frees_later(void)
 	return major > 6 || (major == 6 && minor >= 18);
 }
 
-static struct json_object *spared(struct recording *recording)
+static struct json_object *stalls_avoided(struct recording *recording)
 {
 	uint64_t seen = recording->vms_seen, sum = 0;
 
-	if (!frees_later())
+	if (!kernel_defers())
 		return NULL;
 	for (uint64_t n = 0; n < seen && n < RECORDING_VMS; n++)
-		sum += recording->vms[n].spared;
+		sum += recording->vms[n].stalls_avoided;
 	return xcheck(json_object_new_uint64(sum));
 }
 
-/* Of the rows rather than of the front: a VMM that was killed left these. */
-static struct json_object *saved(struct recording *recording)
+/* Sum up the rows: a VMM that was killed left no sums of its own. */
+static struct json_object *saved_json(struct recording *recording)
 {
-	uint64_t assigned = 0, deassigned = 0, never_known = 0;
+	uint64_t assigned = 0, deassigned = 0, never_installed = 0;
 	uint64_t installed = 0, refused = 0;
 	struct json_object *to = json_new();
 
@@ -229,16 +234,16 @@ static struct json_object *saved(struct recording *recording)
 
 		assigned += row->assigned;
 		deassigned += row->deassigned;
-		never_known += row->never_known;
+		never_installed += row->never_installed;
 		installed += row->installed;
 		refused += row->refused;
 	}
 	json_set_count(to, "assigned", assigned);
 	json_set_count(to, "deassigned", deassigned);
-	json_set_count(to, "never_known", never_known);
+	json_set_count(to, "never_installed", never_installed);
 	json_set_count(to, "installed", installed);
 	json_set_count(to, "refused", refused);
-	json_set(to, "spared_estimate", spared(recording));
+	json_set(to, "stalls_avoided_estimate", stalls_avoided(recording));
 	return to;
 }
 
@@ -247,24 +252,23 @@ struct behind {
 	uint64_t ns;
 };
 
-static struct json_object *stalls_behind(uint32_t debts,
-					 const struct behind *sum)
+static struct json_object *stalls_behind(uint32_t gps, const struct behind *sum)
 {
 	struct json_object *to = json_new();
 	char names[128];
 
-	trace_name_debts(debts, names, sizeof(names));
-	json_set(to, "behind", debts ? json_text(names) : NULL);
+	trace_name_gps(gps, names, sizeof(names));
+	json_set(to, "behind", gps ? json_text(names) : NULL);
 	json_set_bool(to, "irqchip",
-		      (debts & (1u << DEBT_IRQCHIP | 1u << DEBT_PIT)) != 0);
+		      (gps & (1u << GP_IRQCHIP | 1u << GP_PIT)) != 0);
 	json_set_count(to, "stalls", sum->stalls);
 	json_set_us(to, "stalled_us", sum->ns);
 	return to;
 }
 
-static struct json_object *left(const struct trace *trace)
+static struct json_object *remaining_stalls(const struct trace *trace)
 {
-	struct behind sums[1u << NR_DEBTS] = {0};
+	struct behind sums[1u << NR_GPS] = {0};
 	struct json_object *array = json_new_array();
 
 	for (size_t i = 0; i < trace->nr_events; i++) {
@@ -272,13 +276,13 @@ static struct json_object *left(const struct trace *trace)
 
 		if (!trace_is_stall(trace, event))
 			continue;
-		sums[event->debts].stalls++;
-		sums[event->debts].ns +=
+		sums[event->gps].stalls++;
+		sums[event->gps].ns +=
 			trace_end_of(trace, event) - event->start_ns;
 	}
-	for (uint32_t debts = 0; debts < 1u << NR_DEBTS; debts++) {
-		if (sums[debts].stalls)
-			json_push(array, stalls_behind(debts, &sums[debts]));
+	for (uint32_t gps = 0; gps < 1u << NR_GPS; gps++) {
+		if (sums[gps].stalls)
+			json_push(array, stalls_behind(gps, &sums[gps]));
 	}
 	return array;
 }
@@ -288,13 +292,13 @@ static uint64_t excess(uint64_t seen, uint64_t room)
 	return seen > room ? seen - room : 0;
 }
 
-static struct json_object *dropped(struct recording *recording)
+static struct json_object *dropped_json(struct recording *recording)
 {
 	struct json_object *to = json_new();
 
 	json_set_count(to, "events", recording->dropped);
-	json_set_count(to, "kept",
-		       excess(recording->next_kept, RECORDING_KEPT));
+	json_set_count(to, "priority_events",
+		       excess(recording->next_priority, RECORDING_PRIORITY));
 	json_set_count(to, "doorbells", recording->dropped_doorbells);
 	json_set_count(to, "threads",
 		       excess(recording->threads_seen, RECORDING_THREADS));
@@ -330,12 +334,12 @@ struct json_object *trace_summary(const struct trace *trace)
 	json_set_text(to, "belfry", BELFRY_VERSION);
 	set_run(to, trace);
 	json_set_count(to, "programs", trace->stats->loaded);
-	json_set_count(to, "vms_aside", trace->stats->aside);
-	json_set(to, "calls", calls(trace));
-	json_set(to, "doorbells", doorbells(trace));
-	json_set(to, "vms", vms(trace));
-	json_set(to, "saved", saved(trace->recording));
-	json_set(to, "left", left(trace));
-	json_set(to, "dropped", dropped(trace->recording));
+	json_set_count(to, "vms_passed_through", trace->stats->passed_through);
+	json_set(to, "calls", calls_json(trace));
+	json_set(to, "doorbells", doorbells_json(trace));
+	json_set(to, "vms", vms_json(trace));
+	json_set(to, "saved", saved_json(trace->recording));
+	json_set(to, "remaining_stalls", remaining_stalls(trace));
+	json_set(to, "dropped", dropped_json(trace->recording));
 	return to;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The files of page/, which embed.py made C of; those of a kind are one. */
+/* The files of page/ by suffix, as strings that embed.py generated. */
 #ifndef BF_CLI_TRACE_TEMPLATE_H
 #define BF_CLI_TRACE_TEMPLATE_H
 

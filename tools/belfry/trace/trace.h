@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What belfry run recorded, on its way to a trace or a page.  doc/trace.md
- * describes what comes out.
+ * Conversion of a recording of belfry run to a trace or a page.  doc/trace.md
+ * describes the format.
  */
 #ifndef BF_CLI_TRACE_TRACE_H
 #define BF_CLI_TRACE_TRACE_H
@@ -15,52 +15,52 @@
 #include "preload/record/recording.h"
 #include "preload/record/stats.h"
 
-/* The member of the trace that is belfry's own, and its version. */
+/* The member of the trace that other tools ignore, and its version. */
 #define TRACE_MEMBER  "belfry"
-#define TRACE_VERSION 1
+#define TRACE_VERSION 2
 
 struct trace {
 	struct recording *recording;
 	struct stats *stats;
 	char **command;
 	const char *policy;
-	int status;	/* of the command */
-	uint64_t begin; /* CLOCK_MONOTONIC: when the command began ... */
-	uint64_t end;	/* ... and ended */
-	/* What was written to its end, by start; an outer one first. */
+	int status;	/* exit status of the command */
+	uint64_t begin; /* start of the command, by CLOCK_MONOTONIC */
+	uint64_t end;	/* end of the command */
+	/* Complete events by start; a call precedes the calls inside it. */
 	const struct recorded_event **events;
 	size_t nr_events;
 };
 
-/* Fills in the events. */
+/* Fill in the events. */
 void trace_gather(struct trace *trace);
 void trace_free(struct trace *trace);
 
-/* Nanoseconds since the beginning; what was before it, is at it. */
+/* Return nanoseconds since the start; 0 for an earlier time. */
 uint64_t trace_time(const struct trace *trace, uint64_t ns);
 uint64_t trace_end_of(const struct trace *trace,
 		      const struct recorded_event *event);
 bool trace_is_stall(const struct trace *trace,
 		    const struct recorded_event *event);
 
-/* "KVM_CREATE_IRQCHIP, KVM_CREATE_PIT2": the calls that left the debts. */
-void trace_name_debts(uint32_t debts, char *buf, size_t size);
+/* Name the calls of a set of grace periods: "KVM_IOEVENTFD, ...". */
+void trace_name_gps(uint32_t gps, char *buf, size_t size);
 
-/* The address, length and so on of a doorbell as members of @to. */
+/* Add the space, address, length and datamatch of a doorbell. */
 void trace_set_doorbell(struct json_object *to,
 			struct recorded_doorbell *doorbell);
 
-/* One event, and the names of threads and processes, as trace events. */
+/* Build trace events: an event, and the names of threads and processes. */
 struct json_object *trace_event(const struct trace *trace,
 				const struct recorded_event *event);
 struct json_object *trace_thread_name(const struct trace *trace, uint32_t n);
 struct json_object *trace_process_name(const struct trace *trace, uint32_t n);
 uint32_t trace_threads(const struct trace *trace);
 
-/* The member "belfry". */
+/* Build the member TRACE_MEMBER. */
 struct json_object *trace_summary(const struct trace *trace);
 
-/* All of it; inside a page, nothing in it looks like a tag. */
+/* Write a trace.  inside_page: escape all characters of tags. */
 void trace_write(const struct trace *trace, bool inside_page, FILE *out);
 void trace_write_page(const struct trace *trace, FILE *out);
 

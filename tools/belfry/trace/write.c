@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An event at a time, so that a long trace needs no more memory than a short
- * one.  The events come first: ui.perfetto.dev reads no further than to the
+ * A trace is written event by event, so that a long one needs no more memory
+ * than a short one.  The events come first, since ui.perfetto.dev stops at the
  * first member that it does not know.
  */
 #include <string.h>
 
 #include "tools/belfry/common/json.h"
-#include "trace.h"
+#include "tools/belfry/trace/trace.h"
 #include "tools/belfry/common/xalloc.h"
 
-/* In JSON these are in strings only, where they may as well be escaped. */
+/* JSON has these characters only inside strings, where escapes are allowed. */
 static void write_inside_page(const char *text, FILE *out)
 {
 	for (; *text; text++) {
@@ -21,7 +21,7 @@ static void write_inside_page(const char *text, FILE *out)
 	}
 }
 
-/* Takes over @value. */
+/* Write value and drop the reference to it. */
 static void write_value(struct json_object *value, bool inside_page, FILE *out)
 {
 	const char *text = json_object_to_json_string_ext(

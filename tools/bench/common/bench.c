@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: MIT
-/* belfry bench: which layers there are to measure. */
-#include "bench.h"
+/* belfry bench: the list of layers. */
+#include "tools/bench/common/bench.h"
 #include "tools/belfry/common/layers.h"
 #include "base/util.h"
 
 static const struct layer layers[] = {
-	{"io_bus", "dispatch and changes of the bus beside others of its kind",
+	{"io_bus", "dispatch and changes of the bus, beside other buses",
 	 bench_io_bus},
-	{"memslots", "from guest address to memory", bench_memslots},
-	{"srcu", "readers, grace periods and callbacks beside other RCUs",
+	{"memslots", "translation of guest addresses, beside a sorted array",
+	 bench_memslots},
+	{"srcu", "readers, grace periods and callbacks, beside other RCUs",
 	 bench_srcu},
-	{"vcpus", "lookups and creations beside other vCPU tables",
+	{"vcpus", "lookups and creations, beside other vCPU tables",
 	 bench_vcpus},
 };
 
 static const struct layered bench = {
 	.command = "bench",
 	.about =
-		"Measures one layer of the library, beside others of its kind\n"
-		"where they were there when belfry was built.",
+		"Measures one layer of the library beside other implementations,\n"
+		"as far as they were installed when belfry was built.",
 	.what = "a benchmark",
 	.layers = layers,
 	.nr_layers = ARRAY_SIZE(layers),

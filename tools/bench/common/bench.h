@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Benchmarks: one function a layer, and what they share. */
+/* Benchmarks: a function for each layer, and shared helpers. */
 #ifndef BF_CLI_BENCH_H
 #define BF_CLI_BENCH_H
 
@@ -8,25 +8,33 @@
 
 #include "tools/belfry/common/report.h"
 
+/* belfry bench; see cli_command_fn. */
+int cmd_bench(int argc, char **argv);
+
+/* The layers of belfry bench; see cli_command_fn. */
 int bench_io_bus(int argc, char **argv);
 int bench_memslots(int argc, char **argv);
 int bench_srcu(int argc, char **argv);
 int bench_vcpus(int argc, char **argv);
 
-/* A benchmark whose only option is --json. */
+/* A benchmark with the one option --json. */
 struct bench {
 	const char *command; /* "bench LAYER" */
 	const char *help;
-	/* 0, or a negative errno: nothing is reported. */
+	/* Fill in the report.  Returns 0, or a negative errno to print none. */
 	int (*measure)(struct report *report);
 };
 
+/* Parse the options, measure and print.  Returns an enum cli_status. */
 int bench_main(int argc, char **argv, const struct bench *bench);
 
-/* Keeps the calling thread on the first or second CPU that it may use. */
+/*
+ * Bind the calling thread to the first (0) or second (1) CPU that the process
+ * may use.  Without effect if it may use only one.
+ */
 void pin_thread(unsigned int nth);
 
-/* Uniform in [0, below); the same sequence in each run. */
+/* Return a number uniform in [0, below); each run has the same sequence. */
 size_t random_below(size_t below);
 
 #endif

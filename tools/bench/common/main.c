@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-/* What all benchmarks have in common: options, and a report at the end. */
+/* Options and report of a benchmark. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "bench.h"
+#include "tools/bench/common/bench.h"
 #include "tools/belfry/common/cli.h"
 
-static int run(const struct bench *bench, bool json)
+static int run_bench(const struct bench *bench, bool json)
 {
 	struct report *report = report_new(json);
 	int ret = bench->measure(report);
@@ -44,5 +44,5 @@ int bench_main(int argc, char **argv, const struct bench *bench)
 	if (optind < argc)
 		return cli_usage(bench->command, "'%s': takes no argument",
 				 argv[optind]);
-	return run(bench, json);
+	return run_bench(bench, json);
 }

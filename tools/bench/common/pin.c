@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* Which CPU a measuring thread keeps to. */
+/* CPU affinity of measuring threads. */
 #include <pthread.h>
 #include <sched.h>
 
-#include "bench.h"
+#include "tools/bench/common/bench.h"
 
-static cpu_set_t allowed; /* what the process may use */
+static cpu_set_t allowed; /* CPUs that the process may use */
 
 static void read_allowed(void)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
+/* Pseudo-random numbers for benchmarks. */
 #include <stdint.h>
 
-#include "bench.h"
+#include "tools/bench/common/bench.h"
 
 /* xorshift: Marsaglia, "Xorshift RNGs", 2003. */
 size_t random_below(size_t below)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * belfry bench io_bus: what an access and a change of the bus cost, beside
- * buses of other structure that are filled with the same.
+ * belfry bench io_bus: the cost of accesses and changes of the bus, beside
+ * buses of other structure with the same ranges.
  */
 #include <stdio.h>
 
-#include "bench_io_bus.h"
+#include "tools/bench/io_bus/bench_io_bus.h"
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/progress.h"
 
@@ -21,16 +21,13 @@ static void (*const rows[])(struct report *report) = {
 
 #define NR_ROWS (sizeof(rows) / sizeof(rows[0]))
 
-/*
- * The thread that runs SRCU callbacks is started here, before the measuring
- * thread is pinned: it inherits where it may run.
- */
+/* Start the worker that runs SRCU callbacks before anything is measured. */
 static void start_worker(void)
 {
-	void *bus = filled_bus(&own_bus, 1);
+	void *bus = filled_bus(&belfry_bus, 1);
 
-	own_settle(bus);
-	own_bus.destroy(bus);
+	belfry_bus_drain(bus);
+	belfry_bus.destroy(bus);
 }
 
 static int measure(struct report *report)
@@ -51,10 +48,10 @@ static const struct bench bench = {
 	.command = COMMAND,
 	.help = "usage: belfry bench io_bus [OPTIONS]\n"
 		"\n"
-		"What dispatch and changes of the I/O bus cost, beside buses of the\n"
+		"Measures accesses and changes of the I/O bus, beside buses of the\n"
 		"structure that other monitors have, in about 20 seconds.\n"
 		"\n"
-		"  --json        as JSON",
+		"  --json        print one JSON array instead of a table",
 	.measure = measure,
 };
 

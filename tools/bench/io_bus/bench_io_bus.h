@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of `belfry bench io_bus` share. */
+/* Parts of `belfry bench io_bus`. */
 #ifndef BF_CLI_BENCH_IO_BUS_H
 #define BF_CLI_BENCH_IO_BUS_H
 
@@ -15,61 +15,62 @@
 
 #define MAX_BUS_PEERS 4
 
-/* The library as its peers are seen. */
-extern const struct bus_peer own_bus;	    /* a removal waits */
-extern const struct bus_peer own_bus_async; /* it does not */
-/* Doorbells of 4 bytes with a callback at a range's base. */
-extern const struct bus_peer own_doorbells;
-extern const struct bus_peer own_doorbells_async;
+/* The library's bus with the interface of its peers. */
+extern const struct bus_peer belfry_bus;       /* a removal waits */
+extern const struct bus_peer belfry_bus_async; /* a removal does not wait */
+/* Doorbells of 4 bytes with a callback, at the base of each range. */
+extern const struct bus_peer belfry_doorbells;
+extern const struct bus_peer belfry_doorbells_async;
 
-/* Returns when what was removed from the bus has been freed. */
-void own_settle(struct bf_io_bus *bus);
+/* Wait until all removed entries of the bus have been freed. */
+void belfry_bus_drain(struct bf_io_bus *bus);
 
 /*
- * Places on a bus, apart from each other: an even one is taken where a bus is
- * filled, an odd one is free.
+ * Places are addresses on a bus that do not overlap.  filled_bus() uses the
+ * even places, and the odd ones are free.
  */
 #define PLACE_SIZE 0x1000
 uint64_t place_addr(size_t place);
 
 /*
- * Handlers and consumers here add the number that is their opaque, and the
- * access's offset, to the calling thread's sum.
+ * Each handler and doorbell callback here adds its opaque, as a number, and the
+ * offset of the access to called_sum of the calling thread.
  */
 extern __thread uint64_t called_sum;
 extern const struct bf_io_ops sum_ops;
-void sum_ring(void *opaque, uint64_t addr, uint32_t len, uint64_t value);
+void sum_signal(void *opaque, uint64_t addr, uint32_t len, uint64_t value);
 
-/* A range of PLACE_SIZE at a place, with sum_ops and its place as number. */
+/* Describe a range of PLACE_SIZE with sum_ops and the number of its place. */
 struct bf_io_range_desc place_desc(size_t place);
 
-/* Puts ranges or doorbells at the first count even places, in random order. */
+/* Create a bus and fill the first count even places in random order. */
 void *filled_bus(const struct bus_peer *peer, size_t count);
 
-/* A random order of 0 to count - 1; to be freed. */
+/* Return an array of the numbers below count in random order; free() it. */
 size_t *shuffled(size_t count);
 
-/* Accesses in random order, more than a branch predictor learns. */
+/* Random accesses: too many for a branch predictor to learn their order. */
 #define LOAD_ACCESSES (1 << 17)
 struct load {
 	uint64_t *addrs;
-	uint64_t sum; /* what all of them add to called_sum */
+	uint64_t sum; /* all accesses together add this to called_sum */
 };
 
-/* To the ranges, or exactly to the bases, of the first count even places. */
+/*
+ * Draw accesses to the first count even places: to their bases if exact is
+ * true, or else anywhere in their ranges.
+ */
 void load_init(struct load *load, size_t count, bool exact);
-/* To the bases of a few of them, drawn at random. */
-void load_init_few(struct load *load, size_t count, size_t few);
 void load_free(struct load *load);
 
-/* Makes all accesses; ends the process if a wrong handler was called. */
+/* Make all accesses.  Ends the process if their sum is wrong. */
 void load_run(const struct load *load, const struct bus_peer *peer, void *bus);
 
-/* How many there are in the rows that compare this. */
+/* The numbers of entries in rows that compare by number. */
 #define NR_BUS_SIZES 4
 extern const size_t bus_sizes[NR_BUS_SIZES];
 
-/* A bus of that many, and what an access to it takes: ns of CPU. */
+/* A filled bus, and samples of an access to it in ns of CPU. */
 struct bus_series {
 	const struct bus_peer *peer;
 	void *bus;
@@ -79,32 +80,27 @@ struct bus_series {
 void bus_series_init(struct bus_series *series, const struct bus_peer *peer,
 		     size_t count);
 void bus_series_sample(struct bus_series *series, const struct load *load);
-/* Returns the median. */
+/* Destroy the bus and return the median. */
 double bus_series_free(struct bus_series *series);
 
-/* A row: one access each to that many, right after a change. */
-void bus_first(struct report *report, const struct bus_peer *peer, size_t count,
-	       const char *what);
-
-/* Ends the process with one line where a call of the library failed. */
+/* End the process with one line if ret is not 0, or if value is wrong. */
 void must(int ret, const char *what);
-/* The same where a count or a sum is wrong. */
-void must_be(uint64_t is, uint64_t wanted, const char *what);
+void must_be(uint64_t value, uint64_t wanted, const char *what);
 
-/* The peers that a figure can be had of; NULL at the end. */
+/* Peers for one figure; NULL at the end. */
 struct bus_choice {
 	const struct bus_peer *peers[MAX_BUS_PEERS + 1];
 };
-/* With neither those that are linear, nor those that are unguarded. */
+/* Choose the peers that a thread may change; the linear ones on request. */
 struct bus_choice changeable_peers(bool linear_too);
 
-/* CPU time of the calling thread: what other processes take is not in it. */
+/* CPU time of the calling thread, which excludes that of other processes. */
 uint64_t cpu_ns(void);
 
-/* How often the calling thread was preempted. */
+/* The number of preemptions of the calling thread. */
 uint64_t preemptions(void);
 
-/* The rows. */
+/* Each of these measures and adds rows. */
 void bench_bus_ranges(struct report *report);
 void bench_bus_doorbells(struct report *report);
 void bench_bus_eventfd(struct report *report);

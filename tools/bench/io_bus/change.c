@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-/* A registration and a removal each by itself, where there are many. */
+/* Single registrations and removals on a bus with many entries. */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bench_io_bus.h"
+#include "tools/bench/io_bus/bench_io_bus.h"
 
 #define PRESENT 100000
 #define ROUNDS	31
 #define CHANGES 200 /* registrations, then as many removals, in a round */
 
-/* A bus, and what one registration or removal on it took: us. */
+/* A bus, and samples of one registration and one removal in us. */
 struct subject {
 	const struct bus_peer *peer;
 	void *bus;
@@ -31,16 +31,16 @@ static void subject_free(struct subject *subject)
 	samples_free(&subject->remove);
 }
 
-static bool is_own(const struct subject *subject)
+static bool is_belfry(const struct subject *subject)
 {
-	return subject->peer->write_all == own_bus.write_all;
+	return subject->peer->write_all == belfry_bus.write_all;
 }
 
-/* What was left to be freed later is freed before anything is measured. */
-static void settle(struct subject *subject)
+/* Finish pending frees before a measurement. */
+static void drain(struct subject *subject)
 {
-	if (is_own(subject))
-		own_settle(subject->bus);
+	if (is_belfry(subject))
+		belfry_bus_drain(subject->bus);
 }
 
 static double since(uint64_t start)
@@ -66,21 +66,21 @@ static void remove_one(struct subject *subject, void *range)
 	samples_add(&subject->remove, since(start));
 }
 
-/* Between others, at places all over the space. */
+/* Register and remove at free places all over the space. */
 static void measure_round(struct subject *subject)
 {
 	void *ranges[CHANGES];
 	size_t i, nr = 0;
 
-	settle(subject);
+	drain(subject);
 	for (i = 0; i < CHANGES; i++) {
-		/* NULL where the place was drawn already. */
+		/* NULL if this place was drawn before. */
 		void *range = add_one(subject, 2 * random_below(PRESENT) + 1);
 
 		if (range)
 			ranges[nr++] = range;
 	}
-	settle(subject);
+	drain(subject);
 	for (i = 0; i < nr; i++)
 		remove_one(subject, ranges[i]);
 }
@@ -96,15 +96,16 @@ static void report_samples(struct report *report, const char *name,
 	report_goal(report, "<= 2", samples_median(samples) <= 2);
 }
 
-/* Both kinds of change of one kind of thing. */
-static void compare(struct report *report, const struct bus_peer *own,
-		    const char *thing, const struct bus_choice *choice)
+/* Measure both changes for one kind of entry. */
+static void measure_changes(struct report *report,
+			    const struct bus_peer *belfry, const char *thing,
+			    const struct bus_choice *choice)
 {
 	struct subject subjects[1 + MAX_BUS_PEERS];
 	size_t i, nr = 1;
 	char name[80];
 
-	subject_init(&subjects[0], own);
+	subject_init(&subjects[0], belfry);
 	for (; choice && choice->peers[nr - 1]; nr++)
 		subject_init(&subjects[nr], choice->peers[nr - 1]);
 	for (int round = 0; round < ROUNDS; round++) {
@@ -130,6 +131,6 @@ void bench_bus_changes(struct report *report)
 {
 	const struct bus_choice choice = changeable_peers(false);
 
-	compare(report, &own_bus, "range", &choice);
-	compare(report, &own_doorbells, "doorbell", NULL);
+	measure_changes(report, &belfry_bus, "range", &choice);
+	measure_changes(report, &belfry_doorbells, "doorbell", NULL);
 }

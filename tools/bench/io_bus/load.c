@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* What buses are filled with, and the accesses made to them. */
+/* Entries of buses, and random accesses to them. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
-#include "bench_io_bus.h"
+#include "tools/bench/io_bus/bench_io_bus.h"
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/xalloc.h"
 
@@ -19,12 +19,12 @@ void must(int ret, const char *what)
 	exit(cli_fail(COMMAND, "%s: %s", what, strerror(-ret)));
 }
 
-void must_be(uint64_t is, uint64_t wanted, const char *what)
+void must_be(uint64_t value, uint64_t wanted, const char *what)
 {
-	if (is == wanted)
+	if (value == wanted)
 		return;
 	exit(cli_fail(COMMAND, "%s is %llu, not %llu", what,
-		      (unsigned long long)is, (unsigned long long)wanted));
+		      (unsigned long long)value, (unsigned long long)wanted));
 }
 
 uint64_t place_addr(size_t place)
@@ -50,12 +50,12 @@ static int sum_read(void *opaque, uint64_t offset, void *data, uint32_t len)
 
 const struct bf_io_ops sum_ops = {.read = sum_read, .write = sum_write};
 
-void sum_ring(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
+void sum_signal(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
 {
 	called_sum += (uintptr_t)opaque;
 }
 
-/* The number of a place says more than the place where sums are compared. */
+/* Spread the numbers of places, so that a wrong place changes the sum. */
 static uintptr_t number_of(size_t place)
 {
 	return place * 0x9e3779b97f4a7c15U;
@@ -116,17 +116,6 @@ void load_init(struct load *load, size_t count, bool exact)
 			 exact ? 0 : random_below(PLACE_SIZE / 4) * 4);
 }
 
-void load_init_few(struct load *load, size_t count, size_t few)
-{
-	size_t *order = shuffled(count);
-
-	load->addrs = xgrow(NULL, 0, LOAD_ACCESSES, sizeof(*load->addrs));
-	load->sum = 0;
-	for (size_t i = 0; i < LOAD_ACCESSES; i++)
-		load_add(load, i, 2 * order[random_below(few)], 0);
-	free(order);
-}
-
 void load_free(struct load *load)
 {
 	free(load->addrs);
@@ -137,7 +126,7 @@ void load_run(const struct load *load, const struct bus_peer *peer, void *bus)
 	uint64_t before = called_sum;
 
 	peer->write_all(bus, load->addrs, LOAD_ACCESSES);
-	must_be(called_sum - before, load->sum, "the sum of what was reached");
+	must_be(called_sum - before, load->sum, "the sum of all accesses");
 }
 
 struct bus_choice changeable_peers(bool linear_too)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* Changes while a handler of the bus sleeps. */
+/* Registrations and removals while a handler of the bus sleeps. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 
-#include "bench_io_bus.h"
+#include "tools/bench/io_bus/bench_io_bus.h"
 #include "tools/belfry/common/sleep.h"
 
 #define RANGES	    100
@@ -12,15 +12,15 @@
 #define ROUNDS	    9
 #define PEER_ROUNDS 5
 #define CHANGES	    20
-/* Where the handler that sleeps is: a free place. */
+/* The place of the handler that sleeps; it is free otherwise. */
 #define SLEEPER_PLACE 1
 
-/* A thread that is nearly always in a handler that sleeps. */
+/* A thread that spends nearly all its time in the handler that sleeps. */
 struct sleeper {
 	pthread_t thread;
 	const struct bus_peer *peer;
 	void *bus, *range;
-	unsigned long naps; /* odd: the handler is asleep */
+	unsigned long naps; /* odd while the handler sleeps */
 	bool stop;
 };
 
@@ -37,7 +37,7 @@ static int sleeping_write(void *opaque, uint64_t offset, const void *data,
 
 static const struct bf_io_ops sleeping_ops = {.write = sleeping_write};
 
-/* Awake for long enough for a lock to be had. */
+/* Between two naps another thread has time to take a lock. */
 static void *sleeper_main(void *arg)
 {
 	const uint64_t addr = place_addr(SLEEPER_PLACE);
@@ -73,7 +73,7 @@ static void sleeper_stop(struct sleeper *sleeper)
 	sleeper->peer->destroy(sleeper->bus);
 }
 
-/* Which nap it is. */
+/* Wait until the handler sleeps, and return the number of the nap. */
 static unsigned long wait_for_nap(const struct sleeper *sleeper)
 {
 	unsigned long nap;
@@ -88,8 +88,8 @@ static double us_since(uint64_t start)
 	return (double)(clock_ns() - start) / 1000.0;
 }
 
-/* Registers and removes one: us each. */
-static void change(struct sleeper *sleeper, const struct bus_peer *way,
+/* Register and remove one entry; store the times in us. */
+static void change(struct sleeper *sleeper, const struct bus_peer *kind,
 		   size_t place, double *add, double *remove)
 {
 	const struct bf_io_range_desc desc = place_desc(place);
@@ -98,12 +98,12 @@ static void change(struct sleeper *sleeper, const struct bus_peer *way,
 
 	wait_for_nap(sleeper);
 	start = clock_ns();
-	handle = way->add(sleeper->bus, &desc);
+	handle = kind->add(sleeper->bus, &desc);
 	*add = us_since(start);
 	must(handle ? 0 : -ENOMEM, "register beside a sleeping handler");
 	wait_for_nap(sleeper);
 	start = clock_ns();
-	way->remove(sleeper->bus, handle);
+	kind->remove(sleeper->bus, handle);
 	*remove = us_since(start);
 }
 
@@ -117,9 +117,9 @@ static void result_free(struct result *result)
 	samples_free(&result->remove);
 }
 
-/* Only what was done within one nap counts. */
-static void measure_own(struct sleeper *sleeper, const struct bus_peer *way,
-			struct result *result)
+/* Repeat until all changes were made within one nap. */
+static void measure_belfry(struct sleeper *sleeper, const struct bus_peer *kind,
+			   struct result *result)
 {
 	double add[CHANGES], remove[CHANGES];
 	unsigned long nap;
@@ -128,7 +128,7 @@ static void measure_own(struct sleeper *sleeper, const struct bus_peer *way,
 	do {
 		nap = wait_for_nap(sleeper);
 		for (i = 0; i < CHANGES; i++)
-			change(sleeper, way, 2 * i + 3, &add[i], &remove[i]);
+			change(sleeper, kind, 2 * i + 3, &add[i], &remove[i]);
 	} while (__atomic_load_n(&sleeper->naps, __ATOMIC_ACQUIRE) != nap);
 	for (i = 0; i < CHANGES; i++) {
 		samples_add(&result->add, add[i]);
@@ -163,16 +163,16 @@ static void report_samples(struct report *report, const char *change,
 	report_goal(report, "<= 5", samples_median(samples) <= 5);
 }
 
-static void report_ranges(struct report *report, struct result *own,
+static void report_ranges(struct report *report, struct result *belfry,
 			  struct result *peers, const struct bus_choice *choice)
 {
 	size_t i;
 
-	report_samples(report, "register", "range", &own->add);
+	report_samples(report, "register", "range", &belfry->add);
 	for (i = 0; choice->peers[i]; i++)
 		report_peer(report, choice->peers[i]->name, "%.2f",
 			    samples_median(&peers[i].add));
-	report_samples(report, "remove_async", "range", &own->remove);
+	report_samples(report, "remove_async", "range", &belfry->remove);
 	for (i = 0; choice->peers[i]; i++)
 		report_peer(report, choice->peers[i]->name, "%.2f",
 			    samples_median(&peers[i].remove));
@@ -185,10 +185,10 @@ void bench_bus_beside_sleeper(struct report *report)
 	struct sleeper sleeper;
 	size_t i;
 
-	sleeper_start(&sleeper, &own_bus_async);
+	sleeper_start(&sleeper, &belfry_bus_async);
 	for (int round = 0; round < ROUNDS; round++) {
-		measure_own(&sleeper, &own_bus_async, &ranges);
-		measure_own(&sleeper, &own_doorbells_async, &doorbells);
+		measure_belfry(&sleeper, &belfry_bus_async, &ranges);
+		measure_belfry(&sleeper, &belfry_doorbells_async, &doorbells);
 	}
 	sleeper_stop(&sleeper);
 	for (i = 0; choice.peers[i]; i++)

@@ -1,30 +1,29 @@
 // SPDX-License-Identifier: MIT
-/* Two threads that dispatch at once, against one. */
+/* The gain of two threads that dispatch at the same time over one. */
 #include <pthread.h>
 
-#include "bench_io_bus.h"
+#include "tools/bench/io_bus/bench_io_bus.h"
 
 #define RANGES	    1000
 #define ROUNDS	    15
 #define PEER_ROUNDS 5
-#define ATTEMPTS    3 /* at a round that nobody disturbs */
+#define ATTEMPTS    3 /* for a round without a preemption */
 #define PASSES	    2
 
-/* What one thread did. */
 struct runner {
 	struct crowd *crowd;
 	uint64_t end; /* CLOCK_MONOTONIC */
 	uint64_t preempted;
 };
 
-/* A bus in use by one thread or two. */
+/* A bus that one thread or two use. */
 struct crowd {
 	const struct bus_peer *peer;
 	void *bus;
 	struct load load;
 	unsigned int missing; /* threads that have not arrived yet */
 	struct samples one, two;
-	uint64_t preempted; /* in the rounds that count */
+	uint64_t preempted; /* in all samples */
 };
 
 static void run_passes(struct runner *runner)
@@ -41,10 +40,7 @@ static void run_passes(struct runner *runner)
 	runner->preempted = preemptions() - runner->preempted;
 }
 
-/*
- * Begins warm, as the other thread does: a vCPU lives longer than the time in
- * which it learns where its accesses go.
- */
+/* Warm the caches first, as they are for the other thread. */
 static void *other_main(void *arg)
 {
 	const struct runner *runner = arg;
@@ -56,7 +52,7 @@ static void *other_main(void *arg)
 	return NULL;
 }
 
-/* A sample: millions of accesses a second, and how often it was disturbed. */
+/* A sample: millions of accesses a second, and the preemptions meanwhile. */
 struct rate {
 	double value;
 	uint64_t preempted;
@@ -78,10 +74,10 @@ static struct rate measure_one(struct crowd *crowd)
 	return (struct rate){rate_of(runner.end - start, 1), runner.preempted};
 }
 
-/* From when both run until the later one has ended. */
+/* The time is from the start of both to the end of the later one. */
 static struct rate measure_two(struct crowd *crowd)
 {
-	struct runner own = {.crowd = crowd}, other = {.crowd = crowd};
+	struct runner self = {.crowd = crowd}, other = {.crowd = crowd};
 	pthread_t thread;
 	uint64_t start, end;
 
@@ -91,16 +87,16 @@ static struct rate measure_two(struct crowd *crowd)
 	while (__atomic_load_n(&crowd->missing, __ATOMIC_ACQUIRE) != 1)
 		;
 	start = clock_ns();
-	run_passes(&own);
+	run_passes(&self);
 	pthread_join(thread, NULL);
-	end = own.end > other.end ? own.end : other.end;
+	end = self.end > other.end ? self.end : other.end;
 	return (struct rate){rate_of(end - start, 2),
-			     own.preempted + other.preempted};
+			     self.preempted + other.preempted};
 }
 
 /*
- * What the scheduler gave to other processes is no matter of the bus: such a
- * sample is taken again, or counted with what disturbed it in the end.
+ * A preemption has nothing to do with the bus, so take the sample again.  After
+ * ATTEMPTS take it as it is, and count the preemptions.
  */
 static void add_sample(struct crowd *crowd, struct samples *samples,
 		       struct rate (*measure)(struct crowd *crowd))
@@ -145,28 +141,28 @@ static double gain(struct crowd *crowd)
 
 void bench_bus_two_threads(struct report *report)
 {
-	struct crowd own, peers[MAX_BUS_PEERS];
+	struct crowd belfry, peers[MAX_BUS_PEERS];
 	size_t i, nr = 0;
 
-	crowd_init(&own, &own_bus);
+	crowd_init(&belfry, &belfry_bus);
 	for (; bus_peers[nr]; nr++)
 		crowd_init(&peers[nr], bus_peers[nr]);
 	for (int round = 0; round < ROUNDS; round++) {
-		crowd_sample(&own);
+		crowd_sample(&belfry);
 		for (i = 0; i < nr && round < PEER_ROUNDS; i++)
 			crowd_sample(&peers[i]);
 	}
 	report_row(report, "two threads dispatch to 1000 ranges", "x one");
-	report_number(report, "value", "%.2f", gain(&own));
+	report_number(report, "value", "%.2f", gain(&belfry));
 	for (i = 0; i < nr; i++)
 		report_peer(report, peers[i].peer->name, "%.2f",
 			    gain(&peers[i]));
-	report_goal(report, ">= 1.8", gain(&own) >= 1.8);
-	report_count(report, "preempted", own.preempted);
-	report_number(report, "alone", "%.1f", samples_median(&own.one));
+	report_goal(report, ">= 1.8", gain(&belfry) >= 1.8);
+	report_count(report, "preempted", belfry.preempted);
+	report_number(report, "alone", "%.1f", samples_median(&belfry.one));
 	report_text(report, "what",
 		    "accesses a second, both together; alone: millions");
-	crowd_free(&own);
+	crowd_free(&belfry);
 	for (i = 0; i < nr; i++)
 		crowd_free(&peers[i]);
 }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
-/* Many changes at once. */
+/* Transactions of many changes. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "belfry/io_stats.h"
 #include "belfry/io_txn.h"
-#include "bench_io_bus.h"
+#include "tools/bench/io_bus/bench_io_bus.h"
 
 #define PRESENT 100000
 #define CHANGES 10000
 #define ROUNDS	9
 
-/* One kind of entry, as transactions see it. */
+/* Operations of a transaction on one kind of entry. */
 struct kind {
 	const char *things;
 	const struct bus_peer *bus;
@@ -41,7 +41,7 @@ static void add_doorbell(struct bf_io_txn *txn, size_t place, void **handle)
 		.space = BF_IO_MMIO,
 		.len = sizeof(uint32_t),
 		.wildcard = true,
-		.ring = sum_ring,
+		.ring = sum_signal,
 	};
 	struct bf_io_doorbell *doorbell;
 
@@ -56,7 +56,7 @@ static void remove_doorbell(struct bf_io_txn *txn, void *handle)
 	     "remove in a transaction");
 }
 
-/* From begin to commit: ms. */
+/* Return the ms from begin to commit. */
 static double add_all(const struct kind *kind, struct bf_io_bus *bus,
 		      const size_t *order, void **handles)
 {
@@ -85,7 +85,7 @@ static double remove_all(const struct kind *kind, struct bf_io_bus *bus,
 
 struct result {
 	struct samples add, remove;
-	uint64_t publications; /* the most that one addition took */
+	uint64_t publications; /* maximum of one transaction */
 };
 
 static void measure_round(const struct kind *kind, struct bf_io_bus *bus,
@@ -98,9 +98,9 @@ static void measure_round(const struct kind *kind, struct bf_io_bus *bus,
 	publications = bf_io_publications(bus) - publications;
 	if (publications > result->publications)
 		result->publications = publications;
-	own_settle(bus);
+	belfry_bus_drain(bus);
 	samples_add(&result->remove, remove_all(kind, bus, handles));
-	own_settle(bus);
+	belfry_bus_drain(bus);
 }
 
 static void report_result(struct report *report, const struct kind *kind,
@@ -144,8 +144,8 @@ static void measure_kind(struct report *report, const struct kind *kind)
 void bench_bus_transactions(struct report *report)
 {
 	static const struct kind kinds[] = {
-		{"ranges", &own_bus, add_range, remove_range},
-		{"doorbells", &own_doorbells, add_doorbell, remove_doorbell},
+		{"ranges", &belfry_bus, add_range, remove_range},
+		{"doorbells", &belfry_doorbells, add_doorbell, remove_doorbell},
 	};
 
 	measure_kind(report, &kinds[0]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of `belfry bench memslots` share. */
+/* Declarations that the files of `belfry bench memslots` share. */
 #ifndef BF_CLI_BENCH_MEMSLOTS_H
 #define BF_CLI_BENCH_MEMSLOTS_H
 
@@ -9,13 +9,13 @@
 
 #include "tools/belfry/common/report.h"
 
-/* Slots of two pages, with a hole of two behind each. */
+/* Slots of two pages, with a gap of two pages after each. */
 #define SLOT_SIZE 8192ULL
 #define SLOT_STEP (2 * SLOT_SIZE)
 
 /*
- * A map as the benchmark sees it, the library's or its peer's.  Slot i is at
- * i * SLOT_STEP; hva is made up, since nobody touches the memory.
+ * The operations of a map, the library's or its peer's.  Slot i lies at
+ * i * SLOT_STEP.  Its hva is invented, because no lookup touches the memory.
  */
 struct slot_map {
 	const char *name;
@@ -23,15 +23,16 @@ struct slot_map {
 	void (*destroy)(void *map);
 	void (*add)(void *map, uint32_t slot);
 	void (*remove)(void *map, uint32_t slot);
-	/* One after the other; the sum of what was found. */
+	/* Looks up all gpas in order.  Returns the sum of their hvas. */
 	uint64_t (*find)(void *map, const uint64_t *gpas, size_t count);
 };
 
-extern const struct slot_map own_map;
+extern const struct slot_map belfry_map;
 extern const struct slot_map peer_map; /* sorted array, rwlock */
 
-/* Rows. */
+/* Each adds rows to the report. */
 void bench_slot_find(struct report *report, uint32_t slots);
+void bench_slot_cached(struct report *report);
 void bench_slot_add(struct report *report, uint32_t slots);
 void bench_prefault(struct report *report);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The library's map, and the one to compare with: a sorted array, searched by
- * halves under a read lock, as most VMMs have it.
+ * The library's map and its peer: a sorted array with a binary search under a
+ * read lock, as in most VMMs.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 #define HVA_BASE (1ULL << 40)
 
-static void *own_create(void)
+static void *belfry_create(void)
 {
 	struct bf_memslots *map = NULL;
 
@@ -21,12 +21,12 @@ static void *own_create(void)
 	return xcheck(map);
 }
 
-static void own_destroy(void *map)
+static void belfry_destroy(void *map)
 {
 	bf_memslots_destroy(map);
 }
 
-static void own_add(void *map, uint32_t slot)
+static void belfry_add(void *map, uint32_t slot)
 {
 	const struct kvm_userspace_memory_region region = {
 		.slot = slot,
@@ -39,13 +39,13 @@ static void own_add(void *map, uint32_t slot)
 		xcheck(NULL);
 }
 
-static void own_remove(void *map, uint32_t slot)
+static void belfry_remove(void *map, uint32_t slot)
 {
 	if (bf_memslots_remove(map, slot))
 		xcheck(NULL);
 }
 
-static uint64_t own_find(void *map, const uint64_t *gpas, size_t count)
+static uint64_t belfry_find(void *map, const uint64_t *gpas, size_t count)
 {
 	struct bf_memslots_snapshot snapshot;
 	uint64_t sum = 0;
@@ -60,13 +60,13 @@ static uint64_t own_find(void *map, const uint64_t *gpas, size_t count)
 	return sum;
 }
 
-const struct slot_map own_map = {
+const struct slot_map belfry_map = {
 	.name = "belfry",
-	.create = own_create,
-	.destroy = own_destroy,
-	.add = own_add,
-	.remove = own_remove,
-	.find = own_find,
+	.create = belfry_create,
+	.destroy = belfry_destroy,
+	.add = belfry_add,
+	.remove = belfry_remove,
+	.find = belfry_find,
 };
 
 struct region {
@@ -79,7 +79,7 @@ struct array {
 	size_t count, space;
 };
 
-/* By default a busy reader keeps writers out for good. */
+/* Prefers writers: by default a busy reader starves them. */
 static void *array_create(void)
 {
 	struct array *array = xgrow(NULL, 0, 1, sizeof(*array));
@@ -102,7 +102,7 @@ static void array_destroy(void *map)
 	free(array);
 }
 
-/* How many regions begin at or below gpa. */
+/* Returns the number of regions that begin at or below gpa. */
 static size_t array_search(const struct array *array, uint64_t gpa)
 {
 	size_t low = 0, high = array->count;

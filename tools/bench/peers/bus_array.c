@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "bus_array.h"
+/* Changes of a sorted array of ranges. */
+#include "tools/bench/peers/bus_array.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ static bool grow(struct bus_array *array)
 	return true;
 }
 
-/* How many bases are below addr. */
+/* Return the number of bases below addr. */
 static size_t rank_of(const struct bus_array *array, uint64_t addr)
 {
 	size_t rank = bus_array_search(array, addr);
@@ -49,7 +50,7 @@ static bool fits(const struct bus_array *array, size_t rank,
 	return desc->addr - below->addr >= below->size;
 }
 
-/* Moves what is at rank and above by that many places. */
+/* Move the elements from rank on by that many places. */
 static void shift(struct bus_array *array, size_t rank, int by)
 {
 	size_t count = array->count - rank;
@@ -60,7 +61,7 @@ static void shift(struct bus_array *array, size_t rank, int by)
 		count * sizeof(*array->ranges));
 }
 
-/* The handle is the base, plus one: a range may be at 0. */
+/* The handle is the base plus one, since a range may be at address 0. */
 void *bus_array_add(struct bus_array *array,
 		    const struct bf_io_range_desc *desc)
 {

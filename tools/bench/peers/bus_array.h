@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* Ranges in an array sorted by base. */
+/* An array of ranges, sorted by base. */
 #ifndef BF_BENCH_BUS_ARRAY_H
 #define BF_BENCH_BUS_ARRAY_H
 
-#include "bus_peer.h"
+#include "tools/bench/peers/bus_peer.h"
 
 struct bus_array {
-	uint64_t *bases; /* by themselves: a search touches nothing else */
+	uint64_t *bases; /* apart from ranges: a search touches only these */
 	struct bf_io_range_desc *ranges;
 	size_t count, space;
 };
 
 void bus_array_free(struct bus_array *array);
 
-/* A handle for bus_array_remove(); NULL: no memory, or an overlap. */
+/* Return a handle, or NULL if a range overlaps or memory is short. */
 void *bus_array_add(struct bus_array *array,
 		    const struct bf_io_range_desc *desc);
 void bus_array_remove(struct bus_array *array, void *handle);
 
-/* half or 0, without a branch, which random addresses would defeat. */
+/* Return half or 0 without a branch: random addresses defeat prediction. */
 static inline size_t bus_array_step(bool up, size_t half)
 {
-#ifdef __clang__ /* which makes a branch of whatever it can look into */
+#ifdef __clang__ /* clang turns a conditional it understands into a branch */
 	size_t mask = -(size_t)up;
 
 	__asm__("" : "+r"(mask));
@@ -31,7 +31,10 @@ static inline size_t bus_array_step(bool up, size_t half)
 #endif
 }
 
-/* How many bases are at most addr; or 1, where that is none of some. */
+/*
+ * Return the number of bases up to addr.  If all bases are above addr the
+ * result is 1, and the caller must compare the first.
+ */
 static inline size_t bus_array_search(const struct bus_array *array,
 				      uint64_t addr)
 {
@@ -46,7 +49,7 @@ static inline size_t bus_array_search(const struct bus_array *array,
 	return (size_t)(base - array->bases) + left;
 }
 
-/* Whose access it is; NULL: nobody's. */
+/* Return the range that takes the access, or NULL. */
 static inline const struct bf_io_range_desc *
 bus_array_find(const struct bus_array *array, const struct bf_io_access *access)
 {

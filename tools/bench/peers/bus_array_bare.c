@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: MIT
 /*
- * Nobody's bus: a sorted array without any guard, which must not change while
- * it is used.  What an access costs where nothing protects it.
+ * A lower bound that no real bus reaches: a sorted array without any guard.  It
+ * must not change while a thread uses it.
  */
 #include <stdlib.h>
 
-#include "bus_array.h"
+#include "tools/bench/peers/bus_array.h"
 
-static void *create(void)
+static void *bare_create(void)
 {
 	return calloc(1, sizeof(struct bus_array));
 }
 
-static void destroy(void *bus)
+static void bare_destroy(void *bus)
 {
 	bus_array_free(bus);
 	free(bus);
 }
 
-static void *add(void *bus, const struct bf_io_range_desc *desc)
+static void *bare_add(void *bus, const struct bf_io_range_desc *desc)
 {
 	return bus_array_add(bus, desc);
 }
 
-static void remove_range(void *bus, void *range)
+static void bare_remove(void *bus, void *range)
 {
 	bus_array_remove(bus, range);
 }
@@ -36,7 +36,7 @@ access_bus(void *bus, const struct bf_io_access *access)
 	return range ? bus_call(range, access) : -EOPNOTSUPP;
 }
 
-static void write_all(void *bus, const uint64_t *addrs, size_t count)
+static void bare_write_all(void *bus, const uint64_t *addrs, size_t count)
 {
 	bus_write_all(bus, access_bus, addrs, count);
 }
@@ -45,9 +45,9 @@ const struct bus_peer bus_array_bare = {
 	.name = "bare array",
 	.linear = true,
 	.unguarded = true,
-	.create = create,
-	.destroy = destroy,
-	.add = add,
-	.remove = remove_range,
-	.write_all = write_all,
+	.create = bare_create,
+	.destroy = bare_destroy,
+	.add = bare_add,
+	.remove = bare_remove,
+	.write_all = bare_write_all,
 };

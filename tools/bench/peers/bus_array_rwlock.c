@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT
 /*
- * The kind of cloud-hypervisor's bus (vm-device/src/bus.rs) and of ACRN's
- * (devicemodel/core/mem.c): a sorted map and one rwlock, held for reading while
- * an access looks up its range, not over the handler.  Here the map is a sorted
- * array; and what was found is not counted, as in ACRN, which is quicker than
- * to count it, and ends a removal even while a handler runs.
+ * A bus like those of cloud-hypervisor (vm-device/src/bus.rs) and ACRN
+ * (devicemodel/core/mem.c): a sorted map and one rwlock.  An access holds the
+ * lock for reading during its lookup, but not during the handler.  Here the map
+ * is a sorted array.  As in ACRN the range has no reference count: a dispatch
+ * is faster, and a removal returns while the handler may still run.
  */
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "bus_array.h"
+#include "tools/bench/peers/bus_array.h"
 
 struct array_bus {
 	struct bus_array array;
 	pthread_rwlock_t lock;
 };
 
-static void *create(void)
+static void *array_bus_create(void)
 {
 	struct array_bus *bus = calloc(1, sizeof(*bus));
 
@@ -25,7 +25,7 @@ static void *create(void)
 	return bus;
 }
 
-static void destroy(void *opaque)
+static void array_bus_destroy(void *opaque)
 {
 	struct array_bus *bus = opaque;
 
@@ -34,7 +34,7 @@ static void destroy(void *opaque)
 	free(bus);
 }
 
-static void *add(void *opaque, const struct bf_io_range_desc *desc)
+static void *array_bus_add(void *opaque, const struct bf_io_range_desc *desc)
 {
 	struct array_bus *bus = opaque;
 	void *range;
@@ -45,7 +45,7 @@ static void *add(void *opaque, const struct bf_io_range_desc *desc)
 	return range;
 }
 
-static void remove_range(void *opaque, void *range)
+static void array_bus_remove(void *opaque, void *range)
 {
 	struct array_bus *bus = opaque;
 
@@ -64,12 +64,12 @@ access_bus(void *opaque, const struct bf_io_access *access)
 	pthread_rwlock_rdlock(&bus->lock);
 	found = bus_array_find(&bus->array, access);
 	if (found)
-		range = *found; /* whose place a change may take */
+		range = *found; /* a change may move the element */
 	pthread_rwlock_unlock(&bus->lock);
 	return found ? bus_call(&range, access) : -EOPNOTSUPP;
 }
 
-static void write_all(void *bus, const uint64_t *addrs, size_t count)
+static void array_bus_write_all(void *bus, const uint64_t *addrs, size_t count)
 {
 	bus_write_all(bus, access_bus, addrs, count);
 }
@@ -77,9 +77,9 @@ static void write_all(void *bus, const uint64_t *addrs, size_t count)
 const struct bus_peer bus_array_rwlock = {
 	.name = "array, rwlock",
 	.linear = true,
-	.create = create,
-	.destroy = destroy,
-	.add = add,
-	.remove = remove_range,
-	.write_all = write_all,
+	.create = array_bus_create,
+	.destroy = array_bus_destroy,
+	.add = array_bus_add,
+	.remove = array_bus_remove,
+	.write_all = array_bus_write_all,
 };

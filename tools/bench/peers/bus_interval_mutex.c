@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
  * The structure of kvmtool's bus (mmio.c, util/rbtree-interval.c): an interval
- * tree, a red-black tree by base whose nodes know the highest end below them,
- * and one mutex.  An access takes it to find its range and count itself in, and
- * again to count itself out; the handler runs without.  Who counts itself out
- * last frees a range that was removed meanwhile.
+ * tree and one mutex.  The tree is a red-black tree by base in which each node
+ * has the highest end of its subtree.  An access takes the mutex to find its
+ * range and to take a reference, runs the handler without the mutex, and takes
+ * the mutex again to drop the reference.  The last reference to a removed range
+ * frees it.
  */
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "bus_peer.h"
-#include "rbtree.h"
+#include "tools/bench/peers/bus_peer.h"
+#include "tools/bench/peers/rbtree.h"
 #include "base/util.h"
 
 struct interval {
 	struct rb_node node;
-	uint64_t end;	  /* of this one */
-	uint64_t max_end; /* of it and all below it */
+	uint64_t end;	  /* of this interval */
+	uint64_t max_end; /* highest end of the subtree */
 	struct bf_io_range_desc desc;
 	unsigned int users;
 	bool removed;
@@ -37,7 +38,7 @@ static uint64_t max_end(struct rb_node *node)
 	return node ? interval_of(node)->max_end : 0;
 }
 
-static void update(struct rb_node *node)
+static void interval_bus_update(struct rb_node *node)
 {
 	struct interval *interval = interval_of(node);
 	uint64_t end = interval->end;
@@ -49,18 +50,18 @@ static void update(struct rb_node *node)
 	interval->max_end = end;
 }
 
-static void *create(void)
+static void *interval_bus_create(void)
 {
 	struct interval_bus *bus = calloc(1, sizeof(*bus));
 
 	if (!bus)
 		return NULL;
-	bus->tree.update = update;
+	bus->tree.update = interval_bus_update;
 	pthread_mutex_init(&bus->lock, NULL);
 	return bus;
 }
 
-static void destroy(void *opaque)
+static void interval_bus_destroy(void *opaque)
 {
 	struct interval_bus *bus = opaque;
 	struct rb_node *node;
@@ -73,7 +74,7 @@ static void destroy(void *opaque)
 	free(bus);
 }
 
-static bool insert(struct rb_tree *tree, struct interval *new)
+static bool interval_bus_insert(struct rb_tree *tree, struct interval *new)
 {
 	struct rb_node *parent = NULL, *node = tree->root;
 	bool higher = false;
@@ -92,7 +93,7 @@ static bool insert(struct rb_tree *tree, struct interval *new)
 	return true;
 }
 
-static void *add(void *opaque, const struct bf_io_range_desc *desc)
+static void *interval_bus_add(void *opaque, const struct bf_io_range_desc *desc)
 {
 	struct interval *interval = calloc(1, sizeof(*interval));
 	struct interval_bus *bus = opaque;
@@ -103,7 +104,7 @@ static void *add(void *opaque, const struct bf_io_range_desc *desc)
 	interval->desc = *desc;
 	interval->end = desc->addr + desc->size;
 	pthread_mutex_lock(&bus->lock);
-	inserted = insert(&bus->tree, interval);
+	inserted = interval_bus_insert(&bus->tree, interval);
 	pthread_mutex_unlock(&bus->lock);
 	if (inserted)
 		return interval;
@@ -111,7 +112,7 @@ static void *add(void *opaque, const struct bf_io_range_desc *desc)
 	return NULL;
 }
 
-static void remove_interval(void *opaque, void *range)
+static void interval_bus_remove(void *opaque, void *range)
 {
 	struct interval_bus *bus = opaque;
 	struct interval *interval = range;
@@ -126,8 +127,9 @@ static void remove_interval(void *opaque, void *range)
 		free(interval);
 }
 
-/* Left as long as something there ends behind the address. */
-static struct interval *find(const struct rb_tree *tree, uint64_t addr)
+/* Descend left while an interval there ends above the address. */
+static struct interval *interval_bus_find(const struct rb_tree *tree,
+					  uint64_t addr)
 {
 	struct rb_node *node = tree->root;
 	struct interval *interval;
@@ -146,13 +148,13 @@ static struct interval *find(const struct rb_tree *tree, uint64_t addr)
 	return NULL;
 }
 
-static struct interval *get(struct interval_bus *bus,
-			    const struct bf_io_access *access)
+static struct interval *interval_bus_get(struct interval_bus *bus,
+					 const struct bf_io_access *access)
 {
 	struct interval *interval;
 
 	pthread_mutex_lock(&bus->lock);
-	interval = find(&bus->tree, access->addr);
+	interval = interval_bus_find(&bus->tree, access->addr);
 	if (interval && !bus_takes(&interval->desc, access))
 		interval = NULL;
 	if (interval)
@@ -161,7 +163,8 @@ static struct interval *get(struct interval_bus *bus,
 	return interval;
 }
 
-static void put(struct interval_bus *bus, struct interval *interval)
+static void interval_bus_put(struct interval_bus *bus,
+			     struct interval *interval)
 {
 	bool last;
 
@@ -176,26 +179,27 @@ static __attribute__((noinline)) int
 access_bus(void *opaque, const struct bf_io_access *access)
 {
 	struct interval_bus *bus = opaque;
-	struct interval *interval = get(bus, access);
+	struct interval *interval = interval_bus_get(bus, access);
 	int ret;
 
 	if (!interval)
 		return -EOPNOTSUPP;
 	ret = bus_call(&interval->desc, access);
-	put(bus, interval);
+	interval_bus_put(bus, interval);
 	return ret;
 }
 
-static void write_all(void *bus, const uint64_t *addrs, size_t count)
+static void interval_bus_write_all(void *bus, const uint64_t *addrs,
+				   size_t count)
 {
 	bus_write_all(bus, access_bus, addrs, count);
 }
 
 const struct bus_peer bus_interval_mutex = {
 	.name = "interval tree, mutex",
-	.create = create,
-	.destroy = destroy,
-	.add = add,
-	.remove = remove_interval,
-	.write_all = write_all,
+	.create = interval_bus_create,
+	.destroy = interval_bus_destroy,
+	.add = interval_bus_add,
+	.remove = interval_bus_remove,
+	.write_all = interval_bus_write_all,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An I/O bus as the benchmark sees it: device ranges of one space, with the
- * library's descriptors and handlers, so that all buses do the same work.
+ * The interface of a bus to the benchmark: device ranges of one space.  All
+ * buses take the library's descriptors and handlers, and so do the same work.
  */
 #ifndef BF_BENCH_BUS_PEER_H
 #define BF_BENCH_BUS_PEER_H
@@ -15,20 +15,20 @@
 
 struct bus_peer {
 	const char *name;
-	bool linear;	/* a change takes time with the number of ranges */
-	bool unguarded; /* must not be changed while it is in use */
-	/* NULL where memory is short. */
+	bool linear; /* the time of a change grows with the number of ranges */
+	bool unguarded; /* must not change while a thread uses it */
+	/* Returns NULL if memory is short. */
 	void *(*create)(void);
-	/* Of a bus without ranges, or with what is left of them. */
+	/* Also removes the ranges that are left. */
 	void (*destroy)(void *bus);
-	/* The range's handle; NULL: no memory, or it overlaps another one. */
+	/* Returns a handle, or NULL if a range overlaps or memory is short. */
 	void *(*add)(void *bus, const struct bf_io_range_desc *desc);
 	void (*remove)(void *bus, void *range);
-	/* Writes of 4 bytes, one to each of the addresses. */
+	/* Write 4 bytes to each of the addresses. */
 	void (*write_all)(void *bus, const uint64_t *addrs, size_t count);
 };
 
-/* The library's rivals; NULL at the end. */
+/* All peers; NULL at the end. */
 extern const struct bus_peer *const bus_peers[];
 extern const struct bus_peer bus_interval_mutex, bus_rbtree_rwlock,
 	bus_array_rwlock, bus_array_bare;
@@ -36,8 +36,8 @@ extern const struct bus_peer bus_interval_mutex, bus_rbtree_rwlock,
 typedef int (*bus_access_fn)(void *bus, const struct bf_io_access *access);
 
 /*
- * The loop of every bus.  It is inlined and calls access() directly; access()
- * is not inlined: a VMM's exit loop calls its bus, too.
+ * The loop of each bus.  The loop is inlined and calls the access function
+ * directly.  The access function is not inlined, as in the exit loop of a VMM.
  */
 static inline __attribute__((always_inline)) void
 bus_write_all(void *bus, bus_access_fn access_fn, const uint64_t *addrs,
@@ -57,7 +57,7 @@ bus_write_all(void *bus, bus_access_fn access_fn, const uint64_t *addrs,
 	}
 }
 
-/* Does a range take an access to an address that is not below its base? */
+/* Does the range take the access?  The address is not below its base. */
 static inline bool bus_takes(const struct bf_io_range_desc *desc,
 			     const struct bf_io_access *access)
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "bus_peer.h"
+/* The list of buses. */
+#include "tools/bench/peers/bus_peer.h"
 
 const struct bus_peer *const bus_peers[] = {
 	&bus_interval_mutex,

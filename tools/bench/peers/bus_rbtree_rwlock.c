@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
  * The structure of bhyve's memory bus (usr.sbin/bhyve/mem.c): a red-black tree
- * by base, the range that a vCPU used last, tried first, and one rwlock, which
- * an access holds for reading until its handler has returned.  So a removal
- * waits for all handlers, and a handler cannot change the bus.
+ * by base, a cache of the range that a vCPU used last, and one rwlock.  An
+ * access holds the lock for reading until its handler has returned.  So a
+ * removal waits for all handlers, and a handler cannot change the bus.
  */
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "bus_peer.h"
-#include "rbtree.h"
+#include "tools/bench/peers/bus_peer.h"
+#include "tools/bench/peers/rbtree.h"
 #include "base/util.h"
 
 struct tree_range {
@@ -20,10 +20,10 @@ struct tree_range {
 struct tree_bus {
 	struct rb_tree tree;
 	pthread_rwlock_t lock;
-	unsigned long removals; /* what was used last may be gone */
+	unsigned long removals; /* each invalidates the caches */
 };
 
-/* A thread stands for a vCPU. */
+/* The cache of a thread, which stands for a vCPU. */
 static __thread struct {
 	const struct tree_bus *bus;
 	const struct tree_range *range;
@@ -35,7 +35,7 @@ static struct tree_range *range_of(struct rb_node *node)
 	return container_of(node, struct tree_range, node);
 }
 
-static void *create(void)
+static void *tree_bus_create(void)
 {
 	struct tree_bus *bus = calloc(1, sizeof(*bus));
 
@@ -44,7 +44,7 @@ static void *create(void)
 	return bus;
 }
 
-static void destroy(void *opaque)
+static void tree_bus_destroy(void *opaque)
 {
 	struct tree_bus *bus = opaque;
 	struct rb_node *node;
@@ -59,7 +59,7 @@ static void destroy(void *opaque)
 	free(bus);
 }
 
-static bool insert(struct rb_tree *tree, struct tree_range *new)
+static bool tree_bus_insert(struct rb_tree *tree, struct tree_range *new)
 {
 	struct rb_node *parent = NULL, *node = tree->root;
 	bool higher = false;
@@ -78,7 +78,7 @@ static bool insert(struct rb_tree *tree, struct tree_range *new)
 	return true;
 }
 
-static void *add(void *opaque, const struct bf_io_range_desc *desc)
+static void *tree_bus_add(void *opaque, const struct bf_io_range_desc *desc)
 {
 	struct tree_range *range = calloc(1, sizeof(*range));
 	struct tree_bus *bus = opaque;
@@ -88,7 +88,7 @@ static void *add(void *opaque, const struct bf_io_range_desc *desc)
 		return NULL;
 	range->desc = *desc;
 	pthread_rwlock_wrlock(&bus->lock);
-	inserted = insert(&bus->tree, range);
+	inserted = tree_bus_insert(&bus->tree, range);
 	pthread_rwlock_unlock(&bus->lock);
 	if (inserted)
 		return range;
@@ -96,7 +96,7 @@ static void *add(void *opaque, const struct bf_io_range_desc *desc)
 	return NULL;
 }
 
-static void remove_range(void *opaque, void *handle)
+static void tree_bus_remove(void *opaque, void *handle)
 {
 	struct tree_bus *bus = opaque;
 	struct tree_range *range = handle;
@@ -108,7 +108,8 @@ static void remove_range(void *opaque, void *handle)
 	free(range);
 }
 
-static const struct tree_range *find(const struct rb_tree *tree, uint64_t addr)
+static const struct tree_range *tree_bus_find(const struct rb_tree *tree,
+					      uint64_t addr)
 {
 	struct rb_node *node = tree->root;
 
@@ -133,7 +134,7 @@ static const struct tree_range *find_cached(const struct tree_bus *bus,
 	if (last_used.bus == bus && last_used.removals == bus->removals &&
 	    bus_takes(&last_used.range->desc, access))
 		return last_used.range;
-	range = find(&bus->tree, access->addr);
+	range = tree_bus_find(&bus->tree, access->addr);
 	if (!range || !bus_takes(&range->desc, access))
 		return NULL;
 	last_used.bus = bus;
@@ -157,16 +158,16 @@ access_bus(void *opaque, const struct bf_io_access *access)
 	return ret;
 }
 
-static void write_all(void *bus, const uint64_t *addrs, size_t count)
+static void tree_bus_write_all(void *bus, const uint64_t *addrs, size_t count)
 {
 	bus_write_all(bus, access_bus, addrs, count);
 }
 
 const struct bus_peer bus_rbtree_rwlock = {
 	.name = "RB tree, rwlock",
-	.create = create,
-	.destroy = destroy,
-	.add = add,
-	.remove = remove_range,
-	.write_all = write_all,
+	.create = tree_bus_create,
+	.destroy = tree_bus_destroy,
+	.add = tree_bus_add,
+	.remove = tree_bus_remove,
+	.write_all = tree_bus_write_all,
 };

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An RCU implementation as the benchmark sees it.  The loop is in the file of
- * each, so that its readers are inlined as its documentation recommends.
+ * The interface of an RCU implementation to the benchmark.  Each file has its
+ * own loop, so that readers are inlined as the documentation of each recommends.
  */
 #ifndef BF_BENCH_PEER_H
 #define BF_BENCH_PEER_H
 
 #include <stddef.h>
 
-/* A deferred call; opaque is for the implementation's own head. */
+/* A deferred call; opaque holds the head of the implementation. */
 struct peer_call {
 	void *opaque[4];
 	void (*func)(struct peer_call *call);
@@ -16,23 +16,23 @@ struct peer_call {
 
 struct peer {
 	const char *name;
-	/* Around everything else that a thread does; NULL: not needed. */
+	/* First and last call of a thread; NULL: not needed. */
 	void (*thread_begin)(void);
 	void (*thread_end)(void);
-	/* This many times lock and unlock. */
+	/* Lock and unlock count times. */
 	void (*read_loop)(unsigned long count);
-	/* A section with a call inside. */
+	/* Call inside() within a section. */
 	void (*section)(void (*inside)(void *arg), void *arg);
 	void (*synchronize)(void);
-	/* NULL where there is no thread that makes the call. */
+	/* NULL if no thread of the implementation makes the call. */
 	void (*call)(struct peer_call *call);
 	void (*barrier)(void);
 };
 
-/* Those that were there when this was built; NULL at the end. */
+/* Implementations that were installed at build time; NULL at the end. */
 extern const struct peer *const peers[];
 
-/* Keeps a loop whose sections are empty. */
+/* Keep the compiler from dropping a loop of empty sections. */
 #define KEEP_LOOP() __asm__ volatile("" ::: "memory")
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Concurrency Kit's epochs: the writer spins, and runs its callbacks itself. */
+/* Concurrency Kit's epochs: the writer spins and runs its own callbacks. */
 #include <ck_epoch.h>
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A flavour of liburcu, included after its header and with PEER_NAME and
- * PEER_SYMBOL defined.
+ * A flavour of liburcu.  Include this after the header of the flavour and with
+ * PEER_NAME and PEER_SYMBOL defined.
  */
 #include "peer.h"
 
@@ -15,7 +15,7 @@ static void thread_end(void)
 	rcu_unregister_thread();
 }
 
-/* qsbr wants a quiescent state now and then; nothing for the others. */
+/* Only qsbr needs quiescent states between sections. */
 #ifdef PEER_QSBR
 #define BATCH		  1000UL
 #define BETWEEN_BATCHES() rcu_quiescent_state()

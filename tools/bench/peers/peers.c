@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
+/* The list of RCU implementations. */
 #include "peer.h"
 
 extern const struct peer peer_urcu_memb, peer_urcu_mb, peer_urcu_qsbr,
 	peer_urcu_bp, peer_ck_epoch;
 
-/* liburcu memb first: the one that goals are about. */
 const struct peer *const peers[] = {
 #ifdef HAVE_URCU
 	&peer_urcu_memb,

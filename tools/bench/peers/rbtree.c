@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Red-black trees: Guibas and Sedgewick, "A dichromatic framework for balanced
- * trees", 1978.  No red node has a red child, and every way down passes as many
- * black ones.
+ * trees", 1978.  No red node has a red child, and all paths from the root to a
+ * leaf have the same number of black nodes.
  */
 #include "rbtree.h"
 
@@ -19,7 +19,7 @@ static void update_up(struct rb_tree *tree, struct rb_node *node)
 		tree->update(node);
 }
 
-/* The node's parent, or the root, points to heir instead. */
+/* Make the parent of node, or the root, point to heir. */
 static void replace(struct rb_tree *tree, const struct rb_node *node,
 		    struct rb_node *heir)
 {
@@ -33,7 +33,7 @@ static void replace(struct rb_tree *tree, const struct rb_node *node,
 		heir->parent = parent;
 }
 
-/* The node goes down on that side; its other child takes its place. */
+/* Move node down to side; its other child takes its place. */
 static void rotate(struct rb_tree *tree, struct rb_node *node, bool side)
 {
 	struct rb_node *riser = node->child[!side];
@@ -50,14 +50,14 @@ static void rotate(struct rb_tree *tree, struct rb_node *node, bool side)
 	}
 }
 
-/* The node is red, and so may be its parent. */
+/* The node is red, and its parent may be red. */
 static void balance_insert(struct rb_tree *tree, struct rb_node *node)
 {
 	struct rb_node *parent, *grand, *uncle;
 	bool side;
 
 	while ((parent = node->parent) && parent->red) {
-		grand = parent->parent; /* is there: the root is black */
+		grand = parent->parent; /* not NULL: the root is black */
 		side = parent == grand->child[1];
 		uncle = grand->child[!side];
 		grand->red = true;
@@ -89,7 +89,7 @@ void rb_insert(struct rb_tree *tree, struct rb_node *node,
 	balance_insert(tree, node);
 }
 
-/* A node with two children and its successor change places and colours. */
+/* Swap a node that has two children with its successor, and the colours. */
 static void swap_with_next(struct rb_tree *tree, struct rb_node *node)
 {
 	struct rb_node *next = node->child[1], old;
@@ -115,7 +115,7 @@ static void swap_with_next(struct rb_tree *tree, struct rb_node *node)
 		node->child[1]->parent = node;
 }
 
-/* Two reds below a sibling: it takes the parent's place.  Ends the balance. */
+/* A sibling with a red child takes the place of the parent. */
 static void borrow(struct rb_tree *tree, struct rb_node *parent, bool side)
 {
 	struct rb_node *sibling = parent->child[!side];
@@ -132,7 +132,7 @@ static void borrow(struct rb_tree *tree, struct rb_node *parent, bool side)
 	rotate(tree, parent, side);
 }
 
-/* Ways through node, which may be NULL, lack a black. */
+/* Paths through node, which may be NULL, lack one black node. */
 static void balance_erase(struct rb_tree *tree, struct rb_node *node,
 			  struct rb_node *parent)
 {
@@ -141,7 +141,7 @@ static void balance_erase(struct rb_tree *tree, struct rb_node *node,
 
 	for (; parent && !is_red(node); parent = node->parent) {
 		side = parent->child[1] == node;
-		sibling = parent->child[!side]; /* is there: it has blacks */
+		sibling = parent->child[!side]; /* not NULL: has black nodes */
 		if (sibling->red) {
 			sibling->red = false;
 			parent->red = true;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A red-black tree whose nodes are embedded, for buses that are built on one.
- * Its user descends by itself, and may keep in each node something about the
- * subtree below it.
+ * A red-black tree with embedded nodes.  The user descends the tree itself, and
+ * may keep a value in each node that summarises the subtree.
  */
 #ifndef BF_BENCH_RBTREE_H
 #define BF_BENCH_RBTREE_H
@@ -17,11 +16,11 @@ struct rb_node {
 
 struct rb_tree {
 	struct rb_node *root;
-	/* Computes again what a node keeps of its children; may be NULL. */
+	/* Recompute the value of a node from its children; may be NULL. */
 	void (*update)(struct rb_node *node);
 };
 
-/* Puts the node where a descent ended: below parent, which has room there. */
+/* Insert the node below parent, at a side without a child. */
 void rb_insert(struct rb_tree *tree, struct rb_node *node,
 	       struct rb_node *parent, bool higher);
 void rb_erase(struct rb_tree *tree, struct rb_node *node);

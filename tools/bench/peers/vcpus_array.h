@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vCPUs in an array.  As in the kernel an id is tried as an index first, and
- * then looked for from end to end.
+ * vCPUs in an array.  As in the kernel a lookup by id tries the id as an index,
+ * and then scans the array.
  */
 #ifndef BF_BENCH_VCPUS_ARRAY_H
 #define BF_BENCH_VCPUS_ARRAY_H
@@ -28,7 +28,7 @@ static inline struct vcpus_array *vcpus_array_new(uint32_t space)
 	return array;
 }
 
-/* There is room for one more. */
+/* The array must have room for one more vCPU. */
 static inline void vcpus_array_append(struct vcpus_array *array,
 				      struct bf_vcpus_entry *entry, uint32_t id)
 {

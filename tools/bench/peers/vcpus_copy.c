@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * As proposed for the kernel in 2017: readers under RCU, here this library's,
- * and each creation copies the array, publishes the copy, waits for a grace
- * period and frees the old one.
+ * A table as proposed for the kernel in 2017, with this library's SRCU.  Each
+ * creation copies the array, publishes the copy, waits for a grace period, and
+ * frees the old array.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -57,7 +57,8 @@ static struct vcpus_array *copy_with(const struct vcpus_array *old,
 	return new;
 }
 
-static int add(struct copied *copied, struct bf_vcpus_entry *entry, uint32_t id)
+static int add_locked(struct copied *copied, struct bf_vcpus_entry *entry,
+		      uint32_t id)
 {
 	struct vcpus_array *old = copied->array, *new;
 
@@ -78,7 +79,7 @@ static int copied_add(void *table, struct bf_vcpus_entry *entry, uint32_t id)
 	int ret;
 
 	pthread_mutex_lock(&copied->lock);
-	ret = add(copied, entry, id);
+	ret = add_locked(copied, entry, id);
 	pthread_mutex_unlock(&copied->lock);
 	return ret;
 }

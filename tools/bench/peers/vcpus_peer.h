@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A vCPU table as the benchmark sees it.  The loops are in the file of each,
- * so that nothing stands between them and the lookup but what its user pays.
+ * The interface of a vCPU table to the benchmark.  Each file has its own loops,
+ * so that a lookup is inlined or called as it is in a program.
  */
 #ifndef BF_BENCH_VCPUS_PEER_H
 #define BF_BENCH_VCPUS_PEER_H
@@ -14,28 +14,28 @@
 
 struct vcpus_peer {
 	const char *name;
-	/* Empty; NULL: out of memory. */
+	/* Returns an empty table, or NULL if memory is short. */
 	void *(*create)(void);
 	void (*destroy)(void *table);
-	/* 0 or a negative errno; the entry is only pointed to by others. */
+	/* Returns 0 or a negative errno.  Peers do not write to the entry. */
 	int (*add)(void *table, struct bf_vcpus_entry *entry, uint32_t id);
-	/* For each key a section, or what protects a reader, and a lookup. */
+	/* Look up each key under the lock, or in a section, of the table. */
 	void (*by_index_loop)(void *table, const uint32_t *keys,
 			      unsigned int count);
 	void (*by_id_loop)(void *table, const uint32_t *keys,
 			   unsigned int count);
-	/* A section with a call inside. */
+	/* Call inside() under the lock, or in a section, of the table. */
 	void (*section)(void *table, void (*inside)(void));
 };
 
-/* The library; arrays of pointers under a lock; copied at each creation. */
-extern const struct vcpus_peer vcpus_own, vcpus_rwlock, vcpus_copy;
+/* The library; an array under a rwlock; an array copied by each creation. */
+extern const struct vcpus_peer vcpus_belfry, vcpus_rwlock, vcpus_copy;
 
-/* As many sections of the library's table, with nothing inside. */
-void vcpus_own_empty_loop(void *table, const uint32_t *keys,
-			  unsigned int count);
+/* Enter and leave count empty sections of the library's table. */
+void vcpus_belfry_empty_loop(void *table, const uint32_t *keys,
+			     unsigned int count);
 
-/* Keeps a lookup whose result nobody wants. */
+/* Keep the compiler from dropping a lookup without a user. */
 static inline void keep(const void *found)
 {
 	__asm__ volatile("" : : "r"(found) : "memory");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* An array with a compiled-in maximum under a reader-writer lock. */
+/* An array of fixed size under a reader-writer lock. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -36,8 +36,8 @@ static void table_destroy(void *arg)
 	free(table);
 }
 
-static int add(struct vcpus_array *array, struct bf_vcpus_entry *entry,
-	       uint32_t id)
+static int add_locked(struct vcpus_array *array, struct bf_vcpus_entry *entry,
+		      uint32_t id)
 {
 	if (array->count >= VCPUS_MAX)
 		return -EINVAL;
@@ -53,7 +53,7 @@ static int table_add(void *arg, struct bf_vcpus_entry *entry, uint32_t id)
 	int ret;
 
 	pthread_rwlock_wrlock(&table->lock);
-	ret = add(table->array, entry, id);
+	ret = add_locked(table->array, entry, id);
 	pthread_rwlock_unlock(&table->lock);
 	return ret;
 }

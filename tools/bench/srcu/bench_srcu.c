@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * belfry bench srcu: each figure of the library beside its peers, as medians
- * of samples that are taken in turn.
+ * belfry bench srcu: each figure of the library beside its peers.  The figures
+ * are medians of samples that are taken in turn.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,21 +12,22 @@
 #include "tools/belfry/common/progress.h"
 
 #define COMMAND	   "bench srcu"
-#define MAX_SERIES 8 /* of a row: the library twice, and each peer */
+#define MAX_SERIES 8 /* of a row: the library, a reference, the peers */
 
 /* One row: a figure of the library and of its peers. */
 static const struct comparison {
 	const char *name, *unit;
-	const char *what; /* is measured */
+	const char *what; /* a description of the figure */
 	const struct peer *own;
 	double (*measure)(const struct peer *peer);
-	/* The library with nothing in its way: the series "alone". */
+	/* The same without the disturbance of the row: the series "alone". */
 	double (*measure_alone)(const struct peer *peer);
+	const struct peer *reference; /* a loop to compare with, or NULL */
 	unsigned int rounds, peer_rounds;
-	double percentile; /* of the library's samples; others: the median */
+	double percentile; /* of the library; the others have the median */
 	const char *goal;
-	double factor, slack; /* met: <= factor x the other's, or + slack */
-	const char *than;     /* a series, or NULL: an absolute limit */
+	double factor, slack; /* met: <= factor x the other, or + slack */
+	const char *than;     /* a series; NULL: the limit is factor itself */
 } comparisons[] = {
 	{
 		.name = "lock+unlock, fast",
@@ -34,12 +35,13 @@ static const struct comparison {
 		.what = "200,000 inline pairs, one thread",
 		.own = &own_fast,
 		.measure = measure_pair,
+		.reference = &two_increments,
 		.rounds = 31,
 		.peer_rounds = 31,
 		.percentile = 50,
-		.goal = "<= 1.15 x liburcu memb",
-		.factor = 1.15,
-		.than = "liburcu memb",
+		.goal = "<= 1.2 x two increments",
+		.factor = 1.2,
+		.than = "two increments",
 	},
 	{
 		.name = "lock+unlock, fenced",
@@ -47,27 +49,16 @@ static const struct comparison {
 		.what = "the same",
 		.own = &own_fenced,
 		.measure = measure_pair,
+		.reference = &two_increments_fence,
 		.rounds = 31,
 		.peer_rounds = 31,
 		.percentile = 50,
-		.goal = "<= 0.35 x liburcu mb",
-		.factor = 0.35,
-		.than = "liburcu mb",
+		.goal = "<= 1.2 x two increments and a fence",
+		.factor = 1.2,
+		.than = "two increments and a fence",
 	},
 	{
-		.name = "lock+unlock, fenced and fast",
-		.unit = "ns",
-		.what = "the same",
-		.own = &own_fenced,
-		.measure = measure_pair,
-		.rounds = 31,
-		.percentile = 50,
-		.goal = "<= 2.5 x fast",
-		.factor = 2.5,
-		.than = "fast",
-	},
-	{
-		.name = "synchronize, nobody reads",
+		.name = "synchronize, no reader",
 		.unit = "us",
 		.what = "expedited, fenced",
 		.own = &own_fenced,
@@ -163,7 +154,7 @@ static const struct comparison {
 
 #define NR_COMPARISONS (sizeof(comparisons) / sizeof(comparisons[0]))
 
-/* The library first, then what it is compared with. */
+/* The library first, then the series to compare it with. */
 struct series {
 	const char *name;
 	const struct peer *peer;
@@ -189,9 +180,9 @@ static unsigned int init_series(const struct comparison *c,
 		series[nr++] = (struct series){.name = "alone",
 					       .peer = c->own,
 					       .measure = c->measure_alone};
-	if (c->than == own_fast.name)
-		series[nr++] = (struct series){.name = own_fast.name,
-					       .peer = &own_fast,
+	if (c->reference)
+		series[nr++] = (struct series){.name = c->reference->name,
+					       .peer = c->reference,
 					       .measure = c->measure};
 	for (i = 0; peers[i] && c->peer_rounds; i++) {
 		if (can_compare(c, peers[i]))
@@ -239,7 +230,7 @@ static bool is_met(const struct comparison *c, double value, double other)
 	return value <= c->factor * other || value < other + c->slack;
 }
 
-/* No goal where there is nobody to compare with. */
+/* Without the series of the goal there is no goal. */
 static void report_met(struct report *report, const struct comparison *c,
 		       double value, struct series *series, unsigned int nr)
 {
@@ -284,8 +275,8 @@ static void (*const own_rows[])(struct report *report) = {
 #define NR_OWN_ROWS (sizeof(own_rows) / sizeof(own_rows[0]))
 
 /*
- * Threads that the implementations start for callbacks are started here,
- * before the measuring thread is pinned: they inherit where they may run.
+ * Makes the implementations start their threads before the measuring thread is
+ * pinned, because these inherit its CPUs.
  */
 static void start_workers(void)
 {

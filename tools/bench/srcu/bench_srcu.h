@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of `belfry bench srcu` share. */
 #ifndef BF_CLI_BENCH_SRCU_H
 #define BF_CLI_BENCH_SRCU_H
 
@@ -11,17 +10,20 @@
 #include "tools/belfry/common/report.h"
 #include "tools/belfry/common/samples.h"
 
-/* The library, as its peers are seen. */
+/* The library in the form of a peer. */
 extern const struct peer own_fenced, own_fast;
 extern const struct peer own_expedited; /* fenced, with expedited callbacks */
 extern struct srcu_struct bench_fenced, bench_fast;
+
+/* The least that a reader does: two plain increments, and a fence. */
+extern const struct peer two_increments, two_increments_fence;
 
 int own_init(void);
 int own_cleanup(void);
 
 /*
- * A thread on the second CPU that calls step(peer) until it is stopped, inside
- * of the peer's thread_begin() and thread_end().
+ * A thread on the second CPU that calls step(peer) until helper_stop(), between
+ * the peer's thread_begin() and thread_end().
  */
 struct helper;
 struct helper *helper_start(void (*step)(const struct peer *peer),
@@ -43,7 +45,7 @@ double measure_call(const struct peer *peer);
 double measure_barrier(const struct peer *peer);
 double measure_transfer(const struct peer *peer);
 
-/* Rows that no peer has. */
+/* Rows without peers. */
 void bench_two_threads(struct report *report);
 void bench_paces(struct report *report);
 void bench_idle(struct report *report);

@@ -114,7 +114,7 @@ double measure_pair_of_two(const struct peer *peer)
 	return ns;
 }
 
-/* The median of some, one every few microseconds. */
+/* Returns the median of SYNCS calls. */
 double measure_sync(const struct peer *peer)
 {
 	struct samples samples = {NULL, 0, 0};
@@ -168,8 +168,8 @@ static double sync_once_beside(void (*step)(const struct peer *peer),
 }
 
 /*
- * The sleeper is in a domain of its own where there are domains: the fast one,
- * while the fenced one is measured.
+ * The sleeper is in another domain if the implementation has domains: in the
+ * fast one while the fenced one is measured.
  */
 double measure_sync_beside_sleeper(const struct peer *peer)
 {
@@ -205,7 +205,7 @@ static void *leaver_main(void *arg)
 	return NULL;
 }
 
-/* From a sleeping reader's unlock to the return of who waits for it. */
+/* The time from a reader's unlock to the return of its waiter. */
 double measure_wake(const struct peer *peer)
 {
 	pthread_t thread;
@@ -226,7 +226,7 @@ double measure_wake(const struct peer *peer)
 
 struct stamp {
 	struct peer_call call;
-	uint64_t when; /* it was called; 0: not yet */
+	uint64_t when; /* time of its call; 0: not yet called */
 };
 
 static void stamp_call(struct peer_call *call)
@@ -265,7 +265,7 @@ double measure_barrier(const struct peer *peer)
 	return (double)(clock_ns() - start) / NSEC_USEC;
 }
 
-/* How long after a synchronize an earlier callback runs. */
+/* The time from a synchronize to the call of an earlier callback. */
 double measure_transfer(const struct peer *peer)
 {
 	struct stamp stamp = {.call.func = stamp_call};

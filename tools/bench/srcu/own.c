@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The library's flavours as the benchmark sees its peers. */
+/* The library's flavours in the form of peers. */
 #include "bench_srcu.h"
 
 struct srcu_struct bench_fenced, bench_fast;
@@ -125,4 +125,36 @@ const struct peer own_fast = {
 	.synchronize = fast_synchronize,
 	.call = fast_call,
 	.barrier = fast_barrier,
+};
+
+/* As far apart as the entry and the exit counts of a slot. */
+static volatile unsigned long words[8] __attribute__((aligned(64)));
+
+static void increment_loop(unsigned long count)
+{
+	while (count--) {
+		words[0]++;
+		words[2]++;
+		KEEP_LOOP();
+	}
+}
+
+static void increment_fence_loop(unsigned long count)
+{
+	while (count--) {
+		words[0]++;
+		__bf_srcu_fence();
+		words[2]++;
+		KEEP_LOOP();
+	}
+}
+
+const struct peer two_increments = {
+	.name = "two increments",
+	.read_loop = increment_loop,
+};
+
+const struct peer two_increments_fence = {
+	.name = "two increments and a fence",
+	.read_loop = increment_fence_loop,
 };

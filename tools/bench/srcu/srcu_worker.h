@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* SRCU's worker, as the kernel lists this process's threads. */
+/* SRCU's worker in the kernel's list of threads. */
 #ifndef BF_CLI_SRCU_WORKER_H
 #define BF_CLI_SRCU_WORKER_H
 
 #include <sys/types.h>
 
 /*
- * How many threads bear the worker's name; *tid becomes the id of one where
- * there is any.
+ * Returns the number of threads with the worker's name, and the id of one of
+ * them in *tid.
  */
 unsigned int find_srcu_workers(pid_t *tid);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of `belfry bench vcpus` share. */
+/* Declarations that the files of `belfry bench vcpus` share. */
 #ifndef BF_CLI_BENCH_VCPUS_H
 #define BF_CLI_BENCH_VCPUS_H
 
@@ -11,24 +11,27 @@
 #define NR_VCPUS_PEERS 3
 extern const struct vcpus_peer *const vcpus_peers[NR_VCPUS_PEERS];
 
-/* Entries to fill tables with; their memory is the caller's to free. */
+/* Returns VCPUS_MAX entries for a table.  The caller frees them. */
 struct bf_vcpus_entry *bench_entries(void);
 
-/* An id that is not the index: every fourth, as in some topologies. */
+/* Ids differ from indices: every fourth is used, as in some topologies. */
 uint32_t bench_id(uint32_t index);
 
-/* A table with the first count entries; out of memory ends the process. */
+/*
+ * Returns a table with the first count entries.  Ends the process if out of
+ * memory.
+ */
 void *bench_table(const struct vcpus_peer *peer, struct bf_vcpus_entry *entries,
 		  uint32_t count);
 
-/* Adds one; what goes wrong ends the process. */
+/* Adds an entry.  Ends the process on error. */
 void bench_add(const struct vcpus_peer *peer, void *table,
 	       struct bf_vcpus_entry *entry, uint32_t index);
 
-/* Members "peers.x" of a row: medians.  The first one's samples are skipped. */
+/* Reports the median of each peer; samples[0] is the library's. */
 void bench_report_peers(struct report *report, struct samples *samples);
 
-/* Rows. */
+/* Each adds rows to the report. */
 void bench_lookups(struct report *report);
 void bench_creations(struct report *report);
 

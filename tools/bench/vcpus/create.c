@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Creations: the first, the last, all, and beside a reader. */
+/* Creation of the first, the last and all vCPUs, and beside a reader. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -15,13 +15,13 @@
 #define NSEC_USEC      1000.0
 #define NSEC_MSEC      1000000.0
 
-/* Per implementation, one sample a table. */
+/* For each implementation, one sample per table. */
 static struct {
 	struct samples first[NR_VCPUS_PEERS]; /* ns */
 	struct samples last[NR_VCPUS_PEERS];
 	struct samples slowest[NR_VCPUS_PEERS];
 	struct samples all[NR_VCPUS_PEERS];    /* ms */
-	struct samples beside[NR_VCPUS_PEERS]; /* a sleeping reader; us each */
+	struct samples beside[NR_VCPUS_PEERS]; /* us, beside a sleeping reader */
 } creations;
 
 static double add_timed(const struct vcpus_peer *peer, void *table,
@@ -33,7 +33,7 @@ static double add_timed(const struct vcpus_peer *peer, void *table,
 	return (double)(clock_ns() - start);
 }
 
-/* Number by number. */
+/* Times each creation. */
 static void sample_each(int n, struct bf_vcpus_entry *entries)
 {
 	void *table = xcheck(vcpus_peers[n]->create());
@@ -50,7 +50,7 @@ static void sample_each(int n, struct bf_vcpus_entry *entries)
 	vcpus_peers[n]->destroy(table);
 }
 
-/* Without a clock in between. */
+/* Times all creations together, without a clock call in between. */
 static void sample_all(int n, struct bf_vcpus_entry *entries)
 {
 	const struct vcpus_peer *peer = vcpus_peers[n];
@@ -65,8 +65,8 @@ static void sample_all(int n, struct bf_vcpus_entry *entries)
 }
 
 /*
- * A thread that sleeps for 100 us in a section, and as long outside of it: who
- * writes under a lock that prefers readers might wait for ever otherwise.
+ * A thread that sleeps for 100 us inside a section and 100 us outside it.
+ * Without the time outside, a lock that prefers readers could starve writers.
  */
 struct sleeper {
 	pthread_t thread;
@@ -142,7 +142,7 @@ static void report_creations(struct report *report)
 	double first, value;
 
 	first = row(report, "create vCPU number 1", "ns", creations.first);
-	report_text(report, "what", "in a new table, a clock's call included");
+	report_text(report, "what", "in a new table, including a clock call");
 	value = row(report, "create vCPU number 4,096", "ns", creations.last);
 	report_goal(report, "<= 2 x number 1", value <= 2 * first);
 	row(report, "slowest creation of 4,096", "ns", creations.slowest);

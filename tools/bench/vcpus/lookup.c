@@ -8,7 +8,7 @@
 
 #define ROUNDS	 41
 #define NR_KEYS	 1024
-#define LOOKUPS	 16384 /* a sample of what takes constant time */
+#define LOOKUPS	 16384 /* in a sample, unless the peer scans */
 #define NR_SIZES 3
 
 static const uint32_t sizes[NR_SIZES] = {1, 255, VCPUS_MAX};
@@ -16,7 +16,7 @@ static const uint32_t sizes[NR_SIZES] = {1, 255, VCPUS_MAX};
 typedef void (*lookup_loop_fn)(void *table, const uint32_t *keys,
 			       unsigned int count);
 
-/* One size of table, of each implementation, and what is asked of it. */
+/* Tables of one size, one for each implementation, and the keys. */
 struct subject {
 	uint32_t size;
 	uint32_t keys[NR_KEYS];
@@ -25,7 +25,7 @@ struct subject {
 	struct samples empty;
 };
 
-/* The multiplier of MMIX (Knuth); its high bits are good enough. */
+/* Knuth's MMIX generator; uses its high bits. */
 static uint32_t next_index(uint64_t *state, uint32_t size)
 {
 	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
@@ -57,7 +57,7 @@ static void free_subject(struct subject *subject)
 	samples_free(&subject->empty);
 }
 
-/* Nanoseconds a lookup, its section included. */
+/* Returns nanoseconds per lookup, including its section. */
 static double measure(lookup_loop_fn loop, void *table, const uint32_t *keys,
 		      unsigned int count)
 {
@@ -74,7 +74,7 @@ static double measure(lookup_loop_fn loop, void *table, const uint32_t *keys,
 static void take_samples(struct subject *subject, bool by_id)
 {
 	samples_add(&subject->empty,
-		    measure(vcpus_own_empty_loop, subject->tables[0],
+		    measure(vcpus_belfry_empty_loop, subject->tables[0],
 			    subject->keys, LOOKUPS));
 	for (int i = 0; i < NR_VCPUS_PEERS; i++) {
 		const struct vcpus_peer *peer = vcpus_peers[i];
@@ -110,8 +110,8 @@ static void report_subject(struct report *report, struct subject *subject,
 	bench_report_peers(report, subject->samples);
 	report_goal(report, "<= 5 ns over an empty section", over <= 5);
 	report_text(report, "what",
-		    by_id ? "the same; the arrays are searched for an id" :
-			    "a section and a random lookup in it, one thread");
+		    by_id ? "as by index; the peers scan their arrays" :
+			    "a section with one random lookup, one thread");
 }
 
 static void report_flatness(struct report *report, struct subject *subjects,
@@ -153,7 +153,7 @@ static void bench_lookups_by(struct report *report,
 	free(subjects);
 }
 
-/* Each table has entries of its own: an entry belongs to one. */
+/* An entry belongs to one table, so each table has entries of its own. */
 void bench_lookups(struct report *report)
 {
 	struct bf_vcpus_entry *entries[NR_SIZES][NR_VCPUS_PEERS];

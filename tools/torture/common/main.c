@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
-/* The options of a torture: its own, and those that all have. */
+/* The options of a torture: those of its layer, and the common ones. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tools/belfry/common/cli.h"
-#include "actor.h"
+#include "thread.h"
 #include "main.h"
 #include "watch.h"
 #include "base/util.h"
 
-#define FIRST_NUMBER 256 /* what getopt_long() returns for the first one */
+#define FIRST_NUMBER 256 /* getopt_long() returns it for the first one */
 #define HELP_COLUMN  19
 
 static const struct torture_number common[] = {
@@ -60,7 +60,7 @@ static int take_number(const struct torture_layer *layer,
 			 number->name, number->min, number->max);
 }
 
-/* Sets the numbers to what they are unless an option says otherwise. */
+/* Lists the options, and sets each number to its default. */
 static void list_options(const struct torture_layer *layer,
 			 struct option *options)
 {

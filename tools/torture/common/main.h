@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How a torture is told what to do: the options, and what it is watched by. */
+/* The options of a torture, and its watchdog. */
 #ifndef BF_CLI_TORTURE_MAIN_H
 #define BF_CLI_TORTURE_MAIN_H
 
@@ -15,19 +15,22 @@ struct torture_number {
 	unsigned long *value;
 };
 
-#define MAX_NUMBERS 8 /* those that all tortures have among them */
+#define MAX_NUMBERS 8 /* the common ones included */
 
 struct torture_layer {
 	const char *command;		      /* "torture LAYER" */
-	const char *about;		      /* what the help begins with */
-	const struct torture_number *numbers; /* that only this one has */
+	const char *about;		      /* the head of the help */
+	const struct torture_number *numbers; /* of this layer alone */
 	size_t nr_numbers;
-	const char *const *actors; /* a name for each kind */
-	void (*print_stats)(void); /* by the watchdog; or NULL */
-	int (*run)(bool json);	   /* returns an enum cli_status */
+	const char *const *thread_kinds; /* a name for each kind */
+	void (*print_stats)(void);	 /* for the watchdog; or NULL */
+	int (*run)(bool json);		 /* returns an enum cli_status */
 };
 
-/* Reads the options and runs it, watched; an enum cli_status. */
+/*
+ * Parses the options and runs the torture under the watchdog.  Returns an enum
+ * cli_status.
+ */
 int torture_main(int argc, char **argv, const struct torture_layer *layer);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A section of a domain of either flavour. */
+/* A read-side section of a domain of either flavour. */
 #ifndef BF_CLI_TORTURE_SECTION_H
 #define BF_CLI_TORTURE_SECTION_H
 

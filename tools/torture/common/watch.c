@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The watchdog of a torture.  It takes no lock that an actor takes, and
- * what it prints goes by no buffer of theirs: they may hang for good.
+ * The watchdog of a torture.  It takes no lock and uses no buffer of the other
+ * threads, because these may hang for ever.
  */
 #include <errno.h>
 #include <poll.h>
@@ -13,31 +13,31 @@
 #include <unistd.h>
 
 #include "tools/belfry/common/cli.h"
-#include "actor.h"
+#include "thread.h"
 #include "main.h"
 #include "watch.h"
 
 #define TICK_MS	      1000
-#define STATS_SECONDS 5 /* for statistics, which are under a lock */
+#define STATS_SECONDS 5 /* limit for the statistics, which take a lock */
 
 static const struct torture_layer *watched;
 
 static struct {
 	unsigned long steps;
 	unsigned long ticks; /* without one */
-} seen[NR_POSTS];
+} seen[NR_STATUSES];
 
 static pthread_t watchdog;
 static int end_fd = -1;
 
-/* For how many ticks the actor of a post has been at the same thing. */
-static unsigned long look_at(size_t i)
+/* Returns for how many ticks the thread has been in the same operation. */
+static unsigned long count_ticks(size_t i)
 {
 	unsigned long steps =
-		__atomic_load_n(&posts[i].steps, __ATOMIC_RELAXED);
+		__atomic_load_n(&statuses[i].steps, __ATOMIC_RELAXED);
 
-	if (!__atomic_load_n(&posts[i].taken, __ATOMIC_RELAXED) ||
-	    !__atomic_load_n(&posts[i].doing, __ATOMIC_RELAXED) ||
+	if (!__atomic_load_n(&statuses[i].taken, __ATOMIC_RELAXED) ||
+	    !__atomic_load_n(&statuses[i].doing, __ATOMIC_RELAXED) ||
 	    steps != seen[i].steps)
 		seen[i].ticks = 0;
 	else
@@ -46,17 +46,18 @@ static unsigned long look_at(size_t i)
 	return seen[i].ticks;
 }
 
-static void print_post(size_t i)
+static void print_status(size_t i)
 {
-	const struct post *post = &posts[i];
-	const char *doing = __atomic_load_n(&post->doing, __ATOMIC_RELAXED);
-	const char *where = __atomic_load_n(&post->where, __ATOMIC_RELAXED);
+	const struct thread_status *status = &statuses[i];
+	const char *doing = __atomic_load_n(&status->doing, __ATOMIC_RELAXED);
+	const char *where = __atomic_load_n(&status->where, __ATOMIC_RELAXED);
 
-	if (!__atomic_load_n(&post->taken, __ATOMIC_RELAXED))
+	if (!__atomic_load_n(&status->taken, __ATOMIC_RELAXED))
 		return;
 	dprintf(STDERR_FILENO, "%s %u: %s%s%s, for %lu s, step %lu\n",
-		watched->actors[__atomic_load_n(&post->kind, __ATOMIC_RELAXED)],
-		__atomic_load_n(&post->number, __ATOMIC_RELAXED),
+		watched->thread_kinds[__atomic_load_n(&status->kind,
+						      __ATOMIC_RELAXED)],
+		__atomic_load_n(&status->number, __ATOMIC_RELAXED),
 		doing ? doing : "nothing", where ? ": " : "",
 		where ? where : "", seen[i].ticks, seen[i].steps);
 }
@@ -66,17 +67,17 @@ static void give_up(int signal)
 	_exit(CLI_FAILURE);
 }
 
-/* Ends the process, even if a lock is never let go. */
-static void bark(void)
+/* Ends the process, even if another thread never releases a lock. */
+static void report_hang(void)
 {
 	const struct sigaction action = {.sa_handler = give_up};
 
 	dprintf(STDERR_FILENO,
-		"belfry %s: no progress for %lu s: who waits below was not "
-		"woken, or waits for one who was not; seed %lu\n",
+		"belfry %s: no progress for %lu s: a thread below was not "
+		"woken, or waits for one that was not; seed %lu\n",
 		watched->command, torture.watchdog, torture.seed);
-	for (size_t i = 0; i < NR_POSTS; i++)
-		print_post(i);
+	for (size_t i = 0; i < NR_STATUSES; i++)
+		print_status(i);
 	sigaction(SIGALRM, &action, NULL);
 	alarm(STATS_SECONDS);
 	if (watched->print_stats)
@@ -84,7 +85,7 @@ static void bark(void)
 	_exit(CLI_FAILURE);
 }
 
-/* Ticks are counted, not read from a clock, which goes on when we do not. */
+/* Counts ticks: a clock goes on while the process is stopped. */
 static void *watch(void *unused)
 {
 	struct pollfd end = {.fd = end_fd, .events = POLLIN};
@@ -93,13 +94,13 @@ static void *watch(void *unused)
 
 	while ((ready = poll(&end, 1, TICK_MS)) <= 0) {
 		longest = 0;
-		for (size_t i = 0; i < NR_POSTS && !ready; i++) {
-			unsigned long ticks = look_at(i);
+		for (size_t i = 0; i < NR_STATUSES && !ready; i++) {
+			unsigned long ticks = count_ticks(i);
 
 			longest = ticks > longest ? ticks : longest;
 		}
 		if (longest >= torture.watchdog)
-			bark();
+			report_hang();
 	}
 	return unused;
 }

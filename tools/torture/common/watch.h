@@ -5,9 +5,9 @@
 struct torture_layer;
 
 /*
- * A thread that ends the process with status 1 when an actor has been at the
- * same thing for torture.watchdog seconds, having said who does what.
- * Returns an errno.
+ * Starts a thread that ends the process with status 1 if a thread has been in
+ * the same operation for torture.watchdog seconds.  It prints the operations of
+ * all threads before.  Returns 0 or an errno.
  */
 int watchdog_start(const struct torture_layer *layer);
 void watchdog_stop(void);

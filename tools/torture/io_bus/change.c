@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* Changers of the bus torture: what becomes of slots. */
+/* Changes of slots in the bus torture. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "torture_io_bus.h"
+#include "tools/torture/io_bus/torture_io_bus.h"
 #include "base/util.h"
 
 bool slot_try_lock(struct slot *slot)
@@ -17,7 +17,7 @@ void slot_unlock(struct slot *slot)
 	__atomic_store_n(&slot->busy, false, __ATOMIC_RELEASE);
 }
 
-/* The slot is the caller's, so nothing is in the way of what it does. */
+/* The caller has locked the slot, so its changes must succeed. */
 static void must(const char *what, int ret)
 {
 	if (ret)
@@ -31,11 +31,11 @@ static uint64_t range_addr(const struct slot *slot, unsigned int i)
 	return slot->base + (slot->moved ? OTHER_PLACE : 0);
 }
 
-static uint64_t bell_addr(const struct slot *slot, unsigned int i)
+static uint64_t doorbell_addr(const struct slot *slot, unsigned int i)
 {
 	if (slot->kind == SLOT_SWAPPED)
 		return range_addr(slot, i) + 8;
-	return slot->base + BELL_OFFSET;
+	return slot->base + DOORBELL_OFFSET;
 }
 
 static struct bf_io_range_desc range_desc(struct object *object, uint64_t addr)
@@ -49,63 +49,65 @@ static struct bf_io_range_desc range_desc(struct object *object, uint64_t addr)
 	};
 }
 
-static struct bf_io_doorbell_desc bell_desc(struct object *object,
-					    uint64_t addr)
+static struct bf_io_doorbell_desc doorbell_desc(struct object *object,
+						uint64_t addr)
 {
 	return (struct bf_io_doorbell_desc){
 		.addr = addr,
 		.len = 8,
 		.wildcard = true,
 		.eventfd = object->eventfd,
-		.ring = object->kind == OBJECT_CALL ? object_ring : NULL,
+		.ring = object->kind == OBJECT_CALLBACK ? object_signal : NULL,
 		.opaque = object,
 	};
 }
 
-static void add_range(struct actor *actor, struct slot *slot, unsigned int i)
+static void add_range(struct torture_thread *self, struct slot *slot,
+		      unsigned int i)
 {
-	struct object *object = object_get(actor, slot, OBJECT_RANGE);
+	struct object *object = object_get(self, slot, OBJECT_RANGE);
 	const struct bf_io_range_desc desc =
 		range_desc(object, range_addr(slot, i));
 
 	slot->range[i] = object;
 	must("a range",
 	     bf_io_add_range(io_torture.bus, &desc, &object->range, NULL));
-	actor->tallies[TALLY_ADDED]++;
+	self->tallies[TALLY_ADDED]++;
 }
 
-static void add_bell(struct actor *actor, struct slot *slot, unsigned int i)
+static void add_doorbell(struct torture_thread *self, struct slot *slot,
+			 unsigned int i)
 {
-	bool calls = slot->kind == SLOT_SWAPPED || actor_random(actor, 2);
-	struct object *object =
-		object_get(actor, slot, calls ? OBJECT_CALL : OBJECT_BELL);
+	bool calls = slot->kind == SLOT_SWAPPED || thread_random(self, 2);
+	struct object *object = object_get(
+		self, slot, calls ? OBJECT_CALLBACK : OBJECT_EVENTFD);
 	const struct bf_io_doorbell_desc desc =
-		bell_desc(object, bell_addr(slot, i));
+		doorbell_desc(object, doorbell_addr(slot, i));
 
-	slot->bell[i] = object;
+	slot->doorbell[i] = object;
 	must("a doorbell", bf_io_add_doorbell(io_torture.bus, &desc,
 					      &object->doorbell, NULL));
-	actor->tallies[TALLY_ADDED]++;
+	self->tallies[TALLY_ADDED]++;
 }
 
-static void add_zone(struct actor *actor, struct slot *slot)
+static void add_zone(struct torture_thread *self, struct slot *slot)
 {
-	struct object *object = object_get(actor, slot, OBJECT_ZONE);
+	struct object *object = object_get(self, slot, OBJECT_ZONE);
 	const struct bf_io_zone_desc desc = {
 		.addr = slot->base + ZONE_OFFSET,
 		.size = ZONE_SIZE,
 		.name = "torture",
-		.ring = io_torture.rings[actor_random(actor, NR_RINGS)],
+		.ring = io_torture.rings[thread_random(self, NR_RINGS)],
 	};
 
 	slot->zone = object;
 	must("a zone",
 	     bf_io_add_zone(io_torture.bus, &desc, &object->zone, NULL));
-	actor->tallies[TALLY_ADDED]++;
+	self->tallies[TALLY_ADDED]++;
 }
 
-/* Waits; poisons. */
-static void remove_now(struct actor *actor, struct object *object)
+/* Remove an object, wait, and poison it. */
+static void remove_now(struct torture_thread *self, struct object *object)
 {
 	struct bf_io_bus *bus = io_torture.bus;
 
@@ -115,21 +117,21 @@ static void remove_now(struct actor *actor, struct object *object)
 		must("a removal", bf_io_remove_zone(bus, object->zone));
 	else
 		must("a removal", bf_io_remove_doorbell(bus, object->doorbell));
-	object_over(object);
-	actor->tallies[TALLY_REMOVED]++;
+	object_removed(object);
+	self->tallies[TALLY_REMOVED]++;
 }
 
-static void asked(struct actor *actor)
+static void count_async(struct torture_thread *self)
 {
 	__atomic_fetch_add(&io_torture.asked, 1, __ATOMIC_RELAXED);
-	actor->tallies[TALLY_ASYNC]++;
+	self->tallies[TALLY_ASYNC]++;
 }
 
-static void remove_later(struct actor *actor, struct object *object)
+static void remove_later(struct torture_thread *self, struct object *object)
 {
 	struct bf_io_bus *bus = io_torture.bus;
 
-	asked(actor);
+	count_async(self);
 	if (object->kind == OBJECT_RANGE)
 		bf_io_remove_range_async(bus, object->range, object_done,
 					 object);
@@ -140,50 +142,50 @@ static void remove_later(struct actor *actor, struct object *object)
 					    object);
 }
 
-static void remove_object(struct actor *actor, struct object **object)
+static void remove_object(struct torture_thread *self, struct object **object)
 {
-	if (actor_random(actor, 2))
-		remove_now(actor, *object);
+	if (thread_random(self, 2))
+		remove_now(self, *object);
 	else
-		remove_later(actor, *object);
+		remove_later(self, *object);
 	*object = NULL;
 }
 
-static void change_bell(struct actor *actor, struct slot *slot)
+static void change_doorbell(struct torture_thread *self, struct slot *slot)
 {
-	if (slot->bell[0])
-		remove_object(actor, &slot->bell[0]);
+	if (slot->doorbell[0])
+		remove_object(self, &slot->doorbell[0]);
 	else
-		add_bell(actor, slot, 0);
+		add_doorbell(self, slot, 0);
 }
 
-static void change_zone(struct actor *actor, struct slot *slot)
+static void change_zone(struct torture_thread *self, struct slot *slot)
 {
 	if (slot->zone)
-		remove_object(actor, &slot->zone);
+		remove_object(self, &slot->zone);
 	else
-		add_zone(actor, slot);
+		add_zone(self, slot);
 }
 
-static void move_range(struct actor *actor, struct slot *slot)
+static void move_range(struct torture_thread *self, struct slot *slot)
 {
 	slot->moved = !slot->moved;
 	must("a move", bf_io_move_range(io_torture.bus, slot->range[0]->range,
 					range_addr(slot, 0), NULL));
-	actor->tallies[TALLY_MOVED]++;
+	self->tallies[TALLY_MOVED]++;
 }
 
-static void change_loose_range(struct actor *actor, struct slot *slot)
+static void change_loose_range(struct torture_thread *self, struct slot *slot)
 {
 	if (!slot->range[0])
-		add_range(actor, slot, 0);
-	else if (actor_random(actor, 4))
-		remove_object(actor, &slot->range[0]);
+		add_range(self, slot, 0);
+	else if (thread_random(self, 4))
+		remove_object(self, &slot->range[0]);
 	else
-		move_range(actor, slot);
+		move_range(self, slot);
 }
 
-static struct bf_io_txn *begin(void)
+static struct bf_io_txn *txn_begin(void)
 {
 	struct bf_io_txn *txn = NULL;
 
@@ -191,130 +193,132 @@ static struct bf_io_txn *begin(void)
 	return txn;
 }
 
-static void commit(struct actor *actor, struct bf_io_txn *txn)
+static void txn_commit(struct torture_thread *self, struct bf_io_txn *txn)
 {
 	must("a commit", bf_io_txn_commit(txn, NULL));
-	actor->tallies[TALLY_COMMITTED]++;
+	self->tallies[TALLY_COMMITTED]++;
 }
 
-static void put_removal(struct actor *actor, struct bf_io_txn *txn,
-			struct object *object)
+static void txn_remove(struct torture_thread *self, struct bf_io_txn *txn,
+		       struct object *object)
 {
-	asked(actor);
-	must("a removal put in",
+	count_async(self);
+	must("a removal in a transaction",
 	     bf_io_txn_remove_range(txn, object->range, object_done, object));
 }
 
-static void put_range(struct actor *actor, struct bf_io_txn *txn,
-		      struct slot *slot)
+static void txn_add(struct torture_thread *self, struct bf_io_txn *txn,
+		    struct slot *slot)
 {
-	struct object *object = object_get(actor, slot, OBJECT_RANGE);
+	struct object *object = object_get(self, slot, OBJECT_RANGE);
 	const struct bf_io_range_desc desc =
 		range_desc(object, range_addr(slot, 0));
 
 	slot->range[0] = object;
-	must("a range put in", bf_io_txn_add_range(txn, &desc, &object->range));
+	must("a range in a transaction",
+	     bf_io_txn_add_range(txn, &desc, &object->range));
 }
 
-/* Always a range: the old one and the new one change at one instant. */
-static void replace_range(struct actor *actor, struct slot *slot)
+/* The old range goes and the new one comes in one transaction. */
+static void replace_range(struct torture_thread *self, struct slot *slot)
 {
-	struct bf_io_txn *txn = begin();
+	struct bf_io_txn *txn = txn_begin();
 
-	put_removal(actor, txn, slot->range[0]);
-	put_range(actor, txn, slot);
-	commit(actor, txn);
+	txn_remove(self, txn, slot->range[0]);
+	txn_add(self, txn, slot);
+	txn_commit(self, txn);
 }
 
-static void swap_devices(struct actor *actor, struct slot *slot)
+static void swap_devices(struct torture_thread *self, struct slot *slot)
 {
-	struct bf_io_txn *txn = begin();
+	struct bf_io_txn *txn = txn_begin();
 
 	slot->moved = !slot->moved;
 	for (unsigned int i = 0; i < 2; i++) {
-		must("a move put in",
+		must("a move in a transaction",
 		     bf_io_txn_move_range(txn, slot->range[i]->range,
 					  range_addr(slot, i)));
-		must("a move put in",
-		     bf_io_txn_move_doorbell(txn, slot->bell[i]->doorbell,
-					     bell_addr(slot, i)));
+		must("a move in a transaction",
+		     bf_io_txn_move_doorbell(txn, slot->doorbell[i]->doorbell,
+					     doorbell_addr(slot, i)));
 	}
-	commit(actor, txn);
+	txn_commit(self, txn);
 }
 
-void slot_change(struct actor *actor, struct slot *slot)
+/* Make one change of a slot that the caller has locked. */
+static void slot_change(struct torture_thread *self, struct slot *slot)
 {
-	unsigned int part = actor_random(actor, 4);
+	unsigned int part = thread_random(self, 4);
 
 	if (slot->kind == SLOT_SWAPPED)
-		swap_devices(actor, slot);
+		swap_devices(self, slot);
 	else if (part == 0)
-		change_zone(actor, slot);
+		change_zone(self, slot);
 	else if (part == 1)
-		change_bell(actor, slot);
+		change_doorbell(self, slot);
 	else if (slot->kind == SLOT_COVERED)
-		replace_range(actor, slot);
+		replace_range(self, slot);
 	else
-		change_loose_range(actor, slot);
+		change_loose_range(self, slot);
 }
 
-/* Another range in its place, while its handler runs. */
-static void replace_later(struct actor *actor, struct slot *slot)
+/* Replace a range while its handler runs. */
+static void replace_later(struct torture_thread *self, struct slot *slot)
 {
-	remove_later(actor, slot->range[0]);
-	add_range(actor, slot, 0);
+	remove_later(self, slot->range[0]);
+	add_range(self, slot, 0);
 }
 
-void slot_change_inside(struct actor *actor, struct object *object)
+void slot_change_inside(struct torture_thread *self, struct object *object)
 {
 	struct slot *slot = object->slot;
 
 	if (slot->range[0] != object && slot->range[1] != object)
 		return;
-	actor->tallies[TALLY_IN_HANDLER]++;
+	self->tallies[TALLY_IN_HANDLER]++;
 	if (bf_io_remove_range(io_torture.bus, object->range) != -EDEADLK)
 		torture_fail("a range was removed in its own handler");
-	actor->tallies[TALLY_DEADLK]++;
+	self->tallies[TALLY_DEADLK]++;
 	if (slot->kind == SLOT_SWAPPED) {
-		swap_devices(actor, slot);
+		swap_devices(self, slot);
 		return;
 	}
-	/* Not asynchronously: handlers may wait for consumers. */
-	if (slot->bell[0] && actor_random(actor, 2)) {
-		remove_now(actor, slot->bell[0]);
-		slot->bell[0] = NULL;
+	/* A range handler may wait for the callback of a doorbell. */
+	if (slot->doorbell[0] && thread_random(self, 2)) {
+		remove_now(self, slot->doorbell[0]);
+		slot->doorbell[0] = NULL;
 	}
 	if (slot->kind == SLOT_LOOSE)
-		replace_later(actor, slot);
+		replace_later(self, slot);
 	else
-		replace_range(actor, slot);
+		replace_range(self, slot);
 }
 
-/* Ranges of several loose slots come and go at one instant. */
-static void change_several(struct actor *actor)
+/* Add and remove ranges of several loose slots in one transaction. */
+static void change_several(struct torture_thread *self)
 {
-	struct bf_io_txn *txn = begin();
+	struct bf_io_txn *txn = txn_begin();
 	struct slot *slot, *locked[NR_SLOTS];
 	unsigned int i, count = 0;
 
 	for (i = 0; i < 8; i++) {
-		slot = &io_torture.slots[actor_random(actor, NR_SLOTS)];
+		slot = &io_torture.slots[thread_random(self, NR_SLOTS)];
 		if (slot->kind != SLOT_LOOSE || !slot_try_lock(slot))
 			continue;
 		locked[count++] = slot;
 		if (slot->range[0]) {
-			put_removal(actor, txn, slot->range[0]);
+			txn_remove(self, txn, slot->range[0]);
 			slot->range[0] = NULL;
 		} else {
-			put_range(actor, txn, slot);
+			txn_add(self, txn, slot);
 		}
 	}
-	commit(actor, txn);
+	txn_commit(self, txn);
 	while (count)
 		slot_unlock(locked[--count]);
 }
 
-void slots_init(struct actor *actor)
+void slots_init(struct torture_thread *self)
 {
 	struct slot *slot;
 
@@ -323,17 +327,17 @@ void slots_init(struct actor *actor)
 		slot->kind = i % NR_SLOT_KINDS;
 		slot->base = (uint64_t)i * SLOT_SIZE;
 		if (slot->kind != SLOT_LOOSE)
-			add_range(actor, slot, 0);
+			add_range(self, slot, 0);
 		if (slot->kind != SLOT_SWAPPED)
 			continue;
-		add_range(actor, slot, 1);
-		add_bell(actor, slot, 0);
-		add_bell(actor, slot, 1);
+		add_range(self, slot, 1);
+		add_doorbell(self, slot, 0);
+		add_doorbell(self, slot, 1);
 	}
 }
 
-/* The map follows every pointer of one state, whatever changes meanwhile. */
-static void print_map(struct actor *actor)
+/* The map follows all pointers of one state of the bus beside changes. */
+static void print_map(struct torture_thread *self)
 {
 	FILE *out = fopen("/dev/null", "w");
 
@@ -341,44 +345,44 @@ static void print_map(struct actor *actor)
 		return;
 	must("the map", bf_io_dump(io_torture.bus, out));
 	fclose(out);
-	actor->tallies[TALLY_MAPS]++;
+	self->tallies[TALLY_MAPS]++;
 }
 
-static void change_some_slot(struct actor *actor)
+static void change_some_slot(struct torture_thread *self)
 {
-	unsigned int count = actor_random(actor, 2) ? NR_SLOT_KINDS : NR_SLOTS;
-	struct slot *slot = &io_torture.slots[actor_random(actor, count)];
+	unsigned int count = thread_random(self, 2) ? NR_SLOT_KINDS : NR_SLOTS;
+	struct slot *slot = &io_torture.slots[thread_random(self, count)];
 
 	if (!slot_try_lock(slot))
 		return;
-	slot_change(actor, slot);
+	slot_change(self, slot);
 	slot_unlock(slot);
 }
 
-static void change_something(struct actor *actor)
+static void change_something(struct torture_thread *self)
 {
-	unsigned int dice = actor_random(actor, 128);
+	unsigned int dice = thread_random(self, 128);
 
 	if (dice == 0)
-		print_map(actor);
+		print_map(self);
 	else if (dice == 1)
 		must("counting",
-		     bf_io_count(io_torture.bus, actor_random(actor, 2)));
+		     bf_io_count(io_torture.bus, thread_random(self, 2)));
 	else if (dice < 10)
-		change_several(actor);
+		change_several(self);
 	else
-		change_some_slot(actor);
+		change_some_slot(self);
 }
 
 void *changer_main(void *number)
 {
-	struct actor actor;
+	struct torture_thread self;
 
-	actor_init(&actor, ACTOR_CHANGER, (unsigned int)(uintptr_t)number);
+	thread_init(&self, THREAD_CHANGER, (unsigned int)(uintptr_t)number);
 	while (!torture_stopped()) {
-		actor_does(&actor, "changes the bus", NULL);
-		change_something(&actor);
+		thread_does(&self, "changes the bus", NULL);
+		change_something(&self);
 	}
-	actor_done(&actor);
+	thread_done(&self);
 	return NULL;
 }

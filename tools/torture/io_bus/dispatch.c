@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Dispatchers of the bus torture: accesses, and what must become of them. */
+/* Dispatchers of the bus torture: accesses, and checks of their results. */
 #include <errno.h>
 
-#include "torture_io_bus.h"
+#include "tools/torture/io_bus/torture_io_bus.h"
 #include "base/util.h"
 
 #define LONG_PARTS 4
@@ -15,7 +15,7 @@ static void begin_write(struct dispatcher *dispatcher, struct write *write)
 	};
 	dispatcher->write = write;
 	dispatcher->depth++;
-	dispatcher->actor.tallies[TALLY_WRITES]++;
+	dispatcher->thread.tallies[TALLY_WRITES]++;
 }
 
 static void end_write(struct dispatcher *dispatcher)
@@ -24,39 +24,39 @@ static void end_write(struct dispatcher *dispatcher)
 	dispatcher->depth--;
 }
 
-/* Is there always somebody at this place? */
+/* Is there always a range at this offset? */
 static bool is_covered(const struct slot *slot, uint64_t offset)
 {
 	return slot->kind == SLOT_COVERED && offset < RANGE_SIZE;
 }
 
-/* Are there writes that call nobody at this place? */
+/* May a zone or an eventfd take a write at this offset? */
 static bool may_be_silent(uint64_t offset)
 {
-	return offset == BELL_OFFSET ||
+	return offset == DOORBELL_OFFSET ||
 	       (offset >= ZONE_OFFSET && offset < ZONE_OFFSET + ZONE_SIZE);
 }
 
-static void check_nobody(struct dispatcher *dispatcher, struct slot *slot,
-			 uint64_t offset, int ret)
+static void check_untaken(struct dispatcher *dispatcher, struct slot *slot,
+			  uint64_t offset, int ret)
 {
 	if (ret != -EOPNOTSUPP)
-		torture_fail("an access was answered %d", ret);
+		torture_fail("an access returned %d", ret);
 	else if (is_covered(slot, offset))
-		torture_fail("an access was lost where there is a range");
-	dispatcher->actor.tallies[TALLY_NOBODY]++;
+		torture_fail("an access to a range was lost");
+	dispatcher->thread.tallies[TALLY_UNTAKEN]++;
 }
 
 static void check_write(struct dispatcher *dispatcher, struct slot *slot,
 			uint64_t offset, const struct write *write, int ret)
 {
 	if (write->delivered > (ret ? 0 : 1))
-		torture_fail("a write was delivered %u times, answered %d",
+		torture_fail("a write was delivered %u times, and returned %d",
 			     write->delivered, ret);
 	if (ret)
-		check_nobody(dispatcher, slot, offset, ret);
+		check_untaken(dispatcher, slot, offset, ret);
 	else if (!write->delivered && !may_be_silent(offset))
-		torture_fail("a write was taken, and delivered to nobody");
+		torture_fail("a write was taken, but not delivered");
 	else if (!write->delivered)
 		dispatcher->silent++;
 }
@@ -64,12 +64,12 @@ static void check_write(struct dispatcher *dispatcher, struct slot *slot,
 static void write_once(struct dispatcher *dispatcher, struct slot *slot)
 {
 	static const uint64_t offsets[] = {
-		0,	     BELL_OFFSET,     BELL_OFFSET,
+		0,	     DOORBELL_OFFSET, DOORBELL_OFFSET,
 		ZONE_OFFSET, ZONE_OFFSET + 8, RANGE_SIZE - 8,
 		OTHER_PLACE,
 	};
 	uint64_t offset =
-		offsets[actor_random(&dispatcher->actor, ARRAY_SIZE(offsets))];
+		offsets[thread_random(&dispatcher->thread, ARRAY_SIZE(offsets))];
 	struct write write;
 	struct bf_io_access access = {
 		.addr = slot->base + offset,
@@ -85,13 +85,13 @@ static void write_once(struct dispatcher *dispatcher, struct slot *slot)
 	check_write(dispatcher, slot, offset, &write, ret);
 }
 
-/* A doorbell that goes away in between leaves the rest to the range. */
+/* If the doorbell goes in between, the range takes the other elements. */
 static void write_string(struct dispatcher *dispatcher, struct slot *slot)
 {
 	struct write write;
 	uint64_t data[STRING_COUNT];
 	struct bf_io_access access = {
-		.addr = slot->base + BELL_OFFSET,
+		.addr = slot->base + DOORBELL_OFFSET,
 		.data = data,
 		.len = 8,
 		.write = true,
@@ -105,22 +105,22 @@ static void write_string(struct dispatcher *dispatcher, struct slot *slot)
 	end_write(dispatcher);
 	if (ret || write.delivered > STRING_COUNT)
 		torture_fail("a string of %u writes was delivered %u times, "
-			     "answered %d",
+			     "and returned %d",
 			     STRING_COUNT, write.delivered, ret);
 	else
 		dispatcher->silent += STRING_COUNT - write.delivered;
-	dispatcher->actor.tallies[TALLY_STRINGS]++;
+	dispatcher->thread.tallies[TALLY_STRINGS]++;
 }
 
-/* The first device's range and doorbell, then the other's; or other first. */
+/* One device's range and doorbell must precede those of the other. */
 static bool in_order(const struct slot *slot, const struct write *write)
 {
 	unsigned int first = write->by[0] == slot->range[1];
 
 	return write->by[0] == slot->range[first] &&
-	       write->by[1] == slot->bell[first] &&
+	       write->by[1] == slot->doorbell[first] &&
 	       write->by[2] == slot->range[!first] &&
-	       write->by[3] == slot->bell[!first];
+	       write->by[3] == slot->doorbell[!first];
 }
 
 static void write_long(struct dispatcher *dispatcher, struct slot *slot)
@@ -146,8 +146,8 @@ static void write_long(struct dispatcher *dispatcher, struct slot *slot)
 			     "%u delivered",
 			     done / 8, LONG_PARTS, write.delivered);
 	else if (!in_order(slot, &write))
-		torture_fail("a move was seen half: one device was met twice");
-	dispatcher->actor.tallies[TALLY_LONG]++;
+		torture_fail("a move was seen half: one device took two parts");
+	dispatcher->thread.tallies[TALLY_LONG]++;
 }
 
 void dispatch_write(struct dispatcher *dispatcher, struct slot *slot)
@@ -155,18 +155,18 @@ void dispatch_write(struct dispatcher *dispatcher, struct slot *slot)
 	if (slot->kind == SLOT_SWAPPED)
 		write_long(dispatcher, slot);
 	else if (slot->kind == SLOT_COVERED &&
-		 !actor_random(&dispatcher->actor, 4))
+		 !thread_random(&dispatcher->thread, 4))
 		write_string(dispatcher, slot);
 	else
 		write_once(dispatcher, slot);
 }
 
-/* All elements are answered by the same range in the same life. */
+/* One range of one generation must answer all elements. */
 static void check_string(const uint64_t *values)
 {
 	for (unsigned int i = 1; i < STRING_COUNT; i++)
 		if (values[i] != values[0] || !values[i])
-			torture_fail("a string met two states of the bus");
+			torture_fail("a string saw two states of the bus");
 }
 
 static void read_string(struct dispatcher *dispatcher, struct slot *slot)
@@ -180,32 +180,32 @@ static void read_string(struct dispatcher *dispatcher, struct slot *slot)
 	int ret = bf_io_access_string(io_torture.bus, &access, STRING_COUNT);
 
 	if (ret)
-		check_nobody(dispatcher, slot, 0, ret);
+		check_untaken(dispatcher, slot, 0, ret);
 	else
 		check_string(values);
-	dispatcher->actor.tallies[TALLY_STRINGS]++;
+	dispatcher->thread.tallies[TALLY_STRINGS]++;
 }
 
 static void read_once(struct dispatcher *dispatcher, struct slot *slot)
 {
 	uint64_t value = 0;
 	struct bf_io_access access = {
-		.addr = slot->base + BELL_OFFSET,
+		.addr = slot->base + DOORBELL_OFFSET,
 		.data = &value,
 		.len = 8,
 	};
 	int ret = bf_io_access(io_torture.bus, &access);
 
 	if (ret)
-		check_nobody(dispatcher, slot, BELL_OFFSET, ret);
+		check_untaken(dispatcher, slot, DOORBELL_OFFSET, ret);
 	else if (!value)
-		torture_fail("a read was taken, and answered by nobody");
-	dispatcher->actor.tallies[TALLY_READS]++;
+		torture_fail("a read was taken, but returned no value");
+	dispatcher->thread.tallies[TALLY_READS]++;
 }
 
 static void dispatch(struct dispatcher *dispatcher, struct slot *slot)
 {
-	unsigned int dice = actor_random(&dispatcher->actor, 8);
+	unsigned int dice = thread_random(&dispatcher->thread, 8);
 
 	if (dice > 1 || slot->kind == SLOT_SWAPPED)
 		dispatch_write(dispatcher, slot);
@@ -215,24 +215,25 @@ static void dispatch(struct dispatcher *dispatcher, struct slot *slot)
 		read_once(dispatcher, slot);
 }
 
-/* Every other one stays where changes come thickest. */
+/* Every second dispatcher keeps to the three slots that change most. */
 static struct slot *some_slot(struct dispatcher *dispatcher)
 {
-	unsigned int count = dispatcher->actor.number % 2 ? 3 : NR_SLOTS;
+	unsigned int count = dispatcher->thread.number % 2 ? 3 : NR_SLOTS;
 
-	return &io_torture.slots[actor_random(&dispatcher->actor, count)];
+	return &io_torture.slots[thread_random(&dispatcher->thread, count)];
 }
 
 void *dispatcher_main(void *number)
 {
-	self = &io_torture.dispatchers[(uintptr_t)number];
-	actor_init(&self->actor, ACTOR_DISPATCHER,
-		   (unsigned int)(uintptr_t)number);
-	self->number = (uint64_t)self->actor.number << 32;
+	this_dispatcher = &io_torture.dispatchers[(uintptr_t)number];
+	thread_init(&this_dispatcher->thread, THREAD_DISPATCHER,
+		    (unsigned int)(uintptr_t)number);
+	this_dispatcher->number = (uint64_t)this_dispatcher->thread.number
+				  << 32;
 	while (!torture_stopped()) {
-		actor_does(&self->actor, "makes an access", NULL);
-		dispatch(self, some_slot(self));
+		thread_does(&this_dispatcher->thread, "makes an access", NULL);
+		dispatch(this_dispatcher, some_slot(this_dispatcher));
 	}
-	actor_done(&self->actor);
+	thread_done(&this_dispatcher->thread);
 	return NULL;
 }

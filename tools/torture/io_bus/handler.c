@@ -1,54 +1,57 @@
 // SPDX-License-Identifier: MIT
-/* Handlers and consumers of the bus torture: what they check, sleep and do. */
+/* Handlers and doorbell callbacks of the bus torture. */
 #include <errno.h>
 #include <string.h>
 
 #include "tools/belfry/common/sleep.h"
-#include "torture_io_bus.h"
+#include "tools/torture/io_bus/torture_io_bus.h"
 
-__thread struct dispatcher *self;
+__thread struct dispatcher *this_dispatcher;
 
-static void sleep_a_while(struct actor *actor)
+static void sleep_a_while(struct torture_thread *self)
 {
-	/* Mostly what a lock costs, seldom what a disk does. */
-	sleep_us(actor_random(actor, 64) ? 50 : 3000);
-	actor->tallies[TALLY_SLEPT]++;
+	/* Mostly the time of a lock, seldom that of a disk. */
+	sleep_us(thread_random(self, 64) ? 50 : 3000);
+	self->tallies[TALLY_SLEPT]++;
 }
 
 static void linger(struct object *object)
 {
-	if (object->sleeps && !actor_random(&self->actor, 8))
-		sleep_a_while(&self->actor);
+	if (object->sleeps && !thread_random(&this_dispatcher->thread, 8))
+		sleep_a_while(&this_dispatcher->thread);
 	else
-		for (unsigned int i = actor_random(&self->actor, 64); i; i--)
+		for (unsigned int i =
+			     thread_random(&this_dispatcher->thread, 64);
+		     i; i--)
 			__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-/* Changes the own slot, or writes elsewhere. */
+/* Sometimes change the slot of the object, or write elsewhere. */
 static void meddle(struct object *object)
 {
-	struct actor *actor = &self->actor;
-	unsigned int dice = actor_random(actor, 64);
+	struct torture_thread *self = &this_dispatcher->thread;
+	unsigned int dice = thread_random(self, 64);
 	struct slot *slot = object->slot;
 
-	if (dice == 0 && self->depth <= NEST_MAX) {
-		actor->tallies[TALLY_NESTED]++;
+	if (dice == 0 && this_dispatcher->depth <= NEST_MAX) {
+		self->tallies[TALLY_NESTED]++;
 		dispatch_write(
-			self, &io_torture.slots[actor_random(actor, NR_SLOTS)]);
+			this_dispatcher,
+			&io_torture.slots[thread_random(self, NR_SLOTS)]);
 	}
 	if (dice != 1 || !slot_try_lock(slot))
 		return;
-	slot_change_inside(actor, object);
+	slot_change_inside(self, object);
 	slot_unlock(slot);
 }
 
-/* It is this thread's write, and it came here first. */
+/* The write must be the current one of the calling thread. */
 static void deliver(struct object *object, uint64_t value)
 {
-	struct write *write = self->write;
+	struct write *write = this_dispatcher->write;
 
 	if (!write || write->number != value)
-		torture_fail("a write came to another thread, or late");
+		torture_fail("a write reached another thread, or came late");
 	else if (write->delivered < 4)
 		write->by[write->delivered] = object;
 	if (write)
@@ -64,14 +67,14 @@ static int handle_write(void *opaque, uint64_t offset, const void *data,
 
 	memcpy(&value, data, len < sizeof(value) ? len : sizeof(value));
 	deliver(object, value);
-	self->actor.tallies[TALLY_HANDLED]++;
+	this_dispatcher->thread.tallies[TALLY_HANDLED]++;
 	linger(object);
 	meddle(object);
 	object_leave(object, generation);
 	return 0;
 }
 
-/* A read finds who answered it. */
+/* The value of a read identifies the object and its generation. */
 static int handle_read(void *opaque, uint64_t offset, void *data, uint32_t len)
 {
 	struct object *object = opaque;
@@ -80,7 +83,7 @@ static int handle_read(void *opaque, uint64_t offset, void *data, uint32_t len)
 							       << 48;
 
 	memcpy(data, &value, len < sizeof(value) ? len : sizeof(value));
-	self->actor.tallies[TALLY_HANDLED]++;
+	this_dispatcher->thread.tallies[TALLY_HANDLED]++;
 	linger(object);
 	meddle(object);
 	object_leave(object, generation);
@@ -92,28 +95,28 @@ const struct bf_io_ops object_ops = {
 	.write = handle_write,
 };
 
-/* Its removal would wait for itself. */
-static void check_consumer(struct object *object)
+/* A doorbell must refuse its removal by its own callback. */
+static void check_deadlock(struct object *object)
 {
 	struct slot *slot = object->slot;
 
-	if (actor_random(&self->actor, 16) || !slot_try_lock(slot))
+	if (thread_random(&this_dispatcher->thread, 16) || !slot_try_lock(slot))
 		return;
-	if ((slot->bell[0] == object || slot->bell[1] == object) &&
+	if ((slot->doorbell[0] == object || slot->doorbell[1] == object) &&
 	    bf_io_remove_doorbell(io_torture.bus, object->doorbell) != -EDEADLK)
-		torture_fail("a doorbell was removed in its own consumer");
-	self->actor.tallies[TALLY_DEADLK]++;
+		torture_fail("a doorbell was removed in its own callback");
+	this_dispatcher->thread.tallies[TALLY_DEADLK]++;
 	slot_unlock(slot);
 }
 
-void object_ring(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
+void object_signal(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
 {
 	struct object *object = opaque;
 	unsigned int generation = object_enter(object);
 
 	deliver(object, value);
-	self->actor.tallies[TALLY_CALLED]++;
+	this_dispatcher->thread.tallies[TALLY_CALLED]++;
 	linger(object);
-	check_consumer(object);
+	check_deadlock(object);
 	object_leave(object, generation);
 }

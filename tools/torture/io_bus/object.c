@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-/* Objects of the bus torture: from being registered to being poisoned. */
+/* Objects of the bus torture: use, poisoning and reuse. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "torture_io_bus.h"
+#include "tools/torture/io_bus/torture_io_bus.h"
 #include "tools/belfry/common/xalloc.h"
 
-/* Those that wait, the oldest first, so that poison lasts. */
+/* Poisoned objects.  The oldest is reused first, so that poison lasts. */
 struct queue {
 	struct object *first;
 	struct object **last;
@@ -34,7 +34,7 @@ static void enqueue(struct object *object)
 	pthread_mutex_unlock(&lock);
 }
 
-/* NULL: they are all too young. */
+/* Return the oldest object, or NULL if too few are poisoned. */
 static struct object *dequeue(enum object_kind kind)
 {
 	struct queue *queue = &queues[kind];
@@ -57,7 +57,7 @@ static struct object *object_new(enum object_kind kind)
 	object->kind = kind;
 	object->state = OBJECT_POISON;
 	object->eventfd = -1;
-	if (kind == OBJECT_BELL)
+	if (kind == OBJECT_EVENTFD)
 		object->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return object;
 }
@@ -72,7 +72,7 @@ static uint64_t signals(const struct object *object)
 	return count;
 }
 
-struct object *object_get(struct actor *actor, struct slot *slot,
+struct object *object_get(struct torture_thread *self, struct slot *slot,
 			  enum object_kind kind)
 {
 	struct object *object = dequeue(kind);
@@ -82,20 +82,14 @@ struct object *object_get(struct actor *actor, struct slot *slot,
 	if (signals(object))
 		torture_fail("a doorbell signalled after its removal");
 	object->slot = slot;
-	object->sleeps = !actor_random(actor, 4);
+	object->sleeps = !thread_random(self, 4);
 	__atomic_store_n(&object->generation, object->generation + 1,
 			 __ATOMIC_RELAXED);
 	__atomic_store_n(&object->state, OBJECT_LIVE, __ATOMIC_RELEASE);
 	return object;
 }
 
-void object_unget(struct object *object)
-{
-	__atomic_store_n(&object->state, OBJECT_POISON, __ATOMIC_RELEASE);
-	enqueue(object);
-}
-
-void object_over(struct object *object)
+void object_removed(struct object *object)
 {
 	unsigned int state = __atomic_exchange_n(&object->state, OBJECT_POISON,
 						 __ATOMIC_ACQ_REL);
@@ -111,7 +105,7 @@ void object_over(struct object *object)
 
 void object_done(void *opaque)
 {
-	object_over(opaque);
+	object_removed(opaque);
 	__atomic_fetch_add(&io_torture.completed, 1, __ATOMIC_RELAXED);
 }
 
@@ -128,7 +122,7 @@ void object_leave(struct object *object, unsigned int generation)
 	if (__atomic_load_n(&object->state, __ATOMIC_ACQUIRE) != OBJECT_LIVE ||
 	    __atomic_load_n(&object->generation, __ATOMIC_RELAXED) !=
 		    generation)
-		torture_fail("a removal was complete in front of a handler");
+		torture_fail("a removal was complete while its handler ran");
 	__atomic_fetch_sub(&object->inside, 1, __ATOMIC_ACQ_REL);
 }
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-/* Who takes out of the rings what zones put in. */
+/* The drainer of the rings that zones fill. */
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "torture_io_bus.h"
+#include "tools/torture/io_bus/torture_io_bus.h"
 
-/* Of each dispatcher, across all rings, in the order in which it wrote. */
-static void take(void *opaque, const struct kvm_coalesced_mmio *entry)
+/* Entries of one dispatcher must come in the order of its writes. */
+static void take_entry(void *opaque, const struct kvm_coalesced_mmio *entry)
 {
 	struct dispatcher *dispatcher;
 	uint64_t number;
@@ -16,7 +16,7 @@ static void take(void *opaque, const struct kvm_coalesced_mmio *entry)
 	memcpy(&number, entry->data, sizeof(number));
 	if (entry->len != sizeof(number) ||
 	    number >> 32 >= io_torture.nr_dispatchers) {
-		torture_fail("a ring has an entry that nobody wrote");
+		torture_fail("a ring has an entry without a write");
 		return;
 	}
 	dispatcher = &io_torture.dispatchers[number >> 32];
@@ -27,25 +27,25 @@ static void take(void *opaque, const struct kvm_coalesced_mmio *entry)
 
 void rings_drain(void)
 {
-	while (bf_io_ring_drain(io_torture.rings, NR_RINGS, take, NULL))
+	while (bf_io_ring_drain(io_torture.rings, NR_RINGS, take_entry, NULL))
 		;
 }
 
-/* Not at once, so that rings get full. */
+/* Drain only after a wake-up or 10 ms, so that rings get full. */
 void *drainer_main(void *number)
 {
 	struct pollfd wake = {.fd = io_torture.ring_fd, .events = POLLIN};
-	struct actor actor;
+	struct torture_thread self;
 	uint64_t count;
 
-	actor_init(&actor, ACTOR_DRAINER, (unsigned int)(uintptr_t)number);
+	thread_init(&self, THREAD_DRAINER, (unsigned int)(uintptr_t)number);
 	while (!torture_stopped()) {
-		actor_does(&actor, "drains the rings", NULL);
+		thread_does(&self, "drains the rings", NULL);
 		if (poll(&wake, 1, 10) > 0 &&
 		    read(wake.fd, &count, sizeof(count)) < 0)
 			torture_fail("the rings' eventfd cannot be read");
-		bf_io_ring_drain(io_torture.rings, NR_RINGS, take, NULL);
+		bf_io_ring_drain(io_torture.rings, NR_RINGS, take_entry, NULL);
 	}
-	actor_done(&actor);
+	thread_done(&self);
 	return NULL;
 }

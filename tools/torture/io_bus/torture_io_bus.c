@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* belfry torture io_bus: sets it up, lets it run, and says how it went. */
+/* belfry torture io_bus: setup, threads, final checks and summary. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,8 +11,8 @@
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/report.h"
 #include "tools/torture/common/torture.h"
-#include "tools/torture/common/crew.h"
-#include "torture_io_bus.h"
+#include "tools/torture/common/thread_group.h"
+#include "tools/torture/io_bus/torture_io_bus.h"
 #include "tools/torture/common/main.h"
 #include "base/util.h"
 #include "tools/belfry/common/xalloc.h"
@@ -26,11 +26,11 @@ static const char *const tally_names[NR_TALLIES] = {
 	[TALLY_READS] = "reads",
 	[TALLY_STRINGS] = "strings",
 	[TALLY_LONG] = "writes of four parts",
-	[TALLY_NOBODY] = "accesses that nobody took",
+	[TALLY_UNTAKEN] = "accesses without a taker",
 	[TALLY_HANDLED] = "calls of handlers",
-	[TALLY_CALLED] = "calls of consumers",
+	[TALLY_CALLED] = "calls of doorbell callbacks",
 	[TALLY_NESTED] = "writes in handlers",
-	[TALLY_SLEPT] = "sleeps in handlers and consumers",
+	[TALLY_SLEPT] = "sleeps in handlers and callbacks",
 	[TALLY_IN_HANDLER] = "changes in handlers",
 	[TALLY_ADDED] = "additions",
 	[TALLY_REMOVED] = "removals waited for",
@@ -41,11 +41,11 @@ static const char *const tally_names[NR_TALLIES] = {
 	[TALLY_MAPS] = "maps printed",
 };
 
-static const char *const actor_names[NR_ACTOR_KINDS] = {
-	[ACTOR_DISPATCHER] = "dispatcher",
-	[ACTOR_CHANGER] = "changer",
-	[ACTOR_MAIN] = "main",
-	[ACTOR_DRAINER] = "drainer of rings",
+static const char *const thread_kind_names[NR_THREAD_KINDS] = {
+	[THREAD_DISPATCHER] = "dispatcher",
+	[THREAD_CHANGER] = "changer",
+	[THREAD_MAIN] = "main",
+	[THREAD_DRAINER] = "drainer of rings",
 };
 
 static int init_rings(void)
@@ -64,9 +64,9 @@ static int init_rings(void)
 	return ret;
 }
 
-static int init(void)
+static int init_torture(void)
 {
-	struct actor actor;
+	struct torture_thread self;
 	int ret = init_rings();
 
 	if (!ret)
@@ -77,47 +77,48 @@ static int init(void)
 				       sizeof(*io_torture.dispatchers));
 	memset(io_torture.dispatchers, 0,
 	       io_torture.nr_dispatchers * sizeof(*io_torture.dispatchers));
-	actor_init(&actor, ACTOR_MAIN, 0);
-	slots_init(&actor);
-	actor_done(&actor);
+	thread_init(&self, THREAD_MAIN, 0);
+	slots_init(&self);
+	thread_done(&self);
 	return 0;
 }
 
-static int run_crew(void)
+static int run_threads(void)
 {
-	struct crew dispatchers = {.count = 0}, others = {.count = 0};
+	struct thread_group dispatchers = {.count = 0}, others = {.count = 0};
 	int ret;
 
-	if ((ret = crew_add(&dispatchers, dispatcher_main,
-			    io_torture.nr_dispatchers)) ||
-	    (ret = crew_add(&others, changer_main, io_torture.nr_changers)) ||
-	    (ret = crew_add(&others, drainer_main, 1)))
+	if ((ret = thread_group_add(&dispatchers, dispatcher_main,
+				    io_torture.nr_dispatchers)) ||
+	    (ret = thread_group_add(&others, changer_main,
+				    io_torture.nr_changers)) ||
+	    (ret = thread_group_add(&others, drainer_main, 1)))
 		torture_stop();
 	torture_wait(COMMAND);
 	torture_stop();
-	crew_join(&dispatchers);
-	crew_join(&others);
+	thread_group_join(&dispatchers);
+	thread_group_join(&others);
 	return ret;
 }
 
-/* What is still there at the end. */
+/* An object may still be on the bus at the end. */
 static void end_object(struct object *object)
 {
 	if (object)
-		object_over(object);
+		object_removed(object);
 }
 
 static void end_slot(struct slot *slot)
 {
 	for (unsigned int i = 0; i < 2; i++) {
 		end_object(slot->range[i]);
-		end_object(slot->bell[i]);
+		end_object(slot->doorbell[i]);
 	}
 	end_object(slot->zone);
 }
 
-/* Every write that called nobody came out of a ring or rang an eventfd. */
-static void check_accounts(void)
+/* Each write without a call came out of a ring or signalled an eventfd. */
+static void check_silent_writes(void)
 {
 	uint64_t silent = 0;
 
@@ -146,21 +147,21 @@ static void end_rings(void)
 	close(io_torture.ring_fd);
 }
 
-static void end(void)
+static void end_torture(void)
 {
-	struct actor actor;
+	struct torture_thread self;
 
-	actor_init(&actor, ACTOR_MAIN, 0);
-	actor_does(&actor, "ends the bus", NULL);
+	thread_init(&self, THREAD_MAIN, 0);
+	thread_does(&self, "ends the bus", NULL);
 	rings_drain();
 	bf_io_bus_destroy(io_torture.bus);
 	for (unsigned int i = 0; i < NR_SLOTS; i++)
 		end_slot(&io_torture.slots[i]);
-	check_accounts();
+	check_silent_writes();
 	end_rings();
 	objects_free();
 	free(io_torture.dispatchers);
-	actor_done(&actor);
+	thread_done(&self);
 }
 
 static void print_summary(bool json)
@@ -168,7 +169,7 @@ static void print_summary(bool json)
 	struct report *report = report_new(json);
 
 	torture_report(report, tally_names, NR_TALLIES);
-	report_row(report, "writes out of rings", "count");
+	report_row(report, "writes drained from rings", "count");
 	report_count(report, "value", io_torture.drained);
 	report_row(report, "signals of eventfds", "count");
 	report_count(report, "value", io_torture.signalled);
@@ -176,16 +177,16 @@ static void print_summary(bool json)
 	report_free(report);
 }
 
-/* After a failure nothing is taken apart: it may be in use for ever. */
-static int run(bool json)
+/* After a failure free nothing: a thread may still use the bus. */
+static int run_torture(bool json)
 {
-	int ret = init();
+	int ret = init_torture();
 
 	if (ret)
 		return cli_fail(COMMAND, "%s", strerror(-ret));
-	ret = run_crew();
+	ret = run_threads();
 	if (!torture.failing)
-		end();
+		end_torture();
 	if (ret)
 		return cli_fail(COMMAND, "a thread: %s", strerror(ret));
 	print_summary(json);
@@ -202,15 +203,15 @@ static const struct torture_number numbers[] = {
 static const struct torture_layer layer = {
 	.command = COMMAND,
 	.about =
-		"Threads that make accesses to a bus, and threads that register, move\n"
-		"and remove what answers them, for some seconds; handlers sleep, and\n"
-		"change the bus too.  A handler that is entered after its removal, a\n"
-		"write that is lost or delivered twice, a change that is seen half, or\n"
-		"a thread that gets stuck, end it with status 1.",
+		"Runs threads that make accesses to a bus, and threads that register,\n"
+		"move and remove its entries.  Handlers sleep, and change the bus too.\n"
+		"The torture fails if a handler is entered after its removal, a write\n"
+		"is lost or delivered twice, a change is seen half done, or a thread\n"
+		"gets stuck.",
 	.numbers = numbers,
 	.nr_numbers = ARRAY_SIZE(numbers),
-	.actors = actor_names,
-	.run = run,
+	.thread_kinds = thread_kind_names,
+	.run = run_torture,
 };
 
 int torture_io_bus(int argc, char **argv)

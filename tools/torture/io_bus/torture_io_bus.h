@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of `belfry torture io_bus` share.
+ * Parts of `belfry torture io_bus`.
  *
  * The bus is divided into slots.  Changers register, move, replace and remove
- * what is in them, one thread a slot at a time; handlers do, too.  Dispatchers
- * make accesses without regard for that.  Each write has a number of its own,
- * so that whoever gets it can tell what it is, and whether it came once.
+ * the entries of a slot; so do handlers.  One thread at a time changes a slot.
+ * Dispatchers make accesses at any time.  Each write has a number of its own,
+ * which tells its recipient the thread and the write.
  *
- *	loose	 a range, a doorbell and a zone, each there or not
- *	covered	 the same, but there is always a range: it is only replaced, in
- *		 one transaction, so each write is taken and all elements of a
- *		 string find the same one
+ *	loose	 a range, a doorbell and a zone; each may be missing
+ *	covered	 the same, but the range is never missing: one transaction
+ *		 replaces it.  So each write is taken, and all elements of a
+ *		 string find the same range
  *	swapped	 two devices, each a range and a doorbell beside it, that change
- *		 places in one transaction: four parts of one long write find
+ *		 places in one transaction.  The four parts of a long write find
  *		 one device and then the other, never a mixture or a gap
  *
- * What was removed is poisoned when its removal is complete, and used again
- * later under another generation.
+ * An object is poisoned when its removal is complete, and later used again
+ * under another generation.
  */
 #ifndef BF_CLI_TORTURE_IO_BUS_H
 #define BF_CLI_TORTURE_IO_BUS_H
@@ -24,18 +24,18 @@
 #include "belfry/io_ring.h"
 #include "belfry/io_stats.h"
 #include "belfry/io_txn.h"
-#include "tools/torture/common/actor.h"
+#include "tools/torture/common/thread.h"
 
-#define NR_SLOTS     24
-#define SLOT_SIZE    0x1000
-#define RANGE_SIZE   0x100
-#define OTHER_PLACE  0x800 /* in a loose slot: where its range may move to */
-#define BELL_OFFSET  0x10  /* doorbell and zone lie over the range */
-#define ZONE_OFFSET  0x40
-#define ZONE_SIZE    0x20
-#define NR_RINGS     2
-#define NEST_MAX     2 /* writes inside handlers of writes */
-#define STRING_COUNT 4
+#define NR_SLOTS	24
+#define SLOT_SIZE	0x1000
+#define RANGE_SIZE	0x100
+#define OTHER_PLACE	0x800 /* second place of the range in a loose slot */
+#define DOORBELL_OFFSET 0x10  /* doorbell and zone overlap the range */
+#define ZONE_OFFSET	0x40
+#define ZONE_SIZE	0x20
+#define NR_RINGS	2
+#define NEST_MAX	2 /* depth of writes inside handlers of writes */
+#define STRING_COUNT	4
 
 enum slot_kind {
 	SLOT_LOOSE,
@@ -46,8 +46,8 @@ enum slot_kind {
 
 enum object_kind {
 	OBJECT_RANGE,
-	OBJECT_CALL, /* a doorbell that calls */
-	OBJECT_BELL, /* one with an eventfd */
+	OBJECT_CALLBACK, /* a doorbell with a callback */
+	OBJECT_EVENTFD,	 /* a doorbell with an eventfd */
 	OBJECT_ZONE,
 	NR_OBJECT_KINDS,
 };
@@ -60,12 +60,12 @@ enum object_state {
 struct slot;
 
 struct object {
-	struct object *next; /* of those that wait for their next life */
+	struct object *next; /* in the queue of poisoned objects */
 	struct slot *slot;
 	enum object_kind kind;
 	unsigned int state;
 	unsigned int generation;
-	unsigned int inside; /* handlers and consumers */
+	unsigned int inside; /* handlers and callbacks that run now */
 	bool sleeps;
 	int eventfd;
 	union {
@@ -75,14 +75,14 @@ struct object {
 	};
 };
 
-/* The second device's parts are for swapped slots. */
+/* Only swapped slots have a second range and doorbell. */
 struct slot {
 	enum slot_kind kind;
 	uint64_t base;
-	bool busy; /* somebody changes it */
+	bool busy; /* a thread changes it */
 	bool moved;
 	struct object *range[2];
-	struct object *bell[2];
+	struct object *doorbell[2];
 	struct object *zone;
 };
 
@@ -91,7 +91,7 @@ enum tally {
 	TALLY_READS,
 	TALLY_STRINGS,
 	TALLY_LONG,
-	TALLY_NOBODY,
+	TALLY_UNTAKEN,
 	TALLY_HANDLED,
 	TALLY_CALLED,
 	TALLY_NESTED,
@@ -107,29 +107,29 @@ enum tally {
 	NR_TALLIES,
 };
 
-/* A write under way; inside a handler there may be others. */
+/* A write that is not complete; its handler may make further writes. */
 struct write {
 	struct write *outer;
 	uint64_t number;
 	unsigned int delivered;
-	struct object *by[4]; /* the first ones */
+	struct object *by[4]; /* the first four objects that took it */
 };
 
 struct dispatcher {
-	struct actor actor;
-	uint64_t number; /* of the last write, the dispatcher in the high half */
+	struct torture_thread thread;
+	uint64_t number; /* of the last write; the high half is the dispatcher */
 	struct write *write;
 	unsigned int depth;
-	uint64_t silent; /* taken, and nobody was called: a ring or an eventfd */
-	uint64_t drained; /* the number of the last one out of a ring */
+	uint64_t silent;  /* writes taken without a call: by ring or eventfd */
+	uint64_t drained; /* number of the last write that came out of a ring */
 };
 
-enum actor_kind {
-	ACTOR_DISPATCHER,
-	ACTOR_CHANGER,
-	ACTOR_MAIN,
-	ACTOR_DRAINER,
-	NR_ACTOR_KINDS,
+enum thread_kind {
+	THREAD_DISPATCHER,
+	THREAD_CHANGER,
+	THREAD_MAIN,
+	THREAD_DRAINER,
+	NR_THREAD_KINDS,
 };
 
 struct io_torture {
@@ -139,47 +139,43 @@ struct io_torture {
 	int ring_fd;
 	struct slot slots[NR_SLOTS];
 	struct dispatcher *dispatchers;
-	uint64_t drained, signalled; /* where silent writes went */
+	uint64_t drained, signalled; /* silent writes by destination */
 	uint64_t asked, completed;   /* asynchronous removals */
 };
 
 extern struct io_torture io_torture;
-/* The calling thread, if it dispatches. */
-extern __thread struct dispatcher *self;
+/* The dispatcher of the calling thread, or NULL. */
+extern __thread struct dispatcher *this_dispatcher;
 
-/* One of a kind, alive, at home in the slot. */
-struct object *object_get(struct actor *actor, struct slot *slot,
+/* Return a live object of that kind for the slot. */
+struct object *object_get(struct torture_thread *self, struct slot *slot,
 			  enum object_kind kind);
-/* One that was never on the bus. */
-void object_unget(struct object *object);
-/* Its removal is complete. */
-void object_over(struct object *object);
+/* Poison an object after its removal. */
+void object_removed(struct object *object);
 /* bf_io_done_fn */
 void object_done(void *opaque);
-/* Around what a handler does; returns the generation for the other one. */
+/* Check the object around a handler; pass the generation on to the second. */
 unsigned int object_enter(struct object *object);
 void object_leave(struct object *object, unsigned int generation);
 void objects_free(void);
 
 extern const struct bf_io_ops object_ops;
-void object_ring(void *opaque, uint64_t addr, uint32_t len, uint64_t value);
+void object_signal(void *opaque, uint64_t addr, uint32_t len, uint64_t value);
 
-/* False: somebody else changes it, now. */
+/* Return false if another thread changes the slot. */
 bool slot_try_lock(struct slot *slot);
 void slot_unlock(struct slot *slot);
-void slots_init(struct actor *actor);
-/* One change of a slot that the caller has locked. */
-void slot_change(struct actor *actor, struct slot *slot);
-/* The same, from inside a handler: of the object, which is the slot's. */
-void slot_change_inside(struct actor *actor, struct object *object);
+void slots_init(struct torture_thread *self);
+/* Change a slot, which the caller has locked, in the handler of its object. */
+void slot_change_inside(struct torture_thread *self, struct object *object);
 
-/* One write to a slot by this dispatcher, and what became of it. */
+/* Make one write to the slot, and check its result. */
 void dispatch_write(struct dispatcher *dispatcher, struct slot *slot);
 
-/* Takes everything out of the rings. */
+/* Take all entries out of the rings. */
 void rings_drain(void);
 
-/* Threads: void *(*)(void *) of a number. */
+/* Main functions of threads; the argument is the number of the thread. */
 void *dispatcher_main(void *number);
 void *changer_main(void *number);
 void *drainer_main(void *number);

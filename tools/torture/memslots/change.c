@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Changers of the memory slot torture: each owns some of the slots. */
+/* Updaters of the memory slot torture.  Each has slots of its own. */
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
@@ -9,39 +9,39 @@
 
 #define MAX_BATCH 6
 
-static enum memory_state state_of(const struct torture_slot *slot)
+static enum memory_state slot_state(const struct torture_slot *slot)
 {
 	return __atomic_load_n(&slot->state, __ATOMIC_ACQUIRE);
 }
 
-static void set_state(struct torture_slot *slot, enum memory_state state)
+static void slot_set_state(struct torture_slot *slot, enum memory_state state)
 {
 	__atomic_store_n(&slot->state, state, __ATOMIC_RELEASE);
 }
 
-static void protect(struct torture_slot *slot, int prot)
+static void slot_protect(struct torture_slot *slot, int prot)
 {
 	if (mprotect(slot->words, SLOT_BYTES, prot))
 		torture_fail("mprotect: %s", strerror(errno));
 }
 
-/* A new life, which no reader can have seen. */
-static void revive(struct torture_slot *slot)
+/* Fills the memory for a new generation, which no reader has seen. */
+static void slot_fill(struct torture_slot *slot)
 {
 	size_t i;
 
-	protect(slot, PROT_READ | PROT_WRITE);
-	slot->life++;
+	slot_protect(slot, PROT_READ | PROT_WRITE);
+	slot->generation++;
 	for (i = 0; i < NR_WORDS; i++)
-		slot->words[i] = slot_word(slot->number, slot->life);
+		slot->words[i] = slot_word(slot->number, slot->generation);
 	slot->words[COUNT_WORD] = COUNT_TAG << 48;
 	slot->writes = 0;
 }
 
-/* What devices wrote is where they meant it, and nothing is missing. */
-static void inspect(const struct torture_slot *slot)
+/* Checks that each write of a device is in the right slot, and none is lost. */
+static void slot_check(const struct torture_slot *slot)
 {
-	const uint64_t word = slot_word(slot->number, slot->life);
+	const uint64_t word = slot_word(slot->number, slot->generation);
 	size_t i;
 
 	for (i = 0; i < NR_WORDS; i++)
@@ -55,162 +55,168 @@ static void inspect(const struct torture_slot *slot)
 			     (unsigned long)slot->words[COUNT_WORD]);
 }
 
-/* Nobody uses the memory: so it may be taken away. */
-static void bury(struct torture_slot *slot)
+/* The slot is removed: checks its memory and makes it inaccessible. */
+static void slot_retire(struct torture_slot *slot)
 {
-	inspect(slot);
-	protect(slot, PROT_NONE);
-	set_state(slot, MEMORY_GONE);
+	slot_check(slot);
+	slot_protect(slot, PROT_NONE);
+	slot_set_state(slot, MEMORY_REMOVED);
 }
 
-static void left(void *opaque)
+static void slot_removed(void *opaque)
 {
-	bury(opaque);
+	slot_retire(opaque);
 }
 
-static struct kvm_userspace_memory_region somewhere(struct actor *actor,
-						    struct torture_slot *slot)
+static struct kvm_userspace_memory_region
+random_region(struct torture_thread *self, struct torture_slot *slot)
 {
 	return (struct kvm_userspace_memory_region){
 		.slot = slot->number,
 		.flags = is_readonly(slot->number) ? KVM_MEM_READONLY : 0,
-		.guest_phys_addr = actor_random(actor, NR_PLACES) * SLOT_BYTES,
+		.guest_phys_addr = thread_random(self, NR_PLACES) * SLOT_BYTES,
 		.memory_size = SLOT_BYTES,
 		.userspace_addr = (uintptr_t)slot->words,
 	};
 }
 
-/* The only refusal there may be is that a place is taken. */
-static bool made(const char *what, int ret)
+/* Returns whether a change succeeded.  It may fail only with -EEXIST. */
+static bool succeeded(const char *what, int ret)
 {
 	if (ret && ret != -EEXIST)
 		torture_fail("%s: %s", what, strerror(-ret));
 	return !ret;
 }
 
-static void add(struct actor *actor, struct torture_slot *slot)
+static void slot_add(struct torture_thread *self, struct torture_slot *slot)
 {
-	struct kvm_userspace_memory_region region = somewhere(actor, slot);
+	struct kvm_userspace_memory_region region = random_region(self, slot);
 
-	revive(slot);
-	if (!made("add", bf_memslots_set(torture_map, &region))) {
-		bury(slot);
+	slot_fill(slot);
+	if (!succeeded("add", bf_memslots_set(torture_map, &region))) {
+		slot_retire(slot);
 		return;
 	}
 	slot->region = region;
-	set_state(slot, MEMORY_IN_USE);
-	actor->tallies[MEM_ADDED]++;
+	slot_set_state(slot, MEMORY_IN_USE);
+	self->tallies[MEM_ADDED]++;
 }
 
-static void move(struct actor *actor, struct torture_slot *slot)
+static void slot_move(struct torture_thread *self, struct torture_slot *slot)
 {
-	struct kvm_userspace_memory_region region = somewhere(actor, slot);
+	struct kvm_userspace_memory_region region = random_region(self, slot);
 
-	if (actor_random(actor, 2))
+	if (thread_random(self, 2))
 		region.flags |= KVM_MEM_LOG_DIRTY_PAGES;
-	if (!made("move", bf_memslots_set(torture_map, &region)))
+	if (!succeeded("move", bf_memslots_set(torture_map, &region)))
 		return;
 	slot->region = region;
-	actor->tallies[MEM_MOVED]++;
+	self->tallies[MEM_MOVED]++;
 }
 
-static void take_out(struct actor *actor, struct torture_slot *slot)
+static void slot_remove(struct torture_thread *self, struct torture_slot *slot)
 {
-	if (made("remove", bf_memslots_remove(torture_map, slot->number)))
-		bury(slot);
-	actor->tallies[MEM_REMOVED]++;
+	if (succeeded("remove", bf_memslots_remove(torture_map, slot->number)))
+		slot_retire(slot);
+	self->tallies[MEM_REMOVED]++;
 }
 
-static void take_out_async(struct actor *actor, struct torture_slot *slot)
+static void slot_remove_async(struct torture_thread *self,
+			      struct torture_slot *slot)
 {
-	/* Before the call: the callback may come first. */
-	set_state(slot, MEMORY_LEAVING);
-	made("remove_async",
-	     bf_memslots_remove_async(torture_map, slot->number, left, slot));
-	actor->tallies[MEM_REMOVED_ASYNC]++;
+	/* Before the call: the callback may run before the call returns. */
+	slot_set_state(slot, MEMORY_REMOVING);
+	succeeded("remove_async",
+		  bf_memslots_remove_async(torture_map, slot->number,
+					   slot_removed, slot));
+	self->tallies[MEM_REMOVED_ASYNC]++;
 }
 
 /*
- * The slots that are there go, the others come, at once.  The gone are buried
- * when the call has returned.
+ * One transaction that removes the slots in use and adds the others.  Retires
+ * the removed ones after the call.
  */
-static void exchange(struct actor *actor, struct torture_slot **slots,
-		     size_t count)
+static void slots_exchange(struct torture_thread *self,
+			   struct torture_slot **slots, size_t count)
 {
 	struct kvm_userspace_memory_region changes[MAX_BATCH];
 	size_t i;
 	bool done;
 
 	for (i = 0; i < count; i++) {
-		changes[i] = somewhere(actor, slots[i]);
-		if (state_of(slots[i]) == MEMORY_IN_USE)
+		changes[i] = random_region(self, slots[i]);
+		if (slot_state(slots[i]) == MEMORY_IN_USE)
 			changes[i].memory_size = 0;
 		else
-			revive(slots[i]);
+			slot_fill(slots[i]);
 	}
-	done = made("commit",
-		    bf_memslots_commit(torture_map, changes, count, NULL));
+	done = succeeded("commit",
+			 bf_memslots_commit(torture_map, changes, count, NULL));
 	for (i = 0; i < count; i++) {
-		if ((state_of(slots[i]) == MEMORY_IN_USE) == done)
-			bury(slots[i]);
+		if ((slot_state(slots[i]) == MEMORY_IN_USE) == done)
+			slot_retire(slots[i]);
 		else
-			set_state(slots[i], MEMORY_IN_USE);
+			slot_set_state(slots[i], MEMORY_IN_USE);
 	}
-	actor->tallies[MEM_TRANSACTIONS]++;
+	self->tallies[MEM_TRANSACTIONS]++;
 }
 
-/* The changer's own slots, in turn from a random one on. */
-static void batch(struct actor *actor)
+/* Exchanges some of the updater's slots, from a random one on. */
+static void exchange_some(struct torture_thread *self)
 {
-	unsigned int own = NR_SLOTS / (unsigned int)memslots_torture.nr_writers;
-	unsigned int at = actor_random(actor, own), i;
+	unsigned int nr_slots =
+		NR_SLOTS / (unsigned int)memslots_torture.nr_writers;
+	unsigned int at = thread_random(self, nr_slots), i;
 	struct torture_slot *slots[MAX_BATCH], *slot;
 	size_t count = 0;
 
-	for (i = 0; i < MAX_BATCH && i < own; i++) {
-		slot = &torture_slots[actor->number * own + (at + i) % own];
-		if (state_of(slot) != MEMORY_LEAVING)
+	for (i = 0; i < MAX_BATCH && i < nr_slots; i++) {
+		slot = &torture_slots[self->number * nr_slots +
+				      (at + i) % nr_slots];
+		if (slot_state(slot) != MEMORY_REMOVING)
 			slots[count++] = slot;
 	}
-	exchange(actor, slots, count);
+	slots_exchange(self, slots, count);
 }
 
-static void change_one(struct actor *actor)
+static void change_one(struct torture_thread *self)
 {
-	unsigned int own = NR_SLOTS / (unsigned int)memslots_torture.nr_writers;
+	unsigned int nr_slots =
+		NR_SLOTS / (unsigned int)memslots_torture.nr_writers;
 	struct torture_slot *slot =
-		&torture_slots[actor->number * own + actor_random(actor, own)];
+		&torture_slots[self->number * nr_slots +
+			       thread_random(self, nr_slots)];
 
-	switch (state_of(slot)) {
-	case MEMORY_GONE:
-		add(actor, slot);
+	switch (slot_state(slot)) {
+	case MEMORY_REMOVED:
+		slot_add(self, slot);
 		break;
-	case MEMORY_LEAVING:
+	case MEMORY_REMOVING:
 		sched_yield();
 		break;
 	case MEMORY_IN_USE:
-		if (actor_random(actor, 2))
-			move(actor, slot);
-		else if (actor_random(actor, 2))
-			take_out(actor, slot);
+		if (thread_random(self, 2))
+			slot_move(self, slot);
+		else if (thread_random(self, 2))
+			slot_remove(self, slot);
 		else
-			take_out_async(actor, slot);
+			slot_remove_async(self, slot);
 		break;
 	}
 }
 
-void *slot_changer_main(void *number)
+void *updater_main(void *number)
 {
-	struct actor actor;
+	struct torture_thread self;
 
-	actor_init(&actor, MEM_CHANGER, (unsigned int)(uintptr_t)number);
+	thread_init(&self, MEM_UPDATER, (unsigned int)(uintptr_t)number);
 	while (!torture_stopped()) {
-		actor_does(&actor, "changes the map", NULL);
-		if (actor_random(&actor, 16))
-			change_one(&actor);
+		thread_does(&self, "changes the map", NULL);
+		if (thread_random(&self, 16))
+			change_one(&self);
 		else
-			batch(&actor);
+			exchange_some(&self);
 	}
-	actor_done(&actor);
+	thread_done(&self);
 	return NULL;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* belfry torture memslots: sets it up, lets it run, and says how it went. */
+/* belfry torture memslots: setup, run and verdict. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/report.h"
 #include "tools/torture/common/torture.h"
-#include "tools/torture/common/crew.h"
+#include "tools/torture/common/thread_group.h"
 #include "tools/torture/common/main.h"
 #include "torture_memslots.h"
 #include "base/util.h"
@@ -34,8 +34,8 @@ static const char *const tally_names[NR_MEM_TALLIES] = {
 	[MEM_TRANSACTIONS] = "transactions",
 };
 
-/* The memory of a slot that is gone; nothing more can be told from here. */
-static void caught(int signal)
+/* A thread accessed the memory of a removed slot. */
+static void on_sigsegv(int signal)
 {
 	static const char text[] = "belfry " COMMAND
 				   ": memory was used after its removal\n";
@@ -68,34 +68,34 @@ static void free_slots(void)
 		munmap(torture_slots[i].words, SLOT_BYTES);
 }
 
-/* Callbacks bury what they are told of. */
-static void end(void)
+/* Waits for the callbacks of removals, which retire their slots. */
+static void end_map(void)
 {
-	struct actor actor;
+	struct torture_thread self;
 
-	actor_init(&actor, MEM_MAIN, 0);
-	actor_does(&actor, "ends the map", NULL);
+	thread_init(&self, MEM_MAIN, 0);
+	thread_does(&self, "ends the map", NULL);
 	bf_memslots_destroy(torture_map);
 	free_slots();
-	actor_done(&actor);
+	thread_done(&self);
 }
 
-static int run_crews(void)
+static int run_threads(void)
 {
-	struct crew copiers = {.count = 0}, changers = {.count = 0};
+	struct thread_group devices = {.count = 0}, updaters = {.count = 0};
 	int ret;
 
-	if ((ret = crew_add(&copiers, copier_main,
-			    memslots_torture.nr_readers)) ||
-	    (ret = crew_add(&changers, slot_changer_main,
-			    memslots_torture.nr_writers)))
+	if ((ret = thread_group_add(&devices, device_main,
+				    memslots_torture.nr_readers)) ||
+	    (ret = thread_group_add(&updaters, updater_main,
+				    memslots_torture.nr_writers)))
 		torture_stop();
 	torture_wait(COMMAND);
 	torture_stop();
-	crew_join(&copiers);
-	/* Changers wait for the snapshots that still lie in a mailbox. */
-	copier_drain();
-	crew_join(&changers);
+	thread_group_join(&devices);
+	/* Updaters wait for the snapshots in the mailboxes. */
+	drain_mailboxes();
+	thread_group_join(&updaters);
 	return ret;
 }
 
@@ -115,18 +115,18 @@ static int run(bool json)
 	if (ret)
 		return cli_fail(COMMAND, "%s", strerror(-ret));
 	init_slots();
-	signal(SIGSEGV, caught);
-	ret = run_crews();
+	signal(SIGSEGV, on_sigsegv);
+	ret = run_threads();
 	if (ret)
 		return cli_fail(COMMAND, "a thread: %s", strerror(ret));
-	end();
+	end_map();
 	print_summary(json);
 	return torture_verdict(COMMAND);
 }
 
-static const char *const actor_names[NR_MEM_ACTORS] = {
-	[MEM_COPIER] = "device",
-	[MEM_CHANGER] = "changer",
+static const char *const thread_kind_names[NR_MEM_THREADS] = {
+	[MEM_DEVICE] = "device",
+	[MEM_UPDATER] = "updater",
 	[MEM_MAIN] = "main",
 };
 
@@ -140,13 +140,14 @@ static const struct torture_number numbers[] = {
 static const struct torture_layer layer = {
 	.command = COMMAND,
 	.about =
-		"Devices look up, copy and write guest memory while its slots are\n"
-		"added, moved and removed, alone and in transactions; what is\n"
-		"removed is made inaccessible.  Whoever uses it then, or finds or\n"
-		"writes memory of another slot, or gets stuck, ends it with status 1.",
+		"Devices look up, copy and write guest memory.  Updaters add, move\n"
+		"and remove its slots, one by one and in transactions, and make the\n"
+		"memory of removed slots inaccessible.  An access to that memory, an\n"
+		"access to the wrong slot, or a stuck thread ends the torture with\n"
+		"status 1.",
 	.numbers = numbers,
 	.nr_numbers = ARRAY_SIZE(numbers),
-	.actors = actor_names,
+	.thread_kinds = thread_kind_names,
 	.run = run,
 };
 

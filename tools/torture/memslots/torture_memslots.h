@@ -1,52 +1,54 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of `belfry torture memslots` share.
+ * Declarations that the files of `belfry torture memslots` share.
  *
- * Each slot has memory of its own, every word of which says whose it is and in
- * which of its lives, but for one that counts.  Each device has a word in each
- * slot that it alone writes: what is there already, if it writes where it means
- * to; and it adds to the count and to one beside the memory.  When a removal is
- * complete all words must be right and the counts equal, and the memory is made
- * inaccessible, so whoever still uses it is caught by a fault; before the slot
- * is added again it gets a new life, so whoever mixes up two is caught by what
- * he reads, or wrote.
+ * Each slot has memory of its own.  Every word names the slot and the
+ * generation of its memory, except one word that counts writes.  Each device
+ * has one word in each slot.  Only that device writes the word, and it writes
+ * the value that is already there.  After each write the device increments the
+ * count in the slot and a second count in struct torture_slot.
+ *
+ * When a removal is complete, all words must be right and the two counts equal.
+ * The updater then makes the memory inaccessible, so a later access faults.
+ * When it adds the slot again, the memory gets a new generation, so a device
+ * that uses an old snapshot reads, or leaves, a wrong word.
  */
 #ifndef BF_CLI_TORTURE_MEMSLOTS_H
 #define BF_CLI_TORTURE_MEMSLOTS_H
 
 #include "belfry/memslots.h"
-#include "tools/torture/common/actor.h"
+#include "tools/torture/common/thread.h"
 
 #define NR_SLOTS   128
 #define SLOT_PAGES 2
 #define PAGE	   4096ULL
 #define SLOT_BYTES (SLOT_PAGES * PAGE)
 #define NR_WORDS   (SLOT_BYTES / 8)
-#define NR_PLACES  (2 * NR_SLOTS) /* where a slot may be put; they touch */
+#define NR_PLACES  (2 * NR_SLOTS) /* adjacent guest addresses for slots */
 
-/* In the middle, so that what others copy may cross from slot to slot. */
+/* In the middle of a slot, so that copies may cross from slot to slot. */
 #define DEVICE_WORD 400
 #define COUNT_WORD  (DEVICE_WORD + MAX_THREADS)
 
-/* Every so many are read-only; nobody ever writes there. */
+/* One slot of so many is read-only.  No device may write to it. */
 #define READONLY_EVERY 16
 
 enum memory_state {
-	MEMORY_GONE, /* inaccessible */
+	MEMORY_REMOVED, /* inaccessible */
 	MEMORY_IN_USE,
-	MEMORY_LEAVING, /* a callback is to come */
+	MEMORY_REMOVING, /* until the callback */
 };
 
 struct torture_slot {
 	uint32_t number;
-	enum memory_state state; /* the owner's, and the callback's */
-	uint64_t life;
+	enum memory_state state; /* written by its updater and callback */
+	uint64_t generation;
 	uint64_t *words; /* SLOT_BYTES */
-	uint64_t writes; /* of this life, atomic */
+	uint64_t writes; /* in this generation, atomic */
 	struct kvm_userspace_memory_region region;
 };
 
-/* What happened, in torture.tallies. */
+/* Indices of torture.tallies. */
 enum memslots_tally {
 	MEM_LOOKUPS,
 	MEM_COPIES,
@@ -67,11 +69,11 @@ struct memslots_torture {
 
 extern struct memslots_torture memslots_torture;
 
-enum memslots_actor_kind {
-	MEM_COPIER,
-	MEM_CHANGER,
+enum memslots_thread_kind {
+	MEM_DEVICE,
+	MEM_UPDATER,
 	MEM_MAIN,
-	NR_MEM_ACTORS,
+	NR_MEM_THREADS,
 };
 
 extern struct bf_memslots *torture_map;
@@ -80,9 +82,10 @@ extern struct torture_slot torture_slots[NR_SLOTS];
 #define SLOT_TAG  0x6265ULL
 #define COUNT_TAG 0x636fULL
 
-static inline uint64_t slot_word(uint32_t number, uint64_t life)
+static inline uint64_t slot_word(uint32_t number, uint64_t generation)
 {
-	return SLOT_TAG << 48 | (uint64_t)number << 32 | (life & 0xffffffff);
+	return SLOT_TAG << 48 | (uint64_t)number << 32 |
+	       (generation & 0xffffffff);
 }
 
 static inline uint32_t number_of_word(uint64_t word)
@@ -95,10 +98,10 @@ static inline bool is_readonly(uint32_t number)
 	return !(number % READONLY_EVERY);
 }
 
-/* Threads: void *(*)(void *) of a number. */
-void *copier_main(void *number);
-void *slot_changer_main(void *number);
-/* Ends the snapshots that nobody came for. */
-void copier_drain(void);
+/* Thread functions; the argument is the thread's number. */
+void *device_main(void *number);
+void *updater_main(void *number);
+/* Ends the snapshots that are left in the mailboxes. */
+void drain_mailboxes(void);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A thread of the SRCU torture that forks in the midst of it all; the child
- * uses every domain and exits with 0.
+ * The forking thread of the SRCU torture.  The child uses every domain and
+ * exits with 0.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "torture_srcu.h"
 #include "base/util.h"
 
-/* Between two children, at most. */
+/* The longest pause between two children. */
 #define PAUSE_US 50000
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
@@ -26,7 +26,7 @@
 const char *forker_problem(void)
 {
 #ifdef SANITIZED
-	/* Its own locks are not reset, and a thread that starts holds some. */
+	/* A thread that starts holds locks of the sanitizer across the fork. */
 	return "a sanitizer, whose locks a child of a fork finds taken";
 #else
 	return NULL;
@@ -63,7 +63,7 @@ static bool child_uses(struct domain *domain)
 	return called == 2;
 }
 
-/* 0, or the number of the domain that failed, from 1. */
+/* Returns 0, or the number of the domain that failed, from 1. */
 static int child_main(void)
 {
 	srcu_torture.child = true;
@@ -87,12 +87,12 @@ static void check_child(int status)
 			srcu_torture.domains[WEXITSTATUS(status) - 1].name);
 }
 
-static void fork_once(struct actor *actor)
+static void fork_once(struct torture_thread *self)
 {
 	pid_t pid;
 	int status;
 
-	actor_does(actor, "forks", NULL);
+	thread_does(self, "forks", NULL);
 	pid = fork();
 	if (pid == 0)
 		_exit(child_main());
@@ -100,22 +100,22 @@ static void fork_once(struct actor *actor)
 		torture_fail("fork: %s", strerror(errno));
 		return;
 	}
-	actor_does(actor, "waits for a child", NULL);
+	thread_does(self, "waits for a child", NULL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	check_child(status);
-	actor->tallies[TALLY_FORKS]++;
+	self->tallies[TALLY_FORKS]++;
 }
 
 void *forker_main(void *number)
 {
-	struct actor actor;
+	struct torture_thread self;
 
-	actor_init(&actor, ACTOR_FORKER, (unsigned int)(uintptr_t)number);
+	thread_init(&self, THREAD_FORKER, (unsigned int)(uintptr_t)number);
 	while (!torture_stopped()) {
-		fork_once(&actor);
-		sleep_us(actor_random(&actor, PAUSE_US));
+		fork_once(&self);
+		sleep_us(thread_random(&self, PAUSE_US));
 	}
-	actor_done(&actor);
+	thread_done(&self);
 	return NULL;
 }

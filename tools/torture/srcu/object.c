@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* Objects of the SRCU torture: from being published to being poisoned. */
+/* Objects of the SRCU torture, from publication to poison. */
 #include <stdlib.h>
 
 #include "torture_srcu.h"
 #include "base/util.h"
 #include "tools/belfry/common/xalloc.h"
 
-#define NR_OBJECTS 256 /* of an account: what callbacks can hold back */
+#define NR_OBJECTS 256 /* of an account; callbacks hold some of them */
 
 void account_init(struct account *account, struct domain *domain)
 {
@@ -24,10 +24,10 @@ void account_init(struct account *account, struct domain *domain)
 		account->cells[i] = account_get(account);
 }
 
-struct object *account_replace(struct actor *actor, struct account *account,
-			       struct object *new)
+struct object *account_replace(struct torture_thread *self,
+			       struct account *account, struct object *new)
 {
-	struct object **cell = &account->cells[actor_random(actor, NR_CELLS)];
+	struct object **cell = &account->cells[thread_random(self, NR_CELLS)];
 	struct object *old = *cell;
 
 	srcu_assign_pointer(*cell, new);
@@ -53,7 +53,7 @@ void account_free(struct account *account)
 	free_list(account->polled);
 }
 
-/* A live object of a new generation; NULL when all are with callbacks. */
+/* Returns a live object of a new generation; NULL: callbacks have them all. */
 struct object *account_get(struct account *account)
 {
 	struct object *object;
@@ -71,7 +71,10 @@ struct object *account_get(struct account *account)
 	return object;
 }
 
-/* Poisons it; who is still inside finds that, or is found here. */
+/*
+ * Poisons the object.  A reader that is still inside sees the poison, or its
+ * count is seen here.
+ */
 void object_retire(struct object *object)
 {
 	struct domain *domain = object->account->domain;
@@ -104,7 +107,7 @@ void object_end(struct object *object)
 	object_put(object);
 }
 
-/* Callbacks that were queued by a callback: nobody promised an order. */
+/* A callback that a callback queued: these have no promised order. */
 static void object_called_again(struct srcu_head *head)
 {
 	struct object *object = container_of(head, struct object, head);
@@ -123,27 +126,27 @@ static void call_again(struct object *object)
 	call_srcu(account->domain->srcu, &object->head, object_called_again);
 }
 
-static struct actor callbacks;
+static struct torture_thread callbacks;
 
 void callbacks_begin(void)
 {
-	actor_init(&callbacks, ACTOR_CALLBACK, 0);
+	thread_init(&callbacks, THREAD_CALLBACK, 0);
 }
 
 void callbacks_end(void)
 {
-	actor_done(&callbacks);
+	thread_done(&callbacks);
 }
 
-/* One at a time: callbacks are called by one thread. */
+/* One thread calls the callbacks, so one waits at a time. */
 static void wait_in_callback(struct domain *domain)
 {
-	actor_does(&callbacks, "waits in a callback", domain->name);
-	if (actor_random(&callbacks, 2))
+	thread_does(&callbacks, "waits in a callback", domain->name);
+	if (thread_random(&callbacks, 2))
 		synchronize_srcu(domain->srcu);
 	else
 		synchronize_srcu_expedited(domain->srcu);
-	actor_rests(&callbacks);
+	thread_rests(&callbacks);
 	callbacks.tallies[TALLY_WAITED_IN_CALLBACK]++;
 }
 

@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: MIT
 /*
- * A thread of the SRCU torture that only polls, on domains where nobody else
- * asks for grace periods: start_poll_synchronize_srcu() must be enough.
+ * The polling thread of the SRCU torture.  No other thread requests grace
+ * periods of its domains: start_poll_synchronize_srcu() must be enough.
  */
 #include "tools/belfry/common/sleep.h"
 #include "torture_srcu.h"
 
-static void replace_and_poll(struct actor *actor, struct domain *domain)
+static void replace_and_poll(struct torture_thread *self, struct domain *domain)
 {
-	unsigned int writer = actor_random(actor, srcu_torture.nr_writers);
+	unsigned int writer = thread_random(self, srcu_torture.nr_writers);
 	struct account *account = &domain->accounts[writer];
 	struct object *old =
-		account_replace(actor, account, account_get(account));
+		account_replace(self, account, account_get(account));
 
-	actor_does(actor, "polls", domain->name);
+	thread_does(self, "polls", domain->name);
 	old->cookie = start_poll_synchronize_srcu(domain->srcu);
 	while (!poll_state_synchronize_srcu(domain->srcu, old->cookie))
-		sleep_us(actor_random(actor, 200));
+		sleep_us(thread_random(self, 200));
 	object_end(old);
-	actor->tallies[TALLY_SELF_POLLED]++;
+	self->tallies[TALLY_SELF_POLLED]++;
 }
 
 void *poller_main(void *number)
 {
-	struct actor actor;
+	struct torture_thread self;
 
-	actor_init(&actor, ACTOR_POLLER, (unsigned int)(uintptr_t)number);
+	thread_init(&self, THREAD_POLLER, (unsigned int)(uintptr_t)number);
 	while (!torture_stopped())
-		replace_and_poll(&actor, actor_domain(&actor, DOMAIN_POLLED));
-	actor_done(&actor);
+		replace_and_poll(&self, thread_domain(&self, DOMAIN_POLLED));
+	thread_done(&self);
 	return NULL;
 }

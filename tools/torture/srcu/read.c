@@ -6,13 +6,13 @@
 #include "tools/belfry/common/sleep.h"
 #include "torture_srcu.h"
 
-/* More than the caches hold: stores that miss keep the store buffer full. */
+/* Larger than the caches: stores that miss keep the store buffer full. */
 #define COLD_BYTES (64UL << 20)
 #define COLD_WORDS (COLD_BYTES / sizeof(uint64_t))
 
 #define NR_MAILBOXES 8
 
-/* A section that another thread will end. */
+/* A section that another thread ends. */
 struct parcel {
 	struct domain *domain;
 	struct object *object;
@@ -30,14 +30,14 @@ static void cold_init(void)
 }
 
 /*
- * A missing fence shows only while what stands before it is in the store
- * buffer, which is empty within nanoseconds unless older stores miss.
+ * A missing fence shows only while the store before it is in the store buffer.
+ * The buffer drains within nanoseconds, unless older stores miss the caches.
  */
-static void fill_store_buffer(struct actor *actor, unsigned int n)
+static void fill_store_buffer(struct torture_thread *self, unsigned int n)
 {
 	pthread_once(&cold_once, cold_init);
 	while (cold && n--)
-		__atomic_store_n(&cold[actor_random(actor, COLD_WORDS)], n,
+		__atomic_store_n(&cold[thread_random(self, COLD_WORDS)], n,
 				 __ATOMIC_RELAXED);
 }
 
@@ -57,11 +57,11 @@ static void check_object(const struct domain *domain, struct object *object,
 			     domain->name);
 }
 
-static struct object *look_up(struct actor *actor, struct domain *domain,
-			      unsigned int *generation)
+static struct object *look_up(struct torture_thread *self,
+			      struct domain *domain, unsigned int *generation)
 {
-	unsigned int writer = actor_random(actor, srcu_torture.nr_writers);
-	unsigned int cell = actor_random(actor, NR_CELLS);
+	unsigned int writer = thread_random(self, srcu_torture.nr_writers);
+	unsigned int cell = thread_random(self, NR_CELLS);
 	struct account *account = &domain->accounts[writer];
 	struct object *object =
 		srcu_dereference(account->cells[cell], domain->srcu);
@@ -71,75 +71,79 @@ static struct object *look_up(struct actor *actor, struct domain *domain,
 	return object;
 }
 
-static void read_section(struct actor *actor, struct domain *domain,
+static void read_section(struct torture_thread *self, struct domain *domain,
 			 unsigned int depth);
 
-/* Inside of this one, or of another: one where nobody sleeps holds nobody up. */
-static void nest(struct actor *actor, struct domain *domain, unsigned int depth)
+/*
+ * Nests a section of any domain.  Inside a brisk domain it is one of the same
+ * domain, because sections of others may sleep.
+ */
+static void nest(struct torture_thread *self, struct domain *domain,
+		 unsigned int depth)
 {
 	struct domain *inner =
 		&srcu_torture
-			 .domains[actor_random(actor, srcu_torture.nr_domains)];
+			 .domains[thread_random(self, srcu_torture.nr_domains)];
 
-	actor->tallies[TALLY_NESTED]++;
-	read_section(actor, domain->kind == DOMAIN_BRISK ? domain : inner,
+	self->tallies[TALLY_NESTED]++;
+	read_section(self, domain->kind == DOMAIN_BRISK ? domain : inner,
 		     depth + 1);
 }
 
-static void take_a_break(struct actor *actor, unsigned int dice)
+static void take_a_break(struct torture_thread *self, unsigned int dice)
 {
 	if (dice % 4) {
 		sched_yield();
 		return;
 	}
-	sleep_us(actor_random(actor, 1000));
-	actor->tallies[TALLY_SLEPT]++;
+	sleep_us(thread_random(self, 1000));
+	self->tallies[TALLY_SLEPT]++;
 }
 
-/* What a reader does inside: mostly little, sometimes for long. */
-static void dwell(struct actor *actor, struct domain *domain,
+/* Stays inside: mostly briefly, sometimes for long. */
+static void dwell(struct torture_thread *self, struct domain *domain,
 		  unsigned int depth)
 {
-	unsigned int dice = actor_random(actor, 4096);
+	unsigned int dice = thread_random(self, 4096);
 
 	if (dice < 8 && domain->kind != DOMAIN_BRISK)
-		take_a_break(actor, dice);
+		take_a_break(self, dice);
 	else if (dice < 256 && depth < 4)
-		nest(actor, domain, depth);
+		nest(self, domain, depth);
 	else if (dice < 1024)
 		for (volatile unsigned int i = dice; i; i--)
 			;
 }
 
 /*
- * A reader that is counted in its object makes an early end certain to be
- * noticed; but the count is a fence, so most readers go without.
+ * A grace period that ends early is certainly detected if the reader counts
+ * itself in its object.  The count is a fence, so most readers do not.
  */
-static void dwell_counted(struct actor *actor, struct domain *domain,
+static void dwell_counted(struct torture_thread *self, struct domain *domain,
 			  struct object *object, unsigned int depth)
 {
-	bool counted = actor_random(actor, 16) == 0;
+	bool counted = thread_random(self, 16) == 0;
 
 	if (counted)
 		__atomic_fetch_add(&object->readers, 1, __ATOMIC_RELAXED);
-	dwell(actor, domain, depth);
+	dwell(self, domain, depth);
 	if (counted)
 		__atomic_fetch_sub(&object->readers, 1, __ATOMIC_RELEASE);
 }
 
-static void read_section(struct actor *actor, struct domain *domain,
+static void read_section(struct torture_thread *self, struct domain *domain,
 			 unsigned int depth)
 {
 	struct object *object;
 	unsigned int generation;
 	struct section section = section_enter(domain->srcu, domain->fast);
 
-	actor_does(actor, "reads", domain->name);
-	object = look_up(actor, domain, &generation);
-	dwell_counted(actor, domain, object, depth);
+	thread_does(self, "reads", domain->name);
+	object = look_up(self, domain, &generation);
+	dwell_counted(self, domain, object, depth);
 	check_object(domain, object, generation);
 	section_leave(section);
-	actor->tallies[TALLY_SECTIONS]++;
+	self->tallies[TALLY_SECTIONS]++;
 }
 
 static void open_parcel(struct parcel *parcel)
@@ -151,20 +155,20 @@ static void open_parcel(struct parcel *parcel)
 	free(parcel);
 }
 
-/* Begins a section for somebody else, and ends one that somebody began. */
-static void hand_over(struct actor *actor, struct domain *domain)
+/* Begins a section for another thread, and ends one of another thread. */
+static void hand_over(struct torture_thread *self, struct domain *domain)
 {
-	unsigned int box = actor_random(actor, NR_MAILBOXES);
+	unsigned int box = thread_random(self, NR_MAILBOXES);
 	struct parcel *parcel = malloc(sizeof(*parcel));
 
 	if (!parcel)
 		return;
 	parcel->domain = domain;
 	parcel->idx = srcu_down_read(domain->srcu);
-	parcel->object = look_up(actor, domain, &parcel->generation);
+	parcel->object = look_up(self, domain, &parcel->generation);
 	open_parcel(
 		__atomic_exchange_n(&mailboxes[box], parcel, __ATOMIC_ACQ_REL));
-	actor->tallies[TALLY_HANDED_OVER]++;
+	self->tallies[TALLY_HANDED_OVER]++;
 }
 
 static void empty_mailbox(unsigned int box)
@@ -180,86 +184,86 @@ void reader_drain(void)
 		empty_mailbox(i);
 }
 
-static void read_something(struct actor *actor)
+static void read_something(struct torture_thread *self)
 {
-	unsigned int i = actor_random(actor, srcu_torture.nr_domains);
+	unsigned int i = thread_random(self, srcu_torture.nr_domains);
 	struct domain *domain = &srcu_torture.domains[i];
-	unsigned int dice = actor_random(actor, 1024);
+	unsigned int dice = thread_random(self, 1024);
 
 	if (dice < 512)
-		fill_store_buffer(actor, 8 + dice % 32);
+		fill_store_buffer(self, 8 + dice % 32);
 	if (dice % 32 == 1)
 		empty_mailbox(dice / 32 % NR_MAILBOXES);
 	if (dice % 256 == 0 && domain->kind != DOMAIN_BRISK)
-		hand_over(actor, domain);
+		hand_over(self, domain);
 	else
-		read_section(actor, domain, 0);
+		read_section(self, domain, 0);
 }
 
 /*
- * Many short sections on what the sprinting writers replace, each behind
- * stores that miss: this is where a fence that is not there is noticed.
+ * Many short sections on the objects that sprinting writers replace, each
+ * behind stores that miss the caches.  They detect a missing fence.
  */
-static void sprint(struct actor *actor)
+static void sprint(struct torture_thread *self)
 {
-	struct domain *domain = actor_domain(actor, DOMAIN_BRISK);
-	unsigned int writer = actor_random(actor, srcu_torture.nr_writers);
+	struct domain *domain = thread_domain(self, DOMAIN_BRISK);
+	unsigned int writer = thread_random(self, srcu_torture.nr_writers);
 	struct object **cell = &domain->accounts[writer].cells[0];
 	struct object *object;
 	struct section section;
 
-	actor_does(actor, "reads", domain->name);
+	thread_does(self, "reads", domain->name);
 	for (int i = 0; i < SPRINT; i++) {
-		fill_store_buffer(actor, 8);
+		fill_store_buffer(self, 8);
 		section = section_enter(domain->srcu, domain->fast);
 		object = srcu_dereference(*cell, domain->srcu);
 		check_object(domain, object, object->generation);
 		section_leave(section);
 	}
-	actor->tallies[TALLY_SECTIONS] += SPRINT;
+	self->tallies[TALLY_SECTIONS] += SPRINT;
 }
 
 void *reader_main(void *number)
 {
-	struct actor actor;
+	struct torture_thread self;
 
-	actor_init(&actor, ACTOR_READER, (unsigned int)(uintptr_t)number);
+	thread_init(&self, THREAD_READER, (unsigned int)(uintptr_t)number);
 	while (!torture_stopped()) {
-		if (actor.number % 2)
-			sprint(&actor);
+		if (self.number % 2)
+			sprint(&self);
 		else
-			read_something(&actor);
+			read_something(&self);
 	}
-	actor_done(&actor);
+	thread_done(&self);
 	return NULL;
 }
 
-/* A thread that comes, reads a little and exits. */
+/* A thread that reads a little and exits. */
 static void *passer_by(void *number)
 {
-	struct actor actor;
+	struct torture_thread self;
 
-	actor_init(&actor, ACTOR_PASSER_BY, (unsigned int)(uintptr_t)number);
-	for (unsigned int i = actor_random(&actor, 100); i; i--)
-		read_something(&actor);
-	actor_done(&actor);
+	thread_init(&self, THREAD_PASSER_BY, (unsigned int)(uintptr_t)number);
+	for (unsigned int i = thread_random(&self, 100); i; i--)
+		read_something(&self);
+	thread_done(&self);
 	return NULL;
 }
 
 void *spawner_main(void *number)
 {
-	struct actor actor;
+	struct torture_thread self;
 	pthread_t thread;
 
-	actor_init(&actor, ACTOR_SPAWNER, (unsigned int)(uintptr_t)number);
+	thread_init(&self, THREAD_SPAWNER, (unsigned int)(uintptr_t)number);
 	while (!torture_stopped()) {
-		uintptr_t n = ++actor.tallies[TALLY_THREADS];
+		uintptr_t n = ++self.tallies[TALLY_THREADS];
 
-		actor_does(&actor, "waits for a passer-by", NULL);
+		thread_does(&self, "waits for a passer-by", NULL);
 		if (!pthread_create(&thread, NULL, passer_by, (void *)n))
 			pthread_join(thread, NULL);
-		sleep_us(actor_random(&actor, 2000));
+		sleep_us(thread_random(&self, 2000));
 	}
-	actor_done(&actor);
+	thread_done(&self);
 	return NULL;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* belfry torture srcu: sets it up, lets it run, and says how it went. */
+/* belfry torture srcu: set-up, run, summary. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/report.h"
 #include "tools/torture/common/torture.h"
-#include "tools/torture/common/crew.h"
+#include "tools/torture/common/thread_group.h"
 #include "tools/torture/common/main.h"
 #include "torture_srcu.h"
 #include "base/util.h"
@@ -48,27 +48,27 @@ static const char *const tally_names[NR_TALLIES] = {
 	[TALLY_CALLBACKS] = "callbacks",
 	[TALLY_POLLED] = "polled cookies",
 	[TALLY_BARRIERS] = "srcu_barrier",
-	[TALLY_SELF_POLLED] = "polled cookies that nobody helped",
+	[TALLY_SELF_POLLED] = "cookies of the poller alone",
 	[TALLY_WAITED_IN_CALLBACK] = "waits in callbacks",
 	[TALLY_TRANSIENTS] = "domains that came and went",
 	[TALLY_BUSY] = "cleanups of busy domains",
 	[TALLY_FORKS] = "children that used every domain",
 };
 
-static const char *const actor_names[NR_ACTOR_KINDS] = {
-	[ACTOR_READER] = "reader",   [ACTOR_PASSER_BY] = "passer-by",
-	[ACTOR_SPAWNER] = "spawner", [ACTOR_WRITER] = "writer",
-	[ACTOR_POLLER] = "poller",   [ACTOR_TRANSIENT] = "maker of domains",
-	[ACTOR_FORKER] = "forker",   [ACTOR_CALLBACK] = "callback",
-	[ACTOR_MAIN] = "main",
+static const char *const thread_kind_names[NR_THREAD_KINDS] = {
+	[THREAD_READER] = "reader",   [THREAD_PASSER_BY] = "passer-by",
+	[THREAD_SPAWNER] = "spawner", [THREAD_WRITER] = "writer",
+	[THREAD_POLLER] = "poller",   [THREAD_TRANSIENT] = "maker of domains",
+	[THREAD_FORKER] = "forker",   [THREAD_CALLBACK] = "callback",
+	[THREAD_MAIN] = "main",
 };
 
-struct domain *actor_domain(struct actor *actor, unsigned int kinds)
+struct domain *thread_domain(struct torture_thread *self, unsigned int kinds)
 {
 	struct domain *domain;
 
 	do {
-		domain = &domains[actor_random(actor, NR_DOMAINS)];
+		domain = &domains[thread_random(self, NR_DOMAINS)];
 	} while (!(domain->kind & kinds));
 	return domain;
 }
@@ -84,8 +84,8 @@ static int init_domains(void)
 	    (ret = init_srcu_struct_fast(&fast_eager)) ||
 	    (ret = init_srcu_struct_fast(&fast_polled)))
 		return ret;
-	srcu_set_pace(&fenced_slow, 50000000);
-	srcu_set_pace(&fast_eager, 0);
+	bf_srcu_set_pace(&fenced_slow, 50000000);
+	bf_srcu_set_pace(&fast_eager, 0);
 	srcu_torture.domains = domains;
 	srcu_torture.nr_domains = NR_DOMAINS;
 	return 0;
@@ -103,7 +103,7 @@ static void init_accounts(void)
 	}
 }
 
-/* Nothing that was queued may be missing. */
+/* Every queued callback must have been called. */
 static void check_account(const struct account *account)
 {
 	unsigned long lost = account->queued - account->run +
@@ -115,10 +115,13 @@ static void check_account(const struct account *account)
 			     account->queued + account->requeued);
 }
 
-/* One barrier for the callbacks of writers, one for those of callbacks. */
-static void end_domain(struct actor *actor, struct domain *domain)
+/*
+ * The first barrier waits for callbacks of writers, the second for callbacks
+ * that callbacks queued.
+ */
+static void end_domain(struct torture_thread *self, struct domain *domain)
 {
-	actor_does(actor, "srcu_barrier", domain->name);
+	thread_does(self, "srcu_barrier", domain->name);
 	srcu_barrier(domain->srcu);
 	srcu_barrier(domain->srcu);
 	for (unsigned long i = 0; i < srcu_torture.nr_writers; i++)
@@ -130,7 +133,7 @@ static void end_domain(struct actor *actor, struct domain *domain)
 	free(domain->accounts);
 }
 
-/* An open section keeps a domain; afterwards nothing does. */
+/* A cleanup fails while a section is open, and succeeds afterwards. */
 static void end_srcu(struct domain *domain)
 {
 	int ret, idx = srcu_down_read(domain->srcu);
@@ -148,40 +151,43 @@ static void end_srcu(struct domain *domain)
 
 static void end_all(void)
 {
-	struct actor actor;
+	struct torture_thread self;
 
-	actor_init(&actor, ACTOR_MAIN, 0);
+	thread_init(&self, THREAD_MAIN, 0);
 	for (size_t i = 0; i < NR_DOMAINS; i++)
-		end_domain(&actor, &domains[i]);
-	actor_done(&actor);
+		end_domain(&self, &domains[i]);
+	thread_done(&self);
 }
 
-static int run_crews(void)
+static int run_thread_groups(void)
 {
-	struct crew readers = {.count = 0}, writers = {.count = 0};
+	struct thread_group readers = {.count = 0}, writers = {.count = 0};
 	int ret;
 
-	if ((ret = crew_add(&readers, reader_main, srcu_torture.nr_readers)) ||
-	    (ret = crew_add(&readers, spawner_main, 1)) ||
-	    (ret = crew_add(&readers, forker_main, !forker_problem())) ||
-	    (ret = crew_add(&writers, writer_main, srcu_torture.nr_writers)) ||
-	    (ret = crew_add(&writers, poller_main, 1)) ||
-	    (ret = crew_add(&writers, transient_main, NR_TRANSIENTS)))
+	if ((ret = thread_group_add(&readers, reader_main,
+				    srcu_torture.nr_readers)) ||
+	    (ret = thread_group_add(&readers, spawner_main, 1)) ||
+	    (ret = thread_group_add(&readers, forker_main,
+				    !forker_problem())) ||
+	    (ret = thread_group_add(&writers, writer_main,
+				    srcu_torture.nr_writers)) ||
+	    (ret = thread_group_add(&writers, poller_main, 1)) ||
+	    (ret = thread_group_add(&writers, transient_main, NR_TRANSIENTS)))
 		torture_stop();
 	torture_wait(COMMAND);
 	torture_stop();
-	crew_join(&readers);
-	/* Writers wait for the sections that still lie in a mailbox. */
+	thread_group_join(&readers);
+	/* Writers wait for sections that are still in a mailbox. */
 	reader_drain();
-	crew_join(&writers);
+	thread_group_join(&writers);
 	return ret;
 }
 
 static void report_domain(struct report *report, struct domain *domain)
 {
-	struct srcu_stats stats;
+	struct bf_srcu_stats stats;
 
-	srcu_get_stats(domain->srcu, &stats);
+	bf_srcu_get_stats(domain->srcu, &stats);
 	report_row(report, domain->name, "domain");
 	report_count(report, "grace periods", stats.grace_periods);
 	report_count(report, "expedited", stats.expedited);
@@ -208,7 +214,7 @@ static int run_threads(void)
 	int ret;
 
 	callbacks_begin();
-	ret = run_crews();
+	ret = run_thread_groups();
 	if (!ret)
 		end_all();
 	callbacks_end();
@@ -236,9 +242,9 @@ static int run(bool json)
 
 static void print_domain(const struct domain *domain)
 {
-	struct srcu_stats stats;
+	struct bf_srcu_stats stats;
 
-	srcu_get_stats(domain->srcu, &stats);
+	bf_srcu_get_stats(domain->srcu, &stats);
 	dprintf(STDERR_FILENO,
 		"%s: %llu grace periods, %llu expedited, %llu promoted, "
 		"%llu callbacks, %llu membarriers, longest wait %.1f ms\n",
@@ -250,7 +256,7 @@ static void print_domain(const struct domain *domain)
 		(double)stats.longest_wait_ns / 1e6);
 }
 
-/* For the watchdog: by no buffer. */
+/* For the watchdog, without a buffer. */
 static void print_stats(void)
 {
 	for (size_t i = 0; i < NR_DOMAINS; i++)
@@ -268,12 +274,12 @@ static const struct torture_layer layer = {
 	.command = COMMAND,
 	.about =
 		"Readers, updaters and callbacks of all kinds, on fenced and fast\n"
-		"domains, for some seconds.  Use after free, an early, lost or\n"
-		"misplaced callback, and a wait that does not end, give status 1\n"
-		"and say what it was.",
+		"domains, for some seconds.  A use after free, an early, lost or\n"
+		"misplaced callback, and a wait that does not end, are failures:\n"
+		"the torture prints one line and ends with status 1.",
 	.numbers = numbers,
 	.nr_numbers = ARRAY_SIZE(numbers),
-	.actors = actor_names,
+	.thread_kinds = thread_kind_names,
 	.print_stats = print_stats,
 	.run = run,
 };

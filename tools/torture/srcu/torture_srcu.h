@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of `belfry torture srcu` share.
- *
  * Every domain has a few cells, each with a published object.  A writer owns
- * some cells; it publishes fresh objects there, and the old one is poisoned
- * when a grace period has passed, in one of all the ways there are, and used
- * again later under another generation.  Readers look at an object at the
- * beginning and at the end of a section: it must be the same and alive.
+ * some cells and publishes new objects there.  After a grace period, which it
+ * awaits in one of all possible ways, it poisons the old object, and later uses
+ * it again with another generation.  A reader checks an object at the beginning
+ * and at the end of a section: it must be the same and alive.
  */
 #ifndef BF_CLI_TORTURE_SRCU_H
 #define BF_CLI_TORTURE_SRCU_H
@@ -15,12 +13,12 @@
 #include <stdint.h>
 
 #include "belfry/srcu.h"
-#include "tools/torture/common/actor.h"
+#include "tools/torture/common/thread.h"
 #include "tools/torture/common/section.h"
 
 #define NR_CELLS      4	   /* of a writer in a domain */
 #define SPRINT	      1000 /* short sections, or updates, in a row */
-#define NR_TRANSIENTS 2	   /* threads that make domains of their own */
+#define NR_TRANSIENTS 2	   /* threads that create and clean up domains */
 
 enum object_state {
 	OBJECT_LIVE = 0x600d0b1e,
@@ -30,11 +28,11 @@ enum object_state {
 struct domain;
 struct account;
 
-/* What the callback of an object does when it has been retired. */
+/* The next step of a callback that retired its object. */
 enum object_then {
 	OBJECT_PUT,
-	OBJECT_AGAIN,	   /* is queued once more */
-	OBJECT_WAIT,	   /* waits for a grace period of its domain */
+	OBJECT_AGAIN,	   /* queue it once more */
+	OBJECT_WAIT,	   /* wait for a grace period of its domain */
 	OBJECT_WAIT_OTHER, /* ... of another domain */
 };
 
@@ -44,30 +42,30 @@ struct object {
 	struct account *account;
 	unsigned int state;
 	unsigned int generation;
-	unsigned int readers; /* some of those inside */
+	unsigned int readers; /* inside, as far as they count themselves */
 	enum object_then then;
 	struct domain *other; /* of OBJECT_WAIT_OTHER */
 	unsigned long order;  /* among the callbacks of its account */
 	unsigned long cookie; /* of a polled grace period */
 };
 
-/* What one writer has in one domain. */
+/* The objects of one writer in one domain. */
 struct account {
 	struct domain *domain;
 	struct object *cells[NR_CELLS]; /* published */
-	struct object *free;		/* the writer's own */
-	struct object *returned;	/* by callbacks; a stack */
-	struct object *polled;		/* waits for its cookie */
-	unsigned long queued;		/* callbacks, by the writer */
+	struct object *free;		/* only the writer uses it */
+	struct object *returned;	/* a stack; callbacks push */
+	struct object *polled;		/* until the cookie is over */
+	unsigned long queued;		/* callbacks of the writer */
 	unsigned long run;		/* those that were called */
-	unsigned long requeued;		/* by callbacks */
+	unsigned long requeued;		/* callbacks of callbacks */
 	unsigned long rerun;
 };
 
 enum domain_kind {
 	DOMAIN_COMMON = 1,
-	DOMAIN_BRISK = 2,  /* nobody sleeps inside: short grace periods */
-	DOMAIN_POLLED = 4, /* nobody asks for grace periods but the poller */
+	DOMAIN_BRISK = 2,  /* no reader sleeps: short grace periods */
+	DOMAIN_POLLED = 4, /* only the poller requests grace periods */
 	DOMAIN_UPDATED = DOMAIN_COMMON | DOMAIN_BRISK, /* by the writers */
 };
 
@@ -79,7 +77,7 @@ struct domain {
 	struct account *accounts; /* one a writer */
 };
 
-/* What happened, for the summary. */
+/* The counts of the summary. */
 enum tally {
 	TALLY_SECTIONS,
 	TALLY_NESTED,
@@ -103,56 +101,55 @@ struct srcu_torture {
 	unsigned long nr_readers, nr_writers;
 	struct domain *domains;
 	unsigned int nr_domains;
-	bool child; /* of a fork: the objects are the parent's */
+	bool child; /* of a fork: the objects belong to the parent */
 };
 
 extern struct srcu_torture srcu_torture;
 
-enum actor_kind {
-	ACTOR_READER,
-	ACTOR_PASSER_BY,
-	ACTOR_SPAWNER,
-	ACTOR_WRITER,
-	ACTOR_POLLER,
-	ACTOR_TRANSIENT,
-	ACTOR_FORKER,
-	ACTOR_CALLBACK, /* the library's worker, while a callback waits */
-	ACTOR_MAIN,
-	NR_ACTOR_KINDS,
+enum thread_kind {
+	THREAD_READER,
+	THREAD_PASSER_BY,
+	THREAD_SPAWNER,
+	THREAD_WRITER,
+	THREAD_POLLER,
+	THREAD_TRANSIENT,
+	THREAD_FORKER,
+	THREAD_CALLBACK, /* the library's worker, while a callback waits */
+	THREAD_MAIN,
+	NR_THREAD_KINDS,
 };
 
-/* Any of the kinds. */
-struct domain *actor_domain(struct actor *actor, unsigned int kinds);
+/* Returns a random domain of one of the kinds. */
+struct domain *thread_domain(struct torture_thread *self, unsigned int kinds);
 
-/* Objects and their ends. */
 void account_init(struct account *account, struct domain *domain);
 void account_free(struct account *account);
 struct object *account_get(struct account *account);
-/* Publishes the new object; the old one is the caller's to end. */
-struct object *account_replace(struct actor *actor, struct account *account,
-			       struct object *new);
-/* A grace period has passed since the object was unpublished. */
+/* Publishes the new object and returns the old one, for object_end(). */
+struct object *account_replace(struct torture_thread *self,
+			       struct account *account, struct object *new);
+/* Poisons the object, a grace period after it was unpublished. */
 void object_retire(struct object *object);
 void object_put(struct object *object);
-/* Both. */
+/* object_retire() and object_put(). */
 void object_end(struct object *object);
-/* The same, as callbacks. */
+/* The same as a callback. */
 void object_called(struct srcu_head *head);
 
-/* Threads: void *(*)(void *) of a number. */
+/* The threads; the argument is a number. */
 void *reader_main(void *number);
 void *spawner_main(void *number);
 void *writer_main(void *number);
 void *poller_main(void *number);
 void *transient_main(void *number);
 void *forker_main(void *number);
-/* Callbacks that wait do it as this actor. */
+/* Around the torture: the status of callbacks that wait. */
 void callbacks_begin(void);
 void callbacks_end(void);
-/* Ends the sections that nobody came for. */
+/* Ends the sections that are left in mailboxes. */
 void reader_drain(void);
 
-/* Why children are not forked here; NULL: they are. */
+/* Returns the reason why the torture does not fork; NULL: it does. */
 const char *forker_problem(void);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Threads of the SRCU torture that make a domain, use it together with another
- * thread, and clean it up while callbacks, or a section, are left in it.
+ * Threads of the SRCU torture that create a domain, use it together with a
+ * reader, and clean it up while callbacks, or a section, are left in it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,19 +24,19 @@ struct transient {
 	struct srcu_struct srcu;
 	bool fast;
 	struct note *published;
-	bool stop; /* the other thread */
+	bool stop; /* for the reader */
 	unsigned long queued, called;
 };
 
 static const char *const name = "a short-lived domain";
 
-static struct transient *transient_new(struct actor *actor)
+static struct transient *transient_new(struct torture_thread *self)
 {
 	static const uint64_t paces[] = {0, 20000, 1000000, 5000000};
 	struct transient *t = xcheck(calloc(1, sizeof(*t)));
 	int ret;
 
-	t->fast = actor_random(actor, 2);
+	t->fast = thread_random(self, 2);
 	ret = t->fast ? init_srcu_struct_fast(&t->srcu) :
 			init_srcu_struct(&t->srcu);
 	if (ret) {
@@ -45,11 +45,12 @@ static struct transient *transient_new(struct actor *actor)
 		free(t);
 		return NULL;
 	}
-	srcu_set_pace(&t->srcu, paces[actor_random(actor, ARRAY_SIZE(paces))]);
+	bf_srcu_set_pace(&t->srcu,
+			 paces[thread_random(self, ARRAY_SIZE(paces))]);
 	return t;
 }
 
-/* The memory is used again by others: what still looks at it goes wrong. */
+/* The memory is reused, so that a late access to it is detected. */
 static void transient_free(struct transient *t)
 {
 	memset(t, 0xa5, sizeof(*t));
@@ -104,35 +105,36 @@ static void *read_notes(void *arg)
 	return NULL;
 }
 
-static void note_end(struct actor *actor, struct note *note)
+static void note_end(struct torture_thread *self, struct note *note)
 {
 	struct transient *t = note->transient;
 
-	if (actor_random(actor, 8) == 0) {
-		actor_does(actor, "synchronize_srcu_expedited", name);
+	if (thread_random(self, 8) == 0) {
+		thread_does(self, "synchronize_srcu_expedited", name);
 		synchronize_srcu_expedited(&t->srcu);
 		note_free(note);
 		return;
 	}
 	t->queued++;
-	if (actor_random(actor, 4))
+	if (thread_random(self, 4))
 		call_srcu(&t->srcu, &note->head, note_called);
 	else
 		call_srcu_expedited(&t->srcu, &note->head, note_called);
 }
 
-static void update(struct actor *actor, struct transient *t, struct note *new)
+static void update(struct torture_thread *self, struct transient *t,
+		   struct note *new)
 {
 	struct note *old = t->published;
 
 	srcu_assign_pointer(t->published, new);
 	if (old)
-		note_end(actor, old);
-	if (actor_random(actor, 8) == 0)
+		note_end(self, old);
+	if (thread_random(self, 8) == 0)
 		start_poll_synchronize_srcu(&t->srcu);
 }
 
-/* An open section keeps a domain, whatever else goes on in it. */
+/* A cleanup fails while a section is open. */
 static void clean_up_with_a_section_open(struct transient *t)
 {
 	int ret, idx = srcu_down_read(&t->srcu);
@@ -144,57 +146,57 @@ static void clean_up_with_a_section_open(struct transient *t)
 	srcu_up_read(&t->srcu, idx);
 }
 
-/* What is left runs off by itself; until then the domain can be used. */
-static void clean_up(struct actor *actor, struct transient *t)
+/* The callbacks that are left run; until then the domain stays usable. */
+static void clean_up(struct torture_thread *self, struct transient *t)
 {
-	actor_does(actor, "cleanup_srcu_struct", name);
-	if (actor_random(actor, 4) == 0)
+	thread_does(self, "cleanup_srcu_struct", name);
+	if (thread_random(self, 4) == 0)
 		srcu_barrier(&t->srcu);
 	while (cleanup_srcu_struct(&t->srcu) == -EBUSY) {
 		read_note(t);
-		sleep_us(actor_random(actor, 200));
-		actor->tallies[TALLY_BUSY]++;
+		sleep_us(thread_random(self, 200));
+		self->tallies[TALLY_BUSY]++;
 	}
 	if (__atomic_load_n(&t->called, __ATOMIC_RELAXED) != t->queued)
 		torture_fail("%s: cleaned up with %lu of %lu callbacks left",
 			     name, t->queued - t->called, t->queued);
-	actor->tallies[TALLY_TRANSIENTS]++;
+	self->tallies[TALLY_TRANSIENTS]++;
 }
 
-static void use(struct actor *actor, struct transient *t)
+static void use(struct torture_thread *self, struct transient *t)
 {
-	unsigned int updates = actor_random(actor, MAX_UPDATES) + 1;
+	unsigned int updates = thread_random(self, MAX_UPDATES) + 1;
 
-	actor_does(actor, "updates", name);
+	thread_does(self, "updates", name);
 	while (updates--)
-		update(actor, t, note_new(t));
+		update(self, t, note_new(t));
 	clean_up_with_a_section_open(t);
 }
 
-static void live_and_die(struct actor *actor)
+static void live_and_die(struct torture_thread *self)
 {
-	struct transient *t = transient_new(actor);
+	struct transient *t = transient_new(self);
 	pthread_t thread;
 
 	if (!t)
 		return;
 	if (!pthread_create(&thread, NULL, read_notes, t)) {
-		use(actor, t);
+		use(self, t);
 		__atomic_store_n(&t->stop, true, __ATOMIC_RELAXED);
 		pthread_join(thread, NULL);
 	}
-	update(actor, t, NULL);
-	clean_up(actor, t);
+	update(self, t, NULL);
+	clean_up(self, t);
 	transient_free(t);
 }
 
 void *transient_main(void *number)
 {
-	struct actor actor;
+	struct torture_thread self;
 
-	actor_init(&actor, ACTOR_TRANSIENT, (unsigned int)(uintptr_t)number);
+	thread_init(&self, THREAD_TRANSIENT, (unsigned int)(uintptr_t)number);
 	while (!torture_stopped())
-		live_and_die(&actor);
-	actor_done(&actor);
+		live_and_die(&self);
+	thread_done(&self);
 	return NULL;
 }

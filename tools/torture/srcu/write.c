@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: MIT
-/* Writers of the SRCU torture: every way to get rid of an object. */
+/* Writers of the SRCU torture: every way to free an object. */
 #include "torture_srcu.h"
 
-static void end_sync(struct actor *actor, struct object *old)
+static void end_sync(struct torture_thread *self, struct object *old)
 {
 	struct domain *domain = old->account->domain;
 
-	actor_does(actor, "synchronize_srcu", domain->name);
+	thread_does(self, "synchronize_srcu", domain->name);
 	synchronize_srcu(domain->srcu);
 	object_end(old);
-	actor->tallies[TALLY_SYNC]++;
+	self->tallies[TALLY_SYNC]++;
 }
 
-static void end_expedited(struct actor *actor, struct object *old)
+static void end_expedited(struct torture_thread *self, struct object *old)
 {
 	struct domain *domain = old->account->domain;
 
-	actor_does(actor, "synchronize_srcu_expedited", domain->name);
+	thread_does(self, "synchronize_srcu_expedited", domain->name);
 	synchronize_srcu_expedited(domain->srcu);
 	object_end(old);
-	actor->tallies[TALLY_SYNC_EXPEDITED]++;
+	self->tallies[TALLY_SYNC_EXPEDITED]++;
 }
 
-static enum object_then then(struct actor *actor)
+static enum object_then then(struct torture_thread *self)
 {
-	unsigned int dice = actor_random(actor, 256);
+	unsigned int dice = thread_random(self, 256);
 
 	if (dice >= 34)
 		return OBJECT_PUT;
@@ -33,24 +33,24 @@ static enum object_then then(struct actor *actor)
 	return dice ? OBJECT_WAIT : OBJECT_WAIT_OTHER;
 }
 
-static void end_call(struct actor *actor, struct object *old)
+static void end_call(struct torture_thread *self, struct object *old)
 {
 	struct account *account = old->account;
 
 	old->order = account->queued++;
-	old->then = then(actor);
+	old->then = then(self);
 	if (old->then == OBJECT_WAIT_OTHER)
-		old->other = actor_domain(actor, DOMAIN_UPDATED);
-	actor_does(actor, "call_srcu", account->domain->name);
-	if (actor_random(actor, 2))
+		old->other = thread_domain(self, DOMAIN_UPDATED);
+	thread_does(self, "call_srcu", account->domain->name);
+	if (thread_random(self, 2))
 		call_srcu(account->domain->srcu, &old->head, object_called);
 	else
 		call_srcu_expedited(account->domain->srcu, &old->head,
 				    object_called);
-	actor->tallies[TALLY_CALLBACKS]++;
+	self->tallies[TALLY_CALLBACKS]++;
 }
 
-/* What was polled for before and is over by now. */
+/* Ends the objects whose cookies are over. */
 static void end_polled(struct account *account)
 {
 	struct srcu_struct *srcu = account->domain->srcu;
@@ -66,31 +66,31 @@ static void end_polled(struct account *account)
 	}
 }
 
-static void end_poll(struct actor *actor, struct object *old)
+static void end_poll(struct torture_thread *self, struct object *old)
 {
 	struct account *account = old->account;
 	struct srcu_struct *srcu = account->domain->srcu;
 
-	old->cookie = actor_random(actor, 2) ?
+	old->cookie = thread_random(self, 2) ?
 			      get_state_synchronize_srcu(srcu) :
 			      start_poll_synchronize_srcu(srcu);
 	old->next = account->polled;
 	account->polled = old;
-	actor->tallies[TALLY_POLLED]++;
+	self->tallies[TALLY_POLLED]++;
 }
 
-static void expedite(struct actor *actor, struct object *old)
+static void expedite(struct torture_thread *self, struct object *old)
 {
-	end_call(actor, old);
+	end_call(self, old);
 	srcu_expedite_current(old->account->domain->srcu);
 }
 
-/* All that this writer queued before must have been called. */
-static void barrier(struct actor *actor, struct account *account)
+/* The callbacks that this writer queued must have been called. */
+static void barrier(struct torture_thread *self, struct account *account)
 {
 	unsigned long run;
 
-	actor_does(actor, "srcu_barrier", account->domain->name);
+	thread_does(self, "srcu_barrier", account->domain->name);
 	srcu_barrier(account->domain->srcu);
 	run = __atomic_load_n(&account->run, __ATOMIC_ACQUIRE);
 	if (run != account->queued)
@@ -98,37 +98,37 @@ static void barrier(struct actor *actor, struct account *account)
 			     "callbacks",
 			     account->domain->name, account->queued - run,
 			     account->queued);
-	actor->tallies[TALLY_BARRIERS]++;
+	self->tallies[TALLY_BARRIERS]++;
 }
 
 static const struct {
 	unsigned int percent;
-	void (*end)(struct actor *actor, struct object *old);
+	void (*end)(struct torture_thread *self, struct object *old);
 } ends[] = {
 	{1, end_sync},	{9, end_expedited}, {60, end_call},
 	{28, end_poll}, {2, expedite},
 };
 
-static void update(struct actor *actor, struct account *account)
+static void update(struct torture_thread *self, struct account *account)
 {
-	unsigned int i = 0, dice = actor_random(actor, 100);
+	unsigned int i = 0, dice = thread_random(self, 100);
 	struct object *new = account_get(account);
 
 	if (!new) {
-		barrier(actor, account);
+		barrier(self, account);
 		end_polled(account);
 		return;
 	}
 	while (dice >= ends[i].percent)
 		dice -= ends[i++].percent;
-	ends[i].end(actor, account_replace(actor, account, new));
+	ends[i].end(self, account_replace(self, account, new));
 }
 
 /* Short grace periods, one after the other: see sprint() of the readers. */
-static void sprint(struct actor *actor)
+static void sprint(struct torture_thread *self)
 {
-	struct domain *domain = actor_domain(actor, DOMAIN_BRISK);
-	struct account *account = &domain->accounts[actor->number];
+	struct domain *domain = thread_domain(self, DOMAIN_BRISK);
+	struct account *account = &domain->accounts[self->number];
 	struct object *old, *new;
 
 	for (int i = 0; i < SPRINT && !torture_stopped(); i++) {
@@ -137,45 +137,45 @@ static void sprint(struct actor *actor)
 			return;
 		old = account->cells[0];
 		srcu_assign_pointer(account->cells[0], new);
-		end_expedited(actor, old);
+		end_expedited(self, old);
 	}
 }
 
-/* A grace period for the cookies of which nobody drives one. */
-static void finish(struct actor *actor, struct account *account)
+/* Ends the polled objects after a grace period of this thread. */
+static void finish(struct torture_thread *self, struct account *account)
 {
-	actor_does(actor, "synchronize_srcu_expedited", account->domain->name);
+	thread_does(self, "synchronize_srcu_expedited", account->domain->name);
 	synchronize_srcu_expedited(account->domain->srcu);
 	end_polled(account);
 	if (account->polled)
 		torture_fail("%s: a cookie was not over after a whole grace "
 			     "period",
 			     account->domain->name);
-	barrier(actor, account);
+	barrier(self, account);
 }
 
 void *writer_main(void *number)
 {
-	struct actor actor;
+	struct torture_thread self;
 	struct domain *domain;
 	struct account *account;
 
-	actor_init(&actor, ACTOR_WRITER, (unsigned int)(uintptr_t)number);
+	thread_init(&self, THREAD_WRITER, (unsigned int)(uintptr_t)number);
 	while (!torture_stopped()) {
-		if (actor.number % 2 && actor_random(&actor, 2))
-			sprint(&actor);
-		domain = actor_domain(&actor, DOMAIN_UPDATED);
-		account = &domain->accounts[actor.number];
+		if (self.number % 2 && thread_random(&self, 2))
+			sprint(&self);
+		domain = thread_domain(&self, DOMAIN_UPDATED);
+		account = &domain->accounts[self.number];
 		end_polled(account);
-		update(&actor, account);
-		if (actor_random(&actor, 1024) == 0)
-			barrier(&actor, account);
+		update(&self, account);
+		if (thread_random(&self, 1024) == 0)
+			barrier(&self, account);
 	}
 	for (unsigned int i = 0; i < srcu_torture.nr_domains; i++) {
 		domain = &srcu_torture.domains[i];
 		if (domain->kind != DOMAIN_POLLED)
-			finish(&actor, &domain->accounts[actor.number]);
+			finish(&self, &domain->accounts[self.number]);
 	}
-	actor_done(&actor);
+	thread_done(&self);
 	return NULL;
 }

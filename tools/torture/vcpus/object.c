@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The memory of vCPUs: from being published to being poisoned. */
+/* The memory of vCPUs: allocation, poisoning and checks. */
 #include <sched.h>
 #include <stdlib.h>
 
@@ -18,34 +18,34 @@ unsigned int vcpu_generation(const struct vcpu *vcpu)
 	return __atomic_load_n(&vcpu->generation, __ATOMIC_RELAXED);
 }
 
-void vcpu_account_init(struct account *account, struct table *table)
+void vcpu_pool_init(struct pool *pool, struct table *table)
 {
-	account->table = table;
-	account->all = xgrow(NULL, 0, NR_SPARES, sizeof(*account->all));
+	pool->table = table;
+	pool->all = xgrow(NULL, 0, NR_SPARES, sizeof(*pool->all));
 	for (int i = 0; i < NR_SPARES; i++) {
-		account->all[i].account = account;
-		account->all[i].state = VCPU_POISON;
-		account->all[i].next = account->free;
-		account->free = &account->all[i];
+		pool->all[i].pool = pool;
+		pool->all[i].state = VCPU_POISON;
+		pool->all[i].next = pool->free;
+		pool->free = &pool->all[i];
 	}
 }
 
-void vcpu_account_free(struct account *account)
+void vcpu_pool_free(struct pool *pool)
 {
-	free(account->all);
+	free(pool->all);
 }
 
-struct vcpu *vcpu_get(struct account *account)
+struct vcpu *vcpu_get(struct pool *pool)
 {
 	struct vcpu *vcpu;
 
-	if (!account->free)
-		account->free = __atomic_exchange_n(&account->returned, NULL,
-						    __ATOMIC_ACQUIRE);
-	vcpu = account->free;
+	if (!pool->free)
+		pool->free = __atomic_exchange_n(&pool->returned, NULL,
+						 __ATOMIC_ACQUIRE);
+	vcpu = pool->free;
 	if (!vcpu)
 		return NULL;
-	account->free = vcpu->next;
+	pool->free = vcpu->next;
 	__atomic_store_n(&vcpu->generation, vcpu->generation + 1,
 			 __ATOMIC_RELAXED);
 	__atomic_store_n(&vcpu->state, VCPU_LIVE, __ATOMIC_RELEASE);
@@ -55,92 +55,95 @@ struct vcpu *vcpu_get(struct account *account)
 void vcpu_put(struct vcpu *vcpu)
 {
 	__atomic_store_n(&vcpu->state, VCPU_POISON, __ATOMIC_RELAXED);
-	vcpu->next = vcpu->account->free;
-	vcpu->account->free = vcpu;
+	vcpu->next = vcpu->pool->free;
+	vcpu->pool->free = vcpu;
 }
 
-static void give_back(struct vcpu *vcpu)
+static void pool_return(struct vcpu *vcpu)
 {
-	struct account *account = vcpu->account;
-	struct vcpu *old =
-		__atomic_load_n(&account->returned, __ATOMIC_RELAXED);
+	struct pool *pool = vcpu->pool;
+	struct vcpu *old = __atomic_load_n(&pool->returned, __ATOMIC_RELAXED);
 
 	do {
 		vcpu->next = old;
-	} while (!__atomic_compare_exchange_n(&account->returned, &old, vcpu,
-					      true, __ATOMIC_RELEASE,
+	} while (!__atomic_compare_exchange_n(&pool->returned, &old, vcpu, true,
+					      __ATOMIC_RELEASE,
 					      __ATOMIC_RELAXED));
 }
 
-/* Who is still inside finds poison, or is found here. */
-static void release(struct bf_vcpus_entry *entry)
+/* A reader that still uses the vCPU is counted here, or finds the poison. */
+static void vcpu_release(struct bf_vcpus_entry *entry)
 {
 	struct vcpu *vcpu = vcpu_of(entry);
-	struct account *account = vcpu->account;
+	struct pool *pool = vcpu->pool;
 
 	if (__atomic_load_n(&vcpu->state, __ATOMIC_RELAXED) != VCPU_LIVE)
 		torture_fail("%s: a vCPU was released twice",
-			     account->table->name);
+			     pool->table->name);
 	if (__atomic_load_n(&vcpu->readers, __ATOMIC_ACQUIRE))
 		torture_fail("%s: too early: a vCPU was released while "
-			     "somebody was inside",
-			     account->table->name);
+			     "a reader used it",
+			     pool->table->name);
 	__atomic_store_n(&vcpu->state, VCPU_POISON, __ATOMIC_RELEASE);
-	__atomic_fetch_add(&account->released, 1, __ATOMIC_RELAXED);
-	give_back(vcpu);
+	__atomic_fetch_add(&pool->released, 1, __ATOMIC_RELAXED);
+	pool_return(vcpu);
 }
 
-static void kick(struct bf_vcpus_entry *entry)
+static void vcpu_kick(struct bf_vcpus_entry *entry)
 {
 	struct vcpu *vcpu = vcpu_of(entry);
 
 	vcpu_check(vcpu, vcpu_generation(vcpu));
 }
 
-const struct bf_vcpus_ops vcpu_ops = {.release = release, .kick = kick};
+const struct bf_vcpus_ops vcpu_ops = {.release = vcpu_release,
+				      .kick = vcpu_kick};
 
 void vcpu_check(struct vcpu *vcpu, unsigned int generation)
 {
-	const char *name = vcpu->account->table->name;
+	const char *name = vcpu->pool->table->name;
 
 	if (__atomic_load_n(&vcpu->state, __ATOMIC_RELAXED) != VCPU_LIVE)
-		torture_fail("%s: use after free: poison was found", name);
+		torture_fail("%s: use after free: a reader found poison", name);
 	else if (vcpu_generation(vcpu) != generation)
-		torture_fail("%s: use after free: another vCPU was found in "
-			     "its place",
+		torture_fail("%s: use after free: a reader found another "
+			     "vCPU in its place",
 			     name);
 }
 
-static void take_a_break(struct actor *actor, unsigned int dice)
+static void yield_or_sleep(struct torture_thread *self, unsigned int dice)
 {
 	if (dice % 4)
 		sched_yield();
 	else
-		sleep_us(actor_random(actor, 1000));
+		sleep_us(thread_random(self, 1000));
 }
 
-/* Mostly for a moment, sometimes for long. */
-static void dwell(struct actor *actor)
+/* Spins, returns at once, or (one call of 128) yields or sleeps. */
+static void dwell(struct torture_thread *self)
 {
-	unsigned int dice = actor_random(actor, 2048);
+	unsigned int dice = thread_random(self, 2048);
 
 	if (dice < 16)
-		take_a_break(actor, dice);
+		yield_or_sleep(self, dice);
 	else if (dice < 512)
 		for (volatile unsigned int i = dice; i; i--)
 			;
 }
 
-/* Being counted makes an early end certain to be noticed, but is a fence. */
-void vcpu_dwell(struct actor *actor, struct vcpu *vcpu)
+/*
+ * A counted reader is certain to detect an early release.  Only some are
+ * counted, because the atomic operation is also a fence.
+ */
+void vcpu_dwell(struct torture_thread *self, struct vcpu *vcpu)
 {
-	bool counted = actor_random(actor, 4) == 0;
+	bool counted = thread_random(self, 4) == 0;
 	unsigned int generation = vcpu_generation(vcpu);
 
 	vcpu_check(vcpu, generation);
 	if (counted)
 		__atomic_fetch_add(&vcpu->readers, 1, __ATOMIC_RELAXED);
-	dwell(actor);
+	dwell(self);
 	if (counted)
 		__atomic_fetch_sub(&vcpu->readers, 1, __ATOMIC_RELEASE);
 	vcpu_check(vcpu, generation);

@@ -5,7 +5,7 @@
 
 #include "torture_vcpus.h"
 
-/* Within a section an id, or an index, stands for one vCPU at most. */
+/* Within a section an id, or an index, stands for at most one vCPU. */
 static void check_again(struct table *table, struct bf_vcpus_entry *found,
 			struct bf_vcpus_entry *again, const char *what)
 {
@@ -14,40 +14,41 @@ static void check_again(struct table *table, struct bf_vcpus_entry *found,
 			     table->name, what);
 }
 
-static void look_up_id(struct actor *actor, struct table *table)
+static void look_up_id(struct torture_thread *self, struct table *table)
 {
-	uint64_t id = vcpus_random_id(actor);
+	uint64_t id = vcpus_random_id(self);
 	struct bf_vcpus_entry *entry = bf_vcpus_by_id(table->vcpus, id);
 
 	if (!entry)
 		return;
 	if (bf_vcpus_id(entry) != id)
 		torture_fail("%s: a lookup found another id", table->name);
-	vcpu_dwell(actor, vcpu_of(entry));
+	vcpu_dwell(self, vcpu_of(entry));
 	check_again(table, entry, bf_vcpus_by_id(table->vcpus, id), "id");
-	actor->tallies[VCPUS_FOUND]++;
+	self->tallies[VCPUS_FOUND]++;
 }
 
-static void look_up_index(struct actor *actor, struct table *table)
+static void look_up_index(struct torture_thread *self, struct table *table)
 {
-	uint64_t index = actor_random(actor, 512);
+	uint64_t index = thread_random(self, 512);
 	struct bf_vcpus_entry *entry = bf_vcpus_by_index(table->vcpus, index);
 
 	if (!entry)
 		return;
 	if (bf_vcpus_index(entry) != index)
 		torture_fail("%s: a lookup found another index", table->name);
-	vcpu_dwell(actor, vcpu_of(entry));
+	vcpu_dwell(self, vcpu_of(entry));
 	check_again(table, entry, bf_vcpus_by_index(table->vcpus, index),
 		    "index");
-	actor->tallies[VCPUS_FOUND]++;
+	self->tallies[VCPUS_FOUND]++;
 }
 
-/* What no table holds, whatever its writers do. */
-static void look_up_nonsense(struct actor *actor, struct table *table)
+/* Looks up a number out of range. */
+static void look_up_out_of_range(struct torture_thread *self,
+				 struct table *table)
 {
 	uint64_t number = (1ULL << 32) +
-			  (actor_random_bits(actor) >> actor_random(actor, 64));
+			  (thread_random_bits(self) >> thread_random(self, 64));
 
 	/* The sum may have wrapped. */
 	if (number >> 32 && (bf_vcpus_by_id(table->vcpus, number) ||
@@ -55,10 +56,10 @@ static void look_up_nonsense(struct actor *actor, struct table *table)
 		torture_fail("%s: a vCPU was found out of range", table->name);
 }
 
-static void iterate(struct actor *actor, struct table *table)
+static void iterate(struct torture_thread *self, struct table *table)
 {
-	uint64_t first = actor_random(actor, 2) ? actor_random(actor, 512) : 0;
-	uint64_t last = actor_random(actor, 2) ? UINT64_MAX : first + 100;
+	uint64_t first = thread_random(self, 2) ? thread_random(self, 512) : 0;
+	uint64_t last = thread_random(self, 2) ? UINT64_MAX : first + 100;
 	struct bf_vcpus_entry *entry;
 	struct bf_vcpus_iter iter;
 
@@ -66,48 +67,49 @@ static void iterate(struct actor *actor, struct table *table)
 	while ((entry = bf_vcpus_iter_next(&iter))) {
 		if (bf_vcpus_index(entry) < first ||
 		    bf_vcpus_index(entry) > last)
-			torture_fail("%s: an iteration went back, or too far",
+			torture_fail("%s: an iteration went back or too far",
 				     table->name);
 		first = (uint64_t)bf_vcpus_index(entry) + 1;
-		vcpu_dwell(actor, vcpu_of(entry));
-		actor->tallies[VCPUS_VISITED]++;
+		vcpu_dwell(self, vcpu_of(entry));
+		self->tallies[VCPUS_VISITED]++;
 	}
-	actor->tallies[VCPUS_ITERATIONS]++;
+	self->tallies[VCPUS_ITERATIONS]++;
 }
 
-/* With the lock held nobody else writes here. */
-static void hold(struct actor *actor, struct vcpu *vcpu)
+/* Caller holds the lock of the vCPU, so no other thread writes exclusive. */
+static void check_exclusive(struct torture_thread *self, struct vcpu *vcpu)
 {
-	unsigned int mine = actor->number + 1;
+	unsigned int mine = self->number + 1;
 
 	if (vcpu->exclusive)
 		torture_fail("%s: two threads had one vCPU locked",
-			     vcpu->account->table->name);
+			     vcpu->pool->table->name);
 	vcpu->exclusive = mine;
-	vcpu_dwell(actor, vcpu);
+	vcpu_dwell(self, vcpu);
 	if (vcpu->exclusive != mine)
 		torture_fail("%s: a locked vCPU was locked again",
-			     vcpu->account->table->name);
+			     vcpu->pool->table->name);
 	vcpu->exclusive = 0;
 }
 
-static void lock_one(struct actor *actor, struct table *table)
+static void lock_one(struct torture_thread *self, struct table *table)
 {
-	uint64_t id = vcpus_random_id(actor);
+	uint64_t id = vcpus_random_id(self);
 	struct bf_vcpus_entry *entry = bf_vcpus_by_id(table->vcpus, id);
 
 	if (!entry)
 		return;
-	if (actor_random(actor, 2) ? bf_vcpus_lock(entry) :
+	if (thread_random(self, 2) ? bf_vcpus_lock(entry) :
 				     bf_vcpus_trylock(entry))
 		return;
-	hold(actor, vcpu_of(entry));
+	check_exclusive(self, vcpu_of(entry));
 	bf_vcpus_unlock(entry);
-	actor->tallies[VCPUS_LOCKED]++;
+	self->tallies[VCPUS_LOCKED]++;
 }
 
-/* Those that are still online, each of which is ours. */
-static void hold_all(struct actor *actor, struct table *table)
+/* Caller holds the locks of all vCPUs that are online. */
+static void check_all_exclusive(struct torture_thread *self,
+				struct table *table)
 {
 	uint32_t created = bf_vcpus_created(table->vcpus);
 	struct section section = table_enter(table);
@@ -116,8 +118,8 @@ static void hold_all(struct actor *actor, struct table *table)
 
 	bf_vcpus_iter_begin(&iter, table->vcpus, 0, UINT64_MAX);
 	while ((entry = bf_vcpus_iter_next(&iter))) {
-		if (actor_random(actor, 8) == 0)
-			hold(actor, vcpu_of(entry));
+		if (thread_random(self, 8) == 0)
+			check_exclusive(self, vcpu_of(entry));
 	}
 	section_leave(section);
 	if (bf_vcpus_created(table->vcpus) > created)
@@ -125,60 +127,60 @@ static void hold_all(struct actor *actor, struct table *table)
 			     table->name);
 }
 
-static void lock_all(struct actor *actor, struct table *table)
+static void lock_all(struct torture_thread *self, struct table *table)
 {
-	bool try = actor_random(actor, 2);
+	bool try = thread_random(self, 2);
 	int ret = try ? bf_vcpus_trylock_all(table->vcpus) :
 			bf_vcpus_lock_all(table->vcpus);
 
 	if (ret && ret != -EBUSY && !(try && ret == -EINTR))
-		torture_fail("%s: locking all gave %d", table->name, ret);
+		torture_fail("%s: locking all returned %d", table->name, ret);
 	if (ret) {
-		actor->tallies[VCPUS_NOT_LOCKED_ALL]++;
+		self->tallies[VCPUS_NOT_LOCKED_ALL]++;
 		return;
 	}
-	hold_all(actor, table);
+	check_all_exclusive(self, table);
 	bf_vcpus_unlock_all(table->vcpus);
-	actor->tallies[VCPUS_LOCKED_ALL]++;
+	self->tallies[VCPUS_LOCKED_ALL]++;
 }
 
 static const struct {
 	unsigned int per_mille;
-	void (*look)(struct actor *actor, struct table *table);
-} looks[] = {
-	{440, look_up_id}, {440, look_up_index}, {50, look_up_nonsense},
+	void (*look_up)(struct torture_thread *self, struct table *table);
+} lookups[] = {
+	{440, look_up_id}, {440, look_up_index}, {50, look_up_out_of_range},
 	{20, iterate},	   {50, lock_one},
 };
 
-static void read_something(struct actor *actor, struct table *table)
+static void read_table(struct torture_thread *self, struct table *table)
 {
-	unsigned int i = 0, dice = actor_random(actor, 1000);
+	unsigned int i = 0, dice = thread_random(self, 1000);
 	struct section section = table_enter(table);
 
-	while (dice >= looks[i].per_mille)
-		dice -= looks[i++].per_mille;
-	looks[i].look(actor, table);
+	while (dice >= lookups[i].per_mille)
+		dice -= lookups[i++].per_mille;
+	lookups[i].look_up(self, table);
 	section_leave(section);
 }
 
 void *vcpus_reader_main(void *number)
 {
-	struct actor actor;
+	struct torture_thread self;
 
-	actor_init(&actor, VCPUS_READER, (unsigned int)(uintptr_t)number);
+	thread_init(&self, VCPUS_READER, (unsigned int)(uintptr_t)number);
 	while (!torture_stopped()) {
-		struct table *table = vcpus_random_table(&actor);
-		unsigned int dice = actor_random(&actor, 4096);
+		struct table *table = vcpus_random_table(&self);
+		unsigned int dice = thread_random(&self, 4096);
 
-		actor_does(&actor, "looks", table->name);
+		thread_does(&self, "looks up", table->name);
 		if (dice == 0)
-			lock_all(&actor, table);
+			lock_all(&self, table);
 		else if (dice < 16)
-			actor.tallies[VCPUS_KICKED] +=
+			self.tallies[VCPUS_KICKED] +=
 				bf_vcpus_kick_all(table->vcpus);
 		else
-			read_something(&actor, table);
+			read_table(&self, table);
 	}
-	actor_done(&actor);
+	thread_done(&self);
 	return NULL;
 }

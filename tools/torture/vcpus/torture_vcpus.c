@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* belfry torture vcpus: sets it up, lets it run, and says how it went. */
+/* belfry torture vcpus: setup, run and verdict. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/report.h"
 #include "tools/torture/common/torture.h"
-#include "tools/torture/common/crew.h"
+#include "tools/torture/common/thread_group.h"
 #include "tools/torture/common/main.h"
 #include "torture_vcpus.h"
 #include "base/util.h"
@@ -18,13 +18,12 @@
 DEFINE_STATIC_SRCU(shared_domain);
 DEFINE_STATIC_SRCU_FAST(fast_domain);
 
-/* Two tables of one domain, which removals of both wait for. */
+/* Two tables share a domain: removals of each wait for readers of both. */
 static struct table tables[] = {
 	{.name = "own domain"},
-	{.name = "own domain, indices used again",
-	 .flags = BF_VCPUS_REUSE_INDEX},
+	{.name = "own domain, indices reused", .flags = BF_VCPUS_REUSE_INDEX},
 	{.name = "shared domain", .srcu = &shared_domain},
-	{.name = "shared domain, the other", .srcu = &shared_domain},
+	{.name = "shared domain, second table", .srcu = &shared_domain},
 	{.name = "fast domain", .srcu = &fast_domain, .fast = true},
 };
 
@@ -36,20 +35,20 @@ static const char *const tally_names[NR_VCPUS_TALLIES] = {
 	[VCPUS_CREATED] = "vCPUs created",
 	[VCPUS_CANCELLED] = "creations cancelled",
 	[VCPUS_REFUSED] = "creations refused, id in use",
-	[VCPUS_REMOVED] = "vCPUs removed, waited for",
-	[VCPUS_REMOVED_ASYNC] = "vCPUs removed, not waited for",
+	[VCPUS_REMOVED] = "vCPUs removed, synchronously",
+	[VCPUS_REMOVED_ASYNC] = "vCPUs removed, asynchronously",
 	[VCPUS_FOUND] = "vCPUs found",
 	[VCPUS_ITERATIONS] = "iterations",
 	[VCPUS_VISITED] = "vCPUs visited",
 	[VCPUS_KICKED] = "vCPUs kicked",
 	[VCPUS_LOCKED] = "vCPUs locked",
-	[VCPUS_LOCKED_ALL] = "all locked",
-	[VCPUS_NOT_LOCKED_ALL] = "all not locked, one being created or locked",
+	[VCPUS_LOCKED_ALL] = "all vCPUs locked",
+	[VCPUS_NOT_LOCKED_ALL] = "attempts to lock all refused",
 };
 
-struct table *vcpus_random_table(struct actor *actor)
+struct table *vcpus_random_table(struct torture_thread *self)
 {
-	return &tables[actor_random(actor, NR_TABLES)];
+	return &tables[thread_random(self, NR_TABLES)];
 }
 
 uint64_t vcpus_shared_id(unsigned int n)
@@ -57,17 +56,18 @@ uint64_t vcpus_shared_id(unsigned int n)
 	return n * ID_STRIDE;
 }
 
-uint64_t vcpus_own_id(unsigned int writer, unsigned int n)
+uint64_t vcpus_private_id(unsigned int writer, unsigned int n)
 {
-	return vcpus_shared_id(SHARED_IDS + writer * OWN_IDS + n);
+	return vcpus_shared_id(SHARED_IDS + writer * PRIVATE_IDS + n);
 }
 
-uint64_t vcpus_random_id(struct actor *actor)
+uint64_t vcpus_random_id(struct torture_thread *self)
 {
 	unsigned int count =
-		SHARED_IDS + (unsigned int)vcpus_torture.nr_writers * OWN_IDS;
+		SHARED_IDS +
+		(unsigned int)vcpus_torture.nr_writers * PRIVATE_IDS;
 
-	return vcpus_shared_id(actor_random(actor, count));
+	return vcpus_shared_id(thread_random(self, count));
 }
 
 struct section table_enter(struct table *table)
@@ -83,31 +83,31 @@ static int init_tables(void)
 			.srcu = table->srcu,
 			.flags = table->flags,
 		};
-		int ret = bf_vcpus_create(&table->vcpus, &config);
+		int ret = bf_vcpus_create(&config, &table->vcpus);
 
 		if (ret)
 			return ret;
-		table->accounts = xgrow(NULL, 0, vcpus_torture.nr_writers,
-					sizeof(*table->accounts));
+		table->pools = xgrow(NULL, 0, vcpus_torture.nr_writers,
+				     sizeof(*table->pools));
 		for (unsigned long i = 0; i < vcpus_torture.nr_writers; i++)
-			vcpu_account_init(&table->accounts[i], table);
+			vcpu_pool_init(&table->pools[i], table);
 	}
 	return 0;
 }
 
-/* Each was released once, by its removal or by the end of the table. */
-static void check_account(const struct account *account)
+/* Its removal, or the end of the table, released each vCPU once. */
+static void check_pool(const struct pool *pool)
 {
-	if (account->published != account->released)
+	if (pool->published != pool->released)
 		torture_fail("%s: %lu vCPUs came online, %lu were released",
-			     account->table->name, account->published,
-			     account->released);
+			     pool->table->name, pool->published,
+			     pool->released);
 }
 
-/* No removal is under way when the barrier returns. */
-static void end_table(struct actor *actor, struct table *table)
+/* After the barrier no removal is in progress. */
+static void end_table(struct torture_thread *self, struct table *table)
 {
-	actor_does(actor, "ends a table", table->name);
+	thread_does(self, "ends a table", table->name);
 	srcu_barrier(bf_vcpus_srcu(table->vcpus));
 	if (bf_vcpus_created(table->vcpus) != bf_vcpus_online(table->vcpus))
 		torture_fail("%s: %u vCPUs created, %u online", table->name,
@@ -115,36 +115,36 @@ static void end_table(struct actor *actor, struct table *table)
 			     bf_vcpus_online(table->vcpus));
 	bf_vcpus_destroy(table->vcpus);
 	for (unsigned long i = 0; i < vcpus_torture.nr_writers; i++) {
-		check_account(&table->accounts[i]);
-		vcpu_account_free(&table->accounts[i]);
+		check_pool(&table->pools[i]);
+		vcpu_pool_free(&table->pools[i]);
 	}
-	free(table->accounts);
+	free(table->pools);
 }
 
 static void end_tables(void)
 {
-	struct actor actor;
+	struct torture_thread self;
 
-	actor_init(&actor, VCPUS_MAIN, 0);
+	thread_init(&self, VCPUS_MAIN, 0);
 	for (size_t i = 0; i < NR_TABLES; i++)
-		end_table(&actor, &tables[i]);
-	actor_done(&actor);
+		end_table(&self, &tables[i]);
+	thread_done(&self);
 }
 
-static int run_crew(void)
+static int run_threads(void)
 {
-	struct crew readers = {.count = 0}, writers = {.count = 0};
+	struct thread_group readers = {.count = 0}, writers = {.count = 0};
 	int ret;
 
-	if ((ret = crew_add(&readers, vcpus_reader_main,
-			    vcpus_torture.nr_readers)) ||
-	    (ret = crew_add(&writers, vcpus_writer_main,
-			    vcpus_torture.nr_writers)))
+	if ((ret = thread_group_add(&readers, vcpus_reader_main,
+				    vcpus_torture.nr_readers)) ||
+	    (ret = thread_group_add(&writers, vcpus_writer_main,
+				    vcpus_torture.nr_writers)))
 		torture_stop();
 	torture_wait(COMMAND);
 	torture_stop();
-	crew_join(&readers);
-	crew_join(&writers);
+	thread_group_join(&readers);
+	thread_group_join(&writers);
 	return ret;
 }
 
@@ -163,7 +163,7 @@ static int run(bool json)
 
 	if (ret)
 		return cli_fail(COMMAND, "%s", strerror(-ret));
-	ret = run_crew();
+	ret = run_threads();
 	if (ret)
 		return cli_fail(COMMAND, "a thread: %s", strerror(ret));
 	end_tables();
@@ -171,14 +171,14 @@ static int run(bool json)
 	return torture_verdict(COMMAND);
 }
 
-static const char *const actor_names[NR_VCPUS_ACTORS] = {
+static const char *const thread_kind_names[NR_VCPUS_THREADS] = {
 	[VCPUS_READER] = "reader",
 	[VCPUS_WRITER] = "writer",
 	[VCPUS_MAIN] = "main",
 };
 
 static const struct torture_number numbers[] = {
-	{"readers", "R", "threads that look", 1, MAX_THREADS, 4,
+	{"readers", "R", "threads that look up", 1, MAX_THREADS, 4,
 	 &vcpus_torture.nr_readers},
 	{"writers", "W", "threads that create and remove", 1, MAX_THREADS, 2,
 	 &vcpus_torture.nr_writers},
@@ -187,13 +187,13 @@ static const struct torture_number numbers[] = {
 static const struct torture_layer layer = {
 	.command = COMMAND,
 	.about =
-		"Threads that look up, visit, kick and lock vCPUs while others create\n"
-		"and remove them, in several tables, for some seconds.  Use after free,\n"
-		"an early, lost or second release, two vCPUs in one place, a lock held\n"
-		"twice and a thread that gets stuck end it with status 1.",
+		"Readers look up, visit, kick and lock vCPUs.  Writers create and\n"
+		"remove vCPUs, in several tables.  Use after free, an early, lost or\n"
+		"second release, two vCPUs with one id or index, a lock held twice, or\n"
+		"a stuck thread ends the torture with status 1.",
 	.numbers = numbers,
 	.nr_numbers = ARRAY_SIZE(numbers),
-	.actors = actor_names,
+	.thread_kinds = thread_kind_names,
 	.run = run,
 };
 

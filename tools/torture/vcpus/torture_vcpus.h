@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of `belfry torture vcpus` share.
+ * Declarations that the files of `belfry torture vcpus` share.
  *
- * Writers create and remove vCPUs, whose memory they use again under another
- * generation; the release function poisons it.  Whoever finds a vCPU looks at
- * it at the beginning and at the end of a section: it must be the same and
- * alive.  Ids are either one writer's, who waits for their removal too, or
- * everybody's, who then removes what he found by a lookup.
+ * Writers create and remove vCPUs.  The release function poisons a vCPU, and a
+ * writer uses its memory again under a new generation.  A reader checks a vCPU
+ * after the lookup and before the end of its section: it must be alive and of
+ * the same generation.
+ *
+ * A private id belongs to one writer, which also removes its vCPU and may wait
+ * for that.  A shared id belongs to all writers: any of them creates its vCPU,
+ * or looks it up and removes it.
  */
 #ifndef BF_CLI_TORTURE_VCPUS_H
 #define BF_CLI_TORTURE_VCPUS_H
 
 #include "belfry/vcpus.h"
-#include "tools/torture/common/actor.h"
+#include "tools/torture/common/thread.h"
 #include "tools/torture/common/section.h"
 
-#define OWN_IDS	   64 /* of a writer */
-#define SHARED_IDS 64
-#define NR_SPARES  256 /* of a writer in a table: what callbacks can hold */
+#define PRIVATE_IDS 64 /* of each writer */
+#define SHARED_IDS  64
+#define NR_SPARES   256 /* vCPUs of a pool; callbacks may hold many */
 
-/* Sparse, so that the tree of ids is of more than one node. */
+/* Sparse, so that the tree of ids has several nodes. */
 #define ID_STRIDE 37
 
 enum vcpu_state {
@@ -28,23 +31,23 @@ enum vcpu_state {
 };
 
 struct table;
-struct account;
+struct pool;
 
 struct vcpu {
 	struct bf_vcpus_entry entry;
-	struct vcpu *next; /* in a list of free ones */
-	struct account *account;
+	struct vcpu *next; /* in a list of the pool */
+	struct pool *pool;
 	unsigned int state;
 	unsigned int generation;
-	unsigned int readers;	/* those inside */
-	unsigned int exclusive; /* written under the vCPU's lock alone */
+	unsigned int readers;	/* counted ones that use it */
+	unsigned int exclusive; /* protected by the vCPU's lock */
 };
 
-/* What one writer has in one table. */
-struct account {
+/* The vCPUs of one writer for one table. */
+struct pool {
 	struct table *table;
-	struct vcpu *own[OWN_IDS]; /* online, under the writer's own ids */
-	struct vcpu *all;	   /* the memory */
+	struct vcpu *private[PRIVATE_IDS]; /* online, by private id */
+	struct vcpu *all;		   /* array of NR_SPARES */
 	struct vcpu *free;
 	struct vcpu *returned; /* by release functions; a stack */
 	unsigned long published;
@@ -54,13 +57,13 @@ struct account {
 struct table {
 	const char *name;
 	unsigned int flags;
-	bool fast;		  /* readers of its domain */
-	struct srcu_struct *srcu; /* NULL: the table's own */
+	bool fast;		  /* flavour of its readers */
+	struct srcu_struct *srcu; /* NULL: made by the table */
 	struct bf_vcpus *vcpus;
-	struct account *accounts; /* one a writer */
+	struct pool *pools; /* one for each writer */
 };
 
-/* What happened, for the summary. */
+/* Indices of torture.tallies. */
 enum vcpus_tally {
 	VCPUS_CREATED,
 	VCPUS_CANCELLED,
@@ -83,39 +86,39 @@ struct vcpus_torture {
 
 extern struct vcpus_torture vcpus_torture;
 
-enum vcpus_actor_kind {
+enum vcpus_thread_kind {
 	VCPUS_READER,
 	VCPUS_WRITER,
 	VCPUS_MAIN,
-	NR_VCPUS_ACTORS,
+	NR_VCPUS_THREADS,
 };
 
-struct table *vcpus_random_table(struct actor *actor);
-/* One of everybody's ids, or of the writers'. */
-uint64_t vcpus_random_id(struct actor *actor);
+struct table *vcpus_random_table(struct torture_thread *self);
+/* A shared or a private id. */
+uint64_t vcpus_random_id(struct torture_thread *self);
 uint64_t vcpus_shared_id(unsigned int n);
-uint64_t vcpus_own_id(unsigned int writer, unsigned int n);
+uint64_t vcpus_private_id(unsigned int writer, unsigned int n);
 
 struct section table_enter(struct table *table);
 
 /* The memory of vCPUs. */
 extern const struct bf_vcpus_ops vcpu_ops;
 
-void vcpu_account_init(struct account *account, struct table *table);
-void vcpu_account_free(struct account *account);
-/* A live one of a new generation; NULL while all are being removed. */
-struct vcpu *vcpu_get(struct account *account);
-/* One that was never published. */
+void vcpu_pool_init(struct pool *pool, struct table *table);
+void vcpu_pool_free(struct pool *pool);
+/* Allocates a vCPU of a new generation; NULL while none is free. */
+struct vcpu *vcpu_get(struct pool *pool);
+/* Frees a vCPU that was never published. */
 void vcpu_put(struct vcpu *vcpu);
 
 struct vcpu *vcpu_of(struct bf_vcpus_entry *entry);
 unsigned int vcpu_generation(const struct vcpu *vcpu);
-/* In a section, or with it locked in one: alive, of that generation? */
+/* Checks that the vCPU is alive and of that generation. */
 void vcpu_check(struct vcpu *vcpu, unsigned int generation);
-/* Looks at it, counted, for a while. */
-void vcpu_dwell(struct actor *actor, struct vcpu *vcpu);
+/* Uses the vCPU for some time, with checks before and after. */
+void vcpu_dwell(struct torture_thread *self, struct vcpu *vcpu);
 
-/* Threads: of a number. */
+/* Thread functions; the argument is the thread's number. */
 void *vcpus_reader_main(void *number);
 void *vcpus_writer_main(void *number);
 

@@ -6,126 +6,130 @@
 
 #include "torture_vcpus.h"
 
-/* Where indices are not used again they shall still not fill the memory. */
-#define ENOUGH_INDICES (1U << 20)
+/* Writers reuse indices above this one, to bound the memory. */
+#define MAX_NEW_INDEX (1U << 20)
 
-static unsigned int flags_for(struct actor *actor, struct vcpu *vcpu)
+static unsigned int flags_for(struct torture_thread *self, struct vcpu *vcpu)
 {
 	uint32_t index = bf_vcpus_index(&vcpu->entry);
 
-	if (index != UINT32_MAX && index > ENOUGH_INDICES)
+	if (index != UINT32_MAX && index > MAX_NEW_INDEX)
 		return BF_VCPUS_REUSE_INDEX;
-	return actor_random(actor, 2) ? BF_VCPUS_REUSE_INDEX : 0;
+	return thread_random(self, 2) ? BF_VCPUS_REUSE_INDEX : 0;
 }
 
-/* In two steps, of which the second is sometimes not taken. */
-static bool create_slowly(struct actor *actor, struct table *table,
-			  struct vcpu *vcpu)
+/* The second phase of a creation.  Returns false if it cancels. */
+static bool publish_or_cancel(struct torture_thread *self, struct table *table,
+			      struct vcpu *vcpu)
 {
-	if (actor_random(actor, 4) == 0)
+	if (thread_random(self, 4) == 0)
 		sched_yield();
 	if (bf_vcpus_created(table->vcpus) == 0)
 		torture_fail("%s: a reserved vCPU is not counted", table->name);
-	if (actor_random(actor, 8) == 0) {
+	if (thread_random(self, 8) == 0) {
 		bf_vcpus_cancel(&vcpu->entry);
-		actor->tallies[VCPUS_CANCELLED]++;
+		self->tallies[VCPUS_CANCELLED]++;
 		return false;
 	}
 	bf_vcpus_publish(&vcpu->entry);
 	return true;
 }
 
-/* The vCPU, or NULL; one of everybody's is gone when others want it to. */
-static struct vcpu *create(struct actor *actor, struct account *account,
-			   uint64_t id)
+/*
+ * Returns the vCPU or NULL.  Other writers may remove a vCPU with a shared id
+ * at any time.
+ */
+static struct vcpu *vcpu_create(struct torture_thread *self, struct pool *pool,
+				uint64_t id)
 {
-	struct table *table = account->table;
-	struct vcpu *vcpu = vcpu_get(account);
+	struct table *table = pool->table;
+	struct vcpu *vcpu = vcpu_get(pool);
 	int ret;
 
 	if (!vcpu)
 		return NULL;
 	ret = bf_vcpus_reserve(table->vcpus, &vcpu->entry, id, &vcpu_ops,
-			       flags_for(actor, vcpu));
+			       flags_for(self, vcpu));
 	if (ret && ret != -EEXIST)
-		torture_fail("%s: a creation gave %d", table->name, ret);
+		torture_fail("%s: a creation returned %d", table->name, ret);
 	if (ret == -EEXIST)
-		actor->tallies[VCPUS_REFUSED]++;
-	if (ret || !create_slowly(actor, table, vcpu)) {
+		self->tallies[VCPUS_REFUSED]++;
+	if (ret || !publish_or_cancel(self, table, vcpu)) {
 		vcpu_put(vcpu);
 		return NULL;
 	}
-	account->published++;
-	actor->tallies[VCPUS_CREATED]++;
+	pool->published++;
+	self->tallies[VCPUS_CREATED]++;
 	return vcpu;
 }
 
-static void remove_own(struct actor *actor, struct vcpu *vcpu)
+static void remove_private(struct torture_thread *self, struct vcpu *vcpu)
 {
-	bool wait = actor_random(actor, 4) == 0;
+	bool wait = thread_random(self, 4) == 0;
 	int ret = wait ? bf_vcpus_remove(&vcpu->entry) :
-			 bf_vcpus_remove_async(&vcpu->entry);
+			 bf_vcpus_remove_async(&vcpu->entry, NULL, NULL);
 
 	if (ret)
-		torture_fail("%s: a removal gave %d",
-			     vcpu->account->table->name, ret);
-	actor->tallies[wait ? VCPUS_REMOVED : VCPUS_REMOVED_ASYNC]++;
+		torture_fail("%s: a removal returned %d",
+			     vcpu->pool->table->name, ret);
+	self->tallies[wait ? VCPUS_REMOVED : VCPUS_REMOVED_ASYNC]++;
 }
 
-static void change_own(struct actor *actor, struct account *account)
+static void change_private(struct torture_thread *self, struct pool *pool)
 {
-	unsigned int n = actor_random(actor, OWN_IDS);
-	struct vcpu *vcpu = account->own[n];
+	unsigned int n = thread_random(self, PRIVATE_IDS);
+	struct vcpu *vcpu = pool->private[n];
 
 	if (vcpu) {
-		account->own[n] = NULL;
-		remove_own(actor, vcpu);
+		pool->private[n] = NULL;
+		remove_private(self, vcpu);
 	} else {
-		account->own[n] =
-			create(actor, account, vcpus_own_id(actor->number, n));
+		pool->private[n] = vcpu_create(
+			self, pool, vcpus_private_id(self->number, n));
 	}
 }
 
-static void remove_shared(struct actor *actor, struct table *table, uint64_t id)
+static void remove_shared(struct torture_thread *self, struct table *table,
+			  uint64_t id)
 {
 	struct section section = table_enter(table);
 	struct bf_vcpus_entry *entry = bf_vcpus_by_id(table->vcpus, id);
-	int ret = entry ? bf_vcpus_remove_async(entry) : -ENOENT;
+	int ret = entry ? bf_vcpus_remove_async(entry, NULL, NULL) : -ENOENT;
 
 	if (ret && ret != -ENOENT)
-		torture_fail("%s: a removal gave %d", table->name, ret);
+		torture_fail("%s: a removal returned %d", table->name, ret);
 	if (!ret) {
-		vcpu_dwell(actor, vcpu_of(entry));
-		actor->tallies[VCPUS_REMOVED_ASYNC]++;
+		vcpu_dwell(self, vcpu_of(entry));
+		self->tallies[VCPUS_REMOVED_ASYNC]++;
 	}
 	section_leave(section);
 }
 
-static void change_shared(struct actor *actor, struct account *account)
+static void change_shared(struct torture_thread *self, struct pool *pool)
 {
-	uint64_t id = vcpus_shared_id(actor_random(actor, SHARED_IDS));
+	uint64_t id = vcpus_shared_id(thread_random(self, SHARED_IDS));
 
-	if (actor_random(actor, 2))
-		create(actor, account, id);
+	if (thread_random(self, 2))
+		vcpu_create(self, pool, id);
 	else
-		remove_shared(actor, account->table, id);
+		remove_shared(self, pool->table, id);
 }
 
 void *vcpus_writer_main(void *number)
 {
-	struct actor actor;
+	struct torture_thread self;
 
-	actor_init(&actor, VCPUS_WRITER, (unsigned int)(uintptr_t)number);
+	thread_init(&self, VCPUS_WRITER, (unsigned int)(uintptr_t)number);
 	while (!torture_stopped()) {
-		struct table *table = vcpus_random_table(&actor);
-		struct account *account = &table->accounts[actor.number];
+		struct table *table = vcpus_random_table(&self);
+		struct pool *pool = &table->pools[self.number];
 
-		actor_does(&actor, "creates or removes", table->name);
-		if (actor_random(&actor, 2))
-			change_own(&actor, account);
+		thread_does(&self, "creates or removes", table->name);
+		if (thread_random(&self, 2))
+			change_private(&self, pool);
 		else
-			change_shared(&actor, account);
+			change_shared(&self, pool);
 	}
-	actor_done(&actor);
+	thread_done(&self);
 	return NULL;
 }

@@ -1,6 +1,6 @@
 /*
- * Elements, and numbers as text.  Whatever comes from the trace becomes text
- * through textContent or an attribute, never markup.
+ * Elements, and numbers as text.  Names from the trace become text through
+ * textContent or an attribute, never markup.
  */
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -37,7 +37,7 @@ function duration(us) {
   return us >= 1 ? `${digits(us)} \u00b5s` : `${Math.round(us * 1e3)} ns`;
 }
 
-/* For prose: "1 ms", not "1.00 ms". */
+/* For sentences: "1 ms", not "1.00 ms". */
 const limit = (us) => duration(us).replace(/\.0+ /, " ");
 
 const moment = (us) => us === null || us === undefined ? "\u2013" :

@@ -1,11 +1,11 @@
-/* The trace that lies in the page, its events by thread. */
+/* The trace inside the page, and its events by thread. */
 const trace = JSON.parse(document.getElementById("trace").textContent);
 const about = trace.belfry;
 const MOST_LANES = 64;
 
 function gather() {
   const lanes = new Map();
-  const lane = (event) => {
+  const laneOf = (event) => {
     const key = `${event.pid}:${event.tid}`;
     if (!lanes.has(key))
       lanes.set(key, {key, pid: event.pid, tid: event.tid, name: "",
@@ -13,48 +13,48 @@ function gather() {
     return lanes.get(key);
   };
   for (const event of trace.traceEvents) {
-    const own = lane(event);
+    const lane = laneOf(event);
     if (event.ph === "M") {
       if (event.name === "thread_name")
-        own.name = event.args.name;
+        lane.name = event.args.name;
     } else if (event.ph === "i") {
-      own.marks.push(event);
+      lane.marks.push(event);
     } else if (event.cat === "run") {
-      own.runs.push(event);
+      lane.runs.push(event);
     } else {
-      own.calls.push(event);
+      lane.calls.push(event);
       if (event.args.stall)
-        own.stalled += event.dur;
+        lane.stalled += event.dur;
     }
   }
   return [...lanes.values()].filter(
-    (own) => own.calls.length + own.runs.length + own.marks.length);
+    (lane) => lane.calls.length + lane.runs.length + lane.marks.length);
 }
 
-/* Threads that make or run VMs tell more than those with many calls. */
-const isMain = (own) => own.runs.length > 0 ||
-  own.calls.some((event) => event.name === "KVM_CREATE_VM");
-const size = (own) => own.calls.length + own.runs.length +
-  (isMain(own) ? 1e6 : 0);
+/* Threads that create or run VMs come before those with many calls. */
+const isMain = (lane) => lane.runs.length > 0 ||
+  lane.calls.some((event) => event.name === "KVM_CREATE_VM");
+const size = (lane) => lane.calls.length + lane.runs.length +
+  (isMain(lane) ? 1e6 : 0);
 const allLanes = gather();
 const lanes = allLanes.length <= MOST_LANES ? allLanes :
   [...allLanes].sort((a, b) => b.stalled - a.stalled || size(b) - size(a))
     .slice(0, MOST_LANES)
     .sort((a, b) => allLanes.indexOf(a) - allLanes.indexOf(b));
-const stalls = allLanes.flatMap((own) =>
-  own.calls.filter((event) => event.args.stall)
-    .map((event) => ({event, own})))
+const stalls = allLanes.flatMap((lane) =>
+  lane.calls.filter((event) => event.args.stall)
+    .map((event) => ({event, lane})))
   .sort((a, b) => a.event.ts - b.event.ts);
-const manyProcesses = new Set(allLanes.map((own) => own.pid)).size > 1;
+const manyProcesses = new Set(allLanes.map((lane) => lane.pid)).size > 1;
 
-function laneName(own) {
-  if (!own.tid)
+function laneName(lane) {
+  if (!lane.tid)
     return "other threads";
-  return (own.name || "thread") +
-    (manyProcesses ? ` ${own.pid}/${own.tid}` : ` ${own.tid}`);
+  return (lane.name || "thread") +
+    (manyProcesses ? ` ${lane.pid}/${lane.tid}` : ` ${lane.tid}`);
 }
 
-function place(args) {
+function vmText(args) {
   const words = [];
   if (args.vm)
     words.push(`VM ${args.vm}`);
@@ -63,22 +63,22 @@ function place(args) {
   return words.join(", ");
 }
 
-function bell(args) {
+function doorbellText(args) {
   const match = args.datamatch ? ` = ${args.datamatch}` : "";
   return `${args.space} ${args.address} +${args.length}${match}`;
 }
 
-function describe(event, own) {
+function describe(event, lane) {
   const words = [event.name];
   if (event.ph === "X")
     words.push(duration(event.dur));
   if (event.args.calls > 1)
     words.push(`${count(event.args.calls)} calls`);
-  words.push(`at ${moment(event.ts)}`, laneName(own));
-  if (place(event.args))
-    words.push(place(event.args));
+  words.push(`at ${moment(event.ts)}`, laneName(lane));
+  if (vmText(event.args))
+    words.push(vmText(event.args));
   if (event.args.address)
-    words.push(bell(event.args));
+    words.push(doorbellText(event.args));
   if (event.args.errno)
     words.push(event.args.errno);
   if (event.args.behind)

@@ -1,4 +1,4 @@
-/* Above the timeline: facts, warnings, and the figures in brief. */
+/* Above the timeline: facts, warnings, and a summary. */
 
 function writeFacts() {
   const facts = [
@@ -37,9 +37,10 @@ function writeTiles() {
     `${plural(stalledCalls, "call")} over ${limit(about.stall_us)}`,
     stalledCalls > 0);
   tile("Doorbells", count(about.saved.assigned) + " assigned",
-    `${count(about.saved.never_known)} gone before the kernel knew them`);
-  if (about.saved.spared_estimate !== null && about.saved.assigned)
-    tile("Stalls avoided", `about ${count(about.saved.spared_estimate)}`,
+    `${count(about.saved.never_installed)} never installed in the kernel`);
+  if (about.saved.stalls_avoided_estimate !== null && about.saved.assigned)
+    tile("Stalls avoided",
+      `about ${count(about.saved.stalls_avoided_estimate)}`,
       "an estimate: see below");
 }
 
@@ -49,22 +50,22 @@ function writeWarnings() {
   if (lost.events)
     words.push(`${plural(lost.events, "call")} found no room in the ` +
       "timeline; totals and latencies have them (--events makes room).");
-  if (lost.kept)
-    words.push(`${plural(lost.kept, "stall or life event",
-      "stalls or life events")} found no room.`);
+  if (lost.priority_events)
+    words.push(`${plural(lost.priority_events, "stall or event of a VM",
+      "stalls or events of a VM")} found no room.`);
   if (lost.doorbells)
     words.push(`${plural(lost.doorbells, "doorbell call")} found no room ` +
       "in the table of doorbells.");
   if (lost.threads)
-    words.push(`${plural(lost.threads, "thread")} too many to be told ` +
-      "apart.");
+    words.push(`${plural(lost.threads, "thread")} found no room and ` +
+      "share one row.");
   if (lost.vms)
-    words.push(`${plural(lost.vms, "VM")} too many to be told apart.`);
-  if (about.vms_aside)
-    words.push(`${plural(about.vms_aside, "VM")} left to themselves: ` +
-      "the command's stderr says why.");
+    words.push(`${plural(lost.vms, "VM")} found no room and have no number.`);
+  if (about.vms_passed_through)
+    words.push(`${plural(about.vms_passed_through, "VM")} passed through ` +
+      "without belfry: the command's stderr says why.");
   if (!about.programs)
-    words.push("The command did not load the library: nothing was seen.");
+    words.push("The command did not load the library: nothing was recorded.");
   byId("warnings").textContent = words.join(" ");
   byId("warnings").hidden = !words.length;
 }

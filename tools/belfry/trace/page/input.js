@@ -1,9 +1,9 @@
-/* What pointer, keys and buttons do to the timeline. */
+/* Pointer, keys and buttons of the timeline. */
 
-/* The event at a place: a mark, else the shortest that covers it. */
+/* Return the event at a place: a mark, or the shortest that covers it. */
 function find(x, y) {
-  const own = lanes[Math.floor((y - AXIS) / LANE)];
-  if (!own || x < labelWidth())
+  const lane = lanes[Math.floor((y - AXIS) / LANE)];
+  if (!lane || x < labelWidth())
     return null;
   const near = (event) => Math.abs(toX(event.ts) - x) < 5;
   const low = (y - AXIS) % LANE > LANE - 12;
@@ -11,15 +11,15 @@ function find(x, y) {
     x <= toX(event.ts + event.dur) + 2;
   const shortest = (events) => events.filter(covers)
     .sort((a, b) => a.dur - b.dur)[0];
-  const event = (low && own.marks.find(near)) || shortest(own.calls) ||
-    own.marks.find(near) || shortest(own.runs);
-  return event ? {event, own} : null;
+  const event = (low && lane.marks.find(near)) || shortest(lane.calls) ||
+    lane.marks.find(near) || shortest(lane.runs);
+  return event ? {event, lane} : null;
 }
 
 function pick(found) {
   picked = found;
   if (found)
-    byId("hover").textContent = describe(found.event, found.own);
+    byId("hover").textContent = describe(found.event, found.lane);
   drawTimeline();
 }
 
@@ -54,7 +54,7 @@ function onWheel(event) {
   zoom(event.deltaY > 0 ? 1.25 : 0.8, toTime(at(event)[0]));
 }
 
-/* A press that does not move picks, which is all that a finger can do. */
+/* A press without a move picks an event: a finger has no hover. */
 function listenToPointer() {
   const slack = 3;
   let grip = null;

@@ -53,9 +53,9 @@ function writeCalls() {
     byId("calls").append(make("p", {}, "No KVM call was counted."));
     return;
   }
-  byId("calls").append(table("Every call but KVM_RUN, whose time is the " +
-    "guest's; those that stalled longest first. Percentiles are exact to " +
-    "an eighth. Heights are square roots of the counts.",
+  byId("calls").append(table("All calls except KVM_RUN, whose time is the " +
+    "guest's; the longest stalled first. Percentiles are exact to an " +
+    "eighth. Heights are square roots of the counts.",
     [["call"], [scaleHead()], ["calls", "number"], ["total", "number"],
       ["p50", "number"], ["p90", "number"], ["p99", "number"],
       ["longest", "number"], ["stalls", "number"], ["errors", "number"]],

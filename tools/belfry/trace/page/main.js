@@ -1,10 +1,10 @@
-/* The page from its top to its end. */
+/* Writes the page from top to bottom. */
 
 function writeFooter() {
   byId("footer").textContent = `belfry ${about.belfry}. Times count from ` +
-    "the start of the command. A stall is behind a call that left a grace " +
-    "period on the same VM at most four ticks before: a likely cause, not " +
-    "a proof. KVM_RUN calls of a thread a millisecond or less apart are " +
+    "the start of the command. A stall is shown behind a call that left a " +
+    "grace period on the same VM at most four ticks before: a likely cause, " +
+    "not a proof. KVM_RUN calls of a thread at most a millisecond apart are " +
     "drawn as one.";
 }
 

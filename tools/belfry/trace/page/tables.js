@@ -28,9 +28,9 @@ function showButton(stall) {
 }
 
 function stallRow(stall) {
-  const {event, own} = stall;
+  const {event, lane} = stall;
   return [moment(event.ts), event.name, duration(event.dur),
-    event.args.behind || "\u2013", laneName(own), place(event.args),
+    event.args.behind || "\u2013", laneName(lane), vmText(event.args),
     showButton(stall)];
 }
 
@@ -55,11 +55,12 @@ function writeStalls() {
 
 function doorbellRow(row) {
   return [String(row.vm || "\u2013"), row.space, row.address,
-    String(row.length || "any"), row.datamatch || "any", row.served,
-    count(row.rings), moment(row.assigned_us), moment(row.first_ring_us),
+    String(row.length || "any"), row.datamatch || "any", row.served_by,
+    count(row.signals), moment(row.assigned_us), moment(row.first_signal_us),
     moment(row.installed_us),
     `${count(row.assigned)} / ${count(row.deassigned)}` +
-      (row.never_known ? ` (${count(row.never_known)} unknown)` : "")];
+      (row.never_installed ?
+        ` (${count(row.never_installed)} never installed)` : "")];
 }
 
 function writeDoorbells() {
@@ -67,11 +68,11 @@ function writeDoorbells() {
     byId("doorbells").append(make("p", {}, "No doorbell was assigned."));
     return;
   }
-  byId("doorbells").append(table("Rings are those that user space served; " +
-    "what the kernel serves it does not count. Unknown: deassigned before " +
-    "the kernel knew of it.",
+  byId("doorbells").append(table("Only signals in user space are counted: " +
+    "the kernel does not count its own. Never installed: deassigned before " +
+    "belfry installed the doorbell in the kernel.",
     [["VM", "number"], ["space"], ["address"], ["length"], ["datamatch"],
-      ["served by"], ["rings", "number"], ["assigned at", "number"],
-      ["first ring", "number"], ["installed at", "number"],
+      ["served by"], ["signals", "number"], ["assigned at", "number"],
+      ["first signal", "number"], ["installed at", "number"],
       ["assigned / deassigned"]], about.doorbells.map(doorbellRow)));
 }

@@ -22,7 +22,7 @@ function axisText(us, step) {
   return `${(us / unit).toFixed(decimals)} ${name}`;
 }
 
-/* What is closer together than half a pixel is one bar. */
+/* Events less than half a pixel apart share one bar. */
 function bars(events, isWanted) {
   const out = [];
   const edge = labelWidth();
@@ -48,7 +48,7 @@ function drawBars(group, events, kind, y, height, isWanted) {
       width: bar.to - bar.from, height}));
 }
 
-/* As on-stall draws it. */
+/* The width of a text in the style of on-stall. */
 function textWidth(text) {
   if (!widths.has(text)) {
     const probe = draw("text", {class: "on-stall", visibility: "hidden"},
@@ -60,8 +60,8 @@ function textWidth(text) {
   return widths.get(text);
 }
 
-function drawStalls(group, own, y) {
-  for (const event of own.calls) {
+function drawStalls(group, lane, y) {
+  for (const event of lane.calls) {
     if (!event.args.stall || event.ts > view.to ||
         event.ts + event.dur < view.from)
       continue;
@@ -77,9 +77,9 @@ function drawStalls(group, own, y) {
   }
 }
 
-function drawMarks(group, own, y) {
+function drawMarks(group, lane, y) {
   let last = -Infinity;
-  for (const event of own.marks) {
+  for (const event of lane.marks) {
     const x = toX(event.ts);
     if (event.ts < view.from || event.ts > view.to)
       continue;
@@ -94,8 +94,8 @@ function drawMarks(group, own, y) {
   }
 }
 
-function drawPicked(group, own, y) {
-  if (!picked || picked.own !== own)
+function drawPicked(group, lane, y) {
+  if (!picked || picked.lane !== lane)
     return;
   const event = picked.event;
   const from = Math.max(toX(event.ts) - 3, labelWidth());
@@ -111,30 +111,30 @@ function shorten(text, width) {
   return text.length > most ? `${text.slice(0, most - 1)}\u2026` : text;
 }
 
-function drawLane(own, y) {
+function drawLane(lane, y) {
   const group = draw("g", {});
   group.append(draw("text", {class: "name", x: 8, y: y + 16},
-    shorten(own.name || laneName(own), labelWidth() - 12),
-    draw("title", {}, laneName(own))));
-  if (own.tid)
+    shorten(lane.name || laneName(lane), labelWidth() - 12),
+    draw("title", {}, laneName(lane))));
+  if (lane.tid)
     group.append(draw("text", {class: "soft", x: 8, y: y + 31},
-      manyProcesses ? `${own.pid}/${own.tid}` : String(own.tid)));
-  drawBars(group, own.runs, "run", y + 8, LANE - 16, () => true);
-  drawBars(group, own.calls, "call", y + 12, LANE - 24,
+      manyProcesses ? `${lane.pid}/${lane.tid}` : String(lane.tid)));
+  drawBars(group, lane.runs, "run", y + 8, LANE - 16, () => true);
+  drawBars(group, lane.calls, "call", y + 12, LANE - 24,
     (event) => !event.args.stall);
-  drawStalls(group, own, y);
-  drawMarks(group, own, y);
-  drawPicked(group, own, y);
+  drawStalls(group, lane, y);
+  drawMarks(group, lane, y);
+  drawPicked(group, lane, y);
   return group;
 }
 
 function drawTimeline() {
   const height = AXIS + Math.max(lanes.length, 1) * LANE + 4;
   const width = holder.clientWidth;
-  const children = lanes.map((own, i) => i % 2 ? "" : draw("rect",
+  const children = lanes.map((lane, i) => i % 2 ? "" : draw("rect",
     {class: "lane", x: 0, y: AXIS + i * LANE, width, height: LANE}));
   children.push(drawAxis(height));
-  children.push(...lanes.map((own, i) => drawLane(own, AXIS + i * LANE)));
+  children.push(...lanes.map((lane, i) => drawLane(lane, AXIS + i * LANE)));
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.setAttribute("height", height);
   svg.replaceChildren(...children.filter((child) => child !== ""));

@@ -1,4 +1,4 @@
-/* The part of the time that the timeline shows, and its place. */
+/* The interval that the timeline shows, and its coordinates. */
 const LANE = 38, AXIS = 26, LABEL = 150, NARROW_LABEL = 84;
 const whole = {from: 0, to: Math.max(about.end_us, 1)};
 const view = {from: whole.from, to: whole.to};

@@ -1,0 +1,61 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Sourced by each test inside the guest. /modules has the modules of the
+# kernel and those under test; $kvm_modules names KVM's in their order.
+# shellcheck disable=SC2034,SC2154
+
+belfry=/sys/module/belfry
+
+# close(vm) waits for an rcu_barrier() of several milliseconds with the TDP
+# MMU, which would hide the rest.
+load_kvm() {
+  for module in $kvm_modules; do
+    case $module in
+    kvm) insmod "/modules/$module.ko" tdp_mmu=0 ;;
+    *) [ -d "/sys/module/$module" ] || insmod "/modules/$module.ko" ;;
+    esac || fail "insmod $module"
+  done
+}
+
+unload_kvm() {
+  rmmod kvm_amd && rmmod kvm
+}
+
+load() {
+  name=$1
+  shift
+  insmod "/modules/$name.ko" "$@" || fail "insmod $name $*"
+}
+
+unload() {
+  rmmod belfry || fail 'rmmod belfry'
+}
+
+set_parameter() {
+  echo "$2" >"$belfry/parameters/$1" || fail "set $1 to $2"
+}
+
+counter() {
+  cat "$belfry/counters/$1"
+}
+
+# The counters as a result, for the checks on the host.
+counters() {
+  text=
+  for file in "$belfry"/counters/*; do
+    text="$text${text:+, }\"${file##*/}\": $(cat "$file")"
+  done
+  echo "@json {\"test\": \"counters\", \"label\": \"$1\", \"counters\": {$text}}"
+}
+
+expect() {
+  [ "$2" = "$3" ] || fail "$1: $2, expected $3"
+}
+
+# Not exit: the init has to end the guest.
+fail() {
+  echo "@json {\"test\": \"failure\", \"of\": \"$*\"}"
+  echo "@end 1"
+  poweroff -f
+  sleep 60
+}

@@ -1,0 +1,72 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# The module comes and goes at any moment; so does KVM.
+# shellcheck disable=SC2154
+
+# Before KVM: the module waits for it.
+load belfry_debug
+expect 'state without KVM' "$(cat "$belfry/parameters/state")" 'waiting for kvm'
+load_kvm
+expect 'state with KVM' "$(cat "$belfry/parameters/state")" active
+kvmtest stress 1
+[ "$(counter promoted)" -gt 0 ] || fail 'nothing promoted after KVM came'
+
+# The tracepoint reports each promotion.
+event=/sys/kernel/tracing/events/belfry/belfry_expedite/enable
+echo 1 >"$event" || fail 'no tracepoint'
+kvmtest stress 1
+grep -q 'action=promote .*spared_us=[1-9]' /sys/kernel/tracing/trace ||
+  fail 'no promotion traced'
+echo 0 >"$event"
+
+# KVM goes and comes again, with each method.
+for method in mark promote; do
+  set_parameter method "$method"
+  unload_kvm
+  expect 'state after KVM went' "$(cat "$belfry/parameters/state")" \
+    'waiting for kvm'
+  load_kvm
+  before=$(counter registrations)
+  kvmtest stress 1
+  [ "$(counter registrations)" -gt "$before" ] ||
+    fail 'no registration seen after KVM came again'
+done
+
+# Doorbells of a guest, while the VM changes and the method does too.
+kvmtest doorbells "$doorbells" &
+for method in mark promote mark promote; do
+  set_parameter method "$method"
+  sleep 1
+done
+wait
+counters debug
+expect violations "$(counter violations)" 0
+expect missed "$(counter missed)" 0
+
+# Each SRCU domain of the kernel.
+set_parameter scope all
+kvmtest stress 2
+unload
+
+# By kprobes.
+load belfry_kprobe
+kvmtest stress 1
+[ "$(counter promoted)" -gt 0 ] || fail 'nothing promoted by kprobes'
+counters kprobe
+unload
+
+# Loads and unloads, while VMs are made and ended.
+kvmtest stress "$seconds" >/tmp/stress &
+stress=$!
+done=0
+while kill -0 "$stress" 2>/dev/null; do
+  case $((done % 3)) in
+  0) load belfry method=mark ;;
+  1) load belfry method=promote ;;
+  2) load belfry scope=all ;;
+  esac
+  unload
+  done=$((done + 1))
+done
+cat /tmp/stress
+echo "@json {\"test\": \"cycles\", \"loads\": $done}"

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: MIT
+"""The tests of kmod/: builds of the module, and checks of the results."""
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from . import debian
+
+TOP = Path(__file__).resolve().parents[2]
+SOURCE = TOP / "kmod"
+
+# What each build defines besides; the broken one is made below.
+BUILDS = {
+    "belfry": [],
+    "belfry_debug": ["BELFRY_DEBUG=y"],
+    "belfry_kprobe": ["BELFRY_KPROBE=y"],
+    "belfry_broken": ["BELFRY_DEBUG=y"],
+}
+
+# The negative control expedites one grace period too many.
+RIGHT = "return get_state_synchronize_srcu(ssp);"
+WRONG = "return get_state_synchronize_srcu(ssp) + RCU_SEQ_STATE_MASK + 1;"
+
+# (row, the same call without a registration before it, most times of that for
+# promote and for mark). mark pays a grace period for each registration.
+RATIOS = [
+    ("ioeventfd, memslot", "memslot", 1.3, 1.3),
+    ("irqchip, memslot", "memslot", 1.3, 1.3),
+    ("pit, memslot", "memslot", 1.3, 1.3),
+    ("irqchip, pit, memslot", "memslot", 1.3, 1.3),
+    ("assign, deassign", "deassign", 1.3, 1.3),
+    ("assign, close", "close", 1.1, 1.1),
+    ("16 x (4 ioeventfds, memslot)", "16 memslots", 1.5, 2.5),
+]
+STALLING = RATIOS[:6]
+
+# The same call without the module, most times of that.
+OVERHEADS = [
+    ("64 assigns", 1.1, 4.0),
+    ("16 memslots", 1.1, 1.1),
+    ("close", 1.1, 1.2),
+]
+METHODS = ["promote", "mark"]
+
+SOURCE_FILE = re.compile(r"^[a-z]+\.[ch]:")
+
+
+class Failed(Exception):
+    """A wrong result; the text is one line."""
+
+
+def copy_source(name, target):
+    target.mkdir(parents=True, exist_ok=True)
+    for path in [*SOURCE.glob("*.[ch]"), SOURCE / "Kbuild"]:
+        shutil.copy(path, target)
+    if name == "belfry_broken":
+        state = target / "state.c"
+        text = state.read_text()
+        if text.count(RIGHT) != 1:
+            raise Failed("the negative control no longer applies to state.c")
+        state.write_text(text.replace(RIGHT, WRONG))
+
+
+def build(kernel, name, folder):
+    """Build one variant of the module, once; return its file."""
+    target = Path(folder, kernel.name, name)
+    if (target / "belfry.ko").exists():
+        return target / "belfry.ko"
+    copy_source(name, target)
+    done = kernel.release.run_in_root(
+        target, "make", "-C", kernel.build_folder(), "M=/build",
+        *kernel.make_options(), *BUILDS[name], "modules")
+    if done.returncode:
+        raise Failed(f"{name} does not build: "
+                     + debian.first_error(done.stdout))
+    warnings = [line for line in done.stdout.splitlines()
+                if "warning:" in line and SOURCE_FILE.search(line)]
+    if warnings:
+        raise Failed(f"{name}: {warnings[0]}")
+    return target / "belfry.ko"
+
+
+def build_program(folder):
+    program = Path(folder, "kvmtest")
+    debian.run("gcc", "-O2", "-Wall", "-Werror", "-static", "-pthread", "-o",
+               program, SOURCE / "test/kvmtest.c")
+    return program
+
+
+def one(run, test, label=None):
+    found = [result for result in run.results if result["test"] == test
+             and label in (None, result.get("label"))]
+    if not found:
+        raise Failed(f"no result of {test} {label or ''}".rstrip())
+    return found[-1]
+
+
+def check_common(run):
+    for result in run.results:
+        if result["test"] == "failure":
+            raise Failed(f"in the guest: {result['of']}")
+    if run.faults:
+        raise Failed(f"{len(run.faults)} lines of the kernel report a fault:"
+                     f" {run.faults[0].strip()}")
+    if run.status != 0:
+        raise Failed(f"the guest ended with status {run.status}")
+
+
+def check_method(run, method):
+    rows = one(run, "measure", method)["us"]
+    bare = one(run, "measure", "bare")["us"]
+    column = METHODS.index(method)
+    for name, alone, *most in RATIOS:
+        if rows[name] > most[column] * rows[alone]:
+            raise Failed(f"{method}: {name} takes {rows[name]} us,"
+                         f" {alone} {rows[alone]} us")
+    for name, *most in OVERHEADS:
+        if rows[name] > most[column] * bare[name]:
+            raise Failed(f"{method}: {name} takes {rows[name]} us,"
+                         f" without the module {bare[name]} us")
+    took, stock = (one(run, "dispatch", label)["ns"]
+                   for label in (method, "stock"))
+    if took > 1.02 * stock:
+        raise Failed(f"{method}: a doorbell takes {took} ns, not {stock}")
+
+
+def check_measure(run):
+    check_common(run)
+    for label in ("bare", "stock"):
+        rows = one(run, "measure", label)["us"]
+        for name, alone, *_ in STALLING:
+            if rows[name] < 3 * rows[alone]:
+                raise Failed(f"{label}: {name} does not stall")
+    for method in METHODS:
+        check_method(run, method)
+    counters = one(run, "counters", "measure")["counters"]
+    for name in ("registrations", "marked", "promoted", "timers_cut"):
+        if not counters[name]:
+            raise Failed(f"the counter {name} is 0")
+    if counters["missed"]:
+        raise Failed(f"{counters['missed']} probes missed")
+
+
+def check_cycles(run):
+    check_common(run)
+    doorbells = one(run, "doorbells")
+    if doorbells["sent"] != doorbells["delivered"]:
+        raise Failed(f"{doorbells['sent']} doorbells sent,"
+                     f" {doorbells['delivered']} delivered")
+    if not one(run, "cycles")["loads"]:
+        raise Failed("the module was not loaded beside the VMs")
+    for label in ("debug", "kprobe"):
+        if one(run, "counters", label)["counters"]["violations"]:
+            raise Failed(f"{label}: the invariant did not hold")
+
+
+def check_broken(run):
+    """The kernel and the module's own check must both have noticed."""
+    if not any("cleanup_srcu_struct" in line for line in run.faults):
+        raise Failed("the broken module went unnoticed by the kernel")
+    if not one(run, "counters", "broken")["counters"]["violations"]:
+        raise Failed("the broken module went unnoticed by its own check")
+
+
+# Test: the builds that it loads, its check, how it boots.  Times need icount,
+# races need two CPUs.
+TESTS = {
+    "measure": (["belfry"], check_measure, {"icount": True}),
+    "cycles": (["belfry", "belfry_debug", "belfry_kprobe"], check_cycles,
+               {"cpus": 2}),
+    "broken": (["belfry_broken"], check_broken, {"icount": True}),
+}
+
+
+def print_row(name, cells, show):
+    show(f"  {name:<32}" + "".join(
+        f"{cell:>10.0f}" if cell is not None else f"{'':>10}"
+        for cell in cells))
+
+
+def print_table(run, show):
+    columns = ("bare", "stock", "promote", "mark")
+    found = {label: one(run, "measure", label)["us"] for label in columns}
+    show(f"  {'median, us':<32}" + "".join(f"{name:>10}" for name in columns))
+    for name in found["bare"]:
+        print_row(name, [found[label][name] for label in columns], show)
+    for test, key in (("vms", "one_at_a_time"), ("vms", "eight_at_a_time"),
+                      ("dispatch", "ns")):
+        print_row(f"{test}, {key}".replace("_", " "), [None] + [
+            one(run, test, label)[key] for label in columns[1:]], show)

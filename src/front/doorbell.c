@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+/* KVM_IOEVENTFD, answered as the kernel answers it. */
+#include <errno.h>
+
+#include "front/internal.h"
+#include "front/watch.h"
+#include "io_bus/doorbell.h"
+#include "io_bus/eventfd.h"
+
+/* No header names this flag; the kernel accepts it, and it has no effect. */
+#define IOEVENTFD_FLAG_FAST_MMIO (1U << 4)
+
+#define IOEVENTFD_FLAGS                                                       \
+	(KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_PIO |              \
+	 KVM_IOEVENTFD_FLAG_DEASSIGN | KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY | \
+	 IOEVENTFD_FLAG_FAST_MMIO)
+
+/* With more doorbells than this, the kernel's search for one takes long. */
+#define FEW_INSTALLED 64
+
+static struct bf_io_doorbell_desc desc_of(const struct kvm_ioeventfd *arg)
+{
+	return (struct bf_io_doorbell_desc){
+		.addr = arg->addr,
+		.datamatch = arg->datamatch,
+		.len = arg->len,
+		.space = bf_front_space(arg->flags),
+		.wildcard = !(arg->flags & KVM_IOEVENTFD_FLAG_DATAMATCH),
+		.eventfd = arg->fd,
+	};
+}
+
+/*
+ * Lock held, lock dropped.  The front keeps nothing of such a doorbell, not
+ * even a duplicate of the eventfd: so the last close() of the VMM is the last
+ * close, and raises EPOLLHUP.
+ */
+static int assign_in_kernel(struct bf_front *front,
+			    const struct kvm_ioeventfd *arg)
+{
+	int ret;
+
+	pthread_mutex_unlock(&front->lock);
+	ret = bf_front_kernel(front, KVM_IOEVENTFD, arg);
+	pthread_mutex_lock(&front->lock);
+	front->stats.assigned += !ret;
+	front->stats.installed += !ret;
+	front->stats.refused += ret == -ENOSPC || ret == -ENOMEM;
+	if (!ret) {
+		bf_front_note_install(front);
+		bf_watch_doorbell(front, arg, ret);
+	}
+	return ret;
+}
+
+/*
+ * The kernel validates the eventfd of a removal before it searches the
+ * doorbell, and no doorbell has length 3: a removal of length 3 is a fifth of
+ * the price of reading /proc.  But the kernel takes slots_lock for it and walks
+ * its doorbells.  So the front does not ask while a call may hold the lock for
+ * long, nor when the kernel has many doorbells.
+ */
+static bool kernel_is_quick(const struct bf_front *front)
+{
+	return front->vm_fd >= 0 && front->stats.installed < FEW_INSTALLED &&
+	       !__atomic_load_n(&front->calls, __ATOMIC_RELAXED);
+}
+
+/* 0; -EBADF: not open; -EINVAL: not an eventfd. */
+static int check_eventfd(struct bf_front *front, int fd)
+{
+	const struct kvm_ioeventfd arg = {
+		.len = 3,
+		.fd = fd,
+		.flags = KVM_IOEVENTFD_FLAG_DEASSIGN,
+	};
+	int ret;
+
+	if (!kernel_is_quick(front))
+		return bf_eventfd_check(fd);
+	ret = bf_front_kernel(front, KVM_IOEVENTFD, &arg);
+	return ret == -ENOENT ? 0 : ret;
+}
+
+/* The bus's duplicate of the eventfd, or the errno that the kernel has for fd. */
+static int get_eventfd(struct bf_front *front, int fd,
+		       struct bf_shared_eventfd **eventfdp)
+{
+	struct bf_eventfd_pool *pool = &front->bus->eventfds;
+	int ret;
+
+	*eventfdp = bf_eventfd_find(pool, fd);
+	if (*eventfdp)
+		return 0;
+	ret = check_eventfd(front, fd);
+	return ret ? ret : bf_eventfd_add(pool, fd, eventfdp);
+}
+
+/* The checks come in the kernel's order: description, eventfd, collision. */
+static int add_to_bus(struct bf_front *front, struct front_doorbell *d)
+{
+	struct bf_io_doorbell_desc desc = desc_of(&d->arg);
+	struct bf_shared_eventfd *eventfd;
+	int ret = bf_doorbell_check(&desc);
+
+	if (!ret)
+		ret = get_eventfd(front, desc.eventfd, &eventfd);
+	if (ret)
+		return ret;
+	desc.opaque = d;
+	desc.counted = true;
+	return bf_doorbell_add(front->bus, &desc, eventfd, front, &d->handle);
+}
+
+/* Lock held, dropped if the policy installs the doorbell at once. */
+static int assign_on_bus(struct bf_front *front,
+			 const struct kvm_ioeventfd *arg)
+{
+	struct front_doorbell *d = bf_slab_get(&front->doorbells);
+	int ret;
+
+	if (!d)
+		return -ENOMEM;
+	*d = (struct front_doorbell){.arg = *arg};
+	ret = add_to_bus(front, d);
+	if (ret) {
+		bf_slab_put(d);
+		return ret;
+	}
+	TAILQ_INSERT_TAIL(&front->pending, d, entry);
+	bf_front_count_pending(front, 1);
+	ret = bf_front_apply_policy(front, d);
+	if (!ret)
+		front->stats.assigned++;
+	return ret;
+}
+
+/*
+ * If the front is out of memory or descriptors, the kernel gets the call: a VMM
+ * that runs without the front must run with it.
+ */
+static int assign(struct bf_front *front, const struct kvm_ioeventfd *arg)
+{
+	bool eager;
+	int ret;
+
+	if (arg->flags & ~IOEVENTFD_FLAGS)
+		return front->vm_fd < 0 ?
+			       -EINVAL :
+			       bf_front_kernel(front, KVM_IOEVENTFD, arg);
+	pthread_mutex_lock(&front->lock);
+	eager = bf_front_is_eager(front);
+	ret = eager ? assign_in_kernel(front, arg) : assign_on_bus(front, arg);
+	pthread_mutex_unlock(&front->lock);
+	if ((ret == -ENOMEM || ret == -EMFILE) && front->vm_fd >= 0 && !eager)
+		ret = bf_front_kernel(front, KVM_IOEVENTFD, arg);
+	return ret;
+}
+
+typedef struct bf_io_doorbell *(*find_fn)(struct bf_io_bus *bus,
+					  const struct bf_io_doorbell_desc *,
+					  const void *owner);
+
+/* Lock held, dropped while the doorbell is busy.  NULL: the front has none. */
+static struct front_doorbell *find_doorbell(struct bf_front *front,
+					    const struct kvm_ioeventfd *arg,
+					    find_fn find)
+{
+	struct bf_io_doorbell_desc desc = desc_of(arg);
+	struct bf_io_doorbell *handle;
+	struct front_doorbell *d;
+
+	while ((handle = find(front->bus, &desc, front))) {
+		d = bf_io_doorbell_opaque(handle);
+		if (d->state != FRONT_BUSY)
+			return d;
+		pthread_cond_wait(&front->state_changed, &front->lock);
+	}
+	return NULL;
+}
+
+int bf_front_note_removal(struct bf_front *front,
+			  const struct kvm_ioeventfd *arg, int ret)
+{
+	enum front_state state = ret ? FRONT_REFUSED : FRONT_INSTALLED;
+	struct front_doorbell *d;
+
+	if (ret && ret != -ENOENT)
+		return ret;
+	pthread_mutex_lock(&front->lock);
+	d = find_doorbell(front, arg, bf_doorbell_at);
+	if (d && d->state == state)
+		bf_front_drop(front, d);
+	else
+		d = NULL;
+	front->stats.deassigned += d || !ret;
+	pthread_mutex_unlock(&front->lock);
+	return d ? 0 : ret;
+}
+
+/*
+ * True: if the doorbell exists, the kernel has it.  Lock held, dropped while
+ * the doorbell is busy.
+ */
+static bool only_kernel_has(struct bf_front *front,
+			    const struct kvm_ioeventfd *arg)
+{
+	struct front_doorbell *d;
+
+	if (!bf_front_is_eager(front))
+		return false;
+	d = find_doorbell(front, arg, bf_doorbell_at);
+	return !d || d->state == FRONT_INSTALLED;
+}
+
+static int deassign_in_kernel(struct bf_front *front,
+			      const struct kvm_ioeventfd *arg)
+{
+	int ret = bf_front_kernel(front, KVM_IOEVENTFD, arg);
+
+	return bf_front_note_removal(front, arg, ret);
+}
+
+/* The doorbell does not exist, or the VMM assigned it past the front. */
+static int deassign_unknown(struct bf_front *front,
+			    const struct kvm_ioeventfd *arg)
+{
+	int ret;
+
+	if (front->vm_fd >= 0)
+		return bf_front_kernel(front, KVM_IOEVENTFD, arg);
+	ret = bf_eventfd_check(arg->fd);
+	return ret ? ret : -ENOENT;
+}
+
+static int deassign_on_bus(struct bf_front *front,
+			   const struct kvm_ioeventfd *arg)
+{
+	struct front_doorbell *d;
+
+	pthread_mutex_lock(&front->lock);
+	d = find_doorbell(front, arg, bf_doorbell_find);
+	if (d) {
+		front->stats.deassigned++;
+		bf_front_remove_doorbell(front, d);
+	}
+	pthread_mutex_unlock(&front->lock);
+	return d ? 0 : deassign_unknown(front, arg);
+}
+
+static int deassign(struct bf_front *front, const struct kvm_ioeventfd *arg)
+{
+	bool in_kernel;
+	int ret;
+
+	pthread_mutex_lock(&front->lock);
+	in_kernel = only_kernel_has(front, arg);
+	pthread_mutex_unlock(&front->lock);
+	ret = in_kernel ? deassign_in_kernel(front, arg) :
+			  deassign_on_bus(front, arg);
+	bf_front_note_call(front);
+	return ret;
+}
+
+int bf_front_ioeventfd(struct bf_front *front, const struct kvm_ioeventfd *arg)
+{
+	if (arg->flags & KVM_IOEVENTFD_FLAG_DEASSIGN)
+		return deassign(front, arg);
+	return assign(front, arg);
+}

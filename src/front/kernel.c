@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Calls of the front on the VM's fd, and the states of a doorbell around them.
+ *
+ * A doorbell that the kernel has stays on the bus as well.  A vCPU may have
+ * left the guest for its write before the kernel had the doorbell; it asks the
+ * bus whenever it is scheduled, and must find the doorbell there.  A write
+ * either comes out as an exit or is taken by the kernel, so each write signals
+ * once.
+ */
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "front/internal.h"
+#include "front/watch.h"
+#include "io_bus/doorbell.h"
+
+const struct bf_front_watch *bf_front_watch;
+
+/* Four ticks at HZ=100 and some: how long a normal grace period can take. */
+#define PENDING_GP_NS 50000000u
+
+int bf_front_kernel(struct bf_front *front, unsigned long request,
+		    const void *arg)
+{
+	long ret;
+
+	if (front->vm_fd < 0)
+		return -ENOTSUP;
+	__atomic_fetch_add(&front->calls, 1, __ATOMIC_RELAXED);
+	ret = syscall(SYS_ioctl, front->vm_fd, request, arg);
+	__atomic_fetch_sub(&front->calls, 1, __ATOMIC_RELAXED);
+	return ret < 0 ? -errno : 0;
+}
+
+void bf_front_note_install(struct bf_front *front)
+{
+	__atomic_store_n(&front->last_install_ns, bf_now_ns(),
+			 __ATOMIC_RELAXED);
+}
+
+bool bf_front_has_pending_gp(const struct bf_front *front)
+{
+	uint64_t installed =
+		__atomic_load_n(&front->last_install_ns, __ATOMIC_RELAXED);
+
+	return installed && bf_now_ns() - installed < PENDING_GP_NS;
+}
+
+/* The kernel checks the flags in this order: PIO before virtio-ccw. */
+uint16_t bf_front_space(uint32_t flags)
+{
+	if (flags & KVM_IOEVENTFD_FLAG_PIO)
+		return BF_IO_PIO;
+	if (flags & KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY)
+		return BF_IO_CCW;
+	return BF_IO_MMIO;
+}
+
+/* Relaxed: an exit that loads an old count only checks an exit late or early. */
+void bf_front_count_pending(struct bf_front *front, int change)
+{
+	__atomic_store_n(&front->nr_pending,
+			 front->nr_pending + (unsigned int)change,
+			 __ATOMIC_RELAXED);
+}
+
+static struct front_doorbells *list_of(struct bf_front *front,
+				       enum front_state state)
+{
+	switch (state) {
+	case FRONT_PENDING:
+		return &front->pending;
+	case FRONT_QUEUED:
+		return &front->queued;
+	default:
+		return &front->tracked;
+	}
+}
+
+void bf_front_set_state(struct bf_front *front, struct front_doorbell *d,
+			enum front_state state)
+{
+	TAILQ_REMOVE(list_of(front, d->state), d, entry);
+	TAILQ_INSERT_TAIL(list_of(front, state), d, entry);
+	if (d->state == FRONT_PENDING)
+		bf_front_count_pending(front, -1);
+	d->state = state;
+	if (state != FRONT_BUSY)
+		pthread_cond_broadcast(&front->state_changed);
+}
+
+void bf_front_drop(struct bf_front *front, struct front_doorbell *d)
+{
+	TAILQ_REMOVE(list_of(front, d->state), d, entry);
+	if (d->state == FRONT_PENDING)
+		bf_front_count_pending(front, -1);
+	front->stats.signalled += bf_doorbell_remove(front->bus, d->handle);
+	bf_slab_put(d);
+	pthread_cond_broadcast(&front->state_changed);
+}
+
+/*
+ * The VMM's call, with the bus's duplicate of the eventfd: the VMM may have
+ * closed its own.  Lock held, lock dropped.  The doorbell is busy until the
+ * caller sets another state.
+ */
+static int call_doorbell(struct bf_front *front, struct front_doorbell *d,
+			 uint32_t flags)
+{
+	struct kvm_ioeventfd arg = d->arg;
+	int ret;
+
+	arg.fd = bf_doorbell_fd(d->handle);
+	arg.flags |= flags;
+	bf_front_set_state(front, d, FRONT_BUSY);
+	pthread_mutex_unlock(&front->lock);
+	ret = bf_front_kernel(front, KVM_IOEVENTFD, &arg);
+	pthread_mutex_lock(&front->lock);
+	return ret;
+}
+
+int bf_front_install_doorbell(struct bf_front *front, struct front_doorbell *d)
+{
+	int ret = call_doorbell(front, d, 0);
+
+	bf_watch_doorbell(front, &d->arg, ret);
+	bf_front_set_state(front, d, ret ? FRONT_REFUSED : FRONT_INSTALLED);
+	if (ret) {
+		front->stats.refused++;
+	} else {
+		front->stats.installed++;
+		bf_front_note_install(front);
+	}
+	return ret;
+}
+
+void bf_front_remove_doorbell(struct bf_front *front, struct front_doorbell *d)
+{
+	if (d->state == FRONT_INSTALLED)
+		call_doorbell(front, d, KVM_IOEVENTFD_FLAG_DEASSIGN);
+	else
+		front->stats.never_installed++;
+	bf_front_drop(front, d);
+}
+
+int bf_front_call_zone(struct bf_front *front, unsigned long request,
+		       const struct kvm_coalesced_mmio_zone *zone)
+{
+	int ret;
+
+	pthread_mutex_unlock(&front->lock);
+	ret = bf_front_kernel(front, request, zone);
+	pthread_mutex_lock(&front->lock);
+	return ret;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* The settings from the environment, and state that the whole library shares. */
+#ifndef BF_PRELOAD_CONFIG_H
+#define BF_PRELOAD_CONFIG_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "preload/record/stats.h"
+#include "front/front.h"
+
+/* Activities that a seccomp filter of the program forbids: bits. */
+enum config_forbidden {
+	FORBIDDEN_FRONT = 1 << 0,     /* answering for the kernel */
+	FORBIDDEN_LEARN = 1 << 1,     /* adding an fd to the table */
+	FORBIDDEN_PID = 1 << 2,	      /* getpid() */
+	FORBIDDEN_WRITE = 1 << 3,     /* a line on stderr */
+	FORBIDDEN_THREAD = 1 << 4,    /* gettid() and the thread's name */
+	FORBIDDEN_CALIBRATE = 1 << 5, /* measuring a throw-away VM */
+};
+
+struct config {
+	bool plain;	    /* measure only; the kernel answers every call */
+	uint64_t loaded_ns; /* the dynamic linker's end, before main() */
+	struct bf_front_config front;
+	struct stats *stats; /* never NULL */
+	bool stats_shared;   /* belfry run owns and prints the counters */
+	pid_t pid;	     /* the process that the fd table describes */
+	_Atomic uint32_t forbidden; /* of enum config_forbidden */
+};
+
+/* Before config_load(): plain, with private counters. */
+extern struct config config;
+
+/* Reads the environment and opens the counters of belfry run. */
+void config_load(void);
+
+/* Makes the calling process the owner of the fd table.  After fork(). */
+void config_set_owner(void);
+
+/*
+ * Relaxed: a thread reads the bits of a filter that it installed itself, or
+ * that another thread installed for all threads with SECCOMP_FILTER_FLAG_TSYNC;
+ * seccomp(2) orders the two.  One thread's filter counts for every thread.
+ */
+static inline bool config_forbids(uint32_t activities)
+{
+	return atomic_load_explicit(&config.forbidden, memory_order_relaxed) &
+	       activities;
+}
+
+/*
+ * False in a child that shares its parent's memory but not its fds (vfork(),
+ * clone()): the table describes the parent's fds, and the child must not change
+ * it.  A process that must not call getpid() counts as the owner.
+ */
+static inline bool config_is_owner(void)
+{
+	return config_forbids(FORBIDDEN_PID) || getpid() == config.pid;
+}
+
+#endif

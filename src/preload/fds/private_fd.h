@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The library's private fds: its duplicates of the program's VMs and eventfds.
+ *
+ * Their numbers are high, so that they stay out of the way of a program that
+ * closes or replaces low numbers.  The library remembers each, so that a call
+ * that closes or replaces every fd of the program can leave it open.
+ */
+#ifndef BF_PRELOAD_PRIVATE_FD_H
+#define BF_PRELOAD_PRIVATE_FD_H
+
+#include <stdbool.h>
+
+/* The lowest private number, where the program's limit allows it. */
+#define PRIVATE_FD_MIN 512
+
+/* Duplicates @fd with close-on-exec.  The new fd, or a negative errno. */
+int private_fd_dup(int fd);
+
+void private_fd_close(int fd);
+
+/* Closes each fd in [first, last]; all must be private. */
+void private_fd_close_run(int first, int last);
+
+/* One load.  False in a child that does not own the fd table. */
+bool private_fd_contains(int fd);
+
+/* The lowest private fd in [first, last], or -1. */
+int private_fd_first(unsigned int first, unsigned int last);
+
+/* In the child of a fork(): the parent's private fds mean nothing there. */
+void private_fd_forget(void);
+
+#endif

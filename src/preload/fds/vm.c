@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include <limits.h>
+#include <sys/mman.h>
+
+#include "preload/common/config.h"
+#include "preload/common/log.h"
+#include "preload/common/sys.h"
+#include "preload/fds/fd_table.h"
+#include "preload/fds/private_fd.h"
+#include "preload/fds/vm.h"
+
+static void add_count(_Atomic uint64_t *counter, uint64_t value)
+{
+	atomic_fetch_add_explicit(counter, value, memory_order_relaxed);
+}
+
+void vm_publish_stats(struct object_vm *vm)
+{
+	struct stats *stats = config.stats;
+	struct bf_front_stats now, *old = &vm->published;
+
+	pthread_mutex_lock(&vm->lock);
+	bf_front_get_stats(vm->front, &now);
+	add_count(&stats->assigned, now.assigned - old->assigned);
+	add_count(&stats->deassigned, now.deassigned - old->deassigned);
+	add_count(&stats->never_installed,
+		  now.never_installed - old->never_installed);
+	add_count(&stats->installed, now.installed - old->installed);
+	add_count(&stats->refused, now.refused - old->refused);
+	*old = now;
+	pthread_mutex_unlock(&vm->lock);
+}
+
+static void publish_stats_of(int fd)
+{
+	struct object *obj = fd_table_get_kind(fd, OBJECT_VM);
+
+	if (!obj)
+		return;
+	if (obj->vm.front)
+		vm_publish_stats(&obj->vm);
+	object_put(obj);
+}
+
+void vm_publish_all_stats(void)
+{
+	if (config_is_owner())
+		fd_table_walk(0, INT_MAX, publish_stats_of);
+}
+
+static void report_passthrough(const char *why)
+{
+	add_count(&config.stats->passed_through, 1);
+	log_line("belfry: passing a VM through to the kernel: %s", why);
+}
+
+void vm_pass_through(struct object_vm *vm, const char *why)
+{
+	if (!vm->front || atomic_exchange(&vm->passthrough, true))
+		return;
+	bf_front_install_all(vm->front);
+	vm_publish_stats(vm);
+	report_passthrough(why);
+}
+
+/* NULL, or the reason to pass every VM through. */
+static const char *_Atomic why_all;
+
+static void pass_through_vm_of(int fd)
+{
+	struct object *obj = fd_table_get_kind(fd, OBJECT_VM);
+
+	if (!obj)
+		return;
+	vm_pass_through(&obj->vm, atomic_load(&why_all));
+	object_put(obj);
+}
+
+void vm_pass_through_all(const char *why)
+{
+	atomic_store(&why_all, why);
+	fd_table_walk(0, INT_MAX, pass_through_vm_of);
+}
+
+/*
+ * The front calls the VM through a private fd, because the program may close
+ * its own.  object_end() closes it, after the program has closed the last fd of
+ * the VM and of its vCPUs.
+ */
+static bool start_front(struct object_vm *vm, int kvm_fd, int fd)
+{
+	long size = sys_ioctl(kvm_fd, KVM_GET_VCPU_MMAP_SIZE, NULL);
+	int private_fd = private_fd_dup(fd);
+
+	if (private_fd < 0)
+		return false;
+	if (size <= 0 ||
+	    bf_front_create(private_fd, &config.front, NULL, &vm->front)) {
+		private_fd_close(private_fd);
+		return false;
+	}
+	vm->fd = private_fd;
+	vm->run_size = (size_t)size;
+	return true;
+}
+
+struct record_who vm_track(int kvm_fd, int fd)
+{
+	const char *why = atomic_load(&why_all);
+	struct object *obj = NULL;
+	struct record_who who;
+
+	if (why)
+		report_passthrough(why);
+	if (!config_forbids(FORBIDDEN_LEARN))
+		obj = object_new_vm();
+	if (!obj)
+		return record_nobody;
+	if (!why && !config.plain && !start_front(&obj->vm, kvm_fd, fd))
+		log_line("belfry: a VM runs without belfry: out of memory or"
+			 " file descriptors; raise the program's limits");
+	obj->vm.number = record_new_vm(obj->vm.front);
+	who = object_who(obj);
+	if (!fd_table_set(fd, obj))
+		object_put(obj);
+	return who;
+}
+
+/*
+ * MADV_DONTFORK: the mapping would hold the VM in the child of a fork(), which
+ * cannot use it.
+ */
+static struct kvm_run *map_run(int fd, size_t size)
+{
+	void *run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (run == MAP_FAILED)
+		return NULL;
+	madvise(run, size, MADV_DONTFORK);
+	return run;
+}
+
+void vm_track_vcpu(struct object *vm, int fd, uint32_t id)
+{
+	struct object *obj = object_new_vcpu(vm);
+
+	if (!obj) {
+		vm_pass_through(&vm->vm, "out of memory");
+		return;
+	}
+	obj->vcpu.id = id;
+	obj->vcpu.stats = stats_vcpu(config.stats);
+	if (vm->vm.front) {
+		obj->vcpu.run = map_run(fd, vm->vm.run_size);
+		if (!obj->vcpu.run)
+			vm_pass_through(&vm->vm,
+					"cannot map a vCPU's run page");
+	}
+	if (!fd_table_set(fd, obj)) {
+		vm_pass_through(&vm->vm, "a vCPU's fd number is too large");
+		object_put(obj);
+	}
+}

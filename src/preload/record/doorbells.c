@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The recording's table of doorbells.
+ *
+ * Lookups and additions take no lock.  A thread claims a row by storing the
+ * hash of the doorbell's key in it.  Each thread that adds the same doorbell
+ * then stores the key, so the order of the threads does not matter.  Two
+ * doorbells with the same hash share a row and are counted as one.
+ */
+#include "preload/common/config.h"
+#include "preload/record/internal.h"
+
+#define relaxed memory_order_relaxed
+
+#define MATCHED_FLAGS                                            \
+	(KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_PIO | \
+	 KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY)
+
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+	hash = (hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash ^ hash >> 29;
+}
+
+static struct recorded_key make_key(uint32_t vm,
+				    const struct kvm_ioeventfd *arg)
+{
+	const bool matches = arg->flags & KVM_IOEVENTFD_FLAG_DATAMATCH;
+
+	return (struct recorded_key){
+		.vm = vm,
+		.addr = arg->addr,
+		.len = arg->len,
+		.flags = arg->flags & MATCHED_FLAGS,
+		.datamatch = matches ? arg->datamatch : 0,
+	};
+}
+
+/* Never 0, which is an empty row. */
+static uint64_t hash_key(const struct recorded_key *key)
+{
+	uint64_t hash = mix(key->vm, key->addr);
+
+	hash = mix(mix(mix(hash, key->len), key->flags), key->datamatch);
+	return hash ? hash : 1;
+}
+
+static void store_key(struct recorded_doorbell *row,
+		      const struct recorded_key *key)
+{
+	atomic_store_explicit(&row->vm, key->vm, relaxed);
+	atomic_store_explicit(&row->addr, key->addr, relaxed);
+	atomic_store_explicit(&row->len, key->len, relaxed);
+	atomic_store_explicit(&row->flags, key->flags, relaxed);
+	atomic_store_explicit(&row->datamatch, key->datamatch, relaxed);
+}
+
+/* True if the row has @hash.  With @claim, an empty row gets it. */
+static bool row_has_hash(struct recorded_doorbell *row, uint64_t hash,
+			 bool claim)
+{
+	uint64_t old = atomic_load_explicit(&row->id, relaxed);
+
+	if (!old && claim &&
+	    atomic_compare_exchange_strong_explicit(&row->id, &old, hash,
+						    relaxed, relaxed))
+		return true;
+	return old == hash;
+}
+
+/*
+ * Rows are never emptied, so a search without @claim may stop at an empty one.
+ * The limit keeps the search of a nearly full table short.
+ */
+static struct recorded_doorbell *find_row(const struct recorded_key *key,
+					  bool claim)
+{
+	const uint32_t limit = 256;
+	uint64_t hash = hash_key(key);
+
+	for (uint32_t i = 0; i < limit; i++) {
+		struct recorded_doorbell *row =
+			&recording->doorbells[(hash + i) % RECORDING_DOORBELLS];
+
+		if (row_has_hash(row, hash, claim))
+			return row;
+		if (!claim && !atomic_load_explicit(&row->id, relaxed))
+			return NULL;
+	}
+	return NULL;
+}
+
+static struct recorded_doorbell *claim_row(const struct recorded_key *key)
+{
+	struct recorded_doorbell *row = find_row(key, true);
+
+	if (row)
+		store_key(row, key);
+	else
+		atomic_fetch_add_explicit(&recording->dropped_doorbells, 1,
+					  relaxed);
+	return row;
+}
+
+static uint32_t row_index(const struct recorded_doorbell *row)
+{
+	return (uint32_t)(row - recording->doorbells);
+}
+
+static void increment(_Atomic uint64_t *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, relaxed);
+}
+
+static void add_instant(enum recorded_kind kind,
+			const struct recorded_doorbell *row, int error,
+			uint64_t now)
+{
+	const struct record_who who = {atomic_load_explicit(&row->vm, relaxed),
+				       RECORDED_NO_VCPU};
+
+	event_add_instant(kind, who, row_index(row), error, now);
+}
+
+static void note_installed(struct recorded_doorbell *row, uint64_t now)
+{
+	increment(&row->installed);
+	atomic_store_explicit(&row->installed_ns, now, relaxed);
+	atomic_store_explicit(&row->in_kernel, 1, relaxed);
+	pending_gp_add(atomic_load_explicit(&row->vm, relaxed), GP_DOORBELL,
+		       now);
+}
+
+/* Without a front, the kernel itself answered the assign. */
+static void note_assigned(struct recorded_doorbell *row, bool has_front,
+			  uint64_t now)
+{
+	uint64_t never = 0;
+
+	increment(&row->assigned);
+	atomic_compare_exchange_strong_explicit(&row->assigned_ns, &never, now,
+						relaxed, relaxed);
+	add_instant(RECORDED_ASSIGNED, row, 0, now);
+	if (!has_front)
+		note_installed(row, now);
+	else if (!atomic_load_explicit(&row->in_kernel, relaxed))
+		pending_gp_defer(atomic_load_explicit(&row->vm, relaxed), now);
+}
+
+static void note_deassigned(struct recorded_doorbell *row, uint64_t now)
+{
+	increment(&row->deassigned);
+	if (!atomic_exchange_explicit(&row->in_kernel, 0, relaxed))
+		increment(&row->never_installed);
+	add_instant(RECORDED_DEASSIGNED, row, 0, now);
+}
+
+void recording_add_ioeventfd(uint32_t vm, bool has_front,
+			     const struct kvm_ioeventfd *arg, long ret)
+{
+	const struct recorded_key key = make_key(vm, arg);
+	struct recorded_doorbell *row;
+
+	if (ret < 0 || !vm || !config_is_owner())
+		return;
+	row = claim_row(&key);
+	if (!row)
+		return;
+	if (arg->flags & KVM_IOEVENTFD_FLAG_DEASSIGN)
+		note_deassigned(row, stats_now());
+	else
+		note_assigned(row, has_front, stats_now());
+}
+
+void doorbell_add_install(uint32_t vm, const struct kvm_ioeventfd *arg, int ret)
+{
+	const struct recorded_key key = make_key(vm, arg);
+	struct recorded_doorbell *row = claim_row(&key);
+	uint64_t now = stats_now();
+
+	if (!row)
+		return;
+	if (ret)
+		increment(&row->refused);
+	else
+		note_installed(row, now);
+	add_instant(ret ? RECORDED_REFUSED : RECORDED_INSTALLED, row, ret, now);
+}
+
+/* The assigned doorbell that has this length and matches the write, or NULL. */
+static struct recorded_doorbell *find_assigned(const struct recorded_key *write,
+					       uint32_t len, uint32_t match)
+{
+	const struct recorded_key exact = {
+		.vm = write->vm,
+		.addr = write->addr,
+		.len = len,
+		.flags = write->flags | match,
+		.datamatch = match ? write->datamatch : 0,
+	};
+	struct recorded_doorbell *row = find_row(&exact, false);
+
+	if (!row || atomic_load_explicit(&row->assigned, relaxed) ==
+			    atomic_load_explicit(&row->deassigned, relaxed))
+		return NULL;
+	return row;
+}
+
+void doorbell_add_signal(struct recorded_key *write, uint32_t vcpu)
+{
+	const struct record_who who = {write->vm, vcpu};
+	struct recorded_doorbell *row = find_assigned(write, write->len, 0);
+	uint64_t never = 0, now;
+
+	if (!row)
+		row = find_assigned(write, write->len,
+				    KVM_IOEVENTFD_FLAG_DATAMATCH);
+	if (!row)
+		row = find_assigned(write, 0, 0);
+	if (!row)
+		return;
+	increment(&row->signals);
+	if (atomic_load_explicit(&row->first_signal_ns, relaxed))
+		return;
+	now = stats_now();
+	if (atomic_compare_exchange_strong_explicit(
+		    &row->first_signal_ns, &never, now, relaxed, relaxed))
+		event_add_instant(RECORDED_SIGNALLED, who, row_index(row), 0,
+				  now);
+}

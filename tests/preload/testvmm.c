@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "testvmm.h"
+
+void testvmm_check(int ok, const char *what)
+{
+	if (ok)
+		return;
+	printf("%s: %s\n", what, strerror(errno));
+	exit(3);
+}
+
+static void add_vcpu(struct testvmm *vm, unsigned int id)
+{
+	struct testvmm_vcpu *vcpu = &vm->vcpu[id];
+	int size = ioctl(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+
+	vcpu->size = (size_t)size;
+	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
+	testvmm_check(vcpu->fd >= 0, "KVM_CREATE_VCPU");
+	vcpu->run = mmap(NULL, vcpu->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 vcpu->fd, 0);
+	testvmm_check(vcpu->run != MAP_FAILED, "mmap");
+}
+
+static void add_memory(struct testvmm *vm)
+{
+	struct kvm_userspace_memory_region region = {
+		.memory_size = GUEST_MEMORY,
+	};
+
+	vm->memory = mmap(NULL, GUEST_MEMORY, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	testvmm_check(vm->memory != MAP_FAILED, "mmap");
+	region.userspace_addr = (uintptr_t)vm->memory;
+	testvmm_check(!ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region),
+		      "KVM_SET_USER_MEMORY_REGION");
+}
+
+void testvmm_create(struct testvmm *vm, unsigned int vcpus)
+{
+	memset(vm, 0, sizeof(*vm));
+	vm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	testvmm_check(vm->kvm >= 0, "/dev/kvm");
+	vm->fd = ioctl(vm->kvm, KVM_CREATE_VM, 0);
+	testvmm_check(vm->fd >= 0, "KVM_CREATE_VM");
+	add_memory(vm);
+	for (unsigned int i = 0; i < vcpus; i++)
+		add_vcpu(vm, i);
+}
+
+void testvmm_destroy(struct testvmm *vm)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		if (!vm->vcpu[i].run)
+			continue;
+		munmap(vm->vcpu[i].run, vm->vcpu[i].size);
+		close(vm->vcpu[i].fd);
+	}
+	close(vm->fd);
+	munmap(vm->memory, GUEST_MEMORY);
+	close(vm->kvm);
+}
+
+void testvmm_start(struct testvmm *vm, unsigned int vcpu,
+		   const struct guest_code *code, uint32_t ecx)
+{
+	struct kvm_regs regs = {.rip = GUEST_CODE, .rflags = 2, .rcx = ecx};
+	int fd = vm->vcpu[vcpu].fd;
+	struct kvm_sregs sregs;
+
+	memcpy((char *)vm->memory + GUEST_CODE, code->start,
+	       (size_t)(code->end - code->start));
+	testvmm_check(!ioctl(fd, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
+	sregs.cs.base = 0;
+	sregs.cs.selector = 0;
+	testvmm_check(!ioctl(fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
+	testvmm_check(!ioctl(fd, KVM_SET_REGS, &regs), "KVM_SET_REGS");
+}
+
+static void print_bytes(const uint8_t *data, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		printf(" %02x", data[i]);
+	putchar('\n');
+}
+
+static void print_mmio(struct kvm_run *run)
+{
+	printf("mmio %s %" PRIx64 " +%u", run->mmio.is_write ? "write" : "read",
+	       (uint64_t)run->mmio.phys_addr, run->mmio.len);
+	if (!run->mmio.is_write)
+		memset(run->mmio.data, 0x5a, sizeof(run->mmio.data));
+	print_bytes(run->mmio.data, run->mmio.len);
+}
+
+static void print_io(struct kvm_run *run)
+{
+	uint8_t *data = (uint8_t *)run + run->io.data_offset;
+	size_t size = (size_t)run->io.size * run->io.count;
+
+	printf("port %s %x +%u x%u",
+	       run->io.direction == KVM_EXIT_IO_OUT ? "write" : "read",
+	       run->io.port, run->io.size, run->io.count);
+	if (run->io.direction == KVM_EXIT_IO_IN)
+		memset(data, 0x5a, size);
+	print_bytes(data, size);
+}
+
+void testvmm_run(struct testvmm *vm, unsigned int vcpu)
+{
+	struct kvm_run *run = vm->vcpu[vcpu].run;
+
+	for (;;) {
+		testvmm_check(!ioctl(vm->vcpu[vcpu].fd, KVM_RUN, 0), "KVM_RUN");
+		if (run->exit_reason == KVM_EXIT_MMIO) {
+			print_mmio(run);
+		} else if (run->exit_reason == KVM_EXIT_IO) {
+			print_io(run);
+		} else {
+			printf("exit %u\n", run->exit_reason);
+			return;
+		}
+	}
+}
+
+int testvmm_ioeventfd(int vm_fd, int fd, uint64_t addr, uint32_t len,
+		      uint32_t flags, uint64_t datamatch)
+{
+	struct kvm_ioeventfd arg = {
+		.datamatch = datamatch,
+		.addr = addr,
+		.len = len,
+		.fd = fd,
+		.flags = flags,
+	};
+
+	return ioctl(vm_fd, KVM_IOEVENTFD, &arg) ? errno : 0;
+}
+
+void testvmm_assign(int vm_fd, int fd, uint64_t addr, uint32_t len,
+		    uint32_t flags, uint64_t datamatch)
+{
+	errno = testvmm_ioeventfd(vm_fd, fd, addr, len, flags, datamatch);
+	testvmm_check(!errno, "KVM_IOEVENTFD");
+}
+
+int testvmm_eventfd(void)
+{
+	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	testvmm_check(fd >= 0, "eventfd");
+	return fd;
+}
+
+uint64_t testvmm_read_count(int fd)
+{
+	uint64_t count = 0;
+
+	if (read(fd, &count, sizeof(count)) < 0)
+		testvmm_check(errno == EAGAIN, "read");
+	return count;
+}
+
+void testvmm_print_count(const char *what, int fd)
+{
+	printf("%s: %" PRIu64 "\n", what, testvmm_read_count(fd));
+}
+
+unsigned int testvmm_count_lines(const char *path, const char *word)
+{
+	FILE *file = fopen(path, "re");
+	unsigned int count = 0;
+	char line[512];
+
+	testvmm_check(file != NULL, path);
+	while (fgets(line, sizeof(line), file))
+		count += strstr(line, word) != NULL;
+	fclose(file);
+	return count;
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} scenarios[] = {
+	{"errno", scenario_errno},
+	{"zone-errno", scenario_zone_errno},
+	{"zone-order", scenario_zone_order},
+	{"zone-ring", scenario_zone_ring},
+	{"exits", scenario_exits},
+	{"closed-eventfd", scenario_closed_eventfd},
+	{"unseen-eventfds", scenario_unseen_eventfds},
+	{"full-eventfd", scenario_full_eventfd},
+	{"polled-eventfd", scenario_polled_eventfd},
+	{"fd-table", scenario_fd_table},
+	{"fds", scenario_fds},
+	{"close-all", scenario_close_all},
+	{"received", scenario_received},
+	{"pidfd", scenario_pidfd},
+	{"raw-vm", scenario_raw_vm},
+	{"raw-run", scenario_raw_run},
+	{"dup2-onto-all", scenario_dup2_onto_all},
+	{"threads", scenario_threads},
+	{"two-vms", scenario_two_vms},
+	{"fork", scenario_fork},
+	{"vfork", scenario_vfork},
+	{"vm-end", scenario_vm_end},
+	{"refused", scenario_refused},
+	{"kick", scenario_kick},
+	{"kick-flag", scenario_kick_flag},
+	{"kick-regs", scenario_kick_regs},
+	{"close-while-signalling", scenario_close_while_signalling},
+	{"seccomp", scenario_seccomp},
+	{"seccomp-mild", scenario_seccomp_mild},
+	{"forbidden", scenario_forbidden},
+	{"forbidden-late", scenario_forbidden_late},
+	{"forbidden-vcpu", scenario_forbidden_vcpu},
+	{"refused-calls", scenario_refused_calls},
+	{"plain-ioctl", scenario_plain_ioctl},
+	{"passthrough", scenario_passthrough},
+	{"killed", scenario_killed},
+	{"busy", scenario_busy},
+	{"many-threads", scenario_many_threads},
+	{"irqchip", scenario_irqchip},
+	{"deassigned", scenario_deassigned},
+};
+
+int main(int argc, char **argv)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
+		if (argc == 2 && !strcmp(argv[1], scenarios[i].name)) {
+			scenarios[i].run();
+			return 0;
+		}
+	}
+	fprintf(stderr, "usage: testvmm SCENARIO\n");
+	return 2;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A small VMM for the tests of the preload library.  Each scenario prints the
+ * results that a VMM can see, and must print the same under belfry.  The
+ * scenarios include calls that no real VMM makes.
+ */
+#ifndef BF_TESTS_TESTVMM_H
+#define BF_TESTS_TESTVMM_H
+
+#include <linux/kvm.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GUEST_MEMORY 0x10000u
+#define GUEST_CODE   0x1000u
+#define GUEST_MMIO   0x20000u /* the guest programs write here */
+#define GUEST_PORT   0x600u
+
+struct testvmm_vcpu {
+	int fd;
+	struct kvm_run *run;
+	size_t size;
+};
+
+struct testvmm {
+	int kvm;
+	int fd;
+	void *memory;
+	struct testvmm_vcpu vcpu[2];
+};
+
+/* The guest programs run in real mode.  ECX is the argument. */
+struct guest_code {
+	const char *start;
+	const char *end;
+};
+extern const struct guest_code guest_all_kinds; /* each kind of access */
+extern const struct guest_code guest_count;	/* ECX MMIO writes, 4 bytes */
+extern const struct guest_code guest_forever;	/* the same, endless */
+
+/* A failure in one of these ends the program. */
+void testvmm_create(struct testvmm *vm, unsigned int vcpus);
+void testvmm_destroy(struct testvmm *vm);
+void testvmm_start(struct testvmm *vm, unsigned int vcpu,
+		   const struct guest_code *code, uint32_t ecx);
+
+/* Runs the vCPU until HLT and prints each exit. */
+void testvmm_run(struct testvmm *vm, unsigned int vcpu);
+
+/* Returns 0 or errno. */
+int testvmm_ioeventfd(int vm_fd, int fd, uint64_t addr, uint32_t len,
+		      uint32_t flags, uint64_t datamatch);
+
+/* The same, for a call that must succeed. */
+void testvmm_assign(int vm_fd, int fd, uint64_t addr, uint32_t len,
+		    uint32_t flags, uint64_t datamatch);
+
+int testvmm_eventfd(void);
+
+/* Registers 1000 zones.  The kernel then refuses every doorbell. */
+void testvmm_fill_bus(int vm_fd);
+
+/* Reads an eventfd and so resets its count to 0. */
+uint64_t testvmm_read_count(int fd);
+void testvmm_print_count(const char *what, int fd);
+
+/* Counts the lines of a file that contain the word. */
+unsigned int testvmm_count_lines(const char *path, const char *word);
+
+void testvmm_check(int ok, const char *what);
+
+/* Two fds over a socket. */
+void testvmm_send_fds(int socket, const int fds[2]);
+void testvmm_receive_fds(int socket, int fds[2]);
+
+/* Installs a seccomp filter that answers @call with @action. */
+void testvmm_forbid(uint32_t call, uint32_t action);
+
+/* Scenarios. */
+void scenario_errno(void);
+void scenario_zone_errno(void);
+void scenario_zone_order(void);
+void scenario_zone_ring(void);
+void scenario_exits(void);
+void scenario_closed_eventfd(void);
+void scenario_unseen_eventfds(void);
+void scenario_full_eventfd(void);
+void scenario_polled_eventfd(void);
+void scenario_fd_table(void);
+void scenario_fds(void);
+void scenario_close_all(void);
+void scenario_received(void);
+void scenario_pidfd(void);
+void scenario_raw_vm(void);
+void scenario_raw_run(void);
+void scenario_dup2_onto_all(void);
+void scenario_threads(void);
+void scenario_two_vms(void);
+void scenario_fork(void);
+void scenario_vfork(void);
+void scenario_vm_end(void);
+void scenario_refused(void);
+void scenario_kick(void);
+void scenario_kick_flag(void);
+void scenario_kick_regs(void);
+void scenario_close_while_signalling(void);
+void scenario_seccomp(void);
+void scenario_seccomp_mild(void);
+void scenario_forbidden(void);
+void scenario_forbidden_late(void);
+void scenario_forbidden_vcpu(void);
+void scenario_refused_calls(void);
+void scenario_plain_ioctl(void);
+void scenario_passthrough(void);
+void scenario_killed(void);
+void scenario_busy(void);
+void scenario_many_threads(void);
+void scenario_irqchip(void);
+void scenario_deassigned(void);
+
+#endif

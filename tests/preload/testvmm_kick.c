@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* VMMs that kick a vCPU while its writes signal doorbells. */
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "testvmm.h"
+
+static struct kvm_run *kicked_run;
+static int flag, seen;
+
+static void set_immediate_exit(int sig)
+{
+	__atomic_store_n(&kicked_run->immediate_exit, 1, __ATOMIC_RELAXED);
+}
+
+static void set_flag(int sig)
+{
+	__atomic_store_n(&flag, 1, __ATOMIC_RELAXED);
+}
+
+struct kick {
+	pthread_t target;
+	useconds_t delay;
+};
+
+static void *kick_once(void *arg)
+{
+	struct kick *kick = arg;
+
+	usleep(kick->delay);
+	pthread_kill(kick->target, SIGUSR1);
+	return NULL;
+}
+
+static void create_vm(struct testvmm *vm, void (*handler)(int))
+{
+	struct sigaction action = {.sa_handler = handler};
+
+	testvmm_create(vm, 1);
+	kicked_run = vm->vcpu[0].run;
+	sigaction(SIGUSR1, &action, NULL);
+}
+
+static void use_immediate_exit(struct testvmm *vm)
+{
+	testvmm_check(ioctl(vm->kvm, KVM_CHECK_EXTENSION,
+			    KVM_CAP_IMMEDIATE_EXIT) > 0,
+		      "KVM_CAP_IMMEDIATE_EXIT");
+}
+
+/* Each of five kicks must stop a vCPU that signals without end. */
+void scenario_kick(void)
+{
+	struct kick arg = {.target = pthread_self(), .delay = 20000};
+	pthread_t kicker;
+	struct testvmm vm;
+	int efd, ret;
+
+	create_vm(&vm, set_immediate_exit);
+	use_immediate_exit(&vm);
+	testvmm_fill_bus(vm.fd);
+	efd = testvmm_eventfd();
+	printf("assign: %s\n", strerrorname_np(testvmm_ioeventfd(
+				       vm.fd, efd, GUEST_MMIO, 4, 0, 0)));
+	testvmm_start(&vm, 0, &guest_forever, 0);
+	for (int i = 0; i < 5; i++) {
+		kicked_run->immediate_exit = 0;
+		pthread_create(&kicker, NULL, kick_once, &arg);
+		ret = ioctl(vm.vcpu[0].fd, KVM_RUN, 0);
+		printf("kicked: %d %s\n", ret, strerrorname_np(errno));
+		pthread_join(kicker, NULL);
+	}
+	printf("signalled: %d\n", testvmm_read_count(efd) > 0);
+	testvmm_destroy(&vm);
+}
+
+/* Repeats the kick: one just before KVM_RUN is lost, as without belfry. */
+static void *kick_until_seen(void *arg)
+{
+	struct kick *kick = arg;
+
+	do {
+		usleep(kick->delay);
+		pthread_kill(kick->target, SIGUSR1);
+	} while (!__atomic_load_n(&seen, __ATOMIC_RELAXED));
+	return NULL;
+}
+
+static void run_until_flag(struct testvmm *vm)
+{
+	while (!__atomic_load_n(&flag, __ATOMIC_RELAXED)) {
+		int ret = ioctl(vm->vcpu[0].fd, KVM_RUN, 0);
+
+		testvmm_check(!ret || errno == EINTR, "KVM_RUN");
+		if (ret && vm->vcpu[0].run->exit_reason != KVM_EXIT_INTR)
+			printf("EINTR with exit %u\n",
+			       vm->vcpu[0].run->exit_reason);
+	}
+}
+
+/* The delays vary, so that kicks hit the vCPU in the guest and outside it. */
+void scenario_kick_flag(void)
+{
+	struct kick arg = {.target = pthread_self()};
+	pthread_t kicker;
+	struct testvmm vm;
+	int efd;
+
+	create_vm(&vm, set_flag);
+	efd = testvmm_eventfd();
+	testvmm_check(!testvmm_ioeventfd(vm.fd, efd, GUEST_MMIO, 4, 0, 0),
+		      "KVM_IOEVENTFD");
+	testvmm_start(&vm, 0, &guest_forever, 0);
+	for (unsigned int i = 0; i < 30; i++) {
+		flag = seen = 0;
+		arg.delay = 500 + i * 7;
+		pthread_create(&kicker, NULL, kick_until_seen, &arg);
+		run_until_flag(&vm);
+		__atomic_store_n(&seen, 1, __ATOMIC_RELAXED);
+		pthread_join(kicker, NULL);
+	}
+	printf("stopped, signalled: %d\n", testvmm_read_count(efd) > 0);
+	testvmm_destroy(&vm);
+}
+
+/* Between the store and the DECL there is one signal more than ECX tells. */
+static int is_consistent(struct testvmm *vm, uint64_t total, uint64_t signals)
+{
+	const uint64_t store_end = GUEST_CODE + 10;
+	struct kvm_regs regs;
+
+	testvmm_check(!ioctl(vm->vcpu[0].fd, KVM_GET_REGS, &regs),
+		      "KVM_GET_REGS");
+	return signals == total - regs.rcx + (regs.rip == store_end);
+}
+
+void scenario_kick_regs(void)
+{
+	const uint32_t total =
+		UINT32_MAX; /* more writes than the test lets it make */
+	struct kick arg = {.target = pthread_self(), .delay = 300};
+	unsigned int consistent = 0, stops = 0;
+	pthread_t kicker;
+	struct testvmm vm;
+	uint64_t signals = 0;
+	int efd;
+
+	create_vm(&vm, set_immediate_exit);
+	use_immediate_exit(&vm);
+	efd = testvmm_eventfd();
+	testvmm_check(!testvmm_ioeventfd(vm.fd, efd, GUEST_MMIO, 4, 0, 0),
+		      "KVM_IOEVENTFD");
+	testvmm_start(&vm, 0, &guest_count, total);
+	for (; stops < 20; stops++) {
+		kicked_run->immediate_exit = 0;
+		pthread_create(&kicker, NULL, kick_once, &arg);
+		testvmm_check(ioctl(vm.vcpu[0].fd, KVM_RUN, 0) == -1,
+			      "no kick");
+		pthread_join(kicker, NULL);
+		signals += testvmm_read_count(efd);
+		consistent += is_consistent(&vm, total, signals);
+	}
+	printf("%u stops, %u consistent\n", stops, consistent);
+	testvmm_destroy(&vm);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel refuses doorbells, or belfry passes a VM through. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "testvmm.h"
+
+#define MATCH	 KVM_IOEVENTFD_FLAG_DATAMATCH
+#define DEASSIGN KVM_IOEVENTFD_FLAG_DEASSIGN
+
+void testvmm_fill_bus(int vm_fd)
+{
+	struct kvm_coalesced_mmio_zone zone = {.size = 1};
+
+	for (unsigned int i = 0; i < 1000; i++) {
+		zone.addr = 0x100000 + i;
+		testvmm_check(!ioctl(vm_fd, KVM_REGISTER_COALESCED_MMIO, &zone),
+			      "KVM_REGISTER_COALESCED_MMIO");
+	}
+}
+
+void scenario_refused(void)
+{
+	struct testvmm vm;
+	int efd, err;
+
+	testvmm_create(&vm, 1);
+	testvmm_fill_bus(vm.fd);
+	efd = testvmm_eventfd();
+	err = testvmm_ioeventfd(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
+	printf("assign: %s\n", strerrorname_np(err));
+	if (!err) {
+		testvmm_start(&vm, 0, &guest_count, 1000);
+		testvmm_run(&vm, 0);
+		testvmm_print_count("signals", efd);
+	}
+	testvmm_destroy(&vm);
+}
+
+static int create_vcpu_without_address_space(struct testvmm *vm)
+{
+	struct rlimit limit, low;
+	int fd;
+
+	testvmm_check(!getrlimit(RLIMIT_AS, &limit), "getrlimit");
+	low = limit;
+	low.rlim_cur = 4096;
+	testvmm_check(!setrlimit(RLIMIT_AS, &low), "setrlimit");
+	fd = ioctl(vm->fd, KVM_CREATE_VCPU, 0);
+	testvmm_check(!setrlimit(RLIMIT_AS, &limit), "setrlimit");
+	testvmm_check(fd >= 0, "KVM_CREATE_VCPU");
+	return fd;
+}
+
+static void map_vcpu(struct testvmm *vm, int fd)
+{
+	struct testvmm_vcpu *vcpu = &vm->vcpu[0];
+
+	vcpu->fd = fd;
+	vcpu->size = (size_t)ioctl(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	vcpu->run = mmap(NULL, vcpu->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 fd, 0);
+	testvmm_check(vcpu->run != MAP_FAILED, "mmap");
+}
+
+/* belfry cannot map the run page, so the kernel must get every doorbell. */
+void scenario_passthrough(void)
+{
+	struct testvmm vm;
+	int efd;
+
+	testvmm_create(&vm, 0);
+	efd = testvmm_eventfd();
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, MATCH, 1);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, MATCH, 2);
+	map_vcpu(&vm, create_vcpu_without_address_space(&vm));
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, MATCH, 3);
+	for (uint64_t match = 2; match < 4; match++)
+		printf("collides: %s\n",
+		       strerrorname_np(testvmm_ioeventfd(vm.fd, efd, GUEST_MMIO,
+							 4, MATCH, match)));
+	testvmm_start(&vm, 0, &guest_count, 4);
+	testvmm_run(&vm, 0);
+	testvmm_print_count("signals", efd);
+	for (uint64_t match = 2; match < 5; match++)
+		printf("deassign: %s\n", strerrorname_np(testvmm_ioeventfd(
+						 vm.fd, efd, GUEST_MMIO, 4,
+						 MATCH | DEASSIGN, match)));
+	testvmm_start(&vm, 0, &guest_count, 4);
+	testvmm_run(&vm, 0);
+	testvmm_print_count("signals", efd);
+	testvmm_fill_bus(vm.fd);
+	printf("refused: %s\n", strerrorname_np(testvmm_ioeventfd(
+					vm.fd, efd, GUEST_MMIO + 8, 4, 0, 0)));
+	testvmm_destroy(&vm);
+}

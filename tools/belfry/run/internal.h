@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Parts of belfry run that no other command uses. */
+#ifndef BF_CLI_RUN_INTERNAL_H
+#define BF_CLI_RUN_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "tools/belfry/run/run.h"
+
+struct run_options {
+	struct run_settings settings;
+	const char *output;   /* NULL: stderr */
+	const char *trace;    /* NULL: none */
+	const char *report;   /* NULL: none */
+	unsigned long events; /* room for ordinary calls in a recording */
+	bool json;
+	char **command;
+};
+
+/* The files of --trace and --report, and the recording behind them. */
+struct run_record {
+	struct run_recording shared; /* empty unless an option asks for a file */
+	FILE *trace;
+	FILE *report;
+};
+
+/* Open the files and set up the recording.  Returns an enum cli_status. */
+int run_record_begin(struct run_record *record,
+		     const struct run_options *options);
+
+/*
+ * Write and close the files.  Nothing is written if stats is NULL: the command
+ * did not start.  status is the exit status of the command.  Returns an enum
+ * cli_status.
+ */
+int run_record_end(struct run_record *record, struct stats *stats,
+		   const struct run_options *options, int status);
+
+/* Print the counters of a command that has ended. */
+void run_print(struct stats *stats, const struct run_options *options,
+	       FILE *out);
+
+#endif
