@@ -12,7 +12,7 @@
 #include "tools/belfry/common/progress.h"
 
 #define COMMAND	   "bench srcu"
-#define MAX_SERIES 8 /* of a row: the library, a reference, the peers */
+#define MAX_SERIES 8 /* of a row: the library, two references, the peers */
 
 /* One row: a figure of the library and of its peers. */
 static const struct comparison {
@@ -22,7 +22,7 @@ static const struct comparison {
 	double (*measure)(const struct peer *peer);
 	/* The same without the disturbance of the row: the series "alone". */
 	double (*measure_alone)(const struct peer *peer);
-	const struct peer *reference; /* a loop to compare with, or NULL */
+	const struct peer *references[2]; /* loops to compare with, or NULL */
 	unsigned int rounds, peer_rounds;
 	double percentile; /* of the library; the others have the median */
 	const char *goal;
@@ -35,7 +35,7 @@ static const struct comparison {
 		.what = "200,000 inline pairs, one thread",
 		.own = &own_fast,
 		.measure = measure_pair,
-		.reference = &two_increments,
+		.references = {&two_cpu_increments, &two_increments},
 		.rounds = 31,
 		.peer_rounds = 31,
 		.percentile = 50,
@@ -49,7 +49,7 @@ static const struct comparison {
 		.what = "the same",
 		.own = &own_fenced,
 		.measure = measure_pair,
-		.reference = &two_increments_fence,
+		.references = {&two_increments_fence},
 		.rounds = 31,
 		.peer_rounds = 31,
 		.percentile = 50,
@@ -180,9 +180,9 @@ static unsigned int init_series(const struct comparison *c,
 		series[nr++] = (struct series){.name = "alone",
 					       .peer = c->own,
 					       .measure = c->measure_alone};
-	if (c->reference)
-		series[nr++] = (struct series){.name = c->reference->name,
-					       .peer = c->reference,
+	for (i = 0; i < 2 && c->references[i]; i++)
+		series[nr++] = (struct series){.name = c->references[i]->name,
+					       .peer = c->references[i],
 					       .measure = c->measure};
 	for (i = 0; peers[i] && c->peer_rounds; i++) {
 		if (can_compare(c, peers[i]))

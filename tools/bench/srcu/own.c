@@ -127,14 +127,44 @@ const struct peer own_fast = {
 	.barrier = fast_barrier,
 };
 
-/* As far apart as the entry and the exit counts of a slot. */
-static volatile unsigned long words[8] __attribute__((aligned(64)));
+/*
+ * The least that a reader does.  A processor may forward a store to a load of
+ * the same fixed address for free, but not if it computes the address from the
+ * number of the CPU, as readers do.
+ */
+static struct __bf_srcu_slot slots[1024];
+
+static unsigned int this_cpu(void)
+{
+	unsigned int cpu = 0;
+
+#ifdef __BF_SRCU_RSEQ
+	__asm__ volatile("movl %%fs:4(%1), %0"
+			 : "=r"(cpu)
+			 : "r"(__rseq_offset));
+#endif
+	return cpu % (sizeof(slots) / sizeof(slots[0]));
+}
+
+static void increment(unsigned long *word)
+{
+	*(volatile unsigned long *)word += 1;
+}
+
+static void cpu_increment_loop(unsigned long count)
+{
+	while (count--) {
+		increment(&slots[this_cpu()].lock[0]);
+		increment(&slots[this_cpu()].unlock[0]);
+		KEEP_LOOP();
+	}
+}
 
 static void increment_loop(unsigned long count)
 {
 	while (count--) {
-		words[0]++;
-		words[2]++;
+		increment(&slots[0].lock[0]);
+		increment(&slots[0].unlock[0]);
 		KEEP_LOOP();
 	}
 }
@@ -142,15 +172,20 @@ static void increment_loop(unsigned long count)
 static void increment_fence_loop(unsigned long count)
 {
 	while (count--) {
-		words[0]++;
+		increment(&slots[0].lock[0]);
 		__bf_srcu_fence();
-		words[2]++;
+		increment(&slots[0].unlock[0]);
 		KEEP_LOOP();
 	}
 }
 
-const struct peer two_increments = {
+const struct peer two_cpu_increments = {
 	.name = "two increments",
+	.read_loop = cpu_increment_loop,
+};
+
+const struct peer two_increments = {
+	.name = "at a fixed address",
 	.read_loop = increment_loop,
 };
 
