@@ -16,18 +16,18 @@
 #define IS_ALONE false
 #endif
 
-/* A block lies at a multiple of this, by which its objects find it. */
+/* A block lies at a multiple of this, so that block_of() finds it. */
 #define BLOCK_ALIGNMENT (IS_ALONE ? 1024 : 4096)
 
-/* malloc() has its own words between two blocks, which else lie far apart. */
+/* Room for the words of malloc() between two adjacent blocks. */
 #define BLOCK_SIZE (BLOCK_ALIGNMENT - 2 * sizeof(size_t))
 
 struct bf_slab_block {
-	LIST_ENTRY(bf_slab_block) entry; /* in a list of the slab's */
+	LIST_ENTRY(bf_slab_block) entry; /* in roomy or crowded */
 	struct bf_slab *slab;
-	void *free;	    /* given back; the first word leads to the next */
-	unsigned int used;  /* now */
-	unsigned int begun; /* so many, from the first, ever were */
+	void *free;	   /* list of freed objects, linked by the first word */
+	unsigned int used; /* allocated objects */
+	unsigned int begun; /* objects behind this were never allocated */
 	char objects[];
 };
 
@@ -87,7 +87,7 @@ static struct bf_slab_block *block_of(const void *object)
 					BLOCK_ALIGNMENT);
 }
 
-/* An empty one is kept where it is the last: what comes and goes stays cheap. */
+/* The last roomy block stays, so that the next object costs no malloc(). */
 static bool is_spare(const struct bf_slab_block *block)
 {
 	return IS_ALONE || LIST_FIRST(&block->slab->roomy) != block ||

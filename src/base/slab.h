@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Objects of one size that come and go by the thousand: several in each block
- * of malloc(), so that most of them cost neither a call of it nor one of
- * free(), and all that is left goes at once.  What is called on a slab is
- * called by one thread at a time.
+ * A slab allocates objects of one size.  Several lie in each block of malloc(),
+ * so most objects cost no call of malloc() or free(), and bf_slab_destroy()
+ * frees all blocks at once.  The caller serializes calls on one slab.
  *
- * Under a sanitizer each object has a block of its own, so that one that is
- * used after it was freed is noticed.
+ * Under a sanitizer each object has its own block, so that the sanitizer
+ * detects a use after free.
  *
  * Literature: Bonwick, "The Slab Allocator", USENIX Summer 1994.
  */
@@ -24,21 +23,21 @@ LIST_HEAD(bf_slab_blocks, bf_slab_block);
 
 struct bf_slab {
 	size_t size;		       /* of an object */
-	unsigned int room;	       /* of a block, in objects */
-	struct bf_slab_blocks roomy;   /* those with room for one more */
-	struct bf_slab_blocks crowded; /* the others */
+	unsigned int room;	       /* objects of a block */
+	struct bf_slab_blocks roomy;   /* with room for one more */
+	struct bf_slab_blocks crowded; /* full */
 };
 
 /* For objects of at most BF_SLAB_MAX_SIZE that are aligned as pointers are. */
 void bf_slab_init(struct bf_slab *slab, size_t size);
 
-/* What was in it is undefined; NULL: no memory. */
+/* Returns an object with undefined contents; NULL: no memory. */
 void *bf_slab_get(struct bf_slab *slab);
 
-/* To the slab that it came from. */
+/* Returns the object to its slab. */
 void bf_slab_put(void *object);
 
-/* Frees every object that is left. */
+/* Frees all objects. */
 void bf_slab_destroy(struct bf_slab *slab);
 
 #endif
