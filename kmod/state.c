@@ -37,7 +37,7 @@ static_assert(!IS_ENABLED(CONFIG_PREEMPT_RT) || SUP_LOCK_IS(raw_spinlock_t),
 /* The workqueue of all grace periods; SRCU does not export it. */
 static struct workqueue_struct *gp_workqueue;
 
-static unsigned long sup_lock(struct srcu_usage *sup)
+static unsigned long sup_lock(struct srcu_usage *sup) __acquires(&sup->lock)
 {
 	void *lock = &ACCESS_PRIVATE(sup, lock);
 	unsigned long flags;
@@ -50,6 +50,7 @@ static unsigned long sup_lock(struct srcu_usage *sup)
 }
 
 static void sup_unlock(struct srcu_usage *sup, unsigned long flags)
+	__releases(&sup->lock)
 {
 	void *lock = &ACCESS_PRIVATE(sup, lock);
 
