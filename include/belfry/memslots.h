@@ -303,8 +303,11 @@ struct __bf_last_slot {
 	uint64_t size[2]; /* for a read; for a write: 0 where there is none */
 };
 
-/* The calling thread's: one call serves a whole loop, as with errno. */
-struct __bf_last_slot *__bf_memslots_last(void) __attribute__((const));
+/*
+ * Returns the last slot of the calling thread.  Pure, so that one call serves a
+ * loop.  Not const: a coroutine may go on in another thread after a call.
+ */
+struct __bf_last_slot *__bf_memslots_last(void) __attribute__((pure));
 
 /* Searches, and makes what it finds the thread's last slot. */
 void *__bf_memslots_search(const struct bf_memslots_view *view, uint32_t space,
