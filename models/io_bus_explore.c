@@ -19,13 +19,21 @@ static struct bf_io_doorbell *the_doorbell; /* to be removed; in the world */
 
 /* There are no ranges. */
 
+struct bf_span_entry *bf_span_last(const struct bf_span_node *root,
+				   uint64_t *first)
+{
+	machine_fail("ranges were searched");
+	return NULL;
+}
+
 int bf_range_missed(struct bf_io_bus *bus, const struct bf_io_access *access)
 {
 	return -EOPNOTSUPP;
 }
 
-int bf_range_call_counted(struct bf_io_bus *bus, struct bf_io_range *range,
-			  uint64_t offset, const struct bf_io_access *access)
+int bf_range_call_counted(struct bf_io_bus *bus,
+			  const struct bf_range_entry *range, uint64_t offset,
+			  const struct bf_io_access *access)
 {
 	machine_fail("a range was found");
 	return 0;

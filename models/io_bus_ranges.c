@@ -4,4 +4,4 @@
 
 #include "io_bus/range.c"
 #include "io_bus/region.c"
-#include "io_bus/span_tree.c"
+#include "base/span_tree.c"

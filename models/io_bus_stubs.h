@@ -64,16 +64,6 @@ bool bf_zone_write(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 	return false;
 }
 
-struct bf_node *bf_nodes_get(struct bf_nodes *nodes, size_t size)
-{
-	return io_bus_memory(size);
-}
-
-struct bf_node *bf_nodes_free(struct bf_node *list, size_t most)
-{
-	return NULL;
-}
-
 /* Only doorbells are in slabs. */
 void *bf_slab_get(struct bf_slab *slab)
 {

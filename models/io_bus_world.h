@@ -17,7 +17,7 @@ struct bf_io_frame *bf_io_innermost, *io_frames[MACHINE_THREADS];
 #include "srcu/reader.c"
 #include "srcu_stubs.h"
 
-#include "io_bus/edit.c"
+#include "base/edit.c"
 #define put put_entry /* another included file has a put(), too */
 #include "io_bus/trie.c"
 #undef put

@@ -57,7 +57,7 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-/* What a snapshot shows; begins with its generation. */
+/* What a snapshot shows. */
 struct bf_memslots_view;
 
 /** A map.  Its members are no interface. */
@@ -164,8 +164,8 @@ struct bf_memslots_conflict {
  * change takes O(log n) whatever the map holds.
  *
  * A removal of one slot that can get no memory is made in the views that there
- * are: snapshots taken before it see the slot go, and may see their generation
- * change.  What they found in it stays good until they are dropped.
+ * are: snapshots taken before it see the slot go.  What they found in it stays
+ * good until they are dropped.
  *
  * Forwarding.  What a transaction adds, moves or gives other flags is made in
  * KVM first and published here afterwards; a transaction that only removes is
@@ -276,44 +276,6 @@ static inline void bf_memslots_drop(struct bf_memslots_snapshot *snapshot)
 }
 
 /**
- * bf_memslots_generation - the number of a snapshot's view
- * @snapshot: the snapshot
- *
- * Each change of a map gives it a greater number, and no two views of a process
- * have the same one, not of different maps either: who keeps a translation
- * together with the number may use it again in a snapshot of the same number.
- * Never blocks.
- */
-uint64_t bf_memslots_generation(const struct bf_memslots_snapshot *snapshot);
-
-/*
- * The slot that a thread found last.  It is good for one address space of one
- * view: the token is the view's generation plus the number of the space.
- * Generations are never used twice in a process and step by
- * BF_MEMSLOTS_SPACES, so nothing else ever has the same token; and a view that
- * changes, which it does by removals without memory alone, gets another
- * generation.  So the comparison needs no ordering: equal tokens mean that the
- * rest was read from the very view that the caller's snapshot keeps, whatever
- * was published meanwhile, by whichever map.
- */
-struct __bf_last_slot {
-	uint64_t token; /* 0: nothing yet */
-	uint64_t gpa;
-	uint64_t hva;
-	uint64_t size[2]; /* for a read; for a write: 0 where there is none */
-};
-
-/*
- * Returns the last slot of the calling thread.  Pure, so that one call serves a
- * loop.  Not const: a coroutine may go on in another thread after a call.
- */
-struct __bf_last_slot *__bf_memslots_last(void) __attribute__((pure));
-
-/* Searches, and makes what it finds the thread's last slot. */
-void *__bf_memslots_search(const struct bf_memslots_view *view, uint32_t space,
-			   uint64_t gpa, uint64_t len, bool write);
-
-/**
  * bf_memslots_hva - where a byte, or a span within one slot, is
  * @snapshot: the snapshot
  * @space: the address space
@@ -323,25 +285,10 @@ void *__bf_memslots_search(const struct bf_memslots_view *view, uint32_t space,
  *
  * Returns the address, good until the snapshot is dropped; NULL where the span
  * is not within one slot, or is to be written and the slot is read-only.
- * The slot that a thread found last it finds again without a search.
  * Never blocks.
  */
-static inline void *bf_memslots_hva(const struct bf_memslots_snapshot *snapshot,
-				    uint32_t space, uint64_t gpa, uint64_t len,
-				    bool write)
-{
-	const struct __bf_last_slot *last = __bf_memslots_last();
-	const uint64_t generation = __atomic_load_n(
-		(const uint64_t *)snapshot->view, __ATOMIC_RELAXED);
-	const uint64_t offset = gpa - last->gpa;
-	const uint64_t size = last->size[write];
-
-	/* A greater space would have the token of a later view. */
-	if (space < BF_MEMSLOTS_SPACES && last->token == generation + space &&
-	    offset < size && len <= size - offset)
-		return (void *)(uintptr_t)(last->hva + offset);
-	return __bf_memslots_search(snapshot->view, space, gpa, len, write);
-}
+void *bf_memslots_hva(const struct bf_memslots_snapshot *snapshot,
+		      uint32_t space, uint64_t gpa, uint64_t len, bool write);
 
 /**
  * bf_memslots_span - where a byte is, and how far its slot goes on

@@ -44,15 +44,6 @@ static int init_domains(struct bf_io_bus *bus)
 	return ret;
 }
 
-static struct bf_io_state *empty_state(struct bf_io_bus *bus)
-{
-	struct bf_io_state *state = calloc(1, sizeof(*state));
-
-	if (state)
-		state->bus = bus;
-	return state;
-}
-
 static struct bf_io_bus *bus_alloc(void)
 {
 	struct bf_io_bus *bus = NULL;
@@ -60,7 +51,7 @@ static struct bf_io_bus *bus_alloc(void)
 	if (posix_memalign((void **)&bus, __alignof__(*bus), sizeof(*bus)))
 		return NULL;
 	memset(bus, 0, sizeof(*bus));
-	bus->state = empty_state(bus);
+	bus->state = calloc(1, sizeof(*bus->state));
 	if (bus->state)
 		return bus;
 	free(bus);
@@ -87,7 +78,6 @@ int bf_io_bus_create(struct bf_io_bus **busp, const char *name)
 	}
 	pthread_mutex_init(&bus->lock, NULL);
 	bf_eventfd_pool_init(&bus->eventfds);
-	bf_nodes_init(&bus->nodes);
 	bf_slab_init(&bus->bells, sizeof(struct bf_io_doorbell));
 	bf_io_copy_name(bus->name, name);
 	*busp = bus;
@@ -102,15 +92,19 @@ int bf_io_synchronize(struct bf_io_bus *bus)
 	return 0;
 }
 
-static int free_range(void *opaque, struct bf_span span, void *region)
+static int free_range(void *opaque, struct bf_span span,
+		      struct bf_span_entry *entry)
 {
-	bf_range_free(container_of(region, struct bf_io_range, region));
+	bf_range_free(
+		container_of(bf_region_of(entry), struct bf_io_range, region));
 	return 0;
 }
 
-static int free_zone(void *opaque, struct bf_span span, void *region)
+static int free_zone(void *opaque, struct bf_span span,
+		     struct bf_span_entry *entry)
 {
-	bf_zone_free(container_of(region, struct bf_io_zone, region));
+	bf_zone_free(
+		container_of(bf_region_of(entry), struct bf_io_zone, region));
 	return 0;
 }
 
@@ -120,8 +114,11 @@ static void free_entries(const struct bf_io_bus *bus,
 {
 	if (bus->counted)
 		bf_doorbells_uncount(roots->doorbells);
+	bf_bells_free(roots->doorbells);
 	bf_span_each(roots->zones, free_zone, NULL);
+	bf_span_free(roots->zones);
 	bf_span_each(roots->ranges, free_range, NULL);
+	bf_span_free(roots->ranges);
 }
 
 /* A function that is told of a removal may make another. */
@@ -138,7 +135,6 @@ void bf_io_bus_destroy(struct bf_io_bus *bus)
 	bf_eventfd_pool_close(&bus->eventfds);
 	for (space = 0; space < BF_IO_SPACES; space++)
 		free_entries(bus, &bus->state->space[space]);
-	bf_nodes_destroy(&bus->nodes);
 	bf_eventfd_pool_destroy(&bus->eventfds);
 	bf_slab_destroy(&bus->bells);
 	pthread_mutex_destroy(&bus->lock);

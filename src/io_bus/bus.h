@@ -3,8 +3,8 @@
  * A bus from inside.
  *
  * What accesses look at is one struct bf_io_state, replaced whole by each
- * change: trees whose nodes are shared with the states before (edit.h).  An
- * access takes the state once, so all its parts see the same.
+ * change: trees whose nodes are shared with the states before (base/edit.h).
+ * An access takes the state once, so all its parts see the same.
  *
  * The BF_BREAK_* macros take one step away each, for the tests that show that
  * the torture and models/ notice: see tests/torture/meson.build and
@@ -13,25 +13,25 @@
 #ifndef BF_IO_BUS_BUS_H
 #define BF_IO_BUS_BUS_H
 
+#include "base/slab.h"
+#include "base/span_tree.h"
 #include "belfry/io_bus.h"
 #include "belfry/io_stats.h"
 #include "belfry/srcu.h"
 #include "io_bus/eventfd.h"
-#include "io_bus/span_tree.h"
 #include "io_bus/trie.h"
 
 /* What is registered in a space. */
 struct bf_io_roots {
-	uintptr_t doorbells; /* a trie of struct bf_bell_addr */
-	struct bf_span_node *zones;
-	struct bf_span_node *ranges;
-	bool counting; /* the same in all spaces */
+	uintptr_t doorbells;	     /* a trie of struct bf_bell_addr */
+	struct bf_span_node *zones;  /* of struct bf_region_entry */
+	struct bf_span_node *ranges; /* of struct bf_range_entry */
+	bool counting;		     /* the same in all spaces */
 };
 
 struct bf_io_state {
 	struct bf_io_roots space[BF_IO_SPACES];
 	struct srcu_head head;
-	struct bf_io_bus *bus;
 	struct bf_node *replaced; /* by the next state; free them together */
 };
 
@@ -41,13 +41,12 @@ struct bf_io_bus {
 	struct srcu_struct signals; /* covers a doorbell's consumer alone */
 	/* Apart from what changes write more often. */
 	struct bf_io_state *state __attribute__((aligned(64)));
-	/* One change at a time; also guards nodes and bells. */
+	/* One change at a time; also guards bells. */
 	pthread_mutex_t lock __attribute__((aligned(64)));
 	uint64_t changes; /* published so far; the stamp of edits */
 	struct bf_eventfd_pool eventfds;
-	struct bf_nodes nodes; /* of its states' trees */
-	struct bf_slab bells;  /* all doorbells lie here */
-	bool counted;	       /* counting was on at some time; bus locked */
+	struct bf_slab bells; /* all doorbells lie here */
+	bool counted;	      /* counting was on at some time; bus locked */
 };
 
 /* A change being made: the bus is locked, the state is not published yet. */

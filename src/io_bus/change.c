@@ -6,24 +6,12 @@
 #include "io_bus/bus.h"
 #include "base/util.h"
 
-/* So few that nobody waits long for the lock. */
-#define FREED_AT_ONCE 64
-
-static void free_nodes(struct bf_io_bus *bus, struct bf_node *list)
-{
-	while (list) {
-		pthread_mutex_lock(&bus->lock);
-		list = bf_nodes_free(list, FREED_AT_ONCE);
-		pthread_mutex_unlock(&bus->lock);
-	}
-}
-
 static void free_state(struct srcu_head *head)
 {
 	struct bf_io_state *state =
 		container_of(head, struct bf_io_state, head);
 
-	free_nodes(state->bus, state->replaced);
+	bf_nodes_free(state->replaced);
 	free(state);
 }
 
@@ -45,7 +33,7 @@ int bf_change_begin(struct bf_change *change, struct bf_io_bus *bus)
 		pthread_mutex_unlock(&bus->lock);
 		return -ENOMEM;
 	}
-	bf_edit_begin(&change->edit, &bus->nodes, bus->changes + 1);
+	bf_edit_begin(&change->edit, bus->changes + 1);
 	return 0;
 }
 

@@ -126,6 +126,9 @@ int bf_bell_add(struct bf_change *change, struct bf_io_doorbell *doorbell,
 int bf_bell_remove(struct bf_change *change,
 		   const struct bf_io_doorbell *doorbell);
 
+/* Frees all nodes of a trie that no reader sees; not the doorbells. */
+void bf_bells_free(uintptr_t root);
+
 /* In place, for want of memory; bus locked. */
 void bf_bell_clear(struct bf_io_bus *bus,
 		   const struct bf_io_doorbell *doorbell);

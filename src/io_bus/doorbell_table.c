@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Where doorbells are: by address, and there by length and value. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "io_bus/doorbell.h"
 #include "base/util.h"
@@ -94,7 +95,7 @@ static struct bf_bell_addr *own_addr(struct bf_change *change, uint16_t space,
 {
 	if (bf_edit_owns(&change->edit, &at->node))
 		return at;
-	at = bf_edit_copy(&change->edit, &at->node, sizeof(*at));
+	at = bf_edit_copy(&change->edit, &at->node, sizeof(*at), sizeof(*at));
 	if (!at)
 		return NULL;
 	return bf_trie_replace(&change->edit,
@@ -225,4 +226,21 @@ int bf_bell_each(const struct bf_bell_addr *at,
 					  visit_match, &visit);
 	}
 	return ret;
+}
+
+static int addr_free(void *opaque, struct bf_trie_entry *entry)
+{
+	struct bf_bell_addr *at = bf_bell_addr_of(entry);
+	unsigned int i;
+
+	for (i = 0; i < BF_BELL_LENGTHS; i++)
+		bf_trie_free(at->matches[i]);
+	free(at);
+	return 0;
+}
+
+void bf_bells_free(uintptr_t root)
+{
+	bf_trie_each(root, addr_free, NULL);
+	bf_trie_free(root);
 }

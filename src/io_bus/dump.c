@@ -48,9 +48,10 @@ static int add_line(struct lines *lines, const struct line *line)
 	return 0;
 }
 
-static int add_region(void *opaque, struct bf_span span, void *entry)
+static int add_region(void *opaque, struct bf_span span,
+		      struct bf_span_entry *entry)
 {
-	const struct bf_region *region = entry;
+	const struct bf_region *region = bf_region_of(entry);
 	struct line line = {
 		.kind = region->kind,
 		.span = span,

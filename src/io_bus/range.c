@@ -13,13 +13,17 @@ int bf_range_missed(struct bf_io_bus *bus, const struct bf_io_access *access)
 	return -EOPNOTSUPP;
 }
 
-int bf_range_call_counted(struct bf_io_bus *bus, struct bf_io_range *range,
-			  uint64_t offset, const struct bf_io_access *access)
+int bf_range_call_counted(struct bf_io_bus *bus,
+			  const struct bf_range_entry *range, uint64_t offset,
+			  const struct bf_io_access *access)
 {
+	struct bf_counters **counters =
+		&container_of(range->region.region, struct bf_io_range, region)
+			 ->counters;
 	uint64_t start = bf_count_start();
 	int ret = bf_range_call(bus, range, offset, access);
 
-	bf_count(&range->counters, access->write, start);
+	bf_count(counters, access->write, start);
 	return ret;
 }
 
@@ -51,6 +55,15 @@ static int write_nothing(void *opaque, uint64_t offset, const void *data,
 	return -EOPNOTSUPP;
 }
 
+static void complete_ops(struct bf_io_range *range)
+{
+	if (!range->complete.read)
+		range->complete.read = read_nothing;
+	if (!range->complete.write)
+		range->complete.write = write_nothing;
+	range->ops = &range->complete;
+}
+
 int bf_range_new(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,
 		 struct bf_io_range **rangep)
 {
@@ -61,8 +74,10 @@ int bf_range_new(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,
 	range = calloc(1, sizeof(*range));
 	if (!range)
 		return -ENOMEM;
-	range->ops.read = desc->ops->read ? desc->ops->read : read_nothing;
-	range->ops.write = desc->ops->write ? desc->ops->write : write_nothing;
+	range->complete = *desc->ops;
+	range->ops = desc->ops;
+	if (!desc->ops->read || !desc->ops->write)
+		complete_ops(range);
 	range->opaque = desc->opaque;
 	bf_region_init(&range->region, BF_IO_RANGE, desc);
 	range->region.removal.bus = bus;

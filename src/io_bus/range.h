@@ -11,21 +11,42 @@
 #include "base/util.h"
 
 struct bf_io_range {
-	struct bf_io_ops ops; /* a copy, in which none is missing */
+	const struct bf_io_ops *ops; /* of the description, or complete */
+	struct bf_io_ops complete;   /* without a missing function */
 	void *opaque;
 	struct bf_counters *counters; /* NULL: not counted yet */
 	struct bf_region region;
 };
 
+/*
+ * The entry of a range has all that a dispatch needs, which therefore does not
+ * read the range itself: that would be one more cache miss.
+ */
+struct bf_range_entry {
+	struct bf_region_entry region;
+	const struct bf_io_ops *ops;
+	void *opaque;
+};
+
+static inline struct bf_range_entry bf_range_entry(struct bf_io_range *range)
+{
+	return (struct bf_range_entry){
+		.region.region = &range->region,
+		.ops = range->ops,
+		.opaque = range->opaque,
+	};
+}
+
 /* In a section of the bus, with the offset from the base: 0 or -EOPNOTSUPP. */
-int bf_range_call_counted(struct bf_io_bus *bus, struct bf_io_range *range,
-			  uint64_t offset, const struct bf_io_access *access);
+int bf_range_call_counted(struct bf_io_bus *bus,
+			  const struct bf_range_entry *range, uint64_t offset,
+			  const struct bf_io_access *access);
 
 /* Tells probes that nothing took the access; -EOPNOTSUPP. */
 int bf_range_missed(struct bf_io_bus *bus, const struct bf_io_access *access);
 
 static inline int bf_range_call(struct bf_io_bus *bus,
-				const struct bf_io_range *range,
+				const struct bf_range_entry *range,
 				uint64_t offset,
 				const struct bf_io_access *access)
 {
@@ -33,10 +54,10 @@ static inline int bf_range_call(struct bf_io_bus *bus,
 	int ret;
 
 	bf_io_enter(&frame, bus, false);
-	ret = access->write ? range->ops.write(range->opaque, offset,
-					       access->data, access->len) :
-			      range->ops.read(range->opaque, offset,
-					      access->data, access->len);
+	ret = access->write ? range->ops->write(range->opaque, offset,
+						access->data, access->len) :
+			      range->ops->read(range->opaque, offset,
+					       access->data, access->len);
 	bf_io_leave(&frame);
 	return ret;
 }
@@ -46,21 +67,19 @@ static inline __attribute__((always_inline)) int
 bf_range_access(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		const struct bf_io_access *access)
 {
-	struct bf_io_range *range;
-	struct bf_region *region;
-	struct bf_span span;
-	uint64_t offset;
+	const struct bf_span_hit hit =
+		bf_span_find(roots->ranges, sizeof(struct bf_range_entry),
+			     access->addr, access->len);
+	const struct bf_range_entry *range;
 	int ret;
 
-	region = bf_span_find(roots->ranges, access->addr, access->len, &span);
-	if (unlikely(!region))
+	if (unlikely(!hit.entry))
 		return bf_range_missed(bus, access);
 	PROBE_DISPATCH(bus, BF_IO_RANGE, access);
-	range = container_of(region, struct bf_io_range, region);
-	offset = access->addr - span.first;
+	range = container_of(hit.entry, struct bf_range_entry, region.span);
 	ret = unlikely(roots->counting) ?
-		      bf_range_call_counted(bus, range, offset, access) :
-		      bf_range_call(bus, range, offset, access);
+		      bf_range_call_counted(bus, range, hit.offset, access) :
+		      bf_range_call(bus, range, hit.offset, access);
 	return unlikely(ret) ? bf_range_missed(bus, access) : 0;
 }
 

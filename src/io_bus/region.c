@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "io_bus/probe.h"
+#include "io_bus/range.h"
 #include "io_bus/region.h"
 
 int bf_region_check(uint64_t addr, uint64_t size, uint16_t space)
@@ -52,21 +53,35 @@ struct bf_io_party bf_region_party(const struct bf_region *region)
 	return party;
 }
 
+static int region_entry_add(struct bf_edit *edit, struct bf_span_node **root,
+			    struct bf_region *region,
+			    struct bf_span_entry **existing)
+{
+	const struct bf_region_entry zone = {.region = region};
+	struct bf_range_entry range;
+
+	if (region->kind == BF_IO_ZONE)
+		return bf_span_add(edit, root, region->span, &zone.span,
+				   sizeof(zone), existing);
+	range = bf_range_entry(
+		container_of(region, struct bf_io_range, region));
+	return bf_span_add(edit, root, region->span, &range.region.span,
+			   sizeof(range), existing);
+}
+
 int bf_region_add(struct bf_change *change, struct bf_region *region,
 		  struct bf_io_conflict *conflict)
 {
 	struct bf_io_roots *roots = bf_change_roots(change, region->space);
-	struct bf_span_node **root = root_of(roots, region);
-	const struct bf_region *other = bf_span_overlap(*root, region->span);
+	struct bf_span_entry *existing;
+	int ret = region_entry_add(&change->edit, root_of(roots, region),
+				   region, &existing);
 
-	if (other) {
-		if (conflict) {
-			conflict->wanted = bf_region_party(region);
-			conflict->existing = bf_region_party(other);
-		}
-		return -EEXIST;
+	if (ret == -EEXIST && conflict) {
+		conflict->wanted = bf_region_party(region);
+		conflict->existing = bf_region_party(bf_region_of(existing));
 	}
-	return bf_span_add(&change->edit, root, region->span, region);
+	return ret;
 }
 
 int bf_region_remove(struct bf_change *change, const struct bf_region *region)
@@ -116,7 +131,7 @@ static void clear(struct bf_io_bus *bus, const struct bf_region *region)
 {
 	struct bf_io_roots *roots = &bus->state->space[region->space];
 
-	bf_span_clear(*root_of(roots, region), region->span.first);
+	bf_span_set_size(*root_of(roots, region), region->span.first, 0);
 	bf_change_counts(bus);
 }
 

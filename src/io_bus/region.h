@@ -14,6 +14,17 @@ struct bf_region {
 	struct bf_removal removal;
 };
 
+/* The entry of a zone, and the beginning of that of a range. */
+struct bf_region_entry {
+	struct bf_span_entry span;
+	struct bf_region *region;
+};
+
+static inline struct bf_region *bf_region_of(const struct bf_span_entry *entry)
+{
+	return ((const struct bf_region_entry *)entry)->region;
+}
+
 /* 0 or -EINVAL: no size, it wraps, no such space. */
 int bf_region_check(uint64_t addr, uint64_t size, uint16_t space);
 

@@ -4,6 +4,7 @@
  * below: so few that the leaf that takes its place is not full again at once.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "io_bus/trie.h"
@@ -44,7 +45,7 @@ static struct bf_trie_node *own_node(struct bf_edit *edit, uintptr_t *slotp)
 
 	if (bf_edit_owns(edit, &node->node))
 		return node;
-	node = bf_edit_copy(edit, &node->node, sizeof(*node));
+	node = bf_edit_copy(edit, &node->node, sizeof(*node), sizeof(*node));
 	if (node)
 		*slotp = (uintptr_t)node + BF_TRIE_NODE;
 	return node;
@@ -401,4 +402,17 @@ int bf_trie_each(uintptr_t root,
 			ret = bf_trie_each(slot, fn, opaque);
 	}
 	return ret;
+}
+
+void bf_trie_free(uintptr_t root)
+{
+	int i;
+
+	if (root & BF_TRIE_LEAF)
+		free(bf_trie_leaf(root));
+	if (!(root & BF_TRIE_NODE))
+		return;
+	for (i = 0; i < BF_TRIE_SLOTS; i++)
+		bf_trie_free(bf_trie_node(root)->slot[i]);
+	free(bf_trie_node(root));
 }

@@ -21,7 +21,7 @@
 #include <emmintrin.h>
 #endif
 
-#include "io_bus/edit.h"
+#include "base/edit.h"
 
 #define BF_TRIE_BITS   6
 #define BF_TRIE_SLOTS  (1 << BF_TRIE_BITS)
@@ -176,5 +176,8 @@ struct bf_trie_entry *bf_trie_any(uintptr_t root);
 int bf_trie_each(uintptr_t root,
 		 int (*fn)(void *opaque, struct bf_trie_entry *entry),
 		 void *opaque);
+
+/* Frees the nodes and leaves of a trie that no reader sees; not the entries. */
+void bf_trie_free(uintptr_t root);
 
 #endif

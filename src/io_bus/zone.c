@@ -11,12 +11,14 @@
 bool bf_zone_write(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 		   const struct bf_io_access *access)
 {
+	const struct bf_span_hit hit =
+		bf_span_find(roots->zones, sizeof(struct bf_region_entry),
+			     access->addr, access->len);
 	struct bf_region *region;
-	struct bf_span span;
 
-	region = bf_span_find(roots->zones, access->addr, access->len, &span);
-	if (!region)
+	if (!hit.entry)
 		return false;
+	region = bf_region_of(hit.entry);
 	PROBE_DISPATCH(bus, BF_IO_ZONE, access);
 	return bf_ring_put(
 		container_of(region, struct bf_io_zone, region)->ring, access);

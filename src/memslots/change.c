@@ -11,6 +11,7 @@ int bf_slot_change_begin(struct bf_slot_change *change, struct bf_slots *slots,
 	const struct bf_memslots_view *view = bf_slots_view(slots);
 
 	*change = (struct bf_slot_change){.slots = slots};
+	bf_edit_begin(&change->edit, ++slots->edits);
 	change->touched = count > 1 ? calloc(count, sizeof(struct bf_touched)) :
 				      &change->one;
 	change->view = bf_view_new(view->spaces, view);
@@ -18,14 +19,14 @@ int bf_slot_change_begin(struct bf_slot_change *change, struct bf_slots *slots,
 		bf_slot_change_abort(change);
 		return -ENOMEM;
 	}
-	change->edit.stamp = change->view->generation;
 	return 0;
 }
 
-/* The slot, noted if this is the transaction's first change of it. */
-static struct bf_slot *touch(struct bf_slot_change *change, uint32_t number)
+/* The slot of a number; notes how it was before the transaction. */
+static struct bf_slot *slot_touch(struct bf_slot_change *change,
+				  uint32_t number)
 {
-	struct bf_slot *slot = bf_ids_slot(&change->slots->ids, number);
+	struct bf_slot *slot = bf_slot_get(change->slots, number);
 	struct bf_touched *touched;
 
 	if (!slot || slot->stamp == change->edit.stamp)
@@ -38,72 +39,70 @@ static struct bf_slot *touch(struct bf_slot_change *change, uint32_t number)
 }
 
 const struct bf_mapping *
-bf_slot_change_overlap(const struct bf_slot_node *root,
+bf_slot_change_overlap(const struct bf_span_node *root,
 		       const struct kvm_userspace_memory_region *region,
-		       uint64_t *first)
+		       struct bf_span *span)
 {
-	uint64_t page = bf_region_page(region);
-	uint64_t last = page + bf_region_pages(region) - 1;
-	const struct bf_mapping *mapping;
+	const struct bf_span wanted = bf_region_span(region);
+	uint64_t gpa = wanted.first;
+	struct bf_span_entry *entry;
 
-	while ((mapping = bf_tree_next(root, page, first))) {
-		if (*first > last)
-			return NULL;
-		if (mapping->slot != region->slot)
-			return mapping;
-		page = *first + mapping->pages;
+	while ((entry = bf_span_next(root, gpa, span)) &&
+	       span->first <= wanted.last) {
+		if (bf_mapping_of(entry)->slot != region->slot)
+			return bf_mapping_of(entry);
+		/* Does not wrap: no slot has the last page. */
+		gpa = span->last + 1;
 	}
 	return NULL;
 }
 
-static int check_overlap(const struct bf_slot_node *root,
+static int check_overlap(const struct bf_span_node *root,
 			 const struct kvm_userspace_memory_region *wanted,
 			 struct kvm_userspace_memory_region *existing)
 {
 	const struct bf_mapping *other;
-	uint64_t first;
+	struct bf_span span;
 
-	other = bf_slot_change_overlap(root, wanted, &first);
+	other = bf_slot_change_overlap(root, wanted, &span);
 	if (!other)
 		return 0;
-	existing->slot = other->slot;
-	existing->flags = other->flags;
-	existing->guest_phys_addr = first << BF_PAGE_SHIFT;
-	existing->memory_size = other->pages << BF_PAGE_SHIFT;
-	existing->userspace_addr = other->hva;
+	*existing = (struct kvm_userspace_memory_region){
+		.slot = other->slot,
+		.flags = other->flags,
+		.guest_phys_addr = span.first,
+		.memory_size = span.last - span.first + 1,
+		.userspace_addr = other->hva,
+	};
 	return -EEXIST;
 }
 
-/* Slots that were removed in place (clear.c) still have an entry there. */
-static int drop_cleared(struct bf_slot_change *change,
-			struct bf_slot_node **root,
-			const struct kvm_userspace_memory_region *region)
-{
-	uint64_t page = bf_region_page(region);
-	uint64_t last = page + bf_region_pages(region) - 1;
-	uint64_t first;
-	int ret = 0;
-
-	while (!ret && bf_tree_floor(*root, last, &first) && first >= page)
-		ret = bf_slot_edit_remove(&change->edit, root, first);
-	return ret;
-}
-
-static int insert(struct bf_slot_change *change, struct bf_slot_node **root,
-		  const struct kvm_userspace_memory_region *region)
+static int mapping_add(struct bf_slot_change *change,
+		       struct bf_span_node **root,
+		       const struct kvm_userspace_memory_region *region)
 {
 	const struct bf_mapping mapping = {
-		.pages = bf_region_pages(region),
 		.hva = region->userspace_addr,
 		.slot = region->slot,
 		.flags = region->flags,
 	};
-	int ret = drop_cleared(change, root, region);
+	struct bf_span_entry *existing;
 
-	if (ret)
-		return ret;
-	return bf_slot_edit_insert(&change->edit, root, bf_region_page(region),
-				   &mapping);
+	return bf_span_add(&change->edit, root, bf_region_span(region),
+			   &mapping.span, sizeof(mapping), &existing);
+}
+
+static int mapping_set_flags(struct bf_slot_change *change,
+			     struct bf_span_node **root,
+			     const struct kvm_userspace_memory_region *region)
+{
+	struct bf_span_entry *entry =
+		bf_span_own(&change->edit, root, region->guest_phys_addr);
+
+	if (!entry)
+		return -ENOMEM;
+	bf_mapping_of(entry)->flags = region->flags;
+	return 0;
 }
 
 static int edit_tree(struct bf_slot_change *change,
@@ -111,27 +110,25 @@ static int edit_tree(struct bf_slot_change *change,
 		     const struct kvm_userspace_memory_region *old,
 		     const struct kvm_userspace_memory_region *wanted)
 {
-	struct bf_slot_node **root = &change->view->roots[wanted->slot >> 16];
+	struct bf_span_node **root = &change->view->roots[wanted->slot >> 16];
 	int ret = 0;
 
 	if (kind == BF_CHANGE_FLAGS)
-		return bf_slot_edit_flags(&change->edit, root,
-					  bf_region_page(old), wanted->flags);
+		return mapping_set_flags(change, root, wanted);
 	if (kind == BF_CHANGE_REMOVE || kind == BF_CHANGE_MOVE)
-		ret = bf_slot_edit_remove(&change->edit, root,
-					  bf_region_page(old));
+		ret = bf_span_remove(&change->edit, root, old->guest_phys_addr);
 	if (!ret && (kind == BF_CHANGE_ADD || kind == BF_CHANGE_MOVE))
-		ret = insert(change, root, wanted);
+		ret = mapping_add(change, root, wanted);
 	return ret;
 }
 
-/* What only those are asked that take up a place. */
+/* The rules for a change that takes guest addresses. */
 static int check_place(struct bf_slot_change *change,
 		       enum bf_slot_change_kind kind,
 		       const struct kvm_userspace_memory_region *wanted,
 		       struct kvm_userspace_memory_region *existing)
 {
-	const struct bf_slot_node *root =
+	const struct bf_span_node *root =
 		change->view->roots[wanted->slot >> 16];
 	int ret;
 
@@ -141,11 +138,11 @@ static int check_place(struct bf_slot_change *change,
 	return ret ? ret : bf_rules_check_gpa(&change->slots->config, wanted);
 }
 
-/* Now, so that the slot can be removed without memory. */
-static int need_spare(struct bf_slot *slot)
+/* Allocates at the addition all that a removal without memory needs. */
+static int spare_alloc(struct bf_slot *slot)
 {
 	if (!slot->spare)
-		slot->spare = bf_view_alloc(0);
+		slot->spare = bf_view_new(0, NULL);
 	return slot->spare ? 0 : -ENOMEM;
 }
 
@@ -159,7 +156,7 @@ int bf_slot_change_apply(struct bf_slot_change *change,
 	ret = bf_rules_check(&change->slots->config, wanted);
 	if (ret)
 		return ret;
-	slot = touch(change, wanted->slot);
+	slot = slot_touch(change, wanted->slot);
 	if (!slot)
 		return -ENOMEM;
 	kind = bf_rules_kind(&slot->region, wanted);
@@ -168,7 +165,7 @@ int bf_slot_change_apply(struct bf_slot_change *change,
 	ret = check_place(change, (enum bf_slot_change_kind)kind, wanted,
 			  existing);
 	if (!ret && kind == BF_CHANGE_ADD)
-		ret = need_spare(slot);
+		ret = spare_alloc(slot);
 	if (!ret)
 		ret = edit_tree(change, (enum bf_slot_change_kind)kind,
 				&slot->region, wanted);
@@ -202,11 +199,11 @@ bool bf_slot_change_leaves(const struct bf_slot_change *change)
 }
 
 /*
- * The release orders the nodes and the view before the pointer to it, towards
- * the dependent load in bf_memslots_take(): without it a reader could follow
- * the pointer to what has not been written yet.
+ * The release orders the stores to the nodes and the view before the store of
+ * the pointer, against the dependent load in bf_memslots_take().  Without it a
+ * reader may follow the pointer to memory that is not written yet.
  */
-static void publish(struct bf_slots *slots, struct bf_memslots_view *view)
+static void view_publish(struct bf_slots *slots, struct bf_memslots_view *view)
 {
 	srcu_assign_pointer(slots->map.view, view);
 }
@@ -216,11 +213,11 @@ void bf_slot_change_publish(struct bf_slot_change *change)
 	struct bf_memslots_view *view = change->view;
 
 	change->view = bf_slots_view(change->slots);
-	publish(change->slots, view);
+	view_publish(change->slots, view);
 	change->published = true;
 }
 
-static void forget_touched(struct bf_slot_change *change)
+static void touched_free(struct bf_slot_change *change)
 {
 	if (change->touched != &change->one)
 		free(change->touched);
@@ -230,27 +227,22 @@ struct bf_memslots_view *bf_slot_change_commit(struct bf_slot_change *change)
 {
 	struct bf_memslots_view *old = change->view;
 
-	bf_slot_edit_commit(&change->edit);
-	old->stale = change->edit.stale;
-	forget_touched(change);
+	old->replaced = bf_edit_end(&change->edit);
+	touched_free(change);
 	return old;
 }
 
-/*
- * The view that was replaced is published again under its old number, which is
- * right: what anybody kept under that number is in it.  What has been
- * published meanwhile had a number of its own.
- */
-static struct bf_memslots_view *go_back(struct bf_slot_change *change)
+/* Publishes the old view again; the nodes of the other go with that one. */
+static struct bf_memslots_view *view_take_back(struct bf_slot_change *change)
 {
 	struct bf_memslots_view *taken_back = bf_slots_view(change->slots);
 
-	publish(change->slots, change->view);
-	taken_back->stale = change->edit.fresh;
+	view_publish(change->slots, change->view);
+	taken_back->replaced = change->edit.made;
 	return taken_back;
 }
 
-static void undo_slots(struct bf_slot_change *change)
+static void slots_undo(struct bf_slot_change *change)
 {
 	size_t i;
 
@@ -262,13 +254,13 @@ struct bf_memslots_view *bf_slot_change_abort(struct bf_slot_change *change)
 {
 	struct bf_memslots_view *taken_back = NULL;
 
-	undo_slots(change);
+	slots_undo(change);
 	if (change->published) {
-		taken_back = go_back(change);
+		taken_back = view_take_back(change);
 	} else {
-		bf_slot_edit_abort(&change->edit);
+		bf_edit_abort(&change->edit);
 		free(change->view);
 	}
-	forget_touched(change);
+	touched_free(change);
 	return taken_back;
 }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* Changes of a map, from the caller's call to the end of the old view. */
+/* Changes of a map, from the call to the end of the view that they replace. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "memslots/clear.h"
 #include "memslots/forward.h"
 #include "srcu/wait.h"
 
@@ -29,11 +28,11 @@ static int apply_all(struct bf_slot_change *change,
 }
 
 /*
- * What is to be retired, and how.  After a removal the caller waits, or is
- * called back.  Otherwise nobody cares when it happens, not for a view that was
- * taken back either: it has no memory that the other has not.
+ * The view to retire after a change, and how.  After a removal the caller waits
+ * for its readers, or gets a callback.  Any other view may be freed at any
+ * time, also one that was taken back: its slots are those of the view before.
  */
-struct ending {
+struct retirement {
 	struct bf_memslots_view *view;
 	bool wait;
 	bool async;
@@ -41,7 +40,7 @@ struct ending {
 	void *opaque;
 };
 
-static int publish(struct bf_slot_change *change)
+static int change_publish(struct bf_slot_change *change)
 {
 	if (change->slots->guest.set)
 		return bf_forward(change);
@@ -53,7 +52,7 @@ static int publish(struct bf_slot_change *change)
 static int commit(struct bf_slots *slots,
 		  const struct kvm_userspace_memory_region *changes,
 		  size_t count, struct bf_memslots_conflict *conflict,
-		  struct ending *ending)
+		  struct retirement *retirement)
 {
 	struct bf_slot_change change;
 	int ret = bf_slot_change_begin(&change, slots, count);
@@ -61,79 +60,132 @@ static int commit(struct bf_slots *slots,
 	if (ret)
 		return ret;
 	ret = apply_all(&change, changes, count, conflict);
-	if (!ret && !ending->async && !bf_slot_change_any(&change)) {
+	if (!ret && !retirement->async && !bf_slot_change_any(&change)) {
 		bf_slot_change_abort(&change);
 		return 0;
 	}
-	ending->wait = !ret && bf_slot_change_leaves(&change);
+	retirement->wait = !ret && bf_slot_change_leaves(&change);
 	if (!ret)
-		ret = publish(&change);
-	ending->view = ret ? bf_slot_change_abort(&change) :
-			     bf_slot_change_commit(&change);
+		ret = change_publish(&change);
+	retirement->view = ret ? bf_slot_change_abort(&change) :
+				 bf_slot_change_commit(&change);
 	return ret;
 }
 
+/* Asks the guest to remove a slot; 0 where there is no guest. */
+static int guest_remove(const struct bf_slots *slots,
+			const struct bf_slot *slot)
+{
+	const struct kvm_userspace_memory_region removal = {
+		.slot = slot->region.slot,
+	};
+
+	if (!slots->guest.set)
+		return 0;
+	return slots->guest.set(slots->guest.opaque, &removal);
+}
+
 /*
- * Lock held.  A view to be ended after -ENOMEM was published: it is KVM that
- * had no memory for the removal.
+ * Removes a slot in place, because a transaction got no memory; lock held.  The
+ * slot's mapping stays in a published leaf and loses its size; the next slot at
+ * these addresses drops the mapping (bf_span_add()).
+ *
+ * As removals are forwarded: the map first, and back if the guest refuses.
+ *
+ * A snapshot that was taken before may see the slot go, one of an older view
+ * that shares the leaf as well.  The grace period after the removal waits for
+ * all of them.
+ */
+static int slot_clear(struct bf_slots *slots, struct bf_slot *slot,
+		      struct bf_memslots_view **retired)
+{
+	struct bf_span_node *root =
+		bf_slots_view(slots)->roots[slot->region.slot >> 16];
+	int ret;
+
+	bf_span_set_size(root, slot->region.guest_phys_addr, 0);
+	ret = guest_remove(slots, slot);
+	if (ret) {
+		bf_span_set_size(root, slot->region.guest_phys_addr,
+				 slot->region.memory_size);
+		return ret;
+	}
+	slot->region = (struct kvm_userspace_memory_region){
+		.slot = slot->region.slot,
+	};
+	*retired = slot->spare;
+	slot->spare = NULL;
+	return 0;
+}
+
+static int remove_in_place(struct bf_slots *slots,
+			   const struct kvm_userspace_memory_region *removal,
+			   struct bf_memslots_view **retired)
+{
+	struct bf_slot *slot;
+	int ret = bf_rules_check(&slots->config, removal);
+
+	if (ret)
+		return ret;
+	slot = bf_slot_find(slots, removal->slot);
+	return slot ? slot_clear(slots, slot, retired) : -EINVAL;
+}
+
+/*
+ * Lock held.  -ENOMEM with a view to retire is the guest's answer: the removal
+ * was published, so it had its memory here.
  */
 static int commit_or_clear(struct bf_slots *slots,
 			   const struct kvm_userspace_memory_region *changes,
 			   size_t count, struct bf_memslots_conflict *conflict,
-			   struct ending *ending)
+			   struct retirement *retirement)
 {
-	int ret = commit(slots, changes, count, conflict, ending);
+	int ret = commit(slots, changes, count, conflict, retirement);
 
-	if (ret != -ENOMEM || ending->view || count != 1 ||
+	if (ret != -ENOMEM || retirement->view || count != 1 ||
 	    changes->memory_size)
 		return ret;
-	ret = bf_slot_clear(slots, changes, &ending->view);
-	ending->wait = !ret;
+	ret = remove_in_place(slots, changes, &retirement->view);
+	retirement->wait = !ret;
 	if (ret == -EINVAL && conflict)
 		*conflict = (struct bf_memslots_conflict){.wanted = *changes};
 	return ret;
 }
 
-/* No lock held: a reader may hold this up for long. */
-static void end(struct bf_memslots *map, struct ending *ending, int ret)
+/* Without the lock, because a reader may take long to end its section. */
+static void view_end(struct bf_memslots *map, struct retirement *retirement)
 {
-	struct bf_memslots_view *view = ending->view;
+	struct bf_memslots_view *view = retirement->view;
 
-	if (!view)
-		return;
-	if (ending->async && !ret) {
-		view->done = ending->done;
-		view->opaque = ending->opaque;
+	if (retirement->async) {
+		view->done = retirement->done;
+		view->opaque = retirement->opaque;
 		call_srcu_expedited(&map->srcu, &view->head, bf_view_called);
-	} else if (ending->wait && !ret) {
-#ifndef BF_MEMSLOTS_BREAK_REMOVAL
+	} else if (retirement->wait) {
 		synchronize_srcu_expedited(&map->srcu);
-#endif
 		bf_view_retire(view);
-#ifdef BF_MEMSLOTS_BREAK_VIEW
-	} else {
-		bf_view_retire(view);
-#else
 	} else if (bf_srcu_gp_try(&map->srcu)) {
 		bf_view_retire(view);
 	} else {
 		call_srcu(&map->srcu, &view->head, bf_view_called);
-#endif
 	}
 }
 
 static int commit_and_end(struct bf_memslots *map,
 			  const struct kvm_userspace_memory_region *changes,
 			  size_t count, struct bf_memslots_conflict *conflict,
-			  struct ending *ending)
+			  struct retirement *retirement)
 {
 	struct bf_slots *slots = bf_slots_of(map);
 	int ret;
 
 	pthread_mutex_lock(&slots->lock);
-	ret = commit_or_clear(slots, changes, count, conflict, ending);
+	ret = commit_or_clear(slots, changes, count, conflict, retirement);
 	pthread_mutex_unlock(&slots->lock);
-	end(map, ending, ret);
+	if (ret)
+		retirement->async = retirement->wait = false;
+	if (retirement->view)
+		view_end(map, retirement);
 	return ret;
 }
 
@@ -141,11 +193,11 @@ int bf_memslots_commit(struct bf_memslots *map,
 		       const struct kvm_userspace_memory_region *changes,
 		       size_t count, struct bf_memslots_conflict *conflict)
 {
-	struct ending ending = {0};
+	struct retirement retirement = {0};
 
 	if (!count)
 		return 0;
-	return commit_and_end(map, changes, count, conflict, &ending);
+	return commit_and_end(map, changes, count, conflict, &retirement);
 }
 
 int bf_memslots_commit_async(struct bf_memslots *map,
@@ -154,13 +206,13 @@ int bf_memslots_commit_async(struct bf_memslots *map,
 			     struct bf_memslots_conflict *conflict,
 			     void (*done)(void *opaque), void *opaque)
 {
-	struct ending ending = {
+	struct retirement retirement = {
 		.async = true,
 		.done = done,
 		.opaque = opaque,
 	};
 
-	return commit_and_end(map, changes, count, conflict, &ending);
+	return commit_and_end(map, changes, count, conflict, &retirement);
 }
 
 int bf_memslots_set(struct bf_memslots *map,

@@ -1,26 +1,34 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is done in KVM, or in whatever else runs the guest, and when the table
- * follows.
+ * Calls of the guest, KVM's or an engine's, and the publication among them.
  *
- * Removals: the table first, then KVM.  Everything else: KVM first, then the
- * table, and so does a transaction of both.  So a guest never leaves for a
- * page of which the table says that it is memory, but for pages that are being
- * taken from it in the same transaction; and no reader has seen what KVM
- * refuses to add, so that it can be taken back without waiting for anybody.
- * The other way round a device finds no memory where the guest has some: what
- * nobody can have been told of yet, or what the guest has given up.
+ * A transaction that only removes is published first and made in KVM then.  Any
+ * other transaction is made in KVM first and published then.  So a guest access
+ * never exits for a page that the map lists as RAM, except for pages that the
+ * same transaction removes.  And no reader has seen an addition that KVM
+ * refuses, so that its undo waits for no reader.  A device may find no memory
+ * where the guest has some: in an addition of which the caller has not told the
+ * guest yet, or in a removal, to which the guest has agreed.
  *
- * KVM itself makes vCPUs wait that touch a slot while it is moved or given
- * other flags.  But where something new stands in the place of something old it
- * must be rid of the old first, and between the two calls a vCPU would see no
- * memory.  Then vCPUs are paused, and everything old is removed and everything
- * new is added.
+ * KVM itself makes a vCPU wait that touches a slot while KVM moves the slot or
+ * changes its flags.  But a slot that takes the addresses of another one can be
+ * added only when the other one is removed, and a vCPU would see no memory
+ * between the two calls.  Such a transaction pauses the vCPUs, removes all old
+ * slots and adds all new ones.
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "memslots/forward.h"
+
+long bf_forward_ioctl(int fd, unsigned long request, void *arg)
+{
+	long ret = syscall(SYS_ioctl, fd, request, arg);
+
+	return ret < 0 ? -errno : ret;
+}
 
 static int ask(int fd, unsigned long capability, uint32_t *number,
 	       uint32_t absent)
@@ -46,19 +54,19 @@ int bf_forward_ask(struct bf_memslots_config *config)
 			 &config->spaces, 1);
 }
 
-/* A call to KVM, and the one that takes it back. */
+/* A call to KVM, and the call that undoes it. */
 struct call {
 	struct kvm_userspace_memory_region set, undo;
 };
 
 struct plan {
-	struct call few[2], *calls; /* for a single change, or as many */
+	struct call few[2], *calls; /* for a single change, or an array */
 	size_t count;
 	bool publish_first;
 	bool pause;
 };
 
-static struct kvm_userspace_memory_region gone(uint32_t slot)
+static struct kvm_userspace_memory_region removal_of(uint32_t slot)
 {
 	return (struct kvm_userspace_memory_region){.slot = slot};
 }
@@ -73,7 +81,7 @@ static void plan_call(struct plan *plan,
 static void plan_add(struct plan *plan, const struct bf_touched *touched)
 {
 	const struct kvm_userspace_memory_region undo =
-		gone(touched->slot->region.slot);
+		removal_of(touched->slot->region.slot);
 
 	plan_call(plan, &touched->slot->region, &undo);
 }
@@ -81,18 +89,18 @@ static void plan_add(struct plan *plan, const struct bf_touched *touched)
 static void plan_remove(struct plan *plan, const struct bf_touched *touched)
 {
 	const struct kvm_userspace_memory_region set =
-		gone(touched->slot->region.slot);
+		removal_of(touched->slot->region.slot);
 
 	plan_call(plan, &set, &touched->old);
 }
 
-/* Does it come where something was that leaves? */
-static bool takes_a_place(const struct bf_slot_change *change,
-			  const struct bf_touched *touched)
+/* Does the slot take addresses that another slot, or an older one, leaves? */
+static bool takes_old_place(const struct bf_slot_change *change,
+			    const struct bf_touched *touched)
 {
 	const struct kvm_userspace_memory_region *now = &touched->slot->region;
 	const struct bf_memslots_view *view = bf_slots_view(change->slots);
-	uint64_t first;
+	struct bf_span span;
 
 	switch (bf_touched_kind(touched)) {
 	case BF_CHANGE_REPLACE:
@@ -100,7 +108,7 @@ static bool takes_a_place(const struct bf_slot_change *change,
 	case BF_CHANGE_ADD:
 	case BF_CHANGE_MOVE:
 		return bf_slot_change_overlap(view->roots[now->slot >> 16], now,
-					      &first);
+					      &span);
 	default:
 		return false;
 	}
@@ -111,12 +119,12 @@ static bool needs_pause(const struct bf_slot_change *change)
 	size_t i;
 
 	for (i = 0; i < change->nr_touched; i++)
-		if (takes_a_place(change, &change->touched[i]))
+		if (takes_old_place(change, &change->touched[i]))
 			return true;
 	return false;
 }
 
-/* What is common to both plans: the slot stays where it is. */
+/* The part of both plans: a slot that keeps its addresses. */
 static void plan_flags(struct plan *plan, const struct bf_touched *touched)
 {
 	if (bf_touched_kind(touched) == BF_CHANGE_FLAGS)
@@ -200,7 +208,7 @@ static int set_region(const struct bf_slot_change *change,
 	return guest->set(guest->opaque, region);
 }
 
-/* Takes back the calls before the one that failed; its errno. */
+/* Undoes the calls before the failed one; returns the errno for the caller. */
 static int take_back(const struct bf_slot_change *change, struct plan *plan,
 		     size_t failed, int error)
 {

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Changes in the guest, KVM's in most cases, and their publication between. */
+/* Changes of the slots of a guest, which KVM runs in most cases. */
 #ifndef BF_MEMSLOTS_FORWARD_H
 #define BF_MEMSLOTS_FORWARD_H
 
 #include "memslots/change.h"
 
-/*
- * Fills in what the configuration leaves to the VM.  0 or a negative errno.
- */
+/* Asks KVM for numbers that the configuration leaves 0; 0 or an errno. */
 int bf_forward_ask(struct bf_memslots_config *config);
 
 /* The set function of a map that forwards to KVM; opaque is its bf_slots. */
@@ -15,13 +13,13 @@ int bf_forward_set(void *opaque,
 		   const struct kvm_userspace_memory_region *change);
 
 /*
- * Makes a transaction in the guest and publishes it here.  0, or a negative
- * errno, and the guest is as it was before; published or not, it has to be
- * aborted.
+ * Makes a transaction in the guest, and publishes it in between.  Returns 0, or
+ * a negative errno with the guest as before; then the transaction, which may
+ * have been published, must be aborted.
  */
 int bf_forward(struct bf_slot_change *change);
 
-/* ioctl(2) by its number: the function may be the preload library's. */
+/* The system call, because ioctl(3) may be the preload library's. */
 long bf_forward_ioctl(int fd, unsigned long request, void *arg);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Maps and their views: from making to freeing. */
+/* Maps, their views and their slots by number, from creation to the end. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,42 +9,20 @@
 #define DEFAULT_SLOTS 32764 /* KVM's on x86 */
 #define MAX_SLOTS     32767
 
-/* The number of the last view of the process; 64 bits do not wrap. */
-static uint64_t last_generation;
-
-uint64_t bf_view_next_generation(void)
-{
-	return __atomic_add_fetch(&last_generation, BF_MEMSLOTS_SPACES,
-				  __ATOMIC_RELAXED);
-}
-
 static size_t roots_size(uint32_t spaces)
 {
-	return spaces * sizeof(struct bf_slot_node *);
-}
-
-struct bf_memslots_view *bf_view_alloc(uint32_t spaces)
-{
-	struct bf_memslots_view *view =
-		calloc(1, sizeof(*view) + roots_size(spaces));
-
-	if (view)
-		view->spaces = spaces;
-	return view;
+	return spaces * sizeof(struct bf_span_node *);
 }
 
 struct bf_memslots_view *bf_view_new(uint32_t spaces,
 				     const struct bf_memslots_view *from)
 {
-	struct bf_memslots_view *view = bf_view_alloc(spaces);
+	struct bf_memslots_view *view =
+		calloc(1, sizeof(*view) + roots_size(spaces));
 
 	if (!view)
 		return NULL;
-	view->generation = bf_view_next_generation();
-#ifdef BF_MEMSLOTS_BREAK_GENERATION
-	if (from)
-		view->generation = from->generation;
-#endif
+	view->spaces = spaces;
 	if (from)
 		memcpy(view->roots, from->roots, roots_size(spaces));
 	return view;
@@ -55,7 +33,7 @@ void bf_view_retire(struct bf_memslots_view *view)
 	void (*done)(void *opaque) = view->done;
 	void *opaque = view->opaque;
 
-	bf_slot_nodes_free(view->stale);
+	bf_nodes_free(view->replaced);
 	free(view);
 	if (done)
 		done(opaque);
@@ -64,6 +42,64 @@ void bf_view_retire(struct bf_memslots_view *view)
 void bf_view_called(struct srcu_head *head)
 {
 	bf_view_retire(container_of(head, struct bf_memslots_view, head));
+}
+
+static size_t nr_chunks(const struct bf_slots *slots)
+{
+	return (size_t)slots->config.spaces * BF_SLOT_CHUNKS;
+}
+
+static struct bf_slot *chunk_new(uint32_t first)
+{
+	struct bf_slot *chunk = calloc(BF_SLOT_CHUNK, sizeof(*chunk));
+	uint32_t i;
+
+	for (i = 0; chunk && i < BF_SLOT_CHUNK; i++)
+		chunk[i].region.slot = first + i;
+	return chunk;
+}
+
+static void chunk_free(struct bf_slot *chunk)
+{
+	uint32_t i;
+
+	for (i = 0; chunk && i < BF_SLOT_CHUNK; i++)
+		free(chunk[i].spare);
+	free(chunk);
+}
+
+static void chunks_free(struct bf_slots *slots)
+{
+	size_t i;
+
+	for (i = 0; i < nr_chunks(slots); i++)
+		chunk_free(slots->chunks[i]);
+	free(slots->chunks);
+}
+
+static struct bf_slot **chunk_of(const struct bf_slots *slots, uint32_t number)
+{
+	uint32_t space = number >> 16, id = number & 0xffff;
+
+	return &slots->chunks[space * BF_SLOT_CHUNKS + id / BF_SLOT_CHUNK];
+}
+
+struct bf_slot *bf_slot_get(struct bf_slots *slots, uint32_t number)
+{
+	struct bf_slot **chunk = chunk_of(slots, number);
+
+	if (!*chunk)
+		*chunk = chunk_new(number - number % BF_SLOT_CHUNK);
+	return *chunk ? *chunk + number % BF_SLOT_CHUNK : NULL;
+}
+
+struct bf_slot *bf_slot_find(const struct bf_slots *slots, uint32_t number)
+{
+	struct bf_slot *chunk = *chunk_of(slots, number);
+
+	if (!chunk || !chunk[number % BF_SLOT_CHUNK].region.memory_size)
+		return NULL;
+	return &chunk[number % BF_SLOT_CHUNK];
 }
 
 static int complete_config(struct bf_memslots_config *config)
@@ -82,19 +118,18 @@ static int complete_config(struct bf_memslots_config *config)
 	return 0;
 }
 
-/* What a map is made of; each step undoes what was done before it. */
-static int build_map(struct bf_slots *slots)
+/* Allocates the parts of a map; on error it frees them again. */
+static int slots_build(struct bf_slots *slots)
 {
-	int ret = bf_ids_init(&slots->ids, slots->config.spaces);
+	int ret = -ENOMEM;
 
-	if (ret)
-		return ret;
+	slots->chunks = calloc(nr_chunks(slots), sizeof(struct bf_slot *));
 	slots->map.view = bf_view_new(slots->config.spaces, NULL);
-	ret = slots->map.view ? bf_srcu_init(&slots->map.srcu, "memslots") :
-				-ENOMEM;
+	if (slots->chunks && slots->map.view)
+		ret = bf_srcu_init(&slots->map.srcu, "memslots");
 	if (ret) {
 		free(bf_slots_view(slots));
-		bf_ids_free(&slots->ids);
+		free(slots->chunks);
 	}
 	return ret;
 }
@@ -128,7 +163,7 @@ int bf_slots_create(struct bf_memslots **mapp,
 	memset(slots, 0, sizeof(*slots));
 	slots->config = full;
 	slots->guest = choose_guest(slots, guest);
-	ret = build_map(slots);
+	ret = slots_build(slots);
 	if (ret) {
 		free(slots);
 		return ret;
@@ -156,9 +191,9 @@ void bf_memslots_destroy(struct bf_memslots *map)
 	srcu_barrier(&map->srcu);
 	view = bf_slots_view(slots);
 	for (space = 0; space < view->spaces; space++)
-		bf_tree_free(view->roots[space]);
+		bf_span_free(view->roots[space]);
 	free(view);
-	bf_ids_free(&slots->ids);
+	chunks_free(slots);
 	cleanup_srcu_struct(&map->srcu);
 	pthread_mutex_destroy(&slots->lock);
 	free(slots);

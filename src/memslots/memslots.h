@@ -1,35 +1,51 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A map from inside.
- *
- * The BF_MEMSLOTS_BREAK_* macros take one step away each, for the tests that
- * show that the torture notices: see tests/torture/meson.build.
- */
+/* A map of memory slots, from inside. */
 #ifndef BF_MEMSLOTS_MEMSLOTS_H
 #define BF_MEMSLOTS_MEMSLOTS_H
 
+#include "base/span_tree.h"
 #include "belfry/memslots.h"
-#include "memslots/ids.h"
-#include "memslots/tree.h"
-#include "base/util.h"
 
-/* What readers see, replaced whole. */
+/* The entry of a slot in the tree of its address space, by guest address. */
+struct bf_mapping {
+	struct bf_span_entry span;
+	uint64_t hva;
+	uint32_t slot;
+	uint32_t flags;
+};
+
+/* One version of the map.  A change publishes a new one as a whole. */
 struct bf_memslots_view {
-	/* At the begin, for inline readers; a multiple of BF_MEMSLOTS_SPACES. */
-	uint64_t generation;
 	uint32_t spaces;
-	/* When it has been replaced: */
+	/* Of a view that was replaced, for bf_view_retire(): */
 	struct srcu_head head;
-	struct bf_slot_node *stale; /* no later view has them */
+	struct bf_node *replaced; /* by the next view, which is without them */
 	void (*done)(void *opaque);
 	void *opaque;
-	struct bf_slot_node *roots[];
+	struct bf_span_node *roots[];
+};
+
+/* A slot by its number, for the updater. */
+struct bf_slot {
+	/* memory_size 0: the slot does not exist. */
+	struct kvm_userspace_memory_region region;
+	uint64_t stamp; /* of the last edit that touched it */
+	/*
+	 * The view that a removal without memory retires.  A slot has it as
+	 * long as it exists.
+	 */
+	struct bf_memslots_view *spare;
 };
 
 /*
- * Where a guest runs that has the same slots and is told of each change: a KVM
- * VM, or an engine of the layers above.
+ * Slots are allocated in chunks, and stay where they are until the map is
+ * destroyed.
  */
+#define BF_SLOT_CHUNK  64
+#define BF_SLOT_CHUNKS 512 /* of an address space */
+
+/* The guest that has the same slots, and is told each change: KVM's, or one of
+ * an engine. */
 struct bf_slots_guest {
 	/* As KVM_SET_USER_MEMORY_REGION: 0 or a negative errno. */
 	int (*set)(void *opaque,
@@ -38,11 +54,12 @@ struct bf_slots_guest {
 };
 
 struct bf_slots {
-	struct bf_memslots map; /* the reader's part */
-	pthread_mutex_t lock;	/* one change at a time */
+	struct bf_memslots map; /* the part for readers */
+	pthread_mutex_t lock;	/* one change at a time; guards the rest */
 	struct bf_memslots_config config;
 	struct bf_slots_guest guest; /* set is NULL: there is none */
-	struct bf_ids ids;	     /* under lock */
+	struct bf_slot **chunks;     /* BF_SLOT_CHUNKS for each address space */
+	uint64_t edits;		     /* the stamp of the last one */
 };
 
 static inline struct bf_slots *bf_slots_of(struct bf_memslots *map)
@@ -50,13 +67,18 @@ static inline struct bf_slots *bf_slots_of(struct bf_memslots *map)
 	return container_of(map, struct bf_slots, map);
 }
 
-static inline struct bf_slot_node *
+static inline struct bf_mapping *bf_mapping_of(struct bf_span_entry *entry)
+{
+	return container_of(entry, struct bf_mapping, span);
+}
+
+static inline struct bf_span_node *
 bf_view_root(const struct bf_memslots_view *view, uint32_t space)
 {
 	return space < view->spaces ? view->roots[space] : NULL;
 }
 
-/* The present view; lock held. */
+/* The published view; lock held. */
 static inline struct bf_memslots_view *bf_slots_view(struct bf_slots *slots)
 {
 	return (struct bf_memslots_view *)(uintptr_t)slots->map.view;
@@ -70,31 +92,31 @@ int bf_slots_create(struct bf_memslots **mapp,
 		    const struct bf_memslots_config *config,
 		    const struct bf_slots_guest *guest);
 
-/* A number that no view of the process has had. */
-uint64_t bf_view_next_generation(void);
+/*
+ * The slot of a number in range, which may not exist; lock held.  NULL: out of
+ * memory.
+ */
+struct bf_slot *bf_slot_get(struct bf_slots *slots, uint32_t number);
 
-/* A view without a number, which nobody is to see. */
-struct bf_memslots_view *bf_view_alloc(uint32_t spaces);
+/* The slot of a number in range if it exists, else NULL; lock held. */
+struct bf_slot *bf_slot_find(const struct bf_slots *slots, uint32_t number);
 
-/* A view with a number of its own and the roots of from, or none. */
+/* A view with the roots of another one, or of NULL: without any. */
 struct bf_memslots_view *bf_view_new(uint32_t spaces,
 				     const struct bf_memslots_view *from);
 
-/* Nobody sees a view that was replaced: frees it and tells who waits. */
+/* Frees a view that no reader sees, and calls its done function. */
 void bf_view_retire(struct bf_memslots_view *view);
-/* The same, as a callback. */
+/* The same, as an SRCU callback. */
 void bf_view_called(struct srcu_head *head);
 
-static inline uint64_t
-bf_region_page(const struct kvm_userspace_memory_region *region)
+static inline struct bf_span
+bf_region_span(const struct kvm_userspace_memory_region *region)
 {
-	return region->guest_phys_addr >> BF_PAGE_SHIFT;
-}
-
-static inline uint64_t
-bf_region_pages(const struct kvm_userspace_memory_region *region)
-{
-	return region->memory_size >> BF_PAGE_SHIFT;
+	return (struct bf_span){
+		.first = region->guest_phys_addr,
+		.last = region->guest_phys_addr + region->memory_size - 1,
+	};
 }
 
 #endif

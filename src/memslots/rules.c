@@ -14,7 +14,7 @@
 #define FLAGS	  (KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)
 #define MAX_PAGES ((1ULL << 31) - 1)
 
-/* Addresses of a process end here, or there if the kernel has more bits. */
+/* Bits of user addresses, with and without 5-level (LVA) page tables. */
 #ifdef __x86_64__
 #define FEW_BITS  47
 #define MANY_BITS 56
@@ -27,10 +27,11 @@ static uint64_t host_page, hva_end;
 static pthread_once_t host_once = PTHREAD_ONCE_INIT;
 
 /*
- * Can a page be had there?  Where one is already, it could.  Not mmap(2) of
- * the C library: a sanitizer's would end the process for the attempt.
+ * Can a page be mapped at addr?  Yes, if one is mapped there already.  A
+ * sanitizer's mmap() would end the process for the attempt, so this makes the
+ * system call itself.
  */
-static bool mappable(uint64_t addr)
+static bool is_mappable(uint64_t addr)
 {
 	long page = syscall(SYS_mmap, addr, host_page, PROT_NONE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
@@ -43,12 +44,12 @@ static bool mappable(uint64_t addr)
 	return (uint64_t)page == addr;
 }
 
-static void look_at_host(void)
+static void host_probe(void)
 {
 	unsigned int bits = FEW_BITS;
 
 	host_page = (uint64_t)sysconf(_SC_PAGESIZE);
-	if (mappable((1ULL << MANY_BITS) - (1 << 20)))
+	if (is_mappable((1ULL << MANY_BITS) - (1 << 20)))
 		bits = MANY_BITS;
 	hva_end = 1ULL << bits;
 #ifdef __x86_64__
@@ -71,7 +72,7 @@ int bf_rules_check(const struct bf_memslots_config *config,
 {
 	uint64_t gpa = change->guest_phys_addr, size = change->memory_size;
 
-	pthread_once(&host_once, look_at_host);
+	pthread_once(&host_once, host_probe);
 	if (change->flags & ~(uint32_t)FLAGS ||
 	    (change->slot & 0xffff) >= config->slots ||
 	    change->slot >> 16 >= config->spaces)
@@ -80,13 +81,13 @@ int bf_rules_check(const struct bf_memslots_config *config,
 	    !is_whole_pages(change->userspace_addr) ||
 	    !hva_fits(change->userspace_addr, size))
 		return -EINVAL;
-	/* As in the kernel, the last page there is cannot be had. */
+	/* As in the kernel, no slot can have the last page. */
 	if (gpa + size < gpa || size / host_page > MAX_PAGES)
 		return -EINVAL;
 	return 0;
 }
 
-/* What may not change as long as a slot is there. */
+/* A change of a slot must leave these as they are. */
 static bool is_same_memory(const struct kvm_userspace_memory_region *a,
 			   const struct kvm_userspace_memory_region *b)
 {

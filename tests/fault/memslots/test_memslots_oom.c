@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include <cmocka.h>
 
@@ -20,16 +21,23 @@
 #define PAGE  4096ULL
 #define SLOTS 2200 /* for a tree of three levels */
 
-long __wrap_bf_forward_ioctl(int fd, unsigned long request, void *arg);
+long __real_syscall(long nr, long a, long b, long c, long d, long e, long f);
+long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f);
 
 static struct bf_memslots *map;
 static int removal_ret; /* KVM's answer to removals */
 
-long __wrap_bf_forward_ioctl(int fd, unsigned long request, void *arg)
+/* Stands for KVM. */
+long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
 {
-	const struct kvm_userspace_memory_region *change = arg;
+	const struct kvm_userspace_memory_region *change = (const void *)c;
 
-	return change->memory_size ? 0 : removal_ret;
+	if (nr != SYS_ioctl)
+		return __real_syscall(nr, a, b, c, d, e, f);
+	if (change->memory_size || !removal_ret)
+		return 0;
+	errno = -removal_ret;
+	return -1;
 }
 
 static struct kvm_userspace_memory_region region(uint32_t slot, uint64_t page)
@@ -222,19 +230,16 @@ static void test_removal_under_a_snapshot(void **state)
 {
 	const long live = alloc_live();
 	struct bf_memslots_snapshot snapshot;
-	uint64_t generation;
 	int removed = 0;
 
 	create_with(3, NULL);
 	bf_memslots_take(map, &snapshot);
-	generation = bf_memslots_generation(&snapshot);
-	assert_true(has(&snapshot, 1)); /* this thread's last slot now */
+	assert_true(has(&snapshot, 1));
 	alloc_fail_all(true);
 	assert_int_equal(
 		bf_memslots_remove_async(map, 1, count_removal, &removed), 0);
 	alloc_fail_all(false);
 	assert_int_equal(removed, 0);
-	assert_true(bf_memslots_generation(&snapshot) > generation);
 	assert_false(has(&snapshot, 1));
 	assert_true(has(&snapshot, 0) && has(&snapshot, 2));
 	bf_memslots_drop(&snapshot);

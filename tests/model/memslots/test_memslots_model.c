@@ -12,13 +12,11 @@
 
 #include "belfry/memslots.h"
 #include "tests/fault/alloc_fault.h"
-#include "memslots/tree.h"
 #include "memslots_model.h"
 #include "base/util.h"
 
 #define ROUNDS	    1500000
 #define TRANSACTION 6
-#define MANY	    6000
 
 static struct bf_memslots *map;
 static struct model model;
@@ -211,126 +209,6 @@ static void test_random_transactions(void **state)
 	assert_true(made > ROUNDS / 1000);
 }
 
-/* Checks the order of keys, the levels, and the padding of the key array. */
-static size_t check_node(const struct bf_slot_node *node, uint64_t low,
-			 uint64_t high)
-{
-	size_t max = node->level ? BF_INNER_MAX : BF_LEAF_MAX;
-	size_t i, slots = 0;
-
-	assert_true(node->count && node->count <= max);
-	assert_true(node->keys[0] == low || !low);
-	for (i = 0; i < node->count; i++) {
-		uint64_t end = i + 1 < node->count ? node->keys[i + 1] : high;
-
-		assert_true(node->keys[i] < end);
-		if (node->level) {
-			const struct bf_slot_node *child =
-				bf_slot_node_children(node)[i];
-
-			assert_int_equal(child->level, node->level - 1);
-			slots += check_node(child, node->keys[i], end);
-		} else {
-			slots++;
-		}
-	}
-	for (; i < max; i++)
-		assert_true(node->keys[i] == UINT64_MAX);
-	return slots;
-}
-
-static bool present[MANY];
-static size_t nr_present;
-
-static void toggle(struct bf_slot_node **root, struct bf_slot_edit *edit,
-		   uint64_t i)
-{
-	const struct bf_mapping mapping = {
-		.pages = 1 + i % 3,
-		.hva = i,
-		.slot = (uint32_t)i,
-	};
-
-	if (present[i])
-		assert_int_equal(bf_slot_edit_remove(edit, root, 4 * i), 0);
-	else
-		assert_int_equal(
-			bf_slot_edit_insert(edit, root, 4 * i, &mapping), 0);
-	present[i] = !present[i];
-	nr_present += present[i] ? 1 : (size_t)-1;
-}
-
-static void check_tree(const struct bf_slot_node *root)
-{
-	const struct bf_mapping *mapping;
-	uint64_t i, page, first;
-
-	assert_int_equal(root ? check_node(root, 0, UINT64_MAX) : 0,
-			 nr_present);
-	for (i = 0; i < MANY; i++) {
-		page = 4 * i + i % 4;
-		mapping = bf_tree_find(root, page, &first);
-		assert_int_equal(!!mapping, present[i] && i % 4 < 1 + i % 3);
-		if (mapping)
-			assert_int_equal(mapping->hva, i);
-	}
-}
-
-/* An edit that is aborted leaves the tree as it was. */
-static void abort_some(struct bf_slot_node *root, uint64_t stamp, size_t before)
-{
-	struct bf_slot_edit edit = {.stamp = stamp};
-	struct bf_slot_node *next = root;
-	uint64_t chosen[16];
-	int i;
-
-	for (i = 0; i < 16; i++) {
-		chosen[i] = model_random(&random_state) % MANY;
-		toggle(&next, &edit, chosen[i]);
-	}
-	check_tree(next);
-	bf_slot_edit_abort(&edit);
-	for (i = 16; i-- > 0;)
-		present[chosen[i]] = !present[chosen[i]];
-	nr_present = before;
-}
-
-/* The tree grows to thousands of slots and shrinks, in edits of many sizes. */
-static void test_tree(void **state)
-{
-	struct bf_slot_node *root = NULL;
-	uint64_t stamp = 0, order;
-	int n, i;
-
-	for (n = 0; n < 4000; n++) {
-		struct bf_slot_edit edit = {.stamp = ++stamp};
-
-		for (i = n % 23; i >= 0; i--) {
-			order = n % 3 ? model_random(&random_state) :
-					(uint64_t)(n * 23 + i);
-			order %= MANY;
-			if (present[order] == (n > 2000))
-				toggle(&root, &edit, order);
-		}
-		bf_slot_edit_commit(&edit);
-		bf_slot_nodes_free(edit.stale);
-		if (n % 100)
-			continue;
-		check_tree(root);
-		abort_some(root, ++stamp, nr_present);
-		check_tree(root);
-	}
-	for (i = 0; i < MANY; i++) {
-		struct bf_slot_edit edit = {.stamp = ++stamp};
-
-		if (present[i])
-			toggle(&root, &edit, (uint64_t)i);
-		bf_slot_edit_commit(&edit);
-		bf_slot_nodes_free(edit.stale);
-	}
-	assert_null(root);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -340,7 +218,6 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_random_transactions, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(test_tree, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("memslots_model", tests, NULL, NULL);

@@ -23,7 +23,6 @@ struct item {
 
 static struct item items[2][MAX_KEYS]; /* for each key an item and a spare */
 static bool other[MAX_KEYS];	       /* the trie has the spare */
-static struct bf_nodes nodes;
 static uintptr_t root;
 static uint64_t stamp;
 
@@ -62,7 +61,6 @@ static int setup(void **state)
 	memset(items, 0, sizeof(items));
 	memset(other, 0, sizeof(other));
 	root = 0;
-	bf_nodes_init(&nodes);
 	for (size_t key = 0; key < MAX_KEYS; key++)
 		for (int i = 0; i < 2; i++)
 			items[i][key].entry.hash = bf_trie_hash(key_value(key));
@@ -95,7 +93,7 @@ static size_t count_of(uintptr_t slot)
 
 static int teardown(void **state)
 {
-	bf_nodes_destroy(&nodes);
+	bf_trie_free(root);
 	return 0;
 }
 
@@ -123,10 +121,10 @@ static void edit(size_t keys, size_t changes)
 {
 	struct bf_edit edit;
 
-	bf_edit_begin(&edit, &nodes, ++stamp);
+	bf_edit_begin(&edit, ++stamp);
 	while (changes--)
 		change(&edit, &root, below(keys));
-	bf_nodes_free(bf_edit_end(&edit), SIZE_MAX);
+	bf_nodes_free(bf_edit_end(&edit));
 }
 
 /* An edit that is aborted leaves the trie as it was. */
@@ -136,7 +134,7 @@ static void abort_edit(size_t keys, size_t changes)
 	struct bf_edit edit;
 	size_t key;
 
-	bf_edit_begin(&edit, &nodes, ++stamp);
+	bf_edit_begin(&edit, ++stamp);
 	while (changes--) {
 		key = below(keys);
 		if (is_present(key))
@@ -195,7 +193,7 @@ static void remove_all(size_t keys)
 {
 	struct bf_edit edit;
 
-	bf_edit_begin(&edit, &nodes, ++stamp);
+	bf_edit_begin(&edit, ++stamp);
 	for (size_t key = 0; key < keys; key++) {
 		if (!is_present(key))
 			continue;
@@ -204,7 +202,7 @@ static void remove_all(size_t keys)
 				 0);
 		item_of(key)->present = false;
 	}
-	bf_nodes_free(bf_edit_end(&edit), SIZE_MAX);
+	bf_nodes_free(bf_edit_end(&edit));
 }
 
 static const size_t sizes[] = {1, 2, 3, 20, 300, 5000, MAX_KEYS};
@@ -254,20 +252,20 @@ static void test_hashes_with_equal_low_bits(void **state)
 	struct bf_trie_entry alike[64];
 	struct bf_edit edit;
 
-	bf_edit_begin(&edit, &nodes, ++stamp);
+	bf_edit_begin(&edit, ++stamp);
 	for (uint64_t i = 0; i < 64; i++) {
 		alike[i].hash = i % 16 << 60 | i / 16 << 12 | 0x123;
 		assert_int_equal(bf_trie_add(&edit, &root, &alike[i]), 0);
 	}
-	bf_nodes_free(bf_edit_end(&edit), SIZE_MAX);
+	bf_nodes_free(bf_edit_end(&edit));
 	for (int i = 0; i < 64; i++)
 		assert_ptr_equal(bf_trie_find(&root, alike[i].hash), &alike[i]);
 	check_nodes(root, 0);
-	bf_edit_begin(&edit, &nodes, ++stamp);
+	bf_edit_begin(&edit, ++stamp);
 	for (int i = 0; i < 64; i++)
 		assert_int_equal(bf_trie_remove(&edit, &root, alike[i].hash),
 				 0);
-	bf_nodes_free(bf_edit_end(&edit), SIZE_MAX);
+	bf_nodes_free(bf_edit_end(&edit));
 	assert_int_equal(root, 0);
 }
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
  * The ioctls by which a map forwards its changes to KVM: their order, and what
- * remains when KVM refuses one.  The test is linked with
- * --wrap=bf_forward_ioctl, and the wrapper stands for KVM.
+ * remains when KVM refuses one.  The test is linked with --wrap=syscall, and
+ * the wrapper stands for KVM.
  */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include <cmocka.h>
 
@@ -17,7 +18,8 @@
 #define PAGE	  4096ULL
 #define MAX_CALLS 32
 
-long __wrap_bf_forward_ioctl(int fd, unsigned long request, void *arg);
+long __real_syscall(long nr, long a, long b, long c, long d, long e, long f);
+long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f);
 
 static struct bf_memslots *map;
 
@@ -51,7 +53,7 @@ static long check_extension(uintptr_t capability)
 	return capability == KVM_CAP_MULTI_ADDRESS_SPACE ? 2 : -EINVAL;
 }
 
-long __wrap_bf_forward_ioctl(int fd, unsigned long request, void *arg)
+static long kvm_ioctl(int fd, unsigned long request, void *arg)
 {
 	int n = kvm.count;
 
@@ -67,6 +69,19 @@ long __wrap_bf_forward_ioctl(int fd, unsigned long request, void *arg)
 	if (n == kvm.refuse_at || n >= kvm.refuse_all_from)
 		return kvm.error;
 	return 0;
+}
+
+long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
+{
+	long ret;
+
+	if (nr != SYS_ioctl)
+		return __real_syscall(nr, a, b, c, d, e, f);
+	ret = kvm_ioctl((int)a, (unsigned long)b, (void *)c);
+	if (ret >= 0)
+		return ret;
+	errno = (int)-ret;
+	return -1;
 }
 
 static void reset(void)

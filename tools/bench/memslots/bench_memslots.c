@@ -19,7 +19,7 @@ static const uint32_t sizes[] = {1, 16, 512, 32000};
 
 static int measure(struct report *report)
 {
-	const unsigned long total = 2 * NR_SIZES + 2;
+	const unsigned long total = 2 * NR_SIZES + 1;
 	unsigned long done = 0;
 	size_t i;
 
@@ -28,8 +28,6 @@ static int measure(struct report *report)
 		progress_show(COMMAND, done++, total);
 		bench_slot_find(report, sizes[i]);
 	}
-	progress_show(COMMAND, done++, total);
-	bench_slot_cached(report);
 	for (i = 0; i < NR_SIZES; i++) {
 		progress_show(COMMAND, done++, total);
 		bench_slot_add(report, sizes[i]);
