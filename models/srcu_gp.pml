@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Driving a grace period, sleeping and waking: wait.c, worker.c, worker_thread.c
- * and callback.c of src/srcu/, for one domain.  A bank is only its number of
- * open sections; srcu_explore explores gp.c itself.
+ * Driving a grace period, sleeping and waking: wait.c, worker.c and callback.c of
+ * src/srcu/, for one domain.  A bank is only its number of open sections;
+ * srcu_explore explores gp.c itself.
  *
  * Checked: when no process can go on, every request has been answered and every
  * callback has run; there is no endless loop on the way (-DNP).

@@ -18,9 +18,6 @@ static inline void bf_srcu_prepare(struct bf_srcu *ssp)
 		bf_srcu_prepare_slow(ssp);
 }
 
-/* In fork.c: registers the handlers of fork(), once. */
-void bf_srcu_fork_init(void);
-
 /*
  * Domains that were read before their set-up: a stack.  Readers push on it; a
  * thread that takes a domain off holds bf_srcu_all_lock.

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * The worker's rounds: a round visits each domain on the worker's list.  A
- * domain is on the list exactly while ssp->queued is not 0.  Only the worker
- * takes it off, under the domain's lock.
+ * The worker's thread, and its rounds: a round visits each domain on the
+ * worker's list.  A domain is on the list exactly while ssp->queued is not 0.
+ * Only the worker takes it off, under the domain's lock.
  */
+#include <errno.h>
 #include <pthread.h>
+#include <sys/prctl.h>
 
+#include "base/thread.h"
 #include "base/thread_local.h"
 #include "srcu/callback.h"
 #include "srcu/domain.h"
@@ -31,6 +34,64 @@ static struct {
 
 /* Is this thread in a round? */
 BF_THREAD_LOCAL(bool, in_round);
+
+enum {
+	WORKER_AWAKE = 0,
+	WORKER_ASLEEP = 1,
+	WORKER_NAPS = 2,
+};
+
+#define WORKER_NAP_NS 10000
+
+static void *worker_main(void *unused);
+
+static struct {
+	unsigned int word; /* changes at each poke */
+	unsigned int rest; /* futex: is it asleep? */
+	bool no_nap;
+	unsigned int running;
+	bool forbidden;
+	void (*wanted)(void *opaque);
+	void *opaque;
+	pthread_mutex_t start_lock;
+	struct bf_thread start;
+} thread = {
+	.start_lock = PTHREAD_MUTEX_INITIALIZER,
+	.start = {.name = "belfry-srcu", .fn = worker_main},
+};
+
+static bool must_wake(unsigned int rest, enum srcu_haste haste)
+{
+	return rest == WORKER_ASLEEP ||
+	       (rest == WORKER_NAPS && haste == SRCU_NOW);
+}
+
+/*
+ * This thread changes the word before it loads rest.  The worker stores rest
+ * before it reads the word for the last time (worker_rest()).  All four
+ * accesses are sequentially consistent: either the worker sees the change, or
+ * this thread sees the worker at rest.  Otherwise the worker would sleep
+ * through the request.
+ *
+ * The thread that finds the worker asleep wakes it; the others need not, until
+ * the worker has slept again.  The worker sleeps on rest, not on the word: an
+ * exchange that comes late, when the worker was awake and is about to sleep
+ * again, keeps it from sleeping.
+ */
+void bf_srcu_worker_poke(enum srcu_haste haste)
+{
+	unsigned int rest;
+
+	if (haste != SRCU_SOON)
+		__atomic_store_n(&thread.no_nap, true, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&thread.word, 1, __ATOMIC_SEQ_CST);
+	rest = __atomic_load_n(&thread.rest, __ATOMIC_SEQ_CST);
+	if (must_wake(rest, haste) &&
+	    __atomic_exchange_n(&thread.rest, WORKER_AWAKE, __ATOMIC_SEQ_CST))
+		futex_wake_all(&thread.rest);
+	if (thread.wanted)
+		thread.wanted(thread.opaque);
+}
 
 static void worker_push(struct bf_srcu *ssp)
 {
@@ -242,7 +303,7 @@ static uint64_t time_until(uint64_t deadline)
 	return deadline > now ? deadline - now : 0;
 }
 
-uint64_t bf_srcu_worker_round(void)
+static uint64_t worker_round_locked(void)
 {
 	uint64_t deadline;
 
@@ -261,6 +322,88 @@ uint64_t bf_srcu_drain(void)
 	deadline = worker_round();
 	pthread_mutex_unlock(&worker.round_lock);
 	return time_until(deadline);
+}
+
+/*
+ * Sleeps unless the word has changed; see bf_srcu_worker_poke().  Returns true
+ * if it has changed.
+ */
+static bool worker_rest(unsigned int how, unsigned int word, uint64_t time_ns)
+{
+	__atomic_store_n(&thread.rest, how, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&thread.word, __ATOMIC_SEQ_CST) == word)
+		futex_wait(&thread.rest, how, time_ns);
+	__atomic_store_n(&thread.rest, WORKER_AWAKE, __ATOMIC_SEQ_CST);
+	return __atomic_load_n(&thread.word, __ATOMIC_SEQ_CST) != word;
+}
+
+static void worker_nap(void)
+{
+	unsigned int word = __atomic_load_n(&thread.word, __ATOMIC_SEQ_CST);
+
+	if (!__atomic_load_n(&thread.no_nap, __ATOMIC_RELAXED))
+		worker_rest(WORKER_NAPS, word, WORKER_NAP_NS);
+}
+
+static void *worker_main(void *unused)
+{
+	uint64_t time_ns;
+	unsigned int word;
+
+	/* The default slack, 50 us, would lengthen a nap of 10 us. */
+	prctl(PR_SET_TIMERSLACK, 1UL);
+	for (;;) {
+		__atomic_store_n(&thread.no_nap, false, __ATOMIC_RELAXED);
+		word = __atomic_load_n(&thread.word, __ATOMIC_SEQ_CST);
+		time_ns = worker_round_locked();
+		if (worker_rest(WORKER_ASLEEP, word, time_ns))
+			worker_nap();
+	}
+	return unused;
+}
+
+static bool worker_spawn(void)
+{
+	if (thread.forbidden || bf_thread_start(&thread.start))
+		return false;
+	pthread_detach(thread.start.id);
+	return true;
+}
+
+bool bf_srcu_worker_start(void)
+{
+	bool running;
+
+	if (__atomic_load_n(&thread.running, __ATOMIC_ACQUIRE))
+		return true;
+	pthread_mutex_lock(&thread.start_lock);
+	running = thread.running || worker_spawn();
+	__atomic_store_n(&thread.running, running, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&thread.start_lock);
+	return running;
+}
+
+int bf_srcu_start_worker(void)
+{
+	if (bf_srcu_worker_start())
+		return 0;
+	return thread.forbidden ? -EPERM : -EAGAIN;
+}
+
+int bf_srcu_forbid_worker(void (*wanted)(void *opaque), void *opaque)
+{
+	int ret = 0;
+
+	pthread_mutex_lock(&thread.start_lock);
+	if (thread.running) {
+		ret = -EBUSY;
+	} else {
+		thread.forbidden = true;
+		thread.opaque = opaque;
+		thread.wanted = wanted;
+	}
+	pthread_mutex_unlock(&thread.start_lock);
+	return ret;
 }
 
 static void list_remove(struct bf_srcu **link, struct bf_srcu *ssp)
@@ -312,7 +455,9 @@ void bf_srcu_worker_after_fork(void)
 	worker.todo = NULL;
 	*in_round() = false;
 	pthread_mutex_init(&worker.round_lock, NULL);
-	bf_srcu_worker_thread_after_fork();
+	thread.rest = WORKER_AWAKE;
+	thread.running = 0;
+	pthread_mutex_init(&thread.start_lock, NULL);
 }
 
 void bf_srcu_worker_unqueue(struct bf_srcu *ssp)

@@ -42,15 +42,8 @@ bool bf_srcu_worker_has(struct bf_srcu *ssp);
 /* Waits until the worker has let go of the domain, which needs nothing. */
 void bf_srcu_worker_forget(struct bf_srcu *ssp);
 
-/*
- * Does all that can be done now, for all domains.  Returns the number of
- * nanoseconds until there is more to do.
- */
-uint64_t bf_srcu_worker_round(void);
-
 /* In the child of a fork: no thread, an empty list, one domain unqueued. */
 void bf_srcu_worker_after_fork(void);
-void bf_srcu_worker_thread_after_fork(void);
 void bf_srcu_worker_unqueue(struct bf_srcu *ssp);
 
 #endif
