@@ -101,7 +101,7 @@ def boot_all(build, machine):
         check(run.stderr == alone.stderr,
               f"{name}: says what it says alone: {run.stderr!r}")
         check(run.value("VMs passed through") == 0,
-              f"{name}: not left to itself")
+              f"{name}: no VM passed through")
         check_doorbells(run, mode, disks, name)
 
 
