@@ -37,6 +37,8 @@ static void *world_alloc(size_t size);
 #include "memslots/change.c"
 #include "memslots/forward.c"
 #include "memslots/lookup.c"
+#include "memslots/listener.c"
+#include "memslots/pin.c"
 #include "memslots/commit.c"
 
 #define NR_SLOTS MACHINE_THREADS
@@ -51,7 +53,7 @@ static struct {
 	struct bf_slots slots;
 	struct __bf_srcu_slot srcu_slots[NR_SLOTS];
 	struct bf_slot slot[2];
-	_Alignas(64) char memory[2048];
+	_Alignas(64) char memory[3072];
 	size_t used;
 	bool no_memory; /* removals are made in place */
 	int gone;	/* the memory of GOING */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * belfry/memslots.h - where guest memory is: from guest-physical address (gpa)
- * to the address in this process (hva).
+ * belfry/memslots.h - guest memory: from a guest-physical address (gpa) to the
+ * address in this process (hva).
  *
- * A map holds slots: a range of guest-physical addresses, the memory behind
- * it, and flags, named by a number, as in struct kvm_userspace_memory_region.
- * It has one or more address spaces with nothing in common; the slot numbers
- * of KVM carry the address space in their upper 16 bits, and so do these.
+ * A map holds slots.  A slot is a range of guest-physical addresses, the memory
+ * behind that range, and flags, as in struct kvm_userspace_memory_region.  A
+ * map has one or more address spaces, which are independent.  As in KVM, the
+ * upper 16 bits of a slot number are the address space.
  *
- * Whoever looks something up takes a snapshot, uses the addresses that he
- * finds in it, and drops it:
+ * A reader takes a snapshot, uses the addresses that it finds there, and drops
+ * the snapshot:
  *
  *	bf_memslots_take(map, &snapshot);
  *	hva = bf_memslots_hva(&snapshot, 0, gpa, len, false);
@@ -17,29 +17,45 @@
  *		use(hva, len);
  *	bf_memslots_drop(&snapshot);
  *
- * A snapshot is a read-side critical section (belfry/srcu.h): taking one costs
- * two nanoseconds, it may last for the whole of a device's transfer, sleep
- * included, and it shows the same slots from beginning to end, but for what is
- * removed when there is no memory (see bf_memslots_commit()).  Changes wait for
- * nobody, but for those that take memory away: they return, or call back, when
- * nobody uses that memory any more.
+ * A snapshot is a read-side critical section (belfry/srcu.h).  To take one
+ * costs two nanoseconds.  A snapshot may last for a whole transfer of a device,
+ * sleep included, and shows the same slots from beginning to end, except for a
+ * removal that gets no memory (see bf_memslots_commit()).  A device that keeps
+ * an address for longer pins it (bf_memslots_pin()).  A table outside of the
+ * map, of vhost or VFIO, follows the map by a listener (bf_memslots_listen()).
+ *
+ * An addition waits for no reader.  A removal is complete when no snapshot and
+ * no pin uses the memory any more; the call then returns, or calls back.
+ *
+ * How long a removal takes: it waits for the readers that are inside a
+ *snapshot. A reader that looks something up and is done takes nanoseconds.  But
+ *on a host with more runnable threads than CPUs a reader may be preempted
+ *inside a snapshot, and the removal then waits until the scheduler runs the
+ *reader again: 1 to 50 ms.  A thread that must not wait so long calls the async
+ * functions.
+ *
+ * Locking: the callback of an async removal runs later on another thread, so
+ * call the async removal under the lock that guards your handle of the memory,
+ * and drop the handle under the same lock.  No other thread then finds the
+ * handle between the two, and the callback need not take that lock.
  *
  * The rules for changes, and their errno, are those of
  * KVM_SET_USER_MEMORY_REGION (Documentation/virt/kvm/api.rst, 4.35;
- * virt/kvm/kvm_main.c).  What the kernel has not is the transaction: several
- * changes that are published at once.
+ * virt/kvm/kvm_main.c).  KVM has no transaction; a map publishes several
+ * changes at once.
  *
- * Whatever address and length a guest chooses, the answer is memory of a slot,
- * or that there is none; ranges are never taken to wrap.
+ * Whatever address and length a guest chooses, the answer is memory of a slot
+ * or none.  No range wraps.
  *
  * Stability: 0.x; functions may still change, each change is in CHANGELOG.md.
- * Names that begin with __bf, and the members of structures that are said to be
- * no interface, are here because taking and dropping are inline.
- * Thread safety: every function may be called from any thread at any time,
- * unless it says otherwise; a map may not be used during its destruction.
- * Contexts: nothing here is async-signal-safe.  A handler of the fault that a
- * guest's access raised, outside of these functions, may look up and copy.
- * fork: a child may not use its parent's maps.
+ * Names that begin with __bf, and the members of structures that are called
+ * private, are in this header because taking and dropping are inline.
+ * Descriptions end in reserved words, which must be 0.
+ * Thread safety: any thread may call any function at any time, unless its
+ * description says otherwise.  No call may overlap the destruction of a map.
+ * Contexts: no function is async-signal-safe.  But a handler of a fault that a
+ * guest's access raised outside of these functions may look up and copy.
+ * fork: a child may not use the maps of its parent.
  */
 #ifndef BELFRY_MEMSLOTS_H
 #define BELFRY_MEMSLOTS_H
@@ -57,10 +73,10 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-/* What a snapshot shows. */
+/* One version of the slots; opaque. */
 struct bf_memslots_view;
 
-/** A map.  Its members are no interface. */
+/** A map.  Its members are private. */
 struct bf_memslots {
 	struct bf_srcu srcu;
 	const struct bf_memslots_view *view;
@@ -69,167 +85,189 @@ struct bf_memslots {
 /** The most address spaces of a map. */
 #define BF_MEMSLOTS_SPACES 16
 
-/** What a map is to be; all zero is a good beginning. */
+/** Options of bf_memslots_create().  All zero is a good default. */
 struct bf_memslots_config {
 	/*
-	 * Changes go to the KVM VM vm_fd as well, which has no slots yet; see
-	 * bf_memslots_commit().  The caller closes it, after the map's end.
+	 * The map makes each change in the KVM VM vm_fd as well, which has no
+	 * slots yet; see bf_memslots_commit().  The caller closes vm_fd after
+	 * it destroyed the map.
 	 */
 	bool forward;
 	int vm_fd;
 	/*
-	 * Address spaces, 1 to BF_MEMSLOTS_SPACES, and slots in each, 1 to
-	 * 32,767.  0: what vm_fd has; without one, 1 and 32,764.
+	 * The number of address spaces, 1 to BF_MEMSLOTS_SPACES, and of slots
+	 * in each, 1 to 32,767.  0: as many as vm_fd has, or without a VM 1
+	 * and 32,764.
 	 */
 	uint32_t spaces;
 	uint32_t slots;
 	/*
-	 * A slot behind 2^gpa_bits is refused, as KVM does; 0: none is here.
+	 * The map refuses a slot beyond 2^gpa_bits, as KVM does.  0: no limit.
 	 */
 	uint32_t gpa_bits;
 	/*
-	 * Called around changes that KVM cannot make without a time when the
-	 * guest would miss memory: no vCPU may run between the two.  Other
-	 * changes wait meanwhile, so a vCPU that is making one cannot be
-	 * waited for.  NULL: such changes are refused.
+	 * The map calls these around changes during which KVM cannot keep the
+	 * memory visible to the guest; no vCPU may run between the two calls.
+	 * Other changes wait meanwhile, so pause() must not wait for a vCPU
+	 * thread that makes a change.  NULL: the map refuses such changes.
 	 */
 	void (*pause)(void *opaque);
 	void (*resume)(void *opaque);
 	void *opaque;
+	uint64_t reserved[4];
 };
 
 /**
  * bf_memslots_create - make an empty map
- * @mapp: where it goes; untouched on error
- * @config: what kind; NULL: one without KVM
+ * @config: the options; NULL means all zero
+ * @mapp: receives the map; untouched on error
  *
- * Returns 0; -ENOMEM; -EINVAL: a number out of range, one of @pause and
- * @resume without the other; or the errno of KVM_CHECK_EXTENSION, negative.
- * Does not sleep.
+ * Returns 0; -ENOMEM; -EINVAL: a number is out of range, or one of @pause and
+ * @resume is set without the other, or a reserved word is not 0; or the errno
+ * of KVM_CHECK_EXTENSION, negative.  Does not block.
  */
-int bf_memslots_create(struct bf_memslots **mapp,
-		       const struct bf_memslots_config *config);
+int bf_memslots_create(const struct bf_memslots_config *config,
+		       struct bf_memslots **mapp);
 
 /**
- * bf_memslots_destroy - free a map; not the memory, nor KVM's slots
- * @map: no call on it is under way, no snapshot of it is left; NULL does
- *	 nothing
+ * bf_memslots_destroy - free a map
+ * @map: no other call on it is in progress, and it has no snapshot, no pin and
+ *	 no listener; NULL does nothing
  *
- * May sleep until the callbacks of bf_memslots_commit_async() have returned.
- * Not from such a callback.
+ * Touches neither the memory behind the slots nor KVM's slots.  May sleep until
+ * the callbacks of bf_memslots_commit_async() have returned.  Must not be
+ * called from such a callback.
  */
 void bf_memslots_destroy(struct bf_memslots *map);
 
-/** Who stood in whose way; filled in when a change is refused. */
+/** A refused change, and the slot in its way. */
 struct bf_memslots_conflict {
-	size_t index; /* of the change that was refused */
+	size_t index; /* of the refused change */
 	struct kvm_userspace_memory_region wanted;
-	/* The slot that overlaps; memory_size 0: there is none. */
+	/* The slot that overlaps; memory_size 0: none does. */
 	struct kvm_userspace_memory_region existing;
 };
 
 /**
  * bf_memslots_commit - change slots, all or nothing
  * @map: the map
- * @changes: @count of them, each as for KVM_SET_USER_MEMORY_REGION:
- *	memory_size 0 removes the slot; one that is not there is added; one
- *	that is there is moved, or gets other flags
+ * @changes: @count changes, each as for KVM_SET_USER_MEMORY_REGION:
+ *	memory_size 0 removes the slot; a slot that does not exist is added; a
+ *	slot that exists is moved, or gets other flags
+ * @tags: @count tags; tags[i] is the tag of the slot that changes[i] adds
+ *	(bf_memslots_tag()), and not used for another change; NULL: all NULL
  * @count: 0 does nothing
- * @conflict: filled in where these rules refuse a change; may be NULL
+ * @conflict: filled in if these rules refuse a change; may be NULL
  *
- * Each change is checked against what those before it leave, in KVM's order,
- * and nothing changes on error:
+ * The map checks each change against the result of the changes before it, in
+ * KVM's order.  On error nothing changes:
  *   -EINVAL  flags other than KVM_MEM_LOG_DIRTY_PAGES and KVM_MEM_READONLY;
  *	      a slot or an address space out of range; gpa, size or hva not a
  *	      multiple of the page size; hva + size is beyond this process's
  *	      addresses; gpa + size wraps; more than 2^31 - 1 pages; the slot
- *	      to remove is not there; hva, size or KVM_MEM_READONLY of a slot
- *	      that is there differ
+ *	      to remove does not exist; hva, size or KVM_MEM_READONLY of a slot
+ *	      that exists differ
  *   -EEXIST  overlaps another slot of its address space
- *   -EINVAL  behind the map's gpa_bits
- *   -ENOMEM  out of memory; never for the removal of one slot alone (but KVM
- *	      may answer so)
- *   -EBUSY   the map forwards, has no @pause, and KVM cannot do it without
- *	      (see below)
- *   ...      or what KVM answered
- *   -ENOTRECOVERABLE  KVM refused a change and then to take back those before
- *	      it: KVM has other slots than the map
- * Returns 0.  Readers see all of the changes or none; who learned of the
- * return, by whatever means, sees them.
+ *   -EINVAL  beyond the map's gpa_bits
+ *   -ENOMEM  out of memory; never for the removal of one slot alone, unless
+ *	      KVM answers so
+ *   -EBUSY   the map forwards, has no @pause, and KVM cannot make the change
+ *	      without (see below)
+ *   ...      or the answer of KVM
+ *   -ENOTRECOVERABLE  KVM refused a change and then refused to undo the changes
+ *	      before it: KVM has other slots than the map
+ * Returns 0.  Readers see all of the changes or none.  A reader that learns of
+ * the return in any way sees the changes.
  *
- * Where a slot was removed or moved it returns when nobody uses the old place
- * any more: its memory may be unmapped.  So it sleeps until the snapshots that
- * were taken before are dropped (an expedited grace period of this map alone);
- * the calling thread must hold none.  Otherwise it waits for no snapshot; a
- * change takes O(log n) whatever the map holds.
+ * May sleep while another change is in progress.  After a removal or a move the
+ * call returns when no snapshot and no pin uses the old place, so its memory
+ * may be unmapped.  It then sleeps until the snapshots that were taken before
+ * are dropped (an expedited grace period of this map alone), so the calling
+ * thread must hold no snapshot.  If several removals in progress concern the
+ * same memory, the memory is free when all of them are complete.  Any other
+ * change waits for no snapshot and takes O(log n).
  *
- * A removal of one slot that can get no memory is made in the views that there
- * are: snapshots taken before it see the slot go.  What they found in it stays
- * good until they are dropped.
+ * If the removal of one slot gets no memory, the map changes its published
+ * views in place: snapshots that were taken before see the slot disappear.
+ * Addresses that a reader found in such a snapshot stay good until it drops the
+ * snapshot.
  *
- * Forwarding.  What a transaction adds, moves or gives other flags is made in
- * KVM first and published here afterwards; a transaction that only removes is
- * published first.  So memory that is there before and after is never gone, and
- * a guest finds no hole where the map has memory, but for what is being taken
- * from it.  A move is one call to KVM, which makes vCPUs wait that touch the
- * slot meanwhile.
- * Where a slot takes up a place that another one leaves, or changes its size or
- * memory, KVM has to remove before it can add; a guest that touches the place
- * between the two would see no memory.  All of that is done between @pause and
- * @resume.
+ * Forwarding.  A transaction that only removes is published here first and made
+ * in KVM afterwards.  Any other transaction is made in KVM first.  So memory
+ * that exists before and after is never absent, and a guest finds no hole where
+ * the map has memory, except the memory that is being taken away.  A move is
+ * one call to KVM, which delays vCPUs that touch the slot meanwhile.
+ * If a slot takes a place that another slot leaves, or changes its size or
+ * memory, KVM must remove before it can add, and a guest that touches the place
+ * between the two would see no memory.  The map makes all of these changes
+ * between @pause and @resume.
  */
 int bf_memslots_commit(struct bf_memslots *map,
 		       const struct kvm_userspace_memory_region *changes,
-		       size_t count, struct bf_memslots_conflict *conflict);
+		       void *const *tags, size_t count,
+		       struct bf_memslots_conflict *conflict);
 
 /**
- * bf_memslots_commit_async - the same, without waiting
- * @map: the map
- * @changes: as for bf_memslots_commit()
- * @count: as for bf_memslots_commit()
- * @conflict: as for bf_memslots_commit()
- * @done: called once when nobody uses what was removed or moved, on the
- *	library's worker thread (belfry/srcu.h); it must not wait for a grace
- *	period of this map; not called on error
+ * bf_memslots_commit_async - the same, without waiting for readers
+ * @map, @changes, @tags, @count, @conflict: as for bf_memslots_commit()
+ * @done: the library calls it once, on its worker thread (belfry/srcu.h), when
+ *	no snapshot and no pin uses the old places any more.  It must not wait
+ *	for a grace period of this map.  Not called on error; may be NULL
  * @opaque: for @done
  *
- * Returns as bf_memslots_commit().  May be called by who holds a snapshot.
+ * Returns as bf_memslots_commit().  A thread that holds a snapshot may call it.
+ * See "Locking" at the head of this file.
  */
 int bf_memslots_commit_async(struct bf_memslots *map,
 			     const struct kvm_userspace_memory_region *changes,
-			     size_t count,
-			     struct bf_memslots_conflict *conflict,
-			     void (*done)(void *opaque), void *opaque);
+			     void *const *tags, size_t count,
+			     void (*done)(void *opaque), void *opaque,
+			     struct bf_memslots_conflict *conflict);
 
 /**
  * bf_memslots_set - make one change
  * @map: the map
  * @change: as for bf_memslots_commit()
  *
- * Returns and waits as bf_memslots_commit() of this change alone.
+ * Returns and waits as bf_memslots_commit() of this change alone, without tag.
  */
 int bf_memslots_set(struct bf_memslots *map,
 		    const struct kvm_userspace_memory_region *change);
 
 /**
- * bf_memslots_remove - remove a slot, and wait for those who use it
- * bf_memslots_remove_async - remove a slot, and be told
+ * bf_memslots_remove - remove a slot, and wait for its users
+ * bf_memslots_remove_async - remove a slot; a callback tells when it is unused
  * @map: the map
  * @slot: its number, with the address space in the upper 16 bits
  * @done: as for bf_memslots_commit_async()
  * @opaque: for @done
  *
- * Return as bf_memslots_commit(): 0; -EINVAL: there is none; KVM's.  Need no
- * memory.
+ * Return as bf_memslots_commit(): 0; -EINVAL: there is no such slot; or KVM's
+ * errno.  Need no memory.
  */
 int bf_memslots_remove(struct bf_memslots *map, uint32_t slot);
 int bf_memslots_remove_async(struct bf_memslots *map, uint32_t slot,
 			     void (*done)(void *opaque), void *opaque);
 
 /**
- * bf_memslots_conflict_format - a refused change in words
+ * bf_memslots_free_slot - find an unused slot number
+ * @map: the map
+ * @space: the address space
+ * @slot: receives the smallest number that no slot of the space has, with the
+ *	space in the upper 16 bits; untouched on error
+ *
+ * Returns 0; -EINVAL: no such address space; -ENOSPC: all numbers are used.
+ * May sleep while a change is in progress; O(n).  The number is not reserved,
+ * so a caller that adds slots on several threads holds a lock over this call
+ * and the addition.
+ */
+int bf_memslots_free_slot(struct bf_memslots *map, uint32_t space,
+			  uint32_t *slot);
+
+/**
+ * bf_memslots_conflict_format - describe a refused change
  * @conflict: as filled in
- * @buf: where the text goes; cut off and terminated as by snprintf()
+ * @buf: receives the text, cut off and terminated as by snprintf()
  * @size: of @buf, in bytes
  *
  * For example: "change 0: slot 3 [0x1000, 0x1fff] overlaps slot 1
@@ -238,7 +276,7 @@ int bf_memslots_remove_async(struct bf_memslots *map, uint32_t slot,
 int bf_memslots_conflict_format(const struct bf_memslots_conflict *conflict,
 				char *buf, size_t size);
 
-/** One view of a map, kept.  Its members are no interface. */
+/** A kept view of a map.  Its members are private. */
 struct bf_memslots_snapshot {
 	struct bf_memslots *map;
 	const struct bf_memslots_view *view;
@@ -248,12 +286,12 @@ struct bf_memslots_snapshot {
 /**
  * bf_memslots_take - keep the present view of a map
  * @map: the map
- * @snapshot: the caller's, until bf_memslots_drop()
+ * @snapshot: filled in; the caller's until bf_memslots_drop()
  *
- * What is found in the snapshot stays as it is until it is dropped, and who
- * takes memory away waits for that.  Never blocks, allocates nothing, makes no
- * system call.  Snapshots nest.  While a thread holds one it must not wait for
- * a removal of the same map (deadlock); the _async functions are fine.
+ * Addresses that are found in the snapshot stay good until it is dropped,
+ * because a removal waits for the drop.  Never blocks, allocates nothing, makes
+ * no system call.  Snapshots nest.  A thread that holds one must not wait for
+ * a removal of the same map (deadlock); it may call the async functions.
  */
 static inline void bf_memslots_take(struct bf_memslots *map,
 				    struct bf_memslots_snapshot *snapshot)
@@ -265,10 +303,10 @@ static inline void bf_memslots_take(struct bf_memslots *map,
 
 /**
  * bf_memslots_drop - end a snapshot
- * @snapshot: of bf_memslots_take(), in this thread or in another one, which
- *	got it by something that orders memory, as every lock or queue does
+ * @snapshot: of bf_memslots_take(), in this thread or in another one that got
+ *	it by an operation that orders memory, as every lock or queue does
  *
- * Never blocks; a system call only to wake who waits for a removal.
+ * Never blocks; makes a system call only to wake a removal that waits.
  */
 static inline void bf_memslots_drop(struct bf_memslots_snapshot *snapshot)
 {
@@ -276,27 +314,26 @@ static inline void bf_memslots_drop(struct bf_memslots_snapshot *snapshot)
 }
 
 /**
- * bf_memslots_hva - where a byte, or a span within one slot, is
+ * bf_memslots_hva - find the address of a byte, or of a span within one slot
  * @snapshot: the snapshot
  * @space: the address space
  * @gpa: the first byte
- * @len: how many bytes; 0 is taken for 1
- * @write: they are to be written
+ * @len: the number of bytes; 0 is taken for 1
+ * @write: the caller will write to them
  *
- * Returns the address, good until the snapshot is dropped; NULL where the span
- * is not within one slot, or is to be written and the slot is read-only.
- * Never blocks.
+ * Returns the address, good until the snapshot is dropped; NULL if the span is
+ * not within one slot, or @write and the slot is read-only.  Never blocks.
  */
 void *bf_memslots_hva(const struct bf_memslots_snapshot *snapshot,
 		      uint32_t space, uint64_t gpa, uint64_t len, bool write);
 
 /**
- * bf_memslots_span - where a byte is, and how far its slot goes on
+ * bf_memslots_span - find the address of a byte, and how far its slot goes on
  * @snapshot: the snapshot
  * @space: the address space
  * @gpa: the byte
- * @write: it is to be written
- * @len: filled in: bytes from @gpa to the end of the slot; 0 with NULL
+ * @write: the caller will write to it
+ * @len: receives the bytes from @gpa to the end of the slot; 0 with NULL
  *
  * Returns as bf_memslots_hva().  Never blocks.
  */
@@ -304,38 +341,68 @@ void *bf_memslots_span(const struct bf_memslots_snapshot *snapshot,
 		       uint32_t space, uint64_t gpa, bool write, uint64_t *len);
 
 /**
- * bf_memslots_iov - a range of any slots as a scatter list
+ * bf_memslots_iov - make a scatter list of a range that may cross slots
  * @snapshot: the snapshot
  * @space: the address space
  * @gpa: the first byte
- * @len: how many bytes
- * @write: they are to be written
+ * @len: the number of bytes
+ * @write: the caller will write to them
  * @iov: room for @max entries
  * @max: of @iov
- * @covered: filled in: how many bytes from @gpa on the list holds: all, or up
- *	to the first without memory (or that is read-only and to be written),
- *	or as many as @max entries hold; may be NULL
+ * @covered: receives the number of bytes from @gpa on that the list holds: all,
+ *	or up to the first byte without memory (or read-only, with @write), or
+ *	as many as @max entries hold; may be NULL
  *
- * Returns how many entries were filled in.  Slots that follow each other in
- * the guest and here share one.  Never blocks; O(log n) a slot.
+ * Returns the number of entries.  Slots that are adjacent in the guest and in
+ * this process share one.  Never blocks; O(log n) for each slot.
  */
 size_t bf_memslots_iov(const struct bf_memslots_snapshot *snapshot,
 		       uint32_t space, uint64_t gpa, uint64_t len, bool write,
 		       struct iovec *iov, size_t max, uint64_t *covered);
 
 /**
- * bf_memslots_next - the slots of an address space, in order
+ * bf_memslots_next - walk the slots of an address space, in order
  * @snapshot: the snapshot
  * @space: the address space
  * @gpa: where to begin
- * @region: filled in: the slot that holds @gpa, or else the first behind it
+ * @region: receives the slot that contains @gpa, or else the first behind it
  *
- * Returns false when there is none.  The next one is at guest_phys_addr +
- * memory_size or behind.  Never blocks.
+ * Returns false if there is none.  The next one is at guest_phys_addr +
+ * memory_size or behind.  Never blocks; O(log n).
  */
 bool bf_memslots_next(const struct bf_memslots_snapshot *snapshot,
 		      uint32_t space, uint64_t gpa,
 		      struct kvm_userspace_memory_region *region);
+
+/**
+ * bf_memslots_tag - find the tag of the slot at an address
+ * @snapshot: the snapshot
+ * @space: the address space
+ * @gpa: an address in the slot
+ * @tag: receives the tag of the commit that added the slot; untouched on error
+ *
+ * A tag leads from guest memory to the object of the caller that stands for it,
+ * such as a memory backend.  It stays with the slot when the slot is moved or
+ * gets other flags.  The library does not use it.
+ *
+ * Returns 0; -ENOENT: no slot contains @gpa.  Never blocks; O(log n).
+ */
+int bf_memslots_tag(const struct bf_memslots_snapshot *snapshot, uint32_t space,
+		    uint64_t gpa, void **tag);
+
+/**
+ * bf_memslots_gpa_of_hva - find the guest address of an address in this process
+ * @snapshot: the snapshot
+ * @space: the address space
+ * @hva: the address in this process
+ * @gpa: receives the guest address, the lowest one if several slots have the
+ *	memory; untouched on error
+ *
+ * For rare events, such as a memory failure (SIGBUS): it walks the slots, O(n).
+ * Returns 0; -ENOENT: no slot of the space has this memory.  Never blocks.
+ */
+int bf_memslots_gpa_of_hva(const struct bf_memslots_snapshot *snapshot,
+			   uint32_t space, const void *hva, uint64_t *gpa);
 
 /**
  * bf_memslots_snapshot_read - copy out of guest memory
@@ -344,13 +411,13 @@ bool bf_memslots_next(const struct bf_memslots_snapshot *snapshot,
  * @snapshot: the snapshot
  * @map: the map
  * @space: the address space
- * @gpa: the guest's side; slots may be crossed
+ * @gpa: the guest's side; may cross slots
  * @buf: the other side; may itself be guest memory
- * @len: bytes
+ * @len: the number of bytes
  *
- * Return how many bytes were copied: @len, or fewer where the guest has no
- * memory there, or, for a write, read-only memory.  The copy is not atomic.
- * Never block, but as the memory itself does (page faults).
+ * Return the number of bytes copied: @len, or fewer if the guest has no memory
+ * there or, for a write, read-only memory.  The copy is not atomic.  Never
+ * block, except for page faults of the memory itself.
  */
 size_t bf_memslots_snapshot_read(const struct bf_memslots_snapshot *snapshot,
 				 uint32_t space, uint64_t gpa, void *buf,
@@ -363,49 +430,174 @@ size_t bf_memslots_read(struct bf_memslots *map, uint32_t space, uint64_t gpa,
 size_t bf_memslots_write(struct bf_memslots *map, uint32_t space, uint64_t gpa,
 			 const void *buf, size_t len);
 
-/** Memory to put behind slots, where the caller has none. */
+/** Guest memory that a device keeps using; see bf_memslots_pin(). */
+struct bf_memslots_pinned;
+
+struct bf_memslots_pin_desc {
+	uint64_t gpa;
+	uint64_t len; /* bytes, within one slot; 0 is taken for 1 */
+	uint32_t space;
+	bool write; /* the holder will write to the memory */
+	/*
+	 * The memory leaves its place.  Returns true if the holder does not use
+	 * the memory any more: the pin then ends with this call.  Returns false
+	 * if the holder still uses the memory: the holder stops soon, and calls
+	 * bf_memslots_unpin(); the removal waits for that.
+	 *
+	 * Called at most once, by the thread that makes the change, under locks
+	 * of the map: it may look up, but not change the map, pin or unpin, and
+	 * should only set a flag or signal a thread.  It may run before
+	 * bf_memslots_pin() has returned, but then @pinp and @hvap are set.
+	 */
+	bool (*revoke)(void *opaque);
+	void *opaque;
+	uint64_t reserved[4];
+};
+
+/**
+ * bf_memslots_pin - keep guest memory until a removal asks for it
+ * @map: the map
+ * @desc: the memory and its holder
+ * @pinp: receives the pin, for bf_memslots_unpin(); untouched on error
+ * @hvap: receives the address of the memory, good until the pin ends;
+ *	untouched on error
+ *
+ * For addresses that are used for longer than a snapshot should last, such as
+ * those of a virtqueue.  A change of the map that leaves the memory at its
+ * guest address does not concern the pin.  Any other change calls revoke(), and
+ * is complete only when the pin has ended.  A use of the address costs nothing,
+ * and neither does a lookup beside it.
+ *
+ * Returns 0; -ENOMEM; -EINVAL: no revoke(), or a reserved word is not 0;
+ * -ENOENT: the memory is not within one slot, or @write and the slot is
+ * read-only.  May sleep while another thread pins, unpins or revokes; does not
+ * wait for KVM.  A removal calls revoke() for each pin of the map that it
+ * concerns, and looks at all pins.
+ */
+int bf_memslots_pin(struct bf_memslots *map,
+		    const struct bf_memslots_pin_desc *desc,
+		    struct bf_memslots_pinned **pinp, void **hvap);
+
+/**
+ * bf_memslots_unpin - end a pin
+ * @pin: of bf_memslots_pin(); revoke() did not return true for it
+ *
+ * After it has returned revoke() does not run and will not be called.  So it
+ * may sleep while a revoke() of the map runs, and the caller must not hold a
+ * lock that a revoke() of the map takes.  The thread that waits for a removal
+ * must not be the one that is to unpin.
+ */
+void bf_memslots_unpin(struct bf_memslots_pinned *pin);
+
+/** A listener of changes; see bf_memslots_listen(). */
+struct bf_memslots_listener;
+
+/** Callbacks of a listener; each may be NULL. */
+struct bf_memslots_listener_desc {
+	/*
+	 * A transaction: begin() once, then remove() for each slot that left
+	 * its place, then add() and flags() for the others, then commit() once.
+	 * A slot that was moved, resized or got another tag is removed and
+	 * added.  flags() tells that only flags differ; the region has the new
+	 * ones.  The region is good during the call.
+	 */
+	void (*begin)(void *opaque);
+	void (*remove)(void *opaque,
+		       const struct kvm_userspace_memory_region *region,
+		       void *tag);
+	void (*add)(void *opaque,
+		    const struct kvm_userspace_memory_region *region,
+		    void *tag);
+	void (*flags)(void *opaque,
+		      const struct kvm_userspace_memory_region *region,
+		      void *tag);
+	void (*commit)(void *opaque);
+	void *opaque;
+	uint64_t reserved[4];
+};
+
+/**
+ * bf_memslots_listen - follow the changes of a map, as vhost and VFIO do
+ * @map: the map
+ * @desc: the callbacks
+ * @listenerp: receives the listener; untouched on error
+ *
+ * Before it returns, the listener gets the slots that exist, as one transaction
+ * of additions; after that each transaction that changes a slot, in order, none
+ * twice.  The thread that makes the change calls the callbacks, after KVM and
+ * the readers have the change, and before a removal waits for readers.  So a
+ * table that commit() has replaced holds no memory of a removed slot when the
+ * removal is complete.
+ *
+ * A callback cannot refuse: KVM and other listeners have the change already,
+ * and a removal must not fail.  A table with a limit checks it before the
+ * transaction.  The callbacks run under the map's lock: they may sleep and look
+ * up, but must not change the map, listen or unlisten, or take a lock that a
+ * caller of these functions holds.  They must not wait for a removal.
+ * The order of several listeners is undefined.
+ *
+ * Returns 0; -ENOMEM; -EINVAL: a reserved word is not 0.  May sleep while a
+ * change is in progress.
+ */
+int bf_memslots_listen(struct bf_memslots *map,
+		       const struct bf_memslots_listener_desc *desc,
+		       struct bf_memslots_listener **listenerp);
+
+/**
+ * bf_memslots_unlisten - end a listener
+ * @listener: of bf_memslots_listen()
+ *
+ * Waits for a transaction in progress.  After it has returned no callback runs
+ * and none will be called; remove() is not called for the slots that exist.
+ */
+void bf_memslots_unlisten(struct bf_memslots_listener *listener);
+
+/** Memory to put behind slots. */
 struct bf_memslots_backing_desc {
 	uint64_t size;	  /* bytes; rounded up to whole pages */
 	const char *name; /* in /proc/PID/maps; NULL: "guest" */
-	bool huge;	  /* huge pages; smaller ones where there are none */
+	bool huge;	  /* huge pages; smaller ones if there are none */
 	bool bind;	  /* to the NUMA node below */
 	uint32_t node;
+	uint64_t reserved[4];
 };
 
-/** What came of it. */
+/** The memory that bf_memslots_backing_create() made. */
 struct bf_memslots_backing {
 	void *hva;	    /* inaccessible pages before and behind */
 	uint64_t size;	    /* whole pages */
 	uint64_t page_size; /* of the file; with transparent huge pages the
 			       smaller one */
-	int fd;		    /* memfd(2), for who shares it; the library's */
+	int fd;		    /* memfd(2), to share it; the library closes it */
 };
 
 /**
- * bf_memslots_backing_create - memory for slots
+ * bf_memslots_backing_create - allocate memory for slots
+ * @desc: the memory
  * @backing: filled in; untouched on error
- * @desc: what kind
  *
- * Shared memory of a memfd between two guard regions.  With @huge, pages of
- * hugetlbfs where enough of them are free, else transparent ones are asked
- * for.  Nothing is touched yet.
- * Returns 0; -EINVAL: size 0 or too large, no such node; -ENOMEM; -EMFILE;
- * -ENOSYS: no memfd, or no NUMA.  Sleeps as mmap(2) does.
+ * Makes shared memory of a memfd between two guard regions.  With @huge, the
+ * memory has pages of hugetlbfs if enough of them are free; else the kernel is
+ * asked for transparent ones.  Touches no page.
+ *
+ * Returns 0; -EINVAL: size 0 or too large, no such node, or a reserved word is
+ * not 0; -ENOMEM; -EMFILE; -ENOSYS: no memfd, or no NUMA.  Sleeps as mmap(2)
+ * does.
  */
-int bf_memslots_backing_create(struct bf_memslots_backing *backing,
-			       const struct bf_memslots_backing_desc *desc);
+int bf_memslots_backing_create(const struct bf_memslots_backing_desc *desc,
+			       struct bf_memslots_backing *backing);
 
 /**
  * bf_memslots_backing_destroy - unmap and close
- * @backing: of bf_memslots_backing_create(); in no slot any more
+ * @backing: of bf_memslots_backing_create(); no slot has it any more
  */
 void bf_memslots_backing_destroy(struct bf_memslots_backing *backing);
 
 /**
- * bf_memslots_backing_prefault - have the memory there before the guest runs
- * @backing: the memory; what it holds is kept
- * @progress: told how many bytes of how many are there, some hundred times;
- *	anything but 0 ends it; may be NULL
+ * bf_memslots_backing_prefault - allocate the pages before the guest runs
+ * @backing: the memory; its contents are kept
+ * @progress: called some hundred times with the number of bytes that are
+ *	allocated, and of all; a result other than 0 ends the call; may be NULL
  * @opaque: for @progress
  *
  * Returns 0; -ECANCELED: @progress ended it; -ENOMEM, or another errno of

@@ -125,13 +125,14 @@ static int bind_to_node(const struct bf_memslots_backing *backing,
 	return 0;
 }
 
-int bf_memslots_backing_create(struct bf_memslots_backing *backing,
-			       const struct bf_memslots_backing_desc *desc)
+int bf_memslots_backing_create(const struct bf_memslots_backing_desc *desc,
+			       struct bf_memslots_backing *backing)
 {
 	struct bf_memslots_backing made;
 	int ret;
 
-	if (!desc->size || desc->size > MAX_SIZE)
+	if (!desc->size || desc->size > MAX_SIZE ||
+	    !bf_reserved_is_zero(desc->reserved))
 		return -EINVAL;
 	ret = make(&made, desc, desc->huge);
 	if (ret && desc->huge)

@@ -35,6 +35,7 @@ static struct bf_slot *slot_touch(struct bf_slot_change *change,
 	touched = &change->touched[change->nr_touched++];
 	touched->slot = slot;
 	touched->old = slot->region;
+	touched->old_tag = slot->tag;
 	return slot;
 }
 
@@ -79,12 +80,14 @@ static int check_overlap(const struct bf_span_node *root,
 
 static int mapping_add(struct bf_slot_change *change,
 		       struct bf_span_node **root,
-		       const struct kvm_userspace_memory_region *region)
+		       const struct kvm_userspace_memory_region *region,
+		       void *tag)
 {
 	const struct bf_mapping mapping = {
 		.hva = region->userspace_addr,
 		.slot = region->slot,
 		.flags = region->flags,
+		.tag = tag,
 	};
 	struct bf_span_entry *existing;
 
@@ -106,10 +109,10 @@ static int mapping_set_flags(struct bf_slot_change *change,
 }
 
 static int edit_tree(struct bf_slot_change *change,
-		     enum bf_slot_change_kind kind,
-		     const struct kvm_userspace_memory_region *old,
+		     enum bf_slot_change_kind kind, const struct bf_slot *slot,
 		     const struct kvm_userspace_memory_region *wanted)
 {
+	const struct kvm_userspace_memory_region *old = &slot->region;
 	struct bf_span_node **root = &change->view->roots[wanted->slot >> 16];
 	int ret = 0;
 
@@ -118,7 +121,7 @@ static int edit_tree(struct bf_slot_change *change,
 	if (kind == BF_CHANGE_REMOVE || kind == BF_CHANGE_MOVE)
 		ret = bf_span_remove(&change->edit, root, old->guest_phys_addr);
 	if (!ret && (kind == BF_CHANGE_ADD || kind == BF_CHANGE_MOVE))
-		ret = mapping_add(change, root, wanted);
+		ret = mapping_add(change, root, wanted, slot->tag);
 	return ret;
 }
 
@@ -148,6 +151,7 @@ static int spare_alloc(struct bf_slot *slot)
 
 int bf_slot_change_apply(struct bf_slot_change *change,
 			 const struct kvm_userspace_memory_region *wanted,
+			 void *tag,
 			 struct kvm_userspace_memory_region *existing)
 {
 	struct bf_slot *slot;
@@ -166,9 +170,11 @@ int bf_slot_change_apply(struct bf_slot_change *change,
 			  existing);
 	if (!ret && kind == BF_CHANGE_ADD)
 		ret = spare_alloc(slot);
+	if (kind == BF_CHANGE_ADD || kind == BF_CHANGE_REMOVE)
+		slot->tag = kind == BF_CHANGE_ADD ? tag : NULL;
 	if (!ret)
-		ret = edit_tree(change, (enum bf_slot_change_kind)kind,
-				&slot->region, wanted);
+		ret = edit_tree(change, (enum bf_slot_change_kind)kind, slot,
+				wanted);
 	if (!ret)
 		slot->region = *wanted;
 	return ret;
@@ -176,10 +182,12 @@ int bf_slot_change_apply(struct bf_slot_change *change,
 
 bool bf_slot_change_any(const struct bf_slot_change *change)
 {
+	const struct bf_touched *touched = change->touched;
 	size_t i;
 
-	for (i = 0; i < change->nr_touched; i++)
-		if (bf_touched_kind(&change->touched[i]) != BF_CHANGE_NONE)
+	for (i = 0; i < change->nr_touched; i++, touched++)
+		if (bf_touched_kind(touched) != BF_CHANGE_NONE ||
+		    touched->old_tag != touched->slot->tag)
 			return true;
 	return false;
 }
@@ -244,10 +252,13 @@ static struct bf_memslots_view *view_take_back(struct bf_slot_change *change)
 
 static void slots_undo(struct bf_slot_change *change)
 {
+	const struct bf_touched *touched = change->touched;
 	size_t i;
 
-	for (i = 0; i < change->nr_touched; i++)
-		change->touched[i].slot->region = change->touched[i].old;
+	for (i = 0; i < change->nr_touched; i++, touched++) {
+		touched->slot->region = touched->old;
+		touched->slot->tag = touched->old_tag;
+	}
 }
 
 struct bf_memslots_view *bf_slot_change_abort(struct bf_slot_change *change)

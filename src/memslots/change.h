@@ -10,6 +10,7 @@
 struct bf_touched {
 	struct bf_slot *slot;
 	struct kvm_userspace_memory_region old;
+	void *old_tag;
 };
 
 struct bf_slot_change {
@@ -29,11 +30,12 @@ int bf_slot_change_begin(struct bf_slot_change *change, struct bf_slots *slots,
 			 size_t count);
 
 /*
- * Makes one change in the next view.  Returns 0 or a negative errno.  After
- * -EEXIST *existing is the slot in the way.
+ * Makes one change in the next view; a slot that is added gets the tag. Returns
+ * 0 or a negative errno.  After -EEXIST *existing is the slot in the way.
  */
 int bf_slot_change_apply(struct bf_slot_change *change,
 			 const struct kvm_userspace_memory_region *wanted,
+			 void *tag,
 			 struct kvm_userspace_memory_region *existing);
 
 /*

@@ -5,11 +5,13 @@
 #include <stdio.h>
 
 #include "memslots/forward.h"
+#include "memslots/notify.h"
 #include "srcu/wait.h"
 
 static int apply_all(struct bf_slot_change *change,
 		     const struct kvm_userspace_memory_region *changes,
-		     size_t count, struct bf_memslots_conflict *conflict)
+		     void *const *tags, size_t count,
+		     struct bf_memslots_conflict *conflict)
 {
 	struct bf_memslots_conflict found = {0};
 	int ret;
@@ -17,6 +19,7 @@ static int apply_all(struct bf_slot_change *change,
 	for (; found.index < count; found.index++) {
 		found.wanted = changes[found.index];
 		ret = bf_slot_change_apply(change, &found.wanted,
+					   tags ? tags[found.index] : NULL,
 					   &found.existing);
 		if (!ret)
 			continue;
@@ -51,7 +54,8 @@ static int change_publish(struct bf_slot_change *change)
 /* Lock held. */
 static int commit(struct bf_slots *slots,
 		  const struct kvm_userspace_memory_region *changes,
-		  size_t count, struct bf_memslots_conflict *conflict,
+		  void *const *tags, size_t count,
+		  struct bf_memslots_conflict *conflict,
 		  struct retirement *retirement)
 {
 	struct bf_slot_change change;
@@ -59,7 +63,7 @@ static int commit(struct bf_slots *slots,
 
 	if (ret)
 		return ret;
-	ret = apply_all(&change, changes, count, conflict);
+	ret = apply_all(&change, changes, tags, count, conflict);
 	if (!ret && !retirement->async && !bf_slot_change_any(&change)) {
 		bf_slot_change_abort(&change);
 		return 0;
@@ -67,6 +71,8 @@ static int commit(struct bf_slots *slots,
 	retirement->wait = !ret && bf_slot_change_leaves(&change);
 	if (!ret)
 		ret = change_publish(&change);
+	if (!ret)
+		bf_listeners_call(&change);
 	retirement->view = ret ? bf_slot_change_abort(&change) :
 				 bf_slot_change_commit(&change);
 	return ret;
@@ -101,6 +107,11 @@ static int slot_clear(struct bf_slots *slots, struct bf_slot *slot,
 {
 	struct bf_span_node *root =
 		bf_slots_view(slots)->roots[slot->region.slot >> 16];
+	struct bf_slot_change cleared = {
+		.slots = slots,
+		.touched = &cleared.one,
+		.nr_touched = 1,
+	};
 	int ret;
 
 	bf_span_set_size(root, slot->region.guest_phys_addr, 0);
@@ -110,9 +121,12 @@ static int slot_clear(struct bf_slots *slots, struct bf_slot *slot,
 				 slot->region.memory_size);
 		return ret;
 	}
+	cleared.one = (struct bf_touched){slot, slot->region, slot->tag};
 	slot->region = (struct kvm_userspace_memory_region){
 		.slot = slot->region.slot,
 	};
+	slot->tag = NULL;
+	bf_listeners_call(&cleared);
 	*retired = slot->spare;
 	slot->spare = NULL;
 	return 0;
@@ -137,10 +151,11 @@ static int remove_in_place(struct bf_slots *slots,
  */
 static int commit_or_clear(struct bf_slots *slots,
 			   const struct kvm_userspace_memory_region *changes,
-			   size_t count, struct bf_memslots_conflict *conflict,
+			   void *const *tags, size_t count,
+			   struct bf_memslots_conflict *conflict,
 			   struct retirement *retirement)
 {
-	int ret = commit(slots, changes, count, conflict, retirement);
+	int ret = commit(slots, changes, tags, count, conflict, retirement);
 
 	if (ret != -ENOMEM || retirement->view || count != 1 ||
 	    changes->memory_size)
@@ -160,8 +175,11 @@ static void view_end(struct bf_memslots *map, struct retirement *retirement)
 	if (retirement->async) {
 		view->done = retirement->done;
 		view->opaque = retirement->opaque;
-		call_srcu_expedited(&map->srcu, &view->head, bf_view_called);
+		if (!bf_pins_defer(bf_slots_of(map), view))
+			call_srcu_expedited(&map->srcu, &view->head,
+					    bf_view_called);
 	} else if (retirement->wait) {
+		bf_pins_wait(bf_slots_of(map), view);
 		synchronize_srcu_expedited(&map->srcu);
 		bf_view_retire(view);
 	} else if (bf_srcu_gp_try(&map->srcu)) {
@@ -173,14 +191,18 @@ static void view_end(struct bf_memslots *map, struct retirement *retirement)
 
 static int commit_and_end(struct bf_memslots *map,
 			  const struct kvm_userspace_memory_region *changes,
-			  size_t count, struct bf_memslots_conflict *conflict,
+			  void *const *tags, size_t count,
+			  struct bf_memslots_conflict *conflict,
 			  struct retirement *retirement)
 {
 	struct bf_slots *slots = bf_slots_of(map);
 	int ret;
 
 	pthread_mutex_lock(&slots->lock);
-	ret = commit_or_clear(slots, changes, count, conflict, retirement);
+	ret = commit_or_clear(slots, changes, tags, count, conflict,
+			      retirement);
+	if (!ret && retirement->wait)
+		bf_pins_revoke(slots, retirement->view);
 	pthread_mutex_unlock(&slots->lock);
 	if (ret)
 		retirement->async = retirement->wait = false;
@@ -191,20 +213,21 @@ static int commit_and_end(struct bf_memslots *map,
 
 int bf_memslots_commit(struct bf_memslots *map,
 		       const struct kvm_userspace_memory_region *changes,
-		       size_t count, struct bf_memslots_conflict *conflict)
+		       void *const *tags, size_t count,
+		       struct bf_memslots_conflict *conflict)
 {
 	struct retirement retirement = {0};
 
 	if (!count)
 		return 0;
-	return commit_and_end(map, changes, count, conflict, &retirement);
+	return commit_and_end(map, changes, tags, count, conflict, &retirement);
 }
 
 int bf_memslots_commit_async(struct bf_memslots *map,
 			     const struct kvm_userspace_memory_region *changes,
-			     size_t count,
-			     struct bf_memslots_conflict *conflict,
-			     void (*done)(void *opaque), void *opaque)
+			     void *const *tags, size_t count,
+			     void (*done)(void *opaque), void *opaque,
+			     struct bf_memslots_conflict *conflict)
 {
 	struct retirement retirement = {
 		.async = true,
@@ -212,20 +235,20 @@ int bf_memslots_commit_async(struct bf_memslots *map,
 		.opaque = opaque,
 	};
 
-	return commit_and_end(map, changes, count, conflict, &retirement);
+	return commit_and_end(map, changes, tags, count, conflict, &retirement);
 }
 
 int bf_memslots_set(struct bf_memslots *map,
 		    const struct kvm_userspace_memory_region *change)
 {
-	return bf_memslots_commit(map, change, 1, NULL);
+	return bf_memslots_commit(map, change, NULL, 1, NULL);
 }
 
 int bf_memslots_remove(struct bf_memslots *map, uint32_t slot)
 {
 	const struct kvm_userspace_memory_region change = {.slot = slot};
 
-	return bf_memslots_commit(map, &change, 1, NULL);
+	return bf_memslots_commit(map, &change, NULL, 1, NULL);
 }
 
 int bf_memslots_remove_async(struct bf_memslots *map, uint32_t slot,
@@ -233,7 +256,8 @@ int bf_memslots_remove_async(struct bf_memslots *map, uint32_t slot,
 {
 	const struct kvm_userspace_memory_region change = {.slot = slot};
 
-	return bf_memslots_commit_async(map, &change, 1, NULL, done, opaque);
+	return bf_memslots_commit_async(map, &change, NULL, 1, done, opaque,
+					NULL);
 }
 
 static int format_region(const struct kvm_userspace_memory_region *region,

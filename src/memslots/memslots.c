@@ -113,7 +113,8 @@ static int complete_config(struct bf_memslots_config *config)
 	if (!config->slots)
 		config->slots = DEFAULT_SLOTS;
 	if (config->spaces > BF_MEMSLOTS_SPACES || config->slots > MAX_SLOTS ||
-	    config->gpa_bits > 64 || !config->pause != !config->resume)
+	    config->gpa_bits > 64 || !config->pause != !config->resume ||
+	    !bf_reserved_is_zero(config->reserved))
 		return -EINVAL;
 	return 0;
 }
@@ -169,12 +170,14 @@ int bf_slots_create(struct bf_memslots **mapp,
 		return ret;
 	}
 	pthread_mutex_init(&slots->lock, NULL);
+	pthread_mutex_init(&slots->pin_lock, NULL);
+	pthread_cond_init(&slots->unpinned, NULL);
 	*mapp = &slots->map;
 	return 0;
 }
 
-int bf_memslots_create(struct bf_memslots **mapp,
-		       const struct bf_memslots_config *config)
+int bf_memslots_create(const struct bf_memslots_config *config,
+		       struct bf_memslots **mapp)
 {
 	return bf_slots_create(mapp, config, NULL);
 }
@@ -195,6 +198,8 @@ void bf_memslots_destroy(struct bf_memslots *map)
 	free(view);
 	chunks_free(slots);
 	cleanup_srcu_struct(&map->srcu);
+	pthread_cond_destroy(&slots->unpinned);
+	pthread_mutex_destroy(&slots->pin_lock);
 	pthread_mutex_destroy(&slots->lock);
 	free(slots);
 }

@@ -3,6 +3,8 @@
 #ifndef BF_MEMSLOTS_MEMSLOTS_H
 #define BF_MEMSLOTS_MEMSLOTS_H
 
+#include <sys/queue.h>
+
 #include "base/span_tree.h"
 #include "belfry/memslots.h"
 
@@ -12,6 +14,7 @@ struct bf_mapping {
 	uint64_t hva;
 	uint32_t slot;
 	uint32_t flags;
+	void *tag;
 };
 
 /* One version of the map.  A change publishes a new one as a whole. */
@@ -22,6 +25,8 @@ struct bf_memslots_view {
 	struct bf_node *replaced; /* by the next view, which is without them */
 	void (*done)(void *opaque);
 	void *opaque;
+	size_t pins;   /* that its end waits for; under pin_lock */
+	bool deferred; /* the last unpin queues head */
 	struct bf_span_node *roots[];
 };
 
@@ -29,6 +34,7 @@ struct bf_memslots_view {
 struct bf_slot {
 	/* memory_size 0: the slot does not exist. */
 	struct kvm_userspace_memory_region region;
+	void *tag;	/* NULL if the slot does not exist */
 	uint64_t stamp; /* of the last edit that touched it */
 	/*
 	 * The view that a removal without memory retires.  A slot has it as
@@ -60,6 +66,10 @@ struct bf_slots {
 	struct bf_slots_guest guest; /* set is NULL: there is none */
 	struct bf_slot **chunks;     /* BF_SLOT_CHUNKS for each address space */
 	uint64_t edits;		     /* the stamp of the last one */
+	SLIST_HEAD(, bf_memslots_listener) listeners;
+	pthread_mutex_t pin_lock; /* inside lock; guards pins */
+	pthread_cond_t unpinned;
+	LIST_HEAD(, bf_memslots_pinned) pins;
 };
 
 static inline struct bf_slots *bf_slots_of(struct bf_memslots *map)

@@ -76,7 +76,7 @@ static void commit_until_success(const struct kvm_userspace_memory_region *set,
 
 	for (n = 1;; n++) {
 		alloc_fail_at(n);
-		ret = bf_memslots_commit(map, set, count, NULL);
+		ret = bf_memslots_commit(map, set, NULL, count, NULL);
 		if (alloc_tried() < n)
 			break;
 		assert_int_equal(ret, -ENOMEM);
@@ -157,7 +157,7 @@ static void change_a_map(const struct bf_memslots_config *config)
 {
 	const long live = alloc_live();
 
-	assert_int_equal(bf_memslots_create(&map, config), 0);
+	assert_int_equal(bf_memslots_create(config, &map), 0);
 	fill_map();
 	assert_int_equal(bf_memslots_remove(map, 77), 0);
 	assert_int_equal(bf_memslots_remove(map, 78), 0);
@@ -189,7 +189,7 @@ static void test_create(void **state)
 
 	for (n = 1; ret; n++) {
 		alloc_fail_at(n);
-		ret = bf_memslots_create(&map, NULL);
+		ret = bf_memslots_create(NULL, &map);
 		if (ret) {
 			assert_int_equal(ret, -ENOMEM);
 			assert_int_equal(alloc_live(), live);
@@ -205,11 +205,108 @@ static void create_with(uint32_t slots, const struct bf_memslots_config *config)
 	struct kvm_userspace_memory_region change;
 	uint32_t i;
 
-	assert_int_equal(bf_memslots_create(&map, config), 0);
+	assert_int_equal(bf_memslots_create(config, &map), 0);
 	for (i = 0; i < slots; i++) {
 		change = region(i, i);
 		assert_int_equal(bf_memslots_set(map, &change), 0);
 	}
+}
+
+static bool let_go(void *opaque)
+{
+	(*(int *)opaque)++;
+	return true;
+}
+
+static int add_listener(void)
+{
+	const struct bf_memslots_listener_desc desc = {.opaque = NULL};
+	struct bf_memslots_listener *listener;
+	int ret = bf_memslots_listen(map, &desc, &listener);
+
+	if (!ret)
+		bf_memslots_unlisten(listener);
+	return ret;
+}
+
+static int add_pin(void)
+{
+	int revoked = 0;
+	const struct bf_memslots_pin_desc desc = {
+		.revoke = let_go,
+		.opaque = &revoked,
+	};
+	struct bf_memslots_pinned *pin;
+	void *hva;
+	int ret = bf_memslots_pin(map, &desc, &pin, &hva);
+
+	if (!ret)
+		bf_memslots_unpin(pin);
+	return ret;
+}
+
+static void fail_each_allocation(int (*fn)(void))
+{
+	const long live = alloc_live();
+	int n, ret = -ENOMEM;
+
+	for (n = 1; ret; n++) {
+		alloc_fail_at(n);
+		ret = fn();
+		assert_true(!ret || ret == -ENOMEM);
+		assert_int_equal(alloc_live(), live);
+	}
+	alloc_fail_at(0);
+	assert_true(n > 2);
+}
+
+static void test_listeners_and_pins(void **state)
+{
+	const long live = alloc_live();
+
+	create_with(1, NULL);
+	fail_each_allocation(add_listener);
+	fail_each_allocation(add_pin);
+	teardown(live);
+}
+
+static void count_slot(void *opaque,
+		       const struct kvm_userspace_memory_region *slot,
+		       void *tag)
+{
+	assert_int_equal(slot->slot, 1);
+	assert_int_equal(slot->memory_size, PAGE);
+	(*(int *)opaque)++;
+}
+
+/* A removal in place reaches listeners and holders as any other. */
+static void test_removal_is_told_without_memory(void **state)
+{
+	const long live = alloc_live();
+	int told = 0, revoked = 0;
+	const struct bf_memslots_listener_desc listener_desc = {
+		.remove = count_slot,
+		.opaque = &told,
+	};
+	const struct bf_memslots_pin_desc pin_desc = {
+		.gpa = PAGE,
+		.revoke = let_go,
+		.opaque = &revoked,
+	};
+	struct bf_memslots_listener *listener;
+	struct bf_memslots_pinned *pin;
+	void *hva;
+
+	create_with(3, NULL);
+	assert_int_equal(bf_memslots_listen(map, &listener_desc, &listener), 0);
+	assert_int_equal(bf_memslots_pin(map, &pin_desc, &pin, &hva), 0);
+	alloc_fail_all(true);
+	assert_int_equal(bf_memslots_remove(map, 1), 0);
+	alloc_fail_all(false);
+	assert_int_equal(told, 1);
+	assert_int_equal(revoked, 1);
+	bf_memslots_unlisten(listener);
+	teardown(live);
 }
 
 static bool has(const struct bf_memslots_snapshot *snapshot, uint64_t page)
@@ -359,6 +456,8 @@ int main(void)
 		cmocka_unit_test(test_create),
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_forwarded_changes),
+		cmocka_unit_test(test_listeners_and_pins),
+		cmocka_unit_test(test_removal_is_told_without_memory),
 		cmocka_unit_test(test_removal_under_a_snapshot),
 		cmocka_unit_test(test_cleared_places_are_reused),
 		cmocka_unit_test(test_removal_beside_readers),

@@ -100,7 +100,7 @@ static void test_same_answers(void **state)
 	struct bf_memslots *map;
 	int n, kernel, ours;
 
-	assert_int_equal(bf_memslots_create(&map, &config), 0);
+	assert_int_equal(bf_memslots_create(&config, &map), 0);
 	for (n = 0; n < CALLS; n++) {
 		change = next_call(&random, &config);
 		kernel = kernel_set(&change);
@@ -167,13 +167,14 @@ static void test_forwarded(void **state)
 	struct bf_memslots *map;
 	int n, i, ret;
 
-	assert_int_equal(bf_memslots_create(&map, &config), 0);
+	assert_int_equal(bf_memslots_create(&config, &map), 0);
 	for (n = 0; n < CALLS / 4; n++) {
 		for (i = 0; i < 3; i++)
 			changes[i] = model_change(&random, 1);
 		if (n % 8 == 0)
 			changes[2].guest_phys_addr = 1ULL << bits;
-		ret = bf_memslots_commit(map, changes, 1 + (size_t)n % 3, NULL);
+		ret = bf_memslots_commit(map, changes, NULL, 1 + (size_t)n % 3,
+					 NULL);
 		assert_int_not_equal(ret, -ENOTRECOVERABLE);
 		made += !ret;
 		refused += !!ret;

@@ -36,7 +36,7 @@ static int setup(void **state)
 		for (i = 0; i < MODEL_SLOTS; i++)
 			model.slots[space][i].slot = space << 16 | i;
 	random_state = 20260101;
-	return bf_memslots_create(&map, &config);
+	return bf_memslots_create(&config, &map);
 }
 
 static int teardown(void **state)
@@ -197,7 +197,7 @@ static void test_random_transactions(void **state)
 		for (i = 0; i < count; i++)
 			changes[i] = model_change(&random_state, 2);
 		ret = model_commit(changes, count, &failed);
-		assert_int_equal(bf_memslots_commit(map, changes, count,
+		assert_int_equal(bf_memslots_commit(map, changes, NULL, count,
 						    &conflict),
 				 ret);
 		if (ret)

@@ -12,7 +12,7 @@ int map_setup(void **state)
 {
 	memory = aligned_alloc(PAGE, 16 * PAGE);
 	memset(memory, 0, 16 * PAGE);
-	return !memory || bf_memslots_create(&map, NULL);
+	return !memory || bf_memslots_create(NULL, &map);
 }
 
 int map_teardown(void **state)

@@ -58,7 +58,7 @@ static void test_spaces(void **state)
 	struct bf_memslots_snapshot snapshot;
 	struct bf_memslots *two;
 
-	assert_int_equal(bf_memslots_create(&two, &config), 0);
+	assert_int_equal(bf_memslots_create(&config, &two), 0);
 	assert_int_equal(bf_memslots_set(two, &low), 0);
 	assert_int_equal(bf_memslots_set(two, &high), 0);
 	bf_memslots_take(two, &snapshot);
@@ -85,8 +85,8 @@ static void test_bad_config(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(bad) - 1; i++)
-		assert_int_equal(bf_memslots_create(&none, &bad[i]), -EINVAL);
-	assert_int_equal(bf_memslots_create(&none, &bad[i]), -EBADF);
+		assert_int_equal(bf_memslots_create(&bad[i], &none), -EINVAL);
+	assert_int_equal(bf_memslots_create(&bad[i], &none), -EBADF);
 }
 
 static void test_gpa_bits(void **state)
@@ -96,7 +96,7 @@ static void test_gpa_bits(void **state)
 		region(0, (1ULL << 32) - PAGE, 1, 0);
 	struct bf_memslots *small;
 
-	assert_int_equal(bf_memslots_create(&small, &config), 0);
+	assert_int_equal(bf_memslots_create(&config, &small), 0);
 	assert_int_equal(bf_memslots_set(small, &change), 0);
 	change.guest_phys_addr += PAGE;
 	assert_int_equal(bf_memslots_set(small, &change), -EINVAL);
@@ -116,7 +116,7 @@ static void test_conflict(void **state)
 	int length;
 
 	assert_int_equal(set(7, 0, 16, 0), 0);
-	assert_int_equal(bf_memslots_commit(map, changes, 2, &conflict),
+	assert_int_equal(bf_memslots_commit(map, changes, NULL, 2, &conflict),
 			 -EEXIST);
 	assert_int_equal(conflict.index, 1);
 	assert_int_equal(conflict.existing.slot, 7);
@@ -128,7 +128,7 @@ static void test_conflict(void **state)
 		    7);
 	assert_string_equal(cut, "change ");
 	assert_null(find(0x20000, 1, false));
-	assert_int_equal(bf_memslots_commit(map, NULL, 0, &conflict), 0);
+	assert_int_equal(bf_memslots_commit(map, NULL, NULL, 0, &conflict), 0);
 }
 
 /* A resize of a slot, for which the kernel needs several calls. */
@@ -141,7 +141,7 @@ static void test_transaction(void **state)
 	};
 
 	assert_int_equal(set(0, 0, 2, 0), 0);
-	assert_int_equal(bf_memslots_commit(map, changes, 3, NULL), 0);
+	assert_int_equal(bf_memslots_commit(map, changes, NULL, 3, NULL), 0);
 	assert_ptr_equal(find(0, 4 * PAGE, true), memory);
 	assert_ptr_equal(find(4 * PAGE, 1, true), memory + 8 * PAGE);
 }
@@ -178,7 +178,7 @@ static void test_slot_does_not_outlive_its_map(void **state)
 
 	for (i = 0; i < 100; i++) {
 		bf_memslots_destroy(map);
-		assert_int_equal(bf_memslots_create(&map, NULL), 0);
+		assert_int_equal(bf_memslots_create(NULL, &map), 0);
 		assert_null(find((uint64_t)i * PAGE, 1, false));
 		assert_int_equal(set(0, (uint64_t)(i + 1) * PAGE, 1, 0), 0);
 		assert_non_null(find((uint64_t)(i + 1) * PAGE, 1, false));

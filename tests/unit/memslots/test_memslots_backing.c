@@ -55,7 +55,7 @@ static void test_pages_and_guards(void **state)
 	struct stat stat;
 	char *hva;
 
-	assert_int_equal(bf_memslots_backing_create(&backing, &desc), 0);
+	assert_int_equal(bf_memslots_backing_create(&desc, &backing), 0);
 	assert_int_equal(backing.size, 5 * MIB + PAGE);
 	assert_int_equal(backing.page_size, PAGE);
 	assert_int_equal((uintptr_t)backing.hva % (2 * MIB), 0);
@@ -79,7 +79,7 @@ static void test_destroy_unmaps_the_area(void **state)
 	unsigned char vec;
 	char *begin;
 
-	assert_int_equal(bf_memslots_backing_create(&backing, &desc), 0);
+	assert_int_equal(bf_memslots_backing_create(&desc, &backing), 0);
 	begin = (char *)backing.hva - 2 * MIB;
 	bf_memslots_backing_destroy(&backing);
 	assert_int_equal(mincore(begin, PAGE, &vec), -1);
@@ -98,7 +98,7 @@ static void test_bad_descriptions(void **state)
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		int ret = bf_memslots_backing_create(&backing, &bad[i]);
+		int ret = bf_memslots_backing_create(&bad[i], &backing);
 
 		assert_true(ret == -EINVAL || ret == -ENOSYS);
 	}
@@ -113,7 +113,7 @@ static void test_huge_pages(void **state)
 	};
 	struct bf_memslots_backing backing;
 
-	assert_int_equal(bf_memslots_backing_create(&backing, &desc), 0);
+	assert_int_equal(bf_memslots_backing_create(&desc, &backing), 0);
 	assert_true(backing.page_size == PAGE || backing.page_size == 2 * MIB);
 	assert_int_equal(backing.size, 4 * MIB);
 	memset(backing.hva, 1, backing.size);
@@ -128,7 +128,7 @@ static void test_too_few_huge_pages(void **state)
 		.huge = true,
 	};
 	struct bf_memslots_backing backing;
-	int ret = bf_memslots_backing_create(&backing, &desc);
+	int ret = bf_memslots_backing_create(&desc, &backing);
 
 	if (ret == -ENOMEM)
 		skip();
@@ -145,7 +145,7 @@ static void test_node(void **state)
 		.node = 0,
 	};
 	struct bf_memslots_backing backing;
-	int ret = bf_memslots_backing_create(&backing, &desc);
+	int ret = bf_memslots_backing_create(&desc, &backing);
 
 	if (ret == -ENOSYS || ret == -EPERM)
 		skip();
@@ -176,7 +176,7 @@ static void test_prefault(void **state)
 	struct progress progress = {0};
 	char *hva;
 
-	assert_int_equal(bf_memslots_backing_create(&backing, &desc), 0);
+	assert_int_equal(bf_memslots_backing_create(&desc, &backing), 0);
 	hva = backing.hva;
 	hva[20 * MIB] = 7;
 	assert_true(resident(&backing) < backing.size / PAGE);
@@ -198,7 +198,7 @@ static void test_prefault_cancelled(void **state)
 	struct bf_memslots_backing backing;
 	struct progress progress = {.end_after = 1};
 
-	assert_int_equal(bf_memslots_backing_create(&backing, &desc), 0);
+	assert_int_equal(bf_memslots_backing_create(&desc, &backing), 0);
 	assert_int_equal(bf_memslots_backing_prefault(&backing, note_progress,
 						      &progress),
 			 -ECANCELED);

@@ -116,7 +116,7 @@ static int create(bool with_pause)
 	};
 
 	reset();
-	return bf_memslots_create(&map, &config);
+	return bf_memslots_create(&config, &map);
 }
 
 static int setup(void **state)
@@ -224,7 +224,7 @@ static void test_transaction_without_pause(void **state)
 	add(1, 0, 1);
 	add(2, 10, 1);
 	kvm.watched = 20 * PAGE;
-	assert_int_equal(bf_memslots_commit(map, changes, 3, NULL), 0);
+	assert_int_equal(bf_memslots_commit(map, changes, NULL, 3, NULL), 0);
 	assert_int_equal(kvm.count, 5);
 	expect_call(2, changes[1]);
 	expect_call(3, changes[2]);
@@ -244,7 +244,7 @@ static void test_only_the_outcome_is_forwarded(void **state)
 		region(2, 9, 1),
 	};
 
-	assert_int_equal(bf_memslots_commit(map, changes, 4, NULL), 0);
+	assert_int_equal(bf_memslots_commit(map, changes, NULL, 4, NULL), 0);
 	assert_int_equal(kvm.count, 1);
 	expect_call(0, changes[3]);
 }
@@ -261,8 +261,9 @@ static void test_replacement_needs_pause(void **state)
 	};
 
 	add(1, 0, 2);
-	assert_int_equal(bf_memslots_commit(map, resize, 2, NULL), -EBUSY);
-	assert_int_equal(bf_memslots_commit(map, in_its_place, 2, NULL),
+	assert_int_equal(bf_memslots_commit(map, resize, NULL, 2, NULL),
+			 -EBUSY);
+	assert_int_equal(bf_memslots_commit(map, in_its_place, NULL, 2, NULL),
 			 -EBUSY);
 	assert_int_equal(kvm.count, 1);
 	assert_true(is_in_map(0));
@@ -276,7 +277,7 @@ static void test_resize_in_a_pause(void **state)
 	};
 
 	add(1, 0, 2);
-	assert_int_equal(bf_memslots_commit(map, resize, 2, NULL), 0);
+	assert_int_equal(bf_memslots_commit(map, resize, NULL, 2, NULL), 0);
 	assert_int_equal(kvm.count, 3);
 	expect_call(1, removal_of(1));
 	expect_call(2, resize[1]);
@@ -296,7 +297,7 @@ static void test_exchange_in_a_pause(void **state)
 
 	add(1, 0, 1);
 	add(2, 10, 1);
-	assert_int_equal(bf_memslots_commit(map, exchange, 3, NULL), 0);
+	assert_int_equal(bf_memslots_commit(map, exchange, NULL, 3, NULL), 0);
 	expect_call(2, removal_of(1));
 	expect_call(3, removal_of(2));
 	expect_call(4, exchange[2]);
@@ -317,7 +318,8 @@ static void test_refused_addition(void **state)
 	add(2, 10, 1);
 	kvm.refuse_at = 3;
 	kvm.error = -EFAULT;
-	assert_int_equal(bf_memslots_commit(map, changes, 3, NULL), -EFAULT);
+	assert_int_equal(bf_memslots_commit(map, changes, NULL, 3, NULL),
+			 -EFAULT);
 	expect_call(3, changes[2]);
 	expect_call(4, region(2, 10, 1));
 	expect_call(5, removal_of(3));
@@ -341,12 +343,13 @@ static void test_refused_removal(void **state)
 	add(2, 10, 1);
 	kvm.refuse_at = 3;
 	kvm.error = -ENOMEM;
-	assert_int_equal(bf_memslots_commit(map, changes, 2, NULL), -ENOMEM);
+	assert_int_equal(bf_memslots_commit(map, changes, NULL, 2, NULL),
+			 -ENOMEM);
 	assert_false(kvm.in_map[3]);
 	expect_call(4, region(1, 0, 1));
 	assert_int_equal(kvm.count, 5);
 	assert_true(is_in_map(0) && is_in_map(10 * PAGE));
-	assert_int_equal(bf_memslots_commit(map, changes, 2, NULL), 0);
+	assert_int_equal(bf_memslots_commit(map, changes, NULL, 2, NULL), 0);
 	assert_false(is_in_map(0) || is_in_map(10 * PAGE));
 }
 
@@ -382,7 +385,7 @@ static void test_refused_undo(void **state)
 
 	kvm.refuse_all_from = 1;
 	kvm.error = -ENOMEM;
-	assert_int_equal(bf_memslots_commit(map, changes, 2, NULL),
+	assert_int_equal(bf_memslots_commit(map, changes, NULL, 2, NULL),
 			 -ENOTRECOVERABLE);
 	assert_false(is_in_map(0));
 }

@@ -115,12 +115,12 @@ static void test_destroy_runs_pending_callbacks(void **state)
 	assert_int_equal(set(0, 0, 1, 0), 0);
 	assert_int_equal(bf_memslots_remove_async(map, 0, count_call, &calls),
 			 0);
-	assert_int_equal(bf_memslots_commit_async(map, NULL, 0, NULL,
-						  count_call, &calls),
+	assert_int_equal(bf_memslots_commit_async(map, NULL, NULL, 0,
+						  count_call, &calls, NULL),
 			 0);
 	bf_memslots_destroy(map);
 	assert_int_equal(calls, 2);
-	assert_int_equal(bf_memslots_create(&map, NULL), 0);
+	assert_int_equal(bf_memslots_create(NULL, &map), 0);
 }
 
 int main(void)

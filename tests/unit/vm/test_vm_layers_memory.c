@@ -90,8 +90,8 @@ static int commit_some(uint64_t *random)
 
 	for (i = 0; i < count; i++)
 		changes[i] = random_change(random);
-	return bf_memslots_commit(bf_vm_memslots(fixture.vm), changes, count,
-				  NULL);
+	return bf_memslots_commit(bf_vm_memslots(fixture.vm), changes, NULL,
+				  count, NULL);
 }
 
 static void test_guest_memory_matches_the_map(void **state)

@@ -17,7 +17,7 @@ static void *belfry_create(void)
 {
 	struct bf_memslots *map = NULL;
 
-	bf_memslots_create(&map, NULL);
+	bf_memslots_create(NULL, &map);
 	return xcheck(map);
 }
 

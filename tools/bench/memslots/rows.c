@@ -251,7 +251,7 @@ void bench_prefault(struct report *report)
 	struct bf_memslots_backing backing;
 	uint64_t start;
 
-	if (bf_memslots_backing_create(&backing, &desc))
+	if (bf_memslots_backing_create(&desc, &backing))
 		xcheck(NULL);
 	start = clock_ns();
 	if (bf_memslots_backing_prefault(&backing, show_prefault, NULL))

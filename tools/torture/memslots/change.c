@@ -150,8 +150,8 @@ static void slots_exchange(struct torture_thread *self,
 		else
 			slot_fill(slots[i]);
 	}
-	done = succeeded("commit",
-			 bf_memslots_commit(torture_map, changes, count, NULL));
+	done = succeeded("commit", bf_memslots_commit(torture_map, changes,
+						      NULL, count, NULL));
 	for (i = 0; i < count; i++) {
 		if ((slot_state(slots[i]) == MEMORY_IN_USE) == done)
 			slot_retire(slots[i]);

@@ -110,7 +110,7 @@ static void print_summary(bool json)
 
 static int run(bool json)
 {
-	int ret = bf_memslots_create(&torture_map, NULL);
+	int ret = bf_memslots_create(NULL, &torture_map);
 
 	if (ret)
 		return cli_fail(COMMAND, "%s", strerror(-ret));
