@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* KVM_IOEVENTFD, answered as the kernel answers it. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "front/internal.h"
 #include "front/watch.h"
@@ -24,7 +25,7 @@ static struct bf_io_doorbell_desc desc_of(const struct kvm_ioeventfd *arg)
 		.addr = arg->addr,
 		.datamatch = arg->datamatch,
 		.len = arg->len,
-		.space = bf_front_space(arg->flags),
+		.space = front_space(arg->flags),
 		.wildcard = !(arg->flags & KVM_IOEVENTFD_FLAG_DATAMATCH),
 		.eventfd = arg->fd,
 	};
@@ -116,19 +117,19 @@ static int add_to_bus(struct bf_front *front, struct front_doorbell *d)
 static int assign_on_bus(struct bf_front *front,
 			 const struct kvm_ioeventfd *arg)
 {
-	struct front_doorbell *d = bf_slab_get(&front->doorbells);
+	struct front_doorbell *d = calloc(1, sizeof(*d));
 	int ret;
 
 	if (!d)
 		return -ENOMEM;
-	*d = (struct front_doorbell){.arg = *arg};
+	d->arg = *arg;
 	ret = add_to_bus(front, d);
 	if (ret) {
-		bf_slab_put(d);
+		free(d);
 		return ret;
 	}
 	TAILQ_INSERT_TAIL(&front->pending, d, entry);
-	bf_front_count_pending(front, 1);
+	front_count_pending(front, 1);
 	ret = bf_front_apply_policy(front, d);
 	if (!ret)
 		front->stats.assigned++;
@@ -149,7 +150,7 @@ static int assign(struct bf_front *front, const struct kvm_ioeventfd *arg)
 			       -EINVAL :
 			       bf_front_kernel(front, KVM_IOEVENTFD, arg);
 	pthread_mutex_lock(&front->lock);
-	eager = bf_front_is_eager(front);
+	eager = front_is_eager(front);
 	ret = eager ? assign_in_kernel(front, arg) : assign_on_bus(front, arg);
 	pthread_mutex_unlock(&front->lock);
 	if ((ret == -ENOMEM || ret == -EMFILE) && front->vm_fd >= 0 && !eager)
@@ -207,7 +208,7 @@ static bool only_kernel_has(struct bf_front *front,
 {
 	struct front_doorbell *d;
 
-	if (!bf_front_is_eager(front))
+	if (!front_is_eager(front))
 		return false;
 	d = find_doorbell(front, arg, bf_doorbell_at);
 	return !d || d->state == FRONT_INSTALLED;

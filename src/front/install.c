@@ -112,7 +112,7 @@ static bool zone_covers(const struct kvm_coalesced_mmio_zone *zone,
 	uint16_t space = zone->pio ? BF_IO_PIO : BF_IO_MMIO;
 	uint64_t len = arg->len ? arg->len : 1;
 
-	return space == bf_front_space(arg->flags) && arg->addr >= zone->addr &&
+	return space == front_space(arg->flags) && arg->addr >= zone->addr &&
 	       arg->addr - zone->addr < zone->size &&
 	       len <= zone->size - (arg->addr - zone->addr);
 }
@@ -181,7 +181,7 @@ static int install_zone(struct bf_front *front, struct front_zone *z)
 	int ret;
 
 	if (z->state == FRONT_PENDING)
-		bf_front_count_pending(front, -1);
+		front_count_pending(front, -1);
 	z->state = FRONT_BUSY;
 	ret = install_covered(front, &z->zone);
 	if (!ret) {
@@ -217,11 +217,6 @@ static void install_zones(struct bf_front *front)
 }
 
 /* In the call that registers. */
-
-bool bf_front_is_eager(const struct bf_front *front)
-{
-	return front->policy == BF_POLICY_EAGER && front->vm_fd >= 0;
-}
 
 static void set_install_on_run(struct bf_front *front)
 {
@@ -276,7 +271,7 @@ int bf_front_apply_zone_policy(struct bf_front *front, struct front_zone *z)
 	    !zone_surely_fits(front, &z->zone))
 		return install_zone_now(front, z);
 	z->state = FRONT_PENDING;
-	bf_front_count_pending(front, 1);
+	front_count_pending(front, 1);
 	set_install_on_run(front);
 	return 0;
 }

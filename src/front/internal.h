@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of the front share.
+ * The data of a front, and the calls between its files.
  *
  * front->lock guards the doorbells and zones of a VM.  No thread holds it over
  * an ioctl that may wait: while the kernel installs or removes a doorbell, which
@@ -17,7 +17,6 @@
 #include <sys/queue.h>
 
 #include "base/clock.h"
-#include "base/slab.h"
 #include "base/thread.h"
 #include "base/util.h"
 #include "front/front.h"
@@ -63,7 +62,7 @@ struct bf_front {
 	_Alignas(64) struct bf_io_bus *bus;
 	int vm_fd;		    /* -1: no kernel behind the VM */
 	bool counts_exits;	    /* policy lazy */
-	bool install_on_run;	    /* install what is pending at KVM_RUN */
+	bool install_on_run;	    /* pending ones go at the next KVM_RUN */
 	unsigned int nr_pending;    /* doorbells and zones; written locked */
 	unsigned int check_every;   /* a vCPU checks every so many exits */
 	unsigned int install_after; /* signals; 0: not measured yet */
@@ -79,7 +78,6 @@ struct bf_front {
 	struct front_doorbells pending; /* in the order of registration */
 	struct front_doorbells queued;
 	struct front_doorbells tracked; /* those of every other state */
-	struct bf_slab doorbells;	/* memory of struct front_doorbell */
 	struct front_zones zones;	/* in the order of registration */
 	bool zones_claimed;		/* a thread is changing them */
 	bool stopped;
@@ -90,6 +88,33 @@ struct bf_front {
 	struct front_helper helper;
 };
 
+/* The kernel checks the flags in this order: PIO before virtio-ccw. */
+static inline uint16_t front_space(uint32_t flags)
+{
+	if (flags & KVM_IOEVENTFD_FLAG_PIO)
+		return BF_IO_PIO;
+	if (flags & KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY)
+		return BF_IO_CCW;
+	return BF_IO_MMIO;
+}
+
+/* The kernel gets every doorbell in the call of the VMM; lock held. */
+static inline bool front_is_eager(const struct bf_front *front)
+{
+	return front->policy == BF_POLICY_EAGER && front->vm_fd >= 0;
+}
+
+/*
+ * Lock held.  Relaxed: an exit that loads an old count checks one exit too late
+ * or too early.
+ */
+static inline void front_count_pending(struct bf_front *front, int change)
+{
+	__atomic_store_n(&front->nr_pending,
+			 front->nr_pending + (unsigned int)change,
+			 __ATOMIC_RELAXED);
+}
+
 /* kernel.c: calls on the VM, and the state that follows from them. */
 
 /* 0 or a negative errno. */
@@ -99,11 +124,7 @@ int bf_front_kernel(struct bf_front *front, unsigned long request,
 /* The kernel has a doorbell or a zone more, and a grace period pending. */
 void bf_front_note_install(struct bf_front *front);
 
-/* BF_IO_PIO, BF_IO_MMIO or BF_IO_CCW, in the kernel's precedence. */
-uint16_t bf_front_space(uint32_t flags);
-
 /* Lock held. */
-void bf_front_count_pending(struct bf_front *front, int change);
 void bf_front_set_state(struct bf_front *front, struct front_doorbell *d,
 			enum front_state state);
 
@@ -129,9 +150,6 @@ void bf_front_install_init(struct bf_front *front,
 			   const struct bf_front_config *config);
 void bf_front_install_stop(struct bf_front *front);
 void bf_front_install_destroy(struct bf_front *front);
-
-/* True if the kernel gets doorbells and zones in the call of the VMM. */
-bool bf_front_is_eager(const struct bf_front *front);
 
 /*
  * Lock held, lock dropped.  A doorbell that the bus has just accepted: installs

@@ -9,6 +9,7 @@
  * once.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -49,24 +50,6 @@ bool bf_front_has_pending_gp(const struct bf_front *front)
 	return installed && bf_now_ns() - installed < PENDING_GP_NS;
 }
 
-/* The kernel checks the flags in this order: PIO before virtio-ccw. */
-uint16_t bf_front_space(uint32_t flags)
-{
-	if (flags & KVM_IOEVENTFD_FLAG_PIO)
-		return BF_IO_PIO;
-	if (flags & KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY)
-		return BF_IO_CCW;
-	return BF_IO_MMIO;
-}
-
-/* Relaxed: an exit that loads an old count only checks an exit late or early. */
-void bf_front_count_pending(struct bf_front *front, int change)
-{
-	__atomic_store_n(&front->nr_pending,
-			 front->nr_pending + (unsigned int)change,
-			 __ATOMIC_RELAXED);
-}
-
 static struct front_doorbells *list_of(struct bf_front *front,
 				       enum front_state state)
 {
@@ -86,7 +69,7 @@ void bf_front_set_state(struct bf_front *front, struct front_doorbell *d,
 	TAILQ_REMOVE(list_of(front, d->state), d, entry);
 	TAILQ_INSERT_TAIL(list_of(front, state), d, entry);
 	if (d->state == FRONT_PENDING)
-		bf_front_count_pending(front, -1);
+		front_count_pending(front, -1);
 	d->state = state;
 	if (state != FRONT_BUSY)
 		pthread_cond_broadcast(&front->state_changed);
@@ -96,9 +79,9 @@ void bf_front_drop(struct bf_front *front, struct front_doorbell *d)
 {
 	TAILQ_REMOVE(list_of(front, d->state), d, entry);
 	if (d->state == FRONT_PENDING)
-		bf_front_count_pending(front, -1);
+		front_count_pending(front, -1);
 	front->stats.signalled += bf_doorbell_remove(front->bus, d->handle);
-	bf_slab_put(d);
+	free(d);
 	pthread_cond_broadcast(&front->state_changed);
 }
 

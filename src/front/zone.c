@@ -30,7 +30,7 @@ void bf_front_release_zones(struct bf_front *front)
 void bf_front_free_zone(struct bf_front *front, struct front_zone *z)
 {
 	if (z->state == FRONT_PENDING)
-		bf_front_count_pending(front, -1);
+		front_count_pending(front, -1);
 	TAILQ_REMOVE(&front->zones, z, entry);
 	free(z);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the KVM engine share. */
+/* The data of the KVM engine, and the calls between its files. */
 #ifndef BF_VM_KVM_H
 #define BF_VM_KVM_H
 
