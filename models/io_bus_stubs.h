@@ -18,13 +18,7 @@ bool bf_eventfd_same(int fd, int other)
 	return false;
 }
 
-struct bf_shared_eventfd *bf_eventfd_find(struct bf_eventfd_pool *pool, int fd)
-{
-	machine_fail("an eventfd was shared");
-	return NULL;
-}
-
-int bf_eventfd_add(struct bf_eventfd_pool *pool, int fd,
+int bf_eventfd_get(struct bf_eventfd_pool *pool, int fd,
 		   struct bf_shared_eventfd **sharedp)
 {
 	machine_fail("an eventfd was shared");

@@ -88,13 +88,16 @@ static int get_eventfd(struct bf_front *front, int fd,
 		       struct bf_shared_eventfd **eventfdp)
 {
 	struct bf_eventfd_pool *pool = &front->bus->eventfds;
-	int ret;
+	int ret = bf_eventfd_get(pool, fd, eventfdp);
 
-	*eventfdp = bf_eventfd_find(pool, fd);
-	if (*eventfdp)
-		return 0;
-	ret = check_eventfd(front, fd);
-	return ret ? ret : bf_eventfd_add(pool, fd, eventfdp);
+	if (ret || bf_eventfd_is_valid(*eventfdp))
+		return ret;
+	ret = check_eventfd(front, (*eventfdp)->eventfd.fd);
+	if (ret)
+		bf_eventfd_put(pool, *eventfdp);
+	else
+		bf_eventfd_set_valid(*eventfdp);
+	return ret;
 }
 
 /* The checks come in the kernel's order: description, eventfd, collision. */

@@ -92,18 +92,6 @@ bool bf_doorbell_ring(struct bf_io_bus *bus, const struct bf_io_roots *roots,
 	return ring(bus, roots, doorbell, access);
 }
 
-int bf_doorbell_check(const struct bf_io_doorbell_desc *desc)
-{
-	if (desc->len && !bf_bell_is_length(desc->len))
-		return -EINVAL;
-	/* As the kernel: one that ends at 2^64 exactly is refused too. */
-	if (desc->addr + desc->len < desc->addr)
-		return -EINVAL;
-	if (desc->space >= BF_IO_SPACES || (!desc->len && !desc->wildcard))
-		return -EINVAL;
-	return 0;
-}
-
 static struct bf_io_doorbell *doorbell_of(struct bf_removal *removal)
 {
 	return container_of(removal, struct bf_io_doorbell, removal);
@@ -207,13 +195,16 @@ static int doorbell_make(struct bf_io_bus *bus,
 static int get_eventfd(struct bf_io_bus *bus, int fd,
 		       struct bf_shared_eventfd **eventfdp)
 {
-	int ret;
+	int ret = bf_eventfd_get(&bus->eventfds, fd, eventfdp);
 
-	*eventfdp = bf_eventfd_find(&bus->eventfds, fd);
-	if (*eventfdp)
-		return 0;
-	ret = bf_eventfd_check(fd);
-	return ret ? ret : bf_eventfd_add(&bus->eventfds, fd, eventfdp);
+	if (ret || bf_eventfd_is_valid(*eventfdp))
+		return ret;
+	ret = bf_eventfd_check((*eventfdp)->eventfd.fd);
+	if (ret)
+		bf_eventfd_put(&bus->eventfds, *eventfdp);
+	else
+		bf_eventfd_set_valid(*eventfdp);
+	return ret;
 }
 
 int bf_doorbell_new(struct bf_io_bus *bus,

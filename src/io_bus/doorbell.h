@@ -12,6 +12,7 @@
 #ifndef BF_IO_BUS_DOORBELL_H
 #define BF_IO_BUS_DOORBELL_H
 
+#include <errno.h>
 #include <string.h>
 
 #include "io_bus/bus.h"
@@ -160,7 +161,17 @@ void bf_doorbells_uncount(uintptr_t root);
  *
  * What bf_io_add_doorbell() checks before the eventfd: 0 or -EINVAL.
  */
-int bf_doorbell_check(const struct bf_io_doorbell_desc *desc);
+static inline int bf_doorbell_check(const struct bf_io_doorbell_desc *desc)
+{
+	if (desc->len && !bf_bell_is_length(desc->len))
+		return -EINVAL;
+	/* The kernel refuses a range that ends at 2^64 exactly, too. */
+	if (desc->addr + desc->len < desc->addr)
+		return -EINVAL;
+	if (desc->space >= BF_IO_SPACES || (!desc->len && !desc->wildcard))
+		return -EINVAL;
+	return 0;
+}
 
 /*
  * Registers a checked description with an eventfd from the bus's pool, to which

@@ -227,7 +227,7 @@ static struct bf_shared_eventfd **pool_slot(struct bf_eventfd_pool *pool,
 }
 
 /* fd may be another file by now.  Without kcmp(2) and the query: unknown. */
-struct bf_shared_eventfd *bf_eventfd_find(struct bf_eventfd_pool *pool, int fd)
+static struct bf_shared_eventfd *pool_find(struct bf_eventfd_pool *pool, int fd)
 {
 	struct bf_shared_eventfd *shared;
 
@@ -242,8 +242,8 @@ struct bf_shared_eventfd *bf_eventfd_find(struct bf_eventfd_pool *pool, int fd)
 	return shared;
 }
 
-int bf_eventfd_add(struct bf_eventfd_pool *pool, int fd,
-		   struct bf_shared_eventfd **sharedp)
+static int pool_add(struct bf_eventfd_pool *pool, int fd,
+		    struct bf_shared_eventfd **sharedp)
 {
 	struct bf_shared_eventfd *shared = malloc(sizeof(*shared));
 	int ret;
@@ -256,6 +256,7 @@ int bf_eventfd_add(struct bf_eventfd_pool *pool, int fd,
 		return ret;
 	}
 	shared->original = fd;
+	shared->valid = false;
 	shared->users = 1;
 	pthread_mutex_lock(&pool->lock);
 	TAILQ_INSERT_TAIL(&pool->all, shared, entry);
@@ -263,6 +264,13 @@ int bf_eventfd_add(struct bf_eventfd_pool *pool, int fd,
 	pthread_mutex_unlock(&pool->lock);
 	*sharedp = shared;
 	return 0;
+}
+
+int bf_eventfd_get(struct bf_eventfd_pool *pool, int fd,
+		   struct bf_shared_eventfd **sharedp)
+{
+	*sharedp = pool_find(pool, fd);
+	return *sharedp ? 0 : pool_add(pool, fd, sharedp);
 }
 
 /* Drops a user; true: it was the last one, and the pool forgot the eventfd. */
@@ -279,7 +287,7 @@ static bool pool_drop(struct bf_eventfd_pool *pool,
 	return true;
 }
 
-/* The lock keeps bf_eventfd_find() from an eventfd that is about to be closed. */
+/* The lock keeps pool_find() from an eventfd that is about to be closed. */
 void bf_eventfd_put(struct bf_eventfd_pool *pool,
 		    struct bf_shared_eventfd *shared)
 {

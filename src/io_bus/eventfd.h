@@ -61,6 +61,7 @@ void bf_eventfd_signal(struct bf_eventfd *eventfd);
 struct bf_shared_eventfd {
 	struct bf_eventfd eventfd;
 	int original; /* the caller's descriptor */
+	bool valid;   /* an eventfd, and no other file */
 	unsigned int users;
 	TAILQ_ENTRY(bf_shared_eventfd) entry;
 };
@@ -85,14 +86,24 @@ void bf_eventfd_pool_close(struct bf_eventfd_pool *pool);
 void bf_eventfd_pool_destroy(struct bf_eventfd_pool *pool);
 
 /*
- * A reference to the duplicate of fd.  NULL: the pool does not know the eventfd
- * behind fd, so that the caller has to validate fd before bf_eventfd_add().
+ * A reference to the duplicate of fd, and a new duplicate if the pool has none:
+ * 0, -ENOMEM, -EBADF, -EMFILE.  The caller must validate the file behind a
+ * duplicate that is not valid yet, and call bf_eventfd_set_valid(), or
+ * bf_eventfd_put() if the file is not an eventfd.
  */
-struct bf_shared_eventfd *bf_eventfd_find(struct bf_eventfd_pool *pool, int fd);
-
-/* A reference to a new duplicate of an eventfd: 0, -ENOMEM, -EBADF, -EMFILE. */
-int bf_eventfd_add(struct bf_eventfd_pool *pool, int fd,
+int bf_eventfd_get(struct bf_eventfd_pool *pool, int fd,
 		   struct bf_shared_eventfd **sharedp);
+
+/* Relaxed: the file behind a duplicate never changes. */
+static inline bool bf_eventfd_is_valid(const struct bf_shared_eventfd *shared)
+{
+	return __atomic_load_n(&shared->valid, __ATOMIC_RELAXED);
+}
+
+static inline void bf_eventfd_set_valid(struct bf_shared_eventfd *shared)
+{
+	__atomic_store_n(&shared->valid, true, __ATOMIC_RELAXED);
+}
 
 /* Ends a reference. */
 void bf_eventfd_put(struct bf_eventfd_pool *pool,
