@@ -134,8 +134,9 @@ def boot(image, initramfs, options="", cpus=1, memory=1024, timeout=300,
          log=None, icount=False):
     """Boot until the guest powers off; killed after timeout seconds.
 
-    With icount the guest's time counts its instructions, 8 ns for each, and
-    skips what the guest sleeps: a loaded host changes no result.
+    With icount the guest's clock counts its instructions, 8 ns for each, and
+    jumps to the next timer when the guest sleeps.  A loaded host changes no
+    result.
     """
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder, "initramfs")
