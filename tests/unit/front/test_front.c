@@ -140,7 +140,7 @@ static void test_policy_never(void **state)
 }
 
 /* After bf_front_install_all() the front need not see exits, under any policy. */
-static void test_give_all(void **state)
+static void test_install_all(void **state)
 {
 	struct bf_front_stats stats;
 
@@ -291,7 +291,7 @@ int main(void)
 		cmocka_unit_test(test_deassign_beside_writes),
 		cmocka_unit_test(test_replace_beside_writes),
 		cmocka_unit_test(test_policy_never),
-		cmocka_unit_test(test_give_all),
+		cmocka_unit_test(test_install_all),
 		cmocka_unit_test(test_pending_gp_ends),
 		cmocka_unit_test(test_pending_gp_of_eager_install),
 		cmocka_unit_test(test_refused_under_a_zone),
