@@ -169,12 +169,12 @@ static void test_measured(void **state)
 static void test_threshold_is_cached(void **state)
 {
 	struct bf_costs costs;
-	unsigned int rings = bf_calibrated_install_after();
+	unsigned int install_after = bf_calibrated_install_after();
 
-	assert_in_range(rings, 1, 10000);
-	assert_int_equal(bf_calibrated_install_after(), rings);
+	assert_in_range(install_after, 1, 10000);
+	assert_int_equal(bf_calibrated_install_after(), install_after);
 	if (!access("/dev/kvm", R_OK | W_OK) && bf_costs_load(&costs))
-		assert_int_equal(bf_costs_install_after(&costs), rings);
+		assert_int_equal(bf_costs_install_after(&costs), install_after);
 }
 
 #define CACHE_TEST(name) \

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "testing/trap/trap.h"
-#include "vm_ring_fixture.h"
+#include "vm_guest_fixture.h"
 
 /* A write that nothing on the bus takes exits to the caller with its data. */
 static void test_unclaimed_write_exits(void **state)

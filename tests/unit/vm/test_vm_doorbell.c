@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "vm_ring_fixture.h"
+#include "vm_guest_fixture.h"
 
 static void test_mmio_doorbell(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A VM for each test, on each engine, with a guest that writes to doorbells. */
-#ifndef BF_TESTS_VM_RING_FIXTURE_H
-#define BF_TESTS_VM_RING_FIXTURE_H
+#ifndef BF_TESTS_VM_GUEST_FIXTURE_H
+#define BF_TESTS_VM_GUEST_FIXTURE_H
 
 #include "vm_fixture.h"
 

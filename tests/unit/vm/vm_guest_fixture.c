@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "testing/trap/trap.h"
-#include "vm_ring_fixture.h"
+#include "vm_guest_fixture.h"
 
 int efd;
 struct fixture fixture;
