@@ -80,7 +80,8 @@ static void *world_alloc(size_t size)
 /* Stands for a restartable sequence: see srcu_explore.c. */
 bool __bf_srcu_rseq_inc(unsigned long *word)
 {
-	word += machine_self() * (sizeof(struct __bf_srcu_slot) / sizeof(*word));
+	word += machine_self() *
+		(sizeof(struct __bf_srcu_slot) / sizeof(*word));
 	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
 			 __ATOMIC_RELEASE);
 	return true;
