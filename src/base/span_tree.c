@@ -351,7 +351,7 @@ static int path_own(struct bf_edit *edit, struct bf_span_node **root,
 	return -ENOMEM;
 }
 
-/* Tells the nodes above what the end of the path begins with now. */
+/* Passes the first address of the path's end to the nodes above. */
 static void update_above(struct bf_edit *edit, struct path *path)
 {
 	struct bf_span_node *node, *above;

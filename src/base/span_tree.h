@@ -30,7 +30,7 @@ struct bf_span {
 };
 
 /*
- * The head of what the caller stores for a span.  All entries of a tree have
+ * The head of the caller's entry for a span.  All entries of a tree have
  * one size, which the caller passes: a multiple of 8.
  */
 struct bf_span_entry {
@@ -42,7 +42,7 @@ struct bf_span_entry {
 };
 
 /*
- * first[i] is the first address of entry i, or of what is below child i;
+ * first[i] is the first address of entry i, or of the tree below child i;
  * UINT64_MAX from count on.  Behind the keys are the entries of a leaf, or the
  * children of an inner node.
  */
@@ -122,7 +122,7 @@ struct bf_span_hit {
 	uint64_t size; /* of the span; loaded once */
 };
 
-/* The entry whose span contains len addresses from addr on; len is not 0. */
+/* The entry that contains len addresses from addr on; len is not 0. */
 static inline __attribute__((always_inline)) struct bf_span_hit
 bf_span_find(const struct bf_span_node *root, size_t entry_size, uint64_t addr,
 	     uint64_t len)
@@ -145,8 +145,8 @@ bf_span_find(const struct bf_span_node *root, size_t entry_size, uint64_t addr,
 }
 
 /*
- * The first entry whose span contains addr or begins behind it, and that span;
- * NULL: there is none.  Leaves out what was removed in place.
+ * The first entry that contains addr or begins behind it, and its span; NULL:
+ * there is none.  Leaves out entries that were removed in place.
  */
 struct bf_span_entry *bf_span_next(const struct bf_span_node *root,
 				   uint64_t addr, struct bf_span *span);

@@ -48,6 +48,7 @@ static int change_publish(struct bf_slot_change *change)
 	if (change->slots->guest.set)
 		return bf_forward(change);
 	bf_slot_change_publish(change);
+	bf_listeners_call(change);
 	return 0;
 }
 
@@ -71,8 +72,6 @@ static int commit(struct bf_slots *slots,
 	retirement->wait = !ret && bf_slot_change_leaves(&change);
 	if (!ret)
 		ret = change_publish(&change);
-	if (!ret)
-		bf_listeners_call(&change);
 	retirement->view = ret ? bf_slot_change_abort(&change) :
 				 bf_slot_change_commit(&change);
 	return ret;

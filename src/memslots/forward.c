@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "memslots/forward.h"
+#include "memslots/notify.h"
 
 long bf_forward_ioctl(int fd, unsigned long request, void *arg)
 {
@@ -246,6 +247,8 @@ int bf_forward(struct bf_slot_change *change)
 	if (plan.pause)
 		config->pause(config->opaque);
 	ret = make_calls(change, &plan);
+	if (!ret)
+		bf_listeners_call(change);
 	if (plan.pause)
 		config->resume(config->opaque);
 	if (plan.calls != plan.few)

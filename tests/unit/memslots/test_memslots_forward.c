@@ -306,6 +306,34 @@ static void test_exchange_in_a_pause(void **state)
 	assert_int_equal(kvm.pauses, 1);
 }
 
+static void note_pause(void *opaque)
+{
+	*(bool *)opaque = kvm.pausing;
+}
+
+/* A table of a device is right before a vCPU can use it. */
+static void test_listener_hears_before_vcpus_resume(void **state)
+{
+	const struct kvm_userspace_memory_region resize[] = {
+		{.slot = 1},
+		region(1, 0, 8),
+	};
+	bool pausing = false;
+	const struct bf_memslots_listener_desc desc = {
+		.commit = note_pause,
+		.opaque = &pausing,
+	};
+	struct bf_memslots_listener *listener;
+
+	add(1, 0, 4);
+	assert_int_equal(bf_memslots_listen(map, &desc, &listener), 0);
+	assert_false(pausing);
+	assert_int_equal(bf_memslots_commit(map, resize, NULL, 2, NULL), 0);
+	assert_int_equal(kvm.pauses, 1);
+	assert_true(pausing);
+	bf_memslots_unlisten(listener);
+}
+
 static void test_refused_addition(void **state)
 {
 	const struct kvm_userspace_memory_region changes[] = {
@@ -405,6 +433,7 @@ int main(void)
 		CASE(test_replacement_needs_pause),
 		PAUSE_CASE(test_resize_in_a_pause),
 		PAUSE_CASE(test_exchange_in_a_pause),
+		PAUSE_CASE(test_listener_hears_before_vcpus_resume),
 		CASE(test_refused_addition),
 		CASE(test_refused_removal),
 		CASE(test_refused_removal_async),
