@@ -27,11 +27,11 @@
  * An addition waits for no reader.  A removal is complete when no snapshot and
  * no pin uses the memory any more; the call then returns, or calls back.
  *
- * How long a removal takes: it waits for the readers that are inside a snapshot.
- * A lookup ends within nanoseconds.  But on a host with more runnable threads
- * than CPUs a reader may be preempted inside a snapshot, and the removal then
- * waits until the scheduler runs the reader again: 1 to 50 ms.  A thread that
- * must not wait so long calls the async functions.
+ * How long a removal takes: it waits for the readers that are inside a
+ * snapshot.  A lookup ends within nanoseconds.  But on a host with more
+ * runnable threads than CPUs a reader may be preempted inside a snapshot, and
+ * the removal then waits until the scheduler runs the reader again: 1 to 50
+ * ms.  A thread that must not wait so long calls the async functions.
  *
  * Locking: the callback of an async removal runs later on another thread, so
  * call the async removal under the lock that guards your handle of the memory,
@@ -525,9 +525,9 @@ struct bf_memslots_listener_desc {
  * of additions; after that each transaction that changes a slot, in order, none
  * twice.  The thread that makes the change calls the callbacks, after KVM and
  * the readers have the change, before paused vCPUs resume, and before a removal
- * waits for readers.  So a table that commit() has replaced holds no memory of a
- * removed slot when the removal is complete, and a guest that was paused runs on
- * with the new table.
+ * waits for readers.  So a table that commit() has replaced holds no memory of
+ * a removed slot when the removal is complete, and a guest that was paused runs
+ * on with the new table.
  *
  * A callback cannot refuse: KVM and other listeners have the change already,
  * and a removal must not fail.  A table with a limit checks it before the

@@ -8,8 +8,8 @@
  * The hash is a bijection: an entry with the right hash is the right one, and
  * as no 33 hashes agree in 60 bits, there are at most ten nodes on a way.
  *
- * Read under SRCU; changed by edits (base/edit.h).  A root or a slot is 0, an entry,
- * a leaf or a node.
+ * Read under SRCU; changed by edits (base/edit.h).  A root or a slot is 0, an
+ * entry, a leaf or a node.
  *
  * Literature: Bagwell, "Ideal Hash Trees", EPFL 2001; Litwin, "Trie Hashing",
  * SIGMOD 1981.

@@ -14,9 +14,9 @@ int bf_forward_set(void *opaque,
 
 /*
  * Makes a transaction in the guest, publishes it in between, and calls the
- * listeners before paused vCPUs resume.  Returns 0, or a negative errno with the
- * guest as before; then the transaction, which may have been published, must be
- * aborted.
+ * listeners before paused vCPUs resume.  Returns 0, or a negative errno with
+ * the guest as before; then the transaction, which may have been published,
+ * must be aborted.
  */
 int bf_forward(struct bf_slot_change *change);
 
