@@ -694,7 +694,9 @@ int bf_srcu_forbid_worker(void (*wanted)(void *opaque), void *opaque);
  * bf_srcu_drain - do the worker's part on this thread, once
  *
  * Begins the grace periods that are due and runs the callbacks that are ready,
- * of all domains.  Does not wait for readers.
+ * of all domains: at most one new grace period for each domain.  Requests that
+ * callbacks make meanwhile are left to the next call.  Does not wait for
+ * readers.
  *
  * Returns the number of nanoseconds after which the program should call it
  * again; UINT64_MAX: when @wanted is called.  Returns 0 at once if another

@@ -125,12 +125,12 @@ static void run_callback(struct bf_srcu *ssp, struct bf_srcu_head *head)
 }
 
 /* The batch is in the domain, not on the stack: a fork finds the rest. */
-static uint64_t run_batch(struct bf_srcu *ssp)
+static uint64_t run_batch(struct bf_srcu *ssp, uint64_t max)
 {
 	struct bf_srcu_head *head;
 	uint64_t count = 0;
 
-	while ((head = ssp->cb_batch)) {
+	while (count < max && (head = ssp->cb_batch)) {
 		ssp->cb_batch = head->next;
 		run_callback(ssp, head);
 		count++;
@@ -138,18 +138,19 @@ static uint64_t run_batch(struct bf_srcu *ssp)
 	return count;
 }
 
-bool bf_srcu_run_callbacks(struct bf_srcu *ssp)
+bool bf_srcu_run_callbacks(struct bf_srcu *ssp, uint64_t max)
 {
 	const bool outer = *in_callbacks();
 	uint64_t count;
 
-	if (!ssp->cb_done || ssp->cb_running)
+	if (!bf_srcu_callbacks_ready(ssp))
 		return false;
 	ssp->cb_running = true;
-	ssp->cb_batch = bf_srcu_cb_take_done(ssp);
+	if (!ssp->cb_batch)
+		ssp->cb_batch = bf_srcu_cb_take_done(ssp);
 	pthread_mutex_unlock(&ssp->lock);
 	*in_callbacks() = true;
-	count = run_batch(ssp);
+	count = run_batch(ssp, max);
 	*in_callbacks() = outer;
 	pthread_mutex_lock(&ssp->lock);
 	ssp->stats.callbacks += count;
@@ -161,7 +162,7 @@ bool bf_srcu_run_callbacks(struct bf_srcu *ssp)
 static void run_here(struct bf_srcu *ssp)
 {
 	pthread_mutex_lock(&ssp->lock);
-	while (bf_srcu_run_callbacks(ssp))
+	while (bf_srcu_run_callbacks(ssp, SRCU_ALL_CALLBACKS))
 		;
 	pthread_mutex_unlock(&ssp->lock);
 }

@@ -5,12 +5,24 @@
 
 #include "belfry/srcu.h"
 
+#define SRCU_ALL_CALLBACKS UINT64_MAX
+
 /*
- * Runs the callbacks that are ready.  Returns false if there is none, or if
- * another thread is running callbacks of the domain.  The caller holds the
- * lock; it is dropped while they run.
+ * Are callbacks ready that no thread is running?  The caller holds the lock.
+ * The thread that runs a batch changes cb_batch without the lock, so
+ * cb_running comes first.
  */
-bool bf_srcu_run_callbacks(struct bf_srcu *ssp);
+static inline bool bf_srcu_callbacks_ready(const struct bf_srcu *ssp)
+{
+	return !ssp->cb_running && (ssp->cb_batch || ssp->cb_done);
+}
+
+/*
+ * Runs at most max of the callbacks that are ready.  Returns false if there is
+ * none, or if another thread is running callbacks of the domain.  The caller
+ * holds the lock; it is dropped while they run.
+ */
+bool bf_srcu_run_callbacks(struct bf_srcu *ssp, uint64_t max);
 
 /*
  * In the child of a fork: the callback that a thread of the parent was running

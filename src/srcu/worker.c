@@ -3,6 +3,11 @@
  * The worker's thread, and its rounds: a round visits each domain on the
  * worker's list.  A domain is on the list exactly while ssp->queued is not 0.
  * Only the worker takes it off, under the domain's lock.
+ *
+ * A visit is bounded: it begins at most one grace period and runs at most
+ * SRCU_VISIT_BATCHES batches of callbacks.  Otherwise a callback that queues
+ * itself again, or a producer in a loop, keeps the worker in one domain, and
+ * the requests of all other domains wait for ever.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -16,6 +21,29 @@
 #include "srcu/report.h"
 #include "srcu/wait.h"
 #include "srcu/worker.h"
+
+/* The callbacks of a batch: a few microseconds of work. */
+#define SRCU_VISIT_CALLBACKS 128
+
+enum {
+	SRCU_VISIT_BATCHES = 2, /* before the grace period and after it */
+	SRCU_DRAIN_PASSES = 4,	/* a grace period needs three membarriers */
+};
+
+/* One visit to each domain. */
+struct worker_pass {
+	uint64_t max_callbacks; /* of each batch */
+	bool may_begin;		/* a grace period in each domain */
+	bool need_membarrier;
+	uint64_t deadline; /* of the next pass; 0: at once */
+};
+
+/* What the visit to one domain may still do. */
+struct worker_visit {
+	struct worker_pass *pass;
+	unsigned int batches;
+	bool may_begin;
+};
 
 enum {
 	SRCU_NOT_QUEUED = 0,
@@ -140,14 +168,15 @@ static bool gp_is_due(struct bf_srcu *ssp)
 	return now >= ssp->gp_due;
 }
 
-static bool worker_begin_gp(struct bf_srcu *ssp)
+static bool worker_begin_gp(struct bf_srcu *ssp, struct worker_visit *visit)
 {
 	if (!bf_srcu_gp_wanted(ssp)) {
 		ssp->gp_due = 0;
 		return false;
 	}
-	if (!gp_is_due(ssp))
+	if (!visit->may_begin || !gp_is_due(ssp))
 		return false;
+	visit->may_begin = false;
 	bf_srcu_gp_begin(ssp, bf_srcu_gp_wanted_now(ssp));
 	return true;
 }
@@ -156,12 +185,12 @@ static bool worker_begin_gp(struct bf_srcu *ssp)
  * Advances the grace period in progress.  If it needs a membarrier it waits for
  * the end of the pass, because one membarrier serves all domains.
  */
-static bool worker_step_gp(struct bf_srcu *ssp, bool *need_membarrier)
+static bool worker_step_gp(struct bf_srcu *ssp, struct worker_pass *pass)
 {
 	if (bf_srcu_gp_wants_membarrier(ssp)) {
 		/* It is made once, so it is counted for one domain only. */
-		ssp->stats.membarriers += !*need_membarrier;
-		*need_membarrier = true;
+		ssp->stats.membarriers += !pass->need_membarrier;
+		pass->need_membarrier = true;
 		return false;
 	}
 	if (bf_srcu_gp_step(ssp)) {
@@ -172,14 +201,17 @@ static bool worker_step_gp(struct bf_srcu *ssp, bool *need_membarrier)
 	return bf_srcu_gp_announce_sleep(ssp, SRCU_WAIT_WORKER);
 }
 
-/* Does one thing for the domain; false: there is nothing to do but wait. */
-static bool worker_step(struct bf_srcu *ssp, bool *need_membarrier)
+/* Does one thing for the domain; false: the visit is over. */
+static bool worker_step(struct bf_srcu *ssp, struct worker_visit *visit)
 {
-	if (bf_srcu_run_callbacks(ssp))
+	if (visit->batches &&
+	    bf_srcu_run_callbacks(ssp, visit->pass->max_callbacks)) {
+		visit->batches--;
 		return true;
+	}
 	if (bf_srcu_gp_phase(ssp) == SRCU_GP_IDLE)
-		return worker_begin_gp(ssp);
-	return worker_step_gp(ssp, need_membarrier);
+		return worker_begin_gp(ssp, visit);
+	return worker_step_gp(ssp, visit->pass);
 }
 
 /*
@@ -204,68 +236,51 @@ static bool worker_drop(struct bf_srcu *ssp)
 }
 
 /*
- * When does the worker have to look again?  Lock held; there is nothing to do
- * now.
+ * When does the worker have to look again?  0: at once, because the visit ended
+ * with work left.  Lock held.
  */
 static uint64_t worker_deadline(struct bf_srcu *ssp)
 {
-	if (bf_srcu_gp_phase(ssp) == SRCU_GP_IDLE)
-		/*
-		 * FUTEX_FOREVER also if another thread runs callbacks: that
-		 * thread sees the callbacks that are left.
-		 */
-		return bf_srcu_gp_wanted(ssp) ? ssp->gp_due : FUTEX_FOREVER;
-	return bf_now_ns() + bf_srcu_gp_sleep_ns(ssp);
+	if (bf_srcu_callbacks_ready(ssp))
+		return 0;
+	if (bf_srcu_gp_phase(ssp) != SRCU_GP_IDLE)
+		return bf_now_ns() + bf_srcu_gp_sleep_ns(ssp);
+	/*
+	 * FUTEX_FOREVER also if another thread runs callbacks: that thread sees
+	 * the callbacks that are left.
+	 */
+	if (!bf_srcu_gp_wanted(ssp))
+		return FUTEX_FOREVER;
+	return gp_is_due(ssp) ? 0 : ssp->gp_due;
 }
 
 static bool worker_idle(struct bf_srcu *ssp)
 {
 	return bf_srcu_gp_phase(ssp) == SRCU_GP_IDLE &&
-	       !bf_srcu_gp_wanted(ssp) && !ssp->cb_done;
+	       !bf_srcu_gp_wanted(ssp) && !ssp->cb_done &&
+	       !bf_srcu_callbacks_ready(ssp);
 }
 
-/* True: the domain stays on the list, for another visit at *deadline. */
-static bool worker_visit(struct bf_srcu *ssp, uint64_t *deadline,
-			 bool *need_membarrier)
+/* True: the domain stays on the list, for another visit at pass->deadline. */
+static bool worker_visit(struct bf_srcu *ssp, struct worker_pass *pass)
 {
+	struct worker_visit visit = {pass, SRCU_VISIT_BATCHES, pass->may_begin};
 	uint64_t when;
 	bool keep;
 
 	pthread_mutex_lock(&ssp->lock);
-	while (worker_step(ssp, need_membarrier))
+	while (worker_step(ssp, &visit))
 		;
 	if (ssp->gp_blocked)
 		bf_srcu_stall_check(ssp);
 	keep = !worker_idle(ssp) || !worker_drop(ssp);
 	if (keep) {
 		when = worker_deadline(ssp);
-		if (when < *deadline)
-			*deadline = when;
+		if (when < pass->deadline)
+			pass->deadline = when;
 	}
 	pthread_mutex_unlock(&ssp->lock);
 	return keep;
-}
-
-/*
- * Visits each domain once.  Returns true if one of them needs a membarrier.  A
- * callback may take a domain off either list: see worker_unlist().
- */
-static bool worker_pass(uint64_t *deadline)
-{
-	struct bf_srcu *ssp;
-	bool need_membarrier = false;
-
-	*deadline = FUTEX_FOREVER;
-	worker.todo = worker.list;
-	worker.list = NULL;
-	while ((ssp = worker.todo)) {
-		worker.todo = ssp->work_next;
-		if (!worker_visit(ssp, deadline, &need_membarrier))
-			continue;
-		ssp->work_next = worker.list;
-		worker.list = ssp;
-	}
-	return need_membarrier;
 }
 
 static void worker_take_incoming(void)
@@ -280,17 +295,33 @@ static void worker_take_incoming(void)
 	}
 }
 
-/* Does all that can be done now.  Returns when there will be more to do. */
-static uint64_t worker_round(void)
+/*
+ * Visits each domain once, new ones first, and makes the membarrier that their
+ * grace periods wait for.  A callback may take a domain off either list: see
+ * worker_unlist().
+ */
+static void worker_run_pass(struct worker_pass *pass)
 {
-	uint64_t deadline;
+	struct bf_srcu *ssp;
 
 	*in_round() = true;
+	pass->need_membarrier = false;
+	pass->deadline = FUTEX_FOREVER;
 	worker_take_incoming();
-	while (worker_pass(&deadline))
+	worker.todo = worker.list;
+	worker.list = NULL;
+	while ((ssp = worker.todo)) {
+		worker.todo = ssp->work_next;
+		if (!worker_visit(ssp, pass))
+			continue;
+		ssp->work_next = worker.list;
+		worker.list = ssp;
+	}
+	if (pass->need_membarrier) {
 		bf_srcu_membarrier();
+		pass->deadline = 0;
+	}
 	*in_round() = false;
-	return deadline;
 }
 
 static uint64_t time_until(uint64_t deadline)
@@ -303,25 +334,44 @@ static uint64_t time_until(uint64_t deadline)
 	return deadline > now ? deadline - now : 0;
 }
 
-static uint64_t worker_round_locked(void)
+static uint64_t worker_pass_locked(void)
 {
-	uint64_t deadline;
+	struct worker_pass pass = {
+		.max_callbacks = SRCU_VISIT_CALLBACKS,
+		.may_begin = true,
+	};
 
 	pthread_mutex_lock(&worker.round_lock);
-	deadline = worker_round();
+	worker_run_pass(&pass);
 	pthread_mutex_unlock(&worker.round_lock);
-	return time_until(deadline);
+	return time_until(pass.deadline);
+}
+
+/*
+ * Only the first pass begins grace periods, and the number of passes is
+ * bounded: requests that come meanwhile are left to the next call.
+ */
+static void drain_passes(struct worker_pass *pass)
+{
+	int i;
+
+	for (i = 0; i < SRCU_DRAIN_PASSES; i++) {
+		pass->may_begin = i == 0;
+		worker_run_pass(pass);
+		if (!pass->need_membarrier)
+			return;
+	}
 }
 
 uint64_t bf_srcu_drain(void)
 {
-	uint64_t deadline;
+	struct worker_pass pass = {.max_callbacks = SRCU_ALL_CALLBACKS};
 
 	if (pthread_mutex_trylock(&worker.round_lock))
 		return 0;
-	deadline = worker_round();
+	drain_passes(&pass);
 	pthread_mutex_unlock(&worker.round_lock);
-	return time_until(deadline);
+	return time_until(pass.deadline);
 }
 
 /*
@@ -355,8 +405,8 @@ static void *worker_main(void *unused)
 	for (;;) {
 		__atomic_store_n(&thread.no_nap, false, __ATOMIC_RELAXED);
 		word = __atomic_load_n(&thread.word, __ATOMIC_SEQ_CST);
-		time_ns = worker_round_locked();
-		if (worker_rest(WORKER_ASLEEP, word, time_ns))
+		time_ns = worker_pass_locked();
+		if (time_ns && worker_rest(WORKER_ASLEEP, word, time_ns))
 			worker_nap();
 	}
 	return unused;

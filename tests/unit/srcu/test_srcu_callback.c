@@ -274,6 +274,74 @@ static void test_statistics(void **state)
 	assert_int_equal(ssp.stats.callbacks, 2);
 }
 
+/* A callback that queues itself again until the test stops it. */
+struct flood {
+	struct srcu_head head;
+	struct srcu_struct ssp;
+	int stop;
+};
+
+static void flood_again(struct srcu_head *head)
+{
+	struct flood *flood = container_of(head, struct flood, head);
+
+	if (!get(&flood->stop))
+		call_srcu_expedited(&flood->ssp, head, flood_again);
+}
+
+static bool wait_2_s_for_note(void)
+{
+	int i;
+
+	for (i = 0; i < 20000 && !get(&noted); i++)
+		usleep(100);
+	return get(&noted);
+}
+
+static bool wait_2_s_for_cookie(struct srcu_struct *ssp, unsigned long cookie)
+{
+	int i;
+
+	for (i = 0; i < 20000 && !poll_state_synchronize_srcu(ssp, cookie); i++)
+		usleep(100);
+	return poll_state_synchronize_srcu(ssp, cookie);
+}
+
+/*
+ * The worker must not stay in a domain where each callback makes the next one
+ * ready.  The first request of the other domain fails the test if it does.
+ */
+static void run_requests_beside_flood(struct flood *flood)
+{
+	struct srcu_struct ssp;
+	struct noted cb;
+
+	call_srcu_expedited(&flood->ssp, &flood->head, flood_again);
+	setup_domain(&ssp);
+	noted = 0;
+	call_srcu_expedited(&ssp, &cb.head, note);
+	assert_true(wait_2_s_for_note());
+	assert_true(
+		wait_2_s_for_cookie(&ssp, start_poll_synchronize_srcu(&ssp)));
+	call_srcu(&ssp, &cb.head, note);
+	srcu_barrier(&ssp);
+	assert_int_equal(get(&noted), 2);
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+	set(&flood->stop, 1);
+	srcu_barrier(&flood->ssp);
+	end_domain(&flood->ssp);
+}
+
+static void test_flood_does_not_starve_other_domain(void **state)
+{
+	static struct flood fenced, fast;
+
+	setup_domain(&fenced.ssp);
+	run_requests_beside_flood(&fenced);
+	assert_int_equal(init_srcu_struct_fast(&fast.ssp), 0);
+	run_requests_beside_flood(&fast);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +356,7 @@ int main(void)
 		cmocka_unit_test(test_cleanup_in_callback_of_other_domain),
 		cmocka_unit_test(test_longest_pace),
 		cmocka_unit_test(test_statistics),
+		cmocka_unit_test(test_flood_does_not_starve_other_domain),
 	};
 
 	return cmocka_run_group_tests_name("srcu_callback", tests, NULL, NULL);

@@ -197,6 +197,43 @@ static void test_drain_in_a_callback(void **state)
 	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
 }
 
+static struct srcu_struct *again_domain;
+
+static void count_and_queue(struct srcu_head *head)
+{
+	if (++called < 1000)
+		call_srcu_expedited(again_domain, head, count_and_queue);
+}
+
+/* A call of bf_srcu_drain() leaves a new request to the next call. */
+static void drain_requeued_callback(struct srcu_struct *ssp)
+{
+	struct srcu_head head;
+	int before;
+
+	called = 0;
+	again_domain = ssp;
+	call_srcu_expedited(ssp, &head, count_and_queue);
+	while (called < 999) {
+		before = called;
+		assert_true(bf_srcu_drain() == 0);
+		assert_true(called <= before + 1);
+	}
+	assert_true(bf_srcu_drain() == UINT64_MAX);
+	assert_int_equal(called, 1000);
+	assert_int_equal(cleanup_srcu_struct(ssp), 0);
+}
+
+static void test_drain_returns_beside_flood(void **state)
+{
+	struct srcu_struct ssp;
+
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	drain_requeued_callback(&ssp);
+	assert_int_equal(init_srcu_struct_fast(&ssp), 0);
+	drain_requeued_callback(&ssp);
+}
+
 static int inside, leave;
 
 static void block(struct srcu_head *head)
@@ -249,6 +286,7 @@ int main(void)
 		cmocka_unit_test(test_flood_expedites_itself),
 		cmocka_unit_test(test_barrier_and_synchronize),
 		cmocka_unit_test(test_drain_in_a_callback),
+		cmocka_unit_test(test_drain_returns_beside_flood),
 		cmocka_unit_test(test_drain_leaves_callbacks_to_running_thread),
 	};
 

@@ -52,6 +52,7 @@ void bench_paces(struct report *report);
 void bench_idle(struct report *report);
 void bench_membarriers(struct report *report);
 void bench_domains(struct report *report);
+void bench_flood(struct report *report);
 void bench_memory(struct report *report);
 
 #endif
