@@ -145,7 +145,8 @@ static void draw_coalesced(struct display *display)
 }
 
 /* The consumer of the doorbell: shows the drawing. */
-static void show(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
+static void show(void *opaque, uint64_t value,
+		 const struct bf_io_access *access)
 {
 	struct display *display = opaque;
 	struct frame *old = display->front;
@@ -158,36 +159,39 @@ static void show(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
 }
 
 /* Called only while the ring is full.  Drain it first, to keep the order. */
-static int canvas_write(void *opaque, uint64_t offset, const void *data,
-			uint32_t len)
+static int canvas_write(void *opaque, uint64_t offset,
+			const struct bf_io_access *access)
 {
 	struct display *display = opaque;
 
 	draw_coalesced(display);
-	memcpy((char *)display->back->pixels + offset, data, len);
+	memcpy((char *)display->back->pixels + offset, access->data,
+	       access->len);
 	return 0;
 }
 
-static int canvas_read(void *opaque, uint64_t offset, void *data, uint32_t len)
+static int canvas_read(void *opaque, uint64_t offset,
+		       const struct bf_io_access *access)
 {
 	struct display *display = opaque;
 	const int idx = srcu_read_lock(&frames);
 	struct frame *frame = srcu_dereference(display->front, &frames);
 
-	memcpy(data, (const char *)frame->pixels + offset, len);
+	memcpy(access->data, (const char *)frame->pixels + offset, access->len);
 	srcu_read_unlock(&frames, idx);
 	return 0;
 }
 
-static int registers_read(void *opaque, uint64_t offset, void *data,
-			  uint32_t len)
+static int registers_read(void *opaque, uint64_t offset,
+			  const struct bf_io_access *access)
 {
 	const struct display *display = opaque;
 	uint32_t value = offset == REG_ID ? DISPLAY_ID : display->shown;
 
-	if (len != sizeof(value) || (offset != REG_ID && offset != REG_SHOWN))
+	if (access->len != sizeof(value) ||
+	    (offset != REG_ID && offset != REG_SHOWN))
 		return -1; /* refused: -EOPNOTSUPP */
-	memcpy(data, &value, len);
+	memcpy(access->data, &value, access->len);
 	return 0;
 }
 
@@ -234,7 +238,8 @@ static void add_display(struct bf_io_bus *bus, struct display *display,
 		.addr = DISPLAY + REG_SHOW,
 		.len = sizeof(uint32_t),
 		.wildcard = true,
-		.ring = show,
+		.consumer = BF_IO_CONSUMER_CALLBACK,
+		.callback = show,
 		.opaque = display,
 	};
 	struct bf_io_zone_desc zone = {
@@ -245,7 +250,7 @@ static void add_display(struct bf_io_bus *bus, struct display *display,
 
 	display->front = alloc_frame();
 	display->back = alloc_frame();
-	must(bf_io_ring_create(&display->ring, NULL), "ring");
+	must(bf_io_ring_create(NULL, &display->ring), "ring");
 	zone.ring = display->ring;
 	add_ranges(bus, display, parts);
 	must(bf_io_add_zone(bus, &zone, NULL, NULL), "zone");
@@ -262,7 +267,7 @@ static void serve(struct bf_io_bus *bus, int fd)
 	struct reply reply;
 
 	while (recv(fd, &request, sizeof(request), 0) == sizeof(request)) {
-		const struct bf_io_access access = {
+		struct bf_io_access access = {
 			.addr = request.addr,
 			.data = &request.data, /* room for BF_IO_MAX_LEN */
 			.len = request.len,
@@ -271,7 +276,7 @@ static void serve(struct bf_io_bus *bus, int fd)
 		};
 
 		memset(&reply, 0, sizeof(reply));
-		reply.ret = bf_io_access(bus, &access);
+		reply.ret = bf_io_dispatch(bus, &access);
 		reply.data = request.data;
 		must_sys((int)send(fd, &reply, sizeof(reply), MSG_NOSIGNAL),
 			 "send");
@@ -319,7 +324,7 @@ static void run_server(int fd)
 	struct bf_io_bus *bus;
 	pthread_t viewer;
 
-	must(bf_io_bus_create(&bus, "display"), "bus");
+	must(bf_io_bus_create("display", &bus), "bus");
 	must(bf_io_count(bus, true), "counters");
 	add_display(bus, &display, &parts);
 	pthread_create(&viewer, NULL, viewer_thread, &display);

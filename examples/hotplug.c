@@ -53,24 +53,24 @@ struct controller {
 };
 
 /* The bus calls a handler only for accesses inside its range. */
-static int controller_read(void *opaque, uint64_t offset, void *data,
-			   uint32_t len)
+static int controller_read(void *opaque, uint64_t offset,
+			   const struct bf_io_access *access)
 {
 	struct controller *ctl = opaque;
 
 	pthread_mutex_lock(&ctl->lock);
-	memcpy(data, (const char *)&ctl->regs + offset, len);
+	memcpy(access->data, (const char *)&ctl->regs + offset, access->len);
 	pthread_mutex_unlock(&ctl->lock);
 	return 0;
 }
 
-static int controller_write(void *opaque, uint64_t offset, const void *data,
-			    uint32_t len)
+static int controller_write(void *opaque, uint64_t offset,
+			    const struct bf_io_access *access)
 {
 	struct controller *ctl = opaque;
 
 	pthread_mutex_lock(&ctl->lock);
-	memcpy((char *)&ctl->regs + offset, data, len);
+	memcpy((char *)&ctl->regs + offset, access->data, access->len);
 	if (offset == offsetof(struct registers, found))
 		ctl->regs.event = EVENT_NONE;
 	pthread_cond_signal(&ctl->written);
@@ -178,13 +178,14 @@ struct device {
 	int gone;	    /* eventfd, signalled when the device is freed */
 };
 
-static int device_read(void *opaque, uint64_t offset, void *data, uint32_t len)
+static int device_read(void *opaque, uint64_t offset,
+		       const struct bf_io_access *access)
 {
 	const struct device *device = opaque;
 
-	if (offset || len != sizeof(device->id))
+	if (offset || access->len != sizeof(device->id))
 		return -1;
-	memcpy(data, &device->id, len);
+	memcpy(access->data, &device->id, access->len);
 	return 0;
 }
 
@@ -212,6 +213,7 @@ static struct device *plug_device(struct bf_io_bus *bus, int gone)
 	expect(device, "memory for the device");
 	*device = (struct device){.id = DEVICE_ID, .parts = 2, .gone = gone};
 	device->kick = must_sys(eventfd(0, EFD_CLOEXEC), "eventfd");
+	doorbell.consumer = BF_IO_CONSUMER_EVENTFD;
 	doorbell.eventfd = device->kick;
 	must(bf_io_txn_begin(bus, &txn), "transaction");
 	must(bf_io_txn_add_range(txn, &range, &device->range), "range");

@@ -33,21 +33,23 @@ struct serial {
  * lock.  A device that several vCPUs share needs a lock of its own.  Here each
  * vCPU has its own port.
  */
-static int serial_write(void *opaque, uint64_t offset, const void *data,
-			uint32_t len)
+static int serial_write(void *opaque, uint64_t offset,
+			const struct bf_io_access *access)
 {
 	struct serial *serial = opaque;
-	const char c = *(const char *)data;
+	const char c = *(const char *)access->data;
 
-	if (offset || len != 1)
+	if (offset || access->len != 1)
 		return -1; /* refused: bf_vcpu_run() returns the exit */
 	serial->lines += c == '\n';
 	return fputc(c, serial->out) == EOF;
 }
 
-static int serial_read(void *opaque, uint64_t offset, void *data, uint32_t len)
+static int serial_read(void *opaque, uint64_t offset,
+		       const struct bf_io_access *access)
 {
-	memset(data, offset == 5 ? 0x60 : 0, len); /* LSR: always ready */
+	memset(access->data, offset == 5 ? 0x60 : 0,
+	       access->len); /* LSR: always ready */
 	return 0;
 }
 
@@ -77,19 +79,20 @@ struct queue {
 	uint32_t served;
 };
 
-static int device_read(void *opaque, uint64_t offset, void *data, uint32_t len)
+static int device_read(void *opaque, uint64_t offset,
+		       const struct bf_io_access *access)
 {
 	struct queue *queues = opaque;
 	uint64_t i = (offset - CONFIG) / sizeof(uint32_t);
 	uint32_t value = 0;
 
-	if (len != sizeof(value) || offset % sizeof(value))
+	if (access->len != sizeof(value) || offset % sizeof(value))
 		return -1;
 	if (offset == MAGIC_VALUE)
 		value = 0x74726976; /* "virt" */
 	else if (i < VCPUS)
 		value = __atomic_load_n(&queues[i].served, __ATOMIC_RELAXED);
-	memcpy(data, &value, sizeof(value));
+	memcpy(access->data, &value, sizeof(value));
 	return 0;
 }
 

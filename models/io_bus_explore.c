@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Explores writes to doorbells (src/io_bus/access.c, doorbell.c) beside a
- * removal, which publishes a new state (change.c) or clears the entry in place
- * (doorbell_table.c), and the grace periods under both: every interleaving of
- * the real source, and every delay of a buffered store.
+ * Explores writes to doorbells (src/io_bus/dispatch.c, doorbell.c) beside a
+ * removal, which publishes a new state (bus.c) or clears the doorbell in place,
+ * with the grace periods under both: every interleaving of the real source, and
+ * every delay of a buffered store.
  *
  *	io_bus_explore [--expect-failure]
  *
@@ -16,28 +16,6 @@
 #define LEN  4
 
 static struct bf_io_doorbell *the_doorbell; /* to be removed; in the world */
-
-/* There are no ranges. */
-
-struct bf_span_entry *bf_span_last(const struct bf_span_node *root,
-				   uint64_t *first)
-{
-	machine_fail("ranges were searched");
-	return NULL;
-}
-
-int bf_range_missed(struct bf_io_bus *bus, const struct bf_io_access *access)
-{
-	return -EOPNOTSUPP;
-}
-
-int bf_range_call_counted(struct bf_io_bus *bus,
-			  const struct bf_range_entry *range, uint64_t offset,
-			  const struct bf_io_access *access)
-{
-	machine_fail("a range was found");
-	return 0;
-}
 
 /* Threads that remove the doorbell. */
 
@@ -53,8 +31,8 @@ static void remove_one_async(void *unused)
 				    &world.removed);
 }
 
-static void be_signalled(void *opaque, uint64_t addr, uint32_t len,
-			 uint64_t value)
+static void be_signalled(void *opaque, uint64_t value,
+			 const struct bf_io_access *access)
 {
 	struct consumer *consumer = opaque;
 
@@ -66,14 +44,14 @@ static void be_signalled(void *opaque, uint64_t addr, uint32_t len,
 static bool write_value(uint64_t value)
 {
 	const uint32_t data = (uint32_t)value;
-	const struct bf_io_access access = {
+	struct bf_io_access access = {
 		.addr = ADDR,
 		.data = (void *)(uintptr_t)&data,
 		.len = LEN,
 		.write = true,
 	};
 
-	return !bf_io_access(&world.bus, &access);
+	return !bf_io_dispatch(&world.bus, &access);
 }
 
 static bool signal_removed(void)
@@ -158,7 +136,8 @@ static struct bf_io_doorbell *add_for(struct consumer *consumer, uint64_t value)
 		.datamatch = value,
 		.len = LEN,
 		.wildcard = !scenario->by_value,
-		.ring = be_signalled,
+		.consumer = BF_IO_CONSUMER_CALLBACK,
+		.callback = be_signalled,
 		.opaque = consumer,
 	};
 

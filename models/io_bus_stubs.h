@@ -1,85 +1,125 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stubs of functions that the bus's source calls.  The models have no eventfds,
- * zones, counters and names, and free no memory.
+ * Stubs for the models of the bus: there are no eventfds, no zones, no counters
+ * and no names.
  */
 #ifndef BF_MODELS_IO_BUS_STUBS_H
 #define BF_MODELS_IO_BUS_STUBS_H
 
+/* No grace period passes at once, so that a removal waits for one. */
+bool bf_srcu_gp_try(struct srcu_struct *ssp)
+{
+	return false;
+}
+
+int bf_srcu_init(struct srcu_struct *ssp, const char *name)
+{
+	machine_fail("a domain was set up");
+	return 0;
+}
+
+int bf_srcu_cleanup(struct srcu_struct *ssp)
+{
+	machine_fail("a domain was destroyed");
+	return 0;
+}
+
+void bf_srcu_barrier(struct srcu_struct *ssp)
+{
+	machine_fail("a thread waited for callbacks");
+}
+
+/* The machine's threads share their thread-local variables. */
+void bf_io_enter(struct bf_io_frame *frame, const struct bf_io_bus *bus,
+		 bool callback)
+{
+}
+
+void bf_io_leave(struct bf_io_frame *frame)
+{
+}
+
+bool bf_io_in_handler(const struct bf_io_bus *bus)
+{
+	return false;
+}
+
+bool bf_io_in_callback(const struct bf_io_bus *bus)
+{
+	return false;
+}
+
 int bf_eventfd_check(int fd)
 {
-	machine_fail("an eventfd was checked");
+	machine_fail("an eventfd was used");
 	return 0;
 }
 
 bool bf_eventfd_same(int fd, int other)
 {
-	machine_fail("eventfds were compared");
+	machine_fail("an eventfd was used");
 	return false;
 }
 
 int bf_eventfd_get(struct bf_eventfd_pool *pool, int fd,
 		   struct bf_shared_eventfd **sharedp)
 {
-	machine_fail("an eventfd was shared");
+	machine_fail("an eventfd was used");
 	return 0;
 }
 
 void bf_eventfd_put(struct bf_eventfd_pool *pool,
 		    struct bf_shared_eventfd *shared)
 {
-	machine_fail("an eventfd was given back");
+	machine_fail("an eventfd was used");
 }
 
 void bf_eventfd_signal(struct bf_eventfd *eventfd)
 {
-	machine_fail("an eventfd was signalled");
+	machine_fail("an eventfd was used");
+}
+
+void bf_eventfd_pool_init(struct bf_eventfd_pool *pool)
+{
+}
+
+void bf_eventfd_pool_close(struct bf_eventfd_pool *pool)
+{
+}
+
+void bf_eventfd_pool_destroy(struct bf_eventfd_pool *pool)
+{
 }
 
 uint64_t bf_count_start(void)
 {
-	machine_fail("a ring was counted");
+	machine_fail("an access was counted");
 	return 0;
 }
 
 void bf_count(struct bf_counters **countersp, bool write, uint64_t start)
 {
-	machine_fail("a ring was counted");
+	machine_fail("an access was counted");
 }
 
 void bf_counters_free(struct bf_counters *counters)
 {
 }
 
-bool bf_zone_write(struct bf_io_bus *bus, const struct bf_io_roots *roots,
-		   const struct bf_io_access *access)
+void bf_ring_hold(struct bf_io_ring *ring)
 {
-	machine_fail("a zone was written to");
+	machine_fail("a ring was used");
+}
+
+void bf_ring_release(struct bf_io_ring *ring)
+{
+	machine_fail("a ring was used");
+}
+
+bool bf_ring_put(struct bf_io_ring *ring, const struct bf_io_access *access)
+{
+	machine_fail("a ring was used");
 	return false;
-}
-
-/* Only doorbells are in slabs. */
-void *bf_slab_get(struct bf_slab *slab)
-{
-	return io_bus_memory(sizeof(struct bf_io_doorbell));
-}
-
-void bf_slab_put(void *object)
-{
-}
-
-void bf_io_defer(struct bf_io_bus *bus, struct srcu_head *head,
-		 void (*fn)(struct srcu_head *head))
-{
-}
-
-void bf_removal_complete(struct bf_removal *removal)
-{
-	(removal->free)(removal); /* not the macro free() */
-}
-
-void bf_io_copy_name(char name[32], const char *from)
-{
 }
 
 #endif

@@ -1,30 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The common part of the models of the bus: its source except for ranges, one
- * bus, the bus's memory, and grace periods.
+ * The common part of the models of the bus: the whole source of its accesses
+ * and changes, one bus, the bus's memory, and grace periods.
  */
 #ifndef BF_MODELS_IO_BUS_WORLD_H
 #define BF_MODELS_IO_BUS_WORLD_H
 
-#include "explore.h"
-#include "io_bus_source.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 
-#undef bf_io_innermost
-struct bf_io_frame *bf_io_innermost, *io_frames[MACHINE_THREADS];
-#define bf_io_innermost io_frames[machine_self()]
+#include "explore.h"
+#include "intercept.h"
+
+/* Zeroed memory of the world, or NULL if world.no_memory is set. */
+static void *world_alloc(size_t size);
+
+/* No memory is used again; one thread changes the bus. */
+#define malloc(size)		    world_alloc(size)
+#define calloc(count, size)	    world_alloc((count) * (size))
+#define free(memory)		    ((void)(memory))
+#define pthread_mutex_lock(mutex)   ((void)(mutex))
+#define pthread_mutex_unlock(mutex) ((void)(mutex))
+
+/* Small nodes, because the machine copies the world for each state. */
+#define BF_SPAN_LEAF  16
+#define BF_SPAN_INNER 16
 
 #include "srcu/gp.c"
 #include "srcu/reader.c"
 #include "srcu_stubs.h"
 
 #include "base/edit.c"
-#define put put_entry /* another included file has a put(), too */
-#include "io_bus/trie.c"
-#undef put
-#include "io_bus/doorbell_table.c"
-#include "io_bus/change.c"
+#include "base/span_tree.c"
+#include "io_bus/bus.c"
+#include "io_bus/dispatch.c"
 #include "io_bus/doorbell.c"
-#include "io_bus/access.c"
+#include "io_bus/region.c"
+#include "io_bus/trie.c"
 #include "io_bus_stubs.h"
 
 #define NR_SLOTS MACHINE_THREADS
@@ -37,8 +51,8 @@ struct consumer {
 
 static struct {
 	struct bf_io_bus bus;
-	struct __bf_srcu_slot access_slots[NR_SLOTS], signal_slots[NR_SLOTS];
-	_Alignas(64) char memory[6656];
+	struct __bf_srcu_slot access_slots[NR_SLOTS], consumer_slots[NR_SLOTS];
+	_Alignas(64) char memory[8192];
 	size_t used;
 	bool no_memory; /* so removals clear entries in place */
 	struct consumer removed, kept, added;
@@ -51,7 +65,7 @@ static void check(bool good, const char *what)
 		machine_fail(what);
 }
 
-void *io_bus_memory(size_t size)
+static void *world_alloc(size_t size)
 {
 	void *memory = world.memory + world.used;
 
@@ -86,6 +100,20 @@ void synchronize_srcu_expedited(struct srcu_struct *ssp)
 	}
 }
 
+/*
+ * Stands in for the worker: the thread that removes waits itself.  What is only
+ * freed after the grace period is of no interest here.
+ */
+void call_srcu(struct srcu_struct *ssp, struct srcu_head *head,
+	       void (*fn)(struct srcu_head *head))
+{
+	if (fn != removal_done ||
+	    !container_of(head, struct bf_removal, head)->done)
+		return;
+	synchronize_srcu_expedited(ssp);
+	fn(head);
+}
+
 /* The removal is complete: a later call of the consumer is a failure. */
 static void set_gone(void *opaque)
 {
@@ -98,16 +126,6 @@ static void check_called(const struct consumer *consumer)
 {
 	check(!__atomic_load_n(&consumer->gone, __ATOMIC_RELAXED),
 	      "a consumer was called after its removal");
-}
-
-/* As in src/io_bus/bus.c.  A synchronous removal has no callback. */
-void bf_removal_defer(struct bf_removal *removal, bf_io_done_fn done,
-		      void *opaque)
-{
-	if (!done)
-		return;
-	synchronize_srcu_expedited(&world.bus.srcu);
-	done(opaque);
 }
 
 static void set_flag(void)
@@ -145,8 +163,8 @@ static void init_bus(void)
 	memset(&world, 0, sizeof(world));
 	bf_srcu_nr_slots = NR_SLOTS;
 	init_domain(&world.bus.srcu, world.access_slots);
-	init_domain(&world.bus.signals, world.signal_slots);
-	world.bus.state = io_bus_memory(sizeof(*world.bus.state));
+	init_domain(&world.bus.consumer_srcu, world.consumer_slots);
+	world.bus.state = world_alloc(sizeof(*world.bus.state));
 }
 
 #endif

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Explores accesses to ranges (src/io_bus/access.c, range.h) beside a removal,
- * which publishes a new state (change.c) or clears the entry in place
- * (region.c), and beside the addition of a doorbell inside a range, with the
- * grace periods under them: every interleaving of the real source, and every
- * delay of a buffered store.
+ * Explores accesses to ranges (src/io_bus/dispatch.c, region.c) beside a
+ * removal, which publishes a new state (bus.c) or clears the entry in place,
+ *and beside the addition of a doorbell inside a range, with the grace periods
+ * under them: every interleaving of the real source, and every delay of a
+ * buffered store.
  *
  *	io_range_explore [--expect-failure]
  *
@@ -30,21 +30,22 @@ static void note_taker(void *opaque)
 	takers[machine_self()] = opaque;
 }
 
-static int be_read(void *opaque, uint64_t offset, void *data, uint32_t len)
+static int be_read(void *opaque, uint64_t offset,
+		   const struct bf_io_access *access)
 {
 	note_taker(opaque);
 	return 0;
 }
 
-static int be_written(void *opaque, uint64_t offset, const void *data,
-		      uint32_t len)
+static int be_written(void *opaque, uint64_t offset,
+		      const struct bf_io_access *access)
 {
 	note_taker(opaque);
 	return 0;
 }
 
-static void be_signalled(void *opaque, uint64_t addr, uint32_t len,
-			 uint64_t value)
+static void be_signalled(void *opaque, uint64_t value,
+			 const struct bf_io_access *access)
 {
 	note_taker(opaque);
 }
@@ -77,7 +78,8 @@ static void add_doorbell_at(uint64_t addr)
 		.addr = addr,
 		.len = LEN,
 		.wildcard = true,
-		.ring = be_signalled,
+		.consumer = BF_IO_CONSUMER_CALLBACK,
+		.callback = be_signalled,
 		.opaque = &world.added,
 	};
 
@@ -108,7 +110,7 @@ static const struct consumer *access_at(uint64_t addr, bool write)
 {
 	const struct consumer **taker = &takers[machine_self()];
 	uint32_t data = 0;
-	const struct bf_io_access access = {
+	struct bf_io_access access = {
 		.addr = addr,
 		.data = &data,
 		.len = LEN,
@@ -116,7 +118,7 @@ static const struct consumer *access_at(uint64_t addr, bool write)
 	};
 
 	*taker = NULL;
-	check(!bf_io_access(&world.bus, &access) == !!*taker,
+	check(!bf_io_dispatch(&world.bus, &access) == !!*taker,
 	      "an answer does not agree with the call");
 	return *taker;
 }

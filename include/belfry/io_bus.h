@@ -1,43 +1,49 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * belfry/io_bus.h - who answers an access: doorbells, coalesced zones, ranges.
+ * belfry/io_bus.h - dispatch of guest accesses to doorbells, zones and ranges
  *
- * A bus takes accesses (space, address, length, direction, data) and offers
- * each, in this order, to
+ * A caller describes an access (space, address, length, direction, data) and
+ * dispatches it.  The bus offers the access, in this order, to
  *
- * 1. doorbells: writes only; exact address; length equal, or registered as 0
- *    for any; any data, or one value (datamatch);
- * 2. coalesced zones: writes only; whole containment; the write is put in a
- *    ring (belfry/io_ring.h) if there is room;
- * 3. device ranges: whole containment.
+ * 1. doorbells: writes only; same address; same length, or the doorbell has
+ *    length 0; same data, or the doorbell is a wildcard;
+ * 2. coalesced zones: writes only; the access lies inside the zone; the bus
+ *    puts the write in a ring (belfry/io_ring.h) if the ring has room;
+ * 3. device ranges: the access lies inside the range; the bus calls a handler.
  *
  * Zones of one space are disjoint, and so are ranges.
  *
- * Accesses are answered under SRCU (belfry/srcu.h): they take no lock, never
- * wait for a thread that changes the bus, and handlers may sleep.  Each access
- * sees one state of the bus from its beginning to its end, all its parts; a
- * change is seen whole or not at all.  (Two removals an access under way may
- * see between its parts: bf_io_remove_doorbell(), which does not wait for it,
- * and any for which there is no memory left.)
+ * Dispatch runs in a section of SRCU (belfry/srcu.h): it takes no lock, never
+ * waits for a thread that changes the bus, and handlers may sleep.  An access
+ * sees one state of the bus, all its parts included, and a change is seen
+ * whole or not at all.  Two removals are exceptions, which an access under way
+ * may see between its parts: bf_io_remove_doorbell(), and any removal that
+ * gets no memory.
  *
- * Changing the bus never waits for accesses, except where a removal is asked
- * to.  Several changes at once, all or nothing: belfry/io_txn.h.  A change
- * takes time and memory with the logarithm of what the bus holds; a removal
- * cannot fail.
+ * Changes of the bus do not wait for accesses, except for the removals that
+ * say so.  belfry/io_txn.h makes several changes at once, all or nothing.  A
+ * change takes time and memory with the logarithm of the number of entries.
  *
- * The rules for doorbells, and their errno, are those of KVM_IOEVENTFD
- * (Documentation/virt/kvm/api.rst, 4.59; virt/kvm/eventfd.c).  Where KVM's
- * search loses devices once ranges nest, this one is exact.
+ * Doorbells follow the rules and errno of KVM_IOEVENTFD
+ * (Documentation/virt/kvm/api.rst, 4.59; virt/kvm/eventfd.c).  KVM's search may
+ * miss an entry when entries nest; this one is exact.
  *
  * Stability: 0.x; functions may still change, each change is in CHANGELOG.md.
+ * Descriptions end in reserved words, which must be zero: -EINVAL otherwise.
  * Thread safety: every function may be called from any thread at any time,
- * unless it says otherwise; a bus may not be used during its destruction.
- * Handles (struct bf_io_range and so on) are the caller's to use until it
- * removes what they stand for; two threads must not remove the same one.
- * Contexts: nothing here is async-signal-safe, with one exception: an access
- * (bf_io_access() and its like) may be made from the handler of a fault that
- * the access itself raised.
- * fork: a child may not use its parent's buses.
+ * unless its description says otherwise.  A bus must not be used during its
+ * destruction.
+ * Lifetime of handles (struct bf_io_range and its like): a handle is valid from
+ * the return of the addition until the removal.  Two threads must not remove
+ * one handle.  A program whose threads share a handle guards it with a lock and
+ * calls the asynchronous removal under that lock, or a second thread may use
+ * the handle after the removal.
+ * Contexts: no function is async-signal-safe, with one exception: the handler
+ * of a fault may dispatch the access that raised the fault.
+ * Coroutines: a handler may suspend its coroutine and resume in another thread.
+ * -EDEADLK is then no longer returned to that handler, which must use the
+ * asynchronous removals.
+ * fork(): a child must not use its parent's buses.
  */
 #ifndef BELFRY_IO_BUS_H
 #define BELFRY_IO_BUS_H
@@ -57,94 +63,16 @@ struct bf_io_range;
 struct bf_io_ring;
 struct bf_io_zone;
 
-/** Address spaces of a bus; their addresses have nothing in common. */
+/** Address spaces of a bus.  Their addresses are unrelated. */
 enum bf_io_space {
 	BF_IO_MMIO,
 	BF_IO_PIO,
-	BF_IO_CCW, /* notifications of virtio-ccw: address is the subchannel */
-	BF_IO_SPACE_FREE,  /* this and higher ones are the caller's */
-	BF_IO_SPACES = 16, /* how many there are */
+	BF_IO_CCW, /* notifications of virtio-ccw; address: the subchannel */
+	BF_IO_SPACE_FREE,  /* the first of the caller's own spaces */
+	BF_IO_SPACES = 16, /* the number of spaces */
 };
 
-/** The longest access that is answered in one part: bytes. */
-#define BF_IO_MAX_LEN 8
-
-/** One access. */
-struct bf_io_access {
-	uint64_t addr;
-	void *data;	/* len bytes, in host byte order, any alignment */
-	uint32_t len;	/* bytes, 1 to BF_IO_MAX_LEN unless said otherwise */
-	uint16_t space; /* enum bf_io_space */
-	bool write;	/* else a read: data is filled in */
-};
-
-/**
- * Handlers of a device range.  Called with no lock held, by as many threads
- * at once as make accesses, inside a read-side critical section of the bus:
- * they may sleep, make accesses, register, move, commit transactions and
- * remove asynchronously; what waits for accesses under way, such as
- * bf_io_remove_range(), answers -EDEADLK there.
- *
- * @opaque is the range's; @offset counts from its base.  Return 0 when done;
- * anything else means "not mine", and the access is answered -EOPNOTSUPP.
- * A handler that is absent (NULL) is "not mine".
- */
-struct bf_io_ops {
-	int (*read)(void *opaque, uint64_t offset, void *data, uint32_t len);
-	int (*write)(void *opaque, uint64_t offset, const void *data,
-		     uint32_t len);
-};
-
-/**
- * Consumer of a doorbell that wants to know what was written.  Called like a
- * handler, by the thread that makes the access; @value is the data
- * zero-extended, the first 8 bytes of it.  Doorbells of the same bus must not
- * be removed from here but asynchronously (-EDEADLK).
- */
-typedef void (*bf_io_ring_fn)(void *opaque, uint64_t addr, uint32_t len,
-			      uint64_t value);
-
-/** Called once, when what it was given to is over; see each use. */
-typedef void (*bf_io_done_fn)(void *opaque);
-
-/** A doorbell to add. */
-struct bf_io_doorbell_desc {
-	uint64_t addr;
-	uint64_t datamatch; /* all 64 bits are compared with the data, which
-			       is zero-extended */
-	uint32_t len;	    /* 0 (any length), 1, 2, 4 or 8 */
-	uint16_t space;	    /* enum bf_io_space */
-	bool wildcard;	    /* any data: datamatch is ignored */
-	bool counted;	    /* bf_io_doorbell_rings() tells its rings, which
-			       costs each an atomic addition */
-	int eventfd;	    /* += 1 at each hit; the bus keeps a duplicate, as
-			       a rule one for all doorbells of this number.
-			       Ignored where there is @ring */
-	bf_io_ring_fn ring; /* called at each hit, with @opaque; NULL: eventfd */
-	void *opaque;	    /* the caller's, see bf_io_doorbell_opaque() */
-};
-
-/** A device range to add. */
-struct bf_io_range_desc {
-	uint64_t addr;
-	uint64_t size; /* bytes, not 0; addr + size may be 2^64 */
-	uint16_t space;
-	const char *name; /* for errors and the map; at most 31 characters
-			     are kept; NULL: "" */
-	const struct bf_io_ops *ops; /* must outlive the range */
-	void *opaque;
-};
-
-/** A coalesced zone to add. */
-struct bf_io_zone_desc {
-	uint64_t addr;
-	uint64_t size; /* bytes, not 0; addr + size may be 2^64 */
-	uint16_t space;
-	const char *name;	 /* as a range's */
-	struct bf_io_ring *ring; /* where its writes go; must outlive it */
-};
-
-/** What an entry of a bus is. */
+/** Kinds of entries. */
 enum bf_io_kind {
 	BF_IO_NONE,
 	BF_IO_DOORBELL,
@@ -152,120 +80,257 @@ enum bf_io_kind {
 	BF_IO_ZONE,
 };
 
-/** One party of a conflict. */
+/** The longest access that is dispatched in one part, in bytes. */
+#define BF_IO_MAX_LEN 8
+
+/** One access. */
+struct bf_io_access {
+	uint64_t addr;
+	void *data;	  /* len bytes, in host byte order, any alignment */
+	uint32_t len;	  /* in bytes; 1 to BF_IO_MAX_LEN, or more for
+			     bf_io_dispatch_long() */
+	uint16_t space;	  /* enum bf_io_space */
+	bool write;	  /* false: a read, which fills data */
+	uint8_t taken_by; /* enum bf_io_kind; dispatch sets it to the kind of
+			     the entry that took the access (of a long one the
+			     first part, of a string the first element);
+			     BF_IO_NONE: no entry did */
+	void *source;	  /* passed to handlers and callbacks as it is, for
+			     example the vCPU or the device */
+};
+
+/**
+ * Handlers of a device range.
+ *
+ * @opaque is the range's; @offset counts from the base of the range; @access is
+ * the part that is dispatched, with its address, data and source.
+ *
+ * Any number of threads may be in a handler at once.  The bus holds no lock
+ * meanwhile, and is in a section of @opaque's range, so that @opaque stays
+ * valid.  A handler may sleep, dispatch, add, move, commit transactions and
+ * remove asynchronously.  Functions that wait for accesses, such as
+ * bf_io_remove_range(), return -EDEADLK there.
+ *
+ * A handler returns 0 when it has handled the access.  It returns -EOPNOTSUPP
+ * when the access is not the device's: the answer is as if there were no range.
+ * Every other negative errno is the device's own failure, which dispatch
+ * returns.  A positive value counts as -EOPNOTSUPP.  A handler that is NULL
+ * returns -EOPNOTSUPP.
+ */
+struct bf_io_ops {
+	int (*read)(void *opaque, uint64_t offset,
+		    const struct bf_io_access *access);
+	int (*write)(void *opaque, uint64_t offset,
+		     const struct bf_io_access *access);
+};
+
+/**
+ * Callback of a doorbell.  The thread that dispatches the write calls it, as it
+ * calls a handler.  @value is the data, zero-extended; of longer data the first
+ * 8 bytes.  A callback must remove doorbells of the same bus asynchronously
+ * (-EDEADLK otherwise).
+ */
+typedef void (*bf_io_doorbell_fn)(void *opaque, uint64_t value,
+				  const struct bf_io_access *access);
+
+/** Called once when a removal is complete; see each use. */
+typedef void (*bf_io_done_fn)(void *opaque);
+
+/** Kinds of consumers of a doorbell. */
+enum bf_io_consumer {
+	BF_IO_CONSUMER_NONE, /* not valid in a description */
+	BF_IO_CONSUMER_EVENTFD,
+	BF_IO_CONSUMER_CALLBACK,
+};
+
+/** A doorbell to add. */
+struct bf_io_doorbell_desc {
+	uint64_t addr;
+	uint64_t datamatch; /* all 64 bits are compared with the data, which
+			       is zero-extended */
+	uint32_t len;	    /* in bytes: 1, 2, 4, 8; 0: any length */
+	uint16_t space;	    /* enum bf_io_space */
+	bool wildcard;	    /* any data matches; datamatch is ignored */
+	bool counted;	    /* count signals for bf_io_doorbell_signals(),
+			       which costs each an atomic addition */
+	enum bf_io_consumer consumer;
+	int eventfd; /* of BF_IO_CONSUMER_EVENTFD: each matching write adds 1.
+			The bus keeps a duplicate; doorbells of one descriptor
+			mostly share it */
+	bf_io_doorbell_fn callback; /* of BF_IO_CONSUMER_CALLBACK: each
+				       matching write calls it, with @opaque */
+	void *opaque;		    /* see bf_io_doorbell_opaque() */
+	uint64_t reserved[4];	    /* 0 */
+};
+
+/** A device range to add. */
+struct bf_io_range_desc {
+	uint64_t addr;
+	uint64_t size; /* in bytes, not 0; addr + size may be 2^64 */
+	uint16_t space;
+	const char *name;	     /* for errors and the map; the bus keeps 31
+					characters; NULL: "" */
+	const struct bf_io_ops *ops; /* must outlive the range */
+	void *opaque;		     /* passed to the handlers */
+	uint64_t reserved[4];	     /* 0 */
+};
+
+/** A coalesced zone to add. */
+struct bf_io_zone_desc {
+	uint64_t addr;
+	uint64_t size; /* in bytes, not 0; addr + size may be 2^64 */
+	uint16_t space;
+	const char *name;	 /* as of a range */
+	struct bf_io_ring *ring; /* takes the writes; must outlive the zone */
+	uint64_t reserved[4];	 /* 0 */
+};
+
+/** One of the two entries of a conflict. */
 struct bf_io_party {
 	enum bf_io_kind kind;
 	uint16_t space;
 	bool wildcard;
 	uint64_t addr;
-	uint64_t size; /* a doorbell's length; a range of 2^64 has 0 */
+	uint64_t size; /* of a doorbell: its length; 0: a range of 2^64 bytes */
 	uint64_t datamatch;
 	char name[32];
 };
 
-/** Who stood in whose way; filled in when an addition answers -EEXIST. */
+/** The two entries that collide; set by an addition that returns -EEXIST. */
 struct bf_io_conflict {
 	struct bf_io_party wanted;
 	struct bf_io_party existing;
 };
 
+/** A section of a bus; its words are private.  See bf_io_section_begin(). */
+struct bf_io_section {
+	uint64_t words[6];
+};
+
 /**
- * bf_io_bus_create - make an empty bus
- * @busp: where it goes; untouched on error
- * @name: for reports; at most 31 characters are kept; NULL: ""
+ * bf_io_bus_create - create an empty bus
+ * @name: for reports; the bus keeps 31 characters; NULL: ""
+ * @busp: set to the bus; unchanged on error
  *
  * Returns 0 or -ENOMEM.  Does not block.
  */
-int bf_io_bus_create(struct bf_io_bus **busp, const char *name);
+int bf_io_bus_create(const char *name, struct bf_io_bus **busp);
 
 /**
- * bf_io_bus_destroy - free a bus and all that is registered on it
- * @bus: no call on it is under way in any thread; NULL does nothing
+ * bf_io_bus_destroy - free a bus and all its entries
+ * @bus: a bus that no thread uses; NULL does nothing
  *
- * Completes removals that are not yet, whose functions it calls or waits for.
- * Handlers are not called again.  Not from a handler of the same bus.
+ * Waits until all pending removals are complete; their functions are called.
+ * Handlers are not called again.  Must not be called from a handler or a
+ * callback of the same bus.
  */
 void bf_io_bus_destroy(struct bf_io_bus *bus);
 
 /**
- * bf_io_access - answer one access
+ * bf_io_dispatch - dispatch one access
  * @bus: the bus
- * @access: what; a read's data is the answer when that is 0, and otherwise
- *          what a handler that refused left there
+ * @access: the access; dispatch sets taken_by.  The data of a read is valid if
+ *          this returns 0
  *
- * Returns 0 when a doorbell, a zone or a handler took it, -EOPNOTSUPP when
- * nobody did, -EINVAL for a length of 0 or above BF_IO_MAX_LEN or an unknown
- * space.  Whatever address and data a guest chooses, nothing else happens.
- * One that would reach beyond the end of the space is nobody's, but for a
- * doorbell of length 0 at its address.
+ * Returns 0 when an entry took the access; -EOPNOTSUPP when none did; a
+ * handler's own failure, with taken_by BF_IO_RANGE; -EINVAL for a length of 0
+ * or above BF_IO_MAX_LEN, or an unknown space.  Any address and any data are
+ * safe.  No zone and no range takes an access that reaches beyond the end of
+ * the space; a doorbell of length 0 takes it.
  *
- * Takes no lock (a zone's ring has one of its own), waits for no other thread;
- * sleeps only where a handler does.  Allocates nothing but the counters of a
- * thread that uses an entry for the first time while counting is on
- * (belfry/io_stats.h); without memory the use is not counted.  errno is kept.
- *
- * An access by a thread that learned of a registration's return, by whatever
+ * An access of a thread that learned of a registration's return, by whatever
  * means, sees that registration.
+ *
+ * Takes no lock except that of a zone's ring, and waits for no other thread;
+ * sleeps only where a handler or callback does.  Keeps errno.  Allocates
+ * nothing except counters, when a thread first uses an entry while counting is
+ * on (belfry/io_stats.h); without memory the use is not counted.  The first
+ * access of a thread puts the thread on a list, under a lock.
  */
-int bf_io_access(struct bf_io_bus *bus, const struct bf_io_access *access);
+int bf_io_dispatch(struct bf_io_bus *bus, struct bf_io_access *access);
 
 /**
- * bf_io_access_long - answer an access of any length
+ * bf_io_dispatch_long - dispatch an access of any length
  * @bus: the bus
- * @access: what; len is at least 1, in bytes
- * @done: bytes that were taken, from the first one on, are added to it
+ * @access: the access; len is at least 1, in bytes
+ * @done: set to the number of bytes that were taken, from the first one on
  *
- * Offers it as KVM does: in parts of 8 bytes from the start, and a shorter one
- * at the end, up to the first part that nobody takes.  All parts see one state
- * of the bus.  Addresses that pass the end of the space belong to nobody.
+ * Dispatches as KVM does: parts of 8 bytes from the start and a shorter one at
+ * the end, up to the first part that is not taken.  All parts see one state of
+ * the bus.  No entry takes a part that begins beyond the end of the space.
  *
- * Returns 0 when every part was taken, -EOPNOTSUPP when not (see @done),
- * -EINVAL for a length of 0 or an unknown space.  Otherwise as bf_io_access().
+ * Returns 0 when every part was taken; otherwise the answer to the first part
+ * that was not; -EINVAL for a length of 0 or an unknown space.  Otherwise as
+ * bf_io_dispatch().
  */
-int bf_io_access_long(struct bf_io_bus *bus, const struct bf_io_access *access,
-		      uint32_t *done);
+int bf_io_dispatch_long(struct bf_io_bus *bus, struct bf_io_access *access,
+			uint32_t *done);
 
 /**
- * bf_io_access_string - answer the elements of a string operation
+ * bf_io_dispatch_string - dispatch the elements of a string operation
  * @bus: the bus
- * @access: the first element; the others follow in data, all at one address
- * @count: how many
+ * @access: the first element; the others follow in data, at the same address
+ * @count: the number of elements
  *
- * As KVM does for "rep outs" and "rep ins": the first element decides who gets
- * the string.  If nobody takes it the answer is -EOPNOTSUPP; otherwise it is 0
- * and a later write that nobody takes is dropped, a later read is zero.  All
- * elements see one state of the bus.  -EOPNOTSUPP where count is 0.
- * Otherwise as bf_io_access().
+ * As KVM does for "rep outs" and "rep ins": the first element decides.  If it
+ * is not taken, the function returns its answer.  If it is, the function
+ * returns 0; a later write that is not taken is dropped, and a later read that
+ * is not taken returns zeroes.  All elements see one state of the bus.
+ *
+ * Returns -EOPNOTSUPP when count is 0.  Otherwise as bf_io_dispatch().
  */
-int bf_io_access_string(struct bf_io_bus *bus,
-			const struct bf_io_access *access, uint32_t count);
+int bf_io_dispatch_string(struct bf_io_bus *bus, struct bf_io_access *access,
+			  uint32_t count);
 
 /**
- * bf_io_synchronize - wait for the accesses under way
+ * bf_io_synchronize - wait for all accesses under way
  * @bus: the bus
  *
- * What was removed, moved or changed before is seen by no access any more, and
- * no handler runs that it concerns.  Sleeps: an expedited grace period of this
- * bus alone.  Returns 0 or -EDEADLK, in a handler or consumer of the same bus.
+ * When this returns 0, no access sees an entry that was removed or moved
+ * before, and no handler runs for it.  Sleeps for an expedited grace period of
+ * this bus, that is, until the last access has left that began before; see
+ * bf_io_remove_range() for how long that takes.
+ *
+ * Returns 0, or -EDEADLK inside a handler, a callback or a section of this bus.
  */
 int bf_io_synchronize(struct bf_io_bus *bus);
 
 /**
+ * bf_io_section_begin - begin a section of a bus
+ * bf_io_section_end - end it
+ * @bus: the bus
+ * @section: set by the first, passed to the second; the caller's memory
+ *
+ * A handle that bf_io_find_doorbell() or bf_io_find_range() returns inside the
+ * section is valid until the section ends, even if another thread removes the
+ * entry: removals wait for the section as for an access.  A handler and a
+ * callback are in a section of their bus already.
+ *
+ * Sections nest, may sleep, and may end in another thread.  Neither function
+ * blocks.
+ */
+void bf_io_section_begin(struct bf_io_bus *bus, struct bf_io_section *section);
+void bf_io_section_end(struct bf_io_section *section);
+
+/**
  * bf_io_add_doorbell - register a doorbell
  * @bus: the bus
- * @desc: what; copied
- * @doorbellp: where its handle goes; may be NULL when it stays for good
- * @conflict: filled in on -EEXIST; may be NULL
+ * @desc: the description; copied
+ * @doorbellp: set to the handle; may be NULL for a doorbell that stays as long
+ *             as the bus
+ * @conflict: set on -EEXIST; may be NULL
  *
- * Checks in KVM's order, and nothing changes on error:
+ * Checks in KVM's order; nothing changes on error:
  *   -EINVAL  length not 0, 1, 2, 4 or 8; addr + len wraps; unknown space;
- *            datamatch with length 0
+ *            datamatch with length 0; no consumer, or no callback where the
+ *            consumer is one; reserved words not 0
  *   -EBADF   the eventfd is not open
- *   -EINVAL  it is no eventfd
- *   -ENOMEM, -EMFILE  out of memory or file descriptors
- *   -EEXIST  same space and address, and: one of the two has length 0, or
- *            lengths are equal and one is a wildcard or the values are equal
- * Returns 0.  Waits for no grace period.  May be called from a handler.
+ *   -EINVAL  the descriptor is not an eventfd
+ *   -ENOMEM, -EMFILE  out of memory or of file descriptors
+ *   -EEXIST  the doorbell collides with one of the same space and address: one
+ *            of the two has length 0, or the lengths are equal and one is a
+ *            wildcard or the values are equal
+ * Returns 0.  Waits for no access.  May be called from a handler or a callback.
  */
 int bf_io_add_doorbell(struct bf_io_bus *bus,
 		       const struct bf_io_doorbell_desc *desc,
@@ -274,15 +339,16 @@ int bf_io_add_doorbell(struct bf_io_bus *bus,
 
 /**
  * bf_io_find_doorbell - find a doorbell as KVM_IOEVENTFD's deassign does
- * @bus: the bus
+ * @bus: the bus; the caller is in a section of it, or is the only one that may
+ *       remove the doorbell
  * @desc: same space, address, length, wildcard and (unless wildcard)
- *        datamatch, and the same consumer: @ring and @opaque, or an eventfd
- *        that is the same object, duplicated fd numbers included
- * @doorbellp: where the handle goes
+ *        datamatch, and the same consumer: callback and opaque, or an eventfd
+ *        that is the same object, which a duplicate is
+ * @doorbellp: set to the handle, which is valid until the section ends
  *
- * Returns 0, -ENOENT, or -EBADF / -EINVAL where @desc->eventfd is not open or
- * no eventfd.  The handle is the caller's to use only while nobody else can
- * remove the doorbell.  May be called from a handler.
+ * Returns 0; -ENOENT; -EINVAL: no consumer, or the descriptor is not an
+ * eventfd; -EBADF: the descriptor is not open.  Does not block.  May be called
+ * from a handler or a callback.
  */
 int bf_io_find_doorbell(struct bf_io_bus *bus,
 			const struct bf_io_doorbell_desc *desc,
@@ -291,13 +357,16 @@ int bf_io_find_doorbell(struct bf_io_bus *bus,
 /**
  * bf_io_remove_doorbell - remove a doorbell
  * @bus: the bus
- * @doorbell: its handle, gone when this returns 0
+ * @doorbell: the handle; not valid any more when this returns 0
  *
- * When it returned, the doorbell signals and calls no more.  Waits for
- * consumers under way (an expedited grace period of microseconds, unless one
- * of them sleeps), never for handlers, so it may be called from a handler of
- * the same bus.  Returns 0, or -EDEADLK with nothing changed: called from a
- * consumer (@ring) of the same bus.  Cannot fail otherwise.
+ * When this returns 0, the doorbell signals no eventfd and calls no callback,
+ * and will not.  Waits for callbacks under way, never for handlers, so it may
+ * be called from a handler of the same bus.  The wait is an expedited grace
+ * period: microseconds, unless a callback sleeps or a thread is preempted in
+ * one; see bf_io_remove_range().
+ *
+ * Returns 0, or -EDEADLK with nothing changed: inside a callback of the same
+ * bus.  Cannot fail otherwise.
  */
 int bf_io_remove_doorbell(struct bf_io_bus *bus,
 			  struct bf_io_doorbell *doorbell);
@@ -305,66 +374,95 @@ int bf_io_remove_doorbell(struct bf_io_bus *bus,
 /**
  * bf_io_remove_doorbell_async - remove a doorbell without waiting
  * @bus: the bus
- * @doorbell: its handle, gone when this returns
+ * @doorbell: the handle; not valid any more when this returns
  * @done: called when the doorbell signals and calls no more; may be NULL
- * @opaque: for @done
+ * @opaque: passed to @done
  *
  * Accesses that begin from now on do not see the doorbell.  @done is called
- * once, by the thread that runs SRCU callbacks (bf_srcu_drain() where that was
- * forbidden) or before this returns; it may do what a consumer may.  Cannot
- * fail.  May be called from a handler or a consumer.
+ * once, before this function returns or later by the thread that runs SRCU
+ * callbacks (srcu_drain() where that thread was forbidden); so @done must not
+ * take a lock that the caller holds.  @done may do all that a callback may.
+ *
+ * A caller whose handle is guarded by a lock calls this under that lock.
+ * Cannot fail.  May be called from a handler or a callback.
  */
 void bf_io_remove_doorbell_async(struct bf_io_bus *bus,
 				 struct bf_io_doorbell *doorbell,
 				 bf_io_done_fn done, void *opaque);
 
 /**
- * bf_io_doorbell_opaque - what the doorbell was registered with
+ * bf_io_doorbell_opaque - the opaque pointer of a doorbell
  * @doorbell: the doorbell
  *
- * Returns the descriptor's @opaque.  Never blocks.
+ * Returns the @opaque of the description.  Never blocks.
  */
 void *bf_io_doorbell_opaque(const struct bf_io_doorbell *doorbell);
 
 /**
- * bf_io_doorbell_rings - how often the doorbell was rung on this bus
+ * bf_io_doorbell_signals - the number of signals that a doorbell gave
  * @doorbell: the doorbell
  *
- * 0 for ever where its descriptor was not @counted.  Never blocks.
+ * Returns the number of writes that signalled the eventfd or called the
+ * callback; 0 if the description did not say counted.  Never blocks.
  */
-uint64_t bf_io_doorbell_rings(const struct bf_io_doorbell *doorbell);
+uint64_t bf_io_doorbell_signals(const struct bf_io_doorbell *doorbell);
 
 /**
  * bf_io_add_range - register a device range
  * @bus: the bus
- * @desc: what; copied, but for @desc->ops and @desc->opaque
- * @rangep: where its handle goes; may be NULL when it stays for good
- * @conflict: filled in on -EEXIST; may be NULL
+ * @desc: the description; copied, except for the memory behind opaque
+ * @rangep: set to the handle; may be NULL for a range that stays as long as
+ *          the bus
+ * @conflict: set on -EEXIST; may be NULL
  *
- *   -EINVAL  size 0, the range wraps, unknown space, no ops
- *   -EEXIST  overlaps another range of the space
+ * Nothing changes on error:
+ *   -EINVAL  size 0; the range wraps; unknown space; no ops; reserved words
+ *            not 0
+ *   -EEXIST  the range overlaps another one of the space
  *   -ENOMEM
- * Returns 0.  Waits for no grace period.  May be called from a handler.
+ * Returns 0.  Waits for no access.  May be called from a handler or a callback.
  */
 int bf_io_add_range(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,
 		    struct bf_io_range **rangep,
 		    struct bf_io_conflict *conflict);
 
 /**
- * bf_io_move_range - give a device range another address
+ * bf_io_find_range - find the range that contains an address
+ * @bus: the bus; the caller is in a section of it, or is the only one that may
+ *       remove the range
+ * @space: the space
+ * @addr: the address
+ * @rangep: set to the handle, which is valid until the section ends
+ *
+ * Returns 0; -ENOENT; -EINVAL: unknown space.  Does not block.  May be called
+ * from a handler or a callback.
+ */
+int bf_io_find_range(struct bf_io_bus *bus, uint16_t space, uint64_t addr,
+		     struct bf_io_range **rangep);
+
+/**
+ * bf_io_range_opaque - the opaque pointer of a range
+ * @range: the range
+ *
+ * Returns the @opaque of the description.  Never blocks.
+ */
+void *bf_io_range_opaque(const struct bf_io_range *range);
+
+/**
+ * bf_io_move_range - move a device range to another address
  * @bus: the bus
- * @range: its handle, which stays
- * @addr: its new base, in the same space
- * @conflict: filled in on -EEXIST; may be NULL
+ * @range: the handle, which stays valid
+ * @addr: the new base, in the same space
+ * @conflict: set on -EEXIST; may be NULL
  *
- * Every access sees the range at the one place or at the other; one under way
- * may still be handled at the old one (bf_io_synchronize() waits for it).  The
- * new place may overlap the old one.  To move its doorbells too, at the same
- * instant: belfry/io_txn.h.
+ * An access sees the range either at the old or at the new address.  An access
+ * under way may still be handled at the old one; bf_io_synchronize() waits for
+ * it.  The new place may overlap the old one.  To move the doorbells of the
+ * range at the same instant, use belfry/io_txn.h.
  *
- * Returns 0; -EINVAL: it would wrap; -EEXIST: it would overlap another range;
- * -ENOMEM.  Nothing changes on error.  Waits for no grace period.  May be
- * called from a handler.
+ * Returns 0; -EINVAL: the range would wrap; -EEXIST: it would overlap another
+ * range; -ENOMEM.  Nothing changes on error.  Waits for no access.  May be
+ * called from a handler or a callback.
  */
 int bf_io_move_range(struct bf_io_bus *bus, struct bf_io_range *range,
 		     uint64_t addr, struct bf_io_conflict *conflict);
@@ -372,26 +470,30 @@ int bf_io_move_range(struct bf_io_bus *bus, struct bf_io_range *range,
 /**
  * bf_io_remove_range - remove a device range
  * @bus: the bus
- * @range: its handle, which is gone when this returns 0
+ * @range: the handle; not valid any more when this returns 0
  *
- * When it returned, no handler of the range runs or will run: what @opaque
- * points to may be freed.  Waits for accesses under way (an expedited grace
- * period of this bus alone).
- * Returns 0 or -EDEADLK: called from a handler or consumer of the same bus;
- * nothing changed.  It cannot fail otherwise.
+ * When this returns 0, no handler of the range runs or will run, and the memory
+ * behind its opaque pointer may be freed.  Waits for all accesses of this bus
+ * that began before.  With a CPU for each thread that is about a microsecond.
+ * On an oversubscribed host an accessing thread may be preempted, and the wait
+ * lasts until that thread runs again: 1 to 50 ms.  A handler that sleeps makes
+ * the wait last as long.  A thread that must not wait that long removes
+ * asynchronously.
+ *
+ * Returns 0, or -EDEADLK with nothing changed: inside a handler, a callback or
+ * a section of the same bus.  Cannot fail otherwise.
  */
 int bf_io_remove_range(struct bf_io_bus *bus, struct bf_io_range *range);
 
 /**
  * bf_io_remove_range_async - remove a device range without waiting
  * @bus: the bus
- * @range: its handle, gone when this returns
+ * @range: the handle; not valid any more when this returns
  * @done: called when no handler of the range runs any more; may be NULL
- * @opaque: for @done
+ * @opaque: passed to @done
  *
- * Accesses that begin from now on do not see the range.  @done is called once,
- * as for bf_io_remove_doorbell_async().  Cannot fail.  May be called from a
- * handler, its own included.
+ * Accesses that begin from now on do not see the range.  Otherwise as
+ * bf_io_remove_doorbell_async().  A handler may remove its own range.
  */
 void bf_io_remove_range_async(struct bf_io_bus *bus, struct bf_io_range *range,
 			      bf_io_done_fn done, void *opaque);
@@ -399,36 +501,39 @@ void bf_io_remove_range_async(struct bf_io_bus *bus, struct bf_io_range *range,
 /**
  * bf_io_add_zone - register a coalesced zone
  * @bus: the bus
- * @desc: what; copied, but for the ring
- * @zonep: where its handle goes; may be NULL when it stays for good
- * @conflict: filled in on -EEXIST; may be NULL
+ * @desc: the description; copied, except for the ring
+ * @zonep: set to the handle; may be NULL for a zone that stays as long as the
+ *         bus
+ * @conflict: set on -EEXIST; may be NULL
  *
- * A zone may lie over device ranges, which then get what it does not take:
- * reads, writes that are not wholly inside, and all writes while the ring is
- * full.
- *   -EINVAL  size 0, the zone wraps, unknown space, no ring
- *   -EEXIST  overlaps another zone of the space
+ * A zone may lie over device ranges.  The ranges get the accesses that the zone
+ * does not take: reads, writes that are not inside the zone, and all writes
+ * while the ring is full.  Nothing changes on error:
+ *   -EINVAL  size 0; the zone wraps; unknown space; no ring; reserved words
+ *            not 0
+ *   -EEXIST  the zone overlaps another one of the space
  *   -ENOMEM
- * Returns 0.  Waits for no grace period.  May be called from a handler.
+ * Returns 0.  Waits for no access.  May be called from a handler or a callback.
  */
 int bf_io_add_zone(struct bf_io_bus *bus, const struct bf_io_zone_desc *desc,
 		   struct bf_io_zone **zonep, struct bf_io_conflict *conflict);
 
 /**
  * bf_io_remove_zone - remove a coalesced zone
- * bf_io_remove_zone_async - the same without waiting
+ * bf_io_remove_zone_async - remove a coalesced zone without waiting
  *
- * As for a range: when it is complete, no write of the zone is put in the ring
- * any more, and the ring may be destroyed once its last zone has gone.
+ * As for a range.  When the removal is complete, no write of the zone is put in
+ * the ring any more.  The ring may be destroyed when its last zone is gone.
  */
 int bf_io_remove_zone(struct bf_io_bus *bus, struct bf_io_zone *zone);
 void bf_io_remove_zone_async(struct bf_io_bus *bus, struct bf_io_zone *zone,
 			     bf_io_done_fn done, void *opaque);
 
 /**
- * bf_io_conflict_format - a conflict in words
- * @conflict: as filled in by an addition
- * @buf, @size: where the text goes; cut off and terminated as by snprintf()
+ * bf_io_conflict_format - format a conflict as text
+ * @conflict: as set by an addition
+ * @buf, @size: the buffer; the text is truncated and terminated as by
+ *		snprintf()
  *
  * For example: "range serial mmio [0x1000, 0x10ff] collides with range uart
  * mmio [0x10f8, 0x11ff]".  Returns the length of the whole text.

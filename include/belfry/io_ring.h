@@ -1,31 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * belfry/io_ring.h - rings of coalesced writes.
+ * belfry/io_ring.h - rings of coalesced writes
  *
  * A coalesced zone (bf_io_add_zone()) puts writes in a ring instead of calling
- * a handler: the guest goes on at once, and a consumer takes them out when it
- * suits it.  The ring lies in shared memory and has the layout of the kernel's
- * (struct kvm_coalesced_mmio_ring in <linux/kvm.h>), so that code written for
- * that can read it, in another process too.  Unlike the kernel, which has one
- * ring a VM and no wake-up, there may be any number, and an eventfd tells the
- * consumer when to look.
+ * a handler: the guest goes on at once, and a consumer takes the entries out
+ * later.  The ring lies in shared memory and has the kernel's layout (struct
+ * kvm_coalesced_mmio_ring in <linux/kvm.h>), so that code for the kernel's ring
+ * can read it, in another process too.  The kernel has one ring for each VM and
+ * wakes no consumer; here there may be any number, and an eventfd wakes the
+ * consumer.
  *
- * Entries: phys_addr is the address, len its bytes, data the bytes as the
- * guest wrote them; pio is the space's number, 0 for BF_IO_MMIO and 1 for
- * BF_IO_PIO as in the kernel.
+ * Entries: phys_addr is the address, len the length in bytes, data the bytes
+ * of the write; pio is the number of the space, which is 0 for BF_IO_MMIO and
+ * 1 for BF_IO_PIO as in the kernel.
  *
- * Order: writes of one vCPU are in the ring in the order in which it made them.
- * Across several rings of a bus, bf_io_ring_drain() keeps that order; a
- * consumer of its own takes one ring at a time.  A handler that has to see what
- * was written before an access drains first.
+ * Order: a ring has the writes of one vCPU in their order.  bf_io_ring_drain()
+ * keeps that order across several rings of a bus; a consumer of its own takes
+ * one ring at a time.  A handler that depends on writes before its access
+ * drains the rings first.
  *
- * Rules: Documentation/virt/kvm/api.rst, 4.116; virt/kvm/coalesced_mmio.c.
+ * The rules are those of Documentation/virt/kvm/api.rst, 4.116, and of
+ * virt/kvm/coalesced_mmio.c.
  *
  * Stability: 0.x; functions may still change, each change is in CHANGELOG.md.
- * Thread safety: any function from any thread; a ring is drained by one thread
- * at a time.
- * Contexts: nothing here is async-signal-safe.
- * fork: the memory is shared with the child, which may drain it but must not
+ * Thread safety: any function from any thread; one thread at a time drains a
+ * ring.
+ * Contexts: no function is async-signal-safe.
+ * fork(): the child shares the memory.  It may drain the ring, and must not
  * write to the zone.
  */
 #ifndef BELFRY_IO_RING_H
@@ -42,82 +43,87 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-/** When the consumer is woken. */
+/** When the ring wakes its consumer. */
 enum bf_io_ring_wake {
-	BF_IO_WAKE_NEVER,    /* it looks by itself; the eventfd is ignored */
-	BF_IO_WAKE_NONEMPTY, /* when an entry comes into an empty ring */
+	BF_IO_WAKE_NEVER,    /* the consumer polls; the eventfd is ignored */
+	BF_IO_WAKE_NONEMPTY, /* when an empty ring gets an entry */
 	BF_IO_WAKE_HALF,     /* when the ring becomes half full */
 };
 
-/** A ring to make.  All zero: the kernel's size, nobody is woken. */
+/** A ring to create.  All zero: the kernel's size, no wake-up. */
 struct bf_io_ring_desc {
-	uint32_t entries; /* at least so many fit in at once; at most 2^20;
-			     0: as many as the kernel's page holds */
+	uint32_t entries; /* that the ring holds at least; at most 2^20; 0: as
+			     many as the kernel's page has */
 	enum bf_io_ring_wake wake;
-	int eventfd; /* += 1 to wake; duplicated */
+	int eventfd;	      /* += 1 to wake; the ring keeps a duplicate */
+	uint64_t reserved[4]; /* 0 */
 };
 
 /**
- * bf_io_ring_create - make a ring
- * @ringp: where it goes; untouched on error
- * @desc: what; NULL means all zero
+ * bf_io_ring_create - create a ring
+ * @desc: the description; NULL: all zero
+ * @ringp: set to the ring; unchanged on error
  *
- * Returns 0; -EINVAL: too many entries, an unknown wake, no eventfd; -EBADF:
- * the eventfd is not open; -ENOMEM, -EMFILE, -ENFILE.  Does not block.
+ * Returns 0; -EINVAL: too many entries, unknown wake, the descriptor is not an
+ * eventfd, or reserved words are not 0; -EBADF: the eventfd is not open;
+ * -ENOMEM, -EMFILE, -ENFILE.  Does not block.
  */
-int bf_io_ring_create(struct bf_io_ring **ringp,
-		      const struct bf_io_ring_desc *desc);
+int bf_io_ring_create(const struct bf_io_ring_desc *desc,
+		      struct bf_io_ring **ringp);
 
 /**
  * bf_io_ring_destroy - free a ring
- * @ring: NULL does nothing
+ * @ring: the ring; NULL does nothing
  *
- * Returns 0, or -EBUSY with nothing changed: a zone of a bus still has it, or
- * the removal of one is not complete.
+ * Returns 0, or -EBUSY with nothing changed: a zone of a bus has the ring, or
+ * the removal of such a zone is not complete.
  */
 int bf_io_ring_destroy(struct bf_io_ring *ring);
 
 /**
- * bf_io_ring_memory - the ring itself
+ * bf_io_ring_memory - the shared memory of a ring
  * @ring: the ring
- * @entries: how many coalesced_mmio[] has; one of them always stays free; may
- *           be NULL
+ * @entries: set to the number of elements of coalesced_mmio[], one of which
+ *           always stays free; may be NULL
  *
- * Returns the ring, which lives as long as @ring.  A consumer takes entries
- * from first on, up to last, and then stores the new first with release order;
- * before it sleeps on the eventfd it must have a full fence between that store
- * and a last look at last, as bf_io_ring_drain() has, or it may miss a wake-up.
- * Whatever a consumer stores in it, the bus stays sound: an index out of range
- * makes the ring full.
+ * Returns the kernel's structure, which lives as long as @ring.  A consumer
+ * takes the entries from first up to last, and then stores the new first with
+ * release order.  Before it sleeps on the eventfd it must execute a full fence
+ * after that store and load last once more, as bf_io_ring_drain() does.
+ * Without the fence it may miss a wake-up.
+ *
+ * The bus does not trust the memory: an index out of range makes the ring full.
  */
 struct kvm_coalesced_mmio_ring *bf_io_ring_memory(struct bf_io_ring *ring,
 						  uint32_t *entries);
 
 /**
- * bf_io_ring_fd - a file descriptor of the ring's memory
+ * bf_io_ring_fd - the file descriptor of a ring's memory
  * @ring: the ring
- * @size: its size in bytes; may be NULL
+ * @size: set to the size of the memory, in bytes; may be NULL
  *
- * For mmap() in another process; stays the ring's.  Never blocks.
+ * Returns a descriptor for mmap() in another process, which belongs to the
+ * ring.  Never blocks.
  */
 int bf_io_ring_fd(const struct bf_io_ring *ring, size_t *size);
 
-/** Takes one entry; it may make accesses, and change the bus. */
+/** Takes one entry; may dispatch accesses and change the bus. */
 typedef void (*bf_io_drain_fn)(void *opaque,
 			       const struct kvm_coalesced_mmio *entry);
 
 /**
- * bf_io_ring_drain - take out what is in rings, in the order of the writes
+ * bf_io_ring_drain - take the entries out of rings, in the order of the writes
  * @rings: the rings, each once
- * @count: how many
- * @fn: called for each entry; not for another drain of the same rings
- * @opaque: for @fn
+ * @count: the number of rings
+ * @fn: called for each entry; must not drain the same rings
+ * @opaque: passed to @fn
  *
- * Takes out what is in all of them at one time, so that it ends whatever
- * guests do; where more than its wake allows has come meanwhile, the eventfd of
- * the ring is signalled.  Of two writes that one thread made, the earlier comes
- * first, whichever rings they went to.
- * Returns how many entries it took.  Does not block.
+ * Takes the entries that all rings have at one instant, so that it ends
+ * although guests go on to write.  If a ring then has more entries than its
+ * wake allows, the eventfd is signalled.  Of two writes of one thread the
+ * earlier comes first, whichever rings they went to.
+ *
+ * Returns the number of entries that it took.  Does not block.
  */
 size_t bf_io_ring_drain(struct bf_io_ring *const *rings, unsigned int count,
 			bf_io_drain_fn fn, void *opaque);

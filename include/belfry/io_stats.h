@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * belfry/io_stats.h - what a bus did: counters, and the map of it.
+ * belfry/io_stats.h - counters and the map of a bus
  *
- * Counting is off at first and then costs nothing but a test of a word that is
- * read anyway.  Counters are per thread, so that counting couples no vCPUs.
+ * Counting is off at first.  It then costs an access the test of one word that
+ * the access reads anyway.  Each thread has its own counters, so that counting
+ * shares no cache line between vCPUs.
  *
- * Where <sys/sdt.h> was there at build time, the provider "belfry" has the
- * probes (for bpftrace, perf, systemtap)
+ * If <sys/sdt.h> was present at build time, the provider "belfry" has these
+ * probes (for bpftrace, perf, systemtap):
  *   io_dispatch(bus, kind, space, addr, len, write)
  *						an access is offered to an entry
- *   io_miss(bus, space, addr, len, write)      nobody took it
- *   io_register(bus, kind, space, addr, size)  an addition, a move's too
- *   io_remove(bus, kind, space, addr, size)    a removal, a move's too
- *   io_removed(bus, kind, object)              a removal is complete
- * with bus the name (a string) and kind an enum bf_io_kind.
+ *   io_miss(bus, space, addr, len, write)	no entry took an access
+ *   io_register(bus, kind, space, addr, size)	an entry is added or moved here
+ *   io_remove(bus, kind, space, addr, size)	an entry is removed or moved away
+ *   io_removed(bus, kind, object)		a removal is complete
+ * bus is the name (a string), and kind an enum bf_io_kind.
  *
  * Stability: 0.x; functions may still change, each change is in CHANGELOG.md.
  * Thread safety: every function may be called from any thread at any time.
- * Contexts: nothing here is async-signal-safe.
+ * Contexts: no function is async-signal-safe.
  */
 #ifndef BELFRY_IO_STATS_H
 #define BELFRY_IO_STATS_H
@@ -31,30 +32,31 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-/** What a range or a doorbell was used for while counting was on. */
+/** The use of a range or a doorbell while counting was on. */
 struct bf_io_stats {
 	uint64_t reads;
 	uint64_t writes;
-	uint64_t ns;	  /* in handlers and consumers, all threads together */
-	uint64_t last_ns; /* when the last one began, CLOCK_MONOTONIC; 0: never */
+	uint64_t ns;	  /* in handlers and consumers, sum of all threads */
+	uint64_t last_ns; /* when the last use began, CLOCK_MONOTONIC; 0: never */
 };
 
 /**
  * bf_io_count - turn counting on or off
  * @bus: the bus
- * @on: accesses that begin from now on are counted, or are not
+ * @on: true: accesses that begin from now on are counted
  *
- * Returns 0 or -ENOMEM.  Does not wait.  Counts are kept when it is off.
+ * Returns 0 or -ENOMEM.  Waits for no access.  Turning counting off keeps the
+ * counts.
  */
 int bf_io_count(struct bf_io_bus *bus, bool on);
 
 /**
- * bf_io_range_stats - a range's counters, summed over all threads
- * bf_io_doorbell_stats - a doorbell's
+ * bf_io_range_stats - read the counters of a range, summed over all threads
+ * bf_io_doorbell_stats - read the counters of a doorbell
  * @range, @doorbell: a handle
- * @stats: filled in
+ * @stats: set to the sums
  *
- * Each counter is right, but not all are of one instant.  Never blocks.
+ * Each sum is exact, but they are not taken at one instant.  Never blocks.
  */
 void bf_io_range_stats(const struct bf_io_range *range,
 		       struct bf_io_stats *stats);
@@ -62,22 +64,24 @@ void bf_io_doorbell_stats(const struct bf_io_doorbell *doorbell,
 			  struct bf_io_stats *stats);
 
 /**
- * bf_io_publications - how many states of the bus there have been
+ * bf_io_publications - the number of states that a bus has published
  * @bus: the bus
  *
- * One for each change, or each transaction.  Never blocks.
+ * Returns one for each change and for each transaction.  Never blocks.
  */
 uint64_t bf_io_publications(const struct bf_io_bus *bus);
 
 /**
  * bf_io_dump - print the map of a bus
  * @bus: the bus
- * @out: where to
+ * @out: the stream to print to
  *
- * Per space, in the order of addresses: doorbells, zones and ranges, those
- * that lie inside another indented below it, with counters where there are
- * any.  One state of the bus.  Returns 0, -ENOMEM, or -EIO where @out has an
- * error.  May block as @out does; may be called from a handler.
+ * Prints one state of the bus: per space, in the order of addresses, doorbells,
+ * zones and ranges.  An entry inside another one is indented below it.
+ * Counters are printed unless they are 0.
+ *
+ * Returns 0, -ENOMEM, or -EIO if @out has an error.  Blocks as @out does.  May
+ * be called from a handler.
  */
 int bf_io_dump(struct bf_io_bus *bus, FILE *out);
 

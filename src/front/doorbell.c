@@ -27,6 +27,7 @@ static struct bf_io_doorbell_desc desc_of(const struct kvm_ioeventfd *arg)
 		.len = arg->len,
 		.space = front_space(arg->flags),
 		.wildcard = !(arg->flags & KVM_IOEVENTFD_FLAG_DATAMATCH),
+		.consumer = BF_IO_CONSUMER_EVENTFD,
 		.eventfd = arg->fd,
 	};
 }

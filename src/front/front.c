@@ -33,7 +33,7 @@ int bf_front_create(int vm_fd, const struct bf_front_config *config,
 	front->bus = bus;
 	front->owns_bus = !bus;
 	if (!bus)
-		ret = bf_io_bus_create(&front->bus, "front");
+		ret = bf_io_bus_create("front", &front->bus);
 	if (ret) {
 		free(front);
 		return ret;
@@ -84,7 +84,7 @@ void bf_front_destroy(struct bf_front *front)
 
 static bool offer_mmio(struct bf_io_bus *bus, struct kvm_run *run)
 {
-	const struct bf_io_access access = {
+	struct bf_io_access access = {
 		.addr = run->mmio.phys_addr,
 		.data = run->mmio.data,
 		.len = run->mmio.len,
@@ -92,13 +92,13 @@ static bool offer_mmio(struct bf_io_bus *bus, struct kvm_run *run)
 		.write = run->mmio.is_write,
 	};
 
-	return bf_io_access(bus, &access) == 0;
+	return bf_io_dispatch(bus, &access) == 0;
 }
 
 /* String and repeated instructions come as several elements for one port. */
 static bool offer_pio(struct bf_io_bus *bus, struct kvm_run *run)
 {
-	const struct bf_io_access access = {
+	struct bf_io_access access = {
 		.addr = run->io.port,
 		.data = (char *)run + run->io.data_offset,
 		.len = run->io.size,
@@ -106,7 +106,7 @@ static bool offer_pio(struct bf_io_bus *bus, struct kvm_run *run)
 		.write = run->io.direction == KVM_EXIT_IO_OUT,
 	};
 
-	return bf_io_access_string(bus, &access, run->io.count) == 0;
+	return bf_io_dispatch_string(bus, &access, run->io.count) == 0;
 }
 
 static bool offer_exit(struct bf_io_bus *bus, struct kvm_run *run)
@@ -136,7 +136,7 @@ static uint64_t signals_of(const struct front_doorbells *list)
 	uint64_t signals = 0;
 
 	TAILQ_FOREACH(d, list, entry)
-	signals += bf_io_doorbell_rings(d->handle);
+	signals += bf_io_doorbell_signals(d->handle);
 	return signals;
 }
 

@@ -325,7 +325,7 @@ static void queue_doorbells(struct bf_front *front)
 
 	for (d = TAILQ_FIRST(&front->pending); d; d = next) {
 		next = TAILQ_NEXT(d, entry);
-		if (bf_io_doorbell_rings(d->handle) >= front->install_after)
+		if (bf_io_doorbell_signals(d->handle) >= front->install_after)
 			bf_front_set_state(front, d, FRONT_QUEUED);
 	}
 }

@@ -1,31 +1,16 @@
 // SPDX-License-Identifier: MIT
-/* The bus: its life. */
+/* Creation and destruction of a bus, changes, and grace periods. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "io_bus/bus.h"
 #include "io_bus/doorbell.h"
-#include "io_bus/range.h"
-#include "io_bus/zone.h"
+#include "io_bus/region.h"
+#include "io_bus/thread.h"
 #include "srcu/wait.h"
-#include "base/util.h"
-
-__thread struct bf_io_frame *bf_io_innermost
-	__attribute__((tls_model("initial-exec")));
-
-void bf_io_defer(struct bf_io_bus *bus, struct srcu_head *head,
-		 void (*fn)(struct srcu_head *head))
-{
-#ifndef BF_BREAK_GRACE_PERIOD
-	if (!bf_srcu_gp_try(&bus->srcu)) {
-		call_srcu(&bus->srcu, head, fn);
-		return;
-	}
-#endif
-	fn(head);
-}
 
 void bf_io_copy_name(char name[32], const char *from)
 {
@@ -38,7 +23,7 @@ static int init_domains(struct bf_io_bus *bus)
 
 	if (ret)
 		return ret;
-	ret = init_srcu_struct(&bus->signals);
+	ret = init_srcu_struct(&bus->consumer_srcu);
 	if (ret)
 		cleanup_srcu_struct(&bus->srcu);
 	return ret;
@@ -64,7 +49,7 @@ static void bus_free(struct bf_io_bus *bus)
 	free(bus);
 }
 
-int bf_io_bus_create(struct bf_io_bus **busp, const char *name)
+int bf_io_bus_create(const char *name, struct bf_io_bus **busp)
 {
 	struct bf_io_bus *bus = bus_alloc();
 	int ret;
@@ -78,10 +63,33 @@ int bf_io_bus_create(struct bf_io_bus **busp, const char *name)
 	}
 	pthread_mutex_init(&bus->lock, NULL);
 	bf_eventfd_pool_init(&bus->eventfds);
-	bf_slab_init(&bus->bells, sizeof(struct bf_io_doorbell));
 	bf_io_copy_name(bus->name, name);
 	*busp = bus;
 	return 0;
+}
+
+/* The done function of a removal may begin another one: wait again. */
+void bf_io_bus_destroy(struct bf_io_bus *bus)
+{
+	struct bf_io_roots *roots;
+	unsigned int space;
+
+	if (!bus)
+		return;
+	do
+		srcu_barrier(&bus->srcu);
+	while (cleanup_srcu_struct(&bus->srcu));
+	cleanup_srcu_struct(&bus->consumer_srcu);
+	bf_eventfd_pool_close(&bus->eventfds);
+	for (space = 0; space < BF_IO_SPACES; space++) {
+		roots = &bus->state->space[space];
+		bf_doorbells_destroy(roots->doorbells);
+		bf_regions_destroy(roots->zones);
+		bf_regions_destroy(roots->ranges);
+	}
+	bf_eventfd_pool_destroy(&bus->eventfds);
+	pthread_mutex_destroy(&bus->lock);
+	bus_free(bus);
 }
 
 int bf_io_synchronize(struct bf_io_bus *bus)
@@ -92,51 +100,95 @@ int bf_io_synchronize(struct bf_io_bus *bus)
 	return 0;
 }
 
-static int free_range(void *opaque, struct bf_span span,
-		      struct bf_span_entry *entry)
+void bf_io_defer(struct bf_io_bus *bus, struct srcu_head *head,
+		 void (*fn)(struct srcu_head *head))
 {
-	bf_range_free(
-		container_of(bf_region_of(entry), struct bf_io_range, region));
+	if (bf_srcu_gp_try(&bus->srcu))
+		fn(head);
+	else
+		call_srcu(&bus->srcu, head, fn);
+}
+
+static struct bf_io_state *state_copy(const struct bf_io_state *state)
+{
+	struct bf_io_state *copy = malloc(sizeof(*copy));
+
+	if (copy)
+		*copy = *state;
+	return copy;
+}
+
+static void state_free(struct srcu_head *head)
+{
+	struct bf_io_state *state =
+		container_of(head, struct bf_io_state, head);
+
+	bf_nodes_free(state->replaced);
+	free(state);
+}
+
+int bf_change_begin(struct bf_change *change, struct bf_io_bus *bus)
+{
+	pthread_mutex_lock(&bus->lock);
+	change->bus = bus;
+	change->state = state_copy(bus->state);
+	if (!change->state) {
+		pthread_mutex_unlock(&bus->lock);
+		return -ENOMEM;
+	}
+	bf_edit_begin(&change->edit, bus->changes + 1);
 	return 0;
 }
 
-static int free_zone(void *opaque, struct bf_span span,
-		     struct bf_span_entry *entry)
+void bf_change_count(struct bf_io_bus *bus)
 {
-	bf_zone_free(
-		container_of(bf_region_of(entry), struct bf_io_zone, region));
-	return 0;
+	__atomic_store_n(&bus->changes, bus->changes + 1, __ATOMIC_RELAXED);
 }
 
-/* Most doorbells have nothing of their own, and go with their slab. */
-static void free_entries(const struct bf_io_bus *bus,
-			 const struct bf_io_roots *roots)
+/*
+ * The nodes that the new state does not have hang on the old state.  Still
+ * older states may share them, but a reader of an older state began before the
+ * old state was unpublished, so the same grace period waits for that reader.
+ */
+void bf_change_commit(struct bf_change *change)
 {
-	if (bus->counted)
-		bf_doorbells_uncount(roots->doorbells);
-	bf_bells_free(roots->doorbells);
-	bf_span_each(roots->zones, free_zone, NULL);
-	bf_span_free(roots->zones);
-	bf_span_each(roots->ranges, free_range, NULL);
-	bf_span_free(roots->ranges);
+	struct bf_io_bus *bus = change->bus;
+	struct bf_io_state *old = bus->state;
+
+	old->replaced = bf_edit_end(&change->edit);
+	bf_change_count(bus);
+	/* Release: a reader that loads the state sees all that it leads to. */
+	srcu_assign_pointer(bus->state, change->state);
+	pthread_mutex_unlock(&bus->lock);
+	bf_io_defer(bus, &old->head, state_free);
 }
 
-/* A function that is told of a removal may make another. */
-void bf_io_bus_destroy(struct bf_io_bus *bus)
+void bf_change_abort(struct bf_change *change)
 {
-	unsigned int space;
+	bf_edit_abort(&change->edit);
+	free(change->state);
+	pthread_mutex_unlock(&change->bus->lock);
+}
 
-	if (!bus)
-		return;
-	do
-		srcu_barrier(&bus->srcu);
-	while (cleanup_srcu_struct(&bus->srcu));
-	cleanup_srcu_struct(&bus->signals);
-	bf_eventfd_pool_close(&bus->eventfds);
-	for (space = 0; space < BF_IO_SPACES; space++)
-		free_entries(bus, &bus->state->space[space]);
-	bf_eventfd_pool_destroy(&bus->eventfds);
-	bf_slab_destroy(&bus->bells);
-	pthread_mutex_destroy(&bus->lock);
-	bus_free(bus);
+void bf_removal_complete(struct bf_removal *removal)
+{
+	bf_io_done_fn done = removal->done;
+	void *opaque = removal->opaque;
+
+	removal->release(removal);
+	if (done)
+		done(opaque);
+}
+
+static void removal_done(struct srcu_head *head)
+{
+	bf_removal_complete(container_of(head, struct bf_removal, head));
+}
+
+void bf_removal_defer(struct bf_removal *removal, bf_io_done_fn done,
+		      void *opaque)
+{
+	removal->done = done;
+	removal->opaque = opaque;
+	bf_io_defer(removal->bus, &removal->head, removal_done);
 }

@@ -1,30 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bus from inside.
+ * The structures of a bus.
  *
- * What accesses look at is one struct bf_io_state, replaced whole by each
- * change: trees whose nodes are shared with the states before (base/edit.h).
- * An access takes the state once, so all its parts see the same.
- *
- * The BF_BREAK_* macros take one step away each, for the tests that show that
- * the torture and models/ notice: see tests/torture/meson.build and
- * models/meson.build.
+ * Accesses read one struct bf_io_state, which each change replaces as a whole.
+ * Consecutive states share the nodes of their trees (base/edit.h).  An access
+ * loads the state once, so all its parts see the same one.
  */
 #ifndef BF_IO_BUS_BUS_H
 #define BF_IO_BUS_BUS_H
 
-#include "base/slab.h"
 #include "base/span_tree.h"
 #include "belfry/io_bus.h"
-#include "belfry/io_stats.h"
 #include "belfry/srcu.h"
 #include "io_bus/eventfd.h"
-#include "io_bus/trie.h"
 
-/* What is registered in a space. */
+/* The entries of a space. */
 struct bf_io_roots {
-	uintptr_t doorbells;	     /* a trie of struct bf_bell_addr */
-	struct bf_span_node *zones;  /* of struct bf_region_entry */
+	uintptr_t doorbells;	     /* a trie of struct bf_doorbell_addr */
+	struct bf_span_node *zones;  /* of struct bf_zone_entry */
 	struct bf_span_node *ranges; /* of struct bf_range_entry */
 	bool counting;		     /* the same in all spaces */
 };
@@ -32,24 +25,21 @@ struct bf_io_roots {
 struct bf_io_state {
 	struct bf_io_roots space[BF_IO_SPACES];
 	struct srcu_head head;
-	struct bf_node *replaced; /* by the next state; free them together */
+	struct bf_node *replaced; /* nodes that the next state does not have */
 };
 
 struct bf_io_bus {
-	char name[32]; /* first, so that probes name the bus by its address */
-	struct srcu_struct srcu;    /* covers every access */
-	struct srcu_struct signals; /* covers a doorbell's consumer alone */
-	/* Apart from what changes write more often. */
+	char name[32];		 /* first: probes take the bus for its name */
+	struct srcu_struct srcu; /* a section covers an access */
+	struct srcu_struct consumer_srcu; /* ... the consumer of a doorbell */
+	/* On a cache line that changes do not write more often than this. */
 	struct bf_io_state *state __attribute__((aligned(64)));
-	/* One change at a time; also guards bells. */
-	pthread_mutex_t lock __attribute__((aligned(64)));
-	uint64_t changes; /* published so far; the stamp of edits */
+	pthread_mutex_t lock __attribute__((aligned(64))); /* of changes */
+	uint64_t changes; /* published so far */
 	struct bf_eventfd_pool eventfds;
-	struct bf_slab bells; /* all doorbells lie here */
-	bool counted;	      /* counting was on at some time; bus locked */
 };
 
-/* A change being made: the bus is locked, the state is not published yet. */
+/* A change that is not published yet; the bus is locked. */
 struct bf_change {
 	struct bf_io_bus *bus;
 	struct bf_io_state *state;
@@ -63,56 +53,48 @@ static inline struct bf_io_roots *bf_change_roots(struct bf_change *change,
 }
 
 /*
- * change.c: locks the bus; 0, or -ENOMEM: it is not locked.  Ends with one of
- * the other two, which unlock it; after an error of what comes in between only
- * the second will do.
+ * Locks the bus and begins a change: 0, or -ENOMEM with the bus not locked.
+ * The caller ends the change with one of the other two functions, which unlock
+ * the bus.  After an error only bf_change_abort() is allowed.
  */
 int bf_change_begin(struct bf_change *change, struct bf_io_bus *bus);
 void bf_change_commit(struct bf_change *change);
 void bf_change_abort(struct bf_change *change);
 
 /* Counts a change that was made in place; bus locked. */
-void bf_change_counts(struct bf_io_bus *bus);
+void bf_change_count(struct bf_io_bus *bus);
 
 /*
- * bus.c: calls fn when all accesses under way are over: at once where there
- * are none, which spares waking the SRCU worker.  Bus not locked.
+ * Calls fn after a grace period of bus->srcu: at once if no access is under
+ * way, which spares waking the SRCU worker.  Bus not locked.
  */
 void bf_io_defer(struct bf_io_bus *bus, struct srcu_head *head,
 		 void (*fn)(struct srcu_head *head));
 
-/* Copies at most 31 characters; NULL is "". */
-void bf_io_copy_name(char name[32], const char *from);
-
-/* What of the bus's the calling thread is in. */
-struct bf_io_frame {
-	const struct bf_io_bus *bus;
-	bool consumer; /* of a doorbell; else the handler of a range */
-	struct bf_io_frame *outer;
+/* The removal of a range, a zone or a doorbell, as a part of that entry. */
+struct bf_removal {
+	struct srcu_head head;
+	struct bf_io_bus *bus;
+	const struct bf_io_txn *txn; /* that moves or removes it; NULL: none */
+	void (*release)(struct bf_removal *removal);
+	bf_io_done_fn done; /* may be NULL */
+	void *opaque;
 };
 
-/*
- * The innermost frame of the calling thread.  Addressed directly, in a shared
- * library too: there is no time for a call.
- */
-extern __thread struct bf_io_frame *bf_io_innermost
-	__attribute__((tls_model("initial-exec")));
+/* No access can see the entry: frees it and calls done. */
+void bf_removal_complete(struct bf_removal *removal);
 
-static inline void bf_io_enter(struct bf_io_frame *frame,
-			       const struct bf_io_bus *bus, bool consumer)
+/* Does so after a grace period.  The entry is unpublished; bus not locked. */
+void bf_removal_defer(struct bf_removal *removal, bf_io_done_fn done,
+		      void *opaque);
+
+/* Keeps at most 31 characters; NULL is "". */
+void bf_io_copy_name(char name[32], const char *from);
+
+/* Are the reserved words of a description 0? */
+static inline bool bf_io_reserved_ok(const uint64_t reserved[4])
 {
-	frame->bus = bus;
-	frame->consumer = consumer;
-	frame->outer = bf_io_innermost;
-	bf_io_innermost = frame;
+	return !(reserved[0] | reserved[1] | reserved[2] | reserved[3]);
 }
-
-static inline void bf_io_leave(const struct bf_io_frame *frame)
-{
-	bf_io_innermost = frame->outer;
-}
-
-bool bf_io_in_handler(const struct bf_io_bus *bus); /* or in a consumer */
-bool bf_io_in_consumer(const struct bf_io_bus *bus);
 
 #endif

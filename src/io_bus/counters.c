@@ -2,11 +2,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "io_bus/counters.h"
-#include "io_bus/thread_number.h"
-#include "srcu/futex.h"
+#include "io_bus/doorbell.h"
+#include "io_bus/region.h"
+#include "io_bus/thread.h"
 
-/* One thread's.  Relaxed everywhere: nothing hangs on a count. */
+/* Of one thread.  Relaxed everywhere: no other data depends on a count. */
 struct counter {
 	uint64_t reads;
 	uint64_t writes;
@@ -14,7 +16,7 @@ struct counter {
 	uint64_t last_ns;
 } __attribute__((aligned(64)));
 
-/* By the thread's number: block n has 2^n counters, the first of all 1. */
+/* By the number of the thread: block n has 2^n counters. */
 struct bf_counters {
 	struct counter *block[BF_THREAD_NUMBER_BITS];
 };
@@ -24,8 +26,8 @@ uint64_t bf_count_start(void)
 	return bf_now_ns();
 }
 
-/* What is there, or else new, which loses against another thread's. */
-static void *publish(void **where, void *new)
+/* Stores new, unless another thread was faster; returns the stored pointer. */
+static void *counters_publish(void **where, void *new)
 {
 	void *old = NULL;
 
@@ -45,10 +47,11 @@ static struct bf_counters *get_counters(struct bf_counters **countersp)
 
 	if (counters)
 		return counters;
-	return publish((void **)countersp, calloc(1, sizeof(*counters)));
+	return counters_publish((void **)countersp,
+				calloc(1, sizeof(*counters)));
 }
 
-static struct counter *new_block(size_t count)
+static struct counter *block_alloc(size_t count)
 {
 	struct counter *block =
 		aligned_alloc(sizeof(*block), count * sizeof(*block));
@@ -58,7 +61,7 @@ static struct counter *new_block(size_t count)
 	return block;
 }
 
-/* This thread's counter; NULL: no memory. */
+/* The calling thread's counter; NULL: no memory. */
 static struct counter *get_counter(struct bf_counters *counters)
 {
 	const unsigned int number = (unsigned int)bf_thread_number() + 1;
@@ -70,13 +73,13 @@ static struct counter *get_counter(struct bf_counters *counters)
 	n = 31 - (unsigned int)__builtin_clz(number);
 	block = __atomic_load_n(&counters->block[n], __ATOMIC_ACQUIRE);
 	if (!block)
-		block = publish((void **)&counters->block[n],
-				new_block((size_t)1 << n));
+		block = counters_publish((void **)&counters->block[n],
+					 block_alloc((size_t)1 << n));
 	return block ? &block[number - (1U << n)] : NULL;
 }
 
-/* Nobody else writes it. */
-static void add(uint64_t *word, uint64_t value)
+/* No other thread writes the word. */
+static void counter_add(uint64_t *word, uint64_t value)
 {
 	__atomic_store_n(word, *word + value, __ATOMIC_RELAXED);
 }
@@ -88,8 +91,8 @@ void bf_count(struct bf_counters **countersp, bool write, uint64_t start)
 
 	if (!counter)
 		return;
-	add(write ? &counter->writes : &counter->reads, 1);
-	add(&counter->ns, bf_now_ns() - start);
+	counter_add(write ? &counter->writes : &counter->reads, 1);
+	counter_add(&counter->ns, bf_now_ns() - start);
 	__atomic_store_n(&counter->last_ns, start, __ATOMIC_RELAXED);
 }
 
@@ -105,8 +108,8 @@ static void sum_counter(const struct counter *counter,
 		stats->last_ns = last;
 }
 
-void bf_counters_sum(struct bf_counters *const *countersp,
-		     struct bf_io_stats *stats)
+static void counters_sum(struct bf_counters *const *countersp,
+			 struct bf_io_stats *stats)
 {
 	const struct bf_counters *counters =
 		__atomic_load_n(countersp, __ATOMIC_ACQUIRE);
@@ -130,4 +133,35 @@ void bf_counters_free(struct bf_counters *counters)
 	for (n = 0; n < BF_THREAD_NUMBER_BITS; n++)
 		free(counters->block[n]);
 	free(counters);
+}
+
+int bf_io_count(struct bf_io_bus *bus, bool on)
+{
+	struct bf_change change;
+	unsigned int space;
+	int ret = bf_change_begin(&change, bus);
+
+	if (ret)
+		return ret;
+	for (space = 0; space < BF_IO_SPACES; space++)
+		bf_change_roots(&change, space)->counting = on;
+	bf_change_commit(&change);
+	return 0;
+}
+
+void bf_io_range_stats(const struct bf_io_range *range,
+		       struct bf_io_stats *stats)
+{
+	counters_sum(&range->counters, stats);
+}
+
+void bf_io_doorbell_stats(const struct bf_io_doorbell *doorbell,
+			  struct bf_io_stats *stats)
+{
+	counters_sum(&doorbell->counters, stats);
+}
+
+uint64_t bf_io_publications(const struct bf_io_bus *bus)
+{
+	return __atomic_load_n(&bus->changes, __ATOMIC_RELAXED);
 }

@@ -1,23 +1,54 @@
 /* SPDX-License-Identifier: MIT */
-/* What a device range and a coalesced zone have in common: a place. */
+/* Regions: device ranges and coalesced zones. */
 #ifndef BF_IO_BUS_REGION_H
 #define BF_IO_BUS_REGION_H
 
+#include "base/util.h"
 #include "io_bus/bus.h"
-#include "io_bus/removal.h"
+#include "io_bus/counters.h"
+#include "io_bus/ring.h"
 
+/* The common part of a range and a zone. */
 struct bf_region {
-	struct bf_span span;
-	enum bf_io_kind kind; /* BF_IO_RANGE or BF_IO_ZONE */
+	struct bf_span span; /* changed with the bus locked; readers use the
+				span of the tree */
+	enum bf_io_kind kind;
 	uint16_t space;
 	char name[32];
 	struct bf_removal removal;
 };
 
-/* The entry of a zone, and the beginning of that of a range. */
+struct bf_io_range {
+	const struct bf_io_ops *ops; /* the caller's, or complete */
+	struct bf_io_ops complete;   /* if a handler of the caller is NULL */
+	void *opaque;
+	struct bf_counters *counters; /* NULL: nothing was counted yet */
+	struct bf_region region;
+};
+
+struct bf_io_zone {
+	struct bf_io_ring *ring;
+	struct bf_region region;
+};
+
+/*
+ * An entry in a tree has a copy of all that a dispatch needs.  To read the
+ * range or the zone itself would be one more cache miss.
+ */
 struct bf_region_entry {
 	struct bf_span_entry span;
 	struct bf_region *region;
+};
+
+struct bf_range_entry {
+	struct bf_region_entry region;
+	const struct bf_io_ops *ops;
+	void *opaque;
+};
+
+struct bf_zone_entry {
+	struct bf_region_entry region;
+	struct bf_io_ring *ring;
 };
 
 static inline struct bf_region *bf_region_of(const struct bf_span_entry *entry)
@@ -25,31 +56,38 @@ static inline struct bf_region *bf_region_of(const struct bf_span_entry *entry)
 	return ((const struct bf_region_entry *)entry)->region;
 }
 
-/* 0 or -EINVAL: no size, it wraps, no such space. */
-int bf_region_check(uint64_t addr, uint64_t size, uint16_t space);
+static inline struct bf_counters **
+bf_range_counters(const struct bf_range_entry *entry)
+{
+	return &container_of(entry->region.region, struct bf_io_range, region)
+			->counters;
+}
 
-void bf_region_init(struct bf_region *region, enum bf_io_kind kind,
-		    const struct bf_io_range_desc *where);
+/*
+ * A range or a zone that is not published: 0, or what bf_io_add_range() and
+ * bf_io_add_zone() return before they look at the bus.
+ */
+int bf_range_new(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,
+		 struct bf_io_range **rangep);
+int bf_zone_new(struct bf_io_bus *bus, const struct bf_io_zone_desc *desc,
+		struct bf_io_zone **zonep);
 
-/* The span of the region if it began at addr; 0 or -EINVAL: it would wrap. */
+/* Frees a region that no access can see. */
+void bf_region_free(struct bf_region *region);
+
+/* Frees a tree that no access can see, with its regions. */
+void bf_regions_destroy(struct bf_span_node *root);
+
+/* The span with another first address: 0, or -EINVAL: it would wrap. */
 int bf_region_span_at(const struct bf_region *region, uint64_t addr,
 		      struct bf_span *span);
 
-/* 0; -EEXIST, with conflict, which may be NULL, filled in; -ENOMEM. */
+/* 0; -EEXIST, with conflict, which may be NULL, set; -ENOMEM. */
 int bf_region_add(struct bf_change *change, struct bf_region *region,
 		  struct bf_io_conflict *conflict);
 
 /* 0 or -ENOMEM. */
 int bf_region_remove(struct bf_change *change, const struct bf_region *region);
-
-/* bf_io_remove_range() and its like. */
-int bf_region_end(struct bf_io_bus *bus, struct bf_region *region);
-void bf_region_end_async(struct bf_io_bus *bus, struct bf_region *region,
-			 bf_io_done_fn done, void *opaque);
-
-/* A change of its own: an addition; 0, -EEXIST, -ENOMEM. */
-int bf_region_publish(struct bf_io_bus *bus, struct bf_region *region,
-		      struct bf_io_conflict *conflict);
 
 struct bf_io_party bf_region_party(const struct bf_region *region);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The ring lies in shared memory: the kernel's struct, and behind it, for each
- * entry, when it was written.  Whoever writes holds the lock and keeps last to
- * himself; of what the consumer may change only first is read, once, and
- * checked.
+ * The shared memory has the kernel's structure, and behind it a stamp for each
+ * entry, the time of the write.  Writers hold the lock and keep last in private
+ * memory.  Of the consumer's stores only first matters: a writer loads it once
+ * and checks it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,30 +13,30 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "io_bus/eventfd.h"
+#include "io_bus/bus.h"
 #include "io_bus/ring.h"
 #include "base/util.h"
 
 #define MAX_ENTRIES (1U << 20)
 
 struct bf_io_ring {
-	pthread_mutex_t lock; /* of who writes */
+	pthread_mutex_t lock; /* of writers */
 	struct kvm_coalesced_mmio_ring *shared;
-	uint64_t *stamps; /* shared too */
-	uint32_t size;	  /* entries; one of them stays free */
-	uint32_t last;	  /* what shared->last has to be */
-	uint32_t first;	  /* of the drain: what it takes next, */
-	uint32_t seen;	  /* and up to where */
+	uint64_t *stamps; /* shared as well */
+	uint32_t size;	  /* in entries, of which one stays free */
+	uint32_t last;	  /* the value of shared->last */
+	uint32_t first;	  /* of a drain: the next entry to take, */
+	uint32_t seen;	  /* ... and the end of those to take */
 	enum bf_io_ring_wake wake;
-	struct bf_eventfd eventfd; /* if there is a wake */
+	struct bf_eventfd eventfd; /* unless BF_IO_WAKE_NEVER */
 	int fd;
 	size_t bytes;
 	unsigned int zones;
 };
 
 /*
- * One clock of writes for all rings.  Relaxed: a thread's own additions are in
- * order, and more is not promised.
+ * The clock of the stamps, one for all rings.  Relaxed: the order of one
+ * thread's writes is all that bf_io_ring_drain() promises.
  */
 static uint64_t write_clock;
 
@@ -48,7 +48,7 @@ static size_t stamps_offset(uint32_t size)
 	return (end + sizeof(uint64_t) - 1) & ~(sizeof(uint64_t) - 1);
 }
 
-/* As many as the kernel has on its page. */
+/* The number of entries on the kernel's page. */
 static uint32_t kernel_size(void)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -57,7 +57,10 @@ static uint32_t kernel_size(void)
 			  sizeof(struct kvm_coalesced_mmio));
 }
 
-/* For good: whoever shares it could otherwise cut it off below our feet. */
+/*
+ * Seals the size.  A process that shares the memory could otherwise truncate
+ * it, and a store of ours would raise SIGBUS.
+ */
 static int set_size(int fd, size_t size)
 {
 	if (ftruncate(fd, (off_t)size))
@@ -90,8 +93,8 @@ static int map_memory(struct bf_io_ring *ring)
 	return 0;
 }
 
-static int get_eventfd(struct bf_io_ring *ring,
-		       const struct bf_io_ring_desc *desc)
+static int ring_get_eventfd(struct bf_io_ring *ring,
+			    const struct bf_io_ring_desc *desc)
 {
 	int ret;
 
@@ -101,7 +104,7 @@ static int get_eventfd(struct bf_io_ring *ring,
 	return ret ? ret : bf_eventfd_dup(&ring->eventfd, desc->eventfd);
 }
 
-static void put_eventfd(struct bf_io_ring *ring)
+static void ring_put_eventfd(struct bf_io_ring *ring)
 {
 	if (ring->wake != BF_IO_WAKE_NEVER)
 		bf_eventfd_close(&ring->eventfd);
@@ -112,20 +115,20 @@ static int ring_init(struct bf_io_ring *ring,
 {
 	int ret;
 
-	/* One more: it stays free, so that full and empty differ. */
+	/* One more, which stays free, so that full and empty differ. */
 	ring->size = desc->entries ? desc->entries + 1 : kernel_size();
 	ring->wake = desc->wake;
-	ret = get_eventfd(ring, desc);
+	ret = ring_get_eventfd(ring, desc);
 	if (ret)
 		return ret;
 	ret = map_memory(ring);
 	if (ret)
-		put_eventfd(ring);
+		ring_put_eventfd(ring);
 	return ret;
 }
 
-int bf_io_ring_create(struct bf_io_ring **ringp,
-		      const struct bf_io_ring_desc *desc)
+int bf_io_ring_create(const struct bf_io_ring_desc *desc,
+		      struct bf_io_ring **ringp)
 {
 	static const struct bf_io_ring_desc defaults;
 	struct bf_io_ring *ring;
@@ -133,7 +136,8 @@ int bf_io_ring_create(struct bf_io_ring **ringp,
 
 	if (!desc)
 		desc = &defaults;
-	if (desc->entries > MAX_ENTRIES || desc->wake > BF_IO_WAKE_HALF)
+	if (desc->entries > MAX_ENTRIES || desc->wake > BF_IO_WAKE_HALF ||
+	    !bf_io_reserved_ok(desc->reserved))
 		return -EINVAL;
 	ring = calloc(1, sizeof(*ring));
 	if (!ring)
@@ -152,12 +156,12 @@ int bf_io_ring_destroy(struct bf_io_ring *ring)
 {
 	if (!ring)
 		return 0;
-	/* Acquire: what the last zone's removal did is over. */
+	/* Acquire, with bf_ring_release(): no write comes after this. */
 	if (__atomic_load_n(&ring->zones, __ATOMIC_ACQUIRE))
 		return -EBUSY;
 	munmap(ring->shared, ring->bytes);
 	close(ring->fd);
-	put_eventfd(ring);
+	ring_put_eventfd(ring);
 	pthread_mutex_destroy(&ring->lock);
 	free(ring);
 	return 0;
@@ -204,7 +208,8 @@ static uint32_t half(const struct bf_io_ring *ring)
 	return ring->size / 2;
 }
 
-static void fill(struct bf_io_ring *ring, const struct bf_io_access *access)
+static void ring_fill(struct bf_io_ring *ring,
+		      const struct bf_io_access *access)
 {
 	struct kvm_coalesced_mmio *entry =
 		&ring->shared->coalesced_mmio[ring->last];
@@ -218,10 +223,11 @@ static void fill(struct bf_io_ring *ring, const struct bf_io_access *access)
 }
 
 /*
- * The entry is out: has the consumer to be told?  It stores first, has a fence,
- * and reads last once more before it sleeps (bf_io_ring_drain()); we stored
- * last, have a fence, and read first.  So either it sees our entry, or we see
- * how far it had got and wake it.  Without the fence both could miss.
+ * Must the writer wake the consumer?  The writer has stored last, and loads
+ * first after a full fence.  The consumer stores first, and loads last again
+ * after a full fence before it sleeps (bf_io_ring_drain()).  So the consumer
+ * sees the new entry, or the writer sees the consumer's first.  Without either
+ * fence both may load old values, and the consumer sleeps beside an entry.
  */
 static bool must_wake(const struct bf_io_ring *ring)
 {
@@ -237,19 +243,20 @@ static bool must_wake(const struct bf_io_ring *ring)
 	return used == (ring->wake == BF_IO_WAKE_HALF ? half(ring) : 1);
 }
 
-/* Lock held. */
-static bool put(struct bf_io_ring *ring, const struct bf_io_access *access)
+/* Lock held.  False: the ring is full. */
+static bool ring_put_locked(struct bf_io_ring *ring,
+			    const struct bf_io_access *access)
 {
-	/* Acquire: the consumer has read what we are going to overwrite. */
+	/* Acquire: the consumer has read the entry before we overwrite it. */
 	uint32_t first =
 		__atomic_load_n(&ring->shared->first, __ATOMIC_ACQUIRE);
 
 	if (first >= ring->size ||
 	    used_between(ring, first, ring->last) == ring->size - 1)
 		return false;
-	fill(ring, access);
+	ring_fill(ring, access);
 	ring->last = next_index(ring, ring->last);
-	/* Release: who sees it sees the entry. */
+	/* Release: a consumer that loads this last sees the entry. */
 	__atomic_store_n(&ring->shared->last, ring->last, __ATOMIC_RELEASE);
 	return true;
 }
@@ -259,7 +266,7 @@ bool bf_ring_put(struct bf_io_ring *ring, const struct bf_io_access *access)
 	bool done, wake;
 
 	pthread_mutex_lock(&ring->lock);
-	done = put(ring, access);
+	done = ring_put_locked(ring, access);
 	wake = done && must_wake(ring);
 	pthread_mutex_unlock(&ring->lock);
 	if (wake)
@@ -267,8 +274,8 @@ bool bf_ring_put(struct bf_io_ring *ring, const struct bf_io_access *access)
 	return done;
 }
 
-/* Up to where are entries?  Acquire: they are there. */
-static uint32_t look(const struct bf_io_ring *ring)
+/* The end of the entries.  Acquire: their contents are visible. */
+static uint32_t load_last(const struct bf_io_ring *ring)
 {
 	uint32_t last = __atomic_load_n(&ring->shared->last, __ATOMIC_ACQUIRE);
 
@@ -281,31 +288,33 @@ static void drain_begin(struct bf_io_ring *ring)
 		__atomic_load_n(&ring->shared->first, __ATOMIC_RELAXED);
 
 	ring->first = first < ring->size ? first : 0;
-	ring->seen = look(ring);
+	ring->seen = load_last(ring);
 }
 
 /*
- * A thread that wrote to one ring and then to another: whoever takes the later
- * entry must have seen the earlier one.  One look at each ring would not do,
- * as both may come in between.  So all are looked at until each stands as it
- * did when those that were looked at after it were looked at: then all stood
- * so at one time.  Rings that nobody empties fill up, so this ends; what a
- * stranger stores in the shared memory is looked at no longer than that.
+ * Sets each ring's end to its value at one instant.  A thread writes to one
+ * ring and then to another: a drain that sees the later entry must see the
+ * earlier one.  A single pass over the rings might not, as both writes may come
+ * between two of its loads.  So this function rescans until one full pass sees
+ * no ring change: the ends are then a consistent cut.
+ *
+ * The rescans are bounded.  Rings that are not emptied fill up, which bounds
+ * the changes of honest writers; another process may store to last without end.
  */
-static void see_all(struct bf_io_ring *const *rings, unsigned int count)
+static void cut_rings(struct bf_io_ring *const *rings, unsigned int count)
 {
 	unsigned int i, same = 0;
-	uint64_t looks = 2;
+	uint64_t loads = 2;
 	uint32_t last;
 
 	for (i = 0; i < count; i++) {
 		drain_begin(rings[i]);
-		looks += rings[i]->size;
+		loads += rings[i]->size;
 	}
-	/* At most so many additions, and a round after each. */
-	looks *= count;
-	for (i = 0; same < count && looks--; i = (i + 1) % count) {
-		last = look(rings[i]);
+	/* At most one pass for each entry that fits, and one more. */
+	loads *= count;
+	for (i = 0; same < count && loads--; i = (i + 1) % count) {
+		last = load_last(rings[i]);
 		same = last == rings[i]->seen ? same + 1 : 1;
 		rings[i]->seen = last;
 	}
@@ -316,9 +325,9 @@ static uint64_t next_stamp(const struct bf_io_ring *ring)
 	return ring->stamps[ring->first];
 }
 
-/* The ring whose next entry is the oldest; NULL: all is taken. */
-static struct bf_io_ring *oldest(struct bf_io_ring *const *rings,
-				 unsigned int count)
+/* The ring with the oldest entry; NULL: all entries are taken. */
+static struct bf_io_ring *oldest_ring(struct bf_io_ring *const *rings,
+				      unsigned int count)
 {
 	struct bf_io_ring *found = NULL;
 	unsigned int i;
@@ -330,21 +339,21 @@ static struct bf_io_ring *oldest(struct bf_io_ring *const *rings,
 	return found;
 }
 
-static void take(struct bf_io_ring *ring, bf_io_drain_fn fn, void *opaque)
+static void ring_take(struct bf_io_ring *ring, bf_io_drain_fn fn, void *opaque)
 {
 	const struct kvm_coalesced_mmio entry =
 		ring->shared->coalesced_mmio[ring->first];
 
 	ring->first = next_index(ring, ring->first);
-	/* Release: the entry has been read; see put(). */
+	/* Release: the entry was read before; see ring_put_locked(). */
 	__atomic_store_n(&ring->shared->first, ring->first, __ATOMIC_RELEASE);
 	fn(opaque, &entry);
 }
 
-/* After the fence behind the last store of first: see must_wake(). */
-static void wake_for_the_rest(struct bf_io_ring *ring)
+/* Signals for entries that came meanwhile; after the fence of must_wake(). */
+static void ring_wake_again(struct bf_io_ring *ring)
 {
-	uint32_t used = used_between(ring, ring->first, look(ring));
+	uint32_t used = used_between(ring, ring->first, load_last(ring));
 
 	if ((ring->wake == BF_IO_WAKE_NONEMPTY && used) ||
 	    (ring->wake == BF_IO_WAKE_HALF && used >= half(ring)))
@@ -358,11 +367,11 @@ size_t bf_io_ring_drain(struct bf_io_ring *const *rings, unsigned int count,
 	size_t taken = 0;
 	unsigned int i;
 
-	see_all(rings, count);
-	for (; (ring = oldest(rings, count)); taken++)
-		take(ring, fn, opaque);
+	cut_rings(rings, count);
+	for (; (ring = oldest_ring(rings, count)); taken++)
+		ring_take(ring, fn, opaque);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (i = 0; i < count; i++)
-		wake_for_the_rest(rings[i]);
+		ring_wake_again(rings[i]);
 	return taken;
 }

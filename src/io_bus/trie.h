@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A set of entries by 64-bit key, as a hash trie: six bits of the key's hash
- * choose among the 64 slots of a node, the next six among those of the node
- * below.  Below the first, entries share a leaf until there are more than 32;
- * so the nodes are few, and near the CPU, where the entries are many.
+ * A set of entries by 64-bit key: a hash trie.  Six bits of the key's hash
+ * choose one of the 64 slots of a node, the next six one of those of the node
+ * below.  From the third level on, up to 32 entries share a leaf, so that nodes
+ * stay few, and in the cache, where entries are many.
  *
- * The hash is a bijection: an entry with the right hash is the right one, and
- * as no 33 hashes agree in 60 bits, there are at most ten nodes on a way.
+ * The hash is a bijection: different keys have different hashes, so a search
+ * compares hashes alone.  No 33 hashes agree in 60 bits, so a search visits at
+ * most ten nodes, whatever the keys.
  *
- * Read under SRCU; changed by edits (base/edit.h).  A root or a slot is 0, an
- * entry, a leaf or a node.
+ * Readers search under SRCU; edits (base/edit.h) change the trie.  A root or a
+ * slot is 0, an entry, a leaf or a node.
  *
  * Literature: Bagwell, "Ideal Hash Trees", EPFL 2001; Litwin, "Trie Hashing",
  * SIGMOD 1981.
@@ -25,13 +26,13 @@
 
 #define BF_TRIE_BITS   6
 #define BF_TRIE_SLOTS  (1 << BF_TRIE_BITS)
-#define BF_TRIE_LEAVES 32 /* entries of a leaf, at most */
+#define BF_TRIE_LEAVES 32 /* most entries of a leaf */
 
 struct bf_trie_entry {
-	uint64_t hash; /* bf_trie_hash() of its key */
+	uint64_t hash; /* bf_trie_hash() of the key */
 };
 
-/* What the low bits of a slot say of it. */
+/* The low bits of a slot that is a node or a leaf. */
 #define BF_TRIE_NODE ((uintptr_t)1)
 #define BF_TRIE_LEAF ((uintptr_t)2)
 
@@ -41,19 +42,19 @@ struct bf_trie_node {
 	uintptr_t slot[BF_TRIE_SLOTS];
 };
 
-/* In no order.  An entry is not looked at unless its tag is equal. */
+/* Unordered.  A search reads an entry only if the tag is equal. */
 struct bf_trie_leaf {
 	struct bf_node node;
 	uint32_t count;
 	uint32_t room;
-	uint8_t tag[BF_TRIE_LEAVES];   /* 0: not in use */
+	uint8_t tag[BF_TRIE_LEAVES];   /* 0: unused */
 	struct bf_trie_entry *entry[]; /* NULL: cleared in place */
 };
 
 /*
- * Multiplies by the golden ratio twice, with the high half folded down in
- * between and at the end: each step can be undone, and all bits of the key
- * reach the low ones, which are used first.
+ * Multiplies by the golden ratio twice and folds the high half onto the low one
+ * after each.  Each step has an inverse, and every bit of the key reaches the
+ * low bits, which choose the slots of the first nodes.
  */
 static inline uint64_t bf_trie_hash(uint64_t key)
 {
@@ -65,7 +66,7 @@ static inline uint64_t bf_trie_hash(uint64_t key)
 	return key ^ key >> 32;
 }
 
-/* The key of a hash: the same steps back. */
+/* The key of a hash: the inverse steps. */
 static inline uint64_t bf_trie_key(uint64_t hash)
 {
 	const uint64_t phi_inverse = 0xf1de83e19937733dULL;
@@ -76,7 +77,7 @@ static inline uint64_t bf_trie_key(uint64_t hash)
 	return hash * phi_inverse;
 }
 
-/* Of the last bits that nodes would look at; not 0. */
+/* The bits that the last nodes would use; not 0. */
 static inline uint8_t bf_trie_tag(uint64_t hash)
 {
 	return (uint8_t)(hash >> 56) | 1;
@@ -115,8 +116,8 @@ static inline uint32_t bf_trie_equal_tags(const struct bf_trie_leaf *leaf,
 }
 
 /*
- * Where the entry of that hash is; BF_TRIE_LEAVES: nowhere.  Consume: whoever
- * finds an entry sees what embeds it.
+ * The index of the entry with a hash; BF_TRIE_LEAVES: there is none.  Consume:
+ * the loads of the entry's fields come after the load of the pointer.
  */
 static inline unsigned int bf_trie_index(const struct bf_trie_leaf *leaf,
 					 uint64_t hash,
@@ -135,7 +136,7 @@ static inline unsigned int bf_trie_index(const struct bf_trie_leaf *leaf,
 	return BF_TRIE_LEAVES;
 }
 
-/* Consume, as above. */
+/* The entry with a hash, or NULL.  Consume, as above. */
 static inline struct bf_trie_entry *bf_trie_find(const uintptr_t *root,
 						 uint64_t hash)
 {
@@ -155,29 +156,38 @@ static inline struct bf_trie_entry *bf_trie_find(const uintptr_t *root,
 	return entry && entry->hash == hash ? entry : NULL;
 }
 
-/* Adds an entry whose key is not there: 0, or -ENOMEM: abort the edit. */
+/* Adds an entry with a new key: 0, or -ENOMEM: the edit can only be aborted. */
 int bf_trie_add(struct bf_edit *edit, uintptr_t *root,
 		struct bf_trie_entry *entry);
 
-/* Puts an entry where another of the same key is; 0 or -ENOMEM as above. */
+/* Replaces the entry with the same key: 0, or -ENOMEM as above. */
 int bf_trie_replace(struct bf_edit *edit, uintptr_t *root,
 		    struct bf_trie_entry *entry);
 
-/* Takes an entry out that is there; 0 or -ENOMEM as above. */
+/* Removes an entry that is in the trie: 0, or -ENOMEM as above. */
 int bf_trie_remove(struct bf_edit *edit, uintptr_t *root, uint64_t hash);
 
-/* The same in place, in a published trie: for want of memory. */
+/*
+ * Clears an entry of a published trie in place, for a removal that gets no
+ * memory.
+ *
+ * Relaxed: the caller waits for a grace period, the fence of which orders the
+ * store before the scan of the readers.  A reader that begins later loads NULL.
+ */
 void bf_trie_clear(uintptr_t *root, uint64_t hash);
 
-/* Any entry; NULL: there is none. */
+/* Some entry; NULL: the trie is empty. */
 struct bf_trie_entry *bf_trie_any(uintptr_t root);
 
-/* Calls fn for each entry, in no order; stops at its first non-zero answer. */
+/* Calls fn for each entry, unordered, until it returns other than 0. */
 int bf_trie_each(uintptr_t root,
 		 int (*fn)(void *opaque, struct bf_trie_entry *entry),
 		 void *opaque);
 
-/* Frees the nodes and leaves of a trie that no reader sees; not the entries. */
-void bf_trie_free(uintptr_t root);
+/*
+ * Frees the nodes and leaves of a trie that no reader sees, and passes each
+ * entry to fn, which may free it.
+ */
+void bf_trie_destroy(uintptr_t root, void (*fn)(struct bf_trie_entry *entry));
 
 #endif

@@ -1,29 +1,25 @@
 // SPDX-License-Identifier: MIT
-/*
- * Transactions: a list of operations, carried out on one change of the bus,
- * removals first.
- */
+/* Transactions: lists of operations, which a commit makes in one change. */
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/util.h"
 #include "belfry/io_txn.h"
 #include "io_bus/doorbell.h"
 #include "io_bus/probe.h"
-#include "io_bus/range.h"
-#include "io_bus/zone.h"
-#include "base/util.h"
+#include "io_bus/region.h"
 
 enum op_kind {
-	OP_ADD, /* what is 0 */
+	OP_ADD, /* 0, for initializers */
 	OP_REMOVE,
 	OP_MOVE,
 };
 
 struct op {
 	enum op_kind kind;
-	struct bf_region *region;	 /* of a range or a zone; or NULL */
-	struct bf_io_doorbell *doorbell; /* if there is no region */
-	uint64_t addr;			 /* a move's; once made: the old one */
+	struct bf_region *region;	 /* NULL: a doorbell */
+	struct bf_io_doorbell *doorbell; /* NULL: a region */
+	uint64_t addr; /* of a move: the new address; once made: the old one */
 };
 
 struct bf_io_txn {
@@ -34,24 +30,20 @@ struct bf_io_txn {
 	struct srcu_head head;
 };
 
-static struct bf_removal *removal_of(const struct op *op)
+static struct bf_removal *op_removal(const struct op *op)
 {
 	return op->region ? &op->region->removal : &op->doorbell->removal;
 }
 
-static void free_object(const struct op *op)
+static void op_free_entry(const struct op *op)
 {
-	if (!op->region)
-		bf_doorbell_free(op->doorbell);
-	else if (op->region->kind == BF_IO_ZONE)
-		bf_zone_free(
-			container_of(op->region, struct bf_io_zone, region));
+	if (op->region)
+		bf_region_free(op->region);
 	else
-		bf_range_free(
-			container_of(op->region, struct bf_io_range, region));
+		bf_doorbell_free(op->doorbell);
 }
 
-static void free_txn(struct bf_io_txn *txn)
+static void txn_free(struct bf_io_txn *txn)
 {
 	free(txn->ops);
 	free(txn);
@@ -68,8 +60,8 @@ int bf_io_txn_begin(struct bf_io_bus *bus, struct bf_io_txn **txnp)
 	return 0;
 }
 
-/* Whom this removal would have told, another one must not. */
-static void let_stay(struct bf_removal *removal)
+/* Clears the callback so that a later removal does not call it. */
+static void removal_cancel(struct bf_removal *removal)
 {
 	removal->txn = NULL;
 	removal->done = NULL;
@@ -83,14 +75,14 @@ void bf_io_txn_abort(struct bf_io_txn *txn)
 		return;
 	for (i = 0; i < txn->count; i++) {
 		if (txn->ops[i].kind == OP_ADD)
-			free_object(&txn->ops[i]);
+			op_free_entry(&txn->ops[i]);
 		else
-			let_stay(removal_of(&txn->ops[i]));
+			removal_cancel(op_removal(&txn->ops[i]));
 	}
-	free_txn(txn);
+	txn_free(txn);
 }
 
-static int reserve(struct bf_io_txn *txn)
+static int txn_reserve(struct bf_io_txn *txn)
 {
 	size_t room = txn->room ? 2 * txn->room : 8;
 	struct op *ops;
@@ -105,21 +97,21 @@ static int reserve(struct bf_io_txn *txn)
 	return 0;
 }
 
-static void append(struct bf_io_txn *txn, const struct op *op)
+static void txn_append(struct bf_io_txn *txn, const struct op *op)
 {
 	txn->ops[txn->count++] = *op;
-	removal_of(op)->txn = txn;
+	op_removal(op)->txn = txn;
 }
 
-/* An addition, whose object is freed where there is no room for it. */
-static int put_new(struct bf_io_txn *txn, const struct op *op)
+/* Records an addition, or frees its entry. */
+static int txn_put_addition(struct bf_io_txn *txn, const struct op *op)
 {
-	int ret = reserve(txn);
+	int ret = txn_reserve(txn);
 
 	if (ret)
-		free_object(op);
+		op_free_entry(op);
 	else
-		append(txn, op);
+		txn_append(txn, op);
 	return ret;
 }
 
@@ -132,7 +124,7 @@ int bf_io_txn_add_range(struct bf_io_txn *txn,
 
 	if (ret)
 		return ret;
-	ret = put_new(txn, &(struct op){.region = &range->region});
+	ret = txn_put_addition(txn, &(struct op){.region = &range->region});
 	if (!ret && rangep)
 		*rangep = range;
 	return ret;
@@ -147,7 +139,7 @@ int bf_io_txn_add_zone(struct bf_io_txn *txn,
 
 	if (ret)
 		return ret;
-	ret = put_new(txn, &(struct op){.region = &zone->region});
+	ret = txn_put_addition(txn, &(struct op){.region = &zone->region});
 	if (!ret && zonep)
 		*zonep = zone;
 	return ret;
@@ -162,34 +154,34 @@ int bf_io_txn_add_doorbell(struct bf_io_txn *txn,
 
 	if (ret)
 		return ret;
-	ret = put_new(txn, &(struct op){.doorbell = doorbell});
+	ret = txn_put_addition(txn, &(struct op){.doorbell = doorbell});
 	if (!ret && doorbellp)
 		*doorbellp = doorbell;
 	return ret;
 }
 
-/* A removal or a move. */
-static int put(struct bf_io_txn *txn, const struct op *op)
+/* Records a removal or a move. */
+static int txn_put(struct bf_io_txn *txn, const struct op *op)
 {
 	int ret;
 
-	if (removal_of(op)->txn)
+	if (op_removal(op)->txn)
 		return -EBUSY;
-	ret = reserve(txn);
+	ret = txn_reserve(txn);
 	if (!ret)
-		append(txn, op);
+		txn_append(txn, op);
 	return ret;
 }
 
-static int put_removal(struct bf_io_txn *txn, const struct op *op,
-		       bf_io_done_fn done, void *opaque)
+static int txn_put_removal(struct bf_io_txn *txn, const struct op *op,
+			   bf_io_done_fn done, void *opaque)
 {
-	int ret = put(txn, op);
+	int ret = txn_put(txn, op);
 
 	if (ret)
 		return ret;
-	removal_of(op)->done = done;
-	removal_of(op)->opaque = opaque;
+	op_removal(op)->done = done;
+	op_removal(op)->opaque = opaque;
 	return 0;
 }
 
@@ -198,7 +190,7 @@ int bf_io_txn_remove_range(struct bf_io_txn *txn, struct bf_io_range *range,
 {
 	const struct op op = {.kind = OP_REMOVE, .region = &range->region};
 
-	return put_removal(txn, &op, done, opaque);
+	return txn_put_removal(txn, &op, done, opaque);
 }
 
 int bf_io_txn_remove_zone(struct bf_io_txn *txn, struct bf_io_zone *zone,
@@ -206,7 +198,7 @@ int bf_io_txn_remove_zone(struct bf_io_txn *txn, struct bf_io_zone *zone,
 {
 	const struct op op = {.kind = OP_REMOVE, .region = &zone->region};
 
-	return put_removal(txn, &op, done, opaque);
+	return txn_put_removal(txn, &op, done, opaque);
 }
 
 int bf_io_txn_remove_doorbell(struct bf_io_txn *txn,
@@ -215,29 +207,29 @@ int bf_io_txn_remove_doorbell(struct bf_io_txn *txn,
 {
 	const struct op op = {.kind = OP_REMOVE, .doorbell = doorbell};
 
-	return put_removal(txn, &op, done, opaque);
+	return txn_put_removal(txn, &op, done, opaque);
 }
 
-static int put_region_move(struct bf_io_txn *txn, struct bf_region *region,
-			   uint64_t addr)
+static int txn_put_region_move(struct bf_io_txn *txn, struct bf_region *region,
+			       uint64_t addr)
 {
 	const struct op op = {OP_MOVE, .region = region, .addr = addr};
 	struct bf_span span;
 	int ret = bf_region_span_at(region, addr, &span);
 
-	return ret ? ret : put(txn, &op);
+	return ret ? ret : txn_put(txn, &op);
 }
 
 int bf_io_txn_move_range(struct bf_io_txn *txn, struct bf_io_range *range,
 			 uint64_t addr)
 {
-	return put_region_move(txn, &range->region, addr);
+	return txn_put_region_move(txn, &range->region, addr);
 }
 
 int bf_io_txn_move_zone(struct bf_io_txn *txn, struct bf_io_zone *zone,
 			uint64_t addr)
 {
-	return put_region_move(txn, &zone->region, addr);
+	return txn_put_region_move(txn, &zone->region, addr);
 }
 
 int bf_io_txn_move_doorbell(struct bf_io_txn *txn,
@@ -247,24 +239,25 @@ int bf_io_txn_move_doorbell(struct bf_io_txn *txn,
 
 	if (addr + doorbell->len < addr)
 		return -EINVAL;
-	return put(txn, &op);
+	return txn_put(txn, &op);
 }
 
-static int take_out(struct bf_change *change, const struct op *op)
+static int op_remove(struct bf_change *change, const struct op *op)
 {
 	return op->region ? bf_region_remove(change, op->region) :
-			    bf_bell_remove(change, op->doorbell);
+			    bf_doorbell_change_remove(change, op->doorbell);
 }
 
-static int put_in(struct bf_change *change, const struct op *op,
+static int op_add(struct bf_change *change, const struct op *op,
 		  struct bf_io_conflict *conflict)
 {
-	return op->region ? bf_region_add(change, op->region, conflict) :
-			    bf_bell_add(change, op->doorbell, conflict);
+	return op->region ?
+		       bf_region_add(change, op->region, conflict) :
+		       bf_doorbell_change_add(change, op->doorbell, conflict);
 }
 
-/* Where it is told apart from where it shall be, and back if done again. */
-static void swap_addr(struct op *op)
+/* Swaps the address of the entry and that of the operation. */
+static void op_swap_addr(struct op *op)
 {
 	uint64_t addr = op->addr;
 
@@ -277,62 +270,62 @@ static void swap_addr(struct op *op)
 	}
 }
 
-static int remove_all(struct bf_io_txn *txn, struct bf_change *change)
+static int txn_remove_all(struct bf_io_txn *txn, struct bf_change *change)
 {
 	size_t i;
 	int ret = 0;
 
 	for (i = 0; i < txn->count && !ret; i++)
 		if (txn->ops[i].kind != OP_ADD)
-			ret = take_out(change, &txn->ops[i]);
+			ret = op_remove(change, &txn->ops[i]);
 	return ret;
 }
 
-static int add_all(struct bf_io_txn *txn, struct bf_change *change,
-		   struct bf_io_conflict *conflict)
+static int txn_add_all(struct bf_io_txn *txn, struct bf_change *change,
+		       struct bf_io_conflict *conflict)
 {
 	size_t i;
 	int ret = 0;
 
 	for (i = 0; i < txn->count && !ret; i++)
 		if (txn->ops[i].kind != OP_REMOVE)
-			ret = put_in(change, &txn->ops[i], conflict);
+			ret = op_add(change, &txn->ops[i], conflict);
 	return ret;
 }
 
-static void swap_moved(struct bf_io_txn *txn)
+static void txn_swap_moved(struct bf_io_txn *txn)
 {
 	size_t i;
 
 	for (i = 0; i < txn->count; i++)
 		if (txn->ops[i].kind == OP_MOVE)
-			swap_addr(&txn->ops[i]);
+			op_swap_addr(&txn->ops[i]);
 }
 
-/* Bus locked: nobody else looks where things are. */
-static int carry_out(struct bf_io_txn *txn, struct bf_change *change,
+/* The addresses of entries change here; only holders of the lock read them. */
+static int txn_apply(struct bf_io_txn *txn, struct bf_change *change,
 		     struct bf_io_conflict *conflict)
 {
-	int ret = remove_all(txn, change);
+	int ret = txn_remove_all(txn, change);
 
 	if (ret)
 		return ret;
-	swap_moved(txn);
-	ret = add_all(txn, change, conflict);
+	txn_swap_moved(txn);
+	ret = txn_add_all(txn, change, conflict);
 	if (ret)
-		swap_moved(txn);
+		txn_swap_moved(txn);
 	return ret;
 }
 
-static struct bf_io_party party_of(const struct op *op)
+static struct bf_io_party op_party(const struct op *op)
 {
 	return op->region ? bf_region_party(op->region) :
-			    bf_bell_party(op->doorbell);
+			    bf_doorbell_party(op->doorbell);
 }
 
-static void probe(const struct bf_io_txn *txn, const struct op *op)
+static void op_probe(const struct bf_io_txn *txn, const struct op *op)
 {
-	struct bf_io_party party = party_of(op);
+	struct bf_io_party party = op_party(op);
 
 	if (op->kind != OP_REMOVE)
 		PROBE_REGISTER(txn->bus, party.kind, party.space, party.addr,
@@ -344,36 +337,31 @@ static void probe(const struct bf_io_txn *txn, const struct op *op)
 			     party.size);
 }
 
-/* Bus locked, carried out.  True: removals are to be completed. */
-static bool let_go(struct bf_io_txn *txn)
+/* Bus locked, after txn_apply().  True: there are removals to complete. */
+static bool txn_release_entries(struct bf_io_txn *txn)
 {
 	bool removals = false;
 	size_t i;
 
 	for (i = 0; i < txn->count; i++) {
-		probe(txn, &txn->ops[i]);
+		op_probe(txn, &txn->ops[i]);
 		if (txn->ops[i].kind == OP_REMOVE)
 			removals = true;
 		else
-			removal_of(&txn->ops[i])->txn = NULL;
+			op_removal(&txn->ops[i])->txn = NULL;
 	}
 	return removals;
 }
 
-static struct bf_io_txn *txn_of(struct srcu_head *head)
+static void txn_removals_done(struct srcu_head *head)
 {
-	return container_of(head, struct bf_io_txn, head);
-}
-
-static void complete_removals(struct srcu_head *head)
-{
-	struct bf_io_txn *txn = txn_of(head);
+	struct bf_io_txn *txn = container_of(head, struct bf_io_txn, head);
 	size_t i;
 
 	for (i = 0; i < txn->count; i++)
 		if (txn->ops[i].kind == OP_REMOVE)
-			bf_removal_complete(removal_of(&txn->ops[i]));
-	free_txn(txn);
+			bf_removal_complete(op_removal(&txn->ops[i]));
+	txn_free(txn);
 }
 
 int bf_io_txn_commit(struct bf_io_txn *txn, struct bf_io_conflict *conflict)
@@ -383,7 +371,7 @@ int bf_io_txn_commit(struct bf_io_txn *txn, struct bf_io_conflict *conflict)
 	int ret = bf_change_begin(&change, txn->bus);
 
 	if (!ret) {
-		ret = carry_out(txn, &change, conflict);
+		ret = txn_apply(txn, &change, conflict);
 		if (ret)
 			bf_change_abort(&change);
 	}
@@ -391,12 +379,12 @@ int bf_io_txn_commit(struct bf_io_txn *txn, struct bf_io_conflict *conflict)
 		bf_io_txn_abort(txn);
 		return ret;
 	}
-	removals = let_go(txn);
+	removals = txn_release_entries(txn);
 	bf_change_commit(&change);
 	if (removals)
-		bf_io_defer(txn->bus, &txn->head, complete_removals);
+		bf_io_defer(txn->bus, &txn->head, txn_removals_done);
 	else
-		free_txn(txn);
+		txn_free(txn);
 	return 0;
 }
 

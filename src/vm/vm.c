@@ -29,7 +29,7 @@ static int build_vm(struct bf_vm *vm, const struct bf_vm_config *config)
 	struct bf_vcpus_config limits = {0};
 	int ret;
 
-	ret = bf_io_bus_create(&vm->bus, "vm");
+	ret = bf_io_bus_create("vm", &vm->bus);
 	if (ret)
 		return ret;
 	ret = vm->engine->vm_create(vm, config, &limits);

@@ -31,8 +31,8 @@ static struct {
 	unsigned int times;
 } called;
 
-static int on_write(void *opaque, uint64_t offset, const void *data,
-		    uint32_t len)
+static int on_write(void *opaque, uint64_t offset,
+		    const struct bf_io_access *access)
 {
 	called.entry = opaque;
 	called.offset = offset;

@@ -29,15 +29,15 @@ struct device {
 	uint64_t sum;
 };
 
-static int on_write(void *opaque, uint64_t offset, const void *data,
-		    uint32_t len)
+static int on_write(void *opaque, uint64_t offset,
+		    const struct bf_io_access *access)
 {
 	struct device *device = opaque;
 	uint64_t value = 0;
 
-	memcpy(&value, data, len);
+	memcpy(&value, access->data, access->len);
 	device->writes++;
-	device->len = len;
+	device->len = access->len;
 	device->sum += value;
 	return offset ? -EINVAL : 0;
 }

@@ -21,8 +21,8 @@ struct bf_io_doorbell *doorbells[MANY];
 int efd;
 unsigned int written, completed;
 
-static int count_write(void *opaque, uint64_t offset, const void *data,
-		       uint32_t len)
+static int count_write(void *opaque, uint64_t offset,
+		       const struct bf_io_access *access)
 {
 	written++;
 	return 0;
@@ -60,6 +60,7 @@ struct bf_io_doorbell_desc doorbell_at(uint64_t addr, int fd)
 		.len = 4,
 		.space = BF_IO_CCW,
 		.wildcard = true,
+		.consumer = BF_IO_CONSUMER_EVENTFD,
 		.eventfd = fd,
 	};
 }
@@ -79,7 +80,7 @@ uint64_t place(unsigned int i)
 int write_at(uint16_t space, uint64_t addr)
 {
 	uint32_t value = 1;
-	const struct bf_io_access access = {
+	struct bf_io_access access = {
 		.addr = addr,
 		.data = &value,
 		.len = 4,
@@ -87,7 +88,7 @@ int write_at(uint16_t space, uint64_t addr)
 		.write = true,
 	};
 
-	return bf_io_access(bus, &access);
+	return bf_io_dispatch(bus, &access);
 }
 
 static long live_before;
@@ -95,7 +96,7 @@ static long live_before;
 /* A first bus makes the allocations that a process makes once. */
 static int use_first_bus(void)
 {
-	int ret = bf_io_bus_create(&bus, "first");
+	int ret = bf_io_bus_create("first", &bus);
 
 	ret = ret ? ret : add_range(0, NULL);
 	ret = ret ? ret : add_doorbell(0, NULL);
@@ -113,8 +114,8 @@ int oom_setup(void **state)
 	completed = 0;
 	efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	ret = use_first_bus();
-	ret = ret ? ret : bf_io_bus_create(&bus, "oom");
-	ret = ret ? ret : bf_io_ring_create(&ring, NULL);
+	ret = ret ? ret : bf_io_bus_create("oom", &bus);
+	ret = ret ? ret : bf_io_ring_create(NULL, &ring);
 	for (unsigned int i = 0; i < MANY && !ret; i++) {
 		ret = add_range(place(i), &ranges[i]);
 		ret = ret ? ret : add_zone(place(i), &zones[i]);
@@ -142,6 +143,5 @@ void complete(void *opaque)
 void settle(void)
 {
 	assert_int_equal(bf_io_synchronize(bus), 0);
-	srcu_barrier(&bus->signals);
 	srcu_barrier(&bus->srcu);
 }

@@ -154,8 +154,8 @@ static void test_add_datamatches_at_one_address(void **state)
 	try_all(add_one_datamatch);
 }
 
-static void ignore_signal(void *opaque, uint64_t addr, uint32_t len,
-			  uint64_t value)
+static void ignore_signal(void *opaque, uint64_t value,
+			  const struct bf_io_access *access)
 {
 }
 
@@ -163,7 +163,8 @@ static int add_one_callback(void)
 {
 	struct bf_io_doorbell_desc desc = doorbell_at(FREE + turn, -1);
 
-	desc.ring = ignore_signal;
+	desc.consumer = BF_IO_CONSUMER_CALLBACK;
+	desc.callback = ignore_signal;
 	return bf_io_add_doorbell(bus, &desc, NULL, NULL);
 }
 
@@ -282,10 +283,10 @@ static void create_once(int n)
 	int ret;
 
 	alloc_fail_at(n);
-	ret = bf_io_bus_create(&other, "other");
+	ret = bf_io_bus_create("other", &other);
 	assert_true(ret == 0 || (ret == -ENOMEM && !other));
 	if (!ret)
-		ret = bf_io_ring_create(&other_ring, &desc);
+		ret = bf_io_ring_create(&desc, &other_ring);
 	assert_true(ret == 0 || (ret == -ENOMEM && !other_ring));
 	assert_int_equal(!!ret, alloc_tried() >= n);
 	alloc_fail_at(0);
@@ -345,7 +346,7 @@ static void test_no_descriptors(void **state)
 	while ((copy = dup(fd)) >= 0)
 		last = copy > last ? copy : last;
 	assert_int_equal(bf_io_add_doorbell(bus, &desc, NULL, NULL), -EMFILE);
-	assert_int_equal(bf_io_ring_create(&other, &ring_desc), -EMFILE);
+	assert_int_equal(bf_io_ring_create(&ring_desc, &other), -EMFILE);
 	while (last > fd)
 		close(last--);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);

@@ -109,8 +109,8 @@ static void test_removals_with_some_memory(void **state)
 	assert_usable(MANY);
 }
 
-static int remove_others(void *opaque, uint64_t offset, const void *data,
-			 uint32_t len)
+static int remove_others(void *opaque, uint64_t offset,
+			 const struct bf_io_access *access)
 {
 	alloc_fail_all(true);
 	assert_int_equal(bf_io_remove_range(bus, ranges[0]), -EDEADLK);

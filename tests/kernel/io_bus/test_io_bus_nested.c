@@ -26,8 +26,8 @@ static int efd;
 static int setup(void **state)
 {
 	efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return efd < 0 || bf_io_ring_create(&ring, NULL) ||
-	       bf_io_bus_create(&bus, "nested");
+	return efd < 0 || bf_io_ring_create(NULL, &ring) ||
+	       bf_io_bus_create("nested", &bus);
 }
 
 static int teardown(void **state)
@@ -54,6 +54,7 @@ static int add_doorbell(uint64_t addr, uint32_t len)
 		.addr = addr,
 		.len = len,
 		.wildcard = true,
+		.consumer = BF_IO_CONSUMER_EVENTFD,
 		.eventfd = efd,
 	};
 
@@ -73,13 +74,13 @@ static void ignore(void *opaque, const struct kvm_coalesced_mmio *entry)
 static enum taker write_at(uint64_t addr, uint32_t len)
 {
 	uint64_t value = 0;
-	const struct bf_io_access access = {
+	struct bf_io_access access = {
 		.addr = addr,
 		.data = &value,
 		.len = len,
 		.write = true,
 	};
-	int ret = bf_io_access(bus, &access);
+	int ret = bf_io_dispatch(bus, &access);
 	bool signalled = read(efd, &value, sizeof(value)) == sizeof(value);
 	size_t coalesced = bf_io_ring_drain(&ring, 1, ignore, NULL);
 

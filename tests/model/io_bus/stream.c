@@ -179,7 +179,7 @@ static void check_doorbell(struct stream *stream, struct subject *subject)
 	struct bf_io_stats stats;
 
 	stream_expect(stream, "signals of a doorbell",
-		      (int64_t)bf_io_doorbell_rings(subject->doorbell),
+		      (int64_t)bf_io_doorbell_signals(subject->doorbell),
 		      subject->counted ? (int64_t)subject->signalled : 0);
 	if (bf_io_doorbell_opaque(subject->doorbell) != subject->device)
 		stream_problem(stream, "%s: wrong opaque", subject->name);
@@ -247,7 +247,7 @@ static void init(struct stream *stream)
 	for (unsigned int i = 0; i < STREAM_EVENTFDS; i++)
 		stream->eventfds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	stream->no_eventfd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (bf_io_bus_create(&stream->bus, "stream"))
+	if (bf_io_bus_create("stream", &stream->bus))
 		abort();
 	stream->publications = bf_io_publications(stream->bus);
 }

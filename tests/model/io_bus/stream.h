@@ -106,6 +106,7 @@ struct cursor {
 	bool counted;
 	bool over;
 	int ret;
+	enum bf_io_kind taken_by;	  /* the first part */
 	const struct model_entry *called; /* its handler is running */
 	uint8_t data[STREAM_LONG];	  /* before a write, after a read */
 };
@@ -207,7 +208,8 @@ void stream_access_string(struct stream *stream);
 void stream_drain(struct stream *stream);
 
 extern const struct bf_io_ops subject_ops[4]; /* reads + 2 * writes */
-void subject_signal(void *opaque, uint64_t addr, uint32_t len, uint64_t value);
+void subject_signal(void *opaque, uint64_t value,
+		    const struct bf_io_access *access);
 
 void rings_init(struct stream *stream);
 void rings_check(struct stream *stream);

@@ -43,7 +43,8 @@ static void part_taken(struct cursor *cursor, const struct bf_io_access *part)
 	cursor->next++;
 }
 
-static void part_missed(struct cursor *cursor, const struct bf_io_access *part)
+static void part_missed(struct cursor *cursor, const struct bf_io_access *part,
+			int answer)
 {
 	if (cursor->form == STRING && cursor->next) {
 		if (!part->write)
@@ -51,18 +52,22 @@ static void part_missed(struct cursor *cursor, const struct bf_io_access *part)
 		cursor->next++;
 		return;
 	}
-	cursor->ret = -EOPNOTSUPP;
+	cursor->ret = answer;
 	cursor->over = true;
 }
 
+/* The entry that the part went to answers 0 or a negative errno. */
 static void part_over(struct stream *stream, struct cursor *cursor,
-		      const struct bf_io_access *part, bool taken)
+		      const struct bf_io_access *part, enum bf_io_kind kind,
+		      int answer)
 {
-	if (taken) {
+	if (!cursor->next)
+		cursor->taken_by = answer == -EOPNOTSUPP ? BF_IO_NONE : kind;
+	if (!answer) {
 		part_taken(cursor, part);
 	} else {
 		stream->totals->missed++;
-		part_missed(cursor, part);
+		part_missed(cursor, part, answer);
 	}
 }
 
@@ -125,18 +130,18 @@ static const struct model_entry *next_part(struct stream *stream,
 	if (entry) {
 		if (signal_doorbell(stream, cursor, entry))
 			return entry;
-		part_over(stream, cursor, &part, true);
+		part_over(stream, cursor, &part, BF_IO_DOORBELL, 0);
 		return NULL;
 	}
 	entry = inside ? model_find(&cursor->seen, BF_IO_ZONE, &part) : NULL;
 	if (entry && rings_push(stream, entry->subject->ring, &part)) {
-		part_over(stream, cursor, &part, true);
+		part_over(stream, cursor, &part, BF_IO_ZONE, 0);
 		return NULL;
 	}
 	entry = inside ? model_find(&cursor->seen, BF_IO_RANGE, &part) : NULL;
 	if (entry && enter_range(stream, cursor, entry, &part))
 		return entry;
-	part_over(stream, cursor, &part, false);
+	part_over(stream, cursor, &part, BF_IO_NONE, -EOPNOTSUPP);
 	return NULL;
 }
 
@@ -150,8 +155,24 @@ static const struct model_entry *next_call(struct stream *stream,
 	return cursor->called;
 }
 
+/* The handler gets the part, with the source of the access. */
+static void check_part(struct stream *stream, struct subject *subject,
+		       const struct bf_io_access *part,
+		       const struct bf_io_access *access)
+{
+	if (part->addr != access->addr || part->len != access->len ||
+	    part->space != access->space || part->write != access->write)
+		stream_problem(stream, "%s was called for %s of %u at %#llx",
+			       subject->name,
+			       access->write ? "a write" : "a read",
+			       access->len, (unsigned long long)access->addr);
+	if (access->source != stream->cursor)
+		stream_problem(stream, "%s got another source", subject->name);
+}
+
 /* The access in progress; NULL if the bus must not make this call. */
 static struct cursor *check_call(struct stream *stream, struct subject *subject,
+				 const struct bf_io_access *access,
 				 struct bf_io_access *part)
 {
 	struct cursor *cursor = stream->cursor;
@@ -170,6 +191,7 @@ static struct cursor *check_call(struct stream *stream, struct subject *subject,
 		return NULL;
 	}
 	part_access(cursor, cursor->next, part);
+	check_part(stream, subject, part, access);
 	return cursor;
 }
 
@@ -187,72 +209,75 @@ static void run_nested_step(struct stream *stream, struct subject *subject)
 		__atomic_store_n(&stream->handler, 0, __ATOMIC_RELAXED);
 }
 
+/* Returns the answer of the handler; the bus takes 1 for -EOPNOTSUPP. */
 static int end_call(struct stream *stream, struct cursor *cursor,
-		    const struct bf_io_access *part, bool taken)
+		    const struct bf_io_access *part, enum bf_io_kind kind,
+		    int answer)
 {
-	part_over(stream, cursor, part, taken);
+	part_over(stream, cursor, part, kind,
+		  answer > 0 ? -EOPNOTSUPP : answer);
 	cursor->called = NULL;
-	return taken ? 0 : -EIO;
+	return answer;
 }
 
-/* A range that declines does so at every other call. */
-static bool declines(struct subject *subject)
+/* A range that declines does so at every other call, in one of three ways. */
+static int answer_of(struct subject *subject)
 {
-	return subject->declines && subject->calls++ % 2;
+	static const int answers[6] = {0, -EOPNOTSUPP, 0, -EIO, 0, 1};
+
+	return subject->declines ? answers[subject->calls++ % 6] : 0;
 }
 
 /* Compares the call of a range with the model. */
 static struct cursor *enter_handler(struct subject *subject, uint64_t offset,
-				    uint32_t len, bool write,
+				    const struct bf_io_access *access,
 				    struct bf_io_access *part)
 {
 	struct stream *stream = subject->stream;
-	struct cursor *cursor = check_call(stream, subject, part);
+	struct cursor *cursor = check_call(stream, subject, access, part);
 
 	if (!cursor)
 		return NULL;
 	stream->totals->handled++;
-	if (part->len != len || part->write != write ||
-	    part->addr - cursor->called->addr != offset)
-		stream_problem(stream, "%s was called for %s of %u at %#llx",
-			       subject->name, write ? "a write" : "a read", len,
+	if (part->addr - cursor->called->addr != offset)
+		stream_problem(stream, "%s got offset %#llx", subject->name,
 			       (unsigned long long)offset);
 	run_nested_step(stream, subject);
 	return cursor;
 }
 
-static int handle_read(void *opaque, uint64_t offset, void *data, uint32_t len)
+static int handle_read(void *opaque, uint64_t offset,
+		       const struct bf_io_access *access)
 {
 	struct subject *subject = ((struct device *)opaque)->subject;
 	struct bf_io_access part;
-	struct cursor *cursor =
-		enter_handler(subject, offset, len, false, &part);
-
-	bool taken = !declines(subject);
+	struct cursor *cursor = enter_handler(subject, offset, access, &part);
+	int answer = answer_of(subject);
 
 	if (!cursor)
 		return 0;
-	if (taken) {
-		fill_read(subject, offset, data, len);
+	if (!answer) {
+		fill_read(subject, offset, access->data, access->len);
 		fill_read(subject, offset, part.data, part.len);
 	}
-	return end_call(subject->stream, cursor, &part, taken);
+	return end_call(subject->stream, cursor, &part, BF_IO_RANGE, answer);
 }
 
-static int handle_write(void *opaque, uint64_t offset, const void *data,
-			uint32_t len)
+static int handle_write(void *opaque, uint64_t offset,
+			const struct bf_io_access *access)
 {
 	struct subject *subject = ((struct device *)opaque)->subject;
 	struct bf_io_access part;
-	struct cursor *cursor =
-		enter_handler(subject, offset, len, true, &part);
+	struct cursor *cursor = enter_handler(subject, offset, access, &part);
 
 	if (!cursor)
 		return 0;
-	if (len == part.len && memcmp(data, part.data, len))
+	if (access->len == part.len &&
+	    memcmp(access->data, part.data, access->len))
 		stream_problem(subject->stream, "%s was given other data",
 			       subject->name);
-	return end_call(subject->stream, cursor, &part, !declines(subject));
+	return end_call(subject->stream, cursor, &part, BF_IO_RANGE,
+			answer_of(subject));
 }
 
 const struct bf_io_ops subject_ops[4] = {
@@ -262,24 +287,23 @@ const struct bf_io_ops subject_ops[4] = {
 	{.read = handle_read, .write = handle_write},
 };
 
-void subject_signal(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
+void subject_signal(void *opaque, uint64_t value,
+		    const struct bf_io_access *access)
 {
 	struct subject *subject = ((struct device *)opaque)->subject;
 	struct stream *stream = subject->stream;
 	struct bf_io_access part;
-	struct cursor *cursor = check_call(stream, subject, &part);
+	struct cursor *cursor = check_call(stream, subject, access, &part);
 
 	if (!cursor)
 		return;
-	if (part.addr != addr || part.len != len ||
-	    model_value(part.data, part.len) != value)
-		stream_problem(stream, "%s got %#llx, length %u, at %#llx",
-			       subject->name, (unsigned long long)value, len,
-			       (unsigned long long)addr);
+	if (model_value(part.data, part.len) != value)
+		stream_problem(stream, "%s got %#llx", subject->name,
+			       (unsigned long long)value);
 	stream->consumed++;
 	run_nested_step(stream, subject);
 	stream->consumed--;
-	end_call(stream, cursor, &part, true);
+	end_call(stream, cursor, &part, BF_IO_DOORBELL, 0);
 }
 
 static uint32_t size_of(const struct cursor *cursor)
@@ -294,25 +318,23 @@ static bool valid_access(const struct bf_io_access *access, bool is_long)
 	       access->space < BF_IO_SPACES;
 }
 
-/* Dispatches the access with these data. */
-static int dispatch(struct stream *stream, struct cursor *cursor, void *data,
-		    uint32_t *done)
+static int dispatch(struct stream *stream, const struct cursor *cursor,
+		    struct bf_io_access *access, uint32_t *done)
 {
-	struct bf_io_access access = cursor->access;
-
-	access.data = data;
 	switch (cursor->form) {
 	case LONG:
-		return bf_io_access_long(stream->bus, &access, done);
+		return bf_io_dispatch_long(stream->bus, access, done);
 	case STRING:
-		return bf_io_access_string(stream->bus, &access, cursor->parts);
+		return bf_io_dispatch_string(stream->bus, access,
+					     cursor->parts);
 	default:
-		return bf_io_access(stream->bus, &access);
+		return bf_io_dispatch(stream->bus, access);
 	}
 }
 
 static void compare_result(struct stream *stream, struct cursor *cursor,
-			   const uint8_t *data, int ret, uint32_t done)
+			   const struct bf_io_access *access, int ret,
+			   uint32_t done)
 {
 	const struct model_entry *missing = next_call(stream, cursor);
 
@@ -321,8 +343,9 @@ static void compare_result(struct stream *stream, struct cursor *cursor,
 			       missing->subject->name);
 	stream_expect(stream, "an access", ret, cursor->ret);
 	if (cursor->form == LONG)
-		stream_expect(stream, "bytes done", done, 1000 + cursor->done);
-	if (memcmp(data, cursor->data, size_of(cursor)))
+		stream_expect(stream, "bytes done", done, cursor->done);
+	stream_expect(stream, "taken by", access->taken_by, cursor->taken_by);
+	if (memcmp(access->data, cursor->data, size_of(cursor)))
 		stream_problem(stream, "an access has other data");
 }
 
@@ -331,16 +354,19 @@ static void run_access(struct stream *stream, struct cursor *cursor)
 	uint32_t size = size_of(cursor), done = 1000;
 	/* Unaligned, and the last byte ends the allocation. */
 	uint8_t *block = malloc(size + 1);
+	struct bf_io_access access = cursor->access;
 	int ret;
 
-	memcpy(block + 1, cursor->data, size);
+	access.data = memcpy(block + 1, cursor->data, size);
+	access.source = cursor;
+	access.taken_by = 0xff;
 	model_init(&cursor->seen, stream->shape.room);
 	model_copy(&cursor->seen, &stream->model);
 	cursor->counted = stream->counting;
 	cursor->outer = stream->cursor;
 	stream->cursor = cursor;
-	ret = dispatch(stream, cursor, block + 1, &done);
-	compare_result(stream, cursor, block + 1, ret, done);
+	ret = dispatch(stream, cursor, &access, &done);
+	compare_result(stream, cursor, &access, ret, done);
 	stream->cursor = cursor->outer;
 	model_free(&cursor->seen);
 	free(block);

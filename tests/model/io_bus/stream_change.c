@@ -78,10 +78,11 @@ struct bf_io_doorbell_desc subject_doorbell(const struct model_entry *entry)
 		.space = entry->space,
 		.wildcard = entry->wildcard,
 		.counted = entry->subject->counted,
+		.consumer = entry->subject->consumer == CONSUMER_CALL ?
+				    BF_IO_CONSUMER_CALLBACK :
+				    BF_IO_CONSUMER_EVENTFD,
 		.eventfd = consumer_fd(entry->subject),
-		.ring = entry->subject->consumer == CONSUMER_CALL ?
-				subject_signal :
-				NULL,
+		.callback = subject_signal,
 		.opaque = entry->subject->device,
 	};
 }

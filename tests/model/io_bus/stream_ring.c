@@ -21,7 +21,7 @@ static void ring_init(struct model_ring *ring,
 
 	ring->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	desc.eventfd = ring->eventfd;
-	if (bf_io_ring_create(&ring->ring, &desc))
+	if (bf_io_ring_create(&desc, &ring->ring))
 		abort();
 	ring->wake = desc.wake;
 	ring->memory = bf_io_ring_memory(ring->ring, &ring->entries);

@@ -16,7 +16,7 @@ static struct {
 	__typeof__(&bf_io_bus_create) create;
 	__typeof__(&bf_io_bus_destroy) destroy;
 	__typeof__(&bf_io_add_range) add_range;
-	__typeof__(&bf_io_access) access;
+	__typeof__(&bf_io_dispatch) dispatch;
 } lib;
 
 static sem_t used, closed;
@@ -29,8 +29,8 @@ static void check(bool good, const char *what)
 	exit(1);
 }
 
-static int swallow(void *opaque, uint64_t offset, const void *data,
-		   uint32_t len)
+static int swallow(void *opaque, uint64_t offset,
+		   const struct bf_io_access *access)
 {
 	return 0;
 }
@@ -40,16 +40,16 @@ static void use_bus(void)
 	static const struct bf_io_ops ops = {.write = swallow};
 	const struct bf_io_range_desc range = {.size = 1, .ops = &ops};
 	uint8_t byte = 0;
-	const struct bf_io_access access = {
+	struct bf_io_access access = {
 		.data = &byte,
 		.len = sizeof(byte),
 		.write = true,
 	};
 	struct bf_io_bus *bus;
 
-	check(!lib.create(&bus, "bus"), "bf_io_bus_create()");
+	check(!lib.create("bus", &bus), "bf_io_bus_create()");
 	check(!lib.add_range(bus, &range, NULL, NULL), "bf_io_add_range()");
-	check(!lib.access(bus, &access), "bf_io_access()");
+	check(!lib.dispatch(bus, &access), "bf_io_dispatch()");
 	lib.destroy(bus);
 }
 
@@ -67,8 +67,8 @@ static void load(void *handle)
 	lib.create = dlsym(handle, "bf_io_bus_create");
 	lib.destroy = dlsym(handle, "bf_io_bus_destroy");
 	lib.add_range = dlsym(handle, "bf_io_add_range");
-	lib.access = dlsym(handle, "bf_io_access");
-	check(lib.create && lib.destroy && lib.add_range && lib.access,
+	lib.dispatch = dlsym(handle, "bf_io_dispatch");
+	check(lib.create && lib.destroy && lib.add_range && lib.dispatch,
 	      "dlsym()");
 }
 

@@ -264,6 +264,7 @@ static void test_callers_doorbell_on_the_bus(void **state)
 		.addr = FIXTURE_WINDOW,
 		.len = 4,
 		.wildcard = true,
+		.consumer = BF_IO_CONSUMER_EVENTFD,
 	};
 	struct bf_io_doorbell *callers, *found = NULL;
 	struct bf_vm *vm;

@@ -14,7 +14,7 @@ int efd;
 int bus_setup(void **state)
 {
 	efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return efd < 0 || bf_io_bus_create(&bus, "test");
+	return efd < 0 || bf_io_bus_create("test", &bus);
 }
 
 int bus_teardown(void **state)
@@ -35,7 +35,7 @@ int write_len(uint16_t space, uint64_t addr, uint64_t value, uint32_t len)
 {
 	/* Unaligned, and the last byte ends the allocation. */
 	char *buf = malloc(len + 1);
-	const struct bf_io_access access = {
+	struct bf_io_access access = {
 		.addr = addr,
 		.data = buf + 1,
 		.len = len,
@@ -45,21 +45,21 @@ int write_len(uint16_t space, uint64_t addr, uint64_t value, uint32_t len)
 	int ret;
 
 	memcpy(buf + 1, &value, len < 8 ? len : 8);
-	ret = bf_io_access(bus, &access);
+	ret = bf_io_dispatch(bus, &access);
 	free(buf);
 	return ret;
 }
 
 int read_len(uint16_t space, uint64_t addr, void *value, uint32_t len)
 {
-	const struct bf_io_access access = {
+	struct bf_io_access access = {
 		.addr = addr,
 		.data = value,
 		.len = len,
 		.space = space,
 	};
 
-	return bf_io_access(bus, &access);
+	return bf_io_dispatch(bus, &access);
 }
 
 void run_thread(void *(*fn)(void *))
@@ -78,6 +78,7 @@ struct bf_io_doorbell_desc doorbell_at(uint64_t addr, uint32_t len)
 		.len = len,
 		.space = BF_IO_MMIO,
 		.wildcard = true,
+		.consumer = BF_IO_CONSUMER_EVENTFD,
 		.eventfd = efd,
 	};
 }
@@ -98,27 +99,28 @@ int add_doorbell(struct bf_io_doorbell_desc desc,
 	return bf_io_add_doorbell(bus, &desc, handle, NULL);
 }
 
-static int device_read(void *opaque, uint64_t offset, void *data, uint32_t len)
+static int device_read(void *opaque, uint64_t offset,
+		       const struct bf_io_access *access)
 {
 	struct device *device = opaque;
 
 	device->calls++;
 	device->offset = offset;
-	device->len = len;
-	memcpy(data, &device->value, len);
+	device->len = access->len;
+	memcpy(access->data, &device->value, access->len);
 	return device->answer;
 }
 
-static int device_write(void *opaque, uint64_t offset, const void *data,
-			uint32_t len)
+static int device_write(void *opaque, uint64_t offset,
+			const struct bf_io_access *access)
 {
 	struct device *device = opaque;
 
 	device->calls++;
 	device->offset = offset;
-	device->len = len;
+	device->len = access->len;
 	device->value = 0;
-	memcpy(&device->value, data, len);
+	memcpy(&device->value, access->data, access->len);
 	return device->answer;
 }
 

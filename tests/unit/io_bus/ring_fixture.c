@@ -18,7 +18,7 @@ struct bf_io_ring *ring_new(uint32_t entries, enum bf_io_ring_wake wake)
 	};
 	struct bf_io_ring *ring = NULL;
 
-	assert_int_equal(bf_io_ring_create(&ring, &desc), 0);
+	assert_int_equal(bf_io_ring_create(&desc, &ring), 0);
 	return ring;
 }
 

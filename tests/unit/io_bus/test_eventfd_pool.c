@@ -46,6 +46,7 @@ static struct bf_io_doorbell *add_doorbell(struct bf_io_bus *bus, int nth,
 		.len = 4,
 		.space = BF_IO_MMIO,
 		.wildcard = true,
+		.consumer = BF_IO_CONSUMER_EVENTFD,
 		.eventfd = fd,
 	};
 	struct bf_io_doorbell *doorbell;
@@ -68,7 +69,7 @@ static void check_destroy(int every, bool remove_some)
 	for (int i = 0; i < DOORBELLS; i++)
 		efds[i] = eventfd(0, EFD_CLOEXEC);
 	list_open(before);
-	assert_int_equal(bf_io_bus_create(&bus, "test"), 0);
+	assert_int_equal(bf_io_bus_create("test", &bus), 0);
 	for (int i = 0; i < DOORBELLS; i++) {
 		if (every && i % every == 0)
 			others[nr_others++] = dup(STDIN_FILENO);
@@ -108,7 +109,7 @@ static void test_destroy_closes_shared_duplicate(void **state)
 	int efd = eventfd(0, EFD_CLOEXEC);
 
 	list_open(before);
-	assert_int_equal(bf_io_bus_create(&bus, "test"), 0);
+	assert_int_equal(bf_io_bus_create("test", &bus), 0);
 	for (int i = 0; i < DOORBELLS; i++)
 		add_doorbell(bus, i, efd);
 	bf_io_bus_destroy(bus);

@@ -45,8 +45,8 @@ static struct bf_io_range *self;
 static struct bf_io_doorbell *removed_doorbell;
 static int remove_answer, add_answer;
 
-static int reconfigure(void *opaque, uint64_t offset, const void *data,
-		       uint32_t len)
+static int reconfigure(void *opaque, uint64_t offset,
+		       const struct bf_io_access *access)
 {
 	remove_answer = bf_io_remove_range(bus, self);
 	bf_io_remove_doorbell(bus, removed_doorbell);
@@ -101,8 +101,8 @@ struct sleeper {
 	int left;
 };
 
-static int sleep_in_handler(void *opaque, uint64_t offset, const void *data,
-			    uint32_t len)
+static int sleep_in_handler(void *opaque, uint64_t offset,
+			    const struct bf_io_access *access)
 {
 	struct sleeper *sleeper = opaque;
 
@@ -171,8 +171,8 @@ struct guarded {
 	bool entered_when_gone;
 };
 
-static int guarded_write(void *opaque, uint64_t offset, const void *data,
-			 uint32_t len)
+static int guarded_write(void *opaque, uint64_t offset,
+			 const struct bf_io_access *access)
 {
 	struct guarded *guarded = opaque;
 

@@ -70,22 +70,22 @@ static void note_call(const bool *gone)
 		__atomic_fetch_add(&nr_calls, 1, __ATOMIC_RELAXED);
 }
 
-static int write_range(void *opaque, uint64_t offset, const void *data,
-		       uint32_t len)
+static int write_range(void *opaque, uint64_t offset,
+		       const struct bf_io_access *access)
 {
 	note_call(opaque);
 	return 0;
 }
 
-static void signal_doorbell(void *opaque, uint64_t addr, uint32_t len,
-			    uint64_t value)
+static void signal_doorbell(void *opaque, uint64_t value,
+			    const struct bf_io_access *access)
 {
 	note_call(opaque);
 }
 
 static void write_to(uint64_t addr, uint32_t value)
 {
-	const struct bf_io_access access = {
+	struct bf_io_access access = {
 		.addr = addr,
 		.data = &value,
 		.len = sizeof(value),
@@ -93,7 +93,7 @@ static void write_to(uint64_t addr, uint32_t value)
 		.write = true,
 	};
 
-	bf_io_access(bus, &access);
+	bf_io_dispatch(bus, &access);
 }
 
 static void *write_until_stopped(void *unused)
@@ -122,7 +122,8 @@ static void add_entries(unsigned int i)
 		.len = sizeof(uint32_t),
 		.space = BF_IO_MMIO,
 		.datamatch = values[i],
-		.ring = signal_doorbell,
+		.consumer = BF_IO_CONSUMER_CALLBACK,
+		.callback = signal_doorbell,
 		.opaque = &doorbell_gone[i],
 	};
 
@@ -166,7 +167,7 @@ static void test_no_call_after_removal(void **state)
 	pthread_t writers[WRITERS];
 
 	choose_values();
-	assert_int_equal(bf_io_bus_create(&bus, "clear"), 0);
+	assert_int_equal(bf_io_bus_create("clear", &bus), 0);
 	for (unsigned int i = 0; i < WRITERS; i++)
 		assert_int_equal(pthread_create(&writers[i], NULL,
 						write_until_stopped, NULL),

@@ -53,10 +53,14 @@ static void test_range_at_the_end_of_the_space(void **state)
 static void test_handler_that_declines(void **state)
 {
 	static const struct bf_io_ops none;
-	struct device device = {.answer = -EIO};
+	struct device device = {.answer = -EOPNOTSUPP};
 
 	assert_int_equal(add_range(0x1000, 8, &device_ops, &device, NULL), 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x1000, 1, 4), -EOPNOTSUPP);
+	device.answer = 1;
+	assert_int_equal(write_len(BF_IO_MMIO, 0x1000, 1, 4), -EOPNOTSUPP);
+	device.answer = -EIO;
+	assert_int_equal(write_len(BF_IO_MMIO, 0x1000, 1, 4), -EIO);
 	assert_int_equal(add_range(0x2000, 8, &none, NULL, NULL), 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x2000, 1, 4), -EOPNOTSUPP);
 	assert_int_equal(add_range(0x3000, 0, &device_ops, NULL, NULL),

@@ -46,15 +46,15 @@ static void stay_inside(void)
 	wait_for(&leave, 1);
 }
 
-static int stay_in_handler(void *opaque, uint64_t offset, const void *data,
-			   uint32_t len)
+static int stay_in_handler(void *opaque, uint64_t offset,
+			   const struct bf_io_access *access)
 {
 	stay_inside();
 	return 0;
 }
 
-static void stay_in_consumer(void *opaque, uint64_t addr, uint32_t len,
-			     uint64_t value)
+static void stay_in_consumer(void *opaque, uint64_t value,
+			     const struct bf_io_access *access)
 {
 	stay_inside();
 }
@@ -102,7 +102,8 @@ static void test_async_completes_after_consumer(void **state)
 	pthread_t thread;
 	int done = 0;
 
-	desc.ring = stay_in_consumer;
+	desc.consumer = BF_IO_CONSUMER_CALLBACK;
+	desc.callback = stay_in_consumer;
 	assert_int_equal(add_doorbell(desc, &doorbell), 0);
 	thread = start_write(0x1000);
 	bf_io_remove_doorbell_async(bus, doorbell, count_done, &done);
@@ -131,19 +132,19 @@ static void try_calls(void)
 	doorbell_ret = bf_io_remove_doorbell(bus, other_doorbell);
 }
 
-static int try_in_handler(void *opaque, uint64_t offset, const void *data,
-			  uint32_t len)
+static int try_in_handler(void *opaque, uint64_t offset,
+			  const struct bf_io_access *access)
 {
 	try_calls();
 	return 0;
 }
 
-static void try_in_consumer(void *opaque, uint64_t addr, uint32_t len,
-			    uint64_t value)
+static void try_in_consumer(void *opaque, uint64_t value,
+			    const struct bf_io_access *access)
 {
 	try_calls();
-	assert_int_equal(addr, 0x5000);
-	assert_int_equal(len, 2);
+	assert_int_equal(access->addr, 0x5000);
+	assert_int_equal(access->len, 2);
 	assert_int_equal(value, 0xbeef);
 	bf_io_remove_doorbell_async(bus, own_doorbell, count_done, opaque);
 }
@@ -155,13 +156,14 @@ static struct bf_io_ring *fill_bus(int *done)
 	struct bf_io_zone_desc zone_desc = {.addr = 0x2000, .size = 8};
 	struct bf_io_ring *ring = NULL;
 
-	assert_int_equal(bf_io_ring_create(&ring, NULL), 0);
+	assert_int_equal(bf_io_ring_create(NULL, &ring), 0);
 	zone_desc.ring = ring;
 	assert_int_equal(add_range(0x1000, 8, &ops, NULL, &range), 0);
 	assert_int_equal(bf_io_add_zone(bus, &zone_desc, &zone, NULL), 0);
 	assert_int_equal(add_doorbell(doorbell_at(0x3000, 4), &other_doorbell),
 			 0);
-	desc.ring = try_in_consumer;
+	desc.consumer = BF_IO_CONSUMER_CALLBACK;
+	desc.callback = try_in_consumer;
 	desc.opaque = done;
 	assert_int_equal(add_doorbell(desc, &own_doorbell), 0);
 	assert_ptr_equal(bf_io_doorbell_opaque(own_doorbell), done);
@@ -209,8 +211,8 @@ static void test_waits_refused_in_consumer(void **state)
 /* A handler of one bus may wait for a removal from another bus. */
 static struct bf_io_bus *outer;
 
-static int remove_from_inner(void *opaque, uint64_t offset, const void *data,
-			     uint32_t len)
+static int remove_from_inner(void *opaque, uint64_t offset,
+			     const struct bf_io_access *access)
 {
 	return bf_io_remove_range(bus, range);
 }
@@ -221,16 +223,16 @@ static void test_removal_in_a_handler_of_another_bus(void **state)
 	const struct bf_io_range_desc desc = {.size = 8, .ops = &ops};
 	struct device device = {.calls = 0};
 	uint32_t value = 0;
-	const struct bf_io_access access = {
+	struct bf_io_access access = {
 		.data = &value,
 		.len = 4,
 		.write = true,
 	};
 
-	assert_int_equal(bf_io_bus_create(&outer, "outer"), 0);
+	assert_int_equal(bf_io_bus_create("outer", &outer), 0);
 	assert_int_equal(bf_io_add_range(outer, &desc, NULL, NULL), 0);
 	assert_int_equal(add_range(0x1000, 8, &device_ops, &device, &range), 0);
-	assert_int_equal(bf_io_access(outer, &access), 0);
+	assert_int_equal(bf_io_dispatch(outer, &access), 0);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x1000, 1, 4), -EOPNOTSUPP);
 	bf_io_bus_destroy(outer);
 }
@@ -238,8 +240,8 @@ static void test_removal_in_a_handler_of_another_bus(void **state)
 /* After bf_io_synchronize() no access is in an entry that was removed. */
 static int left;
 
-static int stay_and_set_left(void *opaque, uint64_t offset, const void *data,
-			     uint32_t len)
+static int stay_and_set_left(void *opaque, uint64_t offset,
+			     const struct bf_io_access *access)
 {
 	stay_inside();
 	set(&left, 1);

@@ -18,7 +18,7 @@ static void test_layout_of_kernel(void **state)
 	struct kvm_coalesced_mmio_ring *memory;
 	uint32_t entries;
 
-	assert_int_equal(bf_io_ring_create(&ring, NULL), 0);
+	assert_int_equal(bf_io_ring_create(NULL, &ring), 0);
 	memory = bf_io_ring_memory(ring, &entries);
 	assert_int_equal(entries, (4096 - sizeof(*memory)) /
 					  sizeof(memory->coalesced_mmio[0]));
@@ -50,14 +50,14 @@ static void test_zone_takes_only_writes_inside(void **state)
 {
 	struct bf_io_ring *ring = ring_new(0, BF_IO_WAKE_NONEMPTY);
 	uint32_t value = 5;
-	const struct bf_io_access read_it = {
+	struct bf_io_access read_it = {
 		.addr = 0x1000,
 		.data = &value,
 		.len = 4,
 	};
 
 	add_zone(ring, BF_IO_MMIO, 0x1000);
-	assert_int_equal(bf_io_access(bus, &read_it), -EOPNOTSUPP);
+	assert_int_equal(bf_io_dispatch(bus, &read_it), -EOPNOTSUPP);
 	assert_int_equal(write_len(BF_IO_MMIO, 0x10fd, 0, 4), -EOPNOTSUPP);
 	assert_int_equal(write_len(BF_IO_MMIO, 0xfff, 0, 2), -EOPNOTSUPP);
 	assert_int_equal(write_len(BF_IO_PIO, 0x1000, 0, 4), -EOPNOTSUPP);
@@ -96,7 +96,7 @@ static int create(uint32_t entries, int wake, int fd)
 		.eventfd = fd,
 	};
 	struct bf_io_ring *ring = NULL;
-	int ret = bf_io_ring_create(&ring, &desc);
+	int ret = bf_io_ring_create(&desc, &ring);
 
 	assert_true(ret ? !ring : !!ring);
 	assert_int_equal(bf_io_ring_destroy(ring), 0);

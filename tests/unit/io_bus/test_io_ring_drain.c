@@ -89,12 +89,12 @@ static void see_entry(void *opaque, const struct kvm_coalesced_mmio *entry)
 	last_drained[value >> 32] = (uint32_t)value + 1;
 }
 
-static int see_write(void *opaque, uint64_t offset, const void *data,
-		     uint32_t len)
+static int see_write(void *opaque, uint64_t offset,
+		     const struct bf_io_access *access)
 {
 	uint64_t value;
 
-	memcpy(&value, data, sizeof(value));
+	memcpy(&value, access->data, sizeof(value));
 	see_value(value);
 	return 0;
 }

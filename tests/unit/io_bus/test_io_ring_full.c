@@ -10,8 +10,8 @@
 #include "ring_fixture.h"
 #include "base/util.h"
 
-static int count_write(void *opaque, uint64_t offset, const void *data,
-		       uint32_t len)
+static int count_write(void *opaque, uint64_t offset,
+		       const struct bf_io_access *access)
 {
 	(*(unsigned int *)opaque)++;
 	return 0;

@@ -41,7 +41,7 @@ static void test_counts_while_counting_is_on(void **state)
 	bf_io_doorbell_stats(doorbell, &stats);
 	assert_int_equal(stats.writes, 2);
 	assert_int_equal(stats.reads, 0);
-	assert_int_equal(bf_io_doorbell_rings(doorbell), 0);
+	assert_int_equal(bf_io_doorbell_signals(doorbell), 0);
 }
 
 /* A counted doorbell counts its signals whether bf_io_count() is on or off. */
@@ -55,7 +55,7 @@ static void test_signals_of_counted_doorbell(void **state)
 	for (uint64_t i = 1; i < 5; i++) {
 		assert_int_equal(bf_io_count(bus, i % 2), 0);
 		assert_int_equal(write_len(BF_IO_MMIO, 0x2000, 1, 4), 0);
-		assert_int_equal(bf_io_doorbell_rings(doorbell), i);
+		assert_int_equal(bf_io_doorbell_signals(doorbell), i);
 	}
 }
 
@@ -68,8 +68,8 @@ static void *write_often(void *arg)
 	return NULL;
 }
 
-static int do_nothing(void *opaque, uint64_t offset, const void *data,
-		      uint32_t len)
+static int do_nothing(void *opaque, uint64_t offset,
+		      const struct bf_io_access *access)
 {
 	return 0;
 }
@@ -135,7 +135,7 @@ static void test_dump(void **state)
 	struct bf_io_ring *ring = NULL;
 
 	assert_dump("bus test\n");
-	assert_int_equal(bf_io_ring_create(&ring, NULL), 0);
+	assert_int_equal(bf_io_ring_create(NULL, &ring), 0);
 	zone.ring = ring;
 	zone.name = "leds";
 	assert_int_equal(bf_io_add_zone(bus, &zone, NULL, NULL), 0);
@@ -154,7 +154,7 @@ static void test_dump(void **state)
 		"        0000000000001044                  doorbell, length 4, "
 		"datamatch 0x1\n"
 		"    0000000000002000                  doorbell, any length, "
-		"any data, rung 1\n"
+		"any data, signals 1\n"
 		"    ffffffffffffffff-ffffffffffffffff range\n"
 		"  pio\n"
 		"    00000000000003f8-00000000000003ff range com1\n");

@@ -191,8 +191,8 @@ static void test_aborted_transaction(void **state)
 /* A handler that commits a transaction on the bus that called it. */
 static struct bf_io_range *moved_range;
 
-static int move_away(void *opaque, uint64_t offset, const void *data,
-		     uint32_t len)
+static int move_away(void *opaque, uint64_t offset,
+		     const struct bf_io_access *access)
 {
 	struct bf_io_txn *txn = txn_begin();
 

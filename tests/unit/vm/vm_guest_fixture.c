@@ -87,12 +87,13 @@ void guest_write(const struct guest *guest, uint64_t target, uint64_t writes,
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_HLT);
 }
 
-static int add_up(void *opaque, uint64_t offset, const void *data, uint32_t len)
+static int add_up(void *opaque, uint64_t offset,
+		  const struct bf_io_access *access)
 {
 	struct adder *adder = opaque;
 	uint32_t value = 0;
 
-	memcpy(&value, data, len < 4 ? len : 4);
+	memcpy(&value, access->data, access->len < 4 ? access->len : 4);
 	__atomic_fetch_add(&adder->sum, value, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&adder->writes, 1, __ATOMIC_RELAXED);
 	return 0;

@@ -31,8 +31,8 @@ struct doorbell_vm {
 	int eventfd;
 };
 
-static int device_write(void *opaque, uint64_t offset, const void *data,
-			uint32_t len)
+static int device_write(void *opaque, uint64_t offset,
+			const struct bf_io_access *access)
 {
 	const struct doorbell_vm *vm = opaque;
 
@@ -84,6 +84,7 @@ static int add_belfry(struct doorbell_vm *vm)
 		.len = vm->desc.len,
 		.space = doorbell_space(vm),
 		.wildcard = true,
+		.consumer = BF_IO_CONSUMER_EVENTFD,
 		.eventfd = vm->eventfd,
 	};
 

@@ -8,7 +8,7 @@ static void *create(void)
 {
 	struct bf_io_bus *bus;
 
-	return bf_io_bus_create(&bus, "bench") ? NULL : bus;
+	return bf_io_bus_create("bench", &bus) ? NULL : bus;
 }
 
 static void destroy(void *bus)
@@ -40,7 +40,8 @@ static void *add_doorbell(void *bus, const struct bf_io_range_desc *desc)
 		.space = desc->space,
 		.len = sizeof(uint32_t),
 		.wildcard = true,
-		.ring = sum_signal,
+		.consumer = BF_IO_CONSUMER_CALLBACK,
+		.callback = sum_signal,
 		.opaque = desc->opaque,
 	};
 	struct bf_io_doorbell *doorbell;
@@ -73,7 +74,7 @@ static void write_all(void *opaque, const uint64_t *addrs, size_t count)
 
 	for (size_t i = 0; i < count; i++) {
 		access.addr = addrs[i];
-		bf_io_access(bus, &access);
+		bf_io_dispatch(bus, &access);
 	}
 }
 

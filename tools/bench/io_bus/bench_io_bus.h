@@ -38,7 +38,8 @@ uint64_t place_addr(size_t place);
  */
 extern __thread uint64_t called_sum;
 extern const struct bf_io_ops sum_ops;
-void sum_signal(void *opaque, uint64_t addr, uint32_t len, uint64_t value);
+void sum_signal(void *opaque, uint64_t value,
+		const struct bf_io_access *access);
 
 /* Describe a range of PLACE_SIZE with sum_ops and the number of its place. */
 struct bf_io_range_desc place_desc(size_t place);

@@ -22,9 +22,11 @@ static void *add_doorbell(void *bus, const struct bf_io_range_desc *place,
 	desc.space = BF_IO_MMIO;
 	desc.len = sizeof(uint32_t);
 	if (shared_eventfd < 0) {
-		desc.ring = sum_signal;
+		desc.consumer = BF_IO_CONSUMER_CALLBACK;
+		desc.callback = sum_signal;
 		desc.opaque = place->opaque;
 	} else {
+		desc.consumer = BF_IO_CONSUMER_EVENTFD;
 		desc.eventfd = shared_eventfd;
 	}
 	must(bf_io_add_doorbell(bus, &desc, &doorbell, NULL), "add a doorbell");
@@ -55,7 +57,7 @@ static void *add_value(void *bus, const struct bf_io_range_desc *place)
 static void write_values(void *bus, const uint64_t *addrs, size_t count)
 {
 	uint32_t value;
-	const struct bf_io_access access = {
+	struct bf_io_access access = {
 		.addr = VALUE_ADDR,
 		.data = &value,
 		.len = sizeof(value),
@@ -65,7 +67,7 @@ static void write_values(void *bus, const uint64_t *addrs, size_t count)
 
 	for (size_t i = 0; i < count; i++) {
 		value = value_of(addrs[i]);
-		bf_io_access(bus, &access);
+		bf_io_dispatch(bus, &access);
 	}
 }
 

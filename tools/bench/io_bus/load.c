@@ -34,23 +34,24 @@ uint64_t place_addr(size_t place)
 
 __thread uint64_t called_sum;
 
-static int sum_write(void *opaque, uint64_t offset, const void *data,
-		     uint32_t len)
+static int sum_write(void *opaque, uint64_t offset,
+		     const struct bf_io_access *access)
 {
 	called_sum += (uintptr_t)opaque + offset;
 	return 0;
 }
 
-static int sum_read(void *opaque, uint64_t offset, void *data, uint32_t len)
+static int sum_read(void *opaque, uint64_t offset,
+		    const struct bf_io_access *access)
 {
-	memset(data, 0, len);
+	memset(access->data, 0, access->len);
 	called_sum += (uintptr_t)opaque + offset;
 	return 0;
 }
 
 const struct bf_io_ops sum_ops = {.read = sum_read, .write = sum_write};
 
-void sum_signal(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
+void sum_signal(void *opaque, uint64_t value, const struct bf_io_access *access)
 {
 	called_sum += (uintptr_t)opaque;
 }

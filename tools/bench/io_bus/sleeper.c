@@ -24,8 +24,8 @@ struct sleeper {
 	bool stop;
 };
 
-static int sleeping_write(void *opaque, uint64_t offset, const void *data,
-			  uint32_t len)
+static int sleeping_write(void *opaque, uint64_t offset,
+			  const struct bf_io_access *access)
 {
 	struct sleeper *sleeper = opaque;
 

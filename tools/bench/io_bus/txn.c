@@ -41,7 +41,8 @@ static void add_doorbell(struct bf_io_txn *txn, size_t place, void **handle)
 		.space = BF_IO_MMIO,
 		.len = sizeof(uint32_t),
 		.wildcard = true,
-		.ring = sum_signal,
+		.consumer = BF_IO_CONSUMER_CALLBACK,
+		.callback = sum_signal,
 	};
 	struct bf_io_doorbell *doorbell;
 

@@ -72,9 +72,8 @@ static inline int bus_call(const struct bf_io_range_desc *desc,
 	uint64_t offset = access->addr - desc->addr;
 
 	if (access->write)
-		return desc->ops->write(desc->opaque, offset, access->data,
-					access->len);
-	return desc->ops->read(desc->opaque, offset, access->data, access->len);
+		return desc->ops->write(desc->opaque, offset, access);
+	return desc->ops->read(desc->opaque, offset, access);
 }
 
 #endif

@@ -57,7 +57,10 @@ static struct bf_io_doorbell_desc doorbell_desc(struct object *object,
 		.len = 8,
 		.wildcard = true,
 		.eventfd = object->eventfd,
-		.ring = object->kind == OBJECT_CALLBACK ? object_signal : NULL,
+		.consumer = object->kind == OBJECT_CALLBACK ?
+				    BF_IO_CONSUMER_CALLBACK :
+				    BF_IO_CONSUMER_EVENTFD,
+		.callback = object_signal,
 		.opaque = object,
 	};
 }

@@ -80,7 +80,7 @@ static void write_once(struct dispatcher *dispatcher, struct slot *slot)
 	int ret;
 
 	begin_write(dispatcher, &write);
-	ret = bf_io_access(io_torture.bus, &access);
+	ret = bf_io_dispatch(io_torture.bus, &access);
 	end_write(dispatcher);
 	check_write(dispatcher, slot, offset, &write, ret);
 }
@@ -101,7 +101,7 @@ static void write_string(struct dispatcher *dispatcher, struct slot *slot)
 	begin_write(dispatcher, &write);
 	for (unsigned int i = 0; i < STRING_COUNT; i++)
 		data[i] = write.number;
-	ret = bf_io_access_string(io_torture.bus, &access, STRING_COUNT);
+	ret = bf_io_dispatch_string(io_torture.bus, &access, STRING_COUNT);
 	end_write(dispatcher);
 	if (ret || write.delivered > STRING_COUNT)
 		torture_fail("a string of %u writes was delivered %u times, "
@@ -139,7 +139,7 @@ static void write_long(struct dispatcher *dispatcher, struct slot *slot)
 	begin_write(dispatcher, &write);
 	for (unsigned int i = 0; i < LONG_PARTS; i++)
 		data[i] = write.number;
-	ret = bf_io_access_long(io_torture.bus, &access, &done);
+	ret = bf_io_dispatch_long(io_torture.bus, &access, &done);
 	end_write(dispatcher);
 	if (ret || done != sizeof(data) || write.delivered != LONG_PARTS)
 		torture_fail("a move was seen half: %u of %u parts were taken, "
@@ -177,7 +177,7 @@ static void read_string(struct dispatcher *dispatcher, struct slot *slot)
 		.data = values,
 		.len = 8,
 	};
-	int ret = bf_io_access_string(io_torture.bus, &access, STRING_COUNT);
+	int ret = bf_io_dispatch_string(io_torture.bus, &access, STRING_COUNT);
 
 	if (ret)
 		check_untaken(dispatcher, slot, 0, ret);
@@ -194,7 +194,7 @@ static void read_once(struct dispatcher *dispatcher, struct slot *slot)
 		.data = &value,
 		.len = 8,
 	};
-	int ret = bf_io_access(io_torture.bus, &access);
+	int ret = bf_io_dispatch(io_torture.bus, &access);
 
 	if (ret)
 		check_untaken(dispatcher, slot, DOORBELL_OFFSET, ret);

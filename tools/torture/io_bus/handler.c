@@ -58,14 +58,15 @@ static void deliver(struct object *object, uint64_t value)
 		write->delivered++;
 }
 
-static int handle_write(void *opaque, uint64_t offset, const void *data,
-			uint32_t len)
+static int handle_write(void *opaque, uint64_t offset,
+			const struct bf_io_access *access)
 {
 	struct object *object = opaque;
 	unsigned int generation = object_enter(object);
 	uint64_t value = 0;
 
-	memcpy(&value, data, len < sizeof(value) ? len : sizeof(value));
+	memcpy(&value, access->data,
+	       access->len < sizeof(value) ? access->len : sizeof(value));
 	deliver(object, value);
 	this_dispatcher->thread.tallies[TALLY_HANDLED]++;
 	linger(object);
@@ -75,14 +76,16 @@ static int handle_write(void *opaque, uint64_t offset, const void *data,
 }
 
 /* The value of a read identifies the object and its generation. */
-static int handle_read(void *opaque, uint64_t offset, void *data, uint32_t len)
+static int handle_read(void *opaque, uint64_t offset,
+		       const struct bf_io_access *access)
 {
 	struct object *object = opaque;
 	unsigned int generation = object_enter(object);
 	uint64_t value = (uint64_t)(uintptr_t)object ^ (uint64_t)generation
 							       << 48;
 
-	memcpy(data, &value, len < sizeof(value) ? len : sizeof(value));
+	memcpy(access->data, &value,
+	       access->len < sizeof(value) ? access->len : sizeof(value));
 	this_dispatcher->thread.tallies[TALLY_HANDLED]++;
 	linger(object);
 	meddle(object);
@@ -109,7 +112,8 @@ static void check_deadlock(struct object *object)
 	slot_unlock(slot);
 }
 
-void object_signal(void *opaque, uint64_t addr, uint32_t len, uint64_t value)
+void object_signal(void *opaque, uint64_t value,
+		   const struct bf_io_access *access)
 {
 	struct object *object = opaque;
 	unsigned int generation = object_enter(object);

@@ -59,7 +59,7 @@ static int init_rings(void)
 	io_torture.ring_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	for (unsigned int i = 0; i < NR_RINGS && !ret; i++) {
 		desc[i].eventfd = io_torture.ring_fd;
-		ret = bf_io_ring_create(&io_torture.rings[i], &desc[i]);
+		ret = bf_io_ring_create(&desc[i], &io_torture.rings[i]);
 	}
 	return ret;
 }
@@ -70,7 +70,7 @@ static int init_torture(void)
 	int ret = init_rings();
 
 	if (!ret)
-		ret = bf_io_bus_create(&io_torture.bus, "torture");
+		ret = bf_io_bus_create("torture", &io_torture.bus);
 	if (ret)
 		return ret;
 	io_torture.dispatchers = xgrow(NULL, 0, io_torture.nr_dispatchers,

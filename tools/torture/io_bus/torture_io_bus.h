@@ -160,7 +160,8 @@ void object_leave(struct object *object, unsigned int generation);
 void objects_free(void);
 
 extern const struct bf_io_ops object_ops;
-void object_signal(void *opaque, uint64_t addr, uint32_t len, uint64_t value);
+void object_signal(void *opaque, uint64_t value,
+		   const struct bf_io_access *access);
 
 /* Return false if another thread changes the slot. */
 bool slot_try_lock(struct slot *slot);

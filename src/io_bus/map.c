@@ -1,18 +1,77 @@
 // SPDX-License-Identifier: MIT
-/*
- * The map of a bus, from one state of it, in a section.  What a change may
- * alter in an entry is taken from where the state has it.
- */
+/* A bus as text: conflicts, and the map. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "io_bus/conflict.h"
-#include "io_bus/doorbell.h"
-#include "io_bus/range.h"
 #include "base/util.h"
+#include "io_bus/doorbell.h"
+#include "io_bus/region.h"
 
+/* "mmio"; buf is for spaces without a name. */
+static const char *space_name(uint16_t space, char buf[16])
+{
+	static const char *const names[] = {
+		[BF_IO_MMIO] = "mmio",
+		[BF_IO_PIO] = "pio",
+		[BF_IO_CCW] = "ccw",
+	};
+
+	if (space < ARRAY_SIZE(names))
+		return names[space];
+	snprintf(buf, 16, "space %u", space);
+	return buf;
+}
+
+static int format_doorbell(const struct bf_io_party *party, char *buf,
+			   size_t size)
+{
+	char match[32] = "any data", space[16];
+
+	if (!party->wildcard)
+		snprintf(match, sizeof(match), "datamatch %#" PRIx64,
+			 party->datamatch);
+	return snprintf(buf, size, "doorbell %s %#" PRIx64 " length %u, %s",
+			space_name(party->space, space), party->addr,
+			(unsigned int)party->size, match);
+}
+
+/* Prints the last address, because addr + size may be 2^64. */
+static int format_region(const struct bf_io_party *party, char *buf,
+			 size_t size)
+{
+	char space[16];
+
+	return snprintf(buf, size, "%s %s%s%s [%#" PRIx64 ", %#" PRIx64 "]",
+			party->kind == BF_IO_ZONE ? "zone" : "range",
+			party->name, party->name[0] ? " " : "",
+			space_name(party->space, space), party->addr,
+			party->addr + (party->size - 1));
+}
+
+static int format_party(const struct bf_io_party *party, char *buf, size_t size)
+{
+	return party->kind == BF_IO_DOORBELL ?
+		       format_doorbell(party, buf, size) :
+		       format_region(party, buf, size);
+}
+
+int bf_io_conflict_format(const struct bf_io_conflict *conflict, char *buf,
+			  size_t size)
+{
+	char wanted[128], existing[128];
+
+	format_party(&conflict->wanted, wanted, sizeof(wanted));
+	format_party(&conflict->existing, existing, sizeof(existing));
+	return snprintf(buf, size, "%s collides with %s", wanted, existing);
+}
+
+/*
+ * A line of the map.  A change may move an entry, so the address comes from the
+ * tree and not from the entry.
+ */
 struct line {
 	enum bf_io_kind kind;
 	struct bf_span span; /* a doorbell of any length has one byte */
@@ -21,7 +80,7 @@ struct line {
 	bool wildcard;
 	uint64_t datamatch;
 	bool counted;
-	uint64_t rings;
+	uint64_t signals;
 	struct bf_io_stats stats;
 };
 
@@ -29,10 +88,10 @@ struct lines {
 	struct line *line;
 	size_t count;
 	size_t room;
-	uint64_t addr; /* where doorbells are being gathered */
+	uint64_t addr; /* of the doorbells that are being added */
 };
 
-static int add_line(struct lines *lines, const struct line *line)
+static int lines_add(struct lines *lines, const struct line *line)
 {
 	size_t room = lines->room ? 2 * lines->room : 64;
 	struct line *more;
@@ -48,8 +107,8 @@ static int add_line(struct lines *lines, const struct line *line)
 	return 0;
 }
 
-static int add_region(void *opaque, struct bf_span span,
-		      struct bf_span_entry *entry)
+static int lines_add_region(void *opaque, struct bf_span span,
+			    struct bf_span_entry *entry)
 {
 	const struct bf_region *region = bf_region_of(entry);
 	struct line line = {
@@ -62,10 +121,10 @@ static int add_region(void *opaque, struct bf_span span,
 		bf_io_range_stats(container_of(region, struct bf_io_range,
 					       region),
 				  &line.stats);
-	return add_line(opaque, &line);
+	return lines_add(opaque, &line);
 }
 
-static int add_doorbell(void *opaque, struct bf_io_doorbell *doorbell)
+static int lines_add_doorbell(void *opaque, struct bf_io_doorbell *doorbell)
 {
 	struct lines *lines = opaque;
 	uint64_t more = doorbell->len ? doorbell->len - 1 : 0;
@@ -76,31 +135,31 @@ static int add_doorbell(void *opaque, struct bf_io_doorbell *doorbell)
 		.wildcard = doorbell->wildcard,
 		.datamatch = doorbell->datamatch,
 		.counted = doorbell->counted,
-		.rings = bf_io_doorbell_rings(doorbell),
+		.signals = bf_io_doorbell_signals(doorbell),
 	};
 
 	bf_io_doorbell_stats(doorbell, &line.stats);
-	return add_line(lines, &line);
+	return lines_add(lines, &line);
 }
 
-static int add_addr(void *opaque, struct bf_trie_entry *entry)
+static int lines_add_addr(void *opaque, struct bf_trie_entry *entry)
 {
-	const struct bf_bell_addr *at = bf_bell_addr_of(entry);
+	const struct bf_doorbell_addr *at = bf_doorbell_addr_of(entry);
 	struct lines *lines = opaque;
 
 	lines->addr = bf_trie_key(entry->hash);
-	return bf_bell_each(at, add_doorbell, lines);
+	return bf_doorbell_each(at, lines_add_doorbell, lines);
 }
 
-static int gather(const struct bf_io_roots *roots, struct lines *lines)
+static int lines_add_space(struct lines *lines, const struct bf_io_roots *roots)
 {
 	int ret;
 
-	ret = bf_span_each(roots->ranges, add_region, lines);
+	ret = bf_span_each(roots->ranges, lines_add_region, lines);
 	if (!ret)
-		ret = bf_span_each(roots->zones, add_region, lines);
+		ret = bf_span_each(roots->zones, lines_add_region, lines);
 	if (!ret)
-		ret = bf_trie_each(roots->doorbells, add_addr, lines);
+		ret = bf_trie_each(roots->doorbells, lines_add_addr, lines);
 	return ret;
 }
 
@@ -110,10 +169,11 @@ static int compare(uint64_t a, uint64_t b)
 }
 
 /*
- * By address, what contains others before them; at one place what is asked
- * later comes first, as if the other lay inside.
+ * Sorts by address, with an entry before those inside it.  Of two entries at
+ * one place the one that dispatch tries later comes first, as if it contained
+ * the other.
  */
-static int by_place(const void *left, const void *right)
+static int compare_lines(const void *left, const void *right)
 {
 	const struct line *a = left, *b = right;
 	int ret = compare(a->span.first, b->span.first);
@@ -142,7 +202,7 @@ static void print_doorbell(const struct line *line, FILE *out)
 	else
 		fprintf(out, ", datamatch %#" PRIx64, line->datamatch);
 	if (line->counted)
-		fprintf(out, ", rung %" PRIu64, line->rings);
+		fprintf(out, ", signals %" PRIu64, line->signals);
 }
 
 static void print_region(const struct line *line, FILE *out)
@@ -172,13 +232,13 @@ static void print_line(const struct line *line, unsigned int depth, FILE *out)
 	fputc('\n', out);
 }
 
-/* Zones and ranges are disjoint, so one of each at most is open at a place. */
+/* The zone and the range, at most, that contain the present address. */
 struct open_spans {
 	struct bf_span span[2];
 	unsigned int count;
 };
 
-/* Forgets those that end before the address. */
+/* Drops the spans that end before the address. */
 static void close_before(struct open_spans *open, uint64_t addr)
 {
 	unsigned int i, kept = 0;
@@ -189,7 +249,7 @@ static void close_before(struct open_spans *open, uint64_t addr)
 	open->count = kept;
 }
 
-/* In how many of them does it lie whole? */
+/* The number of open spans that contain the span. */
 static unsigned int depth_of(const struct open_spans *open, struct bf_span span)
 {
 	unsigned int i, depth = 0;
@@ -206,7 +266,7 @@ static void print_lines(struct lines *lines, FILE *out)
 
 	if (lines->count)
 		qsort(lines->line, lines->count, sizeof(*lines->line),
-		      by_place);
+		      compare_lines);
 	for (i = 0; i < lines->count; i++) {
 		const struct line *line = &lines->line[i];
 
@@ -222,10 +282,10 @@ static int dump_space(const struct bf_io_state *state, unsigned int space,
 {
 	struct lines lines = {0};
 	char buf[16];
-	int ret = gather(&state->space[space], &lines);
+	int ret = lines_add_space(&lines, &state->space[space]);
 
 	if (!ret && lines.count) {
-		fprintf(out, "  %s\n", bf_io_space_name((uint16_t)space, buf));
+		fprintf(out, "  %s\n", space_name((uint16_t)space, buf));
 		print_lines(&lines, out);
 	}
 	free(lines.line);

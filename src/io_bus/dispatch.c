@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+/* Dispatch of accesses: whole, in parts, or as strings; and sections. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "io_bus/bus.h"
+#include "io_bus/doorbell.h"
+#include "io_bus/probe.h"
+#include "io_bus/region.h"
+#include "io_bus/thread.h"
+
+/* No entry took the access. */
+static int dispatch_missed(const struct bf_io_bus *bus,
+			   struct bf_io_access *access)
+{
+	access->taken_by = BF_IO_NONE;
+	PROBE_MISS(bus, access);
+	return -EOPNOTSUPP;
+}
+
+static int range_call(const struct bf_io_bus *bus,
+		      const struct bf_range_entry *range, uint64_t offset,
+		      const struct bf_io_access *access)
+{
+	struct bf_io_frame frame;
+	int ret;
+
+	bf_io_enter(&frame, bus, false);
+	ret = access->write ? range->ops->write(range->opaque, offset, access) :
+			      range->ops->read(range->opaque, offset, access);
+	bf_io_leave(&frame);
+	return ret;
+}
+
+static __attribute__((noinline)) int
+range_call_counted(const struct bf_io_bus *bus,
+		   const struct bf_range_entry *range, uint64_t offset,
+		   const struct bf_io_access *access)
+{
+	uint64_t start = bf_count_start();
+	int ret = range_call(bus, range, offset, access);
+
+	bf_count(bf_range_counters(range), access->write, start);
+	return ret;
+}
+
+/* The handler failed, or the access is not the device's. */
+static int range_failed(const struct bf_io_bus *bus,
+			struct bf_io_access *access, int ret)
+{
+	if (ret > 0 || ret == -EOPNOTSUPP)
+		return dispatch_missed(bus, access);
+	return ret;
+}
+
+static inline __attribute__((always_inline)) int
+range_dispatch(const struct bf_io_bus *bus, const struct bf_io_roots *roots,
+	       struct bf_io_access *access)
+{
+	const struct bf_span_hit hit =
+		bf_span_find(roots->ranges, sizeof(struct bf_range_entry),
+			     access->addr, access->len);
+	const struct bf_range_entry *range;
+	int ret;
+
+	if (unlikely(!hit.entry))
+		return dispatch_missed(bus, access);
+	range = container_of(hit.entry, struct bf_range_entry, region.span);
+	PROBE_DISPATCH(bus, BF_IO_RANGE, access);
+	access->taken_by = BF_IO_RANGE;
+	if (unlikely(roots->counting))
+		ret = range_call_counted(bus, range, hit.offset, access);
+	else
+		ret = range_call(bus, range, hit.offset, access);
+	return unlikely(ret) ? range_failed(bus, access, ret) : 0;
+}
+
+static bool zone_dispatch(const struct bf_io_bus *bus,
+			  const struct bf_io_roots *roots,
+			  struct bf_io_access *access)
+{
+	const struct bf_span_hit hit =
+		bf_span_find(roots->zones, sizeof(struct bf_zone_entry),
+			     access->addr, access->len);
+	const struct bf_zone_entry *zone;
+
+	if (!hit.entry)
+		return false;
+	zone = container_of(hit.entry, struct bf_zone_entry, region.span);
+	PROBE_DISPATCH(bus, BF_IO_ZONE, access);
+	if (!bf_ring_put(zone->ring, access))
+		return false;
+	access->taken_by = BF_IO_ZONE;
+	return true;
+}
+
+/* A part of at most BF_IO_MAX_LEN bytes, in a section of bus->srcu. */
+static inline __attribute__((always_inline)) int
+part_dispatch(struct bf_io_bus *bus, const struct bf_io_roots *roots,
+	      struct bf_io_access *access)
+{
+	if (access->write) {
+		if (roots->doorbells &&
+		    bf_doorbell_dispatch(bus, roots, access))
+			return 0;
+		if (roots->zones && zone_dispatch(bus, roots, access))
+			return 0;
+	}
+	return range_dispatch(bus, roots, access);
+}
+
+/* In a section.  An access calls this once, so all its parts see one state. */
+static inline const struct bf_io_roots *
+roots_load(struct bf_io_bus *bus, const struct bf_io_access *access)
+{
+	const struct bf_io_state *state =
+		srcu_dereference(bus->state, &bus->srcu);
+
+	return &state->space[access->space];
+}
+
+static int dispatch_invalid(struct bf_io_access *access)
+{
+	access->taken_by = BF_IO_NONE;
+	return -EINVAL;
+}
+
+/* A handler may suspend its coroutine, so that another thread ends the section.
+ */
+int bf_io_dispatch(struct bf_io_bus *bus, struct bf_io_access *access)
+{
+	int idx, ret;
+
+	/* One comparison for both ends: 0 - 1 is the highest length. */
+	if (unlikely(access->len - 1 >= BF_IO_MAX_LEN ||
+		     access->space >= BF_IO_SPACES))
+		return dispatch_invalid(access);
+	idx = srcu_down_read(&bus->srcu);
+	ret = part_dispatch(bus, roots_load(bus, access), access);
+	srcu_up_read(&bus->srcu, idx);
+	return ret;
+}
+
+/* Returns the answer to the first part that is not taken, or 0. */
+static int parts_dispatch(struct bf_io_bus *bus,
+			  const struct bf_io_roots *roots,
+			  struct bf_io_access *access, uint32_t *done)
+{
+	struct bf_io_access part = *access;
+	int ret;
+
+	do {
+		part.addr = access->addr + *done;
+		part.data = (char *)access->data + *done;
+		part.len = access->len - *done;
+		if (part.len > BF_IO_MAX_LEN)
+			part.len = BF_IO_MAX_LEN;
+		if (part.addr < access->addr)
+			ret = dispatch_missed(bus, &part);
+		else
+			ret = part_dispatch(bus, roots, &part);
+		if (!*done)
+			access->taken_by = part.taken_by;
+		if (ret)
+			return ret;
+		*done += part.len;
+	} while (*done < access->len);
+	return 0;
+}
+
+int bf_io_dispatch_long(struct bf_io_bus *bus, struct bf_io_access *access,
+			uint32_t *done)
+{
+	int idx, ret;
+
+	*done = 0;
+	if (!access->len || access->space >= BF_IO_SPACES)
+		return dispatch_invalid(access);
+	idx = srcu_down_read(&bus->srcu);
+	ret = parts_dispatch(bus, roots_load(bus, access), access, done);
+	srcu_up_read(&bus->srcu, idx);
+	return ret;
+}
+
+static int elements_dispatch(struct bf_io_bus *bus,
+			     const struct bf_io_roots *roots,
+			     struct bf_io_access *access, uint32_t count)
+{
+	struct bf_io_access element = *access;
+	uint32_t i;
+	int ret;
+
+	for (i = 0; i < count; i++) {
+		ret = part_dispatch(bus, roots, &element);
+		if (!i) {
+			access->taken_by = element.taken_by;
+			if (ret)
+				return ret;
+		}
+		if (ret && !element.write)
+			memset(element.data, 0, element.len);
+		element.data = (char *)element.data + element.len;
+	}
+	return 0;
+}
+
+int bf_io_dispatch_string(struct bf_io_bus *bus, struct bf_io_access *access,
+			  uint32_t count)
+{
+	int idx, ret;
+
+	if (access->len - 1 >= BF_IO_MAX_LEN || access->space >= BF_IO_SPACES)
+		return dispatch_invalid(access);
+	if (!count)
+		return dispatch_missed(bus, access);
+	idx = srcu_down_read(&bus->srcu);
+	ret = elements_dispatch(bus, roots_load(bus, access), access, count);
+	srcu_up_read(&bus->srcu, idx);
+	return ret;
+}
+
+struct section {
+	struct bf_io_frame frame;
+	struct bf_io_bus *bus;
+	int idx;
+};
+
+_Static_assert(sizeof(struct section) <= sizeof(struct bf_io_section),
+	       "struct bf_io_section is too small");
+
+void bf_io_section_begin(struct bf_io_bus *bus, struct bf_io_section *words)
+{
+	struct section *section = (struct section *)words;
+
+	section->bus = bus;
+	section->idx = srcu_down_read(&bus->srcu);
+	bf_io_enter(&section->frame, bus, false);
+}
+
+void bf_io_section_end(struct bf_io_section *words)
+{
+	struct section *section = (struct section *)words;
+
+	bf_io_leave(&section->frame);
+	srcu_up_read(&section->bus->srcu, section->idx);
+}
