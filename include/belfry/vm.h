@@ -374,10 +374,11 @@ int bf_vcpu_boot64(struct bf_vcpu *vcpu,
  * bf_vcpu_run - run guest code until an exit is left for the caller
  * @vcpu: the vCPU; one thread at a time
  *
- * Calls KVM_RUN in a loop and offers each KVM_EXIT_MMIO and KVM_EXIT_IO to the
- * VM's bus.  An exit that the bus does not take, and every other exit, is the
- * caller's: the exit is in bf_vcpu_page(), and the next call completes it, as
- * with KVM_RUN.
+ * Calls KVM_RUN in a loop and dispatches each KVM_EXIT_MMIO and KVM_EXIT_IO on
+ * the VM's bus; the source of the access (struct bf_io_access) is @vcpu.  An
+ * exit that nothing on the bus takes, or with a handler that fails, and every
+ * other exit, is the caller's: the exit is in bf_vcpu_page(), and the next call
+ * completes it, as with KVM_RUN.
  *
  * The bus gets a string or repeated port instruction element by element.  As in
  * the kernel the first element decides: if the bus does not take it, the caller

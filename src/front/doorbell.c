@@ -101,12 +101,25 @@ static int get_eventfd(struct bf_front *front, int fd,
 	return ret;
 }
 
-/* The checks come in the kernel's order: description, eventfd, collision. */
+/* The kernel makes these checks before it looks at the eventfd. */
+static int check_arg(const struct kvm_ioeventfd *arg)
+{
+	if (arg->len > 8 || arg->len & (arg->len - 1))
+		return -EINVAL;
+	/* The kernel refuses a range that ends at 2^64, too. */
+	if (arg->addr + arg->len < arg->addr)
+		return -EINVAL;
+	if (!arg->len && arg->flags & KVM_IOEVENTFD_FLAG_DATAMATCH)
+		return -EINVAL;
+	return 0;
+}
+
+/* The checks come in the kernel's order: argument, eventfd, collision. */
 static int add_to_bus(struct bf_front *front, struct front_doorbell *d)
 {
 	struct bf_io_doorbell_desc desc = desc_of(&d->arg);
 	struct bf_shared_eventfd *eventfd;
-	int ret = bf_doorbell_check(&desc);
+	int ret = check_arg(&d->arg);
 
 	if (!ret)
 		ret = get_eventfd(front, desc.eventfd, &eventfd);

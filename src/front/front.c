@@ -82,7 +82,7 @@ void bf_front_destroy(struct bf_front *front)
 	free(front);
 }
 
-static bool offer_mmio(struct bf_io_bus *bus, struct kvm_run *run)
+static bool offer_mmio(struct bf_io_bus *bus, struct kvm_run *run, void *source)
 {
 	struct bf_io_access access = {
 		.addr = run->mmio.phys_addr,
@@ -90,13 +90,14 @@ static bool offer_mmio(struct bf_io_bus *bus, struct kvm_run *run)
 		.len = run->mmio.len,
 		.space = BF_IO_MMIO,
 		.write = run->mmio.is_write,
+		.source = source,
 	};
 
 	return bf_io_dispatch(bus, &access) == 0;
 }
 
 /* String and repeated instructions come as several elements for one port. */
-static bool offer_pio(struct bf_io_bus *bus, struct kvm_run *run)
+static bool offer_pio(struct bf_io_bus *bus, struct kvm_run *run, void *source)
 {
 	struct bf_io_access access = {
 		.addr = run->io.port,
@@ -104,26 +105,27 @@ static bool offer_pio(struct bf_io_bus *bus, struct kvm_run *run)
 		.len = run->io.size,
 		.space = BF_IO_PIO,
 		.write = run->io.direction == KVM_EXIT_IO_OUT,
+		.source = source,
 	};
 
 	return bf_io_dispatch_string(bus, &access, run->io.count) == 0;
 }
 
-static bool offer_exit(struct bf_io_bus *bus, struct kvm_run *run)
+static bool offer_exit(struct bf_io_bus *bus, struct kvm_run *run, void *source)
 {
 	switch (run->exit_reason) {
 	case KVM_EXIT_MMIO:
-		return offer_mmio(bus, run);
+		return offer_mmio(bus, run, source);
 	case KVM_EXIT_IO:
-		return offer_pio(bus, run);
+		return offer_pio(bus, run, source);
 	default:
 		return false;
 	}
 }
 
-bool bf_front_exit(struct bf_front *front, struct kvm_run *run)
+bool bf_front_exit(struct bf_front *front, struct kvm_run *run, void *source)
 {
-	bool taken = offer_exit(front->bus, run);
+	bool taken = offer_exit(front->bus, run, source);
 
 	if (front->counts_exits)
 		bf_front_count_exit(front, run, taken);

@@ -105,11 +105,12 @@ void bf_front_before_run(struct bf_front *front);
 
 /*
  * After KVM_RUN has returned, and before any other code reads the exit.  Offers
- * an MMIO or PIO exit to the bus.  True: the bus took it, the data of a read is
- * in the page, and the next KVM_RUN completes the instruction.  False: the exit
- * is unchanged, and the caller handles it.
+ * an MMIO or PIO exit to the bus; handlers get @source in the access.  True:
+ * the bus handled it, the data of a read is in the page, and the next KVM_RUN
+ * completes the instruction.  False: the bus did not take it or its handler
+ * failed, and the caller handles the exit.
  */
-bool bf_front_exit(struct bf_front *front, struct kvm_run *run);
+bool bf_front_exit(struct bf_front *front, struct kvm_run *run, void *source);
 
 /*
  * Installs everything that is pending, and from now on every doorbell and zone

@@ -445,7 +445,7 @@ static bool consumer_valid(const struct bf_io_doorbell_desc *desc)
 }
 
 /* KVM refuses a doorbell that ends at 2^64 exactly, as one that wraps. */
-int bf_doorbell_check(const struct bf_io_doorbell_desc *desc)
+static int check_desc(const struct bf_io_doorbell_desc *desc)
 {
 	if (desc->len && !len_valid(desc->len))
 		return -EINVAL;
@@ -507,7 +507,7 @@ int bf_doorbell_new(struct bf_io_bus *bus,
 		    struct bf_io_doorbell **doorbellp)
 {
 	struct bf_shared_eventfd *eventfd = NULL;
-	int ret = bf_doorbell_check(desc);
+	int ret = check_desc(desc);
 
 	if (!ret && desc->consumer == BF_IO_CONSUMER_EVENTFD)
 		ret = eventfd_get(bus, desc->eventfd, &eventfd);

@@ -88,14 +88,9 @@ int bf_doorbell_each(const struct bf_doorbell_addr *at,
 		     void *opaque);
 
 /*
- * For the front, which validates eventfds itself:
+ * For the front, which validates descriptions and eventfds itself:
  *
- * What bf_io_add_doorbell() checks before the eventfd: 0 or -EINVAL.
- */
-int bf_doorbell_check(const struct bf_io_doorbell_desc *desc);
-
-/*
- * Registers a checked description with an eventfd from the bus's pool, to which
+ * Registers a valid description with an eventfd from the bus's pool, to which
  * it takes over the reference, also on error.  Only bf_doorbell_find() with the
  * same owner finds the doorbell.  0, -EEXIST, -ENOMEM.
  */

@@ -154,7 +154,7 @@ static int run_guest(struct bf_vcpu *vcpu)
 		ret = bf_kvm_number(vcpu->fd, KVM_RUN, 0);
 		if (ret < 0)
 			return (int)ret;
-	} while (bf_front_exit(vcpu->vm->front, vcpu->page));
+	} while (bf_front_exit(vcpu->vm->front, vcpu->page, vcpu));
 	return 0;
 }
 

@@ -37,16 +37,16 @@ static uint64_t trap_guest_addr(struct bf_vm *vm, uint64_t gpa)
 
 static bool trap_exit(void *opaque, struct kvm_run *run)
 {
-	struct bf_vm *vm = opaque;
+	struct bf_vcpu *vcpu = opaque;
 
-	return bf_front_exit(vm->front, run);
+	return bf_front_exit(vcpu->vm->front, run, vcpu);
 }
 
 static int trap_vcpu_create(struct bf_vcpu *vcpu)
 {
 	struct bf_trap_vcpu *trap;
-	int ret = bf_trap_vcpu_create(vcpu->vm->engine_data, trap_exit,
-				      vcpu->vm, &trap);
+	int ret = bf_trap_vcpu_create(vcpu->vm->engine_data, trap_exit, vcpu,
+				      &trap);
 
 	if (ret)
 		return ret;

@@ -34,7 +34,7 @@ static bool serve_exit(struct object *obj)
 {
 	struct object_vcpu *vcpu = &obj->vcpu;
 
-	if (!vcpu->run || !bf_front_exit(vcpu->vm->vm.front, vcpu->run))
+	if (!vcpu->run || !bf_front_exit(vcpu->vm->vm.front, vcpu->run, NULL))
 		return false;
 	atomic_fetch_add_explicit(&vcpu->stats->signals, 1,
 				  memory_order_relaxed);

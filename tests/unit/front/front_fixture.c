@@ -77,7 +77,7 @@ static unsigned int run_until_halt(struct front_fixture *f,
 
 	while (ioctl(bf_vcpu_fd(vcpu->vcpu), KVM_RUN, 0) == 0 &&
 	       page->exit_reason != KVM_EXIT_HLT)
-		unclaimed += !bf_front_exit(f->front, page);
+		unclaimed += !bf_front_exit(f->front, page, NULL);
 	return unclaimed;
 }
 

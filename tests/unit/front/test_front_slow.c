@@ -74,7 +74,7 @@ static bool handle_exit(uint64_t addr)
 	run.mmio.phys_addr = addr;
 	run.mmio.len = 4;
 	run.mmio.is_write = 1;
-	return bf_front_exit(front, &run);
+	return bf_front_exit(front, &run, NULL);
 }
 
 static void check_signal(uint64_t addr)

@@ -48,6 +48,8 @@ static void test_device_gets_every_write(void **state)
 	assert_int_equal(mmio.sum, 3 * WRITES);
 	assert_int_equal(mmio.writes, WRITES);
 	assert_int_equal(pio.sum, 5 * WRITES);
+	assert_ptr_equal(mmio.source, vcpu.vcpu);
+	assert_ptr_equal(pio.source, vcpu.vcpu);
 }
 
 static uint64_t fill_values(void)

@@ -96,6 +96,7 @@ static int add_up(void *opaque, uint64_t offset,
 	memcpy(&value, access->data, access->len < 4 ? access->len : 4);
 	__atomic_fetch_add(&adder->sum, value, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&adder->writes, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&adder->source, access->source, __ATOMIC_RELAXED);
 	return 0;
 }
 

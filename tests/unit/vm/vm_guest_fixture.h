@@ -42,6 +42,7 @@ void guest_write(const struct guest *guest, uint64_t target, uint64_t writes,
 struct adder {
 	uint64_t sum;
 	uint64_t writes;
+	void *source; /* of the last write */
 };
 
 /* Adds a range of 16 bytes. */
