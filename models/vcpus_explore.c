@@ -43,7 +43,7 @@ enum vcpu_state {
 };
 
 struct vcpu {
-	struct bf_vcpus_entry entry;
+	struct bf_vcpu_entry entry;
 	int state;
 };
 
@@ -80,12 +80,12 @@ bool __bf_srcu_rseq_inc(unsigned long *word)
 }
 
 /* No thread of the model locks a vCPU. */
-int bf_vcpus_word_lock(unsigned int *word)
+int bf_word_lock(unsigned int *word)
 {
 	return 0;
 }
 
-void bf_vcpus_word_unlock(unsigned int *word)
+void bf_word_unlock(unsigned int *word)
 {
 }
 
@@ -109,18 +109,18 @@ void call_srcu_expedited(struct srcu_struct *ssp, struct srcu_head *head,
 	machine_fail("a callback");
 }
 
-static struct vcpu *vcpu_of(struct bf_vcpus_entry *entry)
+static struct vcpu *vcpu_of(struct bf_vcpu_entry *entry)
 {
 	return container_of(entry, struct vcpu, entry);
 }
 
 /* All vCPUs have this release function. */
-void bf_vcpus_release(struct bf_vcpus_entry *entry)
+void bf_vcpu_entry_release(struct bf_vcpu_entry *entry)
 {
 	__atomic_store_n(&vcpu_of(entry)->state, VCPU_POISON, __ATOMIC_RELAXED);
 }
 
-static void check_live(struct bf_vcpus_entry *entry)
+static void check_live(struct bf_vcpu_entry *entry)
 {
 	int state = __atomic_load_n(&vcpu_of(entry)->state, __ATOMIC_RELAXED);
 
@@ -138,7 +138,7 @@ static void add_vcpu(unsigned int n, uint64_t id)
 
 	check(!ret, "a creation failed");
 	__atomic_store_n(&vcpu->state, VCPU_LIVE, __ATOMIC_RELAXED);
-	bf_vcpus_publish(&vcpu->entry);
+	bf_vcpu_entry_publish(&vcpu->entry);
 }
 
 /* Threads that change the table. */
@@ -157,13 +157,13 @@ static void add_one(void *unused)
 /* Removes the first vCPU; another one takes its id and its index. */
 static void replace(void *unused)
 {
-	check(!bf_vcpus_remove(&world.vcpus[0].entry), "a removal failed");
+	check(!bf_vcpu_entry_remove(&world.vcpus[0].entry), "a removal failed");
 	add_vcpu(1, ids[0]);
 }
 
 static void remove_first(void *unused)
 {
-	check(!bf_vcpus_remove(&world.vcpus[0].entry), "a removal failed");
+	check(!bf_vcpu_entry_remove(&world.vcpus[0].entry), "a removal failed");
 }
 
 /* Threads that read the table. */
@@ -174,7 +174,7 @@ static void read_count(void *unused)
 	uint32_t online = bf_vcpus_online(&world.table);
 
 	for (uint32_t i = 0; i < online; i++) {
-		struct bf_vcpus_entry *entry =
+		struct bf_vcpu_entry *entry =
 			bf_vcpus_by_index(&world.table, i);
 
 		check(entry, "a vCPU was counted and not found by index");
@@ -189,7 +189,7 @@ static void read_count(void *unused)
 static void iterate(bool complete)
 {
 	int idx = srcu_read_lock(&world.domain);
-	struct bf_vcpus_entry *entry;
+	struct bf_vcpu_entry *entry;
 	struct bf_vcpus_iter iter;
 	uint64_t visited = 0;
 
@@ -217,8 +217,8 @@ static void read_iteration_beside_removal(void *unused)
 static void read_id(void *unused)
 {
 	int idx = srcu_read_lock(&world.domain);
-	struct bf_vcpus_entry *entry = bf_vcpus_by_id(&world.table, ids[0]);
-	struct bf_vcpus_entry *again = bf_vcpus_by_id(&world.table, ids[0]);
+	struct bf_vcpu_entry *entry = bf_vcpus_by_id(&world.table, ids[0]);
+	struct bf_vcpu_entry *again = bf_vcpus_by_id(&world.table, ids[0]);
 
 	if (entry)
 		check_live(entry);
@@ -232,8 +232,8 @@ static void read_id(void *unused)
 static void read_index(void *unused)
 {
 	int idx = srcu_read_lock(&world.domain);
-	struct bf_vcpus_entry *entry = bf_vcpus_by_index(&world.table, 0);
-	struct bf_vcpus_entry *again = bf_vcpus_by_index(&world.table, 0);
+	struct bf_vcpu_entry *entry = bf_vcpus_by_index(&world.table, 0);
+	struct bf_vcpu_entry *again = bf_vcpus_by_index(&world.table, 0);
 
 	if (entry)
 		check_live(entry);

@@ -19,8 +19,8 @@
  *
  * Creation has two phases, as in the kernel.  bf_vcpus_reserve() takes the id
  * and counts the vCPU as created.  The caller then sets the vCPU up.
- * bf_vcpus_publish() makes the vCPU visible, counts it as online, and cannot
- * fail.  Neither function copies the table or waits for a grace period.
+ * bf_vcpu_entry_publish() makes the vCPU visible, counts it as online, and
+ *cannot fail.  Neither function copies the table or waits for a grace period.
  *
  * The kernel cannot remove a vCPU; this table can.  A removal hides the vCPU
  * from lookups at once.  The vCPU's release function runs after a grace
@@ -34,7 +34,7 @@
  * kvm_lock_all_vcpus()).
  *
  * Stability: 0.x.  Functions may still change; CHANGELOG.md lists each change.
- * The members of struct bf_vcpus_entry and struct bf_vcpus_iter are private.
+ * The members of struct bf_vcpu_entry and struct bf_vcpus_iter are private.
  * They are in the header because the caller provides the memory.
  * Thread safety: any thread may call any function at any time, unless the
  * function's comment says otherwise.  No thread may use a table during its
@@ -55,26 +55,26 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 struct bf_vcpus;
-struct bf_vcpus_ops;
+struct bf_vcpu_entry_ops;
 
 /**
- * struct bf_vcpus_entry - makes the caller's structure a vCPU of a table
+ * struct bf_vcpu_entry - makes the caller's structure a vCPU of a table
  *
  * Embed it in the vCPU's structure.  A cast (where it is the first member) or
  * container_of() leads back from it.  It needs no initialization.  It belongs
- * to the table from a successful bf_vcpus_reserve() until bf_vcpus_cancel()
- * returns or the table calls the release function.
+ * to the table from a successful bf_vcpus_reserve() until
+ * bf_vcpu_entry_cancel() returns or the table calls the release function.
  */
-struct bf_vcpus_entry {
+struct bf_vcpu_entry {
 	struct bf_vcpus *vcpus;
-	const struct bf_vcpus_ops *ops;
+	const struct bf_vcpu_entry_ops *ops;
 	uint32_t id;
 	uint32_t index;
 	unsigned int state;
 	unsigned int lock;
 	unsigned int flags;
 	uint64_t seq; /* of its publication */
-	struct bf_vcpus_entry *locked_before;
+	struct bf_vcpu_entry *locked_before;
 	void (*done)(void *opaque); /* of an asynchronous removal */
 	void *opaque;
 	struct bf_srcu_head head;
@@ -82,23 +82,23 @@ struct bf_vcpus_entry {
 };
 
 /** Callbacks of a vCPU.  Both may be NULL. */
-struct bf_vcpus_ops {
+struct bf_vcpu_entry_ops {
 	/*
 	 * The removal is complete: no section uses the vCPU any more.  Free
 	 * the vCPU, or use its memory again.  A new vCPU may have its id
-	 * already.  Called once, with no lock held: by bf_vcpus_remove() and
-	 * bf_vcpus_destroy() on the caller's thread, after
-	 * bf_vcpus_remove_async() on the SRCU worker, where it delays other
-	 * callbacks.
+	 * already.  Called once, with no lock held: by bf_vcpu_entry_remove()
+	 * and bf_vcpus_destroy() on the caller's thread, after
+	 * bf_vcpu_entry_remove_async() on the SRCU worker, where it delays
+	 * other callbacks.
 	 */
-	void (*release)(struct bf_vcpus_entry *entry);
+	void (*release)(struct bf_vcpu_entry *entry);
 	/*
 	 * Make the vCPU leave the guest, by a signal to its thread or
 	 * otherwise; see bf_vcpus_kick_all().  Called inside a section of the
 	 * table's domain.  Another thread may have removed the vCPU just
 	 * before.
 	 */
-	void (*kick)(struct bf_vcpus_entry *entry);
+	void (*kick)(struct bf_vcpu_entry *entry);
 };
 
 /** Assign the index that was freed last, if there is one. */
@@ -136,10 +136,10 @@ int bf_vcpus_create(const struct bf_vcpus_config *config,
  *         used it is open, and each reservation was published or cancelled.
  *         NULL does nothing.
  *
- * Waits for the release functions of bf_vcpus_remove_async(), and may sleep
- * for them.  Then calls the release function of every vCPU that is online, in
- * the order of their indices.  Must not be called from a callback of the
- * domain.
+ * Waits for the release functions of bf_vcpu_entry_remove_async(), and may
+ * sleep for them.  Then calls the release function of every vCPU that is
+ * online, in the order of their indices.  Must not be called from a callback of
+ * the domain.
  */
 void bf_vcpus_destroy(struct bf_vcpus *vcpus);
 
@@ -168,19 +168,19 @@ struct bf_srcu *bf_vcpus_srcu(struct bf_vcpus *vcpus);
  *   -ENOSPC  the last new index was assigned
  *   -ENOMEM  out of memory
  * Returns 0: the vCPU counts as created, but no lookup finds it.  The caller
- * then calls bf_vcpus_publish() or bf_vcpus_cancel(), from any thread.
+ * then calls bf_vcpu_entry_publish() or bf_vcpu_entry_cancel(), from any thread.
  *
  * Waits for no grace period.  Sleeps while all vCPUs are locked
  * (bf_vcpus_lock_all()).  So the thread that locked them all must not call it,
  * nor a thread that holds the lock of a vCPU.  May be called inside a section
  * and from a release function.
  */
-int bf_vcpus_reserve(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry,
-		     uint64_t id, const struct bf_vcpus_ops *ops,
+int bf_vcpus_reserve(struct bf_vcpus *vcpus, struct bf_vcpu_entry *entry,
+		     uint64_t id, const struct bf_vcpu_entry_ops *ops,
 		     unsigned int flags);
 
 /**
- * bf_vcpus_publish - bring a reserved vCPU online
+ * bf_vcpu_entry_publish - bring a reserved vCPU online
  * @entry: reserved by bf_vcpus_reserve(); its vCPU is set up
  *
  * Assigns the next new index, or with BF_VCPUS_REUSE_INDEX the index that was
@@ -188,23 +188,23 @@ int bf_vcpus_reserve(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry,
  * this call.  A thread that sees the vCPU in bf_vcpus_online() finds it.
  * Cannot fail: bf_vcpus_reserve() reserved the memory.  Does not wait.
  *
- * The caller may lock the vCPU first (bf_vcpus_lock()).  Readers then find the
- * vCPU but cannot lock it before the caller has finished, as in the kernel.
+ * The caller may lock the vCPU first (bf_vcpu_entry_lock()).  Readers then find
+ * the vCPU but cannot lock it before the caller has finished, as in the kernel.
  */
-void bf_vcpus_publish(struct bf_vcpus_entry *entry);
+void bf_vcpu_entry_publish(struct bf_vcpu_entry *entry);
 
 /**
- * bf_vcpus_cancel - give up the creation of a reserved vCPU
+ * bf_vcpu_entry_cancel - give up the creation of a reserved vCPU
  * @entry: reserved by bf_vcpus_reserve(), not locked; the caller's again on
  *         return
  *
  * Frees the id.  Does not call the release function, because no reader found
  * the vCPU.  Does not wait.
  */
-void bf_vcpus_cancel(struct bf_vcpus_entry *entry);
+void bf_vcpu_entry_cancel(struct bf_vcpu_entry *entry);
 
 /**
- * bf_vcpus_add - call bf_vcpus_reserve() and bf_vcpus_publish()
+ * bf_vcpus_add - call bf_vcpus_reserve() and bf_vcpu_entry_publish()
  * @vcpus: the table
  * @entry: the vCPU's entry; its vCPU is set up
  * @id: the vCPU's id
@@ -213,12 +213,12 @@ void bf_vcpus_cancel(struct bf_vcpus_entry *entry);
  *
  * Returns and sleeps as bf_vcpus_reserve() does.
  */
-int bf_vcpus_add(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry,
-		 uint64_t id, const struct bf_vcpus_ops *ops,
+int bf_vcpus_add(struct bf_vcpus *vcpus, struct bf_vcpu_entry *entry,
+		 uint64_t id, const struct bf_vcpu_entry_ops *ops,
 		 unsigned int flags);
 
 /**
- * bf_vcpus_remove - remove a vCPU and wait for its readers
+ * bf_vcpu_entry_remove - remove a vCPU and wait for its readers
  * @entry: the vCPU's entry
  *
  * Hides the vCPU from lookups, waits for an expedited grace period of the
@@ -238,10 +238,10 @@ int bf_vcpus_add(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry,
  * a host with more runnable threads than CPUs that includes the time for which
  * the host has preempted a reader: 1 to 50 ms.
  */
-int bf_vcpus_remove(struct bf_vcpus_entry *entry);
+int bf_vcpu_entry_remove(struct bf_vcpu_entry *entry);
 
 /**
- * bf_vcpus_remove_async - remove a vCPU without waiting
+ * bf_vcpu_entry_remove_async - remove a vCPU without waiting
  * @entry: the vCPU's entry
  * @done: called with @opaque when the removal is complete; NULL: no call
  * @opaque: passed to @done
@@ -252,11 +252,11 @@ int bf_vcpus_remove(struct bf_vcpus_entry *entry);
  * vCPUs held.  Call it under the lock that guards your pointer to the vCPU, so
  * that no other thread uses the pointer after the removal.
  *
- * Returns 0, or -ENOENT as bf_vcpus_remove() does.  If several threads remove
- * one vCPU, exactly one call returns 0.
+ * Returns 0, or -ENOENT as bf_vcpu_entry_remove() does.  If several threads
+ * remove one vCPU, exactly one call returns 0.
  */
-int bf_vcpus_remove_async(struct bf_vcpus_entry *entry,
-			  void (*done)(void *opaque), void *opaque);
+int bf_vcpu_entry_remove_async(struct bf_vcpu_entry *entry,
+			       void (*done)(void *opaque), void *opaque);
 
 /**
  * bf_vcpus_by_index - find a vCPU by its index
@@ -272,20 +272,19 @@ int bf_vcpus_remove_async(struct bf_vcpus_entry *entry,
  * largest index, or id, ever used.  Take no lock, never block, and access no
  * memory of the vCPU itself.
  */
-struct bf_vcpus_entry *bf_vcpus_by_index(const struct bf_vcpus *vcpus,
-					 uint64_t index);
-struct bf_vcpus_entry *bf_vcpus_by_id(const struct bf_vcpus *vcpus,
-				      uint64_t id);
+struct bf_vcpu_entry *bf_vcpus_by_index(const struct bf_vcpus *vcpus,
+					uint64_t index);
+struct bf_vcpu_entry *bf_vcpus_by_id(const struct bf_vcpus *vcpus, uint64_t id);
 
 /**
- * bf_vcpus_id - the id of a vCPU
- * bf_vcpus_index - the index of a vCPU
+ * bf_vcpu_entry_id - the id of a vCPU
+ * bf_vcpu_entry_index - the index of a vCPU
  * @entry: an entry that the caller found or reserved
  *
  * The index is UINT32_MAX until the vCPU is published.  Never block.
  */
-uint32_t bf_vcpus_id(const struct bf_vcpus_entry *entry);
-uint32_t bf_vcpus_index(const struct bf_vcpus_entry *entry);
+uint32_t bf_vcpu_entry_id(const struct bf_vcpu_entry *entry);
+uint32_t bf_vcpu_entry_index(const struct bf_vcpu_entry *entry);
 
 /**
  * bf_vcpus_created - the number of vCPUs that hold an id
@@ -320,7 +319,7 @@ struct bf_vcpus_iter {
  * reuses an index.  Other threads may add and remove vCPUs meanwhile.  The
  * section must last until the iteration ends.  Inside it the caller may sleep,
  * nest iterations, and remove vCPUs, the visited one included, with
- * bf_vcpus_remove_async().  Never blocks.
+ * bf_vcpu_entry_remove_async().  Never blocks.
  *
  *	bf_vcpus_iter_begin(&iter, vcpus, 0, UINT64_MAX);
  *	while ((entry = bf_vcpus_iter_next(&iter)))
@@ -338,7 +337,7 @@ void bf_vcpus_iter_begin(struct bf_vcpus_iter *iter,
  * NULL at the end of the iteration and in every call after that.  Never
  * blocks.
  */
-struct bf_vcpus_entry *bf_vcpus_iter_next(struct bf_vcpus_iter *iter);
+struct bf_vcpu_entry *bf_vcpus_iter_next(struct bf_vcpus_iter *iter);
 
 /**
  * bf_vcpus_kick_all - call the kick function of every vCPU
@@ -352,9 +351,9 @@ struct bf_vcpus_entry *bf_vcpus_iter_next(struct bf_vcpus_iter *iter);
 unsigned int bf_vcpus_kick_all(struct bf_vcpus *vcpus);
 
 /**
- * bf_vcpus_lock - lock a vCPU
- * bf_vcpus_trylock - lock a vCPU unless it is locked
- * bf_vcpus_unlock - unlock a vCPU
+ * bf_vcpu_entry_lock - lock a vCPU
+ * bf_vcpu_entry_trylock - lock a vCPU unless it is locked
+ * bf_vcpu_entry_unlock - unlock a vCPU
  * @entry: the vCPU's entry, reserved or online.  It must stay valid while the
  *         vCPU is locked or a thread waits for the lock: the caller is inside
  *         a section, or no other thread removes the vCPU.
@@ -363,16 +362,16 @@ unsigned int bf_vcpus_kick_all(struct bf_vcpus *vcpus);
  * It protects nothing of the table.  It is not recursive.  A thread may unlock
  * a vCPU that another thread locked.
  *
- * bf_vcpus_lock() sleeps until it has the lock and returns 0.  It returns
+ * bf_vcpu_entry_lock() sleeps until it has the lock and returns 0.  It returns
  * -EINTR, without the lock, if a signal handler that was installed without
  * SA_RESTART ran while it slept.  It misses a handler that ran just before it
  * slept; a sender that must be certain sends the signal again.
- * bf_vcpus_trylock() returns 0 or -EBUSY and never blocks.  bf_vcpus_unlock()
- * never blocks.
+ * bf_vcpu_entry_trylock() returns 0 or -EBUSY and never blocks.
+ * bf_vcpu_entry_unlock() never blocks.
  */
-int bf_vcpus_lock(struct bf_vcpus_entry *entry);
-int bf_vcpus_trylock(struct bf_vcpus_entry *entry);
-void bf_vcpus_unlock(struct bf_vcpus_entry *entry);
+int bf_vcpu_entry_lock(struct bf_vcpu_entry *entry);
+int bf_vcpu_entry_trylock(struct bf_vcpu_entry *entry);
+void bf_vcpu_entry_unlock(struct bf_vcpu_entry *entry);
 
 /**
  * bf_vcpus_lock_all - lock every vCPU
@@ -383,7 +382,7 @@ void bf_vcpus_unlock(struct bf_vcpus_entry *entry);
  *   -EBUSY  a vCPU is being created; bf_vcpus_trylock_all() also: a thread is
  *           in bf_vcpus_reserve(), or has locked all vCPUs
  *   -EINTR  bf_vcpus_trylock_all(): a vCPU is locked;
- *           bf_vcpus_lock_all(): a signal, as for bf_vcpus_lock()
+ *           bf_vcpus_lock_all(): a signal, as for bf_vcpu_entry_lock()
  * Return 0: until bf_vcpus_unlock_all() no other thread locks a vCPU, and
  * creations sleep.  A removal hides its vCPU, but the vCPU is not released
  * before bf_vcpus_unlock_all().

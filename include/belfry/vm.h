@@ -166,8 +166,8 @@ struct bf_memslots *bf_vm_memslots(struct bf_vm *vm);
  *
  * Returns the table, which lives as long as the VM.  belfry/vcpus.h looks up,
  * counts, visits, kicks and locks vCPUs in it.  Only bf_vcpu_create() adds a
- * vCPU to it, and only bf_vcpu_destroy() and bf_vcpus_remove_async() remove
- * one. Never blocks.
+ * vCPU to it, and only bf_vcpu_destroy() and bf_vcpu_entry_remove_async()
+ * remove one. Never blocks.
  *
  * bf_vcpus_kick_all() sets immediate_exit in the page of each vCPU and makes
  * its bf_vcpu_run() return -EINTR.  With KVM that needs a kick_signal: without
@@ -296,22 +296,22 @@ int bf_vcpu_create(struct bf_vm *vm, unsigned long id, struct bf_vcpu **vcpup);
  * count as one of KVM's vCPUs.  Needs no memory.
  *
  * Sleeps, so do not call it inside a section of the table or with a vCPU
- * locked. bf_vcpus_remove_async() of bf_vcpu_entry(@vcpu) does not wait, and
- * may be called there.
+ * locked. bf_vcpu_entry_remove_async() of bf_vcpu_get_entry(@vcpu) does not
+ * wait, and may be called there.
  */
 void bf_vcpu_destroy(struct bf_vcpu *vcpu);
 
 /**
  * bf_vcpu_of - the vCPU of an entry in a VM's table
- * bf_vcpu_entry - the entry of a vCPU in its VM's table
+ * bf_vcpu_get_entry - the entry of a vCPU in its VM's table
  * @entry: an entry of bf_vm_vcpus()
  * @vcpu: the vCPU
  *
- * The result is valid as long as the argument.  bf_vcpus_id() and
- * bf_vcpus_index() of the entry are those of the vCPU.  Never block.
+ * The result is valid as long as the argument.  bf_vcpu_entry_id() and
+ * bf_vcpu_entry_index() of the entry are those of the vCPU.  Never block.
  */
-struct bf_vcpu *bf_vcpu_of(struct bf_vcpus_entry *entry);
-struct bf_vcpus_entry *bf_vcpu_entry(struct bf_vcpu *vcpu);
+struct bf_vcpu *bf_vcpu_of(struct bf_vcpu_entry *entry);
+struct bf_vcpu_entry *bf_vcpu_get_entry(struct bf_vcpu *vcpu);
 
 /** bf_vcpu_fd - a vCPU's KVM fd, which belongs to it; -1: another engine. */
 int bf_vcpu_fd(const struct bf_vcpu *vcpu);

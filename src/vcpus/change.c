@@ -29,7 +29,7 @@ static int check_create(const struct bf_vcpus *vcpus, uint64_t id)
 	return 0;
 }
 
-/* Allocates here, so that bf_vcpus_publish() cannot fail. */
+/* Allocates here, so that bf_vcpu_entry_publish() cannot fail. */
 static int slots_reserve(struct bf_vcpus *vcpus, uint64_t id)
 {
 	int ret = bf_radix_reserve(&vcpus->by_index,
@@ -39,7 +39,7 @@ static int slots_reserve(struct bf_vcpus *vcpus, uint64_t id)
 }
 
 /* Caller holds vcpus->lock. */
-static int vcpu_reserve(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry,
+static int vcpu_reserve(struct bf_vcpus *vcpus, struct bf_vcpu_entry *entry,
 			uint64_t id)
 {
 	int ret = check_create(vcpus, id);
@@ -57,15 +57,15 @@ static int vcpu_reserve(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry,
 
 static void lock_creation(struct bf_vcpus *vcpus)
 {
-	while (bf_vcpus_word_lock(&vcpus->create_lock))
+	while (bf_word_lock(&vcpus->create_lock))
 		;
 }
 
-int bf_vcpus_reserve(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry,
-		     uint64_t id, const struct bf_vcpus_ops *ops,
+int bf_vcpus_reserve(struct bf_vcpus *vcpus, struct bf_vcpu_entry *entry,
+		     uint64_t id, const struct bf_vcpu_entry_ops *ops,
 		     unsigned int flags)
 {
-	struct bf_vcpus_entry new = {
+	struct bf_vcpu_entry new = {
 		.vcpus = vcpus,
 		.ops = ops,
 		.index = BF_VCPUS_NO_INDEX,
@@ -82,7 +82,7 @@ int bf_vcpus_reserve(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry,
 	if (!ret)
 		*entry = new;
 	pthread_mutex_unlock(&vcpus->lock);
-	bf_vcpus_word_unlock(&vcpus->create_lock);
+	bf_word_unlock(&vcpus->create_lock);
 	return ret;
 }
 
@@ -98,7 +98,7 @@ static uint32_t assign_index(struct bf_vcpus *vcpus, unsigned int flags)
 }
 
 /* Caller holds vcpus->lock. */
-static void vcpu_publish(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry)
+static void vcpu_publish(struct bf_vcpus *vcpus, struct bf_vcpu_entry *entry)
 {
 	entry->state = BF_VCPUS_ONLINE;
 	entry->index = assign_index(vcpus, entry->flags);
@@ -119,7 +119,7 @@ static void vcpu_publish(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry)
 	set_count(&vcpus->online, vcpus->online + 1);
 }
 
-void bf_vcpus_publish(struct bf_vcpus_entry *entry)
+void bf_vcpu_entry_publish(struct bf_vcpu_entry *entry)
 {
 	struct bf_vcpus *vcpus = entry->vcpus;
 
@@ -128,14 +128,14 @@ void bf_vcpus_publish(struct bf_vcpus_entry *entry)
 	pthread_mutex_unlock(&vcpus->lock);
 }
 
-int bf_vcpus_add(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry,
-		 uint64_t id, const struct bf_vcpus_ops *ops,
+int bf_vcpus_add(struct bf_vcpus *vcpus, struct bf_vcpu_entry *entry,
+		 uint64_t id, const struct bf_vcpu_entry_ops *ops,
 		 unsigned int flags)
 {
 	int ret = bf_vcpus_reserve(vcpus, entry, id, ops, flags);
 
 	if (!ret)
-		bf_vcpus_publish(entry);
+		bf_vcpu_entry_publish(entry);
 	return ret;
 }
 
@@ -146,7 +146,7 @@ static void free_id(struct bf_vcpus *vcpus, uint32_t id)
 	set_count(&vcpus->created, vcpus->created - 1);
 }
 
-void bf_vcpus_cancel(struct bf_vcpus_entry *entry)
+void bf_vcpu_entry_cancel(struct bf_vcpu_entry *entry)
 {
 	struct bf_vcpus *vcpus = entry->vcpus;
 
@@ -157,7 +157,7 @@ void bf_vcpus_cancel(struct bf_vcpus_entry *entry)
 }
 
 /* Caller holds vcpus->lock. */
-static int slots_clear(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry)
+static int slots_clear(struct bf_vcpus *vcpus, struct bf_vcpu_entry *entry)
 {
 	if (entry->state != BF_VCPUS_ONLINE)
 		return -ENOENT;
@@ -169,7 +169,7 @@ static int slots_clear(struct bf_vcpus *vcpus, struct bf_vcpus_entry *entry)
 }
 
 /* Hides the vCPU from lookups.  A grace period must follow. */
-static int vcpu_unpublish(struct bf_vcpus_entry *entry)
+static int vcpu_unpublish(struct bf_vcpu_entry *entry)
 {
 	struct bf_vcpus *vcpus = entry->vcpus;
 	int ret;
@@ -181,7 +181,7 @@ static int vcpu_unpublish(struct bf_vcpus_entry *entry)
 }
 
 /* The grace period is over.  The caller does not hold vcpus->lock. */
-static void vcpu_release(struct bf_vcpus_entry *entry)
+static void vcpu_release(struct bf_vcpu_entry *entry)
 {
 	struct bf_vcpus *vcpus = entry->vcpus;
 
@@ -191,10 +191,10 @@ static void vcpu_release(struct bf_vcpus_entry *entry)
 	vcpus->free_index = entry->index;
 	free_id(vcpus, entry->id);
 	pthread_mutex_unlock(&vcpus->lock);
-	bf_vcpus_release(entry);
+	bf_vcpu_entry_release(entry);
 }
 
-int bf_vcpus_remove(struct bf_vcpus_entry *entry)
+int bf_vcpu_entry_remove(struct bf_vcpu_entry *entry)
 {
 	int ret = vcpu_unpublish(entry);
 
@@ -212,8 +212,8 @@ int bf_vcpus_remove(struct bf_vcpus_entry *entry)
 
 static void vcpu_removed(struct srcu_head *head)
 {
-	struct bf_vcpus_entry *entry =
-		container_of(head, struct bf_vcpus_entry, head);
+	struct bf_vcpu_entry *entry =
+		container_of(head, struct bf_vcpu_entry, head);
 	void (*done)(void *opaque) = entry->done;
 	void *opaque = entry->opaque;
 
@@ -223,8 +223,8 @@ static void vcpu_removed(struct srcu_head *head)
 		done(opaque);
 }
 
-int bf_vcpus_remove_async(struct bf_vcpus_entry *entry,
-			  void (*done)(void *opaque), void *opaque)
+int bf_vcpu_entry_remove_async(struct bf_vcpu_entry *entry,
+			       void (*done)(void *opaque), void *opaque)
 {
 	int ret = vcpu_unpublish(entry);
 

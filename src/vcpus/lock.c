@@ -13,7 +13,7 @@ enum {
 	CONTENDED, /* locked, and threads may sleep */
 };
 
-int bf_vcpus_word_trylock(unsigned int *word)
+int bf_word_trylock(unsigned int *word)
 {
 	unsigned int expected = UNLOCKED;
 
@@ -24,13 +24,13 @@ int bf_vcpus_word_trylock(unsigned int *word)
 }
 
 /*
- * Acquire, here and in bf_vcpus_word_trylock(): pairs with the release in
- * bf_vcpus_word_unlock().  Without it the new holder may miss writes of the
+ * Acquire, here and in bf_word_trylock(): pairs with the release in
+ * bf_word_unlock().  Without it the new holder may miss writes of the
  * previous holder.
  */
-int bf_vcpus_word_lock(unsigned int *word)
+int bf_word_lock(unsigned int *word)
 {
-	if (!bf_vcpus_word_trylock(word))
+	if (!bf_word_trylock(word))
 		return 0;
 	while (__atomic_exchange_n(word, CONTENDED, __ATOMIC_ACQUIRE) !=
 	       UNLOCKED) {
@@ -40,25 +40,25 @@ int bf_vcpus_word_lock(unsigned int *word)
 	return 0;
 }
 
-void bf_vcpus_word_unlock(unsigned int *word)
+void bf_word_unlock(unsigned int *word)
 {
 	if (__atomic_exchange_n(word, UNLOCKED, __ATOMIC_RELEASE) == CONTENDED)
 		futex_wake_one(word);
 }
 
-int bf_vcpus_lock(struct bf_vcpus_entry *entry)
+int bf_vcpu_entry_lock(struct bf_vcpu_entry *entry)
 {
-	return bf_vcpus_word_lock(&entry->lock);
+	return bf_word_lock(&entry->lock);
 }
 
-int bf_vcpus_trylock(struct bf_vcpus_entry *entry)
+int bf_vcpu_entry_trylock(struct bf_vcpu_entry *entry)
 {
-	return bf_vcpus_word_trylock(&entry->lock);
+	return bf_word_trylock(&entry->lock);
 }
 
-void bf_vcpus_unlock(struct bf_vcpus_entry *entry)
+void bf_vcpu_entry_unlock(struct bf_vcpu_entry *entry)
 {
-	bf_vcpus_word_unlock(&entry->lock);
+	bf_word_unlock(&entry->lock);
 }
 
 /* Caller holds vcpus->create_lock, so no new creation can begin. */
@@ -75,17 +75,17 @@ static bool is_creating(struct bf_vcpus *vcpus)
 static void unlock_each(struct bf_vcpus *vcpus)
 {
 	while (vcpus->locked) {
-		struct bf_vcpus_entry *entry = vcpus->locked;
+		struct bf_vcpu_entry *entry = vcpus->locked;
 
 		vcpus->locked = entry->locked_before;
-		bf_vcpus_unlock(entry);
+		bf_vcpu_entry_unlock(entry);
 	}
 }
 
 /* The caller is in a section until it unlocks them.  Returns 0 or -EINTR. */
 static int lock_each(struct bf_vcpus *vcpus, int (*lock)(unsigned int *word))
 {
-	struct bf_vcpus_entry *entry;
+	struct bf_vcpu_entry *entry;
 	struct bf_vcpus_iter iter;
 
 	bf_vcpus_iter_begin(&iter, vcpus, 0, UINT64_MAX);
@@ -107,14 +107,14 @@ static int lock_all(struct bf_vcpus *vcpus, int (*lock)(unsigned int *word))
 	if (ret)
 		return ret;
 	if (is_creating(vcpus)) {
-		bf_vcpus_word_unlock(&vcpus->create_lock);
+		bf_word_unlock(&vcpus->create_lock);
 		return -EBUSY;
 	}
 	idx = srcu_down_read(vcpus->srcu);
 	ret = lock_each(vcpus, lock);
 	if (ret) {
 		srcu_up_read(vcpus->srcu, idx);
-		bf_vcpus_word_unlock(&vcpus->create_lock);
+		bf_word_unlock(&vcpus->create_lock);
 		return ret;
 	}
 	vcpus->locked_idx = idx;
@@ -123,12 +123,12 @@ static int lock_all(struct bf_vcpus *vcpus, int (*lock)(unsigned int *word))
 
 int bf_vcpus_lock_all(struct bf_vcpus *vcpus)
 {
-	return lock_all(vcpus, bf_vcpus_word_lock);
+	return lock_all(vcpus, bf_word_lock);
 }
 
 int bf_vcpus_trylock_all(struct bf_vcpus *vcpus)
 {
-	return lock_all(vcpus, bf_vcpus_word_trylock);
+	return lock_all(vcpus, bf_word_trylock);
 }
 
 void bf_vcpus_unlock_all(struct bf_vcpus *vcpus)
@@ -137,5 +137,5 @@ void bf_vcpus_unlock_all(struct bf_vcpus *vcpus)
 
 	unlock_each(vcpus);
 	srcu_up_read(vcpus->srcu, idx);
-	bf_vcpus_word_unlock(&vcpus->create_lock);
+	bf_word_unlock(&vcpus->create_lock);
 }

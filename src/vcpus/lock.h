@@ -7,11 +7,11 @@
 #define BF_VCPUS_LOCK_H
 
 /* Returns 0, or -EINTR if a handler without SA_RESTART ran. */
-int bf_vcpus_word_lock(unsigned int *word);
+int bf_word_lock(unsigned int *word);
 
 /* Returns 0 or -EBUSY. */
-int bf_vcpus_word_trylock(unsigned int *word);
+int bf_word_trylock(unsigned int *word);
 
-void bf_vcpus_word_unlock(unsigned int *word);
+void bf_word_unlock(unsigned int *word);
 
 #endif

@@ -4,23 +4,23 @@
 
 #include "vcpus/vcpus.h"
 
-struct bf_vcpus_entry *bf_vcpus_by_index(const struct bf_vcpus *vcpus,
-					 uint64_t index)
+struct bf_vcpu_entry *bf_vcpus_by_index(const struct bf_vcpus *vcpus,
+					uint64_t index)
 {
 	return bf_vcpus_visible(bf_radix_load(&vcpus->by_index, index));
 }
 
-struct bf_vcpus_entry *bf_vcpus_by_id(const struct bf_vcpus *vcpus, uint64_t id)
+struct bf_vcpu_entry *bf_vcpus_by_id(const struct bf_vcpus *vcpus, uint64_t id)
 {
 	return bf_vcpus_visible(bf_radix_load(&vcpus->by_id, id));
 }
 
-uint32_t bf_vcpus_id(const struct bf_vcpus_entry *entry)
+uint32_t bf_vcpu_entry_id(const struct bf_vcpu_entry *entry)
 {
 	return entry->id;
 }
 
-uint32_t bf_vcpus_index(const struct bf_vcpus_entry *entry)
+uint32_t bf_vcpu_entry_index(const struct bf_vcpu_entry *entry)
 {
 	return entry->index;
 }
@@ -54,9 +54,9 @@ void bf_vcpus_iter_begin(struct bf_vcpus_iter *iter,
 		iter->end = last + 1;
 }
 
-struct bf_vcpus_entry *bf_vcpus_iter_next(struct bf_vcpus_iter *iter)
+struct bf_vcpu_entry *bf_vcpus_iter_next(struct bf_vcpus_iter *iter)
 {
-	struct bf_vcpus_entry *entry;
+	struct bf_vcpu_entry *entry;
 
 	while (iter->next < iter->end) {
 		entry = bf_vcpus_by_index(iter->vcpus, iter->next++);
@@ -68,7 +68,7 @@ struct bf_vcpus_entry *bf_vcpus_iter_next(struct bf_vcpus_iter *iter)
 
 unsigned int bf_vcpus_kick_all(struct bf_vcpus *vcpus)
 {
-	struct bf_vcpus_entry *entry;
+	struct bf_vcpu_entry *entry;
 	struct bf_vcpus_iter iter;
 	unsigned int kicked = 0;
 	int idx = srcu_down_read(vcpus->srcu);

@@ -47,7 +47,7 @@ int bf_vcpus_create(const struct bf_vcpus_config *config,
 	return 0;
 }
 
-void bf_vcpus_release(struct bf_vcpus_entry *entry)
+void bf_vcpu_entry_release(struct bf_vcpu_entry *entry)
 {
 	if (entry->ops && entry->ops->release)
 		entry->ops->release(entry);
@@ -55,12 +55,12 @@ void bf_vcpus_release(struct bf_vcpus_entry *entry)
 
 static void release_all(struct bf_vcpus *vcpus)
 {
-	struct bf_vcpus_entry *entry;
+	struct bf_vcpu_entry *entry;
 	struct bf_vcpus_iter iter;
 
 	bf_vcpus_iter_begin(&iter, vcpus, 0, UINT64_MAX);
 	while ((entry = bf_vcpus_iter_next(&iter)))
-		bf_vcpus_release(entry);
+		bf_vcpu_entry_release(entry);
 }
 
 void bf_vcpus_destroy(struct bf_vcpus *vcpus)

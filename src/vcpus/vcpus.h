@@ -59,17 +59,17 @@ struct bf_vcpus {
 	 * kvm->lock is.  Taken before the locks of vCPUs and before lock.
 	 */
 	unsigned int create_lock;
-	struct bf_vcpus_entry *locked; /* by bf_vcpus_lock_all(), last first */
-	int locked_idx;		       /* SRCU index of bf_vcpus_lock_all() */
+	struct bf_vcpu_entry *locked; /* by bf_vcpus_lock_all(), last first */
+	int locked_idx;		      /* SRCU index of bf_vcpus_lock_all() */
 
 	struct srcu_struct private_srcu;
 };
 
 /* Calls the release function if there is one.  The caller holds no lock. */
-void bf_vcpus_release(struct bf_vcpus_entry *entry);
+void bf_vcpu_entry_release(struct bf_vcpu_entry *entry);
 
 /* The entry in a slot, or NULL for a mark. */
-static inline struct bf_vcpus_entry *bf_vcpus_visible(void *slot)
+static inline struct bf_vcpu_entry *bf_vcpus_visible(void *slot)
 {
 	return (uintptr_t)slot & 1 ? NULL : slot;
 }

@@ -118,7 +118,7 @@ static void set_page(struct bf_vcpu *vcpu, const struct bf_kvm_vm *vm,
 
 int bf_kvm_vcpu_create(struct bf_vcpu *vcpu)
 {
-	const uint32_t id = bf_vcpus_id(&vcpu->entry);
+	const uint32_t id = bf_vcpu_entry_id(&vcpu->entry);
 	struct bf_kvm_vm *vm = vcpu->vm->engine_data;
 	struct bf_kvm_vcpu *kvm = kvm_vcpu_find(vm, id);
 	int ret = kvm ? 0 : kvm_vcpu_new(vcpu->vm, id, &kvm);

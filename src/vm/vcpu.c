@@ -6,17 +6,17 @@
 #include "base/util.h"
 #include "vm/vm.h"
 
-struct bf_vcpu *bf_vcpu_of(struct bf_vcpus_entry *entry)
+struct bf_vcpu *bf_vcpu_of(struct bf_vcpu_entry *entry)
 {
 	return container_of(entry, struct bf_vcpu, entry);
 }
 
-struct bf_vcpus_entry *bf_vcpu_entry(struct bf_vcpu *vcpu)
+struct bf_vcpu_entry *bf_vcpu_get_entry(struct bf_vcpu *vcpu)
 {
 	return &vcpu->entry;
 }
 
-static void vcpu_release(struct bf_vcpus_entry *entry)
+static void vcpu_release(struct bf_vcpu_entry *entry)
 {
 	struct bf_vcpu *vcpu = bf_vcpu_of(entry);
 
@@ -24,7 +24,7 @@ static void vcpu_release(struct bf_vcpus_entry *entry)
 	free(vcpu);
 }
 
-static void vcpu_kick(struct bf_vcpus_entry *entry)
+static void vcpu_kick(struct bf_vcpu_entry *entry)
 {
 	struct bf_vcpu *vcpu = bf_vcpu_of(entry);
 
@@ -38,7 +38,7 @@ static void vcpu_kick(struct bf_vcpus_entry *entry)
 	vcpu->vm->engine->vcpu_kick(vcpu);
 }
 
-static const struct bf_vcpus_ops vcpu_ops = {
+static const struct bf_vcpu_entry_ops vcpu_ops = {
 	.release = vcpu_release,
 	.kick = vcpu_kick,
 };
@@ -69,11 +69,11 @@ int bf_vcpu_create(struct bf_vm *vm, unsigned long id, struct bf_vcpu **vcpup)
 	ret = vcpu_create_in_engine(vcpu);
 	if (ret)
 		goto cancel;
-	bf_vcpus_publish(&vcpu->entry);
+	bf_vcpu_entry_publish(&vcpu->entry);
 	*vcpup = vcpu;
 	return 0;
 cancel:
-	bf_vcpus_cancel(&vcpu->entry);
+	bf_vcpu_entry_cancel(&vcpu->entry);
 free_vcpu:
 	free(vcpu);
 	return ret;
@@ -82,7 +82,7 @@ free_vcpu:
 void bf_vcpu_destroy(struct bf_vcpu *vcpu)
 {
 	if (vcpu)
-		bf_vcpus_remove(&vcpu->entry);
+		bf_vcpu_entry_remove(&vcpu->entry);
 }
 
 int bf_vcpu_fd(const struct bf_vcpu *vcpu)

@@ -18,7 +18,7 @@ struct bf_vm {
 };
 
 struct bf_vcpu {
-	struct bf_vcpus_entry entry;
+	struct bf_vcpu_entry entry;
 	struct bf_vm *vm;
 	void *engine_data;
 	int fd; /* of KVM; -1: the engine has none */

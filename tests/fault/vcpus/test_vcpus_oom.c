@@ -45,10 +45,10 @@ static int add_with(int allocations, unsigned int n, uint64_t id)
 	return ret;
 }
 
-static struct bf_vcpus_entry *by_id(uint64_t id)
+static struct bf_vcpu_entry *by_id(uint64_t id)
 {
 	int idx = srcu_read_lock(bf_vcpus_srcu(vcpus));
-	struct bf_vcpus_entry *entry = bf_vcpus_by_id(vcpus, id);
+	struct bf_vcpu_entry *entry = bf_vcpus_by_id(vcpus, id);
 
 	srcu_read_unlock(bf_vcpus_srcu(vcpus), idx);
 	return entry;
@@ -106,7 +106,7 @@ static void test_add(void **state)
 	for (i = 258; i < 512; i++)
 		assert_int_equal(add_with(0, i, i), 0);
 	for (i = 0; i < 512; i++)
-		assert_int_equal(bf_vcpus_index(&cpus[i].entry), i);
+		assert_int_equal(bf_vcpu_entry_index(&cpus[i].entry), i);
 }
 
 static void test_errors_come_before_memory(void **state)
@@ -124,8 +124,9 @@ static void remove_all_async(void)
 	unsigned int i;
 
 	for (i = 0; i < 600; i++)
-		assert_int_equal(
-			bf_vcpus_remove_async(&cpus[i].entry, NULL, NULL), 0);
+		assert_int_equal(bf_vcpu_entry_remove_async(&cpus[i].entry,
+							    NULL, NULL),
+				 0);
 	assert_int_equal(bf_vcpus_online(vcpus), 0);
 	assert_int_equal(bf_vcpus_created(vcpus), 600);
 	srcu_read_unlock(srcu, idx);
@@ -144,12 +145,12 @@ static void test_only_reservations_need_memory(void **state)
 				 0);
 	alloc_fail_all(true);
 	for (i = 0; i < 600; i++)
-		bf_vcpus_publish(&cpus[i].entry);
+		bf_vcpu_entry_publish(&cpus[i].entry);
 	assert_int_equal(bf_vcpus_lock_all(vcpus), 0);
 	bf_vcpus_unlock_all(vcpus);
 	assert_int_equal(bf_vcpus_kick_all(vcpus), 600);
 	for (i = 0; i < 600; i++)
-		assert_int_equal(bf_vcpus_remove(&cpus[i].entry), 0);
+		assert_int_equal(bf_vcpu_entry_remove(&cpus[i].entry), 0);
 	for (i = 0; i < 600; i++)
 		assert_int_equal(bf_vcpus_add(vcpus, &cpus[i].entry, 7 * i,
 					      &vcpu_ops, BF_VCPUS_REUSE_INDEX),

@@ -114,8 +114,9 @@ static void remove_without_memory(struct bf_vcpu *first, struct bf_vcpu *second)
 {
 	alloc_fail_all(true);
 	bf_vcpu_destroy(first);
-	assert_int_equal(
-		bf_vcpus_remove_async(bf_vcpu_entry(second), NULL, NULL), 0);
+	assert_int_equal(bf_vcpu_entry_remove_async(bf_vcpu_get_entry(second),
+						    NULL, NULL),
+			 0);
 	assert_int_equal(bf_memslots_remove(bf_vm_memslots(vm), 0), 0);
 	assert_false(has_memory(0));
 	assert_true(has_memory(PAGE));

@@ -83,7 +83,7 @@ static struct bf_vcpu *find(uint64_t id)
 {
 	struct bf_vcpus *vcpus = bf_vm_vcpus(pair.vm);
 	int idx = srcu_read_lock(bf_vcpus_srcu(vcpus));
-	struct bf_vcpus_entry *entry = bf_vcpus_by_id(vcpus, id);
+	struct bf_vcpu_entry *entry = bf_vcpus_by_id(vcpus, id);
 
 	srcu_read_unlock(bf_vcpus_srcu(vcpus), idx);
 	return entry ? bf_vcpu_of(entry) : NULL;
@@ -99,8 +99,9 @@ static void check_table(uint64_t id, const struct bf_vcpu *made)
 	if (!made)
 		return;
 	assert_ptr_equal(found, made);
-	assert_int_equal(bf_vcpus_id(bf_vcpu_entry(found)), id);
-	assert_int_equal(bf_vcpus_index(bf_vcpu_entry(found)), pair.count - 1);
+	assert_int_equal(bf_vcpu_entry_id(bf_vcpu_get_entry(found)), id);
+	assert_int_equal(bf_vcpu_entry_index(bf_vcpu_get_entry(found)),
+			 pair.count - 1);
 }
 
 /* Creates the vCPU in both VMs and returns the kernel's answer. */

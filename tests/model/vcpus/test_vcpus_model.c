@@ -172,7 +172,7 @@ static void do_publish(void)
 
 	if (n == NONE)
 		return;
-	bf_vcpus_publish(&cpus[n].entry);
+	bf_vcpu_entry_publish(&cpus[n].entry);
 	model_publish(n);
 }
 
@@ -182,7 +182,7 @@ static void do_cancel(void)
 
 	if (n == NONE)
 		return;
-	bf_vcpus_cancel(&cpus[n].entry);
+	bf_vcpu_entry_cancel(&cpus[n].entry);
 	model.state[n] = FREE;
 }
 
@@ -194,13 +194,14 @@ static void do_remove(void)
 		return;
 	model_hide(n);
 	if (inside || below(8) == 0) {
-		assert_int_equal(
-			bf_vcpus_remove_async(&cpus[n].entry, NULL, NULL), 0);
+		assert_int_equal(bf_vcpu_entry_remove_async(&cpus[n].entry,
+							    NULL, NULL),
+				 0);
 		if (inside)
 			return;
 		srcu_barrier(bf_vcpus_srcu(vcpus));
 	} else {
-		assert_int_equal(bf_vcpus_remove(&cpus[n].entry), 0);
+		assert_int_equal(bf_vcpu_entry_remove(&cpus[n].entry), 0);
 	}
 	model_release();
 }
@@ -210,8 +211,8 @@ static void do_remove_absent(void)
 	int n = pick(below(2) ? RESERVED : LEAVING);
 
 	if (n != NONE)
-		assert_int_equal(bf_vcpus_remove_async(&cpus[n].entry, NULL,
-						       NULL),
+		assert_int_equal(bf_vcpu_entry_remove_async(&cpus[n].entry,
+							    NULL, NULL),
 				 -ENOENT);
 }
 
@@ -234,10 +235,10 @@ static void do_lock(void)
 
 	if (n == NONE)
 		return;
-	assert_int_equal(bf_vcpus_trylock(&cpus[n].entry),
+	assert_int_equal(bf_vcpu_entry_trylock(&cpus[n].entry),
 			 model.locked[n] ? -EBUSY : 0);
 	if (model.locked[n])
-		bf_vcpus_unlock(&cpus[n].entry);
+		bf_vcpu_entry_unlock(&cpus[n].entry);
 	model.locked[n] = !model.locked[n];
 }
 
@@ -262,11 +263,11 @@ static void do_lock_all(void)
 		bf_vcpus_unlock_all(vcpus);
 	for (int i = 0; i < NR_VCPUS; i++)
 		if (model.locked[i])
-			bf_vcpus_unlock(&cpus[i].entry);
+			bf_vcpu_entry_unlock(&cpus[i].entry);
 	memset(model.locked, 0, sizeof(model.locked));
 }
 
-static struct bf_vcpus_entry *entry_of(int n)
+static struct bf_vcpu_entry *entry_of(int n)
 {
 	return n == NONE || model.state[n] != ONLINE ? NULL : &cpus[n].entry;
 }
@@ -300,8 +301,8 @@ static void check_one(int n)
 	assert_int_equal(cpus[n].released, model.released[n]);
 	if (model.state[n] == FREE)
 		return;
-	assert_int_equal(bf_vcpus_id(&cpus[n].entry), model.id[n]);
-	assert_int_equal(bf_vcpus_index(&cpus[n].entry),
+	assert_int_equal(bf_vcpu_entry_id(&cpus[n].entry), model.id[n]);
+	assert_int_equal(bf_vcpu_entry_index(&cpus[n].entry),
 			 model.state[n] == RESERVED ? UINT32_MAX :
 						      model.index[n]);
 }

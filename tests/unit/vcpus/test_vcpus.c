@@ -16,8 +16,8 @@ static void test_found_by_index_and_id(void **state)
 		assert_ptr_equal(table_index(i), &cpus[i].entry);
 		assert_ptr_equal(table_id(3 * i), &cpus[i].entry);
 		assert_null(table_id(3 * i + 1));
-		assert_int_equal(bf_vcpus_index(&cpus[i].entry), i);
-		assert_int_equal(bf_vcpus_id(&cpus[i].entry), 3 * i);
+		assert_int_equal(bf_vcpu_entry_index(&cpus[i].entry), i);
+		assert_int_equal(bf_vcpu_entry_id(&cpus[i].entry), 3 * i);
 	}
 	assert_null(table_index(NR_VCPUS));
 }
@@ -69,17 +69,18 @@ static void test_largest_id(void **state)
 
 static void test_reserved_is_null(void **state)
 {
-	struct bf_vcpus_entry *entry = &cpus[0].entry;
+	struct bf_vcpu_entry *entry = &cpus[0].entry;
 
 	assert_int_equal(bf_vcpus_reserve(vcpus, entry, 7, &vcpu_ops, 0), 0);
 	check_counts(1, 0);
 	assert_null(table_id(7));
 	assert_null(table_index(0));
-	assert_int_equal(bf_vcpus_index(entry), UINT32_MAX);
+	assert_int_equal(bf_vcpu_entry_index(entry), UINT32_MAX);
 	assert_int_equal(add_vcpu(1, 7), -EEXIST);
-	assert_int_equal(bf_vcpus_remove(entry), -ENOENT);
-	assert_int_equal(bf_vcpus_remove_async(entry, NULL, NULL), -ENOENT);
-	bf_vcpus_publish(entry);
+	assert_int_equal(bf_vcpu_entry_remove(entry), -ENOENT);
+	assert_int_equal(bf_vcpu_entry_remove_async(entry, NULL, NULL),
+			 -ENOENT);
+	bf_vcpu_entry_publish(entry);
 	check_counts(1, 1);
 	assert_ptr_equal(table_id(7), entry);
 	assert_ptr_equal(table_index(0), entry);
@@ -91,8 +92,8 @@ static void test_index_in_order_of_publication(void **state)
 		bf_vcpus_reserve(vcpus, &cpus[0].entry, 1, &vcpu_ops, 0), 0);
 	assert_int_equal(
 		bf_vcpus_reserve(vcpus, &cpus[1].entry, 2, &vcpu_ops, 0), 0);
-	bf_vcpus_publish(&cpus[1].entry);
-	bf_vcpus_publish(&cpus[0].entry);
+	bf_vcpu_entry_publish(&cpus[1].entry);
+	bf_vcpu_entry_publish(&cpus[0].entry);
 	assert_ptr_equal(table_index(0), &cpus[1].entry);
 	assert_ptr_equal(table_index(1), &cpus[0].entry);
 }
@@ -108,7 +109,7 @@ static void test_many_creations_at_once(void **state)
 				 0);
 	check_counts(NR_VCPUS, 0);
 	for (i = NR_VCPUS; i-- > 0;)
-		bf_vcpus_publish(&cpus[i].entry);
+		bf_vcpu_entry_publish(&cpus[i].entry);
 	check_counts(NR_VCPUS, NR_VCPUS);
 	for (i = 0; i < NR_VCPUS; i++)
 		assert_ptr_equal(table_index(NR_VCPUS - 1 - i), &cpus[i].entry);
@@ -118,7 +119,7 @@ static void test_cancel(void **state)
 {
 	assert_int_equal(
 		bf_vcpus_reserve(vcpus, &cpus[0].entry, 1, &vcpu_ops, 0), 0);
-	bf_vcpus_cancel(&cpus[0].entry);
+	bf_vcpu_entry_cancel(&cpus[0].entry);
 	check_counts(0, 0);
 	assert_int_equal(cpus[0].released, 0);
 	assert_int_equal(add_vcpu(1, 1), 0);
@@ -144,7 +145,7 @@ static void test_limits_come_first(void **state)
 	assert_int_equal(
 		bf_vcpus_reserve(vcpus, &cpus[3].entry, 12, &vcpu_ops, 0), 0);
 	assert_int_equal(add_vcpu(4, 13), -EINVAL);
-	bf_vcpus_cancel(&cpus[3].entry);
+	bf_vcpu_entry_cancel(&cpus[3].entry);
 	assert_int_equal(add_vcpu(4, 13), 0);
 }
 
@@ -207,7 +208,7 @@ static void test_indices_run_out(void **state)
 /* Iterates over [first, last]; @expected has a digit for each vCPU to visit. */
 static void check_visited(uint64_t first, uint64_t last, const char *expected)
 {
-	struct bf_vcpus_entry *entry;
+	struct bf_vcpu_entry *entry;
 	struct bf_vcpus_iter iter;
 	char visited[64] = "";
 	size_t count = 0;
@@ -241,7 +242,7 @@ static void test_iteration(void **state)
 /* The iteration skips vCPUs that are removed, or created, after its start. */
 static void test_iteration_beside_changes(void **state)
 {
-	struct bf_vcpus_entry *entry;
+	struct bf_vcpu_entry *entry;
 	struct bf_vcpus_iter iter;
 	char visited[8] = "";
 	size_t count = 0;
@@ -259,10 +260,11 @@ static void test_iteration_beside_changes(void **state)
 	while ((entry = bf_vcpus_iter_next(&iter))) {
 		visited[count++] = (char)('0' + (vcpu_of(entry) - cpus));
 		if (entry == &cpus[1].entry)
-			assert_int_equal(
-				bf_vcpus_remove_async(entry, NULL, NULL), 0);
+			assert_int_equal(bf_vcpu_entry_remove_async(entry, NULL,
+								    NULL),
+					 0);
 		if (entry == &cpus[0].entry)
-			bf_vcpus_remove_async(&cpus[2].entry, NULL, NULL);
+			bf_vcpu_entry_remove_async(&cpus[2].entry, NULL, NULL);
 	}
 	table_leave(idx);
 	assert_string_equal(visited, "014");

@@ -10,15 +10,15 @@
 
 static void test_lock_one(void **state)
 {
-	struct bf_vcpus_entry *entry = &cpus[0].entry;
+	struct bf_vcpu_entry *entry = &cpus[0].entry;
 
 	assert_int_equal(bf_vcpus_reserve(vcpus, entry, 1, &vcpu_ops, 0), 0);
-	assert_int_equal(bf_vcpus_lock(entry), 0);
-	bf_vcpus_publish(entry);
-	assert_int_equal(bf_vcpus_trylock(entry), -EBUSY);
-	bf_vcpus_unlock(entry);
-	assert_int_equal(bf_vcpus_trylock(entry), 0);
-	bf_vcpus_unlock(entry);
+	assert_int_equal(bf_vcpu_entry_lock(entry), 0);
+	bf_vcpu_entry_publish(entry);
+	assert_int_equal(bf_vcpu_entry_trylock(entry), -EBUSY);
+	bf_vcpu_entry_unlock(entry);
+	assert_int_equal(bf_vcpu_entry_trylock(entry), 0);
+	bf_vcpu_entry_unlock(entry);
 }
 
 static void test_trylock_all_backs_out(void **state)
@@ -26,12 +26,12 @@ static void test_trylock_all_backs_out(void **state)
 	unsigned int i;
 
 	add_some(4);
-	assert_int_equal(bf_vcpus_lock(&cpus[2].entry), 0);
+	assert_int_equal(bf_vcpu_entry_lock(&cpus[2].entry), 0);
 	assert_int_equal(bf_vcpus_trylock_all(vcpus), -EINTR);
 	for (i = 0; i < 4; i++) {
-		assert_int_equal(bf_vcpus_trylock(&cpus[i].entry),
+		assert_int_equal(bf_vcpu_entry_trylock(&cpus[i].entry),
 				 i == 2 ? -EBUSY : 0);
-		bf_vcpus_unlock(&cpus[i].entry);
+		bf_vcpu_entry_unlock(&cpus[i].entry);
 	}
 	assert_int_equal(bf_vcpus_trylock_all(vcpus), 0);
 	/* The list from which unlock_all() unlocks, last locked first. */
@@ -41,7 +41,7 @@ static void test_trylock_all_backs_out(void **state)
 	assert_ptr_equal(vcpus->locked, &cpus[3].entry);
 	assert_int_equal(bf_vcpus_trylock_all(vcpus), -EBUSY);
 	for (i = 0; i < 4; i++)
-		assert_int_equal(bf_vcpus_trylock(&cpus[i].entry), -EBUSY);
+		assert_int_equal(bf_vcpu_entry_trylock(&cpus[i].entry), -EBUSY);
 	bf_vcpus_unlock_all(vcpus);
 	assert_int_equal(bf_vcpus_lock_all(vcpus), 0);
 	bf_vcpus_unlock_all(vcpus);
@@ -49,15 +49,15 @@ static void test_trylock_all_backs_out(void **state)
 
 static void test_lock_all_beside_a_creation(void **state)
 {
-	struct bf_vcpus_entry *entry = &cpus[3].entry;
+	struct bf_vcpu_entry *entry = &cpus[3].entry;
 
 	add_some(2);
 	assert_int_equal(bf_vcpus_reserve(vcpus, entry, 1, &vcpu_ops, 0), 0);
 	assert_int_equal(bf_vcpus_lock_all(vcpus), -EBUSY);
 	assert_int_equal(bf_vcpus_trylock_all(vcpus), -EBUSY);
-	assert_int_equal(bf_vcpus_trylock(&cpus[0].entry), 0);
-	bf_vcpus_unlock(&cpus[0].entry);
-	bf_vcpus_cancel(entry);
+	assert_int_equal(bf_vcpu_entry_trylock(&cpus[0].entry), 0);
+	bf_vcpu_entry_unlock(&cpus[0].entry);
+	bf_vcpu_entry_cancel(entry);
 	assert_int_equal(bf_vcpus_lock_all(vcpus), 0);
 	bf_vcpus_unlock_all(vcpus);
 }
@@ -66,14 +66,15 @@ static void test_removal_beside_lock_all(void **state)
 {
 	add_some(3);
 	assert_int_equal(bf_vcpus_lock_all(vcpus), 0);
-	assert_int_equal(bf_vcpus_remove_async(&cpus[1].entry, NULL, NULL), 0);
+	assert_int_equal(bf_vcpu_entry_remove_async(&cpus[1].entry, NULL, NULL),
+			 0);
 	assert_null(table_index(1));
 	usleep(2000);
 	assert_int_equal(get(&cpus[1].released), 0);
 	bf_vcpus_unlock_all(vcpus);
 	wait_for(&cpus[1].released, 1);
-	assert_int_equal(bf_vcpus_trylock(&cpus[2].entry), 0);
-	bf_vcpus_unlock(&cpus[2].entry);
+	assert_int_equal(bf_vcpu_entry_trylock(&cpus[2].entry), 0);
+	bf_vcpu_entry_unlock(&cpus[2].entry);
 }
 
 static int creator_began, creator_done;
@@ -111,7 +112,7 @@ struct waiter {
 
 static int lock_second(void)
 {
-	return bf_vcpus_lock(&cpus[1].entry);
+	return bf_vcpu_entry_lock(&cpus[1].entry);
 }
 
 static int lock_all(void)
@@ -160,14 +161,14 @@ static void test_signal_ends_the_wait(void **state)
 
 	assert_int_equal(sigaction(SIGUSR1, &action, &old), 0);
 	add_some(3);
-	assert_int_equal(bf_vcpus_lock(&cpus[1].entry), 0);
+	assert_int_equal(bf_vcpu_entry_lock(&cpus[1].entry), 0);
 	start_waiter(&waiter, lock_second);
 	interrupt_waiter(&waiter);
 	start_waiter(&waiter, lock_all);
 	interrupt_waiter(&waiter);
-	assert_int_equal(bf_vcpus_trylock(&cpus[0].entry), 0);
-	bf_vcpus_unlock(&cpus[0].entry);
-	bf_vcpus_unlock(&cpus[1].entry);
+	assert_int_equal(bf_vcpu_entry_trylock(&cpus[0].entry), 0);
+	bf_vcpu_entry_unlock(&cpus[0].entry);
+	bf_vcpu_entry_unlock(&cpus[1].entry);
 	assert_int_equal(bf_vcpus_lock_all(vcpus), 0);
 	/* A signal ends the wait at the gate as well. */
 	start_waiter(&waiter, lock_all);
@@ -181,19 +182,19 @@ static void test_lock_all_waits_for_each(void **state)
 	struct waiter waiter;
 
 	add_some(3);
-	assert_int_equal(bf_vcpus_lock(&cpus[1].entry), 0);
+	assert_int_equal(bf_vcpu_entry_lock(&cpus[1].entry), 0);
 	start_waiter(&waiter, lock_all);
 	/* Until the waiter has locked the first vCPU. */
-	while (!bf_vcpus_trylock(&cpus[0].entry)) {
-		bf_vcpus_unlock(&cpus[0].entry);
+	while (!bf_vcpu_entry_trylock(&cpus[0].entry)) {
+		bf_vcpu_entry_unlock(&cpus[0].entry);
 		usleep(100);
 	}
 	usleep(2000);
 	assert_int_equal(get(&waiter.done), 0);
-	bf_vcpus_unlock(&cpus[1].entry);
+	bf_vcpu_entry_unlock(&cpus[1].entry);
 	pthread_join(waiter.thread, NULL);
 	assert_int_equal(waiter.result, 0);
-	assert_int_equal(bf_vcpus_trylock(&cpus[2].entry), -EBUSY);
+	assert_int_equal(bf_vcpu_entry_trylock(&cpus[2].entry), -EBUSY);
 	bf_vcpus_unlock_all(vcpus);
 }
 

@@ -63,14 +63,15 @@ static void test_index_reused_by_table(void **state)
 /* Id and index of a removed vCPU stay taken until its readers have left. */
 static void test_reader_keeps_the_vcpu_it_found(void **state)
 {
-	struct bf_vcpus_entry *entry;
+	struct bf_vcpu_entry *entry;
 	int idx;
 
 	add_some(1);
 	idx = table_enter();
 	entry = bf_vcpus_by_id(vcpus, 10);
-	assert_int_equal(bf_vcpus_remove_async(entry, NULL, NULL), 0);
-	assert_int_equal(bf_vcpus_remove_async(entry, NULL, NULL), -ENOENT);
+	assert_int_equal(bf_vcpu_entry_remove_async(entry, NULL, NULL), 0);
+	assert_int_equal(bf_vcpu_entry_remove_async(entry, NULL, NULL),
+			 -ENOENT);
 	assert_null(bf_vcpus_by_id(vcpus, 10));
 	assert_null(bf_vcpus_by_index(vcpus, 0));
 	check_counts(1, 0);
@@ -78,7 +79,7 @@ static void test_reader_keeps_the_vcpu_it_found(void **state)
 	assert_int_equal(bf_vcpus_add(vcpus, &cpus[1].entry, 11, &vcpu_ops,
 				      BF_VCPUS_REUSE_INDEX),
 			 0);
-	assert_int_equal(bf_vcpus_index(&cpus[1].entry), 1);
+	assert_int_equal(bf_vcpu_entry_index(&cpus[1].entry), 1);
 	usleep(2000);
 	assert_int_equal(get(&cpus[0].released), 0);
 	table_leave(idx);
@@ -101,8 +102,9 @@ static void test_done_follows_release(void **state)
 
 	add_some(1);
 	idx = table_enter();
-	assert_int_equal(
-		bf_vcpus_remove_async(&cpus[0].entry, note_done, released), 0);
+	assert_int_equal(bf_vcpu_entry_remove_async(&cpus[0].entry, note_done,
+						    released),
+			 0);
 	usleep(2000);
 	assert_int_equal(get(released), 0);
 	table_leave(idx);
@@ -114,7 +116,7 @@ static int reader_in, reader_out;
 static void *reader_main(void *unused)
 {
 	int idx = table_enter();
-	struct bf_vcpus_entry *entry = bf_vcpus_by_id(vcpus, 10);
+	struct bf_vcpu_entry *entry = bf_vcpus_by_id(vcpus, 10);
 
 	set(&reader_in, 1);
 	usleep(20000);
@@ -138,25 +140,26 @@ static void test_remove_waits_for_readers(void **state)
 }
 
 /* In the release function the id is free, and the entry may be used again. */
-static void add_again(struct bf_vcpus_entry *entry)
+static void add_again(struct bf_vcpu_entry *entry)
 {
 	struct vcpu *cpu = vcpu_of(entry);
 
 	if (cpu->released++ == 0)
-		assert_int_equal(bf_vcpus_add(vcpus, entry, bf_vcpus_id(entry),
+		assert_int_equal(bf_vcpus_add(vcpus, entry,
+					      bf_vcpu_entry_id(entry),
 					      entry->ops, 0),
 				 0);
 }
 
 static void test_release_may_create(void **state)
 {
-	static const struct bf_vcpus_ops ops = {.release = add_again};
-	struct bf_vcpus_entry *entry = &cpus[0].entry;
+	static const struct bf_vcpu_entry_ops ops = {.release = add_again};
+	struct bf_vcpu_entry *entry = &cpus[0].entry;
 
 	assert_int_equal(bf_vcpus_add(vcpus, entry, 5, &ops, 0), 0);
-	assert_int_equal(bf_vcpus_remove(entry), 0);
+	assert_int_equal(bf_vcpu_entry_remove(entry), 0);
 	assert_ptr_equal(table_id(5), entry);
-	assert_int_equal(bf_vcpus_remove_async(entry, NULL, NULL), 0);
+	assert_int_equal(bf_vcpu_entry_remove_async(entry, NULL, NULL), 0);
 	srcu_barrier(bf_vcpus_srcu(vcpus));
 	assert_int_equal(cpus[0].released, 2);
 	check_counts(0, 0);
@@ -164,7 +167,7 @@ static void test_release_may_create(void **state)
 
 static void test_without_callbacks(void **state)
 {
-	static const struct bf_vcpus_ops none;
+	static const struct bf_vcpu_entry_ops none;
 
 	assert_int_equal(bf_vcpus_add(vcpus, &cpus[0].entry, 1, NULL, 0), 0);
 	assert_int_equal(bf_vcpus_add(vcpus, &cpus[1].entry, 2, &none, 0), 0);
@@ -174,7 +177,7 @@ static void test_without_callbacks(void **state)
 	check_counts(2, 2);
 }
 
-static void release_late(struct bf_vcpus_entry *entry)
+static void release_late(struct bf_vcpu_entry *entry)
 {
 	usleep(20000);
 	vcpu_released(entry);
@@ -183,12 +186,13 @@ static void release_late(struct bf_vcpus_entry *entry)
 /* Waits for the removal in progress as well. */
 static void test_destroy_releases_the_rest(void **state)
 {
-	static const struct bf_vcpus_ops late = {.release = release_late};
+	static const struct bf_vcpu_entry_ops late = {.release = release_late};
 
 	add_some(4);
 	assert_int_equal(bf_vcpus_add(vcpus, &cpus[4].entry, 1, &late, 0), 0);
 	remove_cpu(1);
-	assert_int_equal(bf_vcpus_remove_async(&cpus[4].entry, NULL, NULL), 0);
+	assert_int_equal(bf_vcpu_entry_remove_async(&cpus[4].entry, NULL, NULL),
+			 0);
 	bf_vcpus_destroy(vcpus);
 	vcpus = NULL;
 	for (unsigned int i = 0; i < 5; i++)
@@ -206,7 +210,8 @@ static void check_domain(struct srcu_struct *domain)
 	assert_int_equal(bf_vcpus_kick_all(vcpus), 3);
 	assert_int_equal(bf_vcpus_lock_all(vcpus), 0);
 	bf_vcpus_unlock_all(vcpus);
-	assert_int_equal(bf_vcpus_remove_async(&cpus[0].entry, NULL, NULL), 0);
+	assert_int_equal(bf_vcpu_entry_remove_async(&cpus[0].entry, NULL, NULL),
+			 0);
 	remove_cpu(1);
 	bf_vcpus_destroy(vcpus);
 	vcpus = NULL;

@@ -36,7 +36,7 @@ static void expect(bool right)
 		__atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
 }
 
-static void poison_and_free(struct bf_vcpus_entry *entry)
+static void poison_and_free(struct bf_vcpu_entry *entry)
 {
 	struct vcpu *cpu = vcpu_of(entry);
 
@@ -46,7 +46,7 @@ static void poison_and_free(struct bf_vcpus_entry *entry)
 	__atomic_fetch_add(&nr_released, 1, __ATOMIC_RELEASE);
 }
 
-static void check_live(struct bf_vcpus_entry *entry)
+static void check_live(struct bf_vcpu_entry *entry)
 {
 	expect(__atomic_load_n(&vcpu_of(entry)->magic, __ATOMIC_RELAXED) ==
 	       LIVE);
@@ -56,16 +56,16 @@ static void check_live(struct bf_vcpus_entry *entry)
  * Now and then other threads run between the checks, so that vCPUs are removed
  * meanwhile.  Not at every index: on a busy machine a yield takes long.
  */
-static void check_live_twice(struct bf_vcpus_entry *entry)
+static void check_live_twice(struct bf_vcpu_entry *entry)
 {
 	check_live(entry);
-	if (bf_vcpus_index(entry) % 1024 == 0)
+	if (bf_vcpu_entry_index(entry) % 1024 == 0)
 		sched_yield();
 	check_live(entry);
 }
 
-static const struct bf_vcpus_ops ops = {.release = poison_and_free,
-					.kick = check_live_twice};
+static const struct bf_vcpu_entry_ops ops = {.release = poison_and_free,
+					     .kick = check_live_twice};
 
 static int setup(void **state)
 {
@@ -84,7 +84,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct bf_vcpus_entry *new_vcpu(void)
+static struct bf_vcpu_entry *new_vcpu(void)
 {
 	struct vcpu *cpu = calloc(1, sizeof(*cpu));
 
@@ -97,17 +97,16 @@ static void look_up_all(void)
 {
 	for (unsigned int i = 0; i < NR_VCPUS; i++) {
 		int idx = srcu_read_lock(bf_vcpus_srcu(vcpus));
-		struct bf_vcpus_entry *by_id =
-			bf_vcpus_by_id(vcpus, STRIDE * i);
-		struct bf_vcpus_entry *by_index = bf_vcpus_by_index(vcpus, i);
+		struct bf_vcpu_entry *by_id = bf_vcpus_by_id(vcpus, STRIDE * i);
+		struct bf_vcpu_entry *by_index = bf_vcpus_by_index(vcpus, i);
 
 		if (by_id) {
 			check_live(by_id);
-			expect(bf_vcpus_id(by_id) == STRIDE * i);
+			expect(bf_vcpu_entry_id(by_id) == STRIDE * i);
 		}
 		if (by_index) {
 			check_live(by_index);
-			expect(bf_vcpus_index(by_index) == i);
+			expect(bf_vcpu_entry_index(by_index) == i);
 		}
 		srcu_read_unlock(bf_vcpus_srcu(vcpus), idx);
 	}
@@ -117,15 +116,15 @@ static void look_up_all(void)
 static void iterate_all(void)
 {
 	int idx = srcu_read_lock(bf_vcpus_srcu(vcpus));
-	struct bf_vcpus_entry *entry;
+	struct bf_vcpu_entry *entry;
 	struct bf_vcpus_iter iter;
 	uint64_t next = 0;
 
 	bf_vcpus_iter_begin(&iter, vcpus, 0, UINT64_MAX);
 	while ((entry = bf_vcpus_iter_next(&iter))) {
 		check_live_twice(entry);
-		expect(bf_vcpus_index(entry) >= next);
-		next = (uint64_t)bf_vcpus_index(entry) + 1;
+		expect(bf_vcpu_entry_index(entry) >= next);
+		next = (uint64_t)bf_vcpu_entry_index(entry) + 1;
 	}
 	srcu_read_unlock(bf_vcpus_srcu(vcpus), idx);
 }
@@ -174,7 +173,7 @@ static void stop_readers(pthread_t readers[2])
 	pthread_join(readers[1], NULL);
 }
 
-static void add_all(struct bf_vcpus_entry *entries[])
+static void add_all(struct bf_vcpu_entry *entries[])
 {
 	for (unsigned int i = 0; i < NR_VCPUS; i++) {
 		entries[i] = new_vcpu();
@@ -186,15 +185,15 @@ static void add_all(struct bf_vcpus_entry *entries[])
 }
 
 /* Waits for each of the first removals, and once for all others. */
-static void remove_all(struct bf_vcpus_entry *entries[])
+static void remove_all(struct bf_vcpu_entry *entries[])
 {
 	unsigned int i;
 
 	for (i = 0; i < NR_WAITED; i++)
-		assert_int_equal(bf_vcpus_remove(entries[i]), 0);
+		assert_int_equal(bf_vcpu_entry_remove(entries[i]), 0);
 	for (; i < NR_VCPUS; i++)
-		assert_int_equal(bf_vcpus_remove_async(entries[i], NULL, NULL),
-				 0);
+		assert_int_equal(
+			bf_vcpu_entry_remove_async(entries[i], NULL, NULL), 0);
 	assert_int_equal(bf_vcpus_online(vcpus), 0);
 	srcu_barrier(bf_vcpus_srcu(vcpus));
 	assert_int_equal(bf_vcpus_created(vcpus), 0);
@@ -202,7 +201,7 @@ static void remove_all(struct bf_vcpus_entry *entries[])
 
 static void test_add_and_remove_beside_readers(void **state)
 {
-	static struct bf_vcpus_entry *entries[NR_VCPUS];
+	static struct bf_vcpu_entry *entries[NR_VCPUS];
 	pthread_t readers[2];
 
 	start_readers(readers);
@@ -218,7 +217,7 @@ static void test_add_and_remove_beside_readers(void **state)
 /* Threads that add vCPUs with the same ids, and then remove the same vCPUs. */
 static int nr_won;
 
-static void add_or_free(struct bf_vcpus_entry *entry, uint64_t id)
+static void add_or_free(struct bf_vcpu_entry *entry, uint64_t id)
 {
 	int ret = bf_vcpus_add(vcpus, entry, id, &ops, 0);
 
@@ -240,9 +239,9 @@ static void *rival_remove_main(void *unused)
 {
 	for (uint64_t id = 0; id < NR_VCPUS; id++) {
 		int idx = srcu_read_lock(bf_vcpus_srcu(vcpus));
-		struct bf_vcpus_entry *entry = bf_vcpus_by_id(vcpus, id);
+		struct bf_vcpu_entry *entry = bf_vcpus_by_id(vcpus, id);
 
-		if (entry && !bf_vcpus_remove_async(entry, NULL, NULL))
+		if (entry && !bf_vcpu_entry_remove_async(entry, NULL, NULL))
 			__atomic_fetch_add(&nr_won, 1, __ATOMIC_RELAXED);
 		srcu_read_unlock(bf_vcpus_srcu(vcpus), idx);
 	}
@@ -289,12 +288,12 @@ static int creator_done;
 static void *creator_main(void *unused)
 {
 	for (uint64_t id = 0; id < NR_VCPUS; id++) {
-		struct bf_vcpus_entry *entry = new_vcpu();
+		struct bf_vcpu_entry *entry = new_vcpu();
 
 		expect(!bf_vcpus_reserve(vcpus, entry, id, &ops, 0));
 		if (id % 64 == 0)
 			sched_yield();
-		bf_vcpus_publish(entry);
+		bf_vcpu_entry_publish(entry);
 	}
 	set(&creator_done, 1);
 	return NULL;

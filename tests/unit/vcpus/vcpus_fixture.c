@@ -35,19 +35,19 @@ void table_leave(int idx)
 	srcu_read_unlock(bf_vcpus_srcu(vcpus), idx);
 }
 
-struct bf_vcpus_entry *table_index(uint64_t index)
+struct bf_vcpu_entry *table_index(uint64_t index)
 {
 	int idx = table_enter();
-	struct bf_vcpus_entry *entry = bf_vcpus_by_index(vcpus, index);
+	struct bf_vcpu_entry *entry = bf_vcpus_by_index(vcpus, index);
 
 	table_leave(idx);
 	return entry;
 }
 
-struct bf_vcpus_entry *table_id(uint64_t id)
+struct bf_vcpu_entry *table_id(uint64_t id)
 {
 	int idx = table_enter();
-	struct bf_vcpus_entry *entry = bf_vcpus_by_id(vcpus, id);
+	struct bf_vcpu_entry *entry = bf_vcpus_by_id(vcpus, id);
 
 	table_leave(idx);
 	return entry;
@@ -68,7 +68,7 @@ void add_some(unsigned int count)
 
 void remove_cpu(unsigned int n)
 {
-	assert_int_equal(bf_vcpus_remove(&cpus[n].entry), 0);
+	assert_int_equal(bf_vcpu_entry_remove(&cpus[n].entry), 0);
 }
 
 void check_counts(unsigned int created, unsigned int online)

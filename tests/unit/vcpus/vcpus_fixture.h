@@ -28,8 +28,8 @@ int table_enter(void);
 void table_leave(int idx);
 
 /* Look up in a section of their own. */
-struct bf_vcpus_entry *table_index(uint64_t index);
-struct bf_vcpus_entry *table_id(uint64_t id);
+struct bf_vcpu_entry *table_index(uint64_t index);
+struct bf_vcpu_entry *table_id(uint64_t id);
 
 /* Adds or removes vCPU n of the array above. */
 int add_vcpu(unsigned int n, uint64_t id);

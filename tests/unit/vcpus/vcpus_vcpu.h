@@ -10,25 +10,25 @@ struct vcpu {
 	unsigned int magic;
 	int released; /* calls of release() */
 	int kicked;   /* calls of kick() */
-	struct bf_vcpus_entry entry;
+	struct bf_vcpu_entry entry;
 };
 
-static inline struct vcpu *vcpu_of(struct bf_vcpus_entry *entry)
+static inline struct vcpu *vcpu_of(struct bf_vcpu_entry *entry)
 {
 	return container_of(entry, struct vcpu, entry);
 }
 
-static inline void vcpu_released(struct bf_vcpus_entry *entry)
+static inline void vcpu_released(struct bf_vcpu_entry *entry)
 {
 	__atomic_fetch_add(&vcpu_of(entry)->released, 1, __ATOMIC_RELEASE);
 }
 
-static inline void vcpu_kicked(struct bf_vcpus_entry *entry)
+static inline void vcpu_kicked(struct bf_vcpu_entry *entry)
 {
 	vcpu_of(entry)->kicked++;
 }
 
-static const struct bf_vcpus_ops vcpu_ops = {
+static const struct bf_vcpu_entry_ops vcpu_ops = {
 	.release = vcpu_released,
 	.kick = vcpu_kicked,
 };

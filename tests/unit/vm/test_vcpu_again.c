@@ -51,7 +51,7 @@ static void create_and_remove(struct bf_vm *vm)
 	set_delayed(true);
 	for (int i = 0; i < ROUNDS; i++) {
 		assert_int_equal(bf_vcpu_create(vm, 7, &vcpu), 0);
-		bf_vcpus_remove_async(bf_vcpu_entry(vcpu), NULL, NULL);
+		bf_vcpu_entry_remove_async(bf_vcpu_get_entry(vcpu), NULL, NULL);
 		while (bf_vcpus_created(bf_vm_vcpus(vm)))
 			sched_yield();
 	}

@@ -83,7 +83,7 @@ static void destroy_one(struct ids *ids, unsigned int id)
 /* An iteration visits all vCPUs in the order of their indices. */
 static void check_ids(const struct ids *ids)
 {
-	struct bf_vcpus_entry *entry;
+	struct bf_vcpu_entry *entry;
 	struct bf_vcpus_iter iter;
 	uint32_t count = 0, id;
 	int64_t last = -1;
@@ -91,10 +91,10 @@ static void check_ids(const struct ids *ids)
 
 	bf_vcpus_iter_begin(&iter, table(), 0, UINT64_MAX);
 	while ((entry = bf_vcpus_iter_next(&iter))) {
-		id = bf_vcpus_id(entry);
+		id = bf_vcpu_entry_id(entry);
 		assert_ptr_equal(bf_vcpu_of(entry), ids->vcpus[id]);
-		assert_ptr_equal(bf_vcpu_entry(ids->vcpus[id]), entry);
-		assert_int_equal(bf_vcpus_index(entry), ids->index[id]);
+		assert_ptr_equal(bf_vcpu_get_entry(ids->vcpus[id]), entry);
+		assert_int_equal(bf_vcpu_entry_index(entry), ids->index[id]);
 		assert_true(ids->index[id] > last);
 		last = ids->index[id];
 		count++;
@@ -161,8 +161,9 @@ static void test_removal_within_a_section(void **state)
 {
 	int idx = section_enter();
 
-	assert_int_equal(
-		bf_vcpus_remove_async(bf_vcpu_entry(vcpu.vcpu), NULL, NULL), 0);
+	assert_int_equal(bf_vcpu_entry_remove_async(
+				 bf_vcpu_get_entry(vcpu.vcpu), NULL, NULL),
+			 0);
 	assert_null(bf_vcpus_by_id(table(), 0));
 	check_usable(vcpu.vcpu);
 	section_leave(idx);
@@ -276,8 +277,8 @@ static void test_destroy_with_vcpus_and_slots(void **state)
 	table();
 	for (i = 0; i < ARRAY_SIZE(others); i++)
 		fixture_add_vcpu(&fixture, &others[i], 1 + i);
-	assert_int_equal(bf_vcpus_remove_async(bf_vcpu_entry(others[0].vcpu),
-					       NULL, NULL),
+	assert_int_equal(bf_vcpu_entry_remove_async(
+				 bf_vcpu_get_entry(others[0].vcpu), NULL, NULL),
 			 0);
 	assert_int_equal(bf_memslots_set(bf_vm_memslots(fixture.vm), &removal),
 			 0);

@@ -13,7 +13,7 @@
 struct vcpus_array {
 	uint32_t count;
 	struct {
-		struct bf_vcpus_entry *entry;
+		struct bf_vcpu_entry *entry;
 		uint32_t id;
 	} cpus[];
 };
@@ -30,20 +30,20 @@ static inline struct vcpus_array *vcpus_array_new(uint32_t space)
 
 /* The array must have room for one more vCPU. */
 static inline void vcpus_array_append(struct vcpus_array *array,
-				      struct bf_vcpus_entry *entry, uint32_t id)
+				      struct bf_vcpu_entry *entry, uint32_t id)
 {
 	array->cpus[array->count].entry = entry;
 	array->cpus[array->count].id = id;
 	array->count++;
 }
 
-static inline struct bf_vcpus_entry *
+static inline struct bf_vcpu_entry *
 vcpus_array_by_index(const struct vcpus_array *array, uint32_t index)
 {
 	return index < array->count ? array->cpus[index].entry : NULL;
 }
 
-static inline struct bf_vcpus_entry *
+static inline struct bf_vcpu_entry *
 vcpus_array_by_id(const struct vcpus_array *array, uint32_t id)
 {
 	if (id < array->count && array->cpus[id].id == id)

@@ -17,7 +17,7 @@ static void belfry_destroy(void *table)
 	bf_vcpus_destroy(table);
 }
 
-static int belfry_add(void *table, struct bf_vcpus_entry *entry, uint32_t id)
+static int belfry_add(void *table, struct bf_vcpu_entry *entry, uint32_t id)
 {
 	return bf_vcpus_add(table, entry, id, NULL, 0);
 }

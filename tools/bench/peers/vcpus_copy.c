@@ -45,7 +45,7 @@ static void copied_destroy(void *table)
 }
 
 static struct vcpus_array *copy_with(const struct vcpus_array *old,
-				     struct bf_vcpus_entry *entry, uint32_t id)
+				     struct bf_vcpu_entry *entry, uint32_t id)
 {
 	struct vcpus_array *new = vcpus_array_new(old->count + 1);
 
@@ -57,7 +57,7 @@ static struct vcpus_array *copy_with(const struct vcpus_array *old,
 	return new;
 }
 
-static int add_locked(struct copied *copied, struct bf_vcpus_entry *entry,
+static int add_locked(struct copied *copied, struct bf_vcpu_entry *entry,
 		      uint32_t id)
 {
 	struct vcpus_array *old = copied->array, *new;
@@ -73,7 +73,7 @@ static int add_locked(struct copied *copied, struct bf_vcpus_entry *entry,
 	return 0;
 }
 
-static int copied_add(void *table, struct bf_vcpus_entry *entry, uint32_t id)
+static int copied_add(void *table, struct bf_vcpu_entry *entry, uint32_t id)
 {
 	struct copied *copied = table;
 	int ret;

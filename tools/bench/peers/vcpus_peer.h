@@ -18,7 +18,7 @@ struct vcpus_peer {
 	void *(*create)(void);
 	void (*destroy)(void *table);
 	/* Returns 0 or a negative errno.  Peers do not write to the entry. */
-	int (*add)(void *table, struct bf_vcpus_entry *entry, uint32_t id);
+	int (*add)(void *table, struct bf_vcpu_entry *entry, uint32_t id);
 	/* Look up each key under the lock, or in a section, of the table. */
 	void (*by_index_loop)(void *table, const uint32_t *keys,
 			      unsigned int count);

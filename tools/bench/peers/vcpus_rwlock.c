@@ -36,7 +36,7 @@ static void table_destroy(void *arg)
 	free(table);
 }
 
-static int add_locked(struct vcpus_array *array, struct bf_vcpus_entry *entry,
+static int add_locked(struct vcpus_array *array, struct bf_vcpu_entry *entry,
 		      uint32_t id)
 {
 	if (array->count >= VCPUS_MAX)
@@ -47,7 +47,7 @@ static int add_locked(struct vcpus_array *array, struct bf_vcpus_entry *entry,
 	return 0;
 }
 
-static int table_add(void *arg, struct bf_vcpus_entry *entry, uint32_t id)
+static int table_add(void *arg, struct bf_vcpu_entry *entry, uint32_t id)
 {
 	struct table *table = arg;
 	int ret;

@@ -21,9 +21,9 @@ const struct vcpus_peer *const vcpus_peers[NR_VCPUS_PEERS] = {
 	&vcpus_copy,
 };
 
-struct bf_vcpus_entry *bench_entries(void)
+struct bf_vcpu_entry *bench_entries(void)
 {
-	return xgrow(NULL, 0, VCPUS_MAX, sizeof(struct bf_vcpus_entry));
+	return xgrow(NULL, 0, VCPUS_MAX, sizeof(struct bf_vcpu_entry));
 }
 
 uint32_t bench_id(uint32_t index)
@@ -32,13 +32,13 @@ uint32_t bench_id(uint32_t index)
 }
 
 void bench_add(const struct vcpus_peer *peer, void *table,
-	       struct bf_vcpus_entry *entry, uint32_t index)
+	       struct bf_vcpu_entry *entry, uint32_t index)
 {
 	if (peer->add(table, entry, bench_id(index)))
 		xcheck(NULL);
 }
 
-void *bench_table(const struct vcpus_peer *peer, struct bf_vcpus_entry *entries,
+void *bench_table(const struct vcpus_peer *peer, struct bf_vcpu_entry *entries,
 		  uint32_t count)
 {
 	void *table = xcheck(peer->create());

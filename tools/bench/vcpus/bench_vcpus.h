@@ -12,7 +12,7 @@
 extern const struct vcpus_peer *const vcpus_peers[NR_VCPUS_PEERS];
 
 /* Returns VCPUS_MAX entries for a table.  The caller frees them. */
-struct bf_vcpus_entry *bench_entries(void);
+struct bf_vcpu_entry *bench_entries(void);
 
 /* Ids differ from indices: every fourth is used, as in some topologies. */
 uint32_t bench_id(uint32_t index);
@@ -21,12 +21,12 @@ uint32_t bench_id(uint32_t index);
  * Returns a table with the first count entries.  Ends the process if out of
  * memory.
  */
-void *bench_table(const struct vcpus_peer *peer, struct bf_vcpus_entry *entries,
+void *bench_table(const struct vcpus_peer *peer, struct bf_vcpu_entry *entries,
 		  uint32_t count);
 
 /* Adds an entry.  Ends the process on error. */
 void bench_add(const struct vcpus_peer *peer, void *table,
-	       struct bf_vcpus_entry *entry, uint32_t index);
+	       struct bf_vcpu_entry *entry, uint32_t index);
 
 /* Reports the median of each peer; samples[0] is the library's. */
 void bench_report_peers(struct report *report, struct samples *samples);

@@ -25,7 +25,7 @@ static struct {
 } creations;
 
 static double add_timed(const struct vcpus_peer *peer, void *table,
-			struct bf_vcpus_entry *entry, uint32_t index)
+			struct bf_vcpu_entry *entry, uint32_t index)
 {
 	uint64_t start = clock_ns();
 
@@ -34,7 +34,7 @@ static double add_timed(const struct vcpus_peer *peer, void *table,
 }
 
 /* Times each creation. */
-static void sample_each(int n, struct bf_vcpus_entry *entries)
+static void sample_each(int n, struct bf_vcpu_entry *entries)
 {
 	void *table = xcheck(vcpus_peers[n]->create());
 	double ns = 0, slowest = 0;
@@ -51,7 +51,7 @@ static void sample_each(int n, struct bf_vcpus_entry *entries)
 }
 
 /* Times all creations together, without a clock call in between. */
-static void sample_all(int n, struct bf_vcpus_entry *entries)
+static void sample_all(int n, struct bf_vcpu_entry *entries)
 {
 	const struct vcpus_peer *peer = vcpus_peers[n];
 	void *table = xcheck(peer->create());
@@ -109,7 +109,7 @@ static void wait_for_sleeper(void)
 		sched_yield();
 }
 
-static void sample_beside_sleeper(int n, struct bf_vcpus_entry *entries)
+static void sample_beside_sleeper(int n, struct bf_vcpu_entry *entries)
 {
 	struct sleeper sleeper = {.peer = vcpus_peers[n]};
 
@@ -167,7 +167,7 @@ static void free_samples(void)
 
 void bench_creations(struct report *report)
 {
-	struct bf_vcpus_entry *entries = bench_entries();
+	struct bf_vcpu_entry *entries = bench_entries();
 
 	for (int round = 0; round < ROUNDS; round++) {
 		for (int n = 0; n < NR_VCPUS_PEERS; n++) {

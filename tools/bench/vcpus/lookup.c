@@ -33,7 +33,7 @@ static uint32_t next_index(uint64_t *state, uint32_t size)
 }
 
 static void init_subject(struct subject *subject, uint32_t size,
-			 struct bf_vcpus_entry *entries[], bool by_id)
+			 struct bf_vcpu_entry *entries[], bool by_id)
 {
 	uint64_t state = size;
 
@@ -134,7 +134,7 @@ static void report_flatness(struct report *report, struct subject *subjects,
 }
 
 static void bench_lookups_by(struct report *report,
-			     struct bf_vcpus_entry *entries[][NR_VCPUS_PEERS],
+			     struct bf_vcpu_entry *entries[][NR_VCPUS_PEERS],
 			     bool by_id)
 {
 	struct subject *subjects = xgrow(NULL, 0, NR_SIZES, sizeof(*subjects));
@@ -156,7 +156,7 @@ static void bench_lookups_by(struct report *report,
 /* An entry belongs to one table, so each table has entries of its own. */
 void bench_lookups(struct report *report)
 {
-	struct bf_vcpus_entry *entries[NR_SIZES][NR_VCPUS_PEERS];
+	struct bf_vcpu_entry *entries[NR_SIZES][NR_VCPUS_PEERS];
 
 	for (int i = 0; i < NR_SIZES * NR_VCPUS_PEERS; i++)
 		entries[i / NR_VCPUS_PEERS][i % NR_VCPUS_PEERS] =

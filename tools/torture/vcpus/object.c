@@ -8,7 +8,7 @@
 #include "base/util.h"
 #include "tools/belfry/common/xalloc.h"
 
-struct vcpu *vcpu_of(struct bf_vcpus_entry *entry)
+struct vcpu *vcpu_of(struct bf_vcpu_entry *entry)
 {
 	return container_of(entry, struct vcpu, entry);
 }
@@ -72,7 +72,7 @@ static void pool_return(struct vcpu *vcpu)
 }
 
 /* A reader that still uses the vCPU is counted here, or finds the poison. */
-static void vcpu_release(struct bf_vcpus_entry *entry)
+static void vcpu_release(struct bf_vcpu_entry *entry)
 {
 	struct vcpu *vcpu = vcpu_of(entry);
 	struct pool *pool = vcpu->pool;
@@ -89,15 +89,15 @@ static void vcpu_release(struct bf_vcpus_entry *entry)
 	pool_return(vcpu);
 }
 
-static void vcpu_kick(struct bf_vcpus_entry *entry)
+static void vcpu_kick(struct bf_vcpu_entry *entry)
 {
 	struct vcpu *vcpu = vcpu_of(entry);
 
 	vcpu_check(vcpu, vcpu_generation(vcpu));
 }
 
-const struct bf_vcpus_ops vcpu_ops = {.release = vcpu_release,
-				      .kick = vcpu_kick};
+const struct bf_vcpu_entry_ops vcpu_ops = {.release = vcpu_release,
+					   .kick = vcpu_kick};
 
 void vcpu_check(struct vcpu *vcpu, unsigned int generation)
 {

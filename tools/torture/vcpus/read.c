@@ -6,8 +6,8 @@
 #include "torture_vcpus.h"
 
 /* Within a section an id, or an index, stands for at most one vCPU. */
-static void check_again(struct table *table, struct bf_vcpus_entry *found,
-			struct bf_vcpus_entry *again, const char *what)
+static void check_again(struct table *table, struct bf_vcpu_entry *found,
+			struct bf_vcpu_entry *again, const char *what)
 {
 	if (again && again != found)
 		torture_fail("%s: within a section, two vCPUs had the same %s",
@@ -17,11 +17,11 @@ static void check_again(struct table *table, struct bf_vcpus_entry *found,
 static void look_up_id(struct torture_thread *self, struct table *table)
 {
 	uint64_t id = vcpus_random_id(self);
-	struct bf_vcpus_entry *entry = bf_vcpus_by_id(table->vcpus, id);
+	struct bf_vcpu_entry *entry = bf_vcpus_by_id(table->vcpus, id);
 
 	if (!entry)
 		return;
-	if (bf_vcpus_id(entry) != id)
+	if (bf_vcpu_entry_id(entry) != id)
 		torture_fail("%s: a lookup found another id", table->name);
 	vcpu_dwell(self, vcpu_of(entry));
 	check_again(table, entry, bf_vcpus_by_id(table->vcpus, id), "id");
@@ -31,11 +31,11 @@ static void look_up_id(struct torture_thread *self, struct table *table)
 static void look_up_index(struct torture_thread *self, struct table *table)
 {
 	uint64_t index = thread_random(self, 512);
-	struct bf_vcpus_entry *entry = bf_vcpus_by_index(table->vcpus, index);
+	struct bf_vcpu_entry *entry = bf_vcpus_by_index(table->vcpus, index);
 
 	if (!entry)
 		return;
-	if (bf_vcpus_index(entry) != index)
+	if (bf_vcpu_entry_index(entry) != index)
 		torture_fail("%s: a lookup found another index", table->name);
 	vcpu_dwell(self, vcpu_of(entry));
 	check_again(table, entry, bf_vcpus_by_index(table->vcpus, index),
@@ -60,16 +60,16 @@ static void iterate(struct torture_thread *self, struct table *table)
 {
 	uint64_t first = thread_random(self, 2) ? thread_random(self, 512) : 0;
 	uint64_t last = thread_random(self, 2) ? UINT64_MAX : first + 100;
-	struct bf_vcpus_entry *entry;
+	struct bf_vcpu_entry *entry;
 	struct bf_vcpus_iter iter;
 
 	bf_vcpus_iter_begin(&iter, table->vcpus, first, last);
 	while ((entry = bf_vcpus_iter_next(&iter))) {
-		if (bf_vcpus_index(entry) < first ||
-		    bf_vcpus_index(entry) > last)
+		if (bf_vcpu_entry_index(entry) < first ||
+		    bf_vcpu_entry_index(entry) > last)
 			torture_fail("%s: an iteration went back or too far",
 				     table->name);
-		first = (uint64_t)bf_vcpus_index(entry) + 1;
+		first = (uint64_t)bf_vcpu_entry_index(entry) + 1;
 		vcpu_dwell(self, vcpu_of(entry));
 		self->tallies[VCPUS_VISITED]++;
 	}
@@ -95,15 +95,15 @@ static void check_exclusive(struct torture_thread *self, struct vcpu *vcpu)
 static void lock_one(struct torture_thread *self, struct table *table)
 {
 	uint64_t id = vcpus_random_id(self);
-	struct bf_vcpus_entry *entry = bf_vcpus_by_id(table->vcpus, id);
+	struct bf_vcpu_entry *entry = bf_vcpus_by_id(table->vcpus, id);
 
 	if (!entry)
 		return;
-	if (thread_random(self, 2) ? bf_vcpus_lock(entry) :
-				     bf_vcpus_trylock(entry))
+	if (thread_random(self, 2) ? bf_vcpu_entry_lock(entry) :
+				     bf_vcpu_entry_trylock(entry))
 		return;
 	check_exclusive(self, vcpu_of(entry));
-	bf_vcpus_unlock(entry);
+	bf_vcpu_entry_unlock(entry);
 	self->tallies[VCPUS_LOCKED]++;
 }
 
@@ -113,7 +113,7 @@ static void check_all_exclusive(struct torture_thread *self,
 {
 	uint32_t created = bf_vcpus_created(table->vcpus);
 	struct section section = table_enter(table);
-	struct bf_vcpus_entry *entry;
+	struct bf_vcpu_entry *entry;
 	struct bf_vcpus_iter iter;
 
 	bf_vcpus_iter_begin(&iter, table->vcpus, 0, UINT64_MAX);

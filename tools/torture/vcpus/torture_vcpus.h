@@ -34,7 +34,7 @@ struct table;
 struct pool;
 
 struct vcpu {
-	struct bf_vcpus_entry entry;
+	struct bf_vcpu_entry entry;
 	struct vcpu *next; /* in a list of the pool */
 	struct pool *pool;
 	unsigned int state;
@@ -102,7 +102,7 @@ uint64_t vcpus_private_id(unsigned int writer, unsigned int n);
 struct section table_enter(struct table *table);
 
 /* The memory of vCPUs. */
-extern const struct bf_vcpus_ops vcpu_ops;
+extern const struct bf_vcpu_entry_ops vcpu_ops;
 
 void vcpu_pool_init(struct pool *pool, struct table *table);
 void vcpu_pool_free(struct pool *pool);
@@ -111,7 +111,7 @@ struct vcpu *vcpu_get(struct pool *pool);
 /* Frees a vCPU that was never published. */
 void vcpu_put(struct vcpu *vcpu);
 
-struct vcpu *vcpu_of(struct bf_vcpus_entry *entry);
+struct vcpu *vcpu_of(struct bf_vcpu_entry *entry);
 unsigned int vcpu_generation(const struct vcpu *vcpu);
 /* Checks that the vCPU is alive and of that generation. */
 void vcpu_check(struct vcpu *vcpu, unsigned int generation);

@@ -11,7 +11,7 @@
 
 static unsigned int flags_for(struct torture_thread *self, struct vcpu *vcpu)
 {
-	uint32_t index = bf_vcpus_index(&vcpu->entry);
+	uint32_t index = bf_vcpu_entry_index(&vcpu->entry);
 
 	if (index != UINT32_MAX && index > MAX_NEW_INDEX)
 		return BF_VCPUS_REUSE_INDEX;
@@ -27,11 +27,11 @@ static bool publish_or_cancel(struct torture_thread *self, struct table *table,
 	if (bf_vcpus_created(table->vcpus) == 0)
 		torture_fail("%s: a reserved vCPU is not counted", table->name);
 	if (thread_random(self, 8) == 0) {
-		bf_vcpus_cancel(&vcpu->entry);
+		bf_vcpu_entry_cancel(&vcpu->entry);
 		self->tallies[VCPUS_CANCELLED]++;
 		return false;
 	}
-	bf_vcpus_publish(&vcpu->entry);
+	bf_vcpu_entry_publish(&vcpu->entry);
 	return true;
 }
 
@@ -66,8 +66,8 @@ static struct vcpu *vcpu_create(struct torture_thread *self, struct pool *pool,
 static void remove_private(struct torture_thread *self, struct vcpu *vcpu)
 {
 	bool wait = thread_random(self, 4) == 0;
-	int ret = wait ? bf_vcpus_remove(&vcpu->entry) :
-			 bf_vcpus_remove_async(&vcpu->entry, NULL, NULL);
+	int ret = wait ? bf_vcpu_entry_remove(&vcpu->entry) :
+			 bf_vcpu_entry_remove_async(&vcpu->entry, NULL, NULL);
 
 	if (ret)
 		torture_fail("%s: a removal returned %d",
@@ -93,8 +93,9 @@ static void remove_shared(struct torture_thread *self, struct table *table,
 			  uint64_t id)
 {
 	struct section section = table_enter(table);
-	struct bf_vcpus_entry *entry = bf_vcpus_by_id(table->vcpus, id);
-	int ret = entry ? bf_vcpus_remove_async(entry, NULL, NULL) : -ENOENT;
+	struct bf_vcpu_entry *entry = bf_vcpus_by_id(table->vcpus, id);
+	int ret = entry ? bf_vcpu_entry_remove_async(entry, NULL, NULL) :
+			  -ENOENT;
 
 	if (ret && ret != -ENOENT)
 		torture_fail("%s: a removal returned %d", table->name, ret);
