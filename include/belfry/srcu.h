@@ -41,6 +41,36 @@
  * If a filter refuses it later, grace periods of fast domains take 10 ms
  * longer.  (A filter that kills the process for it must not come later.)
  *
+ * Order: a section is *old* for a grace period if it began before that.
+ *
+ *	bf_srcu_read_lock(), bf_srcu_down_read()
+ *		a full memory barrier between the caller's earlier accesses and
+ *		the section
+ *	bf_srcu_read_lock_fast()
+ *		no barrier in the reader; the updater's membarrier(2) gives the
+ *		order against the grace period, and nothing else does
+ *	bf_srcu_read_unlock(), bf_srcu_read_unlock_fast(), bf_srcu_up_read()
+ *		a release: accesses of the section come first; later accesses of
+ *		the caller may move into the section.  A call of
+ *		bf_srcu_mb_after_read_unlock() makes a full barrier of it.
+ *	bf_srcu_synchronize(), bf_srcu_synchronize_expedited()
+ *		a full barrier.  The caller's earlier accesses come before the
+ *		sections that are not old, and the accesses of the old sections
+ *		come before the caller's later accesses.
+ *	bf_srcu_call(), bf_srcu_call_expedited()
+ *		the same order between the caller's earlier accesses and those
+ *		of the callback.  The call itself is no barrier for the caller.
+ *	bf_srcu_get_state(), bf_srcu_start_poll()
+ *		a full barrier, with the same order between the caller's earlier
+ *		accesses and the true answer of bf_srcu_poll_state()
+ *	bf_srcu_poll_state()
+ *		a full barrier if it returns true, none if it returns false
+ *	bf_srcu_barrier()
+ *		the accesses of the callbacks come before the caller's later
+ *		accesses.  It promises no more if no callback is pending.
+ *
+ * The other functions promise no order.
+ *
  * Pace: a normal grace period waits for more requests before it begins, 1 ms
  * unless bf_srcu_set_pace() changed that.  An expedited request begins at once.
  * It takes over a normal grace period that has not begun, and so makes ready
@@ -483,6 +513,18 @@ static inline void bf_srcu_read_unlock_fast(struct bf_srcu *ssp,
 }
 
 /**
+ * bf_srcu_mb_after_read_unlock - make the end of a section a full barrier
+ *
+ * Call it right after bf_srcu_read_unlock() or one of its kind: accesses before
+ * the two calls then come before accesses after them.  The kernel's name is
+ * smp_mb__after_srcu_read_unlock().  Never blocks.
+ */
+static inline void bf_srcu_mb_after_read_unlock(void)
+{
+	__bf_srcu_fence(); /* the exit is a release only */
+}
+
+/**
  * bf_srcu_down_read - begin a section that another thread may end
  * @ssp: the domain, of either flavour
  *
@@ -642,8 +684,8 @@ unsigned long bf_srcu_get_state(struct bf_srcu *ssp);
  * bf_srcu_start_poll - get such a cookie, and request the grace period
  * @ssp: the domain
  *
- * Needs the worker, as bf_srcu_call() does.  Takes the domain's lock, and does
- * not wait for readers.
+ * Needs the worker, as bf_srcu_call() does.  A full memory barrier.  Takes the
+ * domain's lock, and does not wait for readers.
  */
 unsigned long bf_srcu_start_poll(struct bf_srcu *ssp);
 
@@ -788,33 +830,34 @@ void bf_srcu_set_tracking(bool on);
  * BF_SRCU_NO_KERNEL_NAMES before it includes a header of belfry.
  */
 #ifndef BF_SRCU_NO_KERNEL_NAMES
-#define srcu_struct		    bf_srcu
-#define srcu_head		    bf_srcu_head
-#define srcu_ctr		    bf_srcu_ctr
-#define DEFINE_SRCU		    BF_SRCU_DEFINE
-#define DEFINE_STATIC_SRCU	    BF_SRCU_DEFINE_STATIC
-#define DEFINE_SRCU_FAST	    BF_SRCU_DEFINE_FAST
-#define DEFINE_STATIC_SRCU_FAST	    BF_SRCU_DEFINE_STATIC_FAST
-#define init_srcu_struct(ssp)	    bf_srcu_init((ssp), #ssp)
-#define init_srcu_struct_fast(ssp)  bf_srcu_init_fast((ssp), #ssp)
-#define cleanup_srcu_struct	    bf_srcu_cleanup
-#define srcu_read_lock		    bf_srcu_read_lock
-#define srcu_read_unlock	    bf_srcu_read_unlock
-#define srcu_read_lock_fast	    bf_srcu_read_lock_fast
-#define srcu_read_unlock_fast	    bf_srcu_read_unlock_fast
-#define srcu_down_read		    bf_srcu_down_read
-#define srcu_up_read		    bf_srcu_up_read
-#define srcu_assign_pointer	    bf_srcu_assign_pointer
-#define srcu_dereference	    bf_srcu_dereference
-#define call_srcu		    bf_srcu_call
-#define call_srcu_expedited	    bf_srcu_call_expedited
-#define srcu_expedite_current	    bf_srcu_expedite_current
-#define synchronize_srcu	    bf_srcu_synchronize
-#define synchronize_srcu_expedited  bf_srcu_synchronize_expedited
-#define srcu_barrier		    bf_srcu_barrier
-#define get_state_synchronize_srcu  bf_srcu_get_state
-#define start_poll_synchronize_srcu bf_srcu_start_poll
-#define poll_state_synchronize_srcu bf_srcu_poll_state
+#define srcu_struct		       bf_srcu
+#define srcu_head		       bf_srcu_head
+#define srcu_ctr		       bf_srcu_ctr
+#define DEFINE_SRCU		       BF_SRCU_DEFINE
+#define DEFINE_STATIC_SRCU	       BF_SRCU_DEFINE_STATIC
+#define DEFINE_SRCU_FAST	       BF_SRCU_DEFINE_FAST
+#define DEFINE_STATIC_SRCU_FAST	       BF_SRCU_DEFINE_STATIC_FAST
+#define init_srcu_struct(ssp)	       bf_srcu_init((ssp), #ssp)
+#define init_srcu_struct_fast(ssp)     bf_srcu_init_fast((ssp), #ssp)
+#define cleanup_srcu_struct	       bf_srcu_cleanup
+#define srcu_read_lock		       bf_srcu_read_lock
+#define srcu_read_unlock	       bf_srcu_read_unlock
+#define srcu_read_lock_fast	       bf_srcu_read_lock_fast
+#define srcu_read_unlock_fast	       bf_srcu_read_unlock_fast
+#define srcu_down_read		       bf_srcu_down_read
+#define srcu_up_read		       bf_srcu_up_read
+#define srcu_assign_pointer	       bf_srcu_assign_pointer
+#define srcu_dereference	       bf_srcu_dereference
+#define call_srcu		       bf_srcu_call
+#define call_srcu_expedited	       bf_srcu_call_expedited
+#define srcu_expedite_current	       bf_srcu_expedite_current
+#define synchronize_srcu	       bf_srcu_synchronize
+#define synchronize_srcu_expedited     bf_srcu_synchronize_expedited
+#define srcu_barrier		       bf_srcu_barrier
+#define get_state_synchronize_srcu     bf_srcu_get_state
+#define start_poll_synchronize_srcu    bf_srcu_start_poll
+#define poll_state_synchronize_srcu    bf_srcu_poll_state
+#define smp_mb__after_srcu_read_unlock bf_srcu_mb_after_read_unlock
 #endif
 
 #endif /* BELFRY_SRCU_H */

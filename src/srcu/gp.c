@@ -158,8 +158,15 @@ static void cb_collect(struct bf_srcu *ssp)
 
 void bf_srcu_gp_start(struct bf_srcu *ssp)
 {
+	/*
+	 * Release, with the acquire in bf_srcu_poll_state(), as in gp_end():
+	 * this number also says that the grace period before it is over, and
+	 * a poll may read this number without reading that of gp_end().
+	 * Without it the poll returns true before the sections of that grace
+	 * period are visible as ended.
+	 */
 	__atomic_store_n(&ssp->gp_seq, ssp->gp_seq + SRCU_GP_SCAN1,
-			 __ATOMIC_RELAXED);
+			 __ATOMIC_RELEASE);
 	ssp->gp_urgent = false;
 	cb_collect(ssp);
 	/*
@@ -180,6 +187,17 @@ static void gp_end(struct bf_srcu *ssp)
 		ssp->cb_done_tail = ssp->cb_wait_tail;
 		ssp->cb_wait = NULL;
 	}
+	/*
+	 * Orders the loads of the scan, and the accesses of the sections that
+	 * the scan saw end, before the accesses of the updater and of the
+	 * callbacks after the grace period: against the fence in
+	 * bf_srcu_read_lock(), and against full fences of the caller's program.
+	 * The acquires of slot_exits() alone leave store-to-load order between
+	 * threads open, which the kernel's SRCU promises (its litmus tests
+	 * C-srcu-observed-*).  No reader depends on this fence for the life of
+	 * an object.
+	 */
+	__bf_srcu_fence();
 	/*
 	 * Release, with the acquire in bf_srcu_poll_state(): a thread that sees
 	 * the new number sees that the sections before it have ended.
@@ -208,7 +226,8 @@ void bf_srcu_set_bank(struct bf_srcu *ssp, unsigned int idx)
 static void gp_flip(struct bf_srcu *ssp)
 {
 	bf_srcu_set_bank(ssp, ssp->idx ^ 1);
-	__atomic_store_n(&ssp->gp_seq, ssp->gp_seq + 1, __ATOMIC_RELAXED);
+	/* Release: as in bf_srcu_gp_start(). */
+	__atomic_store_n(&ssp->gp_seq, ssp->gp_seq + 1, __ATOMIC_RELEASE);
 }
 
 bool bf_srcu_gp_advance(struct bf_srcu *ssp)

@@ -333,6 +333,12 @@ unsigned long bf_srcu_start_poll(struct bf_srcu *ssp)
 	unsigned long cookie;
 
 	bf_srcu_prepare(ssp);
+	/*
+	 * Makes the call a full barrier, as bf_srcu_get_state() is.  The lock
+	 * alone orders the caller's earlier stores before the fence of the
+	 * grace period.
+	 */
+	__bf_srcu_fence();
 	pthread_mutex_lock(&ssp->lock);
 	cookie = bf_srcu_gp_snap(ssp->gp_seq);
 	gp_need(ssp, cookie);
