@@ -11,8 +11,8 @@
 #include "base/span_tree.h"
 
 /*
- * No tree that fits in memory comes near: nodes that are half empty are joined,
- * and a new root has two children of half the entries each.
+ * No tree that fits in memory comes near: two neighbours have more than
+ * JOIN_MAX items together, or a removal joins them.
  */
 #define MAX_HEIGHT 32
 

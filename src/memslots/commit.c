@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "memslots/forward.h"
-#include "memslots/notify.h"
 #include "srcu/wait.h"
 
 static int apply_all(struct bf_slot_change *change,

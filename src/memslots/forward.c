@@ -22,7 +22,6 @@
 #include <unistd.h>
 
 #include "memslots/forward.h"
-#include "memslots/notify.h"
 
 long bf_forward_ioctl(int fd, unsigned long request, void *arg)
 {

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "memslots/notify.h"
+#include "memslots/change.h"
 
 struct bf_memslots_listener {
 	SLIST_ENTRY(bf_memslots_listener) entry;

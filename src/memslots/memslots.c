@@ -102,6 +102,24 @@ struct bf_slot *bf_slot_find(const struct bf_slots *slots, uint32_t number)
 	return &chunk[number % BF_SLOT_CHUNK];
 }
 
+int bf_memslots_free_slot(struct bf_memslots *map, uint32_t space,
+			  uint32_t *slot)
+{
+	struct bf_slots *slots = bf_slots_of(map);
+	uint32_t number = space << 16, end = number + slots->config.slots;
+
+	if (space >= slots->config.spaces)
+		return -EINVAL;
+	pthread_mutex_lock(&slots->lock);
+	while (number < end && bf_slot_find(slots, number))
+		number++;
+	pthread_mutex_unlock(&slots->lock);
+	if (number == end)
+		return -ENOSPC;
+	*slot = number;
+	return 0;
+}
+
 static int complete_config(struct bf_memslots_config *config)
 {
 	int ret = config->forward ? bf_forward_ask(config) : 0;

@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "memslots/notify.h"
+#include "memslots/change.h"
 
 struct bf_memslots_pinned {
 	LIST_ENTRY(bf_memslots_pinned) entry;

@@ -147,7 +147,7 @@ static void list_remove(struct list *list, struct item *item)
 	*item = list->item[--list->count];
 }
 
-/* An addition takes out what was removed in place inside of it. */
+/* An addition drops the items inside of it that were removed in place. */
 static void list_add(struct list *list, struct bf_span span, uint64_t value)
 {
 	size_t i;
