@@ -35,7 +35,7 @@ void bf_io_enter(struct bf_io_frame *frame, const struct bf_io_bus *bus,
 {
 }
 
-void bf_io_leave(struct bf_io_frame *frame)
+void bf_io_leave(const struct bf_io_frame *frame)
 {
 }
 

@@ -101,8 +101,8 @@ void synchronize_srcu_expedited(struct srcu_struct *ssp)
 }
 
 /*
- * Stands in for the worker: the thread that removes waits itself.  What is only
- * freed after the grace period is of no interest here.
+ * Stands in for the worker: the thread that removes waits itself.  Memory is
+ * not freed here.
  */
 void call_srcu(struct srcu_struct *ssp, struct srcu_head *head,
 	       void (*fn)(struct srcu_head *head))

@@ -35,15 +35,14 @@
  * destruction.
  * Lifetime of handles (struct bf_io_range and its like): a handle is valid from
  * the return of the addition until the removal.  Two threads must not remove
- * one handle.  A program whose threads share a handle guards it with a lock and
- * calls the asynchronous removal under that lock, or a second thread may use
- * the handle after the removal.
- * Contexts: no function is async-signal-safe, with one exception: the handler
- * of a fault may dispatch the access that raised the fault.
- * Coroutines: a handler may suspend its coroutine and resume in another thread.
- * -EDEADLK is then no longer returned to that handler, which must use the
- * asynchronous removals.
- * fork(): a child must not use its parent's buses.
+ * one handle.  A program that shares a handle between threads guards it with a
+ * lock and calls the asynchronous removal under that lock, or a second thread
+ * may use the handle after the removal. Contexts: no function is
+ * async-signal-safe, with one exception: the handler of a fault may dispatch
+ * the access that raised the fault. Coroutines: a handler may suspend its
+ * coroutine and resume in another thread. -EDEADLK is then no longer returned
+ * to that handler, which must use the asynchronous removals. fork(): a child
+ * must not use its parent's buses.
  */
 #ifndef BELFRY_IO_BUS_H
 #define BELFRY_IO_BUS_H
@@ -105,11 +104,11 @@ struct bf_io_access {
  * @opaque is the range's; @offset counts from the base of the range; @access is
  * the part that is dispatched, with its address, data and source.
  *
- * Any number of threads may be in a handler at once.  The bus holds no lock
- * meanwhile, and is in a section of @opaque's range, so that @opaque stays
- * valid.  A handler may sleep, dispatch, add, move, commit transactions and
- * remove asynchronously.  Functions that wait for accesses, such as
- * bf_io_remove_range(), return -EDEADLK there.
+ * Any number of threads may be in a handler at once, with no lock held.  A
+ * handler runs inside a section of the bus, so the range stays valid, and with
+ * it the memory behind @opaque, until the handler returns.  A handler may sleep,
+ * dispatch, add, move, commit transactions and remove asynchronously. Functions
+ * that wait for accesses, such as bf_io_remove_range(), return -EDEADLK there.
  *
  * A handler returns 0 when it has handled the access.  It returns -EOPNOTSUPP
  * when the access is not the device's: the answer is as if there were no range.
@@ -383,7 +382,7 @@ int bf_io_remove_doorbell(struct bf_io_bus *bus,
  * callbacks (srcu_drain() where that thread was forbidden); so @done must not
  * take a lock that the caller holds.  @done may do all that a callback may.
  *
- * A caller whose handle is guarded by a lock calls this under that lock.
+ * A caller that guards its handle with a lock calls this under that lock.
  * Cannot fail.  May be called from a handler or a callback.
  */
 void bf_io_remove_doorbell_async(struct bf_io_bus *bus,

@@ -2,9 +2,9 @@
 /**
  * belfry/io_txn.h - several changes of a bus at once, all or nothing
  *
- * The ranges and doorbells of a device whose BAR moves must move together, and
- * a device that is plugged should appear whole.  A transaction collects such
- * changes and publishes them at one instant: an access sees all of them or
+ * When a BAR moves, the ranges and doorbells of the device must move together;
+ * when a device is plugged, it should appear whole.  A transaction collects
+ *such changes and publishes them at one instant: an access sees all of them or
  * none.
  *
  *	bf_io_txn_begin(bus, &txn);

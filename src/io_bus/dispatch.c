@@ -19,9 +19,9 @@ static int dispatch_missed(const struct bf_io_bus *bus,
 	return -EOPNOTSUPP;
 }
 
-static int range_call(const struct bf_io_bus *bus,
-		      const struct bf_range_entry *range, uint64_t offset,
-		      const struct bf_io_access *access)
+static inline __attribute__((always_inline)) int
+range_call(const struct bf_io_bus *bus, const struct bf_range_entry *range,
+	   uint64_t offset, const struct bf_io_access *access)
 {
 	struct bf_io_frame frame;
 	int ret;

@@ -15,19 +15,19 @@
 #include "io_bus/counters.h"
 #include "io_bus/trie.h"
 
-/* The members that a write reads come first, so that they share a cache line. */
+/* A write reads the first members, which mostly share a cache line. */
 struct bf_io_doorbell {
-	struct bf_trie_entry match; /* by datamatch, unless a wildcard */
-	bf_io_doorbell_fn callback; /* NULL: eventfd */
-	void *opaque;
+	struct bf_trie_entry match;	   /* by datamatch, unless a wildcard */
 	struct bf_shared_eventfd *eventfd; /* NULL: callback */
-	uint64_t signals;		   /* if counted */
-	struct bf_counters *counters;	   /* NULL: nothing was counted yet */
-	bool dead; /* removed: must not signal any more */
-	bool counted : 1;
-	bool wildcard : 1;
+	bool dead;			   /* removed: must not signal */
+	bool counted;
+	bool wildcard;
 	uint16_t space;
-	uint32_t len;  /* 0: any */
+	bf_io_doorbell_fn callback;
+	void *opaque;
+	uint64_t signals;	      /* if counted */
+	struct bf_counters *counters; /* NULL: nothing was counted yet */
+	uint32_t len;		      /* 0: any */
 	uint64_t addr; /* changed with the bus locked; readers use the trie's */
 	uint64_t datamatch;
 	const void *owner; /* NULL: bf_io_find_doorbell() finds it */

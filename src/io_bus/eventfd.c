@@ -156,7 +156,7 @@ static bool eventfd_blocks(struct bf_eventfd *eventfd)
 }
 
 /*
- * A write to a blocking eventfd whose counter is at its maximum sleeps until
+ * With the counter at its maximum, a write to a blocking eventfd sleeps until
  * the counter is read.
  */
 static bool write_would_sleep(struct bf_eventfd *eventfd)

@@ -5,28 +5,33 @@
 #include "base/util.h"
 #include "io_bus/thread.h"
 
-/* A thread that has more of them at once is not told -EDEADLK for the rest. */
+/*
+ * A thread that is in more handlers at once, nested or suspended, is not told
+ * -EDEADLK for the rest of them.
+ */
 #define NR_FRAMES 16
 
 struct bf_io_thread {
 	/*
-	 * Frames from depth on are NULL; below it there are holes if frames
-	 * were left out of order.  NR_FRAMES: see frame_find_room().
+	 * The owner fills free places.  Any thread clears a place, the owner
+	 * without the lock.  An access that is not nested needs the first one
+	 * only; in a thread that is not listed it is taken.
 	 */
-	unsigned int depth;
-	struct bf_io_frame *frames[NR_FRAMES];
+	const struct bf_io_frame *frames[NR_FRAMES];
 	bool listed;
 	bool exiting; /* must not be listed again */
 	unsigned int number;
 	struct bf_io_thread *next; /* in the list, by number */
 };
 
+static const struct bf_io_frame not_listed;
+
 static __thread struct bf_io_thread self
-	__attribute__((tls_model("initial-exec"))) = {.depth = NR_FRAMES};
+	__attribute__((tls_model("initial-exec"))) = {.frames = {&not_listed}};
 
 /*
- * All threads that have a number.  The lock guards the list, and every access
- * to the frames of another thread.
+ * All threads that have a number.  The lock guards the list, and accesses to
+ * the frames of another thread.
  */
 static struct bf_io_thread *threads;
 static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -49,7 +54,7 @@ static void thread_unlist(void *unused)
 	*link = self.next;
 	self.listed = false;
 	self.exiting = true;
-	self.depth = NR_FRAMES;
+	self.frames[0] = &not_listed;
 	pthread_mutex_unlock(&threads_lock);
 }
 
@@ -82,6 +87,19 @@ static void take_number(void)
 	*link = &self;
 }
 
+/* Relaxed: the owner of the frames reads pointers only, and others lock. */
+static const struct bf_io_frame *frame_at(const struct bf_io_thread *thread,
+					  unsigned int i)
+{
+	return __atomic_load_n(&thread->frames[i], __ATOMIC_RELAXED);
+}
+
+static void frame_set(struct bf_io_thread *thread, unsigned int i,
+		      const struct bf_io_frame *frame)
+{
+	__atomic_store_n(&thread->frames[i], frame, __ATOMIC_RELAXED);
+}
+
 /* False: out of memory, or the thread is about to exit. */
 static bool thread_list(void)
 {
@@ -96,7 +114,7 @@ static bool thread_list(void)
 	take_number();
 	pthread_mutex_unlock(&threads_lock);
 	self.listed = true;
-	self.depth = 0;
+	frame_set(&self, 0, NULL);
 	return true;
 }
 
@@ -105,83 +123,70 @@ int bf_thread_number(void)
 	return thread_list() ? (int)self.number : -1;
 }
 
-static struct bf_io_frame *frame_at(const struct bf_io_thread *thread,
-				    unsigned int index)
-{
-	return __atomic_load_n(&thread->frames[index], __ATOMIC_RELAXED);
-}
-
-/* Relaxed: the owner reads pointers alone, and others hold the lock. */
-static void frame_set(struct bf_io_thread *thread, unsigned int index,
-		      struct bf_io_frame *frame)
-{
-	__atomic_store_n(&thread->frames[index], frame, __ATOMIC_RELAXED);
-}
-
-/*
- * An index that is free in a full array, which mostly has holes at its end; or
- * NR_FRAMES.  A thread comes here first when it is not listed yet.
- */
-static unsigned int frame_find_room(void)
+/* The access is nested, or the first of the thread. */
+static __attribute__((noinline)) void frame_put(const struct bf_io_frame *frame)
 {
 	unsigned int i;
 
 	if (!thread_list())
-		return NR_FRAMES;
-	while (self.depth && !frame_at(&self, self.depth - 1))
-		self.depth--;
-	for (i = 0; i < self.depth && frame_at(&self, i);)
-		i++;
-	return i;
+		return;
+	for (i = 0; i < NR_FRAMES; i++) {
+		if (!frame_at(&self, i)) {
+			frame_set(&self, i, frame);
+			return;
+		}
+	}
 }
 
 void bf_io_enter(struct bf_io_frame *frame, const struct bf_io_bus *bus,
 		 bool callback)
 {
-	unsigned int index = self.depth;
+	frame->bus = (uintptr_t)bus | callback;
+	if (likely(!frame_at(&self, 0)))
+		frame_set(&self, 0, frame);
+	else
+		frame_put(frame);
+}
 
-	frame->bus = bus;
-	frame->callback = callback;
-	frame->thread = NULL;
-	if (unlikely(index == NR_FRAMES))
-		index = frame_find_room();
-	if (unlikely(index == NR_FRAMES))
-		return;
-	frame->thread = &self;
-	frame->index = index;
-	frame_set(&self, index, frame);
-	if (likely(index == self.depth))
-		self.depth++;
+/* True: the thread had the frame. */
+static bool frame_clear(struct bf_io_thread *thread,
+			const struct bf_io_frame *frame)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_FRAMES; i++) {
+		if (frame_at(thread, i) == frame) {
+			frame_set(thread, i, NULL);
+			return true;
+		}
+	}
+	return false;
 }
 
 /*
- * The frame is one that another thread entered, or an exited thread whose
- * address is in use again.  With the lock held, a listed thread does not exit.
+ * Another thread entered the frame, unless the frame had no place.  With the
+ * lock held, no listed thread exits.
  */
-static void frame_leave_moved(const struct bf_io_frame *frame)
+static __attribute__((noinline)) void
+frame_clear_any(const struct bf_io_frame *frame)
 {
 	struct bf_io_thread *thread;
 
+	if (frame_clear(&self, frame))
+		return;
 	pthread_mutex_lock(&threads_lock);
 	for (thread = threads; thread; thread = thread->next)
-		if (thread == frame->thread &&
-		    frame_at(thread, frame->index) == frame)
-			frame_set(thread, frame->index, NULL);
+		if (frame_clear(thread, frame))
+			break;
 	pthread_mutex_unlock(&threads_lock);
 }
 
-void bf_io_leave(struct bf_io_frame *frame)
+void bf_io_leave(const struct bf_io_frame *frame)
 {
-	if (!frame->thread)
-		return;
-	if (unlikely(frame->thread != &self ||
-		     frame_at(&self, frame->index) != frame)) {
-		frame_leave_moved(frame);
-		return;
-	}
-	frame_set(&self, frame->index, NULL);
-	if (self.depth == frame->index + 1)
-		self.depth = frame->index;
+	if (likely(frame_at(&self, 0) == frame))
+		frame_set(&self, 0, NULL);
+	else
+		frame_clear_any(frame);
 }
 
 /* The lock keeps another thread from leaving a frame that is looked at. */
@@ -194,10 +199,11 @@ static bool has_frame(const struct bf_io_bus *bus, bool callbacks_only)
 	if (!self.listed)
 		return false;
 	pthread_mutex_lock(&threads_lock);
-	for (i = 0; i < self.depth && !found; i++) {
+	for (i = 0; i < NR_FRAMES && !found; i++) {
 		frame = frame_at(&self, i);
-		found = frame && frame->bus == bus &&
-			(frame->callback || !callbacks_only);
+		found = frame &&
+			(frame->bus == ((uintptr_t)bus | 1) ||
+			 (frame->bus == (uintptr_t)bus && !callbacks_only));
 	}
 	pthread_mutex_unlock(&threads_lock);
 	return found;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the bus keeps for each thread: a number for counters, and the frames of
- * the handlers, callbacks and sections that the thread has entered, so that a
+ * Data of the bus for each thread: a number for counters, and the frames of the
+ * handlers, callbacks and sections that the thread has entered, so that a
  * function that would wait for its own caller returns -EDEADLK instead.
  *
  * A handler may suspend its coroutine and resume in another thread, which then
@@ -13,26 +13,23 @@
 #define BF_IO_BUS_THREAD_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct bf_io_bus;
-struct bf_io_thread;
 
 /* On the stack of the caller, from bf_io_enter() to bf_io_leave(). */
 struct bf_io_frame {
-	const struct bf_io_bus *bus;
-	struct bf_io_thread *thread; /* that entered; NULL: it has no room */
-	unsigned int index;	     /* in the frames of that thread */
-	bool callback;		     /* of a doorbell; else a handler */
+	uintptr_t bus; /* | 1: a callback of a doorbell */
 };
 
 __attribute__((noinline)) void bf_io_enter(struct bf_io_frame *frame,
 					   const struct bf_io_bus *bus,
 					   bool callback);
-__attribute__((noinline)) void bf_io_leave(struct bf_io_frame *frame);
+__attribute__((noinline)) void bf_io_leave(const struct bf_io_frame *frame);
 
 /*
- * Has the calling thread entered a frame of the bus that it, or another thread,
- * has not left yet?  bf_io_in_callback() asks for callbacks alone.
+ * Has the calling thread entered a frame of the bus that no thread has left
+ * yet?  bf_io_in_callback() considers callbacks only.
  */
 bool bf_io_in_handler(const struct bf_io_bus *bus);
 bool bf_io_in_callback(const struct bf_io_bus *bus);
