@@ -114,8 +114,8 @@ bool bf_front_exit(struct bf_front *front, struct kvm_run *run, void *source);
 
 /*
  * Installs everything that is pending, and from now on every doorbell and zone
- * in the call that registers it.  For a VM of which the front
- * cannot see every exit.
+ * in the call that registers it.  For a VM of which the front cannot see every
+ * exit.
  */
 void bf_front_install_all(struct bf_front *front);
 
