@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* KVM_IOEVENTFD, answered as the kernel answers it. */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "front/internal.h"
 #include "front/watch.h"
@@ -114,37 +113,42 @@ static int check_arg(const struct kvm_ioeventfd *arg)
 	return 0;
 }
 
-/* The checks come in the kernel's order: argument, eventfd, collision. */
-static int add_to_bus(struct bf_front *front, struct front_doorbell *d)
+/*
+ * Lock held.  The checks come in the kernel's order: argument, eventfd,
+ * collision.
+ */
+static int add_to_bus(struct bf_front *front, const struct kvm_ioeventfd *arg,
+		      struct front_doorbell **dp)
 {
-	struct bf_io_doorbell_desc desc = desc_of(&d->arg);
+	struct bf_io_doorbell_desc desc = desc_of(arg);
 	struct bf_shared_eventfd *eventfd;
-	int ret = check_arg(&d->arg);
+	struct bf_io_doorbell *handle;
+	int ret = check_arg(arg);
 
 	if (!ret)
-		ret = get_eventfd(front, desc.eventfd, &eventfd);
+		ret = get_eventfd(front, arg->fd, &eventfd);
 	if (ret)
 		return ret;
-	desc.opaque = d;
 	desc.counted = true;
-	return bf_doorbell_add(front->bus, &desc, eventfd, front, &d->handle);
+	ret = bf_doorbell_add(front->bus, &desc, eventfd, front, sizeof(**dp),
+			      &handle);
+	if (ret)
+		return ret;
+	*dp = bf_io_doorbell_opaque(handle);
+	(*dp)->handle = handle;
+	(*dp)->arg = *arg;
+	return 0;
 }
 
 /* Lock held, dropped if the policy installs the doorbell at once. */
 static int assign_on_bus(struct bf_front *front,
 			 const struct kvm_ioeventfd *arg)
 {
-	struct front_doorbell *d = calloc(1, sizeof(*d));
-	int ret;
+	struct front_doorbell *d;
+	int ret = add_to_bus(front, arg, &d);
 
-	if (!d)
-		return -ENOMEM;
-	d->arg = *arg;
-	ret = add_to_bus(front, d);
-	if (ret) {
-		free(d);
+	if (ret)
 		return ret;
-	}
 	TAILQ_INSERT_TAIL(&front->pending, d, entry);
 	front_count_pending(front, 1);
 	ret = bf_front_apply_policy(front, d);

@@ -53,25 +53,12 @@ void bf_front_stop(struct bf_front *front)
 	bf_front_install_stop(front);
 }
 
-static void free_doorbells(struct front_doorbells *list)
-{
-	struct front_doorbell *d, *next;
-
-	for (d = TAILQ_FIRST(list); d; d = next) {
-		next = TAILQ_NEXT(d, entry);
-		free(d);
-	}
-}
-
 void bf_front_destroy(struct bf_front *front)
 {
 	if (!front)
 		return;
 	bf_front_stop(front);
 	/* The owner of the bus destroys it next, with the doorbells on it. */
-	free_doorbells(&front->pending);
-	free_doorbells(&front->queued);
-	free_doorbells(&front->tracked);
 	while (!TAILQ_EMPTY(&front->zones))
 		bf_front_free_zone(front, TAILQ_FIRST(&front->zones));
 	if (front->owns_bus)

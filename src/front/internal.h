@@ -29,7 +29,10 @@ enum front_state {
 	FRONT_REFUSED,	 /* the kernel refused it */
 };
 
-/* The bus has the doorbell, too, in every state. */
+/*
+ * The bus has the doorbell, too, in every state.  This memory follows the bus's
+ * doorbell, and goes with it.
+ */
 struct front_doorbell {
 	TAILQ_ENTRY(front_doorbell) entry; /* in the list of its state */
 	struct bf_io_doorbell *handle;

@@ -9,7 +9,6 @@
  * once.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -81,7 +80,6 @@ void bf_front_drop(struct bf_front *front, struct front_doorbell *d)
 	if (d->state == FRONT_PENDING)
 		front_count_pending(front, -1);
 	front->stats.signalled += bf_doorbell_remove(front->bus, d->handle);
-	free(d);
 	pthread_cond_broadcast(&front->state_changed);
 }
 

@@ -458,13 +458,16 @@ static int check_desc(const struct bf_io_doorbell_desc *desc)
 	return 0;
 }
 
-/* Takes over the reference to the eventfd, also on error. */
+/*
+ * Takes over the reference to the eventfd, also on error.  @room bytes follow
+ * the doorbell.
+ */
 static int doorbell_make(struct bf_io_bus *bus,
 			 const struct bf_io_doorbell_desc *desc,
-			 struct bf_shared_eventfd *eventfd,
+			 struct bf_shared_eventfd *eventfd, size_t room,
 			 struct bf_io_doorbell **doorbellp)
 {
-	struct bf_io_doorbell *doorbell = calloc(1, sizeof(*doorbell));
+	struct bf_io_doorbell *doorbell = calloc(1, sizeof(*doorbell) + room);
 
 	if (!doorbell) {
 		if (eventfd)
@@ -479,7 +482,7 @@ static int doorbell_make(struct bf_io_bus *bus,
 	doorbell->datamatch = desc->wildcard ? 0 : desc->datamatch;
 	doorbell->match.hash = bf_trie_hash(doorbell->datamatch);
 	doorbell->callback = eventfd ? NULL : desc->callback;
-	doorbell->opaque = desc->opaque;
+	doorbell->opaque = room ? doorbell + 1 : desc->opaque;
 	doorbell->eventfd = eventfd;
 	doorbell->removal.bus = bus;
 	doorbell->removal.release = doorbell_removed;
@@ -511,7 +514,7 @@ int bf_doorbell_new(struct bf_io_bus *bus,
 
 	if (!ret && desc->consumer == BF_IO_CONSUMER_EVENTFD)
 		ret = eventfd_get(bus, desc->eventfd, &eventfd);
-	return ret ? ret : doorbell_make(bus, desc, eventfd, doorbellp);
+	return ret ? ret : doorbell_make(bus, desc, eventfd, 0, doorbellp);
 }
 
 /* Publishes a new doorbell, or frees it. */
@@ -541,10 +544,10 @@ static int doorbell_publish(struct bf_io_bus *bus,
 int bf_doorbell_add(struct bf_io_bus *bus,
 		    const struct bf_io_doorbell_desc *desc,
 		    struct bf_shared_eventfd *eventfd, const void *owner,
-		    struct bf_io_doorbell **doorbellp)
+		    size_t room, struct bf_io_doorbell **doorbellp)
 {
 	struct bf_io_doorbell *doorbell;
-	int ret = doorbell_make(bus, desc, eventfd, &doorbell);
+	int ret = doorbell_make(bus, desc, eventfd, room, &doorbell);
 
 	if (ret)
 		return ret;

@@ -92,12 +92,14 @@ int bf_doorbell_each(const struct bf_doorbell_addr *at,
  *
  * Registers a valid description with an eventfd from the bus's pool, to which
  * it takes over the reference, also on error.  Only bf_doorbell_find() with the
- * same owner finds the doorbell.  0, -EEXIST, -ENOMEM.
+ * same owner finds the doorbell.  @room bytes of zeroes for the owner live
+ * as long as the doorbell; bf_io_doorbell_opaque() returns them.  0, -EEXIST,
+ * -ENOMEM.
  */
 int bf_doorbell_add(struct bf_io_bus *bus,
 		    const struct bf_io_doorbell_desc *desc,
 		    struct bf_shared_eventfd *eventfd, const void *owner,
-		    struct bf_io_doorbell **doorbellp);
+		    size_t room, struct bf_io_doorbell **doorbellp);
 
 /* As bf_io_find_doorbell(), among the doorbells of an owner; NULL: none. */
 struct bf_io_doorbell *bf_doorbell_find(struct bf_io_bus *bus,

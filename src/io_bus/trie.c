@@ -419,7 +419,9 @@ void bf_trie_destroy(uintptr_t root, void (*fn)(struct bf_trie_entry *entry))
 		free(bf_trie_leaf(root));
 	} else if (root & BF_TRIE_NODE) {
 		for (i = 0; i < BF_TRIE_SLOTS; i++)
-			bf_trie_destroy(bf_trie_node(root)->slot[i], fn);
+			if (bf_trie_node(root)->slot[i])
+				bf_trie_destroy(bf_trie_node(root)->slot[i],
+						fn);
 		free(bf_trie_node(root));
 	} else if (root) {
 		fn(slot_entry(root));
