@@ -21,16 +21,6 @@
 
 #define TURNS 40 /* repetitions of each operation, at other addresses */
 
-/*
- * Each slab may keep an empty block.  Under a sanitizer there are no slabs, so
- * the number of blocks is exact.
- */
-#ifdef BF_TESTS_SANITIZED
-#define SPARE_BLOCKS 0
-#else
-#define SPARE_BLOCKS 12
-#endif
-
 static uint64_t turn;
 
 /* The dump of the bus; free it by libc_free(). */
@@ -69,8 +59,7 @@ static int try_once(int (*operation)(void), int n)
 	} else {
 		assert_int_equal(ret, -ENOMEM);
 		settle();
-		assert_in_range(alloc_live(), live - SPARE_BLOCKS,
-				live + SPARE_BLOCKS);
+		assert_int_equal(alloc_live(), live);
 		assert_int_equal(bf_io_publications(bus), publications);
 		after = dump_bus();
 		assert_string_equal(before, after);
