@@ -151,10 +151,8 @@ add_doorbell(const struct bf_io_doorbell_desc *desc)
 static void init_domain(struct srcu_struct *domain,
 			struct __bf_srcu_slot *slots)
 {
-	*domain = (struct srcu_struct)__BF_SRCU_STRUCT_INIT(*domain, false);
 	domain->slots = slots;
 	domain->rseq_slots = slots;
-	domain->reader_fences = false;
 	bf_srcu_set_bank(domain, 0);
 }
 

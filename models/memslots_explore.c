@@ -207,10 +207,8 @@ static const struct scenario *scenario;
 
 static void init_domain(struct srcu_struct *domain)
 {
-	*domain = (struct srcu_struct)__BF_SRCU_STRUCT_INIT(*domain, false);
 	domain->slots = world.srcu_slots;
 	domain->rseq_slots = world.srcu_slots;
-	domain->reader_fences = false;
 	bf_srcu_set_bank(domain, 0);
 	bf_srcu_nr_slots = NR_SLOTS;
 }

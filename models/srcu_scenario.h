@@ -35,10 +35,8 @@ static struct world {
 static void world_init(bool fast)
 {
 	memset(&world, 0, sizeof(world));
-	world.domain =
-		(struct srcu_struct)__BF_SRCU_STRUCT_INIT(world.domain, fast);
+	world.domain.fast = world.domain.membarrier = fast;
 	world.domain.slots = world.slots;
-	world.domain.reader_fences = false;
 	world.domain.rseq_slots = world.slots;
 	bf_srcu_set_bank(&world.domain, 0);
 	bf_srcu_nr_slots = NR_SLOTS;

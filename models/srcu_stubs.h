@@ -9,11 +9,6 @@ void __bf_srcu_wake(struct srcu_struct *ssp, int idx)
 	(void)idx;
 }
 
-bool bf_srcu_tracking(void)
-{
-	return false;
-}
-
 void bf_srcu_track_lock(struct srcu_struct *ssp, int idx, bool fast,
 			void *place)
 {

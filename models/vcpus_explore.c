@@ -269,11 +269,8 @@ static const struct scenario *scenario;
 static void init(void)
 {
 	memset(&world, 0, sizeof(world));
-	world.domain =
-		(struct srcu_struct)__BF_SRCU_STRUCT_INIT(world.domain, false);
 	world.domain.slots = world.slots;
 	world.domain.rseq_slots = world.slots;
-	world.domain.reader_fences = false;
 	bf_srcu_set_bank(&world.domain, 0);
 	bf_srcu_nr_slots = NR_SLOTS;
 	world.table.srcu = &world.domain;

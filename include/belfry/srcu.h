@@ -79,6 +79,7 @@
  * Stability: 0.x; functions may still change, each change is in CHANGELOG.md.
  * Names that begin with __bf_srcu, and the members of the structures, are no
  * interface; they are in this header because the readers are inline.
+ * Parameters: @ssp is always a domain that is set up and not cleaned up.
  * Thread safety: every function may be called from any thread at any time,
  * unless its description says otherwise.
  * Contexts: the readers are async-signal-safe while tracking is off; all other
@@ -178,12 +179,9 @@ struct bf_srcu {
 	unsigned int waiting;	      /* a thread sleeps until a section ends */
 	struct __bf_srcu_slot *slots; /* one a possible CPU; NULL: use boot */
 	const char *name;
-	bool fast;	    /* updaters make membarriers, if they can */
-	bool reader_fences; /* ... or readers of a fast domain fence */
-	bool tracked;	    /* sections are tracked by thread */
-	bool early;	    /* on the list of domains read before set-up */
-	struct bf_srcu *early_next;
-	unsigned long early_sections; /* open at set-up, not tracked */
+	bool fast;	 /* the flavour */
+	bool membarrier; /* updaters make them; else fast readers fence */
+	bool tracked;	 /* sections are tracked by thread */
 
 	/* Grace periods; the lock protects these. */
 	pthread_mutex_t lock __attribute__((aligned(64)));
@@ -230,35 +228,57 @@ struct bf_srcu {
 /** The pace of normal grace periods unless it is changed, in nanoseconds. */
 #define BF_SRCU_DEFAULT_PACE_NS 1000000
 
-/* The kernel's first value: an early wrap finds mistakes early. */
-#define __BF_SRCU_GP_SEQ_INIT ((0UL - 100UL) << 2)
-
-#define __BF_SRCU_STRUCT_INIT(domain, is_fast)                             \
-	{                                                                  \
-		.name = #domain, .fast = (is_fast), .reader_fences = true, \
-		.lock = PTHREAD_MUTEX_INITIALIZER,                         \
-		.gp_seq = __BF_SRCU_GP_SEQ_INIT,                           \
-		.gp_needed = __BF_SRCU_GP_SEQ_INIT,                        \
-		.pace_ns = BF_SRCU_DEFAULT_PACE_NS,                        \
-		.cb_wait_tail = &(domain).cb_wait,                         \
-		.cb_done_tail = &(domain).cb_done,                         \
-	}
-
 /**
  * BF_SRCU_DEFINE - define a fenced domain that needs no initialization
  * BF_SRCU_DEFINE_STATIC - the same, static
  * BF_SRCU_DEFINE_FAST, BF_SRCU_DEFINE_STATIC_FAST - the same, a fast domain
  *
- * A domain that lives as long as the process needs no bf_srcu_cleanup() either.
+ * A constructor sets the domain up when its program or shared object is loaded.
+ * Code that runs before that, in the only thread, may use the domain too.  A
+ * domain that lives as long as the process needs no bf_srcu_cleanup() either.
  */
-#define BF_SRCU_DEFINE(domain) \
-	struct bf_srcu domain = __BF_SRCU_STRUCT_INIT(domain, false)
-#define BF_SRCU_DEFINE_STATIC(domain) \
-	static struct bf_srcu domain = __BF_SRCU_STRUCT_INIT(domain, false)
-#define BF_SRCU_DEFINE_FAST(domain) \
-	struct bf_srcu domain = __BF_SRCU_STRUCT_INIT(domain, true)
-#define BF_SRCU_DEFINE_STATIC_FAST(domain) \
-	static struct bf_srcu domain = __BF_SRCU_STRUCT_INIT(domain, true)
+#define BF_SRCU_DEFINE(domain)		   __BF_SRCU_DEFINE(domain, false)
+#define BF_SRCU_DEFINE_STATIC(domain)	   static __BF_SRCU_DEFINE(domain, false)
+#define BF_SRCU_DEFINE_FAST(domain)	   __BF_SRCU_DEFINE(domain, true)
+#define BF_SRCU_DEFINE_STATIC_FAST(domain) static __BF_SRCU_DEFINE(domain, true)
+
+/*
+ * The domains of each program or shared object are listed in a section of it.
+ * A constructor hands the list to the library: the first one in the object, and
+ * the others find nothing to do.  The linker must not drop the list.
+ */
+struct __bf_srcu_def {
+	struct bf_srcu *ssp;
+	const char *name;
+	bool fast;
+} __attribute__((aligned(32)));
+
+#if defined(__clang__) && __clang_major__ >= 13
+#define __BF_SRCU_KEEP used, retain
+#else
+#define __BF_SRCU_KEEP used
+#endif
+
+#define __BF_SRCU_DEFINE(domain, is_fast)                                      \
+	struct bf_srcu domain;                                                 \
+	static struct __bf_srcu_def __bf_srcu_def_##domain                     \
+		__attribute__((section("bf_srcu_defs"),                        \
+			       __BF_SRCU_KEEP)) = {&domain, #domain, is_fast}; \
+	static void (*__bf_srcu_ctor_##domain)(void)                           \
+		__attribute__((section(".init_array.00101"), used)) =          \
+			__bf_srcu_define_object
+
+extern struct __bf_srcu_def __start_bf_srcu_defs[]
+	__attribute__((visibility("hidden")));
+extern struct __bf_srcu_def __stop_bf_srcu_defs[]
+	__attribute__((visibility("hidden")));
+void __bf_srcu_define(const struct __bf_srcu_def *def,
+		      const struct __bf_srcu_def *end);
+
+static inline void __bf_srcu_define_object(void)
+{
+	__bf_srcu_define(__start_bf_srcu_defs, __stop_bf_srcu_defs);
+}
 
 /**
  * bf_srcu_init - initialize a fenced domain
@@ -279,10 +299,10 @@ int bf_srcu_init_fast(struct bf_srcu *ssp, const char *name);
 
 /**
  * bf_srcu_cleanup - free the memory of a domain
- * @ssp: the domain; every bf_srcu_read_unlock() on it has returned
  *
- * Call bf_srcu_barrier() before, so that no callback is left.  May sleep for
- * some microseconds, or while a callback of another domain runs.
+ * Every bf_srcu_read_unlock() on it has returned.  Call bf_srcu_barrier()
+ * before, so that no callback is left.  May sleep for some microseconds, or
+ * while a callback of another domain runs.
  *
  * Returns 0, or -EBUSY while a section is open, a grace period is in progress
  * or a callback is left, the calling one included.  After -EBUSY nothing is
@@ -346,6 +366,12 @@ static inline bool __bf_srcu_rseq_inc(unsigned long *word)
 failed:
 	return false;
 }
+#else
+static inline bool __bf_srcu_rseq_inc(unsigned long *word)
+{
+	(void)word;
+	return false;
+}
 #endif
 
 /*
@@ -363,35 +389,17 @@ static inline void __bf_srcu_fence(void)
 #endif
 }
 
-/* Count an entry or an exit inline; false: this thread cannot do it now. */
-static inline bool __bf_srcu_enter(struct bf_srcu *ssp, int idx)
+/*
+ * Counts inline in word 0 to 3 of a slot: the entry into a bank, or behind the
+ * entries the exit.  Returns false if this thread cannot do it now.
+ */
+static inline bool __bf_srcu_count(struct bf_srcu *ssp, int word)
 {
-#ifdef __BF_SRCU_RSEQ
 	struct __bf_srcu_slot *slots =
-		__atomic_load_n(&ssp->rseq_slots, __ATOMIC_CONSUME);
+		__atomic_load_n(&ssp->rseq_slots, __ATOMIC_RELAXED);
 
 	return __builtin_expect(
-		slots && __bf_srcu_rseq_inc(&slots->lock[(unsigned)idx]), 1);
-#else
-	(void)ssp;
-	(void)idx;
-	return false;
-#endif
-}
-
-static inline bool __bf_srcu_exit(struct bf_srcu *ssp, int idx)
-{
-#ifdef __BF_SRCU_RSEQ
-	struct __bf_srcu_slot *slots =
-		__atomic_load_n(&ssp->rseq_slots, __ATOMIC_CONSUME);
-
-	return __builtin_expect(
-		slots && __bf_srcu_rseq_inc(&slots->unlock[(unsigned)idx]), 1);
-#else
-	(void)ssp;
-	(void)idx;
-	return false;
-#endif
+		slots && __bf_srcu_rseq_inc(&slots->lock[0] + word), 1);
 }
 
 /* Wakes waiters after the end of a section of bank idx (-1: unknown). */
@@ -409,18 +417,22 @@ static inline int __bf_srcu_bank(struct bf_srcu *ssp)
 
 /**
  * bf_srcu_read_lock - begin a read-side critical section of a fenced domain
- * @ssp: the domain
+ * bf_srcu_read_unlock - end it
+ * @idx: the value that bf_srcu_read_lock() returned
  *
- * Returns an index for the matching bf_srcu_read_unlock() of the same thread.
- * Never blocks, allocates nothing, makes no system call.  Sections nest.
- * Waiting for a grace period of the same domain inside a section is a deadlock;
- * queueing callbacks there is allowed.
+ * The same thread calls both.  Sections nest.  Waiting for a grace period of
+ * the same domain inside a section is a deadlock; queueing callbacks there is
+ * allowed.
+ *
+ * Never block, and allocate nothing.  Make no system call, except that the end
+ * of a section wakes a thread (a futex wake) that sleeps until a section of
+ * this domain ends.
  */
 static inline int bf_srcu_read_lock(struct bf_srcu *ssp)
 {
 	int idx = __bf_srcu_bank(ssp);
 
-	if (!__bf_srcu_enter(ssp, idx))
+	if (!__bf_srcu_count(ssp, idx))
 		__bf_srcu_count_lock(ssp, idx);
 	/*
 	 * Orders the count before the section's loads, against the fence of
@@ -434,17 +446,9 @@ static inline int bf_srcu_read_lock(struct bf_srcu *ssp)
 	return idx;
 }
 
-/**
- * bf_srcu_read_unlock - end a read-side critical section of a fenced domain
- * @ssp: the domain
- * @idx: the value that bf_srcu_read_lock() returned
- *
- * Never blocks.  Makes a system call (a futex wake) only if a thread sleeps
- * until a section of this domain ends.
- */
 static inline void bf_srcu_read_unlock(struct bf_srcu *ssp, int idx)
 {
-	if (!__bf_srcu_exit(ssp, idx))
+	if (!__bf_srcu_count(ssp, 2 + idx))
 		__bf_srcu_count_unlock(ssp, idx);
 	__bf_srcu_left(ssp, idx);
 }
@@ -460,24 +464,20 @@ static inline bool __bf_srcu_is_bank(struct bf_srcu_ctr *scp)
 
 /**
  * bf_srcu_read_lock_fast - begin a read-side critical section of a fast domain
- * @ssp: the domain, of bf_srcu_init_fast() or BF_SRCU_DEFINE_FAST()
+ * bf_srcu_read_unlock_fast - end it
+ * @scp: the value that bf_srcu_read_lock_fast() returned, an opaque pointer
  *
- * As bf_srcu_read_lock(), without the fence.  Returns an opaque pointer for
- * bf_srcu_read_unlock_fast(), as in the kernel.  On a fenced domain it protects
- * nothing; tracking reports that.
+ * As bf_srcu_read_lock() and bf_srcu_read_unlock(), without the fence.  On a
+ * fenced domain they protect nothing; tracking reports that.
  */
 static inline struct bf_srcu_ctr *bf_srcu_read_lock_fast(struct bf_srcu *ssp)
 {
-#ifdef __BF_SRCU_RSEQ
 	struct bf_srcu_ctr *scp =
-		__atomic_load_n(&ssp->fast_bank, __ATOMIC_CONSUME);
+		__atomic_load_n(&ssp->fast_bank, __ATOMIC_RELAXED);
 
 	if (!__builtin_expect(scp && __bf_srcu_rseq_inc((unsigned long *)scp),
 			      1))
 		scp = __bf_srcu_count_lock_fast(ssp);
-#else
-	struct bf_srcu_ctr *scp = __bf_srcu_count_lock_fast(ssp);
-#endif
 	/*
 	 * Keeps the compiler from moving the section's loads before the count.
 	 * The CPU may still do so; the updater's membarrier, between its
@@ -490,24 +490,14 @@ static inline struct bf_srcu_ctr *bf_srcu_read_lock_fast(struct bf_srcu *ssp)
 	return scp;
 }
 
-/**
- * bf_srcu_read_unlock_fast - end a read-side critical section of a fast domain
- * @ssp: the domain
- * @scp: the value that bf_srcu_read_lock_fast() returned
- *
- * As bf_srcu_read_unlock().
- */
 static inline void bf_srcu_read_unlock_fast(struct bf_srcu *ssp,
 					    struct bf_srcu_ctr *scp)
 {
 	__asm__ volatile("" ::: "memory");
-#ifdef __BF_SRCU_RSEQ
-	/* In each slot the exits lie two words behind the entries. */
 	if (!__builtin_expect(
 		    __bf_srcu_is_bank(scp) &&
 			    __bf_srcu_rseq_inc((unsigned long *)scp + 2),
 		    1))
-#endif
 		__bf_srcu_count_unlock_fast(ssp, scp);
 	__bf_srcu_left(ssp, -1);
 }
@@ -516,8 +506,7 @@ static inline void bf_srcu_read_unlock_fast(struct bf_srcu *ssp,
  * bf_srcu_mb_after_read_unlock - make the end of a section a full barrier
  *
  * Call it right after bf_srcu_read_unlock() or one of its kind: accesses before
- * the two calls then come before accesses after them.  The kernel's name is
- * smp_mb__after_srcu_read_unlock().  Never blocks.
+ * the two calls then come before accesses after them.  Never blocks.
  */
 static inline void bf_srcu_mb_after_read_unlock(void)
 {
@@ -526,32 +515,27 @@ static inline void bf_srcu_mb_after_read_unlock(void)
 
 /**
  * bf_srcu_down_read - begin a section that another thread may end
- * @ssp: the domain, of either flavour
+ * bf_srcu_up_read - end it, in any thread
+ * @idx: the value that bf_srcu_down_read() returned
  *
- * As bf_srcu_read_lock(), for a section that belongs to a request or to a
- * coroutine rather than to a thread.  Returns an index for bf_srcu_up_read().
+ * As bf_srcu_read_lock() and bf_srcu_read_unlock(), in a domain of either
+ * flavour, for a section that belongs to a request or to a coroutine rather
+ * than to a thread.  The index must reach the other thread by a means that
+ * orders memory; every lock, queue and pipe does.
  */
 static inline int bf_srcu_down_read(struct bf_srcu *ssp)
 {
 	int idx = __bf_srcu_bank(ssp);
 
-	if (!__bf_srcu_enter(ssp, idx))
+	if (!__bf_srcu_count(ssp, idx))
 		__bf_srcu_count_down(ssp, idx);
 	__bf_srcu_fence(); /* as in bf_srcu_read_lock() */
 	return idx;
 }
 
-/**
- * bf_srcu_up_read - end a section of bf_srcu_down_read(), in any thread
- * @ssp: the domain
- * @idx: the value that bf_srcu_down_read() returned
- *
- * As bf_srcu_read_unlock().  The index must reach this thread by a means that
- * orders memory; every lock, queue and pipe does.
- */
 static inline void bf_srcu_up_read(struct bf_srcu *ssp, int idx)
 {
-	if (!__bf_srcu_exit(ssp, idx))
+	if (!__bf_srcu_count(ssp, 2 + idx))
 		__bf_srcu_count_up(ssp, idx);
 	__bf_srcu_left(ssp, idx);
 }
@@ -583,13 +567,15 @@ static inline void bf_srcu_up_read(struct bf_srcu *ssp, int idx)
 
 /**
  * bf_srcu_call - call a function after a normal grace period
- * @ssp: the domain
+ * bf_srcu_call_expedited - call a function after an expedited grace period
  * @head: memory for the queue; the caller's again when @func is called
  * @func: called once, on the library's worker thread
  *
- * Callbacks that one thread queues run in that order, one at a time.  The grace
- * period gathers requests for the domain's pace, unless an expedited request
- * comes first.  May be called from callbacks and from inside sections.
+ * Callbacks that one thread queues run in that order, one at a time.  A normal
+ * grace period gathers requests for the domain's pace, unless an expedited
+ * request comes first: then the worker begins at once, and the callbacks that
+ * were queued before share the grace period.  May be called from callbacks and
+ * from inside sections.
  *
  * Does not wait for readers.  Makes a system call only to wake or start the
  * worker, whose thread exists from the first such call on (or from
@@ -605,21 +591,11 @@ static inline void bf_srcu_up_read(struct bf_srcu *ssp, int idx)
 void bf_srcu_call(struct bf_srcu *ssp, struct bf_srcu_head *head,
 		  void (*func)(struct bf_srcu_head *head));
 
-/**
- * bf_srcu_call_expedited - call a function after an expedited grace period
- * @ssp: the domain
- * @head: memory for the queue; the caller's again when @func is called
- * @func: called once, on the library's worker thread
- *
- * As bf_srcu_call(), but the worker begins at once.  Callbacks that were queued
- * before share the grace period.
- */
 void bf_srcu_call_expedited(struct bf_srcu *ssp, struct bf_srcu_head *head,
 			    void (*func)(struct bf_srcu_head *head));
 
 /**
  * bf_srcu_expedite_current - expedite the pending requests
- * @ssp: the domain
  *
  * A normal grace period that gathers requests stops gathering and begins: those
  * of callbacks, of pollers, and of threads in bf_srcu_synchronize().  Does
@@ -629,7 +605,6 @@ void bf_srcu_expedite_current(struct bf_srcu *ssp);
 
 /**
  * bf_srcu_set_pace - set how long a normal grace period gathers requests
- * @ssp: the domain
  * @pace_ns: nanoseconds; 0: it begins at once
  *
  * The pace bounds how often a busy updater costs readers anything.  Expedited
@@ -639,63 +614,47 @@ void bf_srcu_set_pace(struct bf_srcu *ssp, uint64_t pace_ns);
 
 /**
  * bf_srcu_synchronize - wait for a normal grace period
- * @ssp: the domain; the calling thread is in no section of it
  *
- * Shares the pace of bf_srcu_call(), except on a domain that has been idle for
- * more than 25 us, where it begins at once.  Sleeps.  Needs no worker, so a
- * callback may call it, and so may a thread that holds a lock which callbacks
- * take.
+ * The calling thread is in no section of the domain.  Shares the pace of
+ * bf_srcu_call(), except on a domain that has been idle for more than 25 us,
+ * where it begins at once.  Sleeps.  Needs no worker, so a callback may call
+ * it, and so may a thread that holds a lock which callbacks take.
  */
 void bf_srcu_synchronize(struct bf_srcu *ssp);
 
 /**
  * bf_srcu_synchronize_expedited - wait for a grace period that begins now
- * @ssp: the domain; the calling thread is in no section of it
  *
- * Returns when every section has ended that began before the call.  The calling
- * thread drives the grace period itself: with no such section it takes well
- * below a microsecond and, in a fenced domain, no system call.  Otherwise it
- * sleeps until the last of them ends; on an oversubscribed host that includes
- * the time, 1 to 50 ms, for which a preempted reader does not run.  Sections
- * that begin later do not delay it.  Callbacks queued before the call are ready
- * when it returns.
+ * The calling thread is in no section of the domain.  Returns when every
+ * section has ended that began before the call.  The calling thread drives the
+ * grace period itself: with no such section it takes well below a microsecond
+ * and, in a fenced domain, no system call.  Otherwise it sleeps until the last
+ * of them ends; on an oversubscribed host that includes the time, 1 to 50 ms,
+ * for which a preempted reader does not run.  Sections that begin later do not
+ * delay it.  Callbacks queued before the call are ready when it returns.
  */
 void bf_srcu_synchronize_expedited(struct bf_srcu *ssp);
 
 /**
  * bf_srcu_barrier - wait until the callbacks queued so far have returned
- * @ssp: the domain; not from a callback, nor inside a section of it
  *
- * Returns at once if no callback is pending.  Otherwise it expedites them, and
- * sleeps.
+ * Not to be called from a callback, nor inside a section of the domain. Returns
+ * at once if no callback is pending.  Otherwise it expedites them, and sleeps.
  */
 void bf_srcu_barrier(struct bf_srcu *ssp);
 
 /**
  * bf_srcu_get_state - get a cookie for a grace period that begins from now on
- * @ssp: the domain
+ * bf_srcu_start_poll - get such a cookie, and request the grace period
+ * bf_srcu_poll_state - has the grace period of a cookie ended?
  *
- * Requests nothing: bf_srcu_poll_state() returns true once the requests of
- * others have led to that grace period.  A full memory barrier.  Never blocks.
+ * Without a request of its own, a cookie of bf_srcu_get_state() becomes true
+ * once the requests of others have led to its grace period.
+ * bf_srcu_start_poll() needs the worker, as bf_srcu_call() does, and takes the
+ * domain's lock.  The other two never block, and none waits for readers.
  */
 unsigned long bf_srcu_get_state(struct bf_srcu *ssp);
-
-/**
- * bf_srcu_start_poll - get such a cookie, and request the grace period
- * @ssp: the domain
- *
- * Needs the worker, as bf_srcu_call() does.  A full memory barrier.  Takes the
- * domain's lock, and does not wait for readers.
- */
 unsigned long bf_srcu_start_poll(struct bf_srcu *ssp);
-
-/**
- * bf_srcu_poll_state - has the grace period of a cookie ended?
- * @ssp: the domain
- * @cookie: of bf_srcu_get_state() or bf_srcu_start_poll()
- *
- * A full memory barrier when it returns true.  Never blocks.
- */
 bool bf_srcu_poll_state(struct bf_srcu *ssp, unsigned long cookie);
 
 /**
@@ -759,7 +718,6 @@ struct bf_srcu_stats {
 
 /**
  * bf_srcu_get_stats - read a domain's counters
- * @ssp: the domain
  * @stats: filled in with a consistent snapshot
  */
 void bf_srcu_get_stats(struct bf_srcu *ssp, struct bf_srcu_stats *stats);
@@ -807,12 +765,12 @@ void bf_srcu_set_stall_timeout(unsigned int ms);
  * bf_srcu_set_tracking - track sections by thread
  * @on: true: track them
  *
- * Applies to domains that are initialized afterwards, or with BF_SRCU_DEFINE()
- * first waited on afterwards.  The library keeps each section's thread and
- * place, so that a stall report names them, and reports misuse: waiting inside
- * the thread's own section, ending a section that is not open, mixing flavours,
- * queueing a head twice.  Readers then take some 50 ns and are not
- * async-signal-safe.  A domain that is not tracked pays nothing for this.
+ * Applies to domains that are initialized afterwards, and to those of
+ * BF_SRCU_DEFINE() that no thread has used.  The library keeps each section's
+ * thread and place, so that a stall report names them, and reports misuse:
+ * waiting inside the thread's own section, ending a section that is not open,
+ * mixing flavours, queueing a head twice.  Readers then take some 50 ns and are
+ * not async-signal-safe.  A domain that is not tracked pays nothing for this.
  *
  * The environment variable BELFRY_SRCU_TRACKING=1 turns tracking on from the
  * start.  So does a debug build of the library (meson setup

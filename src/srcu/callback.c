@@ -3,7 +3,6 @@
 
 #include "base/thread_local.h"
 #include "srcu/callback.h"
-#include "srcu/domain.h"
 #include "srcu/futex.h"
 #include "srcu/gp.h"
 #include "srcu/track.h"
@@ -79,8 +78,7 @@ static void count_and_queue(struct bf_srcu *ssp, struct bf_srcu_head *head,
 {
 	unsigned long count;
 
-	bf_srcu_prepare(ssp);
-	if (bf_srcu_tracked(ssp) && !bf_srcu_track_queue(ssp, head, place))
+	if (ssp->tracked && !bf_srcu_track_queue(ssp, head, place))
 		return;
 	head->func = func;
 	count = __atomic_add_fetch(&ssp->cb_count, 1, __ATOMIC_RELAXED);
@@ -113,7 +111,7 @@ static void run_callback(struct bf_srcu *ssp, struct bf_srcu_head *head)
 {
 	bool counted = head->func != barrier_reached;
 
-	if (bf_srcu_tracked(ssp) && counted)
+	if (ssp->tracked && counted)
 		bf_srcu_track_unqueue(head);
 	head->func(head);
 	/*

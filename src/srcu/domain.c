@@ -6,14 +6,16 @@
 #include <string.h>
 
 #include "srcu/callback.h"
-#include "srcu/domain.h"
 #include "srcu/gp.h"
 #include "srcu/membarrier.h"
 #include "srcu/track.h"
 #include "srcu/worker.h"
 
-struct bf_srcu *bf_srcu_all;
-pthread_mutex_t bf_srcu_all_lock = PTHREAD_MUTEX_INITIALIZER;
+/*
+ * Every domain that is set up.  The lock is taken before the lock of a domain.
+ */
+static struct bf_srcu *all_domains;
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /*
  * One more than the highest CPU number that this machine can ever have.  With
@@ -50,8 +52,8 @@ static void before_fork(void)
 {
 	struct bf_srcu *ssp;
 
-	pthread_mutex_lock(&bf_srcu_all_lock);
-	for (ssp = bf_srcu_all; ssp; ssp = ssp->all_next)
+	pthread_mutex_lock(&all_lock);
+	for (ssp = all_domains; ssp; ssp = ssp->all_next)
 		pthread_mutex_lock(&ssp->lock);
 	bf_srcu_track_before_fork();
 }
@@ -61,9 +63,9 @@ static void unlock_all(bool is_child)
 	struct bf_srcu *ssp;
 
 	bf_srcu_track_after_fork(is_child);
-	for (ssp = bf_srcu_all; ssp; ssp = ssp->all_next)
+	for (ssp = all_domains; ssp; ssp = ssp->all_next)
 		pthread_mutex_unlock(&ssp->lock);
-	pthread_mutex_unlock(&bf_srcu_all_lock);
+	pthread_mutex_unlock(&all_lock);
 }
 
 static void clear_readers(struct bf_srcu *ssp)
@@ -95,11 +97,8 @@ static void in_child(void)
 {
 	struct bf_srcu *ssp;
 
-	for (ssp = bf_srcu_early; ssp; ssp = ssp->early_next)
-		clear_readers(ssp);
-
 	bf_srcu_worker_after_fork();
-	for (ssp = bf_srcu_all; ssp; ssp = ssp->all_next) {
+	for (ssp = all_domains; ssp; ssp = ssp->all_next) {
 		clear_readers(ssp);
 		bf_srcu_worker_unqueue(ssp);
 		bf_srcu_callbacks_after_fork(ssp);
@@ -112,6 +111,9 @@ static void in_parent(void)
 {
 	unlock_all(false);
 }
+
+/* The kernel's first value: an early wrap finds mistakes early. */
+#define GP_SEQ_INIT ((0UL - 100UL) << 2)
 
 static void init_process(void)
 {
@@ -138,112 +140,87 @@ static struct __bf_srcu_slot *slots_alloc(void)
  */
 static void choose_readers(struct bf_srcu *ssp)
 {
-	const bool membarrier = ssp->fast && bf_srcu_membarrier_available();
+	const bool is_inline = ssp->membarrier || !ssp->fast;
 
-	if (membarrier)
-		__atomic_store_n(&ssp->reader_fences, false, __ATOMIC_RELEASE);
-	if (!ssp->tracked && (membarrier || !ssp->fast))
-		__atomic_store_n(&ssp->rseq_slots, ssp->slots,
-				 __ATOMIC_RELEASE);
+	ssp->tracked = bf_srcu_tracking();
+	ssp->rseq_slots = is_inline && !ssp->tracked ? ssp->slots : NULL;
 	bf_srcu_set_bank(ssp, ssp->idx);
 }
 
-/*
- * Sets the place that links to a domain of the list.  Release, with the acquire
- * in bf_srcu_prepare(), which reads this word without a lock: a thread that
- * sees the word sees the set-up of the domain.  That must also hold if a domain
- * that came or went stored the word last; the list's lock orders that thread
- * behind the one that set up the domain.
- */
-static void set_link(struct bf_srcu *ssp, struct bf_srcu **link)
-{
-	__atomic_store_n(&ssp->all_link, link, __ATOMIC_RELEASE);
-}
-
-/* The caller holds both locks.  From here on the domain is in the list. */
-static void domain_set_up(struct bf_srcu *ssp)
-{
-	ssp->early_sections =
-		(unsigned long)(bf_srcu_slot_balance(&ssp->boot, 0) +
-				bf_srcu_slot_balance(&ssp->boot, 1));
-	__atomic_store_n(&ssp->tracked, bf_srcu_tracking(), __ATOMIC_RELAXED);
-	__atomic_store_n(&ssp->slots, slots_alloc(), __ATOMIC_RELEASE);
-	choose_readers(ssp);
-	ssp->all_next = bf_srcu_all;
-	if (bf_srcu_all)
-		set_link(bf_srcu_all, &ssp->all_next);
-	bf_srcu_all = ssp;
-	set_link(ssp, &bf_srcu_all);
-}
-
-static void init_process_once(void)
+/* Keeps what is set already: a domain of BF_SRCU_DEFINE() may be in use. */
+static void domain_set_up(struct bf_srcu *ssp, const char *name, bool fast)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	pthread_once(&once, init_process);
+	/* The macro init_srcu_struct(&domain) passes "&domain". */
+	ssp->name = name[0] == '&' ? name + 1 : name;
+	ssp->fast = fast;
+	ssp->membarrier = fast && bf_srcu_membarrier_available();
+	ssp->pace_ns = BF_SRCU_DEFAULT_PACE_NS;
+	ssp->slots = slots_alloc();
+	choose_readers(ssp);
+	pthread_mutex_lock(&all_lock);
+	ssp->all_next = all_domains;
+	ssp->all_link = &all_domains;
+	if (all_domains)
+		all_domains->all_link = &ssp->all_next;
+	all_domains = ssp;
+	pthread_mutex_unlock(&all_lock);
 }
 
-void bf_srcu_prepare_slow(struct bf_srcu *ssp)
+/* Without memory for counters such a domain goes on with its boot slot. */
+void __bf_srcu_define(const struct __bf_srcu_def *def,
+		      const struct __bf_srcu_def *end)
 {
-	init_process_once();
-	pthread_mutex_lock(&bf_srcu_all_lock);
-	pthread_mutex_lock(&ssp->lock);
-	if (!ssp->all_link)
-		domain_set_up(ssp);
-	pthread_mutex_unlock(&ssp->lock);
-	pthread_mutex_unlock(&bf_srcu_all_lock);
+	for (; def < end; def++)
+		if (!def->ssp->name)
+			domain_set_up(def->ssp, def->name, def->fast);
 }
 
-/*
- * The domain's memory may be used for something else soon, and a fork walks the
- * list.  The head changes meanwhile: readers push other domains.
- */
-static void early_list_remove(struct bf_srcu *ssp)
+static bool domain_busy(struct bf_srcu *ssp)
 {
-	struct bf_srcu *before = ssp;
-
-	if (!ssp->early)
-		return;
-	ssp->early = false;
-	if (__atomic_compare_exchange_n(&bf_srcu_early, &before,
-					ssp->early_next, false,
-					__ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
-		return;
-	while (before->early_next != ssp)
-		before = before->early_next;
-	before->early_next = ssp->early_next;
+	return bf_srcu_gp_readers(ssp) ||
+	       bf_srcu_gp_phase(ssp) != SRCU_GP_IDLE ||
+	       bf_srcu_gp_wanted(ssp) ||
+	       __atomic_load_n(&ssp->cb_count, __ATOMIC_ACQUIRE);
 }
 
-static void lists_remove(struct bf_srcu *ssp)
+static bool domain_unused(struct bf_srcu *ssp)
 {
-	pthread_mutex_lock(&bf_srcu_all_lock);
-	early_list_remove(ssp);
-	if (ssp->all_link) {
-		*ssp->all_link = ssp->all_next;
-		if (ssp->all_next)
-			set_link(ssp->all_next, ssp->all_link);
-		set_link(ssp, NULL);
-	}
-	pthread_mutex_unlock(&bf_srcu_all_lock);
+	return !ssp->stats.grace_periods && !domain_busy(ssp);
+}
+
+void bf_srcu_set_tracking(bool on)
+{
+	struct bf_srcu *ssp;
+
+	bf_srcu_track(on);
+	pthread_mutex_lock(&all_lock);
+	for (ssp = all_domains; ssp; ssp = ssp->all_next)
+		if (domain_unused(ssp))
+			choose_readers(ssp);
+	pthread_mutex_unlock(&all_lock);
+}
+
+static void list_remove(struct bf_srcu *ssp)
+{
+	pthread_mutex_lock(&all_lock);
+	*ssp->all_link = ssp->all_next;
+	if (ssp->all_next)
+		ssp->all_next->all_link = ssp->all_link;
+	pthread_mutex_unlock(&all_lock);
 }
 
 static int domain_init(struct bf_srcu *ssp, const char *name, bool fast)
 {
 	memset(ssp, 0, sizeof(*ssp));
-	/* The macro init_srcu_struct(&domain) passes "&domain". */
-	ssp->name = name[0] == '&' ? name + 1 : name;
-	ssp->fast = fast;
-	ssp->reader_fences = true;
-	ssp->gp_seq = __BF_SRCU_GP_SEQ_INIT;
-	ssp->gp_needed = __BF_SRCU_GP_SEQ_INIT;
-	ssp->pace_ns = BF_SRCU_DEFAULT_PACE_NS;
-	ssp->cb_wait_tail = &ssp->cb_wait;
-	ssp->cb_done_tail = &ssp->cb_done;
+	ssp->gp_seq = ssp->gp_needed = GP_SEQ_INIT;
 	pthread_mutex_init(&ssp->lock, NULL);
-	bf_srcu_prepare_slow(ssp);
+	domain_set_up(ssp, name, fast);
 	if (ssp->slots || !bf_srcu_nr_slots)
 		return 0;
-	lists_remove(ssp);
+	list_remove(ssp);
 	pthread_mutex_destroy(&ssp->lock);
 	return -ENOMEM;
 }
@@ -258,14 +235,6 @@ int bf_srcu_init_fast(struct bf_srcu *ssp, const char *name)
 	return domain_init(ssp, name, true);
 }
 
-static bool domain_busy(struct bf_srcu *ssp)
-{
-	return bf_srcu_gp_readers(ssp) ||
-	       bf_srcu_gp_phase(ssp) != SRCU_GP_IDLE ||
-	       bf_srcu_gp_wanted(ssp) ||
-	       __atomic_load_n(&ssp->cb_count, __ATOMIC_ACQUIRE);
-}
-
 int bf_srcu_cleanup(struct bf_srcu *ssp)
 {
 	bool busy;
@@ -276,7 +245,7 @@ int bf_srcu_cleanup(struct bf_srcu *ssp)
 	if (busy)
 		return -EBUSY;
 	bf_srcu_worker_forget(ssp);
-	lists_remove(ssp);
+	list_remove(ssp);
 	/* The worker may still hold the lock that it let the domain go under. */
 	pthread_mutex_lock(&ssp->lock);
 	pthread_mutex_unlock(&ssp->lock);

@@ -63,39 +63,28 @@ static unsigned long slot_entries(struct __bf_srcu_slot *slot, int bank)
 	       __atomic_load_n(&slot->atomic_lock[bank], __ATOMIC_RELAXED);
 }
 
-/*
- * Acquire, with the release in domain_set_up(): a reader that leaves may scan
- * while another thread sets up a domain of BF_SRCU_DEFINE().  It must not find
- * the counters before they are zero.
- */
-static struct __bf_srcu_slot *get_slots(struct bf_srcu *ssp, unsigned int *nr)
+static unsigned int nr_slots(const struct bf_srcu *ssp)
 {
-	struct __bf_srcu_slot *slots =
-		__atomic_load_n(&ssp->slots, __ATOMIC_ACQUIRE);
-
-	*nr = slots ? bf_srcu_nr_slots : 0;
-	return slots;
+	return ssp->slots ? bf_srcu_nr_slots : 0;
 }
 
 static unsigned long sum_exits(struct bf_srcu *ssp, int bank)
 {
-	unsigned int i, nr;
-	struct __bf_srcu_slot *slots = get_slots(ssp, &nr);
 	unsigned long sum = slot_exits(&ssp->boot, bank);
+	unsigned int i;
 
-	for (i = 0; i < nr; i++)
-		sum += slot_exits(&slots[i], bank);
+	for (i = 0; i < nr_slots(ssp); i++)
+		sum += slot_exits(&ssp->slots[i], bank);
 	return sum;
 }
 
 static unsigned long sum_entries(struct bf_srcu *ssp, int bank)
 {
-	unsigned int i, nr;
-	struct __bf_srcu_slot *slots = get_slots(ssp, &nr);
 	unsigned long sum = slot_entries(&ssp->boot, bank);
+	unsigned int i;
 
-	for (i = 0; i < nr; i++)
-		sum += slot_entries(&slots[i], bank);
+	for (i = 0; i < nr_slots(ssp); i++)
+		sum += slot_entries(&ssp->slots[i], bank);
 	return sum;
 }
 
@@ -183,7 +172,8 @@ static void gp_end(struct bf_srcu *ssp)
 {
 	ssp->stats.grace_periods++;
 	if (ssp->cb_wait) {
-		*ssp->cb_done_tail = ssp->cb_wait;
+		*(ssp->cb_done ? ssp->cb_done_tail : &ssp->cb_done) =
+			ssp->cb_wait;
 		ssp->cb_done_tail = ssp->cb_wait_tail;
 		ssp->cb_wait = NULL;
 	}
@@ -220,7 +210,7 @@ void bf_srcu_set_bank(struct bf_srcu *ssp, unsigned int idx)
 	if (slots)
 		__atomic_store_n(&ssp->fast_bank,
 				 (struct bf_srcu_ctr *)&slots->lock[idx],
-				 __ATOMIC_RELEASE);
+				 __ATOMIC_RELAXED);
 }
 
 static void gp_flip(struct bf_srcu *ssp)
@@ -255,7 +245,6 @@ struct bf_srcu_head *bf_srcu_cb_take_done(struct bf_srcu *ssp)
 	struct bf_srcu_head *list = ssp->cb_done;
 
 	ssp->cb_done = NULL;
-	ssp->cb_done_tail = &ssp->cb_done;
 	return list;
 }
 

@@ -3,7 +3,6 @@
  * Readers out of line: without a restartable sequence (there is none, or the
  * kernel aborted it), and with tracking.  No system call in here.
  */
-#include "srcu/domain.h"
 #include "srcu/gp.h"
 #include "srcu/track.h"
 
@@ -15,44 +14,18 @@
 static struct __bf_srcu_slot *thread_slot(struct bf_srcu *ssp)
 {
 	static __thread char here;
-	struct __bf_srcu_slot *slots =
-		__atomic_load_n(&ssp->slots, __ATOMIC_CONSUME);
 	uint32_t hash = (uint32_t)((uintptr_t)&here >> 6) * 2654435769U;
 
-	if (!slots)
+	if (!ssp->slots)
 		return &ssp->boot;
-	return &slots[((uint64_t)hash * bf_srcu_nr_slots) >> 32];
-}
-
-struct bf_srcu *bf_srcu_early;
-
-/*
- * A domain of BF_SRCU_DEFINE() that is read before its first update is not in
- * the list of all domains.  This puts it on a list where the child of a fork
- * finds it.
- */
-static void list_early_domain(struct bf_srcu *ssp)
-{
-	struct bf_srcu *old = __atomic_load_n(&bf_srcu_early, __ATOMIC_RELAXED);
-
-	if (__atomic_load_n(&ssp->all_link, __ATOMIC_RELAXED) ||
-	    __atomic_exchange_n(&ssp->early, true, __ATOMIC_RELAXED))
-		return;
-	do {
-		ssp->early_next = old;
-	} while (!__atomic_compare_exchange_n(&bf_srcu_early, &old, ssp, true,
-					      __ATOMIC_RELEASE,
-					      __ATOMIC_RELAXED));
+	return &ssp->slots[((uint64_t)hash * bf_srcu_nr_slots) >> 32];
 }
 
 /* Relaxed: the reader's fence or the updater's membarrier follows. */
 static void count_entry(struct bf_srcu *ssp, int idx)
 {
-	struct __bf_srcu_slot *slot = thread_slot(ssp);
-
-	if (slot == &ssp->boot)
-		list_early_domain(ssp);
-	__atomic_fetch_add(&slot->atomic_lock[idx], 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&thread_slot(ssp)->atomic_lock[idx], 1,
+			   __ATOMIC_RELAXED);
 }
 
 /*
@@ -69,14 +42,14 @@ static void count_exit(struct bf_srcu *ssp, int idx)
 void __bf_srcu_count_lock(struct bf_srcu *ssp, int idx)
 {
 	count_entry(ssp, idx);
-	if (bf_srcu_tracked(ssp))
+	if (ssp->tracked)
 		bf_srcu_track_lock(ssp, idx, false,
 				   __builtin_return_address(0));
 }
 
 void __bf_srcu_count_unlock(struct bf_srcu *ssp, int idx)
 {
-	if (bf_srcu_tracked(ssp) &&
+	if (ssp->tracked &&
 	    !bf_srcu_track_unlock(ssp, idx, false, __builtin_return_address(0)))
 		return;
 	count_exit(ssp, idx);
@@ -84,20 +57,16 @@ void __bf_srcu_count_unlock(struct bf_srcu *ssp, int idx)
 
 /*
  * Without membarrier only the updater has a fence, so the reader needs one
- * between its count and its section, as in bf_srcu_read_lock().  Acquire, with
- * the release in choose_readers(), for a domain of BF_SRCU_DEFINE_FAST(): a
- * reader that sees that updaters make membarriers also sees the stores that
- * updaters made before without one.
+ * between its count and its section, as in bf_srcu_read_lock().
  */
 struct bf_srcu_ctr *__bf_srcu_count_lock_fast(struct bf_srcu *ssp)
 {
 	int idx = __bf_srcu_bank(ssp);
 
 	count_entry(ssp, idx);
-	if (__atomic_load_n(&ssp->reader_fences, __ATOMIC_ACQUIRE) ||
-	    bf_srcu_tracked(ssp))
+	if (!ssp->membarrier || ssp->tracked)
 		__bf_srcu_fence();
-	if (bf_srcu_tracked(ssp))
+	if (ssp->tracked)
 		bf_srcu_track_lock(ssp, idx, true, __builtin_return_address(0));
 	return (struct bf_srcu_ctr *)(uintptr_t)(idx + 1);
 }
@@ -114,7 +83,7 @@ void __bf_srcu_count_unlock_fast(struct bf_srcu *ssp, struct bf_srcu_ctr *scp)
 {
 	int idx = bank_of(ssp, scp);
 
-	if (bf_srcu_tracked(ssp) &&
+	if (ssp->tracked &&
 	    !bf_srcu_track_unlock(ssp, idx, true, __builtin_return_address(0)))
 		return;
 	count_exit(ssp, idx);

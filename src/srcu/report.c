@@ -115,7 +115,7 @@ static void report_stall(struct bf_srcu *ssp, uint64_t now)
 			 ssp->name, (unsigned long long)age_ms);
 	/* It waits for the bank that new readers do not use. */
 	add_slots(&text, ssp, (int)ssp->idx ^ 1);
-	if (bf_srcu_tracked(ssp))
+	if (ssp->tracked)
 		bf_srcu_track_describe(&text, ssp);
 	pthread_mutex_unlock(&ssp->lock);
 	bf_srcu_send_report(BF_SRCU_REPORT_STALL, &text);

@@ -57,7 +57,7 @@ bool bf_srcu_tracking(void)
 	return on;
 }
 
-void bf_srcu_set_tracking(bool on)
+void bf_srcu_track(bool on)
 {
 	__atomic_store_n(&tracking, on, __ATOMIC_RELAXED);
 }
@@ -166,18 +166,6 @@ static void section_remove(struct thread *self, struct section *section)
 	self->count--;
 }
 
-/*
- * Sections that were open when the domain was set up may have begun before
- * tracking.  So many exits without a section are no misuse.  Lock held.
- */
-static bool section_was_early(struct bf_srcu *ssp)
-{
-	if (!ssp->early_sections)
-		return false;
-	ssp->early_sections--;
-	return true;
-}
-
 bool bf_srcu_track_unlock(struct bf_srcu *ssp, int idx, bool fast, void *place)
 {
 	struct thread *self = this_thread();
@@ -186,7 +174,7 @@ bool bf_srcu_track_unlock(struct bf_srcu *ssp, int idx, bool fast, void *place)
 
 	pthread_mutex_lock(&lock);
 	section = section_find(self, ssp, idx);
-	open = section || self->lost || section_was_early(ssp);
+	open = section || self->lost;
 	if (section) {
 		mixed = section->fast != fast;
 		section_remove(self, section);

@@ -13,17 +13,7 @@ struct bf_srcu_text;
 
 /* Is tracking on, by call or by environment? */
 bool bf_srcu_tracking(void);
-
-/*
- * A section of a domain of BF_SRCU_DEFINE() may begin before the domain is set
- * up and end after that, so both must be tracked, or neither.
- */
-static inline bool bf_srcu_tracked(const struct bf_srcu *ssp)
-{
-	if (!__atomic_load_n(&ssp->all_link, __ATOMIC_ACQUIRE))
-		return bf_srcu_tracking();
-	return __atomic_load_n(&ssp->tracked, __ATOMIC_RELAXED);
-}
+void bf_srcu_track(bool on);
 
 void bf_srcu_track_lock(struct bf_srcu *ssp, int idx, bool fast, void *place);
 

@@ -4,7 +4,6 @@
  * itself, in turns with the other waiters and the worker: it holds the lock for
  * a step, never across a sleep.
  */
-#include "srcu/domain.h"
 #include "srcu/membarrier.h"
 #include "srcu/report.h"
 #include "srcu/track.h"
@@ -54,14 +53,9 @@ void __bf_srcu_wake(struct bf_srcu *ssp, int idx)
 		bf_srcu_worker_poke(SRCU_NOW);
 }
 
-static bool uses_membarrier(const struct bf_srcu *ssp)
-{
-	return ssp->fast && !ssp->reader_fences;
-}
-
 static void want_membarrier(struct bf_srcu *ssp)
 {
-	if (uses_membarrier(ssp))
+	if (ssp->membarrier)
 		ssp->gp_membarrier = bf_srcu_membarrier_next();
 }
 
@@ -69,7 +63,7 @@ uint64_t bf_srcu_gp_sleep_ns(const struct bf_srcu *ssp)
 {
 	uint64_t sleep_ns = SRCU_RECHECK_MAX_NS, age_ns;
 
-	if (!uses_membarrier(ssp)) {
+	if (!ssp->membarrier) {
 		age_ns = bf_now_ns() - ssp->gp_announced_ns;
 		if (age_ns < SRCU_RECHECK_MAX_NS)
 			sleep_ns = SRCU_RECHECK_NS + age_ns;
@@ -207,8 +201,7 @@ static void gp_drive(struct bf_srcu *ssp, unsigned long cookie, bool expedited)
 
 void bf_srcu_synchronize_expedited(struct bf_srcu *ssp)
 {
-	bf_srcu_prepare(ssp);
-	if (bf_srcu_tracked(ssp))
+	if (ssp->tracked)
 		bf_srcu_track_wait(ssp, __builtin_return_address(0));
 	pthread_mutex_lock(&ssp->lock);
 	gp_drive(ssp, bf_srcu_gp_snap(ssp->gp_seq), true);
@@ -220,7 +213,6 @@ bool bf_srcu_gp_try(struct bf_srcu *ssp)
 	unsigned long cookie;
 	bool done;
 
-	bf_srcu_prepare(ssp);
 	pthread_mutex_lock(&ssp->lock);
 	cookie = bf_srcu_gp_snap(ssp->gp_seq);
 	do {
@@ -280,8 +272,7 @@ void bf_srcu_synchronize(struct bf_srcu *ssp)
 	unsigned long cookie;
 	bool now;
 
-	bf_srcu_prepare(ssp);
-	if (bf_srcu_tracked(ssp))
+	if (ssp->tracked)
 		bf_srcu_track_wait(ssp, __builtin_return_address(0));
 	pthread_mutex_lock(&ssp->lock);
 	cookie = bf_srcu_gp_snap(ssp->gp_seq);
@@ -332,7 +323,6 @@ unsigned long bf_srcu_start_poll(struct bf_srcu *ssp)
 {
 	unsigned long cookie;
 
-	bf_srcu_prepare(ssp);
 	/*
 	 * Makes the call a full barrier, as bf_srcu_get_state() is.  The lock
 	 * alone orders the caller's earlier stores before the fence of the

@@ -16,7 +16,6 @@
 #include "base/thread.h"
 #include "base/thread_local.h"
 #include "srcu/callback.h"
-#include "srcu/domain.h"
 #include "srcu/membarrier.h"
 #include "srcu/report.h"
 #include "srcu/wait.h"

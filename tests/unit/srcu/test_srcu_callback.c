@@ -136,23 +136,6 @@ static void test_barrier_then_cleanup(void **state)
 	}
 }
 
-DEFINE_STATIC_SRCU(no_init);
-
-static void test_define_srcu(void **state)
-{
-	struct noted cb = {.number = 3};
-	int idx = srcu_read_lock(&no_init);
-
-	/* The section began before the domain was set up. */
-	noted = 0;
-	call_srcu(&no_init, &cb.head, note);
-	usleep(20000);
-	assert_int_equal(get(&noted), 0);
-	srcu_read_unlock(&no_init, idx);
-	srcu_barrier(&no_init);
-	assert_int_equal(get(&noted), 1);
-}
-
 /* Must come first: later tests start the worker. */
 static void test_no_thread_before_first_callback(void **state)
 {
@@ -351,7 +334,6 @@ int main(void)
 		cmocka_unit_test(test_expedited_promotes_callbacks),
 		cmocka_unit_test(test_callback_queues_callback),
 		cmocka_unit_test(test_barrier_then_cleanup),
-		cmocka_unit_test(test_define_srcu),
 		cmocka_unit_test(test_callback_may_synchronize),
 		cmocka_unit_test(test_cleanup_in_callback_of_other_domain),
 		cmocka_unit_test(test_longest_pace),

@@ -133,35 +133,6 @@ static void test_domains_share_a_membarrier(void **state)
 	free(heads);
 }
 
-DEFINE_STATIC_SRCU_FAST(no_init);
-
-static void test_define_srcu_fast(void **state)
-{
-	struct srcu_ctr *scp = srcu_read_lock_fast(&no_init);
-
-	srcu_read_unlock_fast(&no_init, scp);
-	check_sleeping_reader(&no_init);
-	scp = srcu_read_lock_fast(&no_init);
-	assert_true(bf_srcu_gp_readers(&no_init));
-	srcu_read_unlock_fast(&no_init, scp);
-	assert_false(bf_srcu_gp_readers(&no_init));
-	synchronize_srcu(&no_init);
-}
-
-static void test_section_across_set_up(void **state)
-{
-	static DEFINE_SRCU_FAST(domain);
-	struct srcu_ctr *scp = srcu_read_lock_fast(&domain);
-
-	/* Sets the domain up while the section is open. */
-	get_state_synchronize_srcu(&domain);
-	start_poll_synchronize_srcu(&domain);
-	assert_true(bf_srcu_gp_readers(&domain));
-	srcu_read_unlock_fast(&domain, scp);
-	assert_false(bf_srcu_gp_readers(&domain));
-	synchronize_srcu_expedited(&domain);
-}
-
 /* In a child with a filter that refuses membarrier(2), readers use fences. */
 static int without_membarrier(void)
 {
@@ -177,7 +148,7 @@ static int without_membarrier(void)
 	if (bf_srcu_membarrier_available() || init_srcu_struct_fast(&ssp))
 		return 1;
 	scp = srcu_read_lock_fast(&ssp);
-	if (!ssp.reader_fences || ssp.rseq_slots || !bf_srcu_gp_readers(&ssp))
+	if (ssp.membarrier || ssp.rseq_slots || !bf_srcu_gp_readers(&ssp))
 		return 2;
 	srcu_read_unlock_fast(&ssp, scp);
 	check_sleeping_reader(&ssp);
@@ -256,8 +227,6 @@ int main(void)
 		cmocka_unit_test(test_two_membarriers_with_a_sleeper),
 		cmocka_unit_test(test_fenced_domain_makes_none),
 		cmocka_unit_test(test_domains_share_a_membarrier),
-		cmocka_unit_test(test_define_srcu_fast),
-		cmocka_unit_test(test_section_across_set_up),
 	};
 
 	return cmocka_run_group_tests_name("srcu_fast", tests, NULL, NULL);

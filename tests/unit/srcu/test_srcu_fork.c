@@ -200,95 +200,6 @@ static void test_fork_while_a_barrier_waits(void **state)
 	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
 }
 
-DEFINE_STATIC_SRCU(early);
-
-static void *hold_early(void *arg)
-{
-	int idx = srcu_read_lock(&early);
-
-	set(&inside, 1);
-	wait_for(&leave, 1);
-	srcu_read_unlock(&early, idx);
-	return arg;
-}
-
-static int synchronize_early(void)
-{
-	synchronize_srcu_expedited(&early);
-	return 0;
-}
-
-/* A domain with readers and no updater is not on the list of domains in use. */
-static void test_domain_not_yet_updated(void **state)
-{
-	pthread_t reader;
-
-	set(&inside, 0);
-	set(&leave, 0);
-	/* Registers the fork handlers. */
-	assert_int_equal(init_srcu_struct(&ssp), 0);
-	pthread_create(&reader, NULL, hold_early, NULL);
-	wait_for(&inside, 1);
-	check_in_child(synchronize_early);
-	set(&leave, 1);
-	pthread_join(reader, NULL);
-	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
-}
-
-static struct srcu_struct *forgotten[3];
-
-static struct srcu_struct *new_early_domain(void)
-{
-	struct srcu_struct *domain = aligned_alloc(64, sizeof(*domain));
-	struct srcu_struct model = __BF_SRCU_STRUCT_INIT(*domain, false);
-
-	*domain = model;
-	srcu_read_unlock(domain, srcu_read_lock(domain));
-	return domain;
-}
-
-static void clean_up_early_domain(struct srcu_struct *domain)
-{
-	synchronize_srcu_expedited(domain);
-	assert_int_equal(cleanup_srcu_struct(domain), 0);
-	memset(domain, 0xa5, sizeof(*domain));
-}
-
-/* Counts the forgotten domains that the fork wrote to. */
-static int count_touched(void)
-{
-	const unsigned char *byte;
-	int i, count = 0;
-
-	for (i = 0; i < 3; i++) {
-		byte = (const unsigned char *)forgotten[i];
-		while (byte < (unsigned char *)(forgotten[i] + 1) &&
-		       *byte == 0xa5)
-			byte++;
-		count += byte < (unsigned char *)(forgotten[i] + 1);
-	}
-	return count;
-}
-
-/*
- * These domains were read before they were set up, then cleaned up.  The fork
- * must not write to them: their memory belongs to the program again.
- */
-static void test_early_domains_are_forgotten(void **state)
-{
-	int i;
-
-	for (i = 0; i < 3; i++)
-		forgotten[i] = new_early_domain();
-	/* Take off the list: the middle one, the newest, the oldest. */
-	clean_up_early_domain(forgotten[1]);
-	clean_up_early_domain(forgotten[2]);
-	clean_up_early_domain(forgotten[0]);
-	check_in_child(count_touched);
-	for (i = 0; i < 3; i++)
-		free(forgotten[i]);
-}
-
 static void *synchronize_thread(void *arg)
 {
 	synchronize_srcu_expedited(&ssp);
@@ -379,8 +290,6 @@ int main(void)
 		cmocka_unit_test(test_pending_callbacks_run_on_both_sides),
 		cmocka_unit_test(test_fork_while_callbacks_run),
 		cmocka_unit_test(test_fork_while_a_barrier_waits),
-		cmocka_unit_test(test_domain_not_yet_updated),
-		cmocka_unit_test(test_early_domains_are_forgotten),
 		cmocka_unit_test(test_grace_period_in_progress),
 		cmocka_unit_test(test_fork_beside_updaters),
 	};

@@ -210,23 +210,6 @@ static void test_deadlock_is_survived(void **state)
 	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
 }
 
-DEFINE_STATIC_SRCU(late_tracked);
-
-/* Tracking begins while a section is open: its unlock is no misuse. */
-static void test_section_older_than_tracking(void **state)
-{
-	int idx;
-
-	bf_srcu_set_tracking(false);
-	idx = srcu_read_lock(&late_tracked);
-	bf_srcu_set_tracking(true);
-	start_poll_synchronize_srcu(&late_tracked);
-	srcu_read_unlock(&late_tracked, idx);
-	assert_int_equal(take_report_count(), 0);
-	assert_false(bf_srcu_gp_readers(&late_tracked));
-	synchronize_srcu_expedited(&late_tracked);
-}
-
 struct holder {
 	struct srcu_struct *ssp;
 	int inside;
@@ -392,7 +375,6 @@ int main(void)
 		TRACK_TEST(test_head_queued_twice),
 		TRACK_TEST(test_wait_inside_own_section),
 		TRACK_TEST(test_deadlock_is_survived),
-		TRACK_TEST(test_section_older_than_tracking),
 		TRACK_TEST(test_stall_names_the_reader),
 		TRACK_TEST(test_stall_without_tracking),
 		TRACK_TEST(test_stall_of_a_callback),
