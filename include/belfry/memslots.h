@@ -27,11 +27,10 @@
  * An addition waits for no reader.  A removal is complete when no snapshot and
  * no pin uses the memory any more; the call then returns, or calls back.
  *
- * How long a removal takes: it waits for the readers that are inside a
- * snapshot.  A lookup ends within nanoseconds.  But on a host with more
- * runnable threads than CPUs a reader may be preempted inside a snapshot, and
- * the removal then waits until the scheduler runs the reader again: 1 to 50
- * ms.  A thread that must not wait so long calls the async functions.
+ * A removal waits for the readers that are inside a snapshot.  A lookup ends
+ * within nanoseconds, but on a host with more runnable threads than CPUs a
+ * reader may be preempted inside a snapshot for 1 to 50 ms.  A thread that must
+ * not wait so long calls the async functions.
  *
  * Locking: the callback of an async removal runs later on another thread, so
  * call the async removal under the lock that guards your handle of the memory,
@@ -43,8 +42,14 @@
  * virt/kvm/kvm_main.c).  KVM has no transaction; a map publishes several
  * changes at once.
  *
- * Whatever address and length a guest chooses, the answer is memory of a slot
- * or none.  No range wraps.
+ * Parameters: @map is a map of bf_memslots_create(), @snapshot a snapshot that
+ * was taken, @space an address space of the map, @gpa an address there, and
+ * @write says that the caller will write to the memory.  Whatever address and
+ * length a guest chooses, the answer is memory of a slot or none.  No range
+ * wraps.  Out-parameters are untouched on error.
+ *
+ * Lookups, the functions with a @snapshot, never block, allocate nothing and
+ * make no system call.  Each slot that they look at takes O(log n).
  *
  * Stability: 0.x; functions may still change, each change is in CHANGELOG.md.
  * Names that begin with __bf, and the members of structures that are called
@@ -119,7 +124,7 @@ struct bf_memslots_config {
 /**
  * bf_memslots_create - make an empty map
  * @config: the options; NULL means all zero
- * @mapp: receives the map; untouched on error
+ * @mapp: receives the map
  *
  * Returns 0; -ENOMEM; -EINVAL: a number is out of range, or one of @pause and
  * @resume is set without the other, or a reserved word is not 0; or the errno
@@ -130,12 +135,12 @@ int bf_memslots_create(const struct bf_memslots_config *config,
 
 /**
  * bf_memslots_destroy - free a map
- * @map: no other call on it is in progress, and it has no snapshot, no pin and
- *	 no listener; NULL does nothing
+ * @map: the map, or NULL, which does nothing
  *
- * Touches neither the memory behind the slots nor KVM's slots.  May sleep until
- * the callbacks of bf_memslots_commit_async() have returned.  Must not be
- * called from such a callback.
+ * No other call on it is in progress, and it has no snapshot, no pin and no
+ * listener.  Touches neither the memory behind the slots nor KVM's slots.  May
+ * sleep until the callbacks of bf_memslots_commit_async() have returned.  Must
+ * not be called from such a callback.
  */
 void bf_memslots_destroy(struct bf_memslots *map);
 
@@ -149,7 +154,6 @@ struct bf_memslots_conflict {
 
 /**
  * bf_memslots_commit - change slots, all or nothing
- * @map: the map
  * @changes: @count changes, each as for KVM_SET_USER_MEMORY_REGION:
  *	memory_size 0 removes the slot; a slot that does not exist is added; a
  *	slot that exists is moved, or gets other flags
@@ -208,7 +212,6 @@ int bf_memslots_commit(struct bf_memslots *map,
 
 /**
  * bf_memslots_commit_async - the same, without waiting for readers
- * @map, @changes, @tags, @count, @conflict: as for bf_memslots_commit()
  * @done: the library calls it once, on its worker thread (belfry/srcu.h), when
  *	no snapshot and no pin uses the old places any more.  It must not wait
  *	for a grace period of this map.  Not called on error; may be NULL
@@ -224,36 +227,24 @@ int bf_memslots_commit_async(struct bf_memslots *map,
 			     struct bf_memslots_conflict *conflict);
 
 /**
- * bf_memslots_set - make one change
- * @map: the map
- * @change: as for bf_memslots_commit()
+ * bf_memslots_set - make one change, without tag
+ * bf_memslots_remove - remove a slot, and wait for its users
+ * bf_memslots_remove_async - remove a slot; a callback tells when it is unused
+ * @slot: its number, with the address space in the upper 16 bits
  *
- * Returns and waits as bf_memslots_commit() of this change alone, without tag.
+ * Return and wait as bf_memslots_commit() and bf_memslots_commit_async() do.  A
+ * removal needs no memory.
  */
 int bf_memslots_set(struct bf_memslots *map,
 		    const struct kvm_userspace_memory_region *change);
-
-/**
- * bf_memslots_remove - remove a slot, and wait for its users
- * bf_memslots_remove_async - remove a slot; a callback tells when it is unused
- * @map: the map
- * @slot: its number, with the address space in the upper 16 bits
- * @done: as for bf_memslots_commit_async()
- * @opaque: for @done
- *
- * Return as bf_memslots_commit(): 0; -EINVAL: there is no such slot; or KVM's
- * errno.  Need no memory.
- */
 int bf_memslots_remove(struct bf_memslots *map, uint32_t slot);
 int bf_memslots_remove_async(struct bf_memslots *map, uint32_t slot,
 			     void (*done)(void *opaque), void *opaque);
 
 /**
  * bf_memslots_free_slot - find an unused slot number
- * @map: the map
- * @space: the address space
  * @slot: receives the smallest number that no slot of the space has, with the
- *	space in the upper 16 bits; untouched on error
+ *	space in the upper 16 bits
  *
  * Returns 0; -EINVAL: no such address space; -ENOSPC: all numbers are used.
  * May sleep while a change is in progress; O(n).  The number is not reserved,
@@ -284,12 +275,13 @@ struct bf_memslots_snapshot {
 
 /**
  * bf_memslots_take - keep the present view of a map
- * @map: the map
- * @snapshot: filled in; the caller's until bf_memslots_drop()
+ * bf_memslots_drop - end a snapshot
  *
  * Addresses that are found in the snapshot stay good until it is dropped,
- * because a removal waits for the drop.  Never blocks, allocates nothing, makes
- * no system call.  Snapshots nest.  A thread that holds one must not wait for
+ * because a removal waits for the drop.  Another thread may drop it that got it
+ * by an operation that orders memory, as every lock or queue does.  Never block;
+ * the drop makes a system call only to wake a removal that waits.  Snapshots
+ * nest.  A thread that holds one must not wait for
  * a removal of the same map (deadlock); it may call the async functions.
  */
 static inline void bf_memslots_take(struct bf_memslots *map,
@@ -300,13 +292,6 @@ static inline void bf_memslots_take(struct bf_memslots *map,
 	snapshot->view = bf_srcu_dereference(map->view, &map->srcu);
 }
 
-/**
- * bf_memslots_drop - end a snapshot
- * @snapshot: of bf_memslots_take(), in this thread or in another one that got
- *	it by an operation that orders memory, as every lock or queue does
- *
- * Never blocks; makes a system call only to wake a removal that waits.
- */
 static inline void bf_memslots_drop(struct bf_memslots_snapshot *snapshot)
 {
 	bf_srcu_up_read(&snapshot->map->srcu, snapshot->idx);
@@ -314,38 +299,26 @@ static inline void bf_memslots_drop(struct bf_memslots_snapshot *snapshot)
 
 /**
  * bf_memslots_hva - find the address of a byte, or of a span within one slot
- * @snapshot: the snapshot
- * @space: the address space
- * @gpa: the first byte
  * @len: the number of bytes; 0 is taken for 1
- * @write: the caller will write to them
  *
  * Returns the address, good until the snapshot is dropped; NULL if the span is
- * not within one slot, or @write and the slot is read-only.  Never blocks.
+ * not within one slot, or @write and the slot is read-only.
  */
 void *bf_memslots_hva(const struct bf_memslots_snapshot *snapshot,
 		      uint32_t space, uint64_t gpa, uint64_t len, bool write);
 
 /**
  * bf_memslots_span - find the address of a byte, and how far its slot goes on
- * @snapshot: the snapshot
- * @space: the address space
- * @gpa: the byte
- * @write: the caller will write to it
  * @len: receives the bytes from @gpa to the end of the slot; 0 with NULL
  *
- * Returns as bf_memslots_hva().  Never blocks.
+ * Returns as bf_memslots_hva().
  */
 void *bf_memslots_span(const struct bf_memslots_snapshot *snapshot,
 		       uint32_t space, uint64_t gpa, bool write, uint64_t *len);
 
 /**
  * bf_memslots_iov - make a scatter list of a range that may cross slots
- * @snapshot: the snapshot
- * @space: the address space
- * @gpa: the first byte
  * @len: the number of bytes
- * @write: the caller will write to them
  * @iov: room for @max entries
  * @max: of @iov
  * @covered: receives the number of bytes from @gpa on that the list holds: all,
@@ -353,7 +326,7 @@ void *bf_memslots_span(const struct bf_memslots_snapshot *snapshot,
  *	as many as @max entries hold; may be NULL
  *
  * Returns the number of entries.  Slots that are adjacent in the guest and in
- * this process share one.  Never blocks; O(log n) for each slot.
+ * this process share one.
  */
 size_t bf_memslots_iov(const struct bf_memslots_snapshot *snapshot,
 		       uint32_t space, uint64_t gpa, uint64_t len, bool write,
@@ -361,13 +334,11 @@ size_t bf_memslots_iov(const struct bf_memslots_snapshot *snapshot,
 
 /**
  * bf_memslots_next - walk the slots of an address space, in order
- * @snapshot: the snapshot
- * @space: the address space
  * @gpa: where to begin
  * @region: receives the slot that contains @gpa, or else the first behind it
  *
  * Returns false if there is none.  The next one is at guest_phys_addr +
- * memory_size or behind.  Never blocks; O(log n).
+ * memory_size or behind.
  */
 bool bf_memslots_next(const struct bf_memslots_snapshot *snapshot,
 		      uint32_t space, uint64_t gpa,
@@ -375,30 +346,25 @@ bool bf_memslots_next(const struct bf_memslots_snapshot *snapshot,
 
 /**
  * bf_memslots_tag - find the tag of the slot at an address
- * @snapshot: the snapshot
- * @space: the address space
- * @gpa: an address in the slot
- * @tag: receives the tag of the commit that added the slot; untouched on error
+ * @tag: receives the tag of the commit that added the slot
  *
  * A tag leads from guest memory to the object of the caller that stands for it,
  * such as a memory backend.  It stays with the slot when the slot is moved or
  * gets other flags.  The library does not use it.
  *
- * Returns 0; -ENOENT: no slot contains @gpa.  Never blocks; O(log n).
+ * Returns 0; -ENOENT: no slot contains @gpa.
  */
 int bf_memslots_tag(const struct bf_memslots_snapshot *snapshot, uint32_t space,
 		    uint64_t gpa, void **tag);
 
 /**
  * bf_memslots_gpa_of_hva - find the guest address of an address in this process
- * @snapshot: the snapshot
- * @space: the address space
  * @hva: the address in this process
  * @gpa: receives the guest address, the lowest one if several slots have the
- *	memory; untouched on error
+ *	memory
  *
  * For rare events, such as a memory failure (SIGBUS): it walks the slots, O(n).
- * Returns 0; -ENOENT: no slot of the space has this memory.  Never blocks.
+ * Returns 0; -ENOENT: no slot of the space has this memory.
  */
 int bf_memslots_gpa_of_hva(const struct bf_memslots_snapshot *snapshot,
 			   uint32_t space, const void *hva, uint64_t *gpa);
@@ -407,16 +373,12 @@ int bf_memslots_gpa_of_hva(const struct bf_memslots_snapshot *snapshot,
  * bf_memslots_snapshot_read - copy out of guest memory
  * bf_memslots_snapshot_write - copy into guest memory
  * bf_memslots_read, bf_memslots_write - the same in a snapshot of their own
- * @snapshot: the snapshot
- * @map: the map
- * @space: the address space
- * @gpa: the guest's side; may cross slots
- * @buf: the other side; may itself be guest memory
- * @len: the number of bytes
+ * @buf: the side of this process; may itself be guest memory
+ * @len: the number of bytes, which may lie in several slots
  *
  * Return the number of bytes copied: @len, or fewer if the guest has no memory
- * there or, for a write, read-only memory.  The copy is not atomic.  Never
- * block, except for page faults of the memory itself.
+ * there or, for a write, read-only memory.  The copy is not atomic.  It may
+ * block in page faults of the memory itself.
  */
 size_t bf_memslots_snapshot_read(const struct bf_memslots_snapshot *snapshot,
 				 uint32_t space, uint64_t gpa, void *buf,
@@ -455,11 +417,9 @@ struct bf_memslots_pin_desc {
 
 /**
  * bf_memslots_pin - keep guest memory until a removal asks for it
- * @map: the map
  * @desc: the memory and its holder
- * @pinp: receives the pin, for bf_memslots_unpin(); untouched on error
- * @hvap: receives the address of the memory, good until the pin ends;
- *	untouched on error
+ * @pinp: receives the pin, for bf_memslots_unpin()
+ * @hvap: receives the address of the memory, good until the pin ends
  *
  * For addresses that are used for longer than a snapshot should last, such as
  * those of a virtqueue.  A change of the map that leaves the memory at its
@@ -517,9 +477,8 @@ struct bf_memslots_listener_desc {
 
 /**
  * bf_memslots_listen - follow the changes of a map, as vhost and VFIO do
- * @map: the map
  * @desc: the callbacks
- * @listenerp: receives the listener; untouched on error
+ * @listenerp: receives the listener
  *
  * Before it returns, the listener gets the slots that exist, as one transaction
  * of additions; after that each transaction that changes a slot, in order, none
@@ -574,7 +533,7 @@ struct bf_memslots_backing {
 /**
  * bf_memslots_backing_create - allocate memory for slots
  * @desc: the memory
- * @backing: filled in; untouched on error
+ * @backing: filled in
  *
  * Makes shared memory of a memfd between two guard regions.  With @huge, the
  * memory has pages of hugetlbfs if enough of them are free; else the kernel is

@@ -68,13 +68,7 @@ static int check_overlap(const struct bf_span_node *root,
 	other = bf_slot_change_overlap(root, wanted, &span);
 	if (!other)
 		return 0;
-	*existing = (struct kvm_userspace_memory_region){
-		.slot = other->slot,
-		.flags = other->flags,
-		.guest_phys_addr = span.first,
-		.memory_size = span.last - span.first + 1,
-		.userspace_addr = other->hva,
-	};
+	*existing = bf_mapping_region(other, span);
 	return -EEXIST;
 }
 
@@ -154,8 +148,9 @@ int bf_slot_change_apply(struct bf_slot_change *change,
 			 void *tag,
 			 struct kvm_userspace_memory_region *existing)
 {
+	enum bf_slot_change_kind kind;
 	struct bf_slot *slot;
-	int ret, kind;
+	int ret;
 
 	ret = bf_rules_check(&change->slots->config, wanted);
 	if (ret)
@@ -164,17 +159,17 @@ int bf_slot_change_apply(struct bf_slot_change *change,
 	if (!slot)
 		return -ENOMEM;
 	kind = bf_rules_kind(&slot->region, wanted);
-	if (kind <= 0)
-		return kind;
-	ret = check_place(change, (enum bf_slot_change_kind)kind, wanted,
-			  existing);
+	if (kind == BF_CHANGE_REPLACE)
+		return -EINVAL;
+	if (kind == BF_CHANGE_NONE)
+		return wanted->memory_size ? 0 : -EINVAL;
+	ret = check_place(change, kind, wanted, existing);
 	if (!ret && kind == BF_CHANGE_ADD)
 		ret = spare_alloc(slot);
 	if (kind == BF_CHANGE_ADD || kind == BF_CHANGE_REMOVE)
 		slot->tag = kind == BF_CHANGE_ADD ? tag : NULL;
 	if (!ret)
-		ret = edit_tree(change, (enum bf_slot_change_kind)kind, slot,
-				wanted);
+		ret = edit_tree(change, kind, slot, wanted);
 	if (!ret)
 		slot->region = *wanted;
 	return ret;

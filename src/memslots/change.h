@@ -4,7 +4,29 @@
 #define BF_MEMSLOTS_CHANGE_H
 
 #include "memslots/memslots.h"
-#include "memslots/rules.h"
+
+enum bf_slot_change_kind {
+	BF_CHANGE_NONE,
+	BF_CHANGE_ADD,
+	BF_CHANGE_REMOVE,
+	BF_CHANGE_MOVE,
+	BF_CHANGE_FLAGS,
+	/* Removed, and added again; not in one change. */
+	BF_CHANGE_REPLACE,
+};
+
+/* The checks of a change that need no slots: 0 or -EINVAL. */
+int bf_rules_check(const struct bf_memslots_config *config,
+		   const struct kvm_userspace_memory_region *change);
+
+/* 0 or -EINVAL: beyond the addresses of the guest. */
+int bf_rules_check_gpa(const struct bf_memslots_config *config,
+		       const struct kvm_userspace_memory_region *change);
+
+/* The kind of a change, or of all changes of a slot together. */
+enum bf_slot_change_kind
+bf_rules_kind(const struct kvm_userspace_memory_region *old,
+	      const struct kvm_userspace_memory_region *now);
 
 /* A slot that a transaction touched. */
 struct bf_touched {
@@ -50,7 +72,7 @@ bf_slot_change_overlap(const struct bf_span_node *root,
 static inline enum bf_slot_change_kind
 bf_touched_kind(const struct bf_touched *touched)
 {
-	return bf_rules_net_kind(&touched->old, &touched->slot->region);
+	return bf_rules_kind(&touched->old, &touched->slot->region);
 }
 
 /* Does any slot differ from the slot before? */
@@ -69,6 +91,21 @@ struct bf_memslots_view *bf_slot_change_commit(struct bf_slot_change *change);
  * and the result is the view to retire, in which readers may still be.
  */
 struct bf_memslots_view *bf_slot_change_abort(struct bf_slot_change *change);
+
+/* Asks KVM for numbers that the configuration leaves 0; 0 or an errno. */
+int bf_forward_ask(struct bf_memslots_config *config);
+
+/* The set function of a map that forwards to KVM; opaque is its bf_slots. */
+int bf_forward_set(void *opaque,
+		   const struct kvm_userspace_memory_region *change);
+
+/*
+ * Makes a transaction in the guest, publishes it in between, and calls the
+ * listeners before paused vCPUs resume.  Returns 0, or a negative errno with
+ * the guest as before; then the transaction, which may have been published,
+ * must be aborted.
+ */
+int bf_forward(struct bf_slot_change *change);
 
 /* Calls the listeners for a published change that goes on; lock held. */
 void bf_listeners_call(const struct bf_slot_change *change);

@@ -4,43 +4,54 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "memslots/forward.h"
+#include "memslots/change.h"
 #include "srcu/wait.h"
 
-static int apply_all(struct bf_slot_change *change,
-		     const struct kvm_userspace_memory_region *changes,
-		     void *const *tags, size_t count,
-		     struct bf_memslots_conflict *conflict)
-{
-	struct bf_memslots_conflict found = {0};
-	int ret;
-
-	for (; found.index < count; found.index++) {
-		found.wanted = changes[found.index];
-		ret = bf_slot_change_apply(change, &found.wanted,
-					   tags ? tags[found.index] : NULL,
-					   &found.existing);
-		if (!ret)
-			continue;
-		if (conflict)
-			*conflict = found;
-		return ret;
-	}
-	return 0;
-}
-
-/*
- * The view to retire after a change, and how.  After a removal the caller waits
- * for its readers, or gets a callback.  Any other view may be freed at any
- * time, also one that was taken back: its slots are those of the view before.
- */
-struct retirement {
-	struct bf_memslots_view *view;
-	bool wait;
+/* A transaction as the caller asks for it, and what is left to do behind it. */
+struct request {
+	const struct kvm_userspace_memory_region *changes;
+	void *const *tags;
+	size_t count;
+	struct bf_memslots_conflict *conflict;
 	bool async;
 	void (*done)(void *opaque);
 	void *opaque;
+	/*
+	 * The view to retire.  After a removal the caller waits for its
+	 * readers, or gets a callback.  Any other view may be freed at any
+	 * time, also one that was taken back: its slots are those of the view
+	 * before.
+	 */
+	struct bf_memslots_view *view;
+	bool wait;
 };
+
+static void note_conflict(const struct request *request,
+			  const struct bf_memslots_conflict *conflict)
+{
+	if (request->conflict)
+		*request->conflict = *conflict;
+}
+
+static int apply_all(struct bf_slot_change *change,
+		     const struct request *request)
+{
+	struct bf_memslots_conflict found = {0};
+	void *tag;
+	int ret;
+
+	for (; found.index < request->count; found.index++) {
+		found.wanted = request->changes[found.index];
+		tag = request->tags ? request->tags[found.index] : NULL;
+		ret = bf_slot_change_apply(change, &found.wanted, tag,
+					   &found.existing);
+		if (ret) {
+			note_conflict(request, &found);
+			return ret;
+		}
+	}
+	return 0;
+}
 
 static int change_publish(struct bf_slot_change *change)
 {
@@ -52,41 +63,24 @@ static int change_publish(struct bf_slot_change *change)
 }
 
 /* Lock held. */
-static int commit(struct bf_slots *slots,
-		  const struct kvm_userspace_memory_region *changes,
-		  void *const *tags, size_t count,
-		  struct bf_memslots_conflict *conflict,
-		  struct retirement *retirement)
+static int commit(struct bf_slots *slots, struct request *request)
 {
 	struct bf_slot_change change;
-	int ret = bf_slot_change_begin(&change, slots, count);
+	int ret = bf_slot_change_begin(&change, slots, request->count);
 
 	if (ret)
 		return ret;
-	ret = apply_all(&change, changes, tags, count, conflict);
-	if (!ret && !retirement->async && !bf_slot_change_any(&change)) {
+	ret = apply_all(&change, request);
+	if (!ret && !request->async && !bf_slot_change_any(&change)) {
 		bf_slot_change_abort(&change);
 		return 0;
 	}
-	retirement->wait = !ret && bf_slot_change_leaves(&change);
+	request->wait = !ret && bf_slot_change_leaves(&change);
 	if (!ret)
 		ret = change_publish(&change);
-	retirement->view = ret ? bf_slot_change_abort(&change) :
-				 bf_slot_change_commit(&change);
+	request->view = ret ? bf_slot_change_abort(&change) :
+			      bf_slot_change_commit(&change);
 	return ret;
-}
-
-/* Asks the guest to remove a slot; 0 where there is no guest. */
-static int guest_remove(const struct bf_slots *slots,
-			const struct bf_slot *slot)
-{
-	const struct kvm_userspace_memory_region removal = {
-		.slot = slot->region.slot,
-	};
-
-	if (!slots->guest.set)
-		return 0;
-	return slots->guest.set(slots->guest.opaque, &removal);
 }
 
 /*
@@ -105,24 +99,26 @@ static int slot_clear(struct bf_slots *slots, struct bf_slot *slot,
 {
 	struct bf_span_node *root =
 		bf_slots_view(slots)->roots[slot->region.slot >> 16];
+	const struct kvm_userspace_memory_region removed = {
+		.slot = slot->region.slot,
+	};
 	struct bf_slot_change cleared = {
 		.slots = slots,
+		.one = {slot, slot->region, slot->tag},
 		.touched = &cleared.one,
 		.nr_touched = 1,
 	};
-	int ret;
+	int ret = 0;
 
 	bf_span_set_size(root, slot->region.guest_phys_addr, 0);
-	ret = guest_remove(slots, slot);
+	if (slots->guest.set)
+		ret = slots->guest.set(slots->guest.opaque, &removed);
 	if (ret) {
 		bf_span_set_size(root, slot->region.guest_phys_addr,
 				 slot->region.memory_size);
 		return ret;
 	}
-	cleared.one = (struct bf_touched){slot, slot->region, slot->tag};
-	slot->region = (struct kvm_userspace_memory_region){
-		.slot = slot->region.slot,
-	};
+	slot->region = removed;
 	slot->tag = NULL;
 	bf_listeners_call(&cleared);
 	*retired = slot->spare;
@@ -130,53 +126,48 @@ static int slot_clear(struct bf_slots *slots, struct bf_slot *slot,
 	return 0;
 }
 
-static int remove_in_place(struct bf_slots *slots,
-			   const struct kvm_userspace_memory_region *removal,
-			   struct bf_memslots_view **retired)
+static int remove_in_place(struct bf_slots *slots, struct request *request)
 {
 	struct bf_slot *slot;
-	int ret = bf_rules_check(&slots->config, removal);
+	int ret = bf_rules_check(&slots->config, request->changes);
 
 	if (ret)
 		return ret;
-	slot = bf_slot_find(slots, removal->slot);
-	return slot ? slot_clear(slots, slot, retired) : -EINVAL;
+	slot = bf_slot_find(slots, request->changes->slot);
+	return slot ? slot_clear(slots, slot, &request->view) : -EINVAL;
 }
 
 /*
  * Lock held.  -ENOMEM with a view to retire is the guest's answer: the removal
  * was published, so it had its memory here.
  */
-static int commit_or_clear(struct bf_slots *slots,
-			   const struct kvm_userspace_memory_region *changes,
-			   void *const *tags, size_t count,
-			   struct bf_memslots_conflict *conflict,
-			   struct retirement *retirement)
+static int commit_or_clear(struct bf_slots *slots, struct request *request)
 {
-	int ret = commit(slots, changes, tags, count, conflict, retirement);
+	int ret = commit(slots, request);
 
-	if (ret != -ENOMEM || retirement->view || count != 1 ||
-	    changes->memory_size)
+	if (ret != -ENOMEM || request->view || request->count != 1 ||
+	    request->changes->memory_size)
 		return ret;
-	ret = remove_in_place(slots, changes, &retirement->view);
-	retirement->wait = !ret;
-	if (ret == -EINVAL && conflict)
-		*conflict = (struct bf_memslots_conflict){.wanted = *changes};
+	ret = remove_in_place(slots, request);
+	request->wait = !ret;
+	if (ret == -EINVAL)
+		note_conflict(request, &(struct bf_memslots_conflict){
+					       .wanted = *request->changes});
 	return ret;
 }
 
 /* Without the lock, because a reader may take long to end its section. */
-static void view_end(struct bf_memslots *map, struct retirement *retirement)
+static void view_end(struct bf_memslots *map, const struct request *request)
 {
-	struct bf_memslots_view *view = retirement->view;
+	struct bf_memslots_view *view = request->view;
 
-	if (retirement->async) {
-		view->done = retirement->done;
-		view->opaque = retirement->opaque;
+	if (request->async) {
+		view->done = request->done;
+		view->opaque = request->opaque;
 		if (!bf_pins_defer(bf_slots_of(map), view))
 			call_srcu_expedited(&map->srcu, &view->head,
 					    bf_view_called);
-	} else if (retirement->wait) {
+	} else if (request->wait) {
 		bf_pins_wait(bf_slots_of(map), view);
 		synchronize_srcu_expedited(&map->srcu);
 		bf_view_retire(view);
@@ -187,25 +178,20 @@ static void view_end(struct bf_memslots *map, struct retirement *retirement)
 	}
 }
 
-static int commit_and_end(struct bf_memslots *map,
-			  const struct kvm_userspace_memory_region *changes,
-			  void *const *tags, size_t count,
-			  struct bf_memslots_conflict *conflict,
-			  struct retirement *retirement)
+static int commit_and_end(struct bf_memslots *map, struct request *request)
 {
 	struct bf_slots *slots = bf_slots_of(map);
 	int ret;
 
 	pthread_mutex_lock(&slots->lock);
-	ret = commit_or_clear(slots, changes, tags, count, conflict,
-			      retirement);
-	if (!ret && retirement->wait)
-		bf_pins_revoke(slots, retirement->view);
+	ret = commit_or_clear(slots, request);
+	if (!ret && request->wait)
+		bf_pins_revoke(slots, request->view);
 	pthread_mutex_unlock(&slots->lock);
 	if (ret)
-		retirement->async = retirement->wait = false;
-	if (retirement->view)
-		view_end(map, retirement);
+		request->async = request->wait = false;
+	if (request->view)
+		view_end(map, request);
 	return ret;
 }
 
@@ -214,11 +200,14 @@ int bf_memslots_commit(struct bf_memslots *map,
 		       void *const *tags, size_t count,
 		       struct bf_memslots_conflict *conflict)
 {
-	struct retirement retirement = {0};
+	struct request request = {
+		.changes = changes,
+		.tags = tags,
+		.count = count,
+		.conflict = conflict,
+	};
 
-	if (!count)
-		return 0;
-	return commit_and_end(map, changes, tags, count, conflict, &retirement);
+	return count ? commit_and_end(map, &request) : 0;
 }
 
 int bf_memslots_commit_async(struct bf_memslots *map,
@@ -227,13 +216,17 @@ int bf_memslots_commit_async(struct bf_memslots *map,
 			     void (*done)(void *opaque), void *opaque,
 			     struct bf_memslots_conflict *conflict)
 {
-	struct retirement retirement = {
+	struct request request = {
+		.changes = changes,
+		.tags = tags,
+		.count = count,
+		.conflict = conflict,
 		.async = true,
 		.done = done,
 		.opaque = opaque,
 	};
 
-	return commit_and_end(map, changes, tags, count, conflict, &retirement);
+	return commit_and_end(map, &request);
 }
 
 int bf_memslots_set(struct bf_memslots *map,

@@ -21,9 +21,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "memslots/forward.h"
+#include "memslots/change.h"
 
-long bf_forward_ioctl(int fd, unsigned long request, void *arg)
+/* The system call, because ioctl(3) may be the preload library's. */
+static long forward_ioctl(int fd, unsigned long request, void *arg)
 {
 	long ret = syscall(SYS_ioctl, fd, request, arg);
 
@@ -37,8 +38,8 @@ static int ask(int fd, unsigned long capability, uint32_t *number,
 
 	if (*number)
 		return 0;
-	ret = bf_forward_ioctl(fd, KVM_CHECK_EXTENSION,
-			       (void *)(uintptr_t)capability);
+	ret = forward_ioctl(fd, KVM_CHECK_EXTENSION,
+			    (void *)(uintptr_t)capability);
 	if (ret < 0)
 		return (int)ret;
 	*number = ret ? (uint32_t)ret : absent;
@@ -65,34 +66,6 @@ struct plan {
 	bool publish_first;
 	bool pause;
 };
-
-static struct kvm_userspace_memory_region removal_of(uint32_t slot)
-{
-	return (struct kvm_userspace_memory_region){.slot = slot};
-}
-
-static void plan_call(struct plan *plan,
-		      const struct kvm_userspace_memory_region *set,
-		      const struct kvm_userspace_memory_region *undo)
-{
-	plan->calls[plan->count++] = (struct call){*set, *undo};
-}
-
-static void plan_add(struct plan *plan, const struct bf_touched *touched)
-{
-	const struct kvm_userspace_memory_region undo =
-		removal_of(touched->slot->region.slot);
-
-	plan_call(plan, &touched->slot->region, &undo);
-}
-
-static void plan_remove(struct plan *plan, const struct bf_touched *touched)
-{
-	const struct kvm_userspace_memory_region set =
-		removal_of(touched->slot->region.slot);
-
-	plan_call(plan, &set, &touched->old);
-}
 
 /* Does the slot take addresses that another slot, or an older one, leaves? */
 static bool takes_old_place(const struct bf_slot_change *change,
@@ -124,52 +97,50 @@ static bool needs_pause(const struct bf_slot_change *change)
 	return false;
 }
 
-/* The part of both plans: a slot that keeps its addresses. */
-static void plan_flags(struct plan *plan, const struct bf_touched *touched)
+/* Is a slot removed, for good or to be added again while the vCPUs pause? */
+static bool is_taken_out(const struct plan *plan, enum bf_slot_change_kind kind)
 {
-	if (bf_touched_kind(touched) == BF_CHANGE_FLAGS)
-		plan_call(plan, &touched->slot->region, &touched->old);
+	return kind == BF_CHANGE_REMOVE ||
+	       (plan->pause &&
+		(kind == BF_CHANGE_MOVE || kind == BF_CHANGE_REPLACE));
 }
 
-static void plan_running(struct plan *plan, const struct bf_slot_change *change)
+static struct kvm_userspace_memory_region
+removal_of(const struct bf_touched *touched)
+{
+	return (struct kvm_userspace_memory_region){
+		.slot = touched->slot->region.slot,
+	};
+}
+
+static void plan_removals(struct plan *plan,
+			  const struct bf_slot_change *change)
 {
 	const struct bf_touched *touched = change->touched;
 	size_t i;
 
-	for (i = 0; i < change->nr_touched; i++, touched++) {
-		plan_flags(plan, touched);
-		if (bf_touched_kind(touched) == BF_CHANGE_ADD)
-			plan_add(plan, touched);
-		if (bf_touched_kind(touched) == BF_CHANGE_MOVE)
-			plan_call(plan, &touched->slot->region, &touched->old);
-	}
-	plan->publish_first = !plan->count;
-	for (i = 0, touched = change->touched; i < change->nr_touched;
-	     i++, touched++) {
-		if (bf_touched_kind(touched) == BF_CHANGE_REMOVE)
-			plan_remove(plan, touched);
-	}
+	for (i = 0; i < change->nr_touched; i++, touched++)
+		if (is_taken_out(plan, bf_touched_kind(touched)))
+			plan->calls[plan->count++] = (struct call){
+				removal_of(touched), touched->old};
 }
 
-static void plan_paused(struct plan *plan, const struct bf_slot_change *change)
+/* Additions, moves and new flags. */
+static void plan_others(struct plan *plan, const struct bf_slot_change *change)
 {
 	const struct bf_touched *touched = change->touched;
 	enum bf_slot_change_kind kind;
+	bool is_new;
 	size_t i;
 
 	for (i = 0; i < change->nr_touched; i++, touched++) {
 		kind = bf_touched_kind(touched);
-		if (kind == BF_CHANGE_REMOVE || kind == BF_CHANGE_MOVE ||
-		    kind == BF_CHANGE_REPLACE)
-			plan_remove(plan, touched);
-	}
-	for (i = 0, touched = change->touched; i < change->nr_touched;
-	     i++, touched++) {
-		kind = bf_touched_kind(touched);
-		plan_flags(plan, touched);
-		if (kind == BF_CHANGE_ADD || kind == BF_CHANGE_MOVE ||
-		    kind == BF_CHANGE_REPLACE)
-			plan_add(plan, touched);
+		if (kind == BF_CHANGE_NONE || kind == BF_CHANGE_REMOVE)
+			continue;
+		is_new = kind == BF_CHANGE_ADD || is_taken_out(plan, kind);
+		plan->calls[plan->count++] = (struct call){
+			touched->slot->region,
+			is_new ? removal_of(touched) : touched->old};
 	}
 }
 
@@ -184,9 +155,11 @@ static int make_plan(struct plan *plan, const struct bf_slot_change *change)
 	if (!plan->calls)
 		return -ENOMEM;
 	if (plan->pause)
-		plan_paused(plan, change);
-	else
-		plan_running(plan, change);
+		plan_removals(plan, change);
+	plan_others(plan, change);
+	plan->publish_first = !plan->count;
+	if (!plan->pause)
+		plan_removals(plan, change);
 	return 0;
 }
 
@@ -195,9 +168,9 @@ int bf_forward_set(void *opaque,
 {
 	const struct bf_slots *slots = opaque;
 
-	return (int)bf_forward_ioctl(slots->config.vm_fd,
-				     KVM_SET_USER_MEMORY_REGION,
-				     (void *)(uintptr_t)change);
+	return (int)forward_ioctl(slots->config.vm_fd,
+				  KVM_SET_USER_MEMORY_REGION,
+				  (void *)(uintptr_t)change);
 }
 
 static int set_region(const struct bf_slot_change *change,

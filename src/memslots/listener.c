@@ -30,12 +30,6 @@ static void bracket_call(const struct bf_memslots_listener_desc *desc,
 		fn(desc->opaque);
 }
 
-static bool only_flags_differ(const struct bf_touched *touched)
-{
-	return touched->old_tag == touched->slot->tag &&
-	       bf_touched_kind(touched) == BF_CHANGE_FLAGS;
-}
-
 /* Did the slot come, go, or get another place or tag? */
 static bool slot_differs(const struct bf_touched *touched)
 {
@@ -60,7 +54,7 @@ static void listener_call(const struct bf_memslots_listener_desc *desc,
 		if (slot_differs(touched))
 			slot_call(desc, desc->add, &touched->slot->region,
 				  touched->slot->tag);
-		else if (only_flags_differ(touched))
+		else if (bf_touched_kind(touched) == BF_CHANGE_FLAGS)
 			slot_call(desc, desc->flags, &touched->slot->region,
 				  touched->slot->tag);
 	bracket_call(desc, desc->commit);

@@ -102,22 +102,13 @@ bool bf_memslots_next(const struct bf_memslots_snapshot *snapshot,
 		      uint32_t space, uint64_t gpa,
 		      struct kvm_userspace_memory_region *region)
 {
-	const struct bf_mapping *mapping;
 	struct bf_span_entry *entry;
 	struct bf_span span;
 
 	entry = bf_span_next(bf_view_root(snapshot->view, space), gpa, &span);
-	if (!entry)
-		return false;
-	mapping = bf_mapping_of(entry);
-	*region = (struct kvm_userspace_memory_region){
-		.slot = mapping->slot,
-		.flags = mapping->flags,
-		.guest_phys_addr = span.first,
-		.memory_size = span.last - span.first + 1,
-		.userspace_addr = mapping->hva,
-	};
-	return true;
+	if (entry)
+		*region = bf_mapping_region(bf_mapping_of(entry), span);
+	return entry;
 }
 
 int bf_memslots_gpa_of_hva(const struct bf_memslots_snapshot *snapshot,
@@ -188,26 +179,26 @@ size_t bf_memslots_snapshot_write(const struct bf_memslots_snapshot *snapshot,
 	return copy(snapshot, space, gpa, (char *)(uintptr_t)buf, len, true);
 }
 
-size_t bf_memslots_read(struct bf_memslots *map, uint32_t space, uint64_t gpa,
-			void *buf, size_t len)
+static size_t copy_now(struct bf_memslots *map, uint32_t space, uint64_t gpa,
+		       char *buf, size_t len, bool write)
 {
 	struct bf_memslots_snapshot snapshot;
 	size_t done;
 
 	bf_memslots_take(map, &snapshot);
-	done = bf_memslots_snapshot_read(&snapshot, space, gpa, buf, len);
+	done = copy(&snapshot, space, gpa, buf, len, write);
 	bf_memslots_drop(&snapshot);
 	return done;
+}
+
+size_t bf_memslots_read(struct bf_memslots *map, uint32_t space, uint64_t gpa,
+			void *buf, size_t len)
+{
+	return copy_now(map, space, gpa, buf, len, false);
 }
 
 size_t bf_memslots_write(struct bf_memslots *map, uint32_t space, uint64_t gpa,
 			 const void *buf, size_t len)
 {
-	struct bf_memslots_snapshot snapshot;
-	size_t done;
-
-	bf_memslots_take(map, &snapshot);
-	done = bf_memslots_snapshot_write(&snapshot, space, gpa, buf, len);
-	bf_memslots_drop(&snapshot);
-	return done;
+	return copy_now(map, space, gpa, (char *)(uintptr_t)buf, len, true);
 }

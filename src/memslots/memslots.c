@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "memslots/forward.h"
+#include "memslots/change.h"
 
 #define DEFAULT_SLOTS 32764 /* KVM's on x86 */
 #define MAX_SLOTS     32767

@@ -120,6 +120,18 @@ void bf_view_retire(struct bf_memslots_view *view);
 /* The same, as an SRCU callback. */
 void bf_view_called(struct srcu_head *head);
 
+static inline struct kvm_userspace_memory_region
+bf_mapping_region(const struct bf_mapping *mapping, struct bf_span span)
+{
+	return (struct kvm_userspace_memory_region){
+		.slot = mapping->slot,
+		.flags = mapping->flags,
+		.guest_phys_addr = span.first,
+		.memory_size = span.last - span.first + 1,
+		.userspace_addr = mapping->hva,
+	};
+}
+
 static inline struct bf_span
 bf_region_span(const struct kvm_userspace_memory_region *region)
 {

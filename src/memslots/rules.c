@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "memslots/rules.h"
+#include "memslots/change.h"
 
 #define FLAGS	  (KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)
 #define MAX_PAGES ((1ULL << 31) - 1)
@@ -97,8 +97,8 @@ static bool is_same_memory(const struct kvm_userspace_memory_region *a,
 }
 
 enum bf_slot_change_kind
-bf_rules_net_kind(const struct kvm_userspace_memory_region *old,
-		  const struct kvm_userspace_memory_region *now)
+bf_rules_kind(const struct kvm_userspace_memory_region *old,
+	      const struct kvm_userspace_memory_region *now)
 {
 	if (!now->memory_size)
 		return old->memory_size ? BF_CHANGE_REMOVE : BF_CHANGE_NONE;
@@ -109,17 +109,6 @@ bf_rules_net_kind(const struct kvm_userspace_memory_region *old,
 	if (old->guest_phys_addr != now->guest_phys_addr)
 		return BF_CHANGE_MOVE;
 	return old->flags != now->flags ? BF_CHANGE_FLAGS : BF_CHANGE_NONE;
-}
-
-int bf_rules_kind(const struct kvm_userspace_memory_region *old,
-		  const struct kvm_userspace_memory_region *change)
-{
-	enum bf_slot_change_kind kind = bf_rules_net_kind(old, change);
-
-	if (kind == BF_CHANGE_REPLACE ||
-	    (!change->memory_size && kind == BF_CHANGE_NONE))
-		return -EINVAL;
-	return (int)kind;
 }
 
 int bf_rules_check_gpa(const struct bf_memslots_config *config,

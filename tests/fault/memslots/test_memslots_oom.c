@@ -16,7 +16,7 @@
 
 #include "tests/fault/alloc_fault.h"
 #include "belfry/memslots.h"
-#include "memslots/forward.h"
+#include "memslots/change.h"
 
 #define PAGE  4096ULL
 #define SLOTS 2200 /* for a tree of three levels */

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "memslots/forward.h"
+#include "memslots/change.h"
 
 #define PAGE	  4096ULL
 #define MAX_CALLS 32
