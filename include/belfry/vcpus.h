@@ -20,7 +20,7 @@
  * Creation has two phases, as in the kernel.  bf_vcpus_reserve() takes the id
  * and counts the vCPU as created.  The caller then sets the vCPU up.
  * bf_vcpu_entry_publish() makes the vCPU visible, counts it as online, and
- *cannot fail.  Neither function copies the table or waits for a grace period.
+ * cannot fail.  Neither function copies the table or waits for a grace period.
  *
  * The kernel cannot remove a vCPU; this table can.  A removal hides the vCPU
  * from lookups at once.  The vCPU's release function runs after a grace
@@ -36,9 +36,11 @@
  * Stability: 0.x.  Functions may still change; CHANGELOG.md lists each change.
  * The members of struct bf_vcpu_entry and struct bf_vcpus_iter are private.
  * They are in the header because the caller provides the memory.
+ * Parameters: @vcpus is a table of bf_vcpus_create(), and @entry the entry of a
+ * vCPU that the caller reserved, or found and keeps from being released.
  * Thread safety: any thread may call any function at any time, unless the
  * function's comment says otherwise.  No thread may use a table during its
- * destruction.
+ * destruction.  Lookups, counts and iterations take no lock and never block.
  * Contexts: only the two lookups and the two counts are async-signal-safe.
  * fork: a child must not use its parent's tables.
  */
@@ -145,16 +147,14 @@ void bf_vcpus_destroy(struct bf_vcpus *vcpus);
 
 /**
  * bf_vcpus_srcu - the SRCU domain of the table's readers
- * @vcpus: the table
  *
  * Returns the configured domain or the table's own, which is fenced.  It is
- * valid until the table is destroyed.  Never blocks.
+ * valid until the table is destroyed.
  */
 struct bf_srcu *bf_vcpus_srcu(struct bf_vcpus *vcpus);
 
 /**
  * bf_vcpus_reserve - begin the creation of a vCPU
- * @vcpus: the table
  * @entry: the vCPU's entry; belongs to the table on success
  * @id: the vCPU's id
  * @ops: the vCPU's callbacks, which must outlive it, or NULL
@@ -180,8 +180,7 @@ int bf_vcpus_reserve(struct bf_vcpus *vcpus, struct bf_vcpu_entry *entry,
 		     unsigned int flags);
 
 /**
- * bf_vcpu_entry_publish - bring a reserved vCPU online
- * @entry: reserved by bf_vcpus_reserve(); its vCPU is set up
+ * bf_vcpu_entry_publish - bring a reserved vCPU, which is set up, online
  *
  * Assigns the next new index, or with BF_VCPUS_REUSE_INDEX the index that was
  * freed last.  A reader that finds the vCPU sees every write to it from before
@@ -203,23 +202,13 @@ void bf_vcpu_entry_publish(struct bf_vcpu_entry *entry);
  */
 void bf_vcpu_entry_cancel(struct bf_vcpu_entry *entry);
 
-/**
- * bf_vcpus_add - call bf_vcpus_reserve() and bf_vcpu_entry_publish()
- * @vcpus: the table
- * @entry: the vCPU's entry; its vCPU is set up
- * @id: the vCPU's id
- * @ops: the vCPU's callbacks, or NULL
- * @flags: 0 or BF_VCPUS_REUSE_INDEX
- *
- * Returns and sleeps as bf_vcpus_reserve() does.
- */
+/** bf_vcpus_add - call bf_vcpus_reserve() and bf_vcpu_entry_publish() */
 int bf_vcpus_add(struct bf_vcpus *vcpus, struct bf_vcpu_entry *entry,
 		 uint64_t id, const struct bf_vcpu_entry_ops *ops,
 		 unsigned int flags);
 
 /**
  * bf_vcpu_entry_remove - remove a vCPU and wait for its readers
- * @entry: the vCPU's entry
  *
  * Hides the vCPU from lookups, waits for an expedited grace period of the
  * table's domain, frees the id and the index, and calls the release function.
@@ -234,15 +223,13 @@ int bf_vcpus_add(struct bf_vcpus *vcpus, struct bf_vcpu_entry *entry,
  * called with the lock of a vCPU held either: a thread that waits for that
  * lock is inside a section.
  *
- * The wait lasts as long as the longest section of the domain that is open.  On
- * a host with more runnable threads than CPUs that includes the time for which
- * the host has preempted a reader: 1 to 50 ms.
+ * The wait lasts as long as the longest section of the domain that is open,
+ * with the time for which a busy host has preempted a reader: 1 to 50 ms.
  */
 int bf_vcpu_entry_remove(struct bf_vcpu_entry *entry);
 
 /**
  * bf_vcpu_entry_remove_async - remove a vCPU without waiting
- * @entry: the vCPU's entry
  * @done: called with @opaque when the removal is complete; NULL: no call
  * @opaque: passed to @done
  *
@@ -261,16 +248,14 @@ int bf_vcpu_entry_remove_async(struct bf_vcpu_entry *entry,
 /**
  * bf_vcpus_by_index - find a vCPU by its index
  * bf_vcpus_by_id - find a vCPU by its id
- * @vcpus: the table; the caller is inside a section of its domain
- * @index: any number, also one from the guest
- * @id: any number, also one from the guest
+ * @index, @id: any number, also one from the guest
  *
- * Return the vCPU's entry, which is valid until the section ends.  Return NULL
+ * The caller is inside a section of the table's domain.  Return the vCPU's
+ * entry, which is valid until the section ends.  Return NULL
  * if the number is out of range, if no vCPU ever had it, or if its vCPU is
  * being created or was removed.  (A negative int becomes a number that is out
  * of range.)  The time is constant: one tree node for each 8 bits of the
- * largest index, or id, ever used.  Take no lock, never block, and access no
- * memory of the vCPU itself.
+ * largest index, or id, ever used.  Access no memory of the vCPU itself.
  */
 struct bf_vcpu_entry *bf_vcpus_by_index(const struct bf_vcpus *vcpus,
 					uint64_t index);
@@ -278,10 +263,7 @@ struct bf_vcpu_entry *bf_vcpus_by_id(const struct bf_vcpus *vcpus, uint64_t id);
 
 /**
  * bf_vcpu_entry_id - the id of a vCPU
- * bf_vcpu_entry_index - the index of a vCPU
- * @entry: an entry that the caller found or reserved
- *
- * The index is UINT32_MAX until the vCPU is published.  Never block.
+ * bf_vcpu_entry_index - its index; UINT32_MAX until the vCPU is published
  */
 uint32_t bf_vcpu_entry_id(const struct bf_vcpu_entry *entry);
 uint32_t bf_vcpu_entry_index(const struct bf_vcpu_entry *entry);
@@ -289,13 +271,12 @@ uint32_t bf_vcpu_entry_index(const struct bf_vcpu_entry *entry);
 /**
  * bf_vcpus_created - the number of vCPUs that hold an id
  * bf_vcpus_online - the number of vCPUs that lookups find
- * @vcpus: the table
  *
  * Created vCPUs are the online ones, those being created, and those removed
  * but not yet released.  If the two numbers differ, a creation or a removal is
  * in progress.  Each number is exact, but the two are no snapshot.  A thread
  * that sees a vCPU in the online count finds it; a thread that sees a removed
- * vCPU leave the online count no longer finds it.  Never block.
+ * vCPU leave the online count no longer finds it.
  */
 uint32_t bf_vcpus_created(const struct bf_vcpus *vcpus);
 uint32_t bf_vcpus_online(const struct bf_vcpus *vcpus);
@@ -309,17 +290,18 @@ struct bf_vcpus_iter {
 
 /**
  * bf_vcpus_iter_begin - begin to visit vCPUs in the order of their indices
+ * bf_vcpus_iter_next - the next vCPU of an iteration; NULL at its end
  * @iter: the iteration's state, usually on the caller's stack
- * @vcpus: the table; the caller is inside a section of its domain
  * @first, @last: the range of indices, @last included.  0 and UINT64_MAX visit
  *                all vCPUs; @first above @last visits none.
  *
  * Visits once each vCPU that is online at this call and still online at its
  * turn.  Leaves out a vCPU that is published after this call, even if it
  * reuses an index.  Other threads may add and remove vCPUs meanwhile.  The
- * section must last until the iteration ends.  Inside it the caller may sleep,
- * nest iterations, and remove vCPUs, the visited one included, with
- * bf_vcpu_entry_remove_async().  Never blocks.
+ * caller is inside a section of the table's domain until the iteration ends,
+ * and the entries are valid until then.  Inside it the caller may sleep, nest
+ * iterations, and remove vCPUs, the visited one included, with
+ * bf_vcpu_entry_remove_async().
  *
  *	bf_vcpus_iter_begin(&iter, vcpus, 0, UINT64_MAX);
  *	while ((entry = bf_vcpus_iter_next(&iter)))
@@ -328,20 +310,10 @@ struct bf_vcpus_iter {
 void bf_vcpus_iter_begin(struct bf_vcpus_iter *iter,
 			 const struct bf_vcpus *vcpus, uint64_t first,
 			 uint64_t last);
-
-/**
- * bf_vcpus_iter_next - the next vCPU of an iteration
- * @iter: the iteration's state; the caller is in the section where it began
- *
- * Returns the vCPU's entry, which is valid until the section ends.  Returns
- * NULL at the end of the iteration and in every call after that.  Never
- * blocks.
- */
 struct bf_vcpu_entry *bf_vcpus_iter_next(struct bf_vcpus_iter *iter);
 
 /**
  * bf_vcpus_kick_all - call the kick function of every vCPU
- * @vcpus: the table
  *
  * On return every vCPU that was online at the call has been kicked, except
  * those that were removed meanwhile and those without a kick function.  Enters
@@ -376,7 +348,7 @@ void bf_vcpu_entry_unlock(struct bf_vcpu_entry *entry);
 /**
  * bf_vcpus_lock_all - lock every vCPU
  * bf_vcpus_trylock_all - lock every vCPU unless one is locked
- * @vcpus: the table
+ * bf_vcpus_unlock_all - unlock them in reverse order, in any thread
  *
  * Lock in the order of the indices.  On error unlock in reverse order.
  *   -EBUSY  a vCPU is being created; bf_vcpus_trylock_all() also: a thread is
@@ -392,13 +364,6 @@ void bf_vcpu_entry_unlock(struct bf_vcpu_entry *entry);
  */
 int bf_vcpus_lock_all(struct bf_vcpus *vcpus);
 int bf_vcpus_trylock_all(struct bf_vcpus *vcpus);
-
-/**
- * bf_vcpus_unlock_all - unlock every vCPU
- * @vcpus: the table; bf_vcpus_lock_all() or bf_vcpus_trylock_all() returned 0
- *
- * Unlocks in reverse order.  Any thread may call it.  Does not wait.
- */
 void bf_vcpus_unlock_all(struct bf_vcpus *vcpus);
 
 #pragma GCC visibility pop

@@ -4,7 +4,6 @@
 #include <stddef.h>
 
 #include "base/util.h"
-#include "vcpus/lock.h"
 #include "vcpus/vcpus.h"
 
 /*
@@ -29,23 +28,20 @@ static int check_create(const struct bf_vcpus *vcpus, uint64_t id)
 	return 0;
 }
 
-/* Allocates here, so that bf_vcpu_entry_publish() cannot fail. */
-static int slots_reserve(struct bf_vcpus *vcpus, uint64_t id)
-{
-	int ret = bf_radix_reserve(&vcpus->by_index,
-				   vcpus->end + vcpus->reserved);
-
-	return ret ? ret : bf_radix_reserve(&vcpus->by_id, id);
-}
-
-/* Caller holds vcpus->lock. */
+/*
+ * Allocates here, so that bf_vcpu_entry_publish() cannot fail.  Caller holds
+ * vcpus->lock.
+ */
 static int vcpu_reserve(struct bf_vcpus *vcpus, struct bf_vcpu_entry *entry,
 			uint64_t id)
 {
 	int ret = check_create(vcpus, id);
 
 	if (!ret)
-		ret = slots_reserve(vcpus, id);
+		ret = bf_radix_reserve(&vcpus->by_index,
+				       vcpus->end + vcpus->reserved);
+	if (!ret)
+		ret = bf_radix_reserve(&vcpus->by_id, id);
 	if (ret)
 		return ret;
 	entry->id = (uint32_t)id;
@@ -53,12 +49,6 @@ static int vcpu_reserve(struct bf_vcpus *vcpus, struct bf_vcpu_entry *entry,
 	vcpus->reserved++;
 	set_count(&vcpus->created, vcpus->created + 1);
 	return 0;
-}
-
-static void lock_creation(struct bf_vcpus *vcpus)
-{
-	while (bf_word_lock(&vcpus->create_lock))
-		;
 }
 
 int bf_vcpus_reserve(struct bf_vcpus *vcpus, struct bf_vcpu_entry *entry,
@@ -76,7 +66,8 @@ int bf_vcpus_reserve(struct bf_vcpus *vcpus, struct bf_vcpu_entry *entry,
 
 	if (flags & ~BF_VCPUS_REUSE_INDEX)
 		return -EINVAL;
-	lock_creation(vcpus);
+	while (bf_word_lock(&vcpus->create_lock))
+		;
 	pthread_mutex_lock(&vcpus->lock);
 	ret = vcpu_reserve(vcpus, &new, id);
 	if (!ret)
@@ -97,9 +88,11 @@ static uint32_t assign_index(struct bf_vcpus *vcpus, unsigned int flags)
 	return index;
 }
 
-/* Caller holds vcpus->lock. */
-static void vcpu_publish(struct bf_vcpus *vcpus, struct bf_vcpu_entry *entry)
+void bf_vcpu_entry_publish(struct bf_vcpu_entry *entry)
 {
+	struct bf_vcpus *vcpus = entry->vcpus;
+
+	pthread_mutex_lock(&vcpus->lock);
 	entry->state = BF_VCPUS_ONLINE;
 	entry->index = assign_index(vcpus, entry->flags);
 	entry->seq = vcpus->published + 1;
@@ -117,14 +110,6 @@ static void vcpu_publish(struct bf_vcpus *vcpus, struct bf_vcpu_entry *entry)
 	vcpus->reserved--;
 	/* Last, as in the kernel: a counted vCPU can be found. */
 	set_count(&vcpus->online, vcpus->online + 1);
-}
-
-void bf_vcpu_entry_publish(struct bf_vcpu_entry *entry)
-{
-	struct bf_vcpus *vcpus = entry->vcpus;
-
-	pthread_mutex_lock(&vcpus->lock);
-	vcpu_publish(vcpus, entry);
 	pthread_mutex_unlock(&vcpus->lock);
 }
 
@@ -156,28 +141,22 @@ void bf_vcpu_entry_cancel(struct bf_vcpu_entry *entry)
 	pthread_mutex_unlock(&vcpus->lock);
 }
 
-/* Caller holds vcpus->lock. */
-static int slots_clear(struct bf_vcpus *vcpus, struct bf_vcpu_entry *entry)
-{
-	if (entry->state != BF_VCPUS_ONLINE)
-		return -ENOENT;
-	entry->state = BF_VCPUS_REMOVED;
-	bf_radix_store(&vcpus->by_index, entry->index, BF_VCPUS_TAKEN);
-	bf_radix_store(&vcpus->by_id, entry->id, BF_VCPUS_TAKEN);
-	set_count(&vcpus->online, vcpus->online - 1);
-	return 0;
-}
-
 /* Hides the vCPU from lookups.  A grace period must follow. */
 static int vcpu_unpublish(struct bf_vcpu_entry *entry)
 {
 	struct bf_vcpus *vcpus = entry->vcpus;
-	int ret;
+	bool online;
 
 	pthread_mutex_lock(&vcpus->lock);
-	ret = slots_clear(vcpus, entry);
+	online = entry->state == BF_VCPUS_ONLINE;
+	if (online) {
+		entry->state = BF_VCPUS_REMOVED;
+		bf_radix_store(&vcpus->by_index, entry->index, BF_VCPUS_TAKEN);
+		bf_radix_store(&vcpus->by_id, entry->id, BF_VCPUS_TAKEN);
+		set_count(&vcpus->online, vcpus->online - 1);
+	}
 	pthread_mutex_unlock(&vcpus->lock);
-	return ret;
+	return online ? 0 : -ENOENT;
 }
 
 /* The grace period is over.  The caller does not hold vcpus->lock. */
@@ -201,9 +180,9 @@ int bf_vcpu_entry_remove(struct bf_vcpu_entry *entry)
 	if (ret)
 		return ret;
 	/*
-	 * Its fence orders the stores in slots_clear() before its scan of the
-	 * readers, so a section that the scan misses finds the marks.  Without
-	 * it the vCPU is released while a reader still uses it.
+	 * Its fence orders the stores in vcpu_unpublish() before its scan of
+	 * the readers, so a section that the scan misses finds the marks.
+	 * Without it the vCPU is released while a reader still uses it.
 	 */
 	synchronize_srcu_expedited(entry->vcpus->srcu);
 	vcpu_release(entry);

@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "srcu/futex.h"
-#include "vcpus/lock.h"
 #include "vcpus/vcpus.h"
 
 /* The second mutex of Ulrich Drepper, "Futexes Are Tricky", 2011. */
@@ -72,14 +71,17 @@ static bool is_creating(struct bf_vcpus *vcpus)
 	return creating;
 }
 
-static void unlock_each(struct bf_vcpus *vcpus)
+/* Ends what lock_all() began. */
+static void unlock_all(struct bf_vcpus *vcpus, int idx)
 {
-	while (vcpus->locked) {
-		struct bf_vcpu_entry *entry = vcpus->locked;
+	struct bf_vcpu_entry *entry;
 
+	while ((entry = vcpus->locked)) {
 		vcpus->locked = entry->locked_before;
 		bf_vcpu_entry_unlock(entry);
 	}
+	srcu_up_read(vcpus->srcu, idx);
+	bf_word_unlock(&vcpus->create_lock);
 }
 
 /* The caller is in a section until it unlocks them.  Returns 0 or -EINTR. */
@@ -90,10 +92,8 @@ static int lock_each(struct bf_vcpus *vcpus, int (*lock)(unsigned int *word))
 
 	bf_vcpus_iter_begin(&iter, vcpus, 0, UINT64_MAX);
 	while ((entry = bf_vcpus_iter_next(&iter))) {
-		if (lock(&entry->lock)) {
-			unlock_each(vcpus);
+		if (lock(&entry->lock))
 			return -EINTR;
-		}
 		entry->locked_before = vcpus->locked;
 		vcpus->locked = entry;
 	}
@@ -112,13 +112,11 @@ static int lock_all(struct bf_vcpus *vcpus, int (*lock)(unsigned int *word))
 	}
 	idx = srcu_down_read(vcpus->srcu);
 	ret = lock_each(vcpus, lock);
-	if (ret) {
-		srcu_up_read(vcpus->srcu, idx);
-		bf_word_unlock(&vcpus->create_lock);
-		return ret;
-	}
-	vcpus->locked_idx = idx;
-	return 0;
+	if (ret)
+		unlock_all(vcpus, idx);
+	else
+		vcpus->locked_idx = idx;
+	return ret;
 }
 
 int bf_vcpus_lock_all(struct bf_vcpus *vcpus)
@@ -133,9 +131,5 @@ int bf_vcpus_trylock_all(struct bf_vcpus *vcpus)
 
 void bf_vcpus_unlock_all(struct bf_vcpus *vcpus)
 {
-	int idx = vcpus->locked_idx;
-
-	unlock_each(vcpus);
-	srcu_up_read(vcpus->srcu, idx);
-	bf_word_unlock(&vcpus->create_lock);
+	unlock_all(vcpus, vcpus->locked_idx);
 }

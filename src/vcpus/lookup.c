@@ -42,10 +42,10 @@ void bf_vcpus_iter_begin(struct bf_vcpus_iter *iter,
 {
 	iter->vcpus = vcpus;
 	/*
-	 * Acquire: pairs with the release in vcpu_publish().  Orders this load
-	 * before the loads of vcpus->end and of the slots, so that every vCPU
-	 * published until now is below that end and in its slot.  Without it
-	 * the iteration may miss a vCPU that is online.
+	 * Acquire: pairs with the release in bf_vcpu_entry_publish().  Orders
+	 * this load before the loads of vcpus->end and of the slots, so that
+	 * every vCPU published until now is below that end and in its slot.
+	 * Without it the iteration may miss a vCPU that is online.
 	 */
 	iter->seq = __atomic_load_n(&vcpus->published, __ATOMIC_ACQUIRE);
 	iter->end = __atomic_load_n(&vcpus->end, __ATOMIC_RELAXED);

@@ -65,6 +65,15 @@ struct bf_vcpus {
 	struct srcu_struct private_srcu;
 };
 
+/*
+ * A lock in one word; 0 is unlocked.  Unlike for a pthread_mutex_t, a handler
+ * without SA_RESTART ends the sleep of a thread: then -EINTR, else 0.
+ */
+int bf_word_lock(unsigned int *word);
+/* Returns 0 or -EBUSY. */
+int bf_word_trylock(unsigned int *word);
+void bf_word_unlock(unsigned int *word);
+
 /* Calls the release function if there is one.  The caller holds no lock. */
 void bf_vcpu_entry_release(struct bf_vcpu_entry *entry);
 
