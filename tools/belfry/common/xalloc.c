@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/belfry/common/xalloc.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,4 +27,16 @@ void *xgrow(void *old, size_t old_count, size_t count, size_t size)
 char *xstrdup(const char *text)
 {
 	return xcheck(strdup(text));
+}
+
+char *xasprintf(const char *format, ...)
+{
+	va_list args;
+	char *text;
+
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
+	va_end(args);
+	return xcheck(text);
 }

@@ -10,6 +10,8 @@ void *xgrow(void *old, size_t old_count, size_t count, size_t size);
 
 char *xstrdup(const char *text);
 
+char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Return p, the result of another allocator; end the process if it is NULL. */
 void *xcheck(void *p);
 
