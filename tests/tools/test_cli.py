@@ -17,7 +17,8 @@ SANITIZED = bool(os.environ.get("BELFRY_SANITIZED"))
 LAYERS = ["io_bus", "memslots", "srcu", "vcpus"]
 BENCHMARKS = [["bench", layer] for layer in LAYERS]
 TORTURES = [["torture", layer] for layer in LAYERS]
-COMMANDS = BENCHMARKS + TORTURES + [["doorbell"], ["run"], ["stall"]]
+COMMANDS = BENCHMARKS + TORTURES + [["doctor"], ["doorbell"], ["run"],
+                                    ["stall"]]
 
 
 def belfry(*args, **kwargs):

@@ -8,44 +8,15 @@ A mount namespace hides /dev/kvm, if the test may create one.
 """
 import functools
 import json
-import os
-import subprocess
 import sys
-import tempfile
 import unittest
 from pathlib import Path
 
+sys.dont_write_bytecode = True  # keep the source tree clean
+from namespaces import (COVERED_NODE, EMPTY_DEV, HAVE_KVM, HAVE_NODE,
+                        POWERLESS, can_cover, run, run_covered)
+
 BELFRY = str(Path(sys.argv[1]).resolve())
-HAVE_KVM = os.access("/dev/kvm", os.R_OK | os.W_OK)
-HAVE_NODE = os.path.exists("/dev/kvm")
-
-NAMESPACE = ["unshare", "-m"] if os.getuid() == 0 else ["unshare", "-rm"]
-# Root reads every file unless it drops its capabilities.
-POWERLESS = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
-
-EMPTY_DEV = "mount -t tmpfs none /dev"
-COVERED_NODE = 'mount --bind "$0" /dev/kvm'
-
-
-def run(*command):
-    return subprocess.run(command, stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=60,
-                          check=False)
-
-
-def run_covered(mount, *command, mode=0o600):
-    """Run a command after a shell command that mounts; $0 is a plain file."""
-    with tempfile.NamedTemporaryFile() as file:
-        os.chmod(file.name, mode)
-        return run(*NAMESPACE, "sh", "-c", f'{mount} && exec "$@"', file.name,
-                   *command)
-
-
-def can_cover(mount, *prefix):
-    try:
-        return run_covered(mount, *prefix, "true").returncode == 0
-    except FileNotFoundError:
-        return False
 
 
 @unittest.skipUnless(HAVE_KVM, "no /dev/kvm")

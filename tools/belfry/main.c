@@ -5,6 +5,7 @@
 
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/compare/compare.h"
+#include "tools/belfry/doctor/doctor.h"
 #include "tools/belfry/doorbell/doorbell.h"
 #include "tools/belfry/report/report_trace.h"
 #include "tools/belfry/run/run.h"
@@ -22,6 +23,8 @@ static const struct command commands[] = {
 	{"bench", "measure a layer beside other implementations", cmd_bench},
 	{"compare", "run a VMM plain and with belfry in turn, and compare",
 	 cmd_compare},
+	{"doctor", "tell whether a machine stalls, and which remedies it has",
+	 cmd_doctor},
 	{"doorbell",
 	 "measure a doorbell in the kernel, in user space, in belfry",
 	 cmd_doorbell},

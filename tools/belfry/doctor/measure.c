@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Two throw-away VMs, one plain and one of belfry/vm.h.  They take some 30 ms
+ * on a kernel that stalls, at HZ=250.
+ */
+#include <errno.h>
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
+
+#include "tools/belfry/doctor/internal.h"
+#include "tools/belfry/stall/rows.h"
+
+#define ALONE	   4
+#define MOST_PAIRS 5
+#define ENOUGH_NS  15000000 /* no further pair after this time */
+
+/* Numbers for calls on one VM: no slot and no doorbell is used twice. */
+struct numbers {
+	unsigned int slot, doorbell;
+};
+
+static int timed_slot(struct stall_vm *vm, struct numbers *numbers,
+		      struct samples *samples)
+{
+	uint64_t begin = clock_ns();
+	int ret = vm->backend->memory(vm, numbers->slot++, false);
+
+	samples_add(samples, (double)(clock_ns() - begin));
+	return ret;
+}
+
+static int timed_doorbell(struct stall_vm *vm, struct numbers *numbers,
+			  struct samples *samples)
+{
+	uint64_t begin = clock_ns();
+	int ret = vm->backend->doorbell(vm, numbers->doorbell++, false);
+
+	samples_add(samples, (double)(clock_ns() - begin));
+	return ret;
+}
+
+static uint64_t take_median(struct samples *samples)
+{
+	uint64_t median = (uint64_t)samples_median(samples);
+
+	samples_free(samples);
+	return median;
+}
+
+/* Of calls that do not sleep: other load only lengthens them. */
+static uint64_t take_fastest(struct samples *samples)
+{
+	uint64_t fastest = (uint64_t)samples_min(samples);
+
+	samples_free(samples);
+	return fastest;
+}
+
+/* The first slot pays for the map of the guest's memory, and is left out. */
+static int measure_alone(struct stall_vm *vm, struct numbers *numbers,
+			 uint64_t *ns)
+{
+	struct samples first = {0}, samples = {0};
+	int ret = timed_slot(vm, numbers, &first);
+
+	for (int i = 0; i < ALONE && !ret; i++)
+		ret = timed_slot(vm, numbers, &samples);
+	samples_free(&first);
+	*ns = take_fastest(&samples);
+	return ret;
+}
+
+/* A registration, then a change; again, as long as there is time. */
+static int measure_pairs(struct stall_vm *vm, struct numbers *numbers,
+			 uint64_t *registration, uint64_t *after)
+{
+	struct samples doorbells = {0}, slots = {0};
+	const uint64_t begin = clock_ns();
+	int ret = 0;
+
+	for (int i = 0; i < MOST_PAIRS && !ret; i++) {
+		if (i && clock_ns() - begin > ENOUGH_NS)
+			break;
+		ret = timed_doorbell(vm, numbers, &doorbells);
+		if (!ret)
+			ret = timed_slot(vm, numbers, &slots);
+	}
+	*registration = take_fastest(&doorbells);
+	*after = take_median(&slots);
+	return ret;
+}
+
+/* A machine without an irqchip in the kernel has no such figure. */
+static int measure_irqchip(struct stall_vm *vm, struct numbers *numbers,
+			   uint64_t *ns)
+{
+	struct samples samples = {0};
+	int ret;
+
+	if (ioctl(vm->fd, KVM_CREATE_IRQCHIP))
+		return 0;
+	ret = timed_slot(vm, numbers, &samples);
+	*ns = take_median(&samples);
+	return ret;
+}
+
+static int measure_plain(const int *eventfds, struct costs *costs)
+{
+	struct numbers numbers = {0};
+	struct stall_vm vm;
+	int ret;
+
+	stall_vm_init(&vm, &stall_plain, eventfds);
+	ret = vm.backend->create(&vm);
+	if (ret)
+		return ret;
+	ret = measure_alone(&vm, &numbers, &costs->change);
+	if (!ret)
+		ret = measure_pairs(&vm, &numbers, &costs->registration,
+				    &costs->after);
+	if (!ret)
+		ret = measure_irqchip(&vm, &numbers, &costs->irqchip);
+	vm.backend->close(&vm);
+	return ret;
+}
+
+/* Policy never: lazy would measure its threshold first. */
+static int measure_belfry(const int *eventfds, struct costs *costs)
+{
+	struct numbers numbers = {0};
+	struct stall_vm vm;
+	uint64_t unused;
+	int ret;
+
+	stall_policy = BF_POLICY_NEVER;
+	stall_vm_init(&vm, &stall_belfry, eventfds);
+	ret = vm.backend->create(&vm);
+	if (ret)
+		return ret;
+	ret = measure_alone(&vm, &numbers, &unused);
+	if (!ret)
+		ret = measure_pairs(&vm, &numbers, &costs->belfry_registration,
+				    &costs->belfry_after);
+	vm.backend->close(&vm);
+	return ret;
+}
+
+/*
+ * A stall ends with a timer of a tick or two.  A registration that waits does
+ * so for a grace period, as a change of the memory does.
+ */
+static enum problem find_problem(const struct costs *costs, unsigned int hz)
+{
+	const uint64_t half_tick = 500000000 / hz;
+
+	if (costs->after > costs->change + half_tick &&
+	    costs->after > 3 * costs->change)
+		return PROBLEM_STALL;
+	if (costs->registration > costs->change / 3)
+		return PROBLEM_WAIT;
+	return PROBLEM_NONE;
+}
+
+int machine_measure(struct machine *machine)
+{
+	int eventfds[STALL_DOORBELLS];
+	int ret = stall_open_eventfds(eventfds);
+
+	if (ret)
+		return ret;
+	ret = measure_plain(eventfds, &machine->costs);
+	if (!ret)
+		ret = measure_belfry(eventfds, &machine->costs);
+	stall_close_eventfds(eventfds);
+	machine->problem = find_problem(&machine->costs, machine->hz);
+	return ret;
+}
