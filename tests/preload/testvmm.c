@@ -219,6 +219,8 @@ static const struct {
 	{"refused", scenario_refused},
 	{"kick", scenario_kick},
 	{"kick-flag", scenario_kick_flag},
+	{"kick-unseen", scenario_kick_unseen},
+	{"no-kick", scenario_no_kick},
 	{"kick-regs", scenario_kick_regs},
 	{"close-while-signalling", scenario_close_while_signalling},
 	{"seccomp", scenario_seccomp},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* VMMs that kick a vCPU while its writes signal doorbells. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -38,13 +39,17 @@ static void *kick_once(void *arg)
 	return NULL;
 }
 
-static void create_vm(struct testvmm *vm, void (*handler)(int))
+typedef void (*handler_fn)(int);
+typedef handler_fn (*signal_fn)(int, handler_fn);
+
+static void create_vm(struct testvmm *vm, handler_fn handler)
 {
 	struct sigaction action = {.sa_handler = handler};
 
 	testvmm_create(vm, 1);
 	kicked_run = vm->vcpu[0].run;
-	sigaction(SIGUSR1, &action, NULL);
+	if (handler)
+		sigaction(SIGUSR1, &action, NULL);
 }
 
 static void use_immediate_exit(struct testvmm *vm)
@@ -105,28 +110,135 @@ static void run_until_flag(struct testvmm *vm)
 }
 
 /* The delays vary, so that kicks hit the vCPU in the guest and outside it. */
-void scenario_kick_flag(void)
+static void kick_by_flag(struct testvmm *vm, void *(*kicks)(void *),
+			 useconds_t delay)
 {
 	struct kick arg = {.target = pthread_self()};
 	pthread_t kicker;
-	struct testvmm vm;
-	int efd;
 
-	create_vm(&vm, set_flag);
-	efd = testvmm_eventfd();
-	testvmm_check(!testvmm_ioeventfd(vm.fd, efd, GUEST_MMIO, 4, 0, 0),
-		      "KVM_IOEVENTFD");
-	testvmm_start(&vm, 0, &guest_forever, 0);
 	for (unsigned int i = 0; i < 30; i++) {
 		flag = seen = 0;
-		arg.delay = 500 + i * 7;
-		pthread_create(&kicker, NULL, kick_until_seen, &arg);
-		run_until_flag(&vm);
+		arg.delay = delay + i * 7;
+		pthread_create(&kicker, NULL, kicks, &arg);
+		run_until_flag(vm);
 		__atomic_store_n(&seen, 1, __ATOMIC_RELAXED);
 		pthread_join(kicker, NULL);
 	}
+}
+
+static void start_signals(struct testvmm *vm, int efd)
+{
+	testvmm_assign(vm->fd, efd, GUEST_MMIO, 4, 0, 0);
+	testvmm_start(vm, 0, &guest_forever, 0);
+}
+
+void scenario_kick_flag(void)
+{
+	int efd = testvmm_eventfd();
+	struct testvmm vm;
+
+	create_vm(&vm, set_flag);
+	start_signals(&vm, efd);
+	kick_by_flag(&vm, kick_until_seen, 500);
 	printf("stopped, signalled: %d\n", testvmm_read_count(efd) > 0);
 	testvmm_destroy(&vm);
+}
+
+/* What strict C99 makes of signal(): each kick removes the handler. */
+handler_fn __sysv_signal(int sig, handler_fn handler);
+
+static void set_flag_again(int sig)
+{
+	set_flag(sig);
+	__sysv_signal(SIGUSR1, set_flag_again);
+}
+
+static void install_found(const char *name)
+{
+	void *libc = dlopen("libc.so.6", RTLD_NOW);
+
+	((signal_fn)dlsym(libc, name))(SIGUSR1, set_flag);
+}
+
+static void install_by(unsigned int way)
+{
+	switch (way) {
+	case 0:
+		__sysv_signal(SIGUSR1, set_flag_again);
+		break;
+	case 1:
+		install_found("sigset");
+		break;
+	case 2:
+		install_found("bsd_signal");
+		break;
+	case 3:
+		install_found("signal");
+		break;
+	}
+}
+
+/* A vCPU that signals for a while before the program has any handler. */
+static void *install_late(void *arg)
+{
+	struct kick kick = {.target = *(pthread_t *)arg, .delay = 1000};
+
+	usleep(20000);
+	install_found("signal");
+	return kick_until_seen(&kick);
+}
+
+static void kick_with_late_handler(struct testvmm *vm)
+{
+	pthread_t self = pthread_self(), kicker;
+
+	signal(SIGUSR1, SIG_DFL);
+	flag = seen = 0;
+	pthread_create(&kicker, NULL, install_late, &self);
+	run_until_flag(vm);
+	__atomic_store_n(&seen, 1, __ATOMIC_RELAXED);
+	pthread_join(kicker, NULL);
+}
+
+void scenario_kick_unseen(void)
+{
+	int efd = testvmm_eventfd();
+	struct testvmm vm;
+
+	alarm(60); /* ends a vCPU that misses a kick */
+	create_vm(&vm, NULL);
+	start_signals(&vm, efd);
+	kick_with_late_handler(&vm);
+	for (unsigned int way = 0; way < 4; way++) {
+		install_by(way);
+		kick_by_flag(&vm, kick_once, 5000);
+		printf("stopped, signalled: %d\n", testvmm_read_count(efd) > 0);
+	}
+	testvmm_destroy(&vm);
+}
+
+/* A handler, but no signal: the only exit is the guest's HLT. */
+static void run_without_kick(handler_fn handler, int sig)
+{
+	int efd = testvmm_eventfd(), ret;
+	struct testvmm vm;
+
+	create_vm(&vm, NULL);
+	signal(sig, handler);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
+	testvmm_start(&vm, 0, &guest_count, 300);
+	ret = ioctl(vm.vcpu[0].fd, KVM_RUN, 0);
+	printf("ret %d exit %u signals %" PRIu64 "\n", ret,
+	       vm.vcpu[0].run->exit_reason, testvmm_read_count(efd));
+	testvmm_destroy(&vm);
+	signal(sig, SIG_DFL);
+}
+
+void scenario_no_kick(void)
+{
+	run_without_kick(set_flag, SIGCHLD);
+	run_without_kick(set_flag, SIGTERM);
+	run_without_kick(set_immediate_exit, SIGUSR1);
 }
 
 /* Between the store and the DECL there is one signal more than ECX tells. */

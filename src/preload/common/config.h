@@ -19,6 +19,7 @@ enum config_forbidden {
 	FORBIDDEN_WRITE = 1 << 3,     /* a line on stderr */
 	FORBIDDEN_THREAD = 1 << 4,    /* gettid() and the thread's name */
 	FORBIDDEN_CALIBRATE = 1 << 5, /* measuring a throw-away VM */
+	FORBIDDEN_GUARD = 1 << 6,     /* blocking signals around KVM_RUN */
 };
 
 struct config {

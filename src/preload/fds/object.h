@@ -36,6 +36,7 @@ struct object_vm {
 	bool untracked;		  /* created out of sight: only its fds known */
 	_Atomic bool passthrough; /* the kernel gets every doorbell at once */
 	_Atomic bool changed; /* by a KVM_IOEVENTFD since the last KVM_RUN */
+	_Atomic bool serves;  /* the front has had a doorbell or a zone */
 	pthread_mutex_t lock; /* guards published */
 	struct bf_front_stats published; /* already added to config.stats */
 };
@@ -44,6 +45,8 @@ struct object_vcpu {
 	struct object *vm;   /* counted */
 	struct kvm_run *run; /* NULL: the library does not read the exits */
 	uint32_t id;	     /* the argument of KVM_CREATE_VCPU */
+	bool kick_mask_set;  /* KVM_RUN sets the signal mask kick_mask */
+	uint64_t kick_mask;
 	struct stats_vcpu *stats;
 };
 

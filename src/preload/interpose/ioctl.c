@@ -4,7 +4,6 @@
  * any other call pays one branch.
  */
 #include <linux/kvm.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -130,6 +129,7 @@ static long answer_ioeventfd(struct object_vm *vm, struct call *call)
 	if (front_answers(vm, call)) {
 		ret = bf_front_ioeventfd(vm->front, &call->ioeventfd);
 		atomic_store_explicit(&vm->changed, true, memory_order_relaxed);
+		atomic_store_explicit(&vm->serves, true, memory_order_relaxed);
 	} else {
 		ret = call_kernel(call);
 	}
@@ -140,9 +140,10 @@ static long answer_ioeventfd(struct object_vm *vm, struct call *call)
 
 static long answer_zone(struct object_vm *vm, struct call *call)
 {
-	if (!config_forbids(FORBIDDEN_FRONT) && front_answers(vm, call))
-		return bf_front_zone(vm->front, call->request, &call->zone);
-	return call_kernel(call);
+	if (config_forbids(FORBIDDEN_FRONT) || !front_answers(vm, call))
+		return call_kernel(call);
+	atomic_store_explicit(&vm->serves, true, memory_order_relaxed);
+	return bf_front_zone(vm->front, call->request, &call->zone);
 }
 
 /* Tells the front when the call may hold the kernel's locks for long. */
@@ -169,6 +170,14 @@ static long create_vcpu(struct object *vm, struct call *call)
 	if (config_is_owner() && !config_forbids(FORBIDDEN_LEARN))
 		vm_track_vcpu(vm, (int)fd, id);
 	return fd;
+}
+
+/* The program's own mask takes the place of that for kicks. */
+static long answer_on_vcpu(struct object_vcpu *vcpu, struct call *call)
+{
+	if (call->request == (uint32_t)KVM_SET_SIGNAL_MASK)
+		vcpu->kick_mask_set = false;
+	return call_kernel(call);
 }
 
 static long answer_on_vm(struct object *vm, struct call *call)
@@ -210,7 +219,7 @@ static long answer_call(struct call *call)
 		return call_kernel(call);
 	call->who = object_who(obj);
 	ret = obj->kind == OBJECT_VM ? answer_on_vm(obj, call) :
-				       call_kernel(call);
+				       answer_on_vcpu(&obj->vcpu, call);
 	object_put(obj);
 	return ret;
 }

@@ -1,17 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-#include <dlfcn.h>
 #include <linux/kvm.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
+#include <time.h>
 
+#include "preload/common/config.h"
 #include "preload/common/sys.h"
 #include "preload/interpose/kick.h"
 
 #define relaxed memory_order_relaxed
 
+#define SIGNALS	 64
+#define BIT(sig) (UINT64_C(1) << ((sig)-1))
+
+/* A thread sends the first six to itself.  The C library uses 32 and 33. */
+#define NO_KICKS                                                    \
+	(BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE) |   \
+	 BIT(SIGTRAP) | BIT(SIGABRT) | BIT(SIGSYS) | BIT(SIGKILL) | \
+	 BIT(SIGSTOP) | BIT(32) | BIT(33))
+
 /* Set once and never cleared.  They order no other memory. */
-static _Atomic bool handles_signals;
+static _Atomic bool has_handlers;
 static _Atomic bool has_pending_kicks;
+static _Atomic uint64_t asked_ns; /* for handlers, by the coarse clock */
+
+static bool kicks_stay_pending(void)
+{
+	return atomic_load_explicit(&has_pending_kicks, relaxed);
+}
 
 void kick_note_call(uint32_t request, unsigned long arg)
 {
@@ -21,49 +38,120 @@ void kick_note_call(uint32_t request, unsigned long arg)
 		atomic_store_explicit(&has_pending_kicks, true, relaxed);
 }
 
-bool kick_needs_return(void)
+static bool handles(int sig)
 {
-	return atomic_load_explicit(&handles_signals, relaxed) &&
-	       !atomic_load_explicit(&has_pending_kicks, relaxed);
+	struct {
+		uintptr_t handler;
+		unsigned long flags;
+		void *restorer;
+		uint64_t mask;
+	} action = {0};
+
+	if (sys_call(SYS_rt_sigaction, sig, 0, (long)&action,
+		     sizeof(action.mask), 0, 0))
+		return false;
+	return action.handler != (uintptr_t)SIG_DFL &&
+	       action.handler != (uintptr_t)SIG_IGN;
 }
 
-/* A thread sends these to itself, so they kick no vCPU. */
-static bool is_fault(int sig)
+/* The kernel knows each handler, however the program has installed it. */
+static bool ask_for_handlers(void)
 {
-	return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL ||
-	       sig == SIGFPE || sig == SIGTRAP || sig == SIGABRT;
+	for (int sig = 1; sig <= SIGNALS; sig++) {
+		if (!(BIT(sig) & NO_KICKS) && handles(sig))
+			return true;
+	}
+	return false;
 }
 
-static void note_handler(int sig, sighandler_t handler)
+/* The kernel's answer, at most a tick old: 60 system calls take 5 to 10 us. */
+bool kick_handlers_exist(void)
 {
-	if (handler != SIG_DFL && handler != SIG_IGN && !is_fault(sig))
-		atomic_store_explicit(&handles_signals, true, relaxed);
+	struct timespec tick;
+	uint64_t now;
+
+	if (atomic_load_explicit(&has_handlers, relaxed))
+		return true;
+	if (config_forbids(FORBIDDEN_GUARD))
+		return false;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &tick);
+	now = stats_ns(&tick);
+	if (atomic_exchange_explicit(&asked_ns, now, relaxed) == now ||
+	    !ask_for_handlers())
+		return false;
+	atomic_store_explicit(&has_handlers, true, relaxed);
+	return true;
 }
 
-typedef int (*sigaction_fn)(int, const struct sigaction *, struct sigaction *);
-typedef sighandler_t (*signal_fn)(int, sighandler_t);
-
-INTERPOSE int sigaction(int sig, const struct sigaction *action,
-			struct sigaction *old)
+/* NULL: KVM_RUN leaves the thread's mask alone. */
+static bool set_mask_in_kvm(int fd, const uint64_t *mask)
 {
-	static _Atomic(sigaction_fn) next;
+	struct { /* struct kvm_signal_mask */
+		uint32_t len;
+		uint8_t set[sizeof(*mask)];
+	} arg = {.len = sizeof(*mask)};
 
-	if (action)
-		note_handler(sig, action->sa_handler);
-	if (!atomic_load_explicit(&next, relaxed))
-		atomic_store_explicit(
-			&next, (sigaction_fn)dlsym(RTLD_NEXT, "sigaction"),
-			relaxed);
-	return atomic_load_explicit(&next, relaxed)(sig, action, old);
+	if (mask)
+		memcpy(arg.set, mask, sizeof(*mask));
+	return !sys_ioctl(fd, KVM_SET_SIGNAL_MASK, mask ? &arg : NULL);
 }
 
-INTERPOSE sighandler_t signal(int sig, sighandler_t handler)
+static void drop_mask(struct object_vcpu *vcpu, int fd)
 {
-	static _Atomic(signal_fn) next;
+	if (vcpu->kick_mask_set && set_mask_in_kvm(fd, NULL))
+		vcpu->kick_mask_set = false;
+}
 
-	note_handler(sig, handler);
-	if (!atomic_load_explicit(&next, relaxed))
-		atomic_store_explicit(
-			&next, (signal_fn)dlsym(RTLD_NEXT, "signal"), relaxed);
-	return atomic_load_explicit(&next, relaxed)(sig, handler);
+static void set_thread_mask(int how, const uint64_t *set, uint64_t *old)
+{
+	sys_call(SYS_rt_sigprocmask, how, (long)set, (long)old, sizeof(*set), 0,
+		 0);
+}
+
+static bool give_mask(struct object_vcpu *vcpu, int fd, uint64_t mask)
+{
+	if (vcpu->kick_mask_set && vcpu->kick_mask == mask)
+		return true;
+	vcpu->kick_mask_set = set_mask_in_kvm(fd, &mask);
+	vcpu->kick_mask = mask;
+	return vcpu->kick_mask_set;
+}
+
+static bool immediate_exit_is_set(const struct object *obj)
+{
+	return __atomic_load_n(&obj->vcpu.run->immediate_exit,
+			       __ATOMIC_RELAXED);
+}
+
+bool kick_guard_begin(struct object *obj, int fd, uint64_t *mask)
+{
+	static const uint64_t kicks = ~NO_KICKS;
+
+	if (!atomic_load_explicit(&obj->vcpu.vm->vm.serves, relaxed) ||
+	    !obj->vcpu.run)
+		return false;
+	if (kicks_stay_pending() || immediate_exit_is_set(obj)) {
+		drop_mask(&obj->vcpu, fd);
+		return false;
+	}
+	if (config_forbids(FORBIDDEN_GUARD) || !kick_handlers_exist())
+		return false;
+	set_thread_mask(SIG_BLOCK, &kicks, mask);
+	if (give_mask(&obj->vcpu, fd, *mask))
+		return true;
+	set_thread_mask(SIG_SETMASK, mask, NULL);
+	return false;
+}
+
+/* A handler that sets immediate_exit needs no guard. */
+void kick_guard_end(struct object *obj, uint64_t mask)
+{
+	set_thread_mask(SIG_SETMASK, &mask, NULL);
+	if (immediate_exit_is_set(obj))
+		atomic_store_explicit(&has_pending_kicks, true, relaxed);
+}
+
+bool kick_may_be_lost(void)
+{
+	return !kicks_stay_pending() && kick_handlers_exist();
 }

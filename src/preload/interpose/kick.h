@@ -1,27 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the program stops ("kicks") a vCPU, as far as its calls show it.
+ * Kicks: the signals by which the program stops a vCPU.
  *
- * A kick may come while the library serves an exit.  With immediate_exit, or
- * with a signal that only KVM_RUN unblocks, the kick is still pending when the
- * vCPU enters the guest again, and KVM_RUN returns.  A signal handler that only
- * sets a flag leaves nothing pending: the program reads its flag when KVM_RUN
- * returns, so the library must return from KVM_RUN for it.
+ * Without belfry a signal that arrives while the kernel has the vCPU ends
+ * KVM_RUN with EINTR.  Under belfry it may arrive while the library serves an
+ * exit.  If the handler sets immediate_exit, or only KVM_RUN unblocks the
+ * signal, the next KVM_RUN returns.  A handler that only sets a flag leaves
+ * nothing pending.  So the guard blocks all signals around the program's
+ * KVM_RUN, and KVM unblocks them while the vCPU runs (KVM_SET_SIGNAL_MASK).
+ * A signal that arrives outside of the kernel stays pending, and ends the next
+ * KVM_RUN.
  */
 #ifndef BF_PRELOAD_KICK_H
 #define BF_PRELOAD_KICK_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "preload/fds/object.h"
 
 /* Looks for a use of immediate_exit or of a signal mask for KVM_RUN. */
 void kick_note_call(uint32_t request, unsigned long arg);
 
 /*
- * True: KVM_RUN must return to the program after each exit that the library
- * served.  The program handles signals, so it can handle EINTR, and has shown
- * no other way to kick.
+ * True: the program has a handler for a signal that may be a kick.  Asks the
+ * kernel, unless a seccomp filter forbids that; then the last answer counts.
  */
-bool kick_needs_return(void);
+bool kick_handlers_exist(void);
+
+/*
+ * Before a KVM_RUN of the program on @fd.  False: no guard, because the program
+ * has no handler, or shows that its kicks stay pending, or the thread must not
+ * make the system calls.  True: the caller calls kick_guard_end() with *@mask.
+ */
+bool kick_guard_begin(struct object *obj, int fd, uint64_t *mask);
+
+/* The handlers of pending signals run in this call, and may leave it. */
+void kick_guard_end(struct object *obj, uint64_t mask);
+
+/*
+ * After an exit that the library served without a guard.  True: a kick may have
+ * come meanwhile, and KVM_RUN must return to the program.
+ */
+bool kick_may_be_lost(void);
 
 #endif

@@ -42,41 +42,56 @@ static bool serve_exit(struct object *obj)
 	return true;
 }
 
+static void change_request(struct kvm_run *run, uint8_t from, uint8_t to)
+{
+	__atomic_compare_exchange_n(&run->immediate_exit, &from, to, false,
+				    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
 /*
- * Completes a served exit without entering the guest, for a program that must
- * read its flag (kick.h).  If the completion causes an exit, the next part of a
- * long write, the front serves that too, or the program handles it.
+ * Completes a served exit without entering the guest, so that KVM_RUN can
+ * return to a program whose kick may be lost (kick.h).  If the completion
+ * causes an exit, the next part of a long write, the front serves that too, or
+ * the program handles it.  KVM takes each value but 0 for a request to return,
+ * so the 1 that a handler of the program stores meanwhile survives.
  */
 static long complete_exit(struct object *obj, int fd, void *arg)
 {
-	struct kvm_run *run = obj->vcpu.run;
-	uint8_t before;
+	const uint8_t own = 2;
 	long ret;
 
 	do {
-		before = __atomic_exchange_n(&run->immediate_exit, 1,
-					     __ATOMIC_RELAXED);
+		change_request(obj->vcpu.run, 0, own);
 		ret = sys_ioctl(fd, KVM_RUN, arg);
-		__atomic_store_n(&run->immediate_exit, before,
-				 __ATOMIC_RELAXED);
+		change_request(obj->vcpu.run, own, 0);
 	} while (!ret && serve_exit(obj));
 	if (ret == -EINTR)
-		run->exit_reason = KVM_EXIT_INTR;
+		obj->vcpu.run->exit_reason = KVM_EXIT_INTR;
 	return ret;
+}
+
+static long serve_exits(struct object *obj, int fd, void *arg, bool guarded)
+{
+	long ret;
+
+	do {
+		prepare_run(&obj->vcpu.vm->vm);
+		ret = sys_ioctl(fd, KVM_RUN, arg);
+		if (ret || !serve_exit(obj))
+			return ret;
+	} while (guarded || !kick_may_be_lost());
+	return complete_exit(obj, fd, arg);
 }
 
 static long run_with_front(struct object *obj, int fd, void *arg)
 {
-	struct object_vm *vm = &obj->vcpu.vm->vm;
-	long ret;
+	uint64_t mask;
+	bool guarded = kick_guard_begin(obj, fd, &mask);
+	long ret = serve_exits(obj, fd, arg, guarded);
 
-	do {
-		prepare_run(vm);
-		ret = sys_ioctl(fd, KVM_RUN, arg);
-		if (ret || !serve_exit(obj))
-			return ret;
-	} while (!kick_needs_return());
-	return complete_exit(obj, fd, arg);
+	if (guarded)
+		kick_guard_end(obj, mask);
+	return ret;
 }
 
 static void count_run(struct stats_vcpu *vcpu)

@@ -15,6 +15,7 @@
 #include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/vm.h"
+#include "preload/interpose/kick.h"
 #include "preload/seccomp/filter.h"
 #include "front/calibrate.h"
 
@@ -42,6 +43,7 @@ static void forbid(uint32_t forbidden)
 		return;
 	if (!config.plain)
 		prepare_for_filter(forbidden);
+	kick_handlers_exist();
 	atomic_fetch_or(&config.forbidden, forbidden);
 }
 
