@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Puts a vCPU into 64-bit mode (Intel SDM 3A 10.8.5, AMD APM 2 14). */
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "vm/kvm.h"
@@ -34,6 +35,48 @@ static void fill_page_tables(uint64_t *table, uint64_t gpa)
 		pdpt[i] = (gpa + (2 + i) * PAGE) | flags;
 	for (i = 0; i < GIBIBYTES * ENTRIES; i++)
 		pd[i] = i << LARGE_SHIFT | flags | PTE_LARGE;
+}
+
+#define EDX_1                                                          \
+	(1U << 0 /* FPU */ | 1U << 3 /* PSE */ | 1U << 5 /* MSR */ |   \
+	 1U << 6 /* PAE */ | 1U << 8 /* CX8 */ | 1U << 24 /* FXSR */ | \
+	 1U << 25 /* SSE */ | 1U << 26 /* SSE2 */)
+#define EDX_80000001 (1U << 11 /* SYSCALL */ | 1U << 29 /* LM */)
+#define EAX_80000008 (48 << 8 /* linear */ | 36 /* physical address bits */)
+
+/*
+ * A new vCPU has no CPUID, and since Linux 7.3 KVM refuses registers that the
+ * guest's CPUID forbids: long mode needs LM.  These leaves are the least that
+ * 64-bit code needs.
+ */
+static int set_cpuid(int fd)
+{
+	union {
+		struct kvm_cpuid2 head;
+		char space[sizeof(struct kvm_cpuid2) +
+			   5 * sizeof(struct kvm_cpuid_entry2)];
+	} cpuid = {.space = {0}};
+	struct kvm_cpuid_entry2 *entries = cpuid.head.entries;
+
+	cpuid.head.nent = 5;
+	entries[0].eax = 1; /* the last leaf of this range */
+	entries[1].function = 1;
+	entries[1].edx = EDX_1;
+	entries[2].function = 0x80000000;
+	entries[2].eax = 0x80000008;
+	entries[3].function = 0x80000001;
+	entries[3].edx = EDX_80000001;
+	entries[4].function = 0x80000008;
+	entries[4].eax = EAX_80000008;
+	return (int)bf_kvm_ioctl(fd, KVM_SET_CPUID2, &cpuid);
+}
+
+/* KVM has no room to store the entries where the vCPU has any. */
+static bool has_cpuid(int fd)
+{
+	struct kvm_cpuid2 none = {.nent = 0};
+
+	return bf_kvm_ioctl(fd, KVM_GET_CPUID2, &none) == -E2BIG;
 }
 
 static struct kvm_segment flat_segment(uint16_t selector, uint8_t type)
@@ -91,6 +134,8 @@ int bf_kvm_boot64(int fd, const struct bf_vcpu_boot64_desc *desc)
 	if (!desc->page_tables_hva || desc->page_tables % PAGE)
 		return -EINVAL;
 	fill_page_tables(desc->page_tables_hva, desc->page_tables);
-	ret = set_sregs(fd, desc->page_tables);
+	ret = has_cpuid(fd) ? 0 : set_cpuid(fd);
+	if (!ret)
+		ret = set_sregs(fd, desc->page_tables);
 	return ret ? ret : set_regs(fd, desc);
 }
