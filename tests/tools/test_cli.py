@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Options, exit statuses and messages that all commands have in common.
 
-usage: test_cli.py BELFRY INJECT_EXTRA_SIGNAL
+usage: test_cli.py BELFRY INJECT_EXTRA_SIGNAL INJECT_REFUSED_REGISTERS
 """
 import os
 import subprocess
@@ -10,7 +10,8 @@ import sys
 import unittest
 from pathlib import Path
 
-BELFRY, INJECT_EXTRA_SIGNAL = sys.argv[1:3]
+BELFRY, INJECT_EXTRA_SIGNAL, INJECT_REFUSED_REGISTERS = sys.argv[1:4]
+HAVE_KVM = os.access("/dev/kvm", os.R_OK | os.W_OK)
 SANITIZED = bool(os.environ.get("BELFRY_SANITIZED"))
 
 # Commands as words; options follow the last word.
@@ -104,12 +105,20 @@ class Usage(Common):
 
 
 @unittest.skipIf(SANITIZED, "a sanitizer must be the first library")
-class ExtraSignal(Common):
-    def test_extra_signal_is_detected(self):
-        library = Path(INJECT_EXTRA_SIGNAL).resolve()
-        env = dict(os.environ, LD_PRELOAD=str(library))
-        done = belfry("doorbell", "--engine", "trap", "--count", "3", env=env)
+class Faults(Common):
+    def doorbell(self, library, engine):
+        env = dict(os.environ, LD_PRELOAD=str(Path(library).resolve()))
+        done = belfry("doorbell", "--engine", engine, "--count", "3", env=env)
         self.assertEqual(done.returncode, 1, done)
+        return done
+
+    @unittest.skipUnless(HAVE_KVM, "no /dev/kvm")
+    def test_refused_registers_are_named(self):
+        done = self.doorbell(INJECT_REFUSED_REGISTERS, "kvm")
+        self.check_line(done, 1, "KVM refuses the registers")
+
+    def test_extra_signal_is_detected(self):
+        done = self.doorbell(INJECT_EXTRA_SIGNAL, "trap")
         self.assertEqual(done.stdout, "")
         self.assertRegex(done.stderr.splitlines()[-1],
                          r"\Abelfry doorbell: .*: 3 signals, [4-9] arrived\Z")

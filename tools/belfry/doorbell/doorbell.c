@@ -188,12 +188,6 @@ static void destroy_vms(void)
 	}
 }
 
-static const char *reason(int err)
-{
-	return err == EPROTO ? "another part of the system took a write" :
-			       strerror(err);
-}
-
 static int signal_row(struct row *row, unsigned long count)
 {
 	uint64_t ns, events;
@@ -202,7 +196,8 @@ static int signal_row(struct row *row, unsigned long count)
 	ret = doorbell_vm_signal(row->vm, count, &ns, &events);
 	if (ret) {
 		progress_clear();
-		return cli_fail(COMMAND, "%s: %s", row->name, reason(-ret));
+		return cli_fail(COMMAND, "%s: %s", row->name,
+				doorbell_vm_reason(-ret));
 	}
 	if (events != count) {
 		progress_clear();

@@ -215,7 +215,20 @@ static int boot_guest(struct doorbell_vm *vm, unsigned long count)
 	};
 
 	memcpy(vm->memory, guest->start, guest->size);
-	return bf_vcpu_boot64(vm->vcpu, &boot);
+	return bf_vcpu_boot64(vm->vcpu, &boot) ? -ENOEXEC : 0;
+}
+
+/* A write that neither the bus nor the kernel took comes out. */
+static int check_exit(uint32_t reason)
+{
+	switch (reason) {
+	case KVM_EXIT_HLT:
+		return 0;
+	case KVM_EXIT_MMIO:
+	case KVM_EXIT_IO:
+		return -EPROTO;
+	}
+	return -EIO;
 }
 
 static int run_guest(struct doorbell_vm *vm, uint64_t *ns)
@@ -229,8 +242,7 @@ static int run_guest(struct doorbell_vm *vm, uint64_t *ns)
 	*ns = clock_ns() - begin;
 	if (ret)
 		return ret;
-	return bf_vcpu_page(vm->vcpu)->exit_reason == KVM_EXIT_HLT ? 0 :
-								     -EPROTO;
+	return check_exit(bf_vcpu_page(vm->vcpu)->exit_reason);
 }
 
 /* With a doorbell in the kernel no exit reaches this process. */
@@ -283,4 +295,17 @@ int doorbell_vm_signal_unwatched(struct doorbell_vm *vm, unsigned long count,
 	int ret = boot_guest(vm, count);
 
 	return ret ? ret : run_watched(vm, false, ns, events);
+}
+
+const char *doorbell_vm_reason(int err)
+{
+	switch (err) {
+	case ENOEXEC:
+		return "KVM refuses the registers of a 64-bit guest";
+	case EIO:
+		return "the guest stopped before its end";
+	case EPROTO:
+		return "another part of the system took a write";
+	}
+	return strerror(err);
 }

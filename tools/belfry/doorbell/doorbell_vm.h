@@ -37,8 +37,7 @@ void doorbell_vm_destroy(struct doorbell_vm *vm);
 /*
  * Let the guest write count times, below 2^32, while a thread waits for the
  * eventfd.  Stores the nanoseconds until the guest halts and the number of
- * signals.  Returns 0 or a negative errno; -EPROTO if another part of the
- * system than desc.kind took a write.
+ * signals.  Returns 0 or a negative errno; doorbell_vm_reason() has its text.
  */
 int doorbell_vm_signal(struct doorbell_vm *vm, unsigned long count,
 		       uint64_t *ns, uint64_t *events);
@@ -49,5 +48,12 @@ int doorbell_vm_signal(struct doorbell_vm *vm, unsigned long count,
  */
 int doorbell_vm_signal_unwatched(struct doorbell_vm *vm, unsigned long count,
 				 uint64_t *ns, uint64_t *events);
+
+/*
+ * The text of a failure of these functions: -ENOEXEC, KVM refuses the start of
+ * the guest; -EIO, the guest stopped before its end; -EPROTO, another part of
+ * the system than desc.kind took a write; or another errno.  err is positive.
+ */
+const char *doorbell_vm_reason(int err);
 
 #endif

@@ -11,6 +11,7 @@
 #include "tools/belfry/common/kernel_module.h"
 #include "tools/belfry/common/progress.h"
 #include "tools/belfry/common/report.h"
+#include "tools/belfry/doorbell/doorbell_vm.h"
 #include "tools/belfry/stall/rows.h"
 #include "tools/belfry/stall/stall.h"
 
@@ -42,7 +43,7 @@ static int measure_row(struct stall *stall, size_t n, unsigned long round)
 		return CLI_OK;
 	progress_clear();
 	return cli_fail(COMMAND, "cannot measure '%s': %s", row->name,
-			strerror(-ret));
+			doorbell_vm_reason(-ret));
 }
 
 /* The rows take turns, so that other load on the machine affects all alike. */
