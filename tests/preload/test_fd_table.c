@@ -14,6 +14,7 @@
 
 #include "io_bus/eventfd.h"
 #include "preload/common/config.h"
+#include "preload/common/process.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/private_fd.h"
 
@@ -277,6 +278,6 @@ int main(void)
 		cmocka_unit_test(test_readers_and_reuse),
 	};
 
-	config.pid = getpid();
+	process_adopt();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

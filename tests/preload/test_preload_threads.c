@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads, kicks and child processes. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "preload_fixture.h"
 
 static void test_threads(void **state)
@@ -24,6 +27,36 @@ static void test_vfork(void **state)
 	assert_int_equal(under.stats.passed_through, 0);
 	assert_int_equal(under.stats.assigned, 1);
 	assert_int_equal(under.stats.installed, 1);
+}
+
+/*
+ * A sanitizer's runtime delays handlers, and does not know the child of a raw
+ * clone().
+ */
+static void skip_with_sanitizer(void)
+{
+	if (!*getenv("TEST_LIBRARY"))
+		skip();
+}
+
+/* Children that share neither a pid nor a handler of pthread_atfork(). */
+static void test_raw_clone(void **state)
+{
+	skip_with_sanitizer();
+	compare_all_policies("clone");
+	assert_int_equal(under.stats.vms, 2);
+}
+
+static void test_pid_namespaces(void **state)
+{
+	skip_with_sanitizer();
+	run_scenario(&alone, "pidns", NULL);
+	if (strstr(alone.out, "no PID namespaces"))
+		skip();
+	assert_true(strlen(alone.out) > 0);
+	compare_scenario("pidns", "never");
+	compare_scenario("pidns", "lazy");
+	assert_int_equal(under.status, 0);
 }
 
 static void test_kick_by_immediate_exit(void **state)
@@ -53,6 +86,7 @@ static void test_kick_by_flag(void **state)
 /* Handlers that no interposed function could see. */
 static void test_kick_by_unseen_handler(void **state)
 {
+	skip_with_sanitizer();
 	compare_all_policies("kick-unseen");
 	run_scenario(&under, "kick-unseen", "never");
 	assert_string_equal(under.out, alone.out);
@@ -91,6 +125,8 @@ int main(void)
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_fork),
 		cmocka_unit_test(test_vfork),
+		cmocka_unit_test(test_raw_clone),
+		cmocka_unit_test(test_pid_namespaces),
 		cmocka_unit_test(test_kick_by_immediate_exit),
 		cmocka_unit_test(test_kick_by_flag),
 		cmocka_unit_test(test_kick_by_unseen_handler),

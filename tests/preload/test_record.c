@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "preload/common/config.h"
+#include "preload/common/process.h"
 #include "preload/fds/object.h"
 #include "preload/record/internal.h"
 
@@ -136,7 +137,7 @@ static void test_fork_starts_a_chunk(void **state)
 	pid = fork();
 	if (!pid) {
 		record_forked();
-		config.pid = getpid();
+		process_adopt();
 		make_calls((void *)(uintptr_t)1);
 		_exit(0);
 	}
@@ -384,6 +385,6 @@ int main(void)
 		WITH_RECORDING(test_zone_held_back_leaves_no_gp),
 	};
 
-	config.pid = getpid();
+	process_adopt();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

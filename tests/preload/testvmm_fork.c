@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <linux/close_range.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -96,4 +99,126 @@ void scenario_vfork(void)
 	printf("collides: %s\n", strerrorname_np(testvmm_ioeventfd(
 					 vm.fd, efd, GUEST_MMIO, 4, MATCH, 1)));
 	run_and_destroy(&vm, efd, 3, "parent");
+}
+
+static pid_t raw_clone(unsigned long flags)
+{
+	return (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+}
+
+static void print_end(pid_t pid)
+{
+	int status = 0;
+
+	testvmm_check(pid > 0 && waitpid(pid, &status, __WALL) == pid, "child");
+	printf("child's status: %#x\n", status);
+}
+
+/* The VMM's helper must exist, so that a child could wait for it. */
+static void signal_much(struct testvmm *vm, int efd)
+{
+	testvmm_start(vm, 0, &guest_count, 500);
+	testvmm_run(vm, 0);
+	testvmm_print_count("signals", efd);
+	usleep(20000);
+}
+
+/* Closes by number, and works with a VM of its own. */
+static void run_cloned_child(struct testvmm *vm, int efd)
+{
+	alarm(20);
+	printf("child: close %d %d %d\n", close(vm->vcpu[0].fd), close(vm->fd),
+	       close(efd));
+	run_new_vm("child");
+	fflush(stdout);
+	_exit(0);
+}
+
+static void *clone_in_thread(void *arg)
+{
+	pid_t pid = raw_clone(0);
+
+	if (!pid)
+		_exit(close(((struct testvmm *)arg)->fd) ? 1 : 0);
+	print_end(pid);
+	return NULL;
+}
+
+/* Children that pthread_atfork() does not see. */
+static void clone_children(unsigned long flags)
+{
+	int efd = testvmm_eventfd();
+	struct testvmm vm;
+	pthread_t thread;
+	pid_t pid;
+
+	testvmm_create(&vm, 1);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
+	signal_much(&vm, efd);
+	pid = raw_clone(flags);
+	if (!pid)
+		run_cloned_child(&vm, efd);
+	print_end(pid);
+	testvmm_check(!pthread_create(&thread, NULL, clone_in_thread, &vm),
+		      "thread");
+	pthread_join(thread, NULL);
+	run_and_destroy(&vm, efd, 3, "parent");
+}
+
+void scenario_clone(void)
+{
+	clone_children(0);
+}
+
+/* The child of vfork() is process 1, too, and shares the parent's memory. */
+static void vfork_in_namespace(void)
+{
+	struct testvmm vm;
+	int efd = create_with_doorbell(&vm, 0);
+	pid_t pid;
+
+	signal_much(&vm, efd); /* after unshare() KVM cannot start its thread */
+	testvmm_check(!unshare(CLONE_NEWPID), "unshare");
+	pid = vfork();
+	if (!pid) {
+		close(vm.vcpu[0].fd);
+		close_range(3, ~0u, 0);
+		_exit(0);
+	}
+	print_end(pid);
+	run_and_destroy(&vm, efd, 3, "parent");
+}
+
+/* The VMM and its children are process 1 of their namespaces. */
+void scenario_as_init(void)
+{
+	alarm(60);
+	clone_children(CLONE_NEWPID);
+	vfork_in_namespace();
+}
+
+/* Root of its own namespace, so that it may make another one. */
+static void exec_as_init(uid_t uid)
+{
+	FILE *map = fopen("/proc/self/uid_map", "we");
+
+	if (map) {
+		fprintf(map, "0 %u 1", uid);
+		fclose(map);
+	}
+	execl("/proc/self/exe", "testvmm", "as-init", NULL);
+	_exit(127);
+}
+
+void scenario_pidns(void)
+{
+	const uid_t uid = geteuid();
+	pid_t pid = raw_clone(CLONE_NEWPID | (uid ? CLONE_NEWUSER : 0));
+
+	if (pid < 0)
+		printf("no PID namespaces\n");
+	else if (!pid)
+		exec_as_init(uid);
+	else
+		print_end(pid);
 }

@@ -151,17 +151,10 @@ static void load_stats(void)
 
 void config_load(void)
 {
-	config_set_owner();
 	load_policy();
 	refuse_renamed("BELFRY_RINGS", "BELFRY_INSTALL_AFTER");
 	load_number("BELFRY_INSTALL_AFTER", &config.front.install_after);
 	load_number("BELFRY_QUIET_MS", &config.front.quiet_ms);
 	load_zones();
 	load_stats();
-}
-
-void config_set_owner(void)
-{
-	if (!config_forbids(FORBIDDEN_PID))
-		config.pid = getpid();
 }

@@ -5,8 +5,6 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <sys/types.h>
-#include <unistd.h>
 
 #include "preload/record/stats.h"
 #include "front/front.h"
@@ -15,7 +13,7 @@
 enum config_forbidden {
 	FORBIDDEN_FRONT = 1 << 0,     /* answering for the kernel */
 	FORBIDDEN_LEARN = 1 << 1,     /* adding an fd to the table */
-	FORBIDDEN_PID = 1 << 2,	      /* getpid() */
+	FORBIDDEN_PID = 1 << 2,	      /* process_is_owner() */
 	FORBIDDEN_WRITE = 1 << 3,     /* a line on stderr */
 	FORBIDDEN_THREAD = 1 << 4,    /* gettid() and the thread's name */
 	FORBIDDEN_CALIBRATE = 1 << 5, /* measuring a throw-away VM */
@@ -28,7 +26,6 @@ struct config {
 	struct bf_front_config front;
 	struct stats *stats; /* never NULL */
 	bool stats_shared;   /* belfry run owns and prints the counters */
-	pid_t pid;	     /* the process that the fd table describes */
 	_Atomic uint32_t forbidden; /* of enum config_forbidden */
 };
 
@@ -37,9 +34,6 @@ extern struct config config;
 
 /* Reads the environment and opens the counters of belfry run. */
 void config_load(void);
-
-/* Makes the calling process the owner of the fd table.  After fork(). */
-void config_set_owner(void);
 
 /*
  * Relaxed: a thread reads the bits of a filter that it installed itself, or
@@ -50,16 +44,6 @@ static inline bool config_forbids(uint32_t activities)
 {
 	return atomic_load_explicit(&config.forbidden, memory_order_relaxed) &
 	       activities;
-}
-
-/*
- * False in a child that shares its parent's memory but not its fds (vfork(),
- * clone()): the table describes the parent's fds, and the child must not change
- * it.  A process that must not call getpid() counts as the owner.
- */
-static inline bool config_is_owner(void)
-{
-	return config_forbids(FORBIDDEN_PID) || getpid() == config.pid;
 }
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/util.h"
 #include "io_bus/eventfd.h"
 #include "preload/common/config.h"
+#include "preload/common/process.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/vm.h"
 
@@ -168,14 +169,14 @@ void fd_table_forget(void)
 
 struct object *fd_table_get_owned(int fd)
 {
-	if (!fd_table_contains(fd) || !config_is_owner())
+	if (!fd_table_contains(fd) || !process_is_owner())
 		return NULL;
 	return fd_table_get(fd);
 }
 
 struct object *fd_table_take_owned(int fd)
 {
-	if (!fd_table_contains(fd) || !config_is_owner())
+	if (!fd_table_contains(fd) || !process_is_owner())
 		return NULL;
 	return fd_table_take(fd);
 }
@@ -232,7 +233,7 @@ static struct object *learn_fd(int fd, enum object_kind kind)
 {
 	struct object *obj;
 
-	if (config_forbids(FORBIDDEN_LEARN) || !config_is_owner() ||
+	if (config_forbids(FORBIDDEN_LEARN) || !process_is_owner() ||
 	    bf_same_file(fd, fd) != 1)
 		return NULL;
 	obj = find_same_file(fd);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "preload/common/config.h"
+#include "preload/common/process.h"
 #include "preload/common/sys.h"
 #include "preload/fds/private_fd.h"
 
@@ -71,7 +72,7 @@ bool private_fd_contains(int fd)
 
 	return n < MAX_FD &&
 	       atomic_load_explicit(&words[n / BITS], relaxed) & fd_bit(n) &&
-	       config_is_owner();
+	       process_is_owner();
 }
 
 int private_fd_first(unsigned int first, unsigned int last)

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include "preload/common/config.h"
+#include "preload/common/process.h"
 #include "preload/common/log.h"
 #include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
@@ -44,7 +45,7 @@ static void publish_stats_of(int fd)
 
 void vm_publish_all_stats(void)
 {
-	if (config_is_owner())
+	if (process_is_owner())
 		fd_table_walk(0, INT_MAX, publish_stats_of);
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "preload/common/config.h"
+#include "preload/common/process.h"
 #include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/private_fd.h"
@@ -102,7 +103,8 @@ static int close_around_private(unsigned int first, unsigned int last,
 
 INTERPOSE int close_range(unsigned int first, unsigned int last, int flags)
 {
-	if (first > last || (flags & CLOSE_RANGE_CLOEXEC) || !config_is_owner())
+	if (first > last || (flags & CLOSE_RANGE_CLOEXEC) ||
+	    !process_is_owner())
 		return (int)syscall(SYS_close_range, first, last, flags);
 	before_close_range(first, last, (unsigned int)flags);
 	return close_around_private(first, last, flags);

@@ -6,7 +6,6 @@
  * abandons the fronts: another thread may have been inside one.
  */
 #include <limits.h>
-#include <pthread.h>
 
 #include "preload/common/config.h"
 #include "preload/fds/fd_table.h"
@@ -26,17 +25,19 @@ static void close_private_fd(int fd)
 	vm->fd = -1;
 }
 
-static void forget_parent(void)
+/*
+ * In a child by a raw clone() the locks of the C library and of the front are
+ * as a thread of the parent left them, so the kernel answers all calls.  Its
+ * fds may be shared with the parent, so the private ones stay open.
+ */
+void fork_forget_parent(bool raw)
 {
 	object_forget_free();
-	fd_table_walk(0, INT_MAX, close_private_fd);
+	if (raw)
+		config.plain = true;
+	else
+		fd_table_walk(0, INT_MAX, close_private_fd);
 	fd_table_forget();
 	private_fd_forget();
 	record_forked();
-	config_set_owner();
-}
-
-void fork_setup(void)
-{
-	pthread_atfork(NULL, NULL, forget_parent);
 }

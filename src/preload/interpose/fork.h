@@ -2,7 +2,9 @@
 #ifndef BF_PRELOAD_FORK_H
 #define BF_PRELOAD_FORK_H
 
-/* Registers the handler that runs in each child of a fork(). */
-void fork_setup(void);
+#include <stdbool.h>
+
+/* In a child with a copy of its parent's memory; see process.h. */
+void fork_forget_parent(bool raw);
 
 #endif

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 
 #include "preload/common/config.h"
+#include "preload/common/process.h"
 #include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/vm.h"
@@ -117,7 +118,7 @@ static long pass_ioeventfd(struct object_vm *vm, struct call *call)
 
 static bool front_answers(const struct object_vm *vm, const struct call *call)
 {
-	return vm->front && call->copied && config_is_owner();
+	return vm->front && call->copied && process_is_owner();
 }
 
 static long answer_ioeventfd(struct object_vm *vm, struct call *call)
@@ -167,7 +168,7 @@ static long create_vcpu(struct object *vm, struct call *call)
 	if (fd < 0)
 		return fd;
 	call->who.vcpu = id;
-	if (config_is_owner() && !config_forbids(FORBIDDEN_LEARN))
+	if (process_is_owner() && !config_forbids(FORBIDDEN_LEARN))
 		vm_track_vcpu(vm, (int)fd, id);
 	return fd;
 }
@@ -199,7 +200,7 @@ static long create_vm(struct call *call)
 {
 	long fd = call_kernel(call);
 
-	if (fd < 0 || !config_is_owner())
+	if (fd < 0 || !process_is_owner())
 		return fd;
 	atomic_fetch_add_explicit(&config.stats->vms, 1, memory_order_relaxed);
 	call->who = vm_track(call->fd, (int)fd);
@@ -256,6 +257,7 @@ INTERPOSE int ioctl(int fd, unsigned long request, ...)
 	va_end(args);
 	if (_IOC_TYPE(request) != KVMIO)
 		return (int)syscall(SYS_ioctl, fd, request, arg);
+	process_check();
 	if ((uint32_t)request == KVM_RUN)
 		return sys_return(run_vcpu(fd, arg), saved_errno);
 	return sys_return(time_call(fd, (uint32_t)request, arg), saved_errno);

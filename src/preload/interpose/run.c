@@ -5,6 +5,7 @@
  * to the program, the served exits are complete.
  */
 #include "preload/common/config.h"
+#include "preload/common/process.h"
 #include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/vm.h"
@@ -96,7 +97,7 @@ static long run_with_front(struct object *obj, int fd, void *arg)
 
 static void count_run(struct stats_vcpu *vcpu)
 {
-	stats_run(config.stats, vcpu, config.loaded_ns, config.pid);
+	stats_run(config.stats, vcpu, config.loaded_ns, process_pid);
 }
 
 static long run_object(struct object *obj, int fd, void *arg)

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 
 #include "preload/common/config.h"
+#include "preload/common/process.h"
 #include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/vm.h"
@@ -39,7 +40,7 @@ static void prepare_for_filter(uint32_t forbidden)
 /* A child that shares its parent's memory installs a filter for itself only. */
 static void forbid(uint32_t forbidden)
 {
-	if (!config_is_owner())
+	if (!process_is_owner())
 		return;
 	if (!config.plain)
 		prepare_for_filter(forbidden);

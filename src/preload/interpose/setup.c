@@ -5,6 +5,7 @@
 
 #include "io_bus/eventfd.h"
 #include "preload/common/config.h"
+#include "preload/common/process.h"
 #include "preload/common/sys.h"
 #include "preload/fds/private_fd.h"
 #include "preload/fds/vm.h"
@@ -46,9 +47,9 @@ __attribute__((constructor)) static void setup(void)
 	int saved_errno = errno;
 
 	config.loaded_ns = stats_now();
+	process_setup(fork_forget_parent);
 	config_load();
 	record_setup();
-	fork_setup();
 	if (!config.plain) {
 		grow_fd_table();
 		bf_eventfd_set_fd_ops(&eventfd_fd_ops);

@@ -8,6 +8,7 @@
  * doorbells with the same hash share a row and are counted as one.
  */
 #include "preload/common/config.h"
+#include "preload/common/process.h"
 #include "preload/record/internal.h"
 
 #define relaxed memory_order_relaxed
@@ -161,7 +162,7 @@ void recording_add_ioeventfd(uint32_t vm, bool has_front,
 	const struct recorded_key key = make_key(vm, arg);
 	struct recorded_doorbell *row;
 
-	if (ret < 0 || !vm || !config_is_owner())
+	if (ret < 0 || !vm || !process_is_owner())
 		return;
 	row = claim_row(&key);
 	if (!row)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "preload/common/config.h"
+#include "preload/common/process.h"
 #include "preload/common/sys.h"
 #include "preload/record/internal.h"
 
@@ -28,7 +29,7 @@ static __thread struct writer writer;
  */
 static void describe_thread(struct recorded_thread *thread)
 {
-	thread->pid = (uint32_t)config.pid;
+	thread->pid = (uint32_t)process_pid;
 	prctl(PR_GET_NAME, thread->name);
 	atomic_store_explicit(&thread->tid, (uint32_t)syscall(SYS_gettid),
 			      memory_order_release);

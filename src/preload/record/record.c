@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "preload/common/config.h"
+#include "preload/common/process.h"
 #include "preload/common/sys.h"
 #include "preload/record/internal.h"
 #include "front/watch.h"
@@ -99,7 +100,7 @@ void recording_add_call(struct record_who who, uint32_t key, uint64_t start_ns,
 	struct recorded_event *event;
 	uint32_t gps;
 
-	if (!config_is_owner())
+	if (!process_is_owner())
 		return;
 	add_to_histogram(key, now - start_ns);
 	gps = pending_gp_note_call(who.vm, key, start_ns, now, ret);
@@ -123,7 +124,7 @@ uint32_t recording_add_vm(const struct bf_front *front)
 
 	if (!row)
 		return vm;
-	atomic_store_explicit(&row->pid, (uint32_t)config.pid, relaxed);
+	atomic_store_explicit(&row->pid, (uint32_t)process_pid, relaxed);
 	atomic_store_explicit(&row->front, (uintptr_t)front, relaxed);
 	return vm;
 }
@@ -150,7 +151,7 @@ static uint32_t vm_of_front(const struct bf_front *front)
 		if (atomic_load_explicit(&row->front, relaxed) ==
 			    (uintptr_t)front &&
 		    atomic_load_explicit(&row->pid, relaxed) ==
-			    (uint32_t)config.pid)
+			    (uint32_t)process_pid)
 			return (uint32_t)n;
 	}
 	return 0;

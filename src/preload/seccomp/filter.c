@@ -169,6 +169,7 @@ static const struct {
 	 false,
 	 FORBIDDEN_FRONT | FORBIDDEN_PID | FORBIDDEN_LEARN,
 	 {0}},
+	{SYS_get_robust_list, false, FORBIDDEN_PID, {0}},
 	{SYS_poll, false, FORBIDDEN_FRONT, {0}},
 	{SYS_futex, false, FORBIDDEN_FRONT, {0}},
 	{SYS_ioctl, false, FORBIDDEN_FRONT, {0, KVM_IOEVENTFD}},
