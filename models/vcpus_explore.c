@@ -2,8 +2,8 @@
 /*
  * Explores the vCPU table of src/vcpus/ and the grace period under it: every
  * interleaving of the real source, and every delay of a buffered store.  One
- * thread creates and removes vCPUs, others look up and iterate.  The nodes of
- * the trees have two slots, so that a few vCPUs make the trees grow.
+ * thread creates and removes vCPUs, others look up and iterate.  The blocks
+ * of the arrays have two slots, so that a few vCPUs make the arrays grow.
  *
  *	vcpus_explore [--expect-failure]
  *
@@ -23,18 +23,17 @@
 static void *new_zeroed(size_t size);
 
 /* One thread changes the table; its memory is part of the world. */
-#define calloc(count, size)	    new_zeroed((count) * (size))
-#define free(memory)		    ((void)(memory))
+#define mmap(address, size, ...)    new_zeroed(size)
 #define pthread_mutex_lock(mutex)   ((void)(mutex))
 #define pthread_mutex_unlock(mutex) ((void)(mutex))
 
-#include "vcpus/radix.c"
+#include "base/sparse.c"
 #include "vcpus/lookup.c"
 #include "vcpus/change.c"
 
-#define NR_SLOTS MACHINE_THREADS
-#define NR_NODES 24
-#define NR_VCPUS 3
+#define NR_SLOTS  MACHINE_THREADS
+#define NR_BLOCKS 10
+#define NR_VCPUS  3
 
 enum vcpu_state {
 	VCPU_NEW,
@@ -52,8 +51,8 @@ static struct {
 	struct __bf_srcu_slot slots[NR_SLOTS];
 	struct bf_vcpus table;
 	struct vcpu vcpus[NR_VCPUS];
-	struct bf_radix_node nodes[NR_NODES];
-	unsigned int nr_nodes;
+	void *blocks[NR_BLOCKS][BF_SPARSE_BLOCKS];
+	unsigned int nr_blocks;
 } world;
 
 static void check(bool good, const char *what)
@@ -64,9 +63,9 @@ static void check(bool good, const char *what)
 
 static void *new_zeroed(size_t size)
 {
-	check(size == sizeof(world.nodes[0]), "a node has another size");
-	check(world.nr_nodes < NR_NODES, "the model has too few nodes");
-	return &world.nodes[world.nr_nodes++];
+	check(size <= sizeof(world.blocks[0]), "a block is too large");
+	check(world.nr_blocks < NR_BLOCKS, "the model has too few blocks");
+	return world.blocks[world.nr_blocks++];
 }
 
 /* A restartable sequence as other threads see it: see srcu_explore.c. */
@@ -275,6 +274,9 @@ static void init(void)
 	bf_srcu_nr_slots = NR_SLOTS;
 	world.table.srcu = &world.domain;
 	world.table.max_ids = world.table.max_vcpus = 8;
+	check(!bf_sparse_init(&world.table.by_index) &&
+		      !bf_sparse_init(&world.table.by_id),
+	      "no array");
 	world.table.free_index = BF_VCPUS_NO_INDEX;
 	add_vcpu(0, ids[0]);
 }

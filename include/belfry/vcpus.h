@@ -125,9 +125,9 @@ struct bf_vcpus_config {
  * Returns 0, -EINVAL (unknown flags, or a reserved word that is not zero) or
  * -ENOMEM.  Does not block.
  *
- * Memory: 2 KiB for each 256 indices that were ever assigned, and 2 KiB for
- * each range of 256 ids of which one was ever used.  Use BF_VCPUS_REUSE_INDEX
- * for a table that adds and removes vCPUs without end.
+ * Memory: a page for each 512 indices that were ever assigned, and for each
+ * range of 512 ids of which one was ever used.  Use BF_VCPUS_REUSE_INDEX for a
+ * table that adds and removes vCPUs without end.
  */
 int bf_vcpus_create(const struct bf_vcpus_config *config,
 		    struct bf_vcpus **vcpusp);
@@ -254,8 +254,8 @@ int bf_vcpu_entry_remove_async(struct bf_vcpu_entry *entry,
  * entry, which is valid until the section ends.  Return NULL
  * if the number is out of range, if no vCPU ever had it, or if its vCPU is
  * being created or was removed.  (A negative int becomes a number that is out
- * of range.)  The time is constant: one tree node for each 8 bits of the
- * largest index, or id, ever used.  Access no memory of the vCPU itself.
+ * of range.)  The time is constant: two loads.  Access no memory of the
+ * vCPU itself.
  */
 struct bf_vcpu_entry *bf_vcpus_by_index(const struct bf_vcpus *vcpus,
 					uint64_t index);

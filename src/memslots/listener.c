@@ -80,7 +80,7 @@ static void listener_replay(const struct bf_memslots_listener_desc *desc,
 
 	bracket_call(desc, desc->begin);
 	for (space = 0; space < slots->config.spaces; space++)
-		for (id = 0; id < slots->config.slots; id++) {
+		for (id = 0; id < slots->ends[space]; id++) {
 			slot = bf_slot_find(slots, space << 16 | id);
 			if (slot)
 				slot_call(desc, desc->add, &slot->region,

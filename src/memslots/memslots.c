@@ -44,62 +44,44 @@ void bf_view_called(struct srcu_head *head)
 	bf_view_retire(container_of(head, struct bf_memslots_view, head));
 }
 
-static size_t nr_chunks(const struct bf_slots *slots)
-{
-	return (size_t)slots->config.spaces * BF_SLOT_CHUNKS;
-}
-
-static struct bf_slot *chunk_new(uint32_t first)
-{
-	struct bf_slot *chunk = calloc(BF_SLOT_CHUNK, sizeof(*chunk));
-	uint32_t i;
-
-	for (i = 0; chunk && i < BF_SLOT_CHUNK; i++)
-		chunk[i].region.slot = first + i;
-	return chunk;
-}
-
-static void chunk_free(struct bf_slot *chunk)
-{
-	uint32_t i;
-
-	for (i = 0; chunk && i < BF_SLOT_CHUNK; i++)
-		free(chunk[i].spare);
-	free(chunk);
-}
-
-static void chunks_free(struct bf_slots *slots)
-{
-	size_t i;
-
-	for (i = 0; i < nr_chunks(slots); i++)
-		chunk_free(slots->chunks[i]);
-	free(slots->chunks);
-}
-
-static struct bf_slot **chunk_of(const struct bf_slots *slots, uint32_t number)
-{
-	uint32_t space = number >> 16, id = number & 0xffff;
-
-	return &slots->chunks[space * BF_SLOT_CHUNKS + id / BF_SLOT_CHUNK];
-}
-
 struct bf_slot *bf_slot_get(struct bf_slots *slots, uint32_t number)
 {
-	struct bf_slot **chunk = chunk_of(slots, number);
+	struct bf_slot *slot = bf_sparse_load(&slots->by_number, number);
+	uint32_t *end = &slots->ends[number >> 16];
 
-	if (!*chunk)
-		*chunk = chunk_new(number - number % BF_SLOT_CHUNK);
-	return *chunk ? *chunk + number % BF_SLOT_CHUNK : NULL;
+	if (slot || bf_sparse_reserve(&slots->by_number, number))
+		return slot;
+	slot = calloc(1, sizeof(*slot));
+	if (!slot)
+		return NULL;
+	slot->region.slot = number;
+	bf_sparse_store(&slots->by_number, number, slot);
+	if ((number & 0xffff) >= *end)
+		*end = (number & 0xffff) + 1;
+	return slot;
 }
 
 struct bf_slot *bf_slot_find(const struct bf_slots *slots, uint32_t number)
 {
-	struct bf_slot *chunk = *chunk_of(slots, number);
+	struct bf_slot *slot = bf_sparse_load(&slots->by_number, number);
 
-	if (!chunk || !chunk[number % BF_SLOT_CHUNK].region.memory_size)
-		return NULL;
-	return &chunk[number % BF_SLOT_CHUNK];
+	return slot && slot->region.memory_size ? slot : NULL;
+}
+
+static void slots_free(struct bf_slots *slots)
+{
+	struct bf_slot *slot;
+	uint32_t space, id;
+
+	for (space = 0; space < slots->config.spaces; space++)
+		for (id = 0; id < slots->ends[space]; id++) {
+			slot = bf_sparse_load(&slots->by_number,
+					      space << 16 | id);
+			if (slot)
+				free(slot->spare);
+			free(slot);
+		}
+	bf_sparse_free(&slots->by_number);
 }
 
 int bf_memslots_free_slot(struct bf_memslots *map, uint32_t space,
@@ -140,15 +122,16 @@ static int complete_config(struct bf_memslots_config *config)
 /* Allocates the parts of a map; on error it frees them again. */
 static int slots_build(struct bf_slots *slots)
 {
-	int ret = -ENOMEM;
+	int ret = bf_sparse_init(&slots->by_number);
 
-	slots->chunks = calloc(nr_chunks(slots), sizeof(struct bf_slot *));
 	slots->map.view = bf_view_new(slots->config.spaces, NULL);
-	if (slots->chunks && slots->map.view)
+	if (!slots->map.view)
+		ret = -ENOMEM;
+	if (!ret)
 		ret = bf_srcu_init(&slots->map.srcu, "memslots");
 	if (ret) {
 		free(bf_slots_view(slots));
-		free(slots->chunks);
+		bf_sparse_free(&slots->by_number);
 	}
 	return ret;
 }
@@ -214,7 +197,7 @@ void bf_memslots_destroy(struct bf_memslots *map)
 	for (space = 0; space < view->spaces; space++)
 		bf_span_free(view->roots[space]);
 	free(view);
-	chunks_free(slots);
+	slots_free(slots);
 	cleanup_srcu_struct(&map->srcu);
 	pthread_cond_destroy(&slots->unpinned);
 	pthread_mutex_destroy(&slots->pin_lock);

@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "base/span_tree.h"
+#include "base/sparse.h"
 #include "belfry/memslots.h"
 
 /* The entry of a slot in the tree of its address space, by guest address. */
@@ -30,7 +31,7 @@ struct bf_memslots_view {
 	struct bf_span_node *roots[];
 };
 
-/* A slot by its number, for the updater. */
+/* A slot by its number, for the updater; stays until the map is destroyed. */
 struct bf_slot {
 	/* memory_size 0: the slot does not exist. */
 	struct kvm_userspace_memory_region region;
@@ -42,13 +43,6 @@ struct bf_slot {
 	 */
 	struct bf_memslots_view *spare;
 };
-
-/*
- * Slots are allocated in chunks, and stay where they are until the map is
- * destroyed.
- */
-#define BF_SLOT_CHUNK  64
-#define BF_SLOT_CHUNKS 512 /* of an address space */
 
 /* The guest that has the same slots, and is told each change: KVM's, or one of
  * an engine. */
@@ -63,9 +57,10 @@ struct bf_slots {
 	struct bf_memslots map; /* the part for readers */
 	pthread_mutex_t lock;	/* one change at a time; guards the rest */
 	struct bf_memslots_config config;
-	struct bf_slots_guest guest; /* set is NULL: there is none */
-	struct bf_slot **chunks;     /* BF_SLOT_CHUNKS for each address space */
-	uint64_t edits;		     /* the stamp of the last one */
+	struct bf_slots_guest guest;	   /* set is NULL: there is none */
+	struct bf_sparse by_number;	   /* of bf_slot */
+	uint32_t ends[BF_MEMSLOTS_SPACES]; /* no number from here on was used */
+	uint64_t edits;			   /* the stamp of the last one */
 	SLIST_HEAD(, bf_memslots_listener) listeners;
 	pthread_mutex_t pin_lock; /* inside lock; guards pins */
 	pthread_cond_t unpinned;

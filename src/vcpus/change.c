@@ -20,7 +20,7 @@ static int check_create(const struct bf_vcpus *vcpus, uint64_t id)
 {
 	if (id >= vcpus->max_ids || vcpus->created >= vcpus->max_vcpus)
 		return -EINVAL;
-	if (bf_radix_load(&vcpus->by_id, id))
+	if (bf_sparse_load(&vcpus->by_id, id))
 		return -EEXIST;
 	/* Each reserved vCPU may need a new index. */
 	if (vcpus->end + vcpus->reserved >= BF_VCPUS_NO_INDEX)
@@ -38,14 +38,14 @@ static int vcpu_reserve(struct bf_vcpus *vcpus, struct bf_vcpu_entry *entry,
 	int ret = check_create(vcpus, id);
 
 	if (!ret)
-		ret = bf_radix_reserve(&vcpus->by_index,
-				       vcpus->end + vcpus->reserved);
+		ret = bf_sparse_reserve(&vcpus->by_index,
+					vcpus->end + vcpus->reserved);
 	if (!ret)
-		ret = bf_radix_reserve(&vcpus->by_id, id);
+		ret = bf_sparse_reserve(&vcpus->by_id, id);
 	if (ret)
 		return ret;
 	entry->id = (uint32_t)id;
-	bf_radix_store(&vcpus->by_id, id, BF_VCPUS_TAKEN);
+	bf_sparse_store(&vcpus->by_id, id, BF_VCPUS_TAKEN);
 	vcpus->reserved++;
 	set_count(&vcpus->created, vcpus->created + 1);
 	return 0;
@@ -84,7 +84,7 @@ static uint32_t assign_index(struct bf_vcpus *vcpus, unsigned int flags)
 	if (!(flags & BF_VCPUS_REUSE_INDEX) || index == BF_VCPUS_NO_INDEX)
 		return (uint32_t)vcpus->end;
 	vcpus->free_index =
-		bf_vcpus_next_free(bf_radix_load(&vcpus->by_index, index));
+		bf_vcpus_next_free(bf_sparse_load(&vcpus->by_index, index));
 	return index;
 }
 
@@ -97,8 +97,8 @@ void bf_vcpu_entry_publish(struct bf_vcpu_entry *entry)
 	entry->index = assign_index(vcpus, entry->flags);
 	entry->seq = vcpus->published + 1;
 	/* Releases: a reader that finds the vCPU sees the stores above. */
-	bf_radix_store(&vcpus->by_index, entry->index, entry);
-	bf_radix_store(&vcpus->by_id, entry->id, entry);
+	bf_sparse_store(&vcpus->by_index, entry->index, entry);
+	bf_sparse_store(&vcpus->by_id, entry->id, entry);
 	if (entry->index == vcpus->end)
 		__atomic_store_n(&vcpus->end, vcpus->end + 1, __ATOMIC_RELAXED);
 	/*
@@ -127,7 +127,7 @@ int bf_vcpus_add(struct bf_vcpus *vcpus, struct bf_vcpu_entry *entry,
 /* Caller holds vcpus->lock. */
 static void free_id(struct bf_vcpus *vcpus, uint32_t id)
 {
-	bf_radix_store(&vcpus->by_id, id, NULL);
+	bf_sparse_store(&vcpus->by_id, id, NULL);
 	set_count(&vcpus->created, vcpus->created - 1);
 }
 
@@ -151,8 +151,8 @@ static int vcpu_unpublish(struct bf_vcpu_entry *entry)
 	online = entry->state == BF_VCPUS_ONLINE;
 	if (online) {
 		entry->state = BF_VCPUS_REMOVED;
-		bf_radix_store(&vcpus->by_index, entry->index, BF_VCPUS_TAKEN);
-		bf_radix_store(&vcpus->by_id, entry->id, BF_VCPUS_TAKEN);
+		bf_sparse_store(&vcpus->by_index, entry->index, BF_VCPUS_TAKEN);
+		bf_sparse_store(&vcpus->by_id, entry->id, BF_VCPUS_TAKEN);
 		set_count(&vcpus->online, vcpus->online - 1);
 	}
 	pthread_mutex_unlock(&vcpus->lock);
@@ -165,8 +165,8 @@ static void vcpu_release(struct bf_vcpu_entry *entry)
 	struct bf_vcpus *vcpus = entry->vcpus;
 
 	pthread_mutex_lock(&vcpus->lock);
-	bf_radix_store(&vcpus->by_index, entry->index,
-		       bf_vcpus_free_mark(vcpus->free_index));
+	bf_sparse_store(&vcpus->by_index, entry->index,
+			bf_vcpus_free_mark(vcpus->free_index));
 	vcpus->free_index = entry->index;
 	free_id(vcpus, entry->id);
 	pthread_mutex_unlock(&vcpus->lock);

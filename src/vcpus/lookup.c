@@ -7,12 +7,12 @@
 struct bf_vcpu_entry *bf_vcpus_by_index(const struct bf_vcpus *vcpus,
 					uint64_t index)
 {
-	return bf_vcpus_visible(bf_radix_load(&vcpus->by_index, index));
+	return bf_vcpus_visible(bf_sparse_load(&vcpus->by_index, index));
 }
 
 struct bf_vcpu_entry *bf_vcpus_by_id(const struct bf_vcpus *vcpus, uint64_t id)
 {
-	return bf_vcpus_visible(bf_radix_load(&vcpus->by_id, id));
+	return bf_vcpus_visible(bf_sparse_load(&vcpus->by_id, id));
 }
 
 uint32_t bf_vcpu_entry_id(const struct bf_vcpu_entry *entry)

@@ -24,6 +24,14 @@ static void table_init(struct bf_vcpus *vcpus,
 	vcpus->flags = config->flags;
 }
 
+static void table_free(struct bf_vcpus *vcpus)
+{
+	bf_sparse_free(&vcpus->by_index);
+	bf_sparse_free(&vcpus->by_id);
+	pthread_mutex_destroy(&vcpus->lock);
+	free(vcpus);
+}
+
 int bf_vcpus_create(const struct bf_vcpus_config *config,
 		    struct bf_vcpus **vcpusp)
 {
@@ -39,8 +47,9 @@ int bf_vcpus_create(const struct bf_vcpus_config *config,
 			   sizeof(*vcpus)))
 		return -ENOMEM;
 	table_init(vcpus, config);
-	if (!config->srcu && init_srcu_struct(&vcpus->private_srcu)) {
-		free(vcpus);
+	if (bf_sparse_init(&vcpus->by_index) || bf_sparse_init(&vcpus->by_id) ||
+	    (!config->srcu && init_srcu_struct(&vcpus->private_srcu))) {
+		table_free(vcpus);
 		return -ENOMEM;
 	}
 	*vcpusp = vcpus;
@@ -69,12 +78,9 @@ void bf_vcpus_destroy(struct bf_vcpus *vcpus)
 		return;
 	srcu_barrier(vcpus->srcu);
 	release_all(vcpus);
-	bf_radix_destroy(&vcpus->by_index);
-	bf_radix_destroy(&vcpus->by_id);
 	if (vcpus->srcu == &vcpus->private_srcu)
 		cleanup_srcu_struct(&vcpus->private_srcu);
-	pthread_mutex_destroy(&vcpus->lock);
-	free(vcpus);
+	table_free(vcpus);
 }
 
 struct srcu_struct *bf_vcpus_srcu(struct bf_vcpus *vcpus)

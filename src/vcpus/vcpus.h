@@ -3,10 +3,10 @@
 #ifndef BF_VCPUS_VCPUS_H
 #define BF_VCPUS_VCPUS_H
 
+#include "base/sparse.h"
 #include "belfry/vcpus.h"
-#include "vcpus/radix.h"
 
-#define BF_VCPUS_MAX	  (1ULL << 32) /* above all ids and indices */
+#define BF_VCPUS_MAX	  (1ULL << BF_SPARSE_BITS) /* above all ids */
 #define BF_VCPUS_NO_INDEX UINT32_MAX
 
 enum bf_vcpus_state {
@@ -16,8 +16,8 @@ enum bf_vcpus_state {
 };
 
 /*
- * A slot of either tree holds an entry, NULL, or a mark, which readers treat as
- * NULL.  Entries are aligned, so a set lowest bit means a mark.
+ * A slot of either array holds an entry, NULL, or a mark, which readers treat
+ * as NULL.  Entries are aligned, so a set lowest bit means a mark.
  *
  * The slot of an id holds BF_VCPUS_TAKEN while its vCPU is not online.  The
  * slot of an index holds it from the removal until the release.  After that the
@@ -37,9 +37,9 @@ static inline uint32_t bf_vcpus_next_free(const void *mark)
 }
 
 struct bf_vcpus {
-	/* Read by lookups; written only when a tree grows. */
-	struct bf_radix by_index;
-	struct bf_radix by_id;
+	/* Read by lookups. */
+	struct bf_sparse by_index;
+	struct bf_sparse by_id;
 	struct srcu_struct *srcu;
 	uint64_t max_ids;
 	uint64_t max_vcpus;
