@@ -35,11 +35,14 @@
  *			begins
  * -DBREAK_CURRENT	NO_PACE, and srcu_expedite_current() wakes the worker
  *			only if a grace period could begin at once
+ * -DBREAK_BEHIND	NO_PACE, and callbacks that an expedited grace period
+ *			cannot take wait for the pace
  */
 #ifdef BREAK_RECHECK
 #define REORDER
 #endif
-#if defined(BREAK_PROMOTE) || defined(BREAK_URGENT) || defined(BREAK_CURRENT)
+#if defined(BREAK_PROMOTE) || defined(BREAK_URGENT) || \
+	defined(BREAK_CURRENT) || defined(BREAK_BEHIND)
 #define NO_PACE
 #endif
 
@@ -165,7 +168,7 @@ inline kick(old, haste)
 }
 
 #define SNAP	    (gp_seq + 1 + (phase != IDLE))
-#define WANTED	    (cb_next > 0 || gp_needed > gp_seq)
+#define WANTED	    ((cb_next > 0 && cb_done == 0) || gp_needed > gp_seq)
 #define WANTED_NOW  (gp_urgent || cb_urgent)
 #define NEED(c)	    gp_needed = (c > gp_needed -> c : gp_needed)
 
@@ -181,11 +184,18 @@ inline start()
 		phase = SCAN1;
 		announced = 0;
 		gp_urgent = 0;
-		cb_wait = cb_wait + cb_next;
-		cb_next = 0;
+		if
+		:: cb_done == 0 ->
+			cb_wait = cb_next;
+			cb_next = 0;
 #ifndef BREAK_URGENT
-		cb_urgent = 0
+			cb_urgent = 0
 #endif
+#ifndef BREAK_BEHIND
+		:: cb_done > 0 -> gp_urgent = (cb_next > 0)
+#endif
+		:: else
+		fi
 	}
 }
 
@@ -223,7 +233,7 @@ inline step(old, ended)
 			phase = IDLE;
 			announced = 0;
 			gp_seq++;
-			cb_done = cb_done + cb_wait;
+			cb_done = (cb_wait > 0 -> cb_wait : cb_done);
 			cb_wait = 0
 		}
 		if
@@ -382,7 +392,7 @@ active [CURRENTS] proctype current()
 
 	atomic {
 		acquire();
-		wanted = WANTED;
+		wanted = WANTED || cb_next > 0;
 #ifdef BREAK_CURRENT
 		wanted = wanted && phase == IDLE;
 #endif

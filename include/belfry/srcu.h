@@ -164,6 +164,17 @@ struct __bf_srcu_slot {
 	unsigned long atomic_unlock[2];
 } __attribute__((aligned(64)));
 
+/** struct bf_srcu_stats - counters of a domain; see bf_srcu_get_stats() */
+struct bf_srcu_stats {
+	uint64_t grace_periods;	  /* all that ended */
+	uint64_t expedited;	  /* of these: begun by an expedited request */
+	uint64_t promoted;	  /* ... that took over a normal request */
+	uint64_t callbacks;	  /* called and returned */
+	uint64_t longest_wait_ns; /* the longest sleep for readers */
+	uint64_t membarriers;	  /* membarrier(2) calls made for it */
+	uint64_t reserved[4];	  /* 0 */
+};
+
 struct bf_srcu_ctr; /* opaque: see bf_srcu_read_lock_fast() */
 
 /** struct bf_srcu - a domain; the caller owns it and initializes it */
@@ -195,24 +206,16 @@ struct bf_srcu {
 	uint64_t gp_blocked;	    /* a reader holds it since, ns; 0: none */
 	uint64_t gp_stalled;	    /* time of the last report of that */
 	uint64_t pace_ns;	    /* how long a normal one gathers requests */
-	struct bf_srcu_head *cb_wait; /* callbacks of the one in progress */
-	struct bf_srcu_head **cb_wait_tail;
-	struct bf_srcu_head *cb_done; /* callbacks that may run */
-	struct bf_srcu_head **cb_done_tail;
-	struct bf_srcu_head *cb_batch; /* callbacks that a thread is running */
+	struct bf_srcu_head *cb_wait;  /* callbacks of the one in progress */
+	struct bf_srcu_head *cb_done;  /* callbacks that may run, ... */
+	struct bf_srcu_head *cb_taken; /* ... that a thread puts in order, */
+	struct bf_srcu_head *cb_batch; /* ... and that it runs */
 	bool cb_running;
 	bool gp_urgent; /* do not pace the next grace period */
 	unsigned int sleepers;
 	struct bf_srcu *all_next; /* every domain of the process */
 	struct bf_srcu **all_link;
-	struct {
-		uint64_t grace_periods;
-		uint64_t expedited;
-		uint64_t promoted;
-		uint64_t callbacks;
-		uint64_t longest_wait_ns;
-		uint64_t membarriers;
-	} stats;
+	struct bf_srcu_stats stats;
 
 	/* Changed without the lock. */
 	uintptr_t cb_next;	/* callbacks of no grace period yet, and bits */
@@ -631,7 +634,8 @@ void bf_srcu_synchronize(struct bf_srcu *ssp);
  * and, in a fenced domain, no system call.  Otherwise it sleeps until the last
  * of them ends; on an oversubscribed host that includes the time, 1 to 50 ms,
  * for which a preempted reader does not run.  Sections that begin later do not
- * delay it.  Callbacks queued before the call are ready when it returns.
+ * delay it.  Callbacks queued before the call are ready when it returns,
+ * or when the worker has taken the ones that were ready before.
  */
 void bf_srcu_synchronize_expedited(struct bf_srcu *ssp);
 
@@ -704,17 +708,6 @@ int bf_srcu_forbid_worker(void (*wanted)(void *opaque), void *opaque);
  * thread, or a callback that calls this, is inside it.
  */
 uint64_t bf_srcu_drain(void);
-
-/** struct bf_srcu_stats - counters of a domain; see bf_srcu_get_stats() */
-struct bf_srcu_stats {
-	uint64_t grace_periods;	  /* all that ended */
-	uint64_t expedited;	  /* of these: begun by an expedited request */
-	uint64_t promoted;	  /* ... that took over a normal request */
-	uint64_t callbacks;	  /* called and returned */
-	uint64_t longest_wait_ns; /* the longest sleep for readers */
-	uint64_t membarriers;	  /* membarrier(2) calls made for it */
-	uint64_t reserved[4];	  /* 0 */
-};
 
 /**
  * bf_srcu_get_stats - read a domain's counters

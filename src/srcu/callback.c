@@ -2,10 +2,9 @@
 #include <time.h>
 
 #include "base/thread_local.h"
-#include "srcu/callback.h"
 #include "srcu/futex.h"
 #include "srcu/gp.h"
-#include "srcu/track.h"
+#include "srcu/report.h"
 #include "srcu/worker.h"
 
 enum {
@@ -136,6 +135,27 @@ static uint64_t run_batch(struct bf_srcu *ssp, uint64_t max)
 	return count;
 }
 
+/*
+ * Puts the callbacks of the next batch in the order in which they were queued.
+ * A flood may leave a million, so no call handles more than max.  Returns true
+ * if the batch may run.  Lock held.
+ */
+static bool batch_sort(struct bf_srcu *ssp, uint64_t max)
+{
+	struct bf_srcu_head *head;
+
+	if (!ssp->cb_batch && !ssp->cb_taken) {
+		ssp->cb_taken = ssp->cb_done;
+		ssp->cb_done = NULL;
+	}
+	while (max-- && (head = ssp->cb_taken)) {
+		ssp->cb_taken = head->next;
+		head->next = ssp->cb_batch;
+		ssp->cb_batch = head;
+	}
+	return !ssp->cb_taken;
+}
+
 bool bf_srcu_run_callbacks(struct bf_srcu *ssp, uint64_t max)
 {
 	const bool outer = *in_callbacks();
@@ -143,9 +163,9 @@ bool bf_srcu_run_callbacks(struct bf_srcu *ssp, uint64_t max)
 
 	if (!bf_srcu_callbacks_ready(ssp))
 		return false;
+	if (!batch_sort(ssp, max))
+		return true;
 	ssp->cb_running = true;
-	if (!ssp->cb_batch)
-		ssp->cb_batch = bf_srcu_cb_take_done(ssp);
 	pthread_mutex_unlock(&ssp->lock);
 	*in_callbacks() = true;
 	count = run_batch(ssp, max);
@@ -156,12 +176,19 @@ bool bf_srcu_run_callbacks(struct bf_srcu *ssp, uint64_t max)
 	return true;
 }
 
-/* For a process that cannot start the worker. */
+/*
+ * For a process that cannot start the worker.  A thread that is running
+ * callbacks does this for those that are queued meanwhile, too.
+ */
 static void run_here(struct bf_srcu *ssp)
 {
 	pthread_mutex_lock(&ssp->lock);
-	while (bf_srcu_run_callbacks(ssp, SRCU_ALL_CALLBACKS))
-		;
+	while (bf_srcu_run_callbacks(ssp, SRCU_ALL_CALLBACKS) ||
+	       (!ssp->cb_running && bf_srcu_gp_wanted(ssp))) {
+		pthread_mutex_unlock(&ssp->lock);
+		bf_srcu_synchronize_expedited(ssp);
+		pthread_mutex_lock(&ssp->lock);
+	}
 	pthread_mutex_unlock(&ssp->lock);
 }
 
@@ -185,40 +212,32 @@ void bf_srcu_barrier(struct bf_srcu *ssp)
 
 /*
  * Removes the barriers of threads that do not exist in the child, because their
- * stacks are reused, and counts the other callbacks.  Returns the link behind
- * the last one.
+ * stacks are reused, and counts the other callbacks.
  */
-static struct bf_srcu_head **drop_barriers(struct bf_srcu_head **link,
-					   unsigned long *count)
+static unsigned long drop_barriers(struct bf_srcu_head **link)
 {
+	unsigned long count = 0;
+
 	while (*link) {
 		if ((*link)->func == barrier_reached) {
 			*link = (*link)->next;
 			continue;
 		}
 		link = &(*link)->next;
-		++*count;
+		count++;
 	}
-	return link;
+	return count;
 }
 
 void bf_srcu_callbacks_after_fork(struct bf_srcu *ssp)
 {
-	struct bf_srcu_head *next = bf_srcu_cb_heads(ssp->cb_next), **batch_end;
+	struct bf_srcu_head *next = bf_srcu_cb_heads(ssp->cb_next);
 
-	ssp->cb_count = 0;
-	drop_barriers(&next, &ssp->cb_count);
+	ssp->cb_count = drop_barriers(&next) + drop_barriers(&ssp->cb_wait) +
+			drop_barriers(&ssp->cb_done) +
+			drop_barriers(&ssp->cb_taken) +
+			drop_barriers(&ssp->cb_batch);
 	ssp->cb_next = next ? (uintptr_t)next | (ssp->cb_next & SRCU_CB_BITS) :
 			      0;
-	ssp->cb_wait_tail = drop_barriers(&ssp->cb_wait, &ssp->cb_count);
-	ssp->cb_done_tail = drop_barriers(&ssp->cb_done, &ssp->cb_count);
-	batch_end = drop_barriers(&ssp->cb_batch, &ssp->cb_count);
-	if (ssp->cb_batch) {
-		if (!ssp->cb_done)
-			ssp->cb_done_tail = batch_end;
-		*batch_end = ssp->cb_done;
-		ssp->cb_done = ssp->cb_batch;
-		ssp->cb_batch = NULL;
-	}
 	ssp->cb_running = false;
 }

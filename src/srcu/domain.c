@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "srcu/callback.h"
 #include "srcu/gp.h"
 #include "srcu/membarrier.h"
-#include "srcu/track.h"
+#include "srcu/report.h"
 #include "srcu/worker.h"
 
 /*

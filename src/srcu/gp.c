@@ -41,8 +41,6 @@ unsigned long bf_srcu_gp_snap(unsigned long seq)
  */
 bool bf_srcu_gp_done(unsigned long seq, unsigned long cookie)
 {
-	if (cookie == SRCU_GP_COMPLETED)
-		return true;
 	return (long)(seq - cookie) >= 0 ||
 	       cookie - seq > 3 * (SRCU_GP_MASK + 1);
 }
@@ -63,36 +61,23 @@ static unsigned long slot_entries(struct __bf_srcu_slot *slot, int bank)
 	       __atomic_load_n(&slot->atomic_lock[bank], __ATOMIC_RELAXED);
 }
 
-static unsigned int nr_slots(const struct bf_srcu *ssp)
+static inline unsigned long
+sum_slots(struct bf_srcu *ssp, int bank,
+	  unsigned long (*count)(struct __bf_srcu_slot *slot, int bank))
 {
-	return ssp->slots ? bf_srcu_nr_slots : 0;
-}
+	unsigned int i, nr = ssp->slots ? bf_srcu_nr_slots : 0;
+	unsigned long sum = count(&ssp->boot, bank);
 
-static unsigned long sum_exits(struct bf_srcu *ssp, int bank)
-{
-	unsigned long sum = slot_exits(&ssp->boot, bank);
-	unsigned int i;
-
-	for (i = 0; i < nr_slots(ssp); i++)
-		sum += slot_exits(&ssp->slots[i], bank);
-	return sum;
-}
-
-static unsigned long sum_entries(struct bf_srcu *ssp, int bank)
-{
-	unsigned long sum = slot_entries(&ssp->boot, bank);
-	unsigned int i;
-
-	for (i = 0; i < nr_slots(ssp); i++)
-		sum += slot_entries(&ssp->slots[i], bank);
+	for (i = 0; i < nr; i++)
+		sum += count(&ssp->slots[i], bank);
 	return sum;
 }
 
 static bool bank_empty(struct bf_srcu *ssp, int bank)
 {
-	unsigned long exits = sum_exits(ssp, bank);
+	unsigned long exits = sum_slots(ssp, bank, slot_exits);
 
-	return exits == sum_entries(ssp, bank);
+	return exits == sum_slots(ssp, bank, slot_entries);
 }
 
 long bf_srcu_slot_balance(struct __bf_srcu_slot *slot, int bank)
@@ -127,22 +112,21 @@ bool bf_srcu_cb_push(struct bf_srcu *ssp, struct bf_srcu_head *head,
 	return (old & bits) != bits;
 }
 
-/* Takes the queued callbacks, oldest first, into cb_wait. */
+/*
+ * Takes the queued callbacks into cb_wait, newest first.  If the callbacks of
+ * an earlier grace period still wait for a thread, these ones wait for the next
+ * grace period, which then must not wait for the pace.
+ */
 static void cb_collect(struct bf_srcu *ssp)
 {
-	struct bf_srcu_head *head, *next, *list = NULL;
-
+	ssp->gp_urgent = false;
 	if (!__atomic_load_n(&ssp->cb_next, __ATOMIC_RELAXED))
 		return;
-	head = bf_srcu_cb_heads(
-		__atomic_exchange_n(&ssp->cb_next, 0, __ATOMIC_ACQUIRE));
-	ssp->cb_wait_tail = &head->next;
-	for (; head; head = next) {
-		next = head->next;
-		head->next = list;
-		list = head;
-	}
-	ssp->cb_wait = list;
+	if (ssp->cb_done)
+		ssp->gp_urgent = true;
+	else
+		ssp->cb_wait = bf_srcu_cb_heads(__atomic_exchange_n(
+			&ssp->cb_next, 0, __ATOMIC_ACQUIRE));
 }
 
 void bf_srcu_gp_start(struct bf_srcu *ssp)
@@ -156,7 +140,6 @@ void bf_srcu_gp_start(struct bf_srcu *ssp)
 	 */
 	__atomic_store_n(&ssp->gp_seq, ssp->gp_seq + SRCU_GP_SCAN1,
 			 __ATOMIC_RELEASE);
-	ssp->gp_urgent = false;
 	cb_collect(ssp);
 	/*
 	 * Orders every store before the request for this grace period (such as
@@ -172,9 +155,7 @@ static void gp_end(struct bf_srcu *ssp)
 {
 	ssp->stats.grace_periods++;
 	if (ssp->cb_wait) {
-		*(ssp->cb_done ? ssp->cb_done_tail : &ssp->cb_done) =
-			ssp->cb_wait;
-		ssp->cb_done_tail = ssp->cb_wait_tail;
+		ssp->cb_done = ssp->cb_wait;
 		ssp->cb_wait = NULL;
 	}
 	/*
@@ -240,14 +221,6 @@ bool bf_srcu_gp_advance(struct bf_srcu *ssp)
 	return true;
 }
 
-struct bf_srcu_head *bf_srcu_cb_take_done(struct bf_srcu *ssp)
-{
-	struct bf_srcu_head *list = ssp->cb_done;
-
-	ssp->cb_done = NULL;
-	return list;
-}
-
 static bool gp_needed(const struct bf_srcu *ssp)
 {
 	return (long)(ssp->gp_needed - ssp->gp_seq) > 0;
@@ -255,8 +228,9 @@ static bool gp_needed(const struct bf_srcu *ssp)
 
 bool bf_srcu_gp_wanted(const struct bf_srcu *ssp)
 {
-	return __atomic_load_n(&ssp->cb_next, __ATOMIC_SEQ_CST) ||
-	       gp_needed(ssp);
+	return gp_needed(ssp) ||
+	       (!ssp->cb_done &&
+		__atomic_load_n(&ssp->cb_next, __ATOMIC_SEQ_CST));
 }
 
 bool bf_srcu_gp_wanted_now(const struct bf_srcu *ssp)

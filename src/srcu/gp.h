@@ -21,8 +21,6 @@ enum {
 	SRCU_GP_MASK = 3,
 };
 
-#define SRCU_GP_COMPLETED 1UL /* the cookie of a grace period long over */
-
 /* The number of slots in bf_srcu::slots, the same for every domain. */
 extern unsigned int bf_srcu_nr_slots;
 
@@ -91,10 +89,10 @@ static inline struct bf_srcu_head *bf_srcu_cb_heads(uintptr_t cb_next)
 	return (struct bf_srcu_head *)(cb_next & ~(uintptr_t)SRCU_CB_BITS);
 }
 
-/* Takes all callbacks that may run. */
-struct bf_srcu_head *bf_srcu_cb_take_done(struct bf_srcu *ssp);
-
-/* Is a grace period requested that has not begun? */
+/*
+ * Is a grace period requested that has not begun?  Callbacks do not request one
+ * before it can take them: see cb_collect().
+ */
 bool bf_srcu_gp_wanted(const struct bf_srcu *ssp);
 
 /* Is one requested that must begin at once, or one that waits for the pace? */

@@ -4,7 +4,7 @@
  * kernel aborted it), and with tracking.  No system call in here.
  */
 #include "srcu/gp.h"
-#include "srcu/track.h"
+#include "srcu/report.h"
 
 /*
  * The slot that this thread counts in.  Every slot is right; different slots

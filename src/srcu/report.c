@@ -7,7 +7,6 @@
 #include "srcu/futex.h"
 #include "srcu/gp.h"
 #include "srcu/report.h"
-#include "srcu/track.h"
 
 static void (*report_hook)(enum bf_srcu_report what, const char *text);
 static unsigned int stall_timeout_ms = 10000;

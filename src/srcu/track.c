@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/thread_local.h"
 #include "srcu/report.h"
-#include "srcu/track.h"
 
 #ifdef BF_SRCU_TRACKING_FROM_START /* a debug build */
 #define FROM_START 1
@@ -33,13 +33,12 @@ struct thread {
 	unsigned int lost; /* opened beyond MAX_SECTIONS */
 	int tid;
 	bool listed;
-	struct thread *next;
-	struct thread **link;
+	LIST_ENTRY(thread) entry;
 };
 
 BF_THREAD_LOCAL(struct thread, this_thread);
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct thread *threads;
+static LIST_HEAD(, thread) threads;
 static void *queued_heads; /* a tree of tsearch(3) */
 static pthread_key_t exit_key;
 static int tracking = -1; /* unknown */
@@ -72,12 +71,9 @@ static void unlist_thread(void *arg)
 	struct thread *thread = arg;
 
 	pthread_mutex_lock(&lock);
-	if (thread->listed) {
-		*thread->link = thread->next;
-		if (thread->next)
-			thread->next->link = thread->link;
-		thread->listed = false;
-	}
+	if (thread->listed)
+		LIST_REMOVE(thread, entry);
+	thread->listed = false;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -91,29 +87,27 @@ static void list_thread(struct thread *thread)
 {
 	thread->tid = (int)syscall(SYS_gettid);
 	thread->listed = true;
-	thread->next = threads;
-	thread->link = &threads;
-	if (threads)
-		threads->link = &thread->next;
-	threads = thread;
+	LIST_INSERT_HEAD(&threads, thread, entry);
 }
 
-static void text_begin(struct bf_srcu_text *text, const struct bf_srcu *ssp,
-		       const char *what, void *place)
+/* A line of a report: "@what function+0x12 (file)". */
+static void add_line(struct bf_srcu_text *text, const char *what, void *place)
 {
-	text->len = 0;
-	bf_srcu_text_add(text, "belfry: SRCU domain %s: %s at ", ssp->name,
-			 what);
+	bf_srcu_text_add(text, "%s ", what);
 	bf_srcu_text_add_place(text, place);
 	bf_srcu_text_add(text, "\n");
 }
 
+/* began: where the section began, or NULL. */
 static void report_misuse(const struct bf_srcu *ssp, enum bf_srcu_report about,
-			  const char *what, void *place)
+			  const char *what, void *place, void *began)
 {
-	struct bf_srcu_text text;
+	struct bf_srcu_text text = {.len = 0};
 
-	text_begin(&text, ssp, what, place);
+	bf_srcu_text_add(&text, "belfry: SRCU domain %s: %s", ssp->name, what);
+	add_line(&text, " at", place);
+	if (began)
+		add_line(&text, "  which began at", began);
 	bf_srcu_send_report(about, &text);
 }
 
@@ -127,7 +121,7 @@ void bf_srcu_track_lock(struct bf_srcu *ssp, int idx, bool fast, void *place)
 			ssp, BF_SRCU_REPORT_FLAVOUR,
 			fast ? "bf_srcu_read_lock_fast() on a fenced domain" :
 			       "bf_srcu_read_lock() on a fast domain",
-			place);
+			place, NULL);
 	pthread_once(&once, create_key);
 	pthread_mutex_lock(&lock);
 	if (!self->listed)
@@ -188,27 +182,23 @@ bool bf_srcu_track_unlock(struct bf_srcu *ssp, int idx, bool fast, void *place)
 			"a section is ended that is not open in this thread "
 			"(twice? begun by another thread, without "
 			"bf_srcu_down_read()?)",
-			place);
+			place, NULL);
 	if (mixed)
 		report_misuse(
 			ssp, BF_SRCU_REPORT_FLAVOUR,
 			"a section is ended by the other flavour's unlock",
-			place);
+			place, NULL);
 	return open;
 }
 
 void bf_srcu_track_wait(struct bf_srcu *ssp, void *place)
 {
-	struct bf_srcu_text text;
 	struct section *section = section_find(this_thread(), ssp, -1);
 
-	if (!section)
-		return;
-	text_begin(&text, ssp, "a thread waits for its own section", place);
-	bf_srcu_text_add(&text, "  which began at ");
-	bf_srcu_text_add_place(&text, section->place);
-	bf_srcu_text_add(&text, "\n");
-	bf_srcu_send_report(BF_SRCU_REPORT_DEADLOCK, &text);
+	if (section)
+		report_misuse(ssp, BF_SRCU_REPORT_DEADLOCK,
+			      "a thread waits for its own section", place,
+			      section->place);
 }
 
 static int compare_heads(const void *a, const void *b)
@@ -230,7 +220,7 @@ bool bf_srcu_track_queue(struct bf_srcu *ssp, struct bf_srcu_head *head,
 	if (queued)
 		report_misuse(ssp, BF_SRCU_REPORT_CALLBACK,
 			      "a callback is queued that is queued already",
-			      place);
+			      place, NULL);
 	return !queued;
 }
 
@@ -244,16 +234,16 @@ void bf_srcu_track_unqueue(struct bf_srcu_head *head)
 static void thread_name(int tid, char name[32])
 {
 	char path[64];
-	ssize_t len = -1;
 	FILE *file;
 
+	name[0] = '\0';
 	snprintf(path, sizeof(path), "/proc/self/task/%d/comm", tid);
 	file = fopen(path, "re");
-	if (file) {
-		len = fgets(name, 32, file) ? (ssize_t)strcspn(name, "\n") : -1;
-		fclose(file);
-	}
-	name[len < 0 ? 0 : len] = '\0';
+	if (!file)
+		return;
+	if (fscanf(file, "%31[^\n]", name) != 1)
+		name[0] = '\0';
+	fclose(file);
 }
 
 static void describe_thread(struct bf_srcu_text *text,
@@ -267,10 +257,9 @@ static void describe_thread(struct bf_srcu_text *text,
 		if (thread->sections[i].ssp != ssp)
 			continue;
 		thread_name(thread->tid, name);
-		bf_srcu_text_add(text, "  thread %d (%s) in a section since ",
-				 thread->tid, name);
-		bf_srcu_text_add_place(text, thread->sections[i].place);
-		bf_srcu_text_add(text, "\n");
+		bf_srcu_text_add(text, "  thread %d (%s)", thread->tid, name);
+		add_line(text, " in a section since",
+			 thread->sections[i].place);
 	}
 }
 
@@ -279,8 +268,8 @@ void bf_srcu_track_describe(struct bf_srcu_text *text, struct bf_srcu *ssp)
 	const struct thread *thread;
 
 	pthread_mutex_lock(&lock);
-	for (thread = threads; thread; thread = thread->next)
-		describe_thread(text, thread, ssp);
+	LIST_FOREACH(thread, &threads, entry)
+	describe_thread(text, thread, ssp);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -294,7 +283,7 @@ void bf_srcu_track_after_fork(bool in_child)
 	struct thread *self = this_thread();
 
 	if (in_child) {
-		threads = NULL;
+		LIST_INIT(&threads);
 		self->count = self->lost = 0;
 		self->listed = false;
 	}

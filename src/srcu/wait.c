@@ -6,7 +6,6 @@
  */
 #include "srcu/membarrier.h"
 #include "srcu/report.h"
-#include "srcu/track.h"
 #include "srcu/wait.h"
 #include "srcu/worker.h"
 
@@ -114,7 +113,7 @@ bool bf_srcu_gp_step(struct bf_srcu *ssp)
 	if (ssp->sleepers)
 		bf_srcu_wake_sleepers(ssp);
 	if (ssp->cb_done && !ssp->cb_running)
-		bf_srcu_worker_kick_locked(ssp, SRCU_NEXT);
+		bf_srcu_worker_kick(ssp, SRCU_NEXT);
 	return true;
 }
 
@@ -199,11 +198,17 @@ static void gp_drive(struct bf_srcu *ssp, unsigned long cookie, bool expedited)
 	}
 }
 
-void bf_srcu_synchronize_expedited(struct bf_srcu *ssp)
+/* Begins a wait: takes the lock. */
+static void wait_begin(struct bf_srcu *ssp, void *place)
 {
 	if (ssp->tracked)
-		bf_srcu_track_wait(ssp, __builtin_return_address(0));
+		bf_srcu_track_wait(ssp, place);
 	pthread_mutex_lock(&ssp->lock);
+}
+
+void bf_srcu_synchronize_expedited(struct bf_srcu *ssp)
+{
+	wait_begin(ssp, __builtin_return_address(0));
 	gp_drive(ssp, bf_srcu_gp_snap(ssp->gp_seq), true);
 	pthread_mutex_unlock(&ssp->lock);
 }
@@ -270,14 +275,10 @@ static void gather_requests(struct bf_srcu *ssp, unsigned long cookie)
 void bf_srcu_synchronize(struct bf_srcu *ssp)
 {
 	unsigned long cookie;
-	bool now;
 
-	if (ssp->tracked)
-		bf_srcu_track_wait(ssp, __builtin_return_address(0));
-	pthread_mutex_lock(&ssp->lock);
+	wait_begin(ssp, __builtin_return_address(0));
 	cookie = bf_srcu_gp_snap(ssp->gp_seq);
-	now = idle_for_long(ssp);
-	if (!now)
+	if (!idle_for_long(ssp))
 		gather_requests(ssp, cookie);
 	gp_drive(ssp, cookie, false);
 	ssp->gp_last_end = bf_now_ns();
@@ -289,7 +290,8 @@ void bf_srcu_expedite_current(struct bf_srcu *ssp)
 	bool wanted;
 
 	pthread_mutex_lock(&ssp->lock);
-	wanted = bf_srcu_gp_wanted(ssp);
+	wanted = bf_srcu_gp_wanted(ssp) ||
+		 __atomic_load_n(&ssp->cb_next, __ATOMIC_RELAXED);
 	ssp->gp_urgent = wanted;
 	if (wanted && ssp->sleepers)
 		bf_srcu_wake_sleepers(ssp);
@@ -351,11 +353,6 @@ bool bf_srcu_poll_state(struct bf_srcu *ssp, unsigned long cookie)
 void bf_srcu_get_stats(struct bf_srcu *ssp, struct bf_srcu_stats *stats)
 {
 	pthread_mutex_lock(&ssp->lock);
-	stats->grace_periods = ssp->stats.grace_periods;
-	stats->expedited = ssp->stats.expedited;
-	stats->promoted = ssp->stats.promoted;
-	stats->callbacks = ssp->stats.callbacks;
-	stats->longest_wait_ns = ssp->stats.longest_wait_ns;
-	stats->membarriers = ssp->stats.membarriers;
+	*stats = ssp->stats;
 	pthread_mutex_unlock(&ssp->lock);
 }

@@ -15,7 +15,6 @@
 
 #include "base/thread.h"
 #include "base/thread_local.h"
-#include "srcu/callback.h"
 #include "srcu/membarrier.h"
 #include "srcu/report.h"
 #include "srcu/wait.h"
@@ -145,14 +144,6 @@ void bf_srcu_worker_kick(struct bf_srcu *ssp, enum srcu_haste haste)
 		worker_push(ssp);
 	bf_srcu_worker_start();
 	bf_srcu_worker_poke(haste);
-}
-
-void bf_srcu_worker_kick_locked(struct bf_srcu *ssp, enum srcu_haste haste)
-{
-	if (bf_srcu_worker_has(ssp))
-		bf_srcu_worker_poke(haste);
-	else
-		bf_srcu_worker_kick(ssp, haste);
 }
 
 /* Has the pace passed?  The first call after a request starts its clock. */
@@ -333,19 +324,6 @@ static uint64_t time_until(uint64_t deadline)
 	return deadline > now ? deadline - now : 0;
 }
 
-static uint64_t worker_pass_locked(void)
-{
-	struct worker_pass pass = {
-		.max_callbacks = SRCU_VISIT_CALLBACKS,
-		.may_begin = true,
-	};
-
-	pthread_mutex_lock(&worker.round_lock);
-	worker_run_pass(&pass);
-	pthread_mutex_unlock(&worker.round_lock);
-	return time_until(pass.deadline);
-}
-
 /*
  * Only the first pass begins grace periods, and the number of passes is
  * bounded: requests that come meanwhile are left to the next call.
@@ -396,6 +374,10 @@ static void worker_nap(void)
 
 static void *worker_main(void *unused)
 {
+	struct worker_pass pass = {
+		.max_callbacks = SRCU_VISIT_CALLBACKS,
+		.may_begin = true,
+	};
 	uint64_t time_ns;
 	unsigned int word;
 
@@ -404,7 +386,10 @@ static void *worker_main(void *unused)
 	for (;;) {
 		__atomic_store_n(&thread.no_nap, false, __ATOMIC_RELAXED);
 		word = __atomic_load_n(&thread.word, __ATOMIC_SEQ_CST);
-		time_ns = worker_pass_locked();
+		pthread_mutex_lock(&worker.round_lock);
+		worker_run_pass(&pass);
+		pthread_mutex_unlock(&worker.round_lock);
+		time_ns = time_until(pass.deadline);
 		if (time_ns && worker_rest(WORKER_ASLEEP, word, time_ns))
 			worker_nap();
 	}

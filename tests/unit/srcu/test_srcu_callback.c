@@ -27,6 +27,14 @@ static void note(struct srcu_head *head)
 	__atomic_fetch_add(&noted, 1, __ATOMIC_RELEASE);
 }
 
+static int flood_next;
+
+static void note_in_order(struct srcu_head *head)
+{
+	if (container_of(head, struct noted, head)->number == flood_next)
+		__atomic_fetch_add(&flood_next, 1, __ATOMIC_RELEASE);
+}
+
 static void test_callbacks_in_order(void **state)
 {
 	struct noted cb[ARRAY_SIZE(notes)];
@@ -87,6 +95,76 @@ static void test_expedited_promotes_callbacks(void **state)
 	srcu_barrier(&ssp);
 	assert_int_equal(get(&noted), 2);
 	end_domain(&ssp);
+}
+
+static int blocked, unblock;
+
+static void block(struct srcu_head *head)
+{
+	set(&blocked, 1);
+	wait_for(&unblock, 1);
+}
+
+static void queue_notes(struct srcu_struct *ssp, struct noted *cb, int first,
+			int end)
+{
+	for (; first < end; first++) {
+		cb[first].number = first;
+		call_srcu(ssp, &cb[first].head, note);
+	}
+	synchronize_srcu_expedited(ssp);
+}
+
+/*
+ * The worker is behind: callbacks are ready, and it runs an earlier one.  Grace
+ * periods then touch no callback under the lock, however many there are, and
+ * the later callbacks do not wait for the pace, which is an hour.
+ */
+static void test_callbacks_behind_the_worker(void **state)
+{
+	struct noted cb[ARRAY_SIZE(notes)];
+	struct srcu_head first;
+	struct srcu_struct ssp;
+	int i;
+
+	setup_domain(&ssp);
+	bf_srcu_set_pace(&ssp, FOREVER_NS);
+	noted = blocked = unblock = 0;
+	call_srcu_expedited(&ssp, &first, block);
+	wait_for(&blocked, 1);
+	queue_notes(&ssp, cb, 0, 3);
+	assert_ptr_equal(ssp.cb_done, &cb[2].head);
+	assert_ptr_equal(cb[2].head.next, &cb[1].head);
+	queue_notes(&ssp, cb, 3, (int)ARRAY_SIZE(cb));
+	assert_ptr_equal(ssp.cb_done, &cb[2].head);
+	set(&unblock, 1);
+	wait_for(&noted, (int)ARRAY_SIZE(cb));
+	for (i = 0; i < (int)ARRAY_SIZE(cb); i++)
+		assert_int_equal(notes[i], i);
+	end_domain(&ssp);
+}
+
+/* The worker puts a flood of callbacks in order piece by piece. */
+static void test_flood_in_order(void **state)
+{
+	enum { FLOOD = 20 * 1000 };
+	struct noted *cb = calloc(FLOOD, sizeof(*cb));
+	struct srcu_struct ssp;
+	struct holder holder;
+	int i;
+
+	setup_domain(&ssp);
+	holder_start(&holder, &ssp);
+	flood_next = 0;
+	for (i = 0; i < FLOOD; i++) {
+		cb[i].number = i;
+		call_srcu(&ssp, &cb[i].head, note_in_order);
+	}
+	holder_end(&holder);
+	srcu_barrier(&ssp);
+	assert_int_equal(get(&flood_next), FLOOD);
+	end_domain(&ssp);
+	free(cb);
 }
 
 static struct srcu_struct *again_domain;
@@ -332,6 +410,8 @@ int main(void)
 		cmocka_unit_test(test_callbacks_in_order),
 		cmocka_unit_test(test_callback_waits_for_reader),
 		cmocka_unit_test(test_expedited_promotes_callbacks),
+		cmocka_unit_test(test_callbacks_behind_the_worker),
+		cmocka_unit_test(test_flood_in_order),
 		cmocka_unit_test(test_callback_queues_callback),
 		cmocka_unit_test(test_barrier_then_cleanup),
 		cmocka_unit_test(test_callback_may_synchronize),
