@@ -221,7 +221,7 @@ struct bf_srcu {
 	uintptr_t cb_next;	/* callbacks of no grace period yet, and bits */
 	unsigned long cb_count; /* queued, not yet returned from */
 	unsigned int wake_seq;	/* futex: changes when waiters have to look */
-	unsigned int queued;	/* futex: on the worker's list */
+	bool queued;		/* on the worker's list */
 	struct bf_srcu *work_next;
 
 	uint64_t reserved[6];

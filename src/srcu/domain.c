@@ -99,7 +99,7 @@ static void in_child(void)
 	bf_srcu_worker_after_fork();
 	for (ssp = all_domains; ssp; ssp = ssp->all_next) {
 		clear_readers(ssp);
-		bf_srcu_worker_unqueue(ssp);
+		ssp->queued = false;
 		bf_srcu_callbacks_after_fork(ssp);
 		end_grace_periods(ssp);
 	}

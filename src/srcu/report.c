@@ -64,22 +64,16 @@ void bf_srcu_set_stall_timeout(unsigned int ms)
 	__atomic_store_n(&stall_timeout_ms, ms, __ATOMIC_RELAXED);
 }
 
-static uint64_t stall_timeout_ns(void)
+uint64_t bf_srcu_stall_due_ns(const struct bf_srcu *ssp)
 {
-	return __atomic_load_n(&stall_timeout_ms, __ATOMIC_RELAXED) *
-	       NSEC_PER_MSEC;
-}
+	uint64_t limit, waited;
 
-uint64_t bf_srcu_stall_timeout(const struct bf_srcu *ssp, uint64_t timeout_ns)
-{
-	uint64_t limit = stall_timeout_ns(), now, left;
-
+	limit = __atomic_load_n(&stall_timeout_ms, __ATOMIC_RELAXED) *
+		NSEC_PER_MSEC;
 	if (!limit || !ssp->gp_blocked)
-		return timeout_ns;
-	now = bf_now_ns();
-	left = ssp->gp_stalled + limit > now ? ssp->gp_stalled + limit - now :
-					       0;
-	return left < timeout_ns ? left : timeout_ns;
+		return UINT64_MAX;
+	waited = bf_now_ns() - ssp->gp_stalled;
+	return waited < limit ? limit - waited : 0;
 }
 
 /*
@@ -103,11 +97,15 @@ static void add_slots(struct bf_srcu_text *text, struct bf_srcu *ssp, int bank)
 	bf_srcu_text_add(text, "\n");
 }
 
-static void report_stall(struct bf_srcu *ssp, uint64_t now)
+void bf_srcu_stall_check(struct bf_srcu *ssp)
 {
 	struct bf_srcu_text text = {.len = 0};
-	uint64_t age_ms = (now - ssp->gp_blocked) / NSEC_PER_MSEC;
+	uint64_t age_ms;
 
+	if (bf_srcu_stall_due_ns(ssp))
+		return;
+	ssp->gp_stalled = bf_now_ns();
+	age_ms = (ssp->gp_stalled - ssp->gp_blocked) / NSEC_PER_MSEC;
 	bf_srcu_text_add(&text,
 			 "belfry: SRCU domain %s: a grace period has waited "
 			 "%llu ms for readers; ",
@@ -119,17 +117,4 @@ static void report_stall(struct bf_srcu *ssp, uint64_t now)
 	pthread_mutex_unlock(&ssp->lock);
 	bf_srcu_send_report(BF_SRCU_REPORT_STALL, &text);
 	pthread_mutex_lock(&ssp->lock);
-}
-
-void bf_srcu_stall_check(struct bf_srcu *ssp)
-{
-	uint64_t limit = stall_timeout_ns(), now;
-
-	if (!limit || !ssp->gp_blocked)
-		return;
-	now = bf_now_ns();
-	if (now - ssp->gp_stalled < limit)
-		return;
-	ssp->gp_stalled = now;
-	report_stall(ssp, now);
 }

@@ -27,11 +27,8 @@ void bf_srcu_text_add_place(struct bf_srcu_text *text, void *place);
 void bf_srcu_send_report(enum bf_srcu_report what,
 			 const struct bf_srcu_text *text);
 
-/*
- * The shorter of timeout_ns and the time until the grace period in progress
- * has to be reported as stalled.
- */
-uint64_t bf_srcu_stall_timeout(const struct bf_srcu *ssp, uint64_t timeout_ns);
+/* The time until the grace period in progress has to be reported as stalled. */
+uint64_t bf_srcu_stall_due_ns(const struct bf_srcu *ssp);
 
 /* Reports a stall if it is due.  Lock held, dropped for the report. */
 void bf_srcu_stall_check(struct bf_srcu *ssp);

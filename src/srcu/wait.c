@@ -60,6 +60,7 @@ static void want_membarrier(struct bf_srcu *ssp)
 
 uint64_t bf_srcu_gp_sleep_ns(const struct bf_srcu *ssp)
 {
+	uint64_t stall_ns = bf_srcu_stall_due_ns(ssp);
 	uint64_t sleep_ns = SRCU_RECHECK_MAX_NS, age_ns;
 
 	if (!ssp->membarrier) {
@@ -67,7 +68,7 @@ uint64_t bf_srcu_gp_sleep_ns(const struct bf_srcu *ssp)
 		if (age_ns < SRCU_RECHECK_MAX_NS)
 			sleep_ns = SRCU_RECHECK_NS + age_ns;
 	}
-	return bf_srcu_stall_timeout(ssp, sleep_ns);
+	return stall_ns < sleep_ns ? stall_ns : sleep_ns;
 }
 
 void bf_srcu_gp_begin(struct bf_srcu *ssp, bool expedited)

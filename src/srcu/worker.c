@@ -34,32 +34,40 @@ struct worker_pass {
 	bool may_begin;		/* a grace period in each domain */
 	bool need_membarrier;
 	uint64_t deadline; /* of the next pass; 0: at once */
-};
-
-/* What the visit to one domain may still do. */
-struct worker_visit {
-	struct worker_pass *pass;
+	/* What the present visit may still do: */
 	unsigned int batches;
-	bool may_begin;
-};
-
-enum {
-	SRCU_NOT_QUEUED = 0,
-	SRCU_QUEUED = 1,
-	SRCU_QUEUED_LEAVING = 2, /* a cleanup waits until it is off the list */
+	bool may_begin_now;
 };
 
 static struct {
 	struct bf_srcu *incoming;   /* domains to take over, a stack */
+	pthread_mutex_t turnstile;  /* taken before round_lock */
 	pthread_mutex_t round_lock; /* one round at a time; protects: */
 	struct bf_srcu *list;
 	struct bf_srcu *todo; /* those not visited in this pass */
 } worker = {
+	.turnstile = PTHREAD_MUTEX_INITIALIZER,
 	.round_lock = PTHREAD_MUTEX_INITIALIZER,
 };
 
 /* Is this thread in a round? */
 BF_THREAD_LOCAL(bool, in_round);
+
+/*
+ * The worker takes round_lock for each pass.  Without the turnstile it would
+ * take the lock again before a thread in bf_srcu_worker_forget() wakes up.
+ */
+static void round_begin(void)
+{
+	pthread_mutex_lock(&worker.turnstile);
+	pthread_mutex_lock(&worker.round_lock);
+	pthread_mutex_unlock(&worker.turnstile);
+}
+
+static void round_end(void)
+{
+	pthread_mutex_unlock(&worker.round_lock);
+}
 
 enum {
 	WORKER_AWAKE = 0,
@@ -133,14 +141,12 @@ static void worker_push(struct bf_srcu *ssp)
 
 bool bf_srcu_worker_has(struct bf_srcu *ssp)
 {
-	return __atomic_load_n(&ssp->queued, __ATOMIC_SEQ_CST) !=
-	       SRCU_NOT_QUEUED;
+	return __atomic_load_n(&ssp->queued, __ATOMIC_SEQ_CST);
 }
 
 void bf_srcu_worker_kick(struct bf_srcu *ssp, enum srcu_haste haste)
 {
-	if (__atomic_exchange_n(&ssp->queued, SRCU_QUEUED, __ATOMIC_SEQ_CST) ==
-	    SRCU_NOT_QUEUED)
+	if (!__atomic_exchange_n(&ssp->queued, true, __ATOMIC_SEQ_CST))
 		worker_push(ssp);
 	bf_srcu_worker_start();
 	bf_srcu_worker_poke(haste);
@@ -158,15 +164,15 @@ static bool gp_is_due(struct bf_srcu *ssp)
 	return now >= ssp->gp_due;
 }
 
-static bool worker_begin_gp(struct bf_srcu *ssp, struct worker_visit *visit)
+static bool worker_begin_gp(struct bf_srcu *ssp, struct worker_pass *pass)
 {
 	if (!bf_srcu_gp_wanted(ssp)) {
 		ssp->gp_due = 0;
 		return false;
 	}
-	if (!visit->may_begin || !gp_is_due(ssp))
+	if (!pass->may_begin_now || !gp_is_due(ssp))
 		return false;
-	visit->may_begin = false;
+	pass->may_begin_now = false;
 	bf_srcu_gp_begin(ssp, bf_srcu_gp_wanted_now(ssp));
 	return true;
 }
@@ -192,16 +198,15 @@ static bool worker_step_gp(struct bf_srcu *ssp, struct worker_pass *pass)
 }
 
 /* Does one thing for the domain; false: the visit is over. */
-static bool worker_step(struct bf_srcu *ssp, struct worker_visit *visit)
+static bool worker_step(struct bf_srcu *ssp, struct worker_pass *pass)
 {
-	if (visit->batches &&
-	    bf_srcu_run_callbacks(ssp, visit->pass->max_callbacks)) {
-		visit->batches--;
+	if (pass->batches && bf_srcu_run_callbacks(ssp, pass->max_callbacks)) {
+		pass->batches--;
 		return true;
 	}
 	if (bf_srcu_gp_phase(ssp) == SRCU_GP_IDLE)
-		return worker_begin_gp(ssp, visit);
-	return worker_step_gp(ssp, visit->pass);
+		return worker_begin_gp(ssp, pass);
+	return worker_step_gp(ssp, pass);
 }
 
 /*
@@ -213,16 +218,9 @@ static bool worker_step(struct bf_srcu *ssp, struct worker_visit *visit)
  */
 static bool worker_drop(struct bf_srcu *ssp)
 {
-	unsigned int old = __atomic_exchange_n(&ssp->queued, SRCU_NOT_QUEUED,
-					       __ATOMIC_SEQ_CST);
-
-	if (bf_srcu_gp_wanted(ssp) &&
-	    __atomic_exchange_n(&ssp->queued, SRCU_QUEUED, __ATOMIC_SEQ_CST) ==
-		    SRCU_NOT_QUEUED)
-		return false;
-	if (old == SRCU_QUEUED_LEAVING)
-		futex_wake_all(&ssp->queued);
-	return true;
+	__atomic_store_n(&ssp->queued, false, __ATOMIC_SEQ_CST);
+	return !bf_srcu_gp_wanted(ssp) ||
+	       __atomic_exchange_n(&ssp->queued, true, __ATOMIC_SEQ_CST);
 }
 
 /*
@@ -254,12 +252,13 @@ static bool worker_idle(struct bf_srcu *ssp)
 /* True: the domain stays on the list, for another visit at pass->deadline. */
 static bool worker_visit(struct bf_srcu *ssp, struct worker_pass *pass)
 {
-	struct worker_visit visit = {pass, SRCU_VISIT_BATCHES, pass->may_begin};
 	uint64_t when;
 	bool keep;
 
+	pass->batches = SRCU_VISIT_BATCHES;
+	pass->may_begin_now = pass->may_begin;
 	pthread_mutex_lock(&ssp->lock);
-	while (worker_step(ssp, &visit))
+	while (worker_step(ssp, pass))
 		;
 	if (ssp->gp_blocked)
 		bf_srcu_stall_check(ssp);
@@ -288,7 +287,7 @@ static void worker_take_incoming(void)
 /*
  * Visits each domain once, new ones first, and makes the membarrier that their
  * grace periods wait for.  A callback may take a domain off either list: see
- * worker_unlist().
+ * bf_srcu_worker_forget().
  */
 static void worker_run_pass(struct worker_pass *pass)
 {
@@ -347,7 +346,7 @@ uint64_t bf_srcu_drain(void)
 	if (pthread_mutex_trylock(&worker.round_lock))
 		return 0;
 	drain_passes(&pass);
-	pthread_mutex_unlock(&worker.round_lock);
+	round_end();
 	return time_until(pass.deadline);
 }
 
@@ -386,9 +385,9 @@ static void *worker_main(void *unused)
 	for (;;) {
 		__atomic_store_n(&thread.no_nap, false, __ATOMIC_RELAXED);
 		word = __atomic_load_n(&thread.word, __ATOMIC_SEQ_CST);
-		pthread_mutex_lock(&worker.round_lock);
+		round_begin();
 		worker_run_pass(&pass);
-		pthread_mutex_unlock(&worker.round_lock);
+		round_end();
 		time_ns = time_until(pass.deadline);
 		if (time_ns && worker_rest(WORKER_ASLEEP, word, time_ns))
 			worker_nap();
@@ -448,38 +447,21 @@ static void list_remove(struct bf_srcu **link, struct bf_srcu *ssp)
 		*link = ssp->work_next;
 }
 
-/* In a callback: this thread is in the round, and cannot wait for its end. */
-static void worker_unlist(struct bf_srcu *ssp)
+/* A callback may call this: its thread is in the round already. */
+void bf_srcu_worker_forget(struct bf_srcu *ssp)
 {
+	const bool inside = *in_round();
+
+	if (!bf_srcu_worker_has(ssp))
+		return;
+	if (!inside)
+		round_begin();
 	worker_take_incoming();
 	list_remove(&worker.list, ssp);
 	list_remove(&worker.todo, ssp);
-	bf_srcu_worker_unqueue(ssp);
-}
-
-/* The worker drops a domain that needs nothing when it visits it next. */
-void bf_srcu_worker_forget(struct bf_srcu *ssp)
-{
-	unsigned int old = SRCU_QUEUED;
-
-	if (*in_round()) {
-		worker_unlist(ssp);
-		return;
-	}
-
-	if (!__atomic_compare_exchange_n(&ssp->queued, &old,
-					 SRCU_QUEUED_LEAVING, false,
-					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-		return;
-	if (!bf_srcu_worker_start()) {
-		while (bf_srcu_worker_has(ssp))
-			bf_srcu_drain();
-		return;
-	}
-	bf_srcu_worker_poke(SRCU_NOW);
-	while (__atomic_load_n(&ssp->queued, __ATOMIC_ACQUIRE) ==
-	       SRCU_QUEUED_LEAVING)
-		futex_wait(&ssp->queued, SRCU_QUEUED_LEAVING, FUTEX_FOREVER);
+	ssp->queued = false;
+	if (!inside)
+		round_end();
 }
 
 void bf_srcu_worker_after_fork(void)
@@ -488,13 +470,9 @@ void bf_srcu_worker_after_fork(void)
 	worker.list = NULL;
 	worker.todo = NULL;
 	*in_round() = false;
+	pthread_mutex_init(&worker.turnstile, NULL);
 	pthread_mutex_init(&worker.round_lock, NULL);
 	thread.rest = WORKER_AWAKE;
 	thread.running = 0;
 	pthread_mutex_init(&thread.start_lock, NULL);
-}
-
-void bf_srcu_worker_unqueue(struct bf_srcu *ssp)
-{
-	ssp->queued = SRCU_NOT_QUEUED;
 }

@@ -59,11 +59,10 @@ void bf_srcu_worker_poke(enum srcu_haste haste);
 /* Is the domain on the worker's list?  See worker_drop() for the order. */
 bool bf_srcu_worker_has(struct bf_srcu *ssp);
 
-/* Waits until the worker has let go of the domain, which needs nothing. */
+/* Takes a domain that needs nothing off the worker's list. */
 void bf_srcu_worker_forget(struct bf_srcu *ssp);
 
-/* In the child of a fork: no thread, an empty list, one domain unqueued. */
+/* In the child of a fork: no thread, an empty list. */
 void bf_srcu_worker_after_fork(void);
-void bf_srcu_worker_unqueue(struct bf_srcu *ssp);
 
 #endif
