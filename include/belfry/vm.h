@@ -176,6 +176,14 @@ struct bf_memslots *bf_vm_memslots(struct bf_vm *vm);
 struct bf_vcpus *bf_vm_vcpus(struct bf_vm *vm);
 
 /**
+ * bf_vm_front - the front of a VM
+ *
+ * Returns the front, which lives as long as the VM, for the calls of
+ * belfry/front.h that have no function here.  Never blocks.
+ */
+struct bf_front *bf_vm_front(struct bf_vm *vm);
+
+/**
  * bf_vm_guest_addr - the address by which guest code reaches a physical address
  * @gpa: guest-physical address
  *
@@ -239,28 +247,15 @@ int bf_vm_ioeventfd(struct bf_vm *vm, const struct kvm_ioeventfd *arg);
 int bf_vm_coalesced_zone(struct bf_vm *vm, unsigned long request,
 			 const struct kvm_coalesced_mmio_zone *zone);
 
-/** The counters of a VM; see bf_vm_get_stats(). */
-struct bf_vm_stats {
-	uint64_t assigned;	  /* doorbells assigned */
-	uint64_t deassigned;	  /* doorbells deassigned */
-	uint64_t never_installed; /* deassigned before the kernel had them */
-	uint64_t installed;	  /* doorbells installed in the kernel */
-	uint64_t refused;	  /* doorbells that the kernel refused */
-	uint64_t signalled;	  /* signals of doorbells from user space */
-	uint64_t zones;		  /* coalesced zones registered */
-	uint64_t zones_installed; /* zones installed in the kernel */
-	uint64_t reserved[4];	  /* 0 */
-};
+/** The counters of a VM are those of its front. */
+#define bf_vm_stats bf_front_stats
 
 /**
- * bf_vm_get_stats - read the counters of a VM
+ * bf_vm_get_stats - read the counters of a VM's front
  * @vm: the VM
- * @stats: the counters
- *
- * Each counter is exact, but calls and exits beside this call may be in one
- * counter and not yet in another.  Does not block for long.
+ * @stats: the counters; see bf_front_get_stats()
  */
-void bf_vm_get_stats(struct bf_vm *vm, struct bf_vm_stats *stats);
+void bf_vm_get_stats(struct bf_vm *vm, struct bf_front_stats *stats);
 
 /**
  * bf_vcpu_create - create a vCPU (KVM_CREATE_VCPU)

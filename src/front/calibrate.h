@@ -10,35 +10,23 @@
 #ifndef BF_FRONT_CALIBRATE_H
 #define BF_FRONT_CALIBRATE_H
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
-/* The prices on this kernel. */
-struct bf_costs {
-	uint64_t install_ns; /* a registration and the wait behind it */
-	uint64_t signal_ns;  /* a signal, more than one in the kernel */
-};
+#include "belfry/front.h"
 
-/*
- * The threshold, at least 1.  The first call of a boot measures, which takes
- * some 25 ms and creates a VM; every other process reads the result from a file.
- */
-unsigned int bf_calibrated_install_after(void);
-
-/* The threshold that follows from the prices. */
-unsigned int bf_costs_install_after(const struct bf_costs *costs);
+/* The threshold that follows from the prices, at least 1. */
+unsigned int bf_costs_install_after(const struct bf_front_costs *costs);
 
 /* calibrate_measure.c.  False: nothing can be measured on this machine. */
-bool bf_costs_measure(struct bf_costs *costs);
+bool bf_costs_measure(struct bf_front_costs *costs);
 
 /*
  * calibrate_cache.c.  The file belongs to the user and to the boot.  False if
  * there is no file that can be trusted, or none can be written; then the
  * process measures.
  */
-bool bf_costs_load(struct bf_costs *costs);
-bool bf_costs_save(const struct bf_costs *costs);
+bool bf_costs_load(struct bf_front_costs *costs);
+bool bf_costs_save(const struct bf_front_costs *costs);
 
 /* The file's name; "" if the kernel has no boot id. */
 void bf_costs_path(char *path, size_t size);

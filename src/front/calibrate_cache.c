@@ -79,7 +79,7 @@ static bool is_trusted(int fd)
 	       st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH));
 }
 
-bool bf_costs_load(struct bf_costs *costs)
+bool bf_costs_load(struct bf_front_costs *costs)
 {
 	char path[PATH_MAX], text[128];
 	ssize_t len = -1;
@@ -113,7 +113,7 @@ static bool write_file(const char *path, const char *text)
 	return written;
 }
 
-bool bf_costs_save(const struct bf_costs *costs)
+bool bf_costs_save(const struct bf_front_costs *costs)
 {
 	char path[PATH_MAX], text[128];
 

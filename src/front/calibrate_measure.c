@@ -77,7 +77,7 @@ static uint64_t add_both(struct calibrate_vm *vm, unsigned int port)
 	return doorbell && slot ? doorbell + slot : 0;
 }
 
-static bool measure(struct calibrate_vm *vm, struct bf_costs *costs)
+static bool measure(struct calibrate_vm *vm, struct bf_front_costs *costs)
 {
 	uint64_t alone = UINT64_MAX, both = UINT64_MAX, in_user, in_kernel;
 
@@ -132,7 +132,7 @@ static void close_vm(struct calibrate_vm *vm)
 		munmap(vm->memory, (size_t)sysconf(_SC_PAGESIZE));
 }
 
-bool bf_costs_measure(struct bf_costs *costs)
+bool bf_costs_measure(struct bf_front_costs *costs)
 {
 	struct calibrate_vm vm = {
 		.kvm = -1, .vm = -1, .vcpu = -1, .eventfd = -1};

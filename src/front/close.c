@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "front/close.h"
+#include "front/front.h"
 
 /*
  * As long as a normal grace period: a thread that has waited for that time has

@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "front/internal.h"
-#include "front/watch.h"
 #include "io_bus/doorbell.h"
 #include "io_bus/eventfd.h"
 
@@ -49,7 +48,8 @@ static int assign_in_kernel(struct bf_front *front,
 	front->stats.refused += ret == -ENOSPC || ret == -ENOMEM;
 	if (!ret) {
 		bf_front_note_install(front);
-		bf_watch_doorbell(front, arg, ret);
+		if (bf_front_watch)
+			bf_front_watch->doorbell(front, arg, ret);
 	}
 	return ret;
 }
@@ -289,4 +289,20 @@ int bf_front_ioeventfd(struct bf_front *front, const struct kvm_ioeventfd *arg)
 	if (arg->flags & KVM_IOEVENTFD_FLAG_DEASSIGN)
 		return deassign(front, arg);
 	return assign(front, arg);
+}
+
+int bf_front_doorbell_signals(struct bf_front *front,
+			      const struct kvm_ioeventfd *arg,
+			      uint64_t *signals, bool *installed)
+{
+	struct front_doorbell *d;
+
+	pthread_mutex_lock(&front->lock);
+	d = find_doorbell(front, arg, bf_doorbell_at);
+	if (d) {
+		*signals = bf_io_doorbell_signals(d->handle);
+		*installed = d->state == FRONT_INSTALLED;
+	}
+	pthread_mutex_unlock(&front->lock);
+	return d ? 0 : -ENOENT;
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* The life of a front, its exits and its counters. */
+/* The life of a front, and its counters. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "front/internal.h"
 
@@ -18,29 +21,85 @@ static struct bf_front *front_alloc(void)
 	TAILQ_INIT(&front->queued);
 	TAILQ_INIT(&front->tracked);
 	TAILQ_INIT(&front->zones);
+	pthread_mutex_init(&front->lock, NULL);
+	pthread_cond_init(&front->state_changed, NULL);
 	return front;
 }
 
-int bf_front_create(int vm_fd, const struct bf_front_config *config,
-		    struct bf_io_bus *bus, struct bf_front **frontp)
+static void front_free(struct bf_front *front)
 {
-	struct bf_front *front = front_alloc();
+	bf_front_install_destroy(front);
+	pthread_cond_destroy(&front->state_changed);
+	pthread_mutex_destroy(&front->lock);
+	free(front);
+}
+
+/* Only a VM reads the argument of KVM_IOEVENTFD, and fails to. */
+static int check_vm(int vm_fd)
+{
+	if (vm_fd == -1 || !syscall(SYS_ioctl, vm_fd, KVM_IOEVENTFD, NULL) ||
+	    errno == EFAULT)
+		return 0;
+	return errno == EBADF || errno == EIO ? -errno : -ENOTTY;
+}
+
+static int check_attach(int vm_fd, const struct bf_front_config *config)
+{
+	if (config->policy > BF_POLICY_EAGER ||
+	    !bf_reserved_is_zero(config->reserved))
+		return -EINVAL;
+	return check_vm(vm_fd);
+}
+
+/* KVM and the readers have the change already. */
+static void note_slot_change(void *opaque)
+{
+	bf_front_note_call(opaque);
+}
+
+static int connect_layers(struct bf_front *front,
+			  const struct bf_front_config *config)
+{
+	const struct bf_memslots_listener_desc listener = {
+		.commit = note_slot_change,
+		.opaque = front,
+	};
 	int ret = 0;
 
+	front->bus = config->bus;
+	front->owns_bus = !config->bus;
+	if (front->owns_bus)
+		ret = bf_io_bus_create("front", &front->bus);
+	if (ret || !config->memslots)
+		return ret;
+	ret = bf_memslots_listen(config->memslots, &listener, &front->listener);
+	if (ret && front->owns_bus)
+		bf_io_bus_destroy(front->bus);
+	return ret;
+}
+
+int bf_front_attach(int vm_fd, const struct bf_front_config *config,
+		    struct bf_front **frontp)
+{
+	static const struct bf_front_config defaults;
+	struct bf_front *front;
+	int ret;
+
+	if (!config)
+		config = &defaults;
+	ret = check_attach(vm_fd, config);
+	if (ret)
+		return ret;
+	front = front_alloc();
 	if (!front)
 		return -ENOMEM;
 	front->vm_fd = vm_fd;
-	front->bus = bus;
-	front->owns_bus = !bus;
-	if (!bus)
-		ret = bf_io_bus_create("front", &front->bus);
+	bf_front_install_init(front, config);
+	ret = connect_layers(front, config);
 	if (ret) {
-		free(front);
+		front_free(front);
 		return ret;
 	}
-	pthread_mutex_init(&front->lock, NULL);
-	pthread_cond_init(&front->state_changed, NULL);
-	bf_front_install_init(front, config);
 	*frontp = front;
 	return 0;
 }
@@ -51,6 +110,9 @@ void bf_front_stop(struct bf_front *front)
 	front->stopped = true;
 	pthread_mutex_unlock(&front->lock);
 	bf_front_install_stop(front);
+	if (front->listener)
+		bf_memslots_unlisten(front->listener);
+	front->listener = NULL;
 }
 
 void bf_front_destroy(struct bf_front *front)
@@ -63,60 +125,45 @@ void bf_front_destroy(struct bf_front *front)
 		bf_front_free_zone(front, TAILQ_FIRST(&front->zones));
 	if (front->owns_bus)
 		bf_io_bus_destroy(front->bus);
-	bf_front_install_destroy(front);
-	pthread_cond_destroy(&front->state_changed);
-	pthread_mutex_destroy(&front->lock);
-	free(front);
+	front_free(front);
 }
 
-static bool offer_mmio(struct bf_io_bus *bus, struct kvm_run *run, void *source)
+/* Doorbells that the kernel refused once get another chance. */
+static int hand_over(struct bf_front *front)
 {
-	struct bf_io_access access = {
-		.addr = run->mmio.phys_addr,
-		.data = run->mmio.data,
-		.len = run->mmio.len,
-		.space = BF_IO_MMIO,
-		.write = run->mmio.is_write,
-		.source = source,
-	};
+	struct front_doorbell *d, *next;
+	int ret = bf_front_install_all(front);
 
-	return bf_io_dispatch(bus, &access) == 0;
-}
-
-/* String and repeated instructions come as several elements for one port. */
-static bool offer_pio(struct bf_io_bus *bus, struct kvm_run *run, void *source)
-{
-	struct bf_io_access access = {
-		.addr = run->io.port,
-		.data = (char *)run + run->io.data_offset,
-		.len = run->io.size,
-		.space = BF_IO_PIO,
-		.write = run->io.direction == KVM_EXIT_IO_OUT,
-		.source = source,
-	};
-
-	return bf_io_dispatch_string(bus, &access, run->io.count) == 0;
-}
-
-static bool offer_exit(struct bf_io_bus *bus, struct kvm_run *run, void *source)
-{
-	switch (run->exit_reason) {
-	case KVM_EXIT_MMIO:
-		return offer_mmio(bus, run, source);
-	case KVM_EXIT_IO:
-		return offer_pio(bus, run, source);
-	default:
-		return false;
+	pthread_mutex_lock(&front->lock);
+	for (d = TAILQ_FIRST(&front->tracked); d && !ret; d = next) {
+		next = TAILQ_NEXT(d, entry);
+		if (d->state == FRONT_REFUSED)
+			ret = bf_front_install_doorbell(front, d);
 	}
+	while (!ret && (d = TAILQ_FIRST(&front->tracked)))
+		bf_front_drop(front, d);
+	pthread_mutex_unlock(&front->lock);
+	return ret;
 }
 
-bool bf_front_exit(struct bf_front *front, struct kvm_run *run, void *source)
+int bf_front_detach(struct bf_front *front)
 {
-	bool taken = offer_exit(front->bus, run, source);
+	int ret;
 
-	if (front->counts_exits)
-		bf_front_count_exit(front, run, taken);
-	return taken;
+	if (__atomic_load_n(&front->vcpus, __ATOMIC_RELAXED))
+		return -EBUSY;
+	if (front->vm_fd < 0)
+		return -ENOTSUP;
+	bf_front_install_stop(front);
+	ret = hand_over(front);
+	if (!ret)
+		bf_front_destroy(front);
+	return ret;
+}
+
+struct bf_io_bus *bf_front_bus(const struct bf_front *front)
+{
+	return front->bus;
 }
 
 static uint64_t signals_of(const struct front_doorbells *list)
@@ -133,6 +180,8 @@ void bf_front_get_stats(struct bf_front *front, struct bf_front_stats *stats)
 {
 	pthread_mutex_lock(&front->lock);
 	*stats = front->stats;
+	stats->install_after =
+		__atomic_load_n(&front->install_after, __ATOMIC_RELAXED);
 	stats->signalled += signals_of(&front->pending) +
 			    signals_of(&front->queued) +
 			    signals_of(&front->tracked);

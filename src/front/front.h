@@ -1,75 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The front of a VM.  It answers KVM_IOEVENTFD and the coalesced zone calls in
- * place of the kernel, gives doorbells and zones to the kernel when the policy
- * says so, and signals a doorbell itself when the write comes out as an exit.
+ * What belfry/vm.h and the preload library use beside the public header.
  *
- * belfry/vm.h and the preload library use it.  It calls the kernel through
- * syscall(2), because ioctl() may be the preload library's.  doc/front.md
- * explains how it works.
+ * The front calls the kernel through syscall(2), because ioctl() may be the
+ * preload library's.  doc/front.md explains how it works.
  */
 #ifndef BF_FRONT_H
 #define BF_FRONT_H
 
-#include <linux/kvm.h>
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "belfry/front.h"
-#include "belfry/io_bus.h"
-
-struct bf_front;
-
-/* As in struct bf_vm_config, which documents units and defaults. */
-struct bf_front_config {
-	enum bf_policy policy;
-	uint32_t install_after;
-	uint32_t quiet_ms;
-	bool zones_at_once;
-};
-
-/* Counters, as in struct bf_vm_stats. */
-struct bf_front_stats {
-	uint64_t assigned;
-	uint64_t deassigned;
-	uint64_t never_installed;
-	uint64_t installed;
-	uint64_t refused;
-	uint64_t signalled;
-	uint64_t zones;
-	uint64_t zones_installed;
-};
-
-/*
- * The caller owns vm_fd and keeps it open until bf_front_stop() has returned.
- * vm_fd -1 is a VM that has no kernel behind it: its doorbells stay in user
- * space.  The caller owns bus, too; if bus is NULL, the front creates one for
- * doorbells alone.
- * 0 or -ENOMEM.
- */
-int bf_front_create(int vm_fd, const struct bf_front_config *config,
-		    struct bf_io_bus *bus, struct bf_front **frontp);
 
 /*
  * The front installs nothing from now on, and does not use vm_fd any more.
- * Sleeps until an install in progress has ended: microseconds if no other call
- * changes the VM.  Once per boot it may sleep until the calibration has ended.
+ * bf_front_destroy() stops, too; a VM that closes in between stops before.
  */
 void bf_front_stop(struct bf_front *front);
 
 /*
- * Stops the front and frees it.  The kernel frees its own doorbells when the VM
- * closes.  Doorbells on a bus of the caller's stay there, so the caller must
- * destroy that bus next.
+ * Calls close_fd(fd), which closes a VM, when no other VM of this process
+ * closes, or after 8 ms in any case: a longer wait cannot pay.  close_fd() must
+ * return, and must not be a cancellation point.
+ *
+ * A VM that closes stops watching its process's memory, and waits for a grace
+ * period of a domain that all VMs of the machine share.  The grace period is
+ * expedited if no other is in progress; beside another one it is normal, and
+ * sleeps for milliseconds, whether or not the VM had doorbells.  So two VMs
+ * that close at the same moment both take longer than one after the other.
  */
-void bf_front_destroy(struct bf_front *front);
+void bf_close_in_turn(int fd, void (*close_fd)(int fd));
 
 /*
- * KVM_IOEVENTFD.  Returns 0 or the negative errno that the kernel would return.
- * Waits for a grace period of the kernel only if the kernel has the doorbell
- * that the call removes, or if the policy is eager.  Any thread may call it.
+ * The same, but at once if the VM has a pending grace period of its own: its
+ * close sleeps in any case, and no other VM must wait for that.  @front is
+ * stopped, or NULL.
  */
-int bf_front_ioeventfd(struct bf_front *front, const struct kvm_ioeventfd *arg);
+void bf_close_vm(const struct bf_front *front, int fd,
+		 void (*close_fd)(int fd));
+
+/*
+ * True if the last install is so recent that its grace period may still be
+ * pending in the kernel.
+ */
+bool bf_front_has_pending_gp(const struct bf_front *front);
 
 /*
  * For a caller that passed the removal of a doorbell to the kernel itself, which
@@ -82,50 +54,26 @@ int bf_front_note_removal(struct bf_front *front,
 			  const struct kvm_ioeventfd *arg, int ret);
 
 /*
- * KVM_REGISTER_COALESCED_MMIO or KVM_UNREGISTER_COALESCED_MMIO (request).
- * Returns 0 or the negative errno that the kernel would return.  Waits for a
- * grace period of the kernel only if it removes a zone that the kernel has.
+ * A step of bf_front_complete(), on any descriptor of the vCPU: KVM_RUN with
+ * immediate_exit set.  Returns its result or a negative errno.
  */
-int bf_front_zone(struct bf_front *front, unsigned long request,
-		  const struct kvm_coalesced_mmio_zone *zone);
+int bf_front_complete_once(struct bf_front_vcpu *vcpu, int fd);
 
 /*
- * Before and after any other call on the VM.  If the call may hold the kernel's
- * slots_lock for long or wait for a grace period (memory slots, vCPUs, devices,
- * ...), the front installs nothing beside it and for a while after it.
+ * A hook for the moment in which the kernel gets a doorbell or a zone, for the
+ * recording of `belfry run`.  The installing thread calls it after the ioctl,
+ * with or without the front's lock: the hook must not call the front.
  */
-void bf_front_call_begins(struct bf_front *front, uint32_t request);
-void bf_front_call_ends(struct bf_front *front, uint32_t request);
+struct bf_front_watch {
+	/* KVM_IOEVENTFD, assign; @ret is the kernel's result. */
+	void (*doorbell)(const struct bf_front *front,
+			 const struct kvm_ioeventfd *arg, int ret);
+	/* KVM_REGISTER_COALESCED_MMIO. */
+	void (*zone)(const struct bf_front *front,
+		     const struct kvm_coalesced_mmio_zone *zone, int ret);
+};
 
-/*
- * Before each KVM_RUN of any vCPU: installs doorbells and zones if the policy
- * says so.  One load if there is nothing to install.
- */
-void bf_front_before_run(struct bf_front *front);
-
-/*
- * After KVM_RUN has returned, and before any other code reads the exit.  Offers
- * an MMIO or PIO exit to the bus; handlers get @source in the access.  True:
- * the bus handled it, the data of a read is in the page, and the next KVM_RUN
- * completes the instruction.  False: the bus did not take it or its handler
- * failed, and the caller handles the exit.
- */
-bool bf_front_exit(struct bf_front *front, struct kvm_run *run, void *source);
-
-/*
- * Installs everything that is pending, and from now on every doorbell and zone
- * in the call that registers it.  For a VM of which the front cannot see every
- * exit.
- */
-void bf_front_install_all(struct bf_front *front);
-
-/*
- * True if the last install is so recent that its grace period may still be
- * pending in the kernel.  Closing the VM then sleeps until it has ended.
- */
-bool bf_front_has_pending_gp(const struct bf_front *front);
-
-/* Any thread may call it at any time. */
-void bf_front_get_stats(struct bf_front *front, struct bf_front_stats *stats);
+/* NULL: no hook.  Set it before the first front exists. */
+extern const struct bf_front_watch *bf_front_watch;
 
 #endif

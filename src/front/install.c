@@ -15,9 +15,7 @@
  */
 #include <errno.h>
 
-#include "front/calibrate.h"
 #include "front/internal.h"
-#include "front/watch.h"
 #include "io_bus/doorbell.h"
 
 #define DEFAULT_QUIET_MS 10
@@ -33,14 +31,12 @@
  */
 #define ZONES_THAT_FIT 256
 
-static __thread unsigned int exits_since_check;
-
 /* The quiet moment. */
 
 /* Calls that change memory slots, buses or filters, some of them inside. */
-static bool may_stall(uint32_t request)
+static bool may_stall(unsigned long request)
 {
-	switch (request) {
+	switch ((uint32_t)request) {
 	case (uint32_t)KVM_SET_USER_MEMORY_REGION:
 #ifdef KVM_SET_USER_MEMORY_REGION2
 	case (uint32_t)KVM_SET_USER_MEMORY_REGION2:
@@ -66,13 +62,13 @@ static bool may_stall(uint32_t request)
 	return false;
 }
 
-void bf_front_call_begins(struct bf_front *front, uint32_t request)
+void bf_front_call_begins(struct bf_front *front, unsigned long request)
 {
 	if (may_stall(request))
 		__atomic_fetch_add(&front->calls, 1, __ATOMIC_RELAXED);
 }
 
-void bf_front_call_ends(struct bf_front *front, uint32_t request)
+void bf_front_call_ends(struct bf_front *front, unsigned long request)
 {
 	if (!may_stall(request))
 		return;
@@ -187,7 +183,8 @@ static int install_zone(struct bf_front *front, struct front_zone *z)
 	if (!ret) {
 		ret = bf_front_call_zone(front, KVM_REGISTER_COALESCED_MMIO,
 					 &z->zone);
-		bf_watch_zone(front, &z->zone, ret);
+		if (bf_front_watch)
+			bf_front_watch->zone(front, &z->zone, ret);
 	}
 	z->state = ret ? FRONT_REFUSED : FRONT_INSTALLED;
 	if (!ret) {
@@ -267,7 +264,7 @@ static int install_zone_now(struct bf_front *front, struct front_zone *z)
 
 int bf_front_apply_zone_policy(struct bf_front *front, struct front_zone *z)
 {
-	if (front->policy == BF_POLICY_EAGER || front->zones_at_once ||
+	if (front_is_eager(front) || front->zones_at_once ||
 	    !zone_surely_fits(front, &z->zone))
 		return install_zone_now(front, z);
 	z->state = FRONT_PENDING;
@@ -278,25 +275,40 @@ int bf_front_apply_zone_policy(struct bf_front *front, struct front_zone *z)
 
 /* Everything that is pending: at KVM_RUN, or for good. */
 
-static void install_pending(struct bf_front *front)
+/* Lock held, lock dropped.  0, or the first doorbell's refusal. */
+static int install_list(struct bf_front *front, struct front_doorbells *list)
 {
+	int ret = 0, refusal;
+
+	while (!TAILQ_EMPTY(list) && !front->stopped) {
+		refusal = bf_front_install_doorbell(front, TAILQ_FIRST(list));
+		ret = ret ? ret : refusal;
+	}
+	return ret;
+}
+
+static int install_pending(struct bf_front *front)
+{
+	int ret, refusal;
+
 	pthread_mutex_lock(&front->lock);
-	while (!TAILQ_EMPTY(&front->pending) && !front->stopped)
-		bf_front_install_doorbell(front, TAILQ_FIRST(&front->pending));
-	while (!TAILQ_EMPTY(&front->queued) && !front->stopped)
-		bf_front_install_doorbell(front, TAILQ_FIRST(&front->queued));
+	ret = install_list(front, &front->pending);
+	refusal = install_list(front, &front->queued);
 	bf_front_claim_zones(front);
 	install_zones(front);
 	bf_front_release_zones(front);
 	pthread_mutex_unlock(&front->lock);
+	return ret ? ret : refusal;
 }
 
 /*
  * The vCPU that clears the flag installs.  The others enter the guest; the
  * front signals a doorbell that the kernel does not have yet.
  */
-void bf_front_before_run(struct bf_front *front)
+void bf_front_before_run(struct bf_front_vcpu *vcpu)
 {
+	struct bf_front *front = vcpu->front;
+
 	if (likely(!__atomic_load_n(&front->install_on_run, __ATOMIC_RELAXED)))
 		return;
 	if (__atomic_exchange_n(&front->install_on_run, false,
@@ -308,12 +320,29 @@ void bf_front_before_run(struct bf_front *front)
  * Sets the policy first, under the lock: a doorbell that is assigned later goes
  * to the kernel in its own call, and one that was assigned before is pending.
  */
-void bf_front_install_all(struct bf_front *front)
+int bf_front_install_all(struct bf_front *front)
 {
 	pthread_mutex_lock(&front->lock);
 	front->policy = BF_POLICY_EAGER;
 	pthread_mutex_unlock(&front->lock);
-	install_pending(front);
+	return install_pending(front);
+}
+
+/*
+ * The same for a while.  KVM reports no step after an instruction that it
+ * completes for user space.
+ */
+void bf_front_set_stepping(struct bf_front_vcpu *vcpu, bool stepping)
+{
+	struct bf_front *front = vcpu->front;
+
+	pthread_mutex_lock(&front->lock);
+	front->stepping += stepping;
+	front->stepping -= vcpu->stepping;
+	vcpu->stepping = stepping;
+	pthread_mutex_unlock(&front->lock);
+	if (stepping)
+		install_pending(front);
 }
 
 /* The policy lazy: the helper. */
@@ -395,12 +424,15 @@ static void helper_sleep_until(struct front_helper *helper, uint64_t ns)
 /* Helper's lock held, dropped in between. */
 static void helper_install(struct bf_front *front, struct front_helper *helper)
 {
+	struct bf_front_costs costs;
 	bool done;
 
 	__atomic_store_n(&helper->has_work, false, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&helper->lock);
-	if (!front->install_after)
-		set_install_after(front, bf_calibrated_install_after());
+	if (!front->install_after) {
+		bf_front_measure(&costs);
+		set_install_after(front, (unsigned int)costs.install_after);
+	}
 	done = install_used(front);
 	pthread_mutex_lock(&helper->lock);
 	if (!done)
@@ -427,17 +459,33 @@ static void *helper_run(void *arg)
 }
 
 /* If no thread can be created, doorbells and zones stay in user space. */
-static bool helper_start(struct bf_front *front)
+static int helper_start(struct bf_front *front)
 {
 	struct front_helper *helper = &front->helper;
+	int ret;
 
 	helper->thread = (struct bf_thread){
 		.name = "belfry-front",
 		.fn = helper_run,
 		.arg = front,
 	};
-	helper->started = !bf_thread_start(&helper->thread);
-	return helper->started;
+	ret = bf_thread_start(&helper->thread);
+	helper->started = !ret;
+	return ret;
+}
+
+int bf_front_start_thread(struct bf_front *front)
+{
+	struct front_helper *helper = &front->helper;
+	int ret = 0;
+
+	if (!front->counts_exits)
+		return 0;
+	pthread_mutex_lock(&helper->lock);
+	if (!helper->stop && !helper->started)
+		ret = helper_start(front);
+	pthread_mutex_unlock(&helper->lock);
+	return ret;
 }
 
 static void helper_wake(struct bf_front *front)
@@ -447,7 +495,7 @@ static void helper_wake(struct bf_front *front)
 	if (__atomic_load_n(&helper->has_work, __ATOMIC_RELAXED))
 		return;
 	pthread_mutex_lock(&helper->lock);
-	if (!helper->stop && (helper->started || helper_start(front))) {
+	if (!helper->stop && (helper->started || !helper_start(front))) {
 		__atomic_store_n(&helper->has_work, true, __ATOMIC_RELAXED);
 		pthread_cond_signal(&helper->wake);
 	} else {
@@ -556,15 +604,16 @@ static bool count_zone_exit(struct bf_front *front, const struct kvm_run *run)
 	return used;
 }
 
-void bf_front_count_exit(struct bf_front *front, const struct kvm_run *run,
-			 bool taken)
+void bf_front_count_exit(struct bf_front_vcpu *vcpu)
 {
-	if (!is_write(run) ||
+	struct bf_front *front = vcpu->front;
+
+	if (!is_write(vcpu->run) ||
 	    !__atomic_load_n(&front->nr_pending, __ATOMIC_RELAXED) ||
-	    ++exits_since_check <
+	    ++vcpu->exits_since_check <
 		    __atomic_load_n(&front->check_every, __ATOMIC_RELAXED))
 		return;
-	exits_since_check = 0;
-	if (taken || count_zone_exit(front, run))
+	vcpu->exits_since_check = 0;
+	if (vcpu->served || count_zone_exit(front, vcpu->run))
 		helper_wake(front);
 }

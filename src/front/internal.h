@@ -13,8 +13,12 @@
 #ifndef BF_FRONT_INTERNAL_H
 #define BF_FRONT_INTERNAL_H
 
+#include <linux/kvm.h>
 #include <pthread.h>
 #include <sys/queue.h>
+
+#include "belfry/io_bus.h"
+#include "belfry/memslots.h"
 
 #include "base/clock.h"
 #include "base/thread.h"
@@ -72,6 +76,7 @@ struct bf_front {
 
 	/* Written by each call on the VM. */
 	_Alignas(64) unsigned int calls; /* in progress, that may take long */
+	unsigned int vcpus;		 /* attached */
 	uint64_t last_call_ns;		 /* when the last of them ended */
 	uint64_t last_install_ns;	 /* 0: no install yet */
 	uint64_t quiet_ns;
@@ -85,10 +90,22 @@ struct bf_front {
 	bool zones_claimed;		/* a thread is changing them */
 	bool stopped;
 	enum bf_policy policy;
+	unsigned int stepping; /* vCPUs that a debugger steps through */
 	bool zones_at_once;
 	bool owns_bus;
+	struct bf_memslots_listener *listener; /* NULL: none */
 	struct bf_front_stats stats; /* signalled: of removed doorbells */
 	struct front_helper helper;
+};
+
+struct bf_front_vcpu {
+	struct bf_front *front;
+	struct kvm_run *run;
+	void *source;
+	int fd;
+	bool served;   /* the exit of the last KVM_RUN */
+	bool stepping; /* front's lock */
+	unsigned int exits_since_check;
 };
 
 /* The kernel checks the flags in this order: PIO before virtio-ccw. */
@@ -104,7 +121,8 @@ static inline uint16_t front_space(uint32_t flags)
 /* The kernel gets every doorbell in the call of the VMM; lock held. */
 static inline bool front_is_eager(const struct bf_front *front)
 {
-	return front->policy == BF_POLICY_EAGER && front->vm_fd >= 0;
+	return (front->policy == BF_POLICY_EAGER || front->stepping) &&
+	       front->vm_fd >= 0;
 }
 
 /*
@@ -168,11 +186,10 @@ int bf_front_apply_zone_policy(struct bf_front *front, struct front_zone *z);
 void bf_front_note_call(struct bf_front *front);
 
 /*
- * After an exit of a write: wakes the helper if a doorbell or a zone may have
- * reached its threshold.  @taken: the bus took the exit.
+ * After an exit: if it is a write, and a doorbell or a zone may have reached
+ * its threshold, wakes the helper.
  */
-void bf_front_count_exit(struct bf_front *front, const struct kvm_run *run,
-			 bool taken);
+void bf_front_count_exit(struct bf_front_vcpu *vcpu);
 
 /* zone.c */
 

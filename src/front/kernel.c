@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "front/internal.h"
-#include "front/watch.h"
 #include "io_bus/doorbell.h"
 
 const struct bf_front_watch *bf_front_watch;
@@ -22,17 +21,43 @@ const struct bf_front_watch *bf_front_watch;
 /* Four ticks at HZ=100 and some: how long a normal grace period can take. */
 #define PENDING_GP_NS 50000000u
 
-int bf_front_kernel(struct bf_front *front, unsigned long request,
-		    const void *arg)
+static int call_kernel(const struct bf_front *front, unsigned long request,
+		       const void *arg)
 {
 	long ret;
 
 	if (front->vm_fd < 0)
 		return -ENOTSUP;
-	__atomic_fetch_add(&front->calls, 1, __ATOMIC_RELAXED);
 	ret = syscall(SYS_ioctl, front->vm_fd, request, arg);
+	return ret < 0 ? -errno : (int)ret;
+}
+
+int bf_front_kernel(struct bf_front *front, unsigned long request,
+		    const void *arg)
+{
+	int ret;
+
+	__atomic_fetch_add(&front->calls, 1, __ATOMIC_RELAXED);
+	ret = call_kernel(front, request, arg);
 	__atomic_fetch_sub(&front->calls, 1, __ATOMIC_RELAXED);
-	return ret < 0 ? -errno : 0;
+	return ret;
+}
+
+int bf_front_ioctl(struct bf_front *front, unsigned long request, void *arg)
+{
+	int ret;
+
+	switch (request) {
+	case KVM_IOEVENTFD:
+		return bf_front_ioeventfd(front, arg);
+	case KVM_REGISTER_COALESCED_MMIO:
+	case KVM_UNREGISTER_COALESCED_MMIO:
+		return bf_front_zone(front, request, arg);
+	}
+	bf_front_call_begins(front, request);
+	ret = call_kernel(front, request, arg);
+	bf_front_call_ends(front, request);
+	return ret;
 }
 
 void bf_front_note_install(struct bf_front *front)
@@ -107,7 +132,8 @@ int bf_front_install_doorbell(struct bf_front *front, struct front_doorbell *d)
 {
 	int ret = call_doorbell(front, d, 0);
 
-	bf_watch_doorbell(front, &d->arg, ret);
+	if (bf_front_watch)
+		bf_front_watch->doorbell(front, &d->arg, ret);
 	bf_front_set_state(front, d, ret ? FRONT_REFUSED : FRONT_INSTALLED);
 	if (ret) {
 		front->stats.refused++;

@@ -7,8 +7,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "memslots/memslots.h"
-#include "front/close.h"
 #include "vm/kvm.h"
 
 /* ioctl(3) may be the preload library's. */
@@ -37,21 +35,6 @@ static int kvm_open(const char *path)
 	return fd;
 }
 
-/* The front installs nothing beside a change of memory slots. */
-static int kvm_set_slot(void *opaque,
-			const struct kvm_userspace_memory_region *slot)
-{
-	const uint32_t request = (uint32_t)KVM_SET_USER_MEMORY_REGION;
-	const struct bf_vm *vm = opaque;
-	long ret;
-
-	bf_front_call_begins(vm->front, request);
-	ret = bf_kvm_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION,
-			   (void *)(uintptr_t)slot);
-	bf_front_call_ends(vm->front, request);
-	return (int)ret;
-}
-
 static int create_memslots(struct bf_vm *vm, const struct bf_vm_config *config)
 {
 	const struct bf_memslots_config memslots = {
@@ -61,9 +44,8 @@ static int create_memslots(struct bf_vm *vm, const struct bf_vm_config *config)
 		.resume = config->resume,
 		.opaque = config->opaque,
 	};
-	const struct bf_slots_guest guest = {kvm_set_slot, vm};
 
-	return bf_slots_create(&vm->memslots, &memslots, &guest);
+	return bf_memslots_create(&memslots, &vm->memslots);
 }
 
 /* 0 if the kernel has no answer: KVM_CREATE_VCPU checks the limits, too. */

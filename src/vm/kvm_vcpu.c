@@ -147,15 +147,13 @@ void bf_kvm_vcpu_destroy(struct bf_vcpu *vcpu)
 
 static int run_guest(struct bf_vcpu *vcpu)
 {
-	long ret;
+	int ret;
 
 	do {
-		bf_front_before_run(vcpu->vm->front);
-		ret = bf_kvm_number(vcpu->fd, KVM_RUN, 0);
-		if (ret < 0)
-			return (int)ret;
-	} while (bf_front_exit(vcpu->vm->front, vcpu->page, vcpu));
-	return 0;
+		bf_front_before_run(vcpu->front);
+		ret = (int)bf_kvm_number(vcpu->fd, KVM_RUN, 0);
+	} while (bf_front_after_run(vcpu->front, ret));
+	return ret;
 }
 
 int bf_kvm_vcpu_run(struct bf_vcpu *vcpu)

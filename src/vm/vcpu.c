@@ -20,6 +20,7 @@ static void vcpu_release(struct bf_vcpu_entry *entry)
 {
 	struct bf_vcpu *vcpu = bf_vcpu_of(entry);
 
+	bf_front_detach_vcpu(vcpu->front);
 	vcpu->vm->engine->vcpu_destroy(vcpu);
 	free(vcpu);
 }
@@ -48,9 +49,15 @@ static int vcpu_create_in_engine(struct bf_vcpu *vcpu)
 	struct bf_front *front = vcpu->vm->front;
 	int ret;
 
-	bf_front_call_begins(front, (uint32_t)KVM_CREATE_VCPU);
+	bf_front_call_begins(front, KVM_CREATE_VCPU);
 	ret = vcpu->vm->engine->vcpu_create(vcpu);
-	bf_front_call_ends(front, (uint32_t)KVM_CREATE_VCPU);
+	bf_front_call_ends(front, KVM_CREATE_VCPU);
+	if (ret)
+		return ret;
+	ret = bf_front_attach_vcpu(front, vcpu->fd, vcpu->page, vcpu,
+				   &vcpu->front);
+	if (ret)
+		vcpu->vm->engine->vcpu_destroy(vcpu);
 	return ret;
 }
 

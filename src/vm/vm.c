@@ -17,15 +17,23 @@ static int check_config(const struct bf_vm_config *config)
 	return 0;
 }
 
-/* Each step that fails undoes the steps before it. */
-static int build_vm(struct bf_vm *vm, const struct bf_vm_config *config)
+static int attach_front(struct bf_vm *vm, const struct bf_vm_config *config)
 {
 	const struct bf_front_config front = {
 		.policy = config->policy,
 		.install_after = config->install_after,
 		.quiet_ms = config->quiet_ms,
 		.zones_at_once = config->zones_at_once,
+		.bus = vm->bus,
+		.memslots = vm->fd < 0 ? NULL : vm->memslots,
 	};
+
+	return bf_front_attach(vm->fd, &front, &vm->front);
+}
+
+/* Each step that fails undoes the steps before it. */
+static int build_vm(struct bf_vm *vm, const struct bf_vm_config *config)
+{
 	struct bf_vcpus_config limits = {0};
 	int ret;
 
@@ -38,7 +46,7 @@ static int build_vm(struct bf_vm *vm, const struct bf_vm_config *config)
 	ret = bf_vcpus_create(&limits, &vm->vcpus);
 	if (ret)
 		goto destroy_engine;
-	ret = bf_front_create(vm->fd, &front, vm->bus, &vm->front);
+	ret = attach_front(vm, config);
 	if (ret)
 		goto destroy_vcpus;
 	return 0;
@@ -113,6 +121,11 @@ struct bf_vcpus *bf_vm_vcpus(struct bf_vm *vm)
 	return vm->vcpus;
 }
 
+struct bf_front *bf_vm_front(struct bf_vm *vm)
+{
+	return vm->front;
+}
+
 uint64_t bf_vm_guest_addr(struct bf_vm *vm, uint64_t gpa)
 {
 	return vm->engine->guest_addr(vm, gpa);
@@ -129,19 +142,7 @@ int bf_vm_coalesced_zone(struct bf_vm *vm, unsigned long request,
 	return bf_front_zone(vm->front, request, zone);
 }
 
-void bf_vm_get_stats(struct bf_vm *vm, struct bf_vm_stats *stats)
+void bf_vm_get_stats(struct bf_vm *vm, struct bf_front_stats *stats)
 {
-	struct bf_front_stats front;
-
-	bf_front_get_stats(vm->front, &front);
-	*stats = (struct bf_vm_stats){
-		.assigned = front.assigned,
-		.deassigned = front.deassigned,
-		.never_installed = front.never_installed,
-		.installed = front.installed,
-		.refused = front.refused,
-		.signalled = front.signalled,
-		.zones = front.zones,
-		.zones_installed = front.zones_installed,
-	};
+	bf_front_get_stats(vm->front, stats);
 }

@@ -20,6 +20,7 @@ struct bf_vm {
 struct bf_vcpu {
 	struct bf_vcpu_entry entry;
 	struct bf_vm *vm;
+	struct bf_front_vcpu *front;
 	void *engine_data;
 	int fd; /* of KVM; -1: the engine has none */
 	struct kvm_run *page;

@@ -39,7 +39,7 @@ static bool trap_exit(void *opaque, struct kvm_run *run)
 {
 	struct bf_vcpu *vcpu = opaque;
 
-	return bf_front_exit(vcpu->vm->front, run, vcpu);
+	return bf_front_after_run(vcpu->front, 0);
 }
 
 static int trap_vcpu_create(struct bf_vcpu *vcpu)

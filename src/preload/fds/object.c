@@ -6,7 +6,7 @@
 #include "preload/fds/object.h"
 #include "preload/fds/private_fd.h"
 #include "preload/fds/vm.h"
-#include "front/close.h"
+#include "front/front.h"
 
 static pthread_mutex_t free_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct object *free_list;
@@ -97,6 +97,7 @@ static void end_vm(struct object_vm *vm)
  */
 static void end_vcpu(struct object_vcpu *vcpu)
 {
+	bf_front_detach_vcpu(vcpu->front);
 	if (vcpu->run)
 		munmap(vcpu->run, vcpu->vm->vm.run_size);
 	object_put(vcpu->vm);

@@ -44,8 +44,9 @@ struct object_vm {
 struct object_vcpu {
 	struct object *vm;   /* counted */
 	struct kvm_run *run; /* NULL: the library does not read the exits */
-	uint32_t id;	     /* the argument of KVM_CREATE_VCPU */
-	bool kick_mask_set;  /* KVM_RUN sets the signal mask kick_mask */
+	struct bf_front_vcpu *front; /* NULL: the same */
+	uint32_t id;		     /* the argument of KVM_CREATE_VCPU */
+	bool kick_mask_set; /* KVM_RUN sets the signal mask kick_mask */
 	uint64_t kick_mask;
 	struct stats_vcpu *stats;
 };

@@ -96,7 +96,7 @@ static bool start_front(struct object_vm *vm, int kvm_fd, int fd)
 	if (private_fd < 0)
 		return false;
 	if (size <= 0 ||
-	    bf_front_create(private_fd, &config.front, NULL, &vm->front)) {
+	    bf_front_attach(private_fd, &config.front, &vm->front)) {
 		private_fd_close(private_fd);
 		return false;
 	}
@@ -141,6 +141,15 @@ static struct kvm_run *map_run(int fd, size_t size)
 	return run;
 }
 
+static bool attach_vcpu(struct object_vcpu *vcpu, int fd)
+{
+	struct object_vm *vm = &vcpu->vm->vm;
+
+	vcpu->run = map_run(fd, vm->run_size);
+	return vcpu->run && !bf_front_attach_vcpu(vm->front, fd, vcpu->run,
+						  NULL, &vcpu->front);
+}
+
 void vm_track_vcpu(struct object *vm, int fd, uint32_t id)
 {
 	struct object *obj = object_new_vcpu(vm);
@@ -151,12 +160,8 @@ void vm_track_vcpu(struct object *vm, int fd, uint32_t id)
 	}
 	obj->vcpu.id = id;
 	obj->vcpu.stats = stats_vcpu(config.stats);
-	if (vm->vm.front) {
-		obj->vcpu.run = map_run(fd, vm->vm.run_size);
-		if (!obj->vcpu.run)
-			vm_pass_through(&vm->vm,
-					"cannot map a vCPU's run page");
-	}
+	if (vm->vm.front && !attach_vcpu(&obj->vcpu, fd))
+		vm_pass_through(&vm->vm, "cannot map a vCPU's run page");
 	if (!fd_table_set(fd, obj)) {
 		vm_pass_through(&vm->vm, "a vCPU's fd number is too large");
 		object_put(obj);

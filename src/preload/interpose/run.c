@@ -13,61 +13,47 @@
 #include "preload/interpose/run.h"
 
 /* Timed only if there may be a doorbell to install. */
-static void prepare_run(struct object_vm *vm)
+static void prepare_run(struct object_vm *vm, struct bf_front_vcpu *vcpu)
 {
 	const struct record_who who = {vm->number, RECORDED_NO_VCPU};
 	uint64_t start;
 
 	if (!atomic_load_explicit(&vm->changed, memory_order_relaxed)) {
-		bf_front_before_run(vm->front);
+		bf_front_before_run(vcpu);
 		return;
 	}
 	start = stats_now();
 	atomic_store_explicit(&vm->changed, false, memory_order_relaxed);
-	bf_front_before_run(vm->front);
+	bf_front_before_run(vcpu);
 	stats_record(config.stats, STATS_INSTALL, start, false);
 	record_call(who, STATS_INSTALL, start, 0);
 	vm_publish_stats(vm);
 }
 
-/* False: the exit is the program's to handle. */
-static bool serve_exit(struct object *obj)
+/* False: the exit is the program's to handle, or KVM_RUN failed. */
+static bool serve_exit(struct object *obj, long ret)
 {
-	struct object_vcpu *vcpu = &obj->vcpu;
-
-	if (!vcpu->run || !bf_front_exit(vcpu->vm->vm.front, vcpu->run, NULL))
+	if (!bf_front_after_run(obj->vcpu.front, (int)ret))
 		return false;
-	atomic_fetch_add_explicit(&vcpu->stats->signals, 1,
+	atomic_fetch_add_explicit(&obj->vcpu.stats->signals, 1,
 				  memory_order_relaxed);
-	record_exit(object_who(obj), vcpu->run);
+	record_exit(object_who(obj), obj->vcpu.run);
 	return true;
-}
-
-static void change_request(struct kvm_run *run, uint8_t from, uint8_t to)
-{
-	__atomic_compare_exchange_n(&run->immediate_exit, &from, to, false,
-				    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 /*
  * Completes a served exit without entering the guest, so that KVM_RUN can
  * return to a program whose kick may be lost (kick.h).  If the completion
  * causes an exit, the next part of a long write, the front serves that too, or
- * the program handles it.  KVM takes each value but 0 for a request to return,
- * so the 1 that a handler of the program stores meanwhile survives.
+ * the program handles it.
  */
-static long complete_exit(struct object *obj, int fd, void *arg)
+static long complete_exit(struct object *obj, int fd)
 {
-	const uint8_t own = 2;
 	long ret;
 
 	do {
-		change_request(obj->vcpu.run, 0, own);
-		ret = sys_ioctl(fd, KVM_RUN, arg);
-		change_request(obj->vcpu.run, own, 0);
-	} while (!ret && serve_exit(obj));
-	if (ret == -EINTR)
-		obj->vcpu.run->exit_reason = KVM_EXIT_INTR;
+		ret = bf_front_complete_once(obj->vcpu.front, fd);
+	} while (serve_exit(obj, ret));
 	return ret;
 }
 
@@ -76,12 +62,12 @@ static long serve_exits(struct object *obj, int fd, void *arg, bool guarded)
 	long ret;
 
 	do {
-		prepare_run(&obj->vcpu.vm->vm);
+		prepare_run(&obj->vcpu.vm->vm, obj->vcpu.front);
 		ret = sys_ioctl(fd, KVM_RUN, arg);
-		if (ret || !serve_exit(obj))
+		if (!serve_exit(obj, ret))
 			return ret;
 	} while (guarded || !kick_may_be_lost());
-	return complete_exit(obj, fd, arg);
+	return complete_exit(obj, fd);
 }
 
 static long run_with_front(struct object *obj, int fd, void *arg)
@@ -106,8 +92,8 @@ static long run_object(struct object *obj, int fd, void *arg)
 
 	record_run_begins(object_who(obj));
 	count_run(obj->vcpu.stats);
-	ret = obj->vcpu.vm->vm.front ? run_with_front(obj, fd, arg) :
-				       sys_ioctl(fd, KVM_RUN, arg);
+	ret = obj->vcpu.front ? run_with_front(obj, fd, arg) :
+				sys_ioctl(fd, KVM_RUN, arg);
 	record_run_ends();
 	return ret;
 }

@@ -18,13 +18,14 @@
 #include "preload/fds/vm.h"
 #include "preload/interpose/kick.h"
 #include "preload/seccomp/filter.h"
-#include "front/calibrate.h"
 
 static void calibrate(void)
 {
+	struct bf_front_costs costs;
+
 	if (!config.front.install_after &&
 	    config.front.policy == BF_POLICY_LAZY)
-		bf_calibrated_install_after();
+		bf_front_measure(&costs);
 }
 
 /* Makes the forbidden calls while the filter is not installed yet. */

@@ -9,7 +9,7 @@
 #include "preload/common/process.h"
 #include "preload/common/sys.h"
 #include "preload/record/internal.h"
-#include "front/watch.h"
+#include "front/front.h"
 
 #define relaxed memory_order_relaxed
 

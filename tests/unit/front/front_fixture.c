@@ -12,23 +12,31 @@
 
 void front_setup(struct front_fixture *f, const struct bf_front_config *config)
 {
+	struct bf_vcpu *vcpu;
 	unsigned int i;
 
 	if (!fixture_have_kvm())
 		skip();
 	f->efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	fixture_setup(&f->fixture, NULL);
-	for (i = 0; i < FRONT_VCPUS; i++)
+	assert_int_equal(
+		bf_front_attach(bf_vm_fd(f->fixture.vm), config, &f->front), 0);
+	for (i = 0; i < FRONT_VCPUS; i++) {
 		fixture_add_vcpu(&f->fixture, &f->vcpus[i], i);
-	assert_int_equal(bf_front_create(bf_vm_fd(f->fixture.vm), config, NULL,
-					 &f->front),
-			 0);
+		vcpu = f->vcpus[i].vcpu;
+		assert_int_equal(bf_front_attach_vcpu(
+					 f->front, bf_vcpu_fd(vcpu),
+					 bf_vcpu_page(vcpu), NULL, &f->runs[i]),
+				 0);
+	}
 }
 
 void front_teardown(struct front_fixture *f)
 {
 	unsigned int i;
 
+	for (i = 0; i < FRONT_VCPUS; i++)
+		bf_front_detach_vcpu(f->runs[i]);
 	bf_front_destroy(f->front);
 	for (i = 0; i < FRONT_VCPUS; i++)
 		bf_vcpu_destroy(f->vcpus[i].vcpu);
@@ -69,15 +77,17 @@ uint64_t front_taken(int efd)
 	return read(efd, &count, sizeof(count)) == sizeof(count) ? count : 0;
 }
 
+/* Without bf_front_before_run(): the tests say when that is. */
 static unsigned int run_until_halt(struct front_fixture *f,
 				   struct fixture_vcpu *vcpu)
 {
+	struct bf_front_vcpu *run = f->runs[vcpu - f->vcpus];
 	struct kvm_run *page = bf_vcpu_page(vcpu->vcpu);
 	unsigned int unclaimed = 0;
 
 	while (ioctl(bf_vcpu_fd(vcpu->vcpu), KVM_RUN, 0) == 0 &&
 	       page->exit_reason != KVM_EXIT_HLT)
-		unclaimed += !bf_front_exit(f->front, page, NULL);
+		unclaimed += !bf_front_after_run(run, 0);
 	return unclaimed;
 }
 

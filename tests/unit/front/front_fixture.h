@@ -18,6 +18,7 @@ struct writer {
 struct front_fixture {
 	struct fixture fixture; /* vm is NULL where there is no KVM */
 	struct fixture_vcpu vcpus[FRONT_VCPUS];
+	struct bf_front_vcpu *runs[FRONT_VCPUS];
 	struct writer writers[FRONT_VCPUS];
 	struct bf_front *front;
 	int efd;

@@ -17,7 +17,7 @@
 
 #include "tests/flags.h"
 #include "base/util.h"
-#include "front/close.h"
+#include "front/front.h"
 
 #define THREADS 4
 #define CLOSES	500

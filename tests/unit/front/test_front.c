@@ -42,7 +42,7 @@ static void install_once(unsigned int delay_us)
 	front_assign(&f);
 	front_start_writers(&f, WRITES);
 	usleep(delay_us);
-	bf_front_before_run(f.front);
+	bf_front_before_run(f.runs[0]);
 	assert_int_equal(front_join_writers(&f), 0);
 	assert_int_equal(front_taken(f.efd), FRONT_VCPUS * WRITES);
 	front_deassign(&f);
@@ -73,7 +73,7 @@ static void remove_once(bool installed, unsigned int delay_us)
 
 	front_assign(&f);
 	if (installed)
-		bf_front_before_run(f.front);
+		bf_front_before_run(f.runs[0]);
 	front_start_writers(&f, WRITES);
 	usleep(delay_us);
 	front_deassign(&f);
@@ -130,7 +130,7 @@ static void test_policy_never(void **state)
 {
 	front_setup(&f, &never);
 	front_assign(&f);
-	bf_front_before_run(f.front);
+	bf_front_before_run(f.runs[0]);
 	assert_int_equal(front_write(&f, 2000), 0);
 	assert_int_equal(front_taken(f.efd), 2000);
 	assert_int_equal(front_stats(&f).installed, 0);
@@ -236,7 +236,7 @@ static void test_zone_over_a_refused_doorbell(void **state)
 	front_setup(&f, &first_run);
 	fill_with_zones(0xe0000000);
 	front_assign(&f);
-	bf_front_before_run(f.front);
+	bf_front_before_run(f.runs[0]);
 	assert_int_equal(front_stats(&f).refused, 1);
 	assert_int_equal(front_write(&f, 5), 0);
 	assert_int_equal(front_taken(f.efd), 5);

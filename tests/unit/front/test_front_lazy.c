@@ -13,7 +13,6 @@
 #include <cmocka.h>
 
 #include "front_fixture.h"
-#include "front/watch.h"
 
 #define THRESHOLD 64
 #define MOVES	  20

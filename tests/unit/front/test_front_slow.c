@@ -70,11 +70,26 @@ static int doorbell(uint64_t addr, uint32_t flags)
 static bool handle_exit(uint64_t addr)
 {
 	struct kvm_run run = {.exit_reason = KVM_EXIT_MMIO};
+	struct bf_front_vcpu *vcpu;
+	bool served;
 
 	run.mmio.phys_addr = addr;
 	run.mmio.len = 4;
 	run.mmio.is_write = 1;
-	return bf_front_exit(front, &run, NULL);
+	assert_int_equal(bf_front_attach_vcpu(front, -1, &run, NULL, &vcpu), 0);
+	served = bf_front_after_run(vcpu, 0);
+	bf_front_detach_vcpu(vcpu);
+	return served;
+}
+
+static void before_run(void)
+{
+	struct kvm_run run;
+	struct bf_front_vcpu *vcpu;
+
+	assert_int_equal(bf_front_attach_vcpu(front, -1, &run, NULL, &vcpu), 0);
+	bf_front_before_run(vcpu);
+	bf_front_detach_vcpu(vcpu);
 }
 
 static void check_signal(uint64_t addr)
@@ -91,7 +106,7 @@ static void setup(const struct bf_front_config *config)
 	is_slow = inside = go = 0;
 	efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	/* Any descriptor will do, because the wrapper answers its ioctls. */
-	assert_int_equal(bf_front_create(efd, config, NULL, &front), 0);
+	assert_int_equal(bf_front_attach(efd, config, &front), 0);
 	assert_int_equal(doorbell(MOVED, 0), 0);
 	assert_int_equal(doorbell(OTHER, 0), 0);
 }
@@ -104,7 +119,7 @@ static void teardown(void)
 
 static void *install(void *unused)
 {
-	bf_front_before_run(front);
+	before_run();
 	return NULL;
 }
 
@@ -135,7 +150,7 @@ static void check_exits_during(void *(*call)(void *), bool moved)
 		check_signal(MOVED);
 	check_signal(OTHER);
 	assert_false(handle_exit(OTHER + 4));
-	bf_front_before_run(front);
+	before_run();
 	set(&go, 1);
 	pthread_join(thread, NULL);
 	check_signal(OTHER);
@@ -156,7 +171,7 @@ static void test_exits_during_install(void **state)
 static void test_exits_during_removal(void **state)
 {
 	setup(&first_run);
-	bf_front_before_run(front);
+	before_run();
 	check_exits_during(remove_doorbell, false);
 	assert_false(handle_exit(MOVED));
 	teardown();

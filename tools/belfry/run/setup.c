@@ -10,7 +10,7 @@
 
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/run/run.h"
-#include "front/calibrate.h"
+#include "belfry/front.h"
 
 #define LIBRARY "libbelfry-preload.so"
 
@@ -123,9 +123,11 @@ static int set_preload(const char *library)
 
 void run_calibrate(const struct run_settings *settings)
 {
+	struct bf_front_costs costs;
+
 	if (!strcmp(settings->policy, "lazy") && !settings->install_after &&
 	    !getenv("BELFRY_INSTALL_AFTER"))
-		bf_calibrated_install_after();
+		bf_front_measure(&costs);
 }
 
 /* Without an option the variable of the caller stays. */

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+/* A vCPU of the front: what happens around its KVM_RUN. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "front/internal.h"
+
+/* KVM takes any value but 0; the program and its handlers store 1. */
+#define OWN_IMMEDIATE_EXIT 2
+
+int bf_front_attach_vcpu(struct bf_front *front, int vcpu_fd,
+			 struct kvm_run *run, void *source,
+			 struct bf_front_vcpu **vcpup)
+{
+	struct bf_front_vcpu *vcpu;
+
+	if (!run)
+		return -EINVAL;
+	vcpu = calloc(1, sizeof(*vcpu));
+	if (!vcpu)
+		return -ENOMEM;
+	vcpu->front = front;
+	vcpu->fd = vcpu_fd;
+	vcpu->run = run;
+	vcpu->source = source;
+	__atomic_fetch_add(&front->vcpus, 1, __ATOMIC_RELAXED);
+	*vcpup = vcpu;
+	return 0;
+}
+
+void bf_front_detach_vcpu(struct bf_front_vcpu *vcpu)
+{
+	if (!vcpu)
+		return;
+	bf_front_set_stepping(vcpu, false);
+	__atomic_fetch_sub(&vcpu->front->vcpus, 1, __ATOMIC_RELAXED);
+	free(vcpu);
+}
+
+static bool offer_mmio(const struct bf_front_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	struct bf_io_access access = {
+		.addr = run->mmio.phys_addr,
+		.data = run->mmio.data,
+		.len = run->mmio.len,
+		.space = BF_IO_MMIO,
+		.write = run->mmio.is_write,
+		.source = vcpu->source,
+	};
+
+	return bf_io_dispatch(vcpu->front->bus, &access) == 0;
+}
+
+/* String and repeated instructions come as several elements for one port. */
+static bool offer_pio(const struct bf_front_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	struct bf_io_access access = {
+		.addr = run->io.port,
+		.data = (char *)run + run->io.data_offset,
+		.len = run->io.size,
+		.space = BF_IO_PIO,
+		.write = run->io.direction == KVM_EXIT_IO_OUT,
+		.source = vcpu->source,
+	};
+
+	return bf_io_dispatch_string(vcpu->front->bus, &access,
+				     run->io.count) == 0;
+}
+
+static bool offer_exit(const struct bf_front_vcpu *vcpu)
+{
+	switch (vcpu->run->exit_reason) {
+	case KVM_EXIT_MMIO:
+		return offer_mmio(vcpu);
+	case KVM_EXIT_IO:
+		return offer_pio(vcpu);
+	default:
+		return false;
+	}
+}
+
+/*
+ * KVM_RUN failed after it had completed a served exit.  A failure leaves the
+ * old exit in the page, unless it has a reason of its own there.
+ */
+static void hide_served_exit(struct kvm_run *run)
+{
+	if (run->exit_reason == KVM_EXIT_MMIO ||
+	    run->exit_reason == KVM_EXIT_IO)
+		run->exit_reason = KVM_EXIT_INTR;
+}
+
+bool bf_front_after_run(struct bf_front_vcpu *vcpu, int ret)
+{
+	const bool served = vcpu->served;
+
+	vcpu->served = ret >= 0 && offer_exit(vcpu);
+	if (ret < 0 && served)
+		hide_served_exit(vcpu->run);
+	else if (ret >= 0 && vcpu->front->counts_exits)
+		bf_front_count_exit(vcpu);
+	return vcpu->served;
+}
+
+static void replace_immediate_exit(struct kvm_run *run, uint8_t from,
+				   uint8_t to)
+{
+	__atomic_compare_exchange_n(&run->immediate_exit, &from, to, false,
+				    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+/*
+ * Another thread, or a signal handler of this one, may store a kick to
+ * immediate_exit at any time.  The front's value is distinct, so it goes only
+ * if it is still there.  A handler that stores 0 lets the guest run, as it
+ * would without the front.
+ */
+int bf_front_complete_once(struct bf_front_vcpu *vcpu, int fd)
+{
+	struct kvm_run *run = vcpu->run;
+	long ret;
+
+	replace_immediate_exit(run, 0, OWN_IMMEDIATE_EXIT);
+	ret = syscall(SYS_ioctl, fd, KVM_RUN, 0);
+	ret = ret < 0 ? -errno : ret;
+	replace_immediate_exit(run, OWN_IMMEDIATE_EXIT, 0);
+	return (int)ret;
+}
+
+int bf_front_complete(struct bf_front_vcpu *vcpu)
+{
+	int ret;
+
+	do {
+		ret = bf_front_complete_once(vcpu, vcpu->fd);
+	} while (bf_front_after_run(vcpu, ret));
+	return ret;
+}
