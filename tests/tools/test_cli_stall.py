@@ -36,7 +36,8 @@ class Rows(unittest.TestCase):
 
     def test_members(self):
         rows = self.rows()
-        self.assertEqual(len(rows), 18)
+        self.assertEqual(len(rows), 19)
+        self.assertIn("state", rows.pop("kernel module"))
         self.check_stalled(rows.pop("whole VM stalled"))
         for row in rows.values():
             self.assertIn(row["unit"], ["us", "ns", "VMs/s"])
@@ -61,7 +62,7 @@ class Rows(unittest.TestCase):
     def test_goals(self):
         rows = self.rows()
         stated = {name for name, row in rows.items() if "goal" in row}
-        self.assertEqual(set(rows) - stated, {"16 ioeventfds, memslot",
+        self.assertEqual(set(rows) - stated, {"kernel module", "16 ioeventfds, memslot",
                                               "deassign after assign",
                                               "close after assign",
                                               "first vCPU after assign",
@@ -76,6 +77,8 @@ class Rows(unittest.TestCase):
     def test_alone(self):
         """Rows of doorbells only have no other calls to time alone."""
         for name, row in self.rows().items():
+            if name == "kernel module":
+                continue
             self.assertEqual("alone" in row,
                              row["unit"] != "ns" and "assign," not in name and
                              name != "deassign after assign")
@@ -92,11 +95,76 @@ class Rows(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done)
         self.assertIn("belfry/vm.h, policy first-run\n", done.stdout)
 
+    def test_row(self):
+        done = run(BELFRY, "stall", "--count", "1", "--row", "deassign after",
+                   "--json")
+        names = [row["name"] for row in json.loads(done.stdout)]
+        self.assertEqual(names, ["deassign after assign", "kernel module"])
+        done = run(BELFRY, "stall", "--row", "tea")
+        self.assertEqual(done.returncode, 2, done)
+        self.assertIn("'tea'", done.stderr)
+
     def test_unknown_policy(self):
         done = run(BELFRY, "stall", "--policy", "never")
         self.assertEqual(done.returncode, 2, done)
         self.assertEqual(len(done.stderr.splitlines()), 1, done)
         self.assertIn("unknown policy 'never'", done.stderr)
+
+
+# A module that the kernel does not have, below a new /sys/module.
+FAKE_MODULE = """mount -t tmpfs none /sys/module && cd /sys/module &&
+mkdir -p belfry/parameters belfry/counters &&
+echo active >belfry/parameters/state && echo Y >belfry/parameters/enabled &&
+echo promote >belfry/parameters/method"""
+
+# End the measurement while the module is off; print its state before and after.
+INTERRUPTED = """"$0" stall --plain-only & pid=$!
+until grep -q N belfry/parameters/enabled; do sleep 0.01; done
+kill $pid; wait $pid; echo $?; cat belfry/parameters/enabled"""
+
+
+@unittest.skipUnless(HAVE_KVM, "no /dev/kvm")
+class PlainOnly(unittest.TestCase):
+    def rows(self, done):
+        self.assertEqual(done.returncode, 0, done)
+        rows = {row["name"]: row for row in json.loads(done.stdout)}
+        self.assertEqual(len(rows), 16)
+        self.assertNotIn("KVM_RUN, to the vCPU and back", rows)
+        return rows.pop("kernel module"), rows
+
+    def test_without_module(self):
+        if Path("/sys/module/belfry").exists():
+            self.skipTest("the kernel module is loaded")
+        module, rows = self.rows(run(BELFRY, "stall", "--plain-only",
+                                     "--count", "1", "--json"))
+        self.assertEqual(module["state"], "not loaded")
+        for row in rows.values():
+            for absent in "belfry", "module", "ratio", "goal":
+                self.assertNotIn(absent, row)
+
+    def test_with_module(self):
+        if not can_cover(FAKE_MODULE):
+            self.skipTest("no mount namespace for a module that is not there")
+        done = run_covered(FAKE_MODULE, "sh", "-c",
+                           '"$0" stall --plain-only --count 1 --json'
+                           " && cat belfry/parameters/enabled >&2", BELFRY)
+        self.assertEqual(done.stderr, "Y\n")
+        module, rows = self.rows(done)
+        self.assertEqual(module["state"], "active")
+        for name, row in rows.items():
+            self.assertIn("module", row, name)
+            if row["plain"] and row["module"]:
+                self.assertGreater(row["ratio"], 0, name)
+        stated = {name for name, row in rows.items() if "goal" in row}
+        self.assertEqual(stated, {"1 ioeventfd, memslot",
+                                  "16 x (4 ioeventfds, memslot)",
+                                  "close after assign"})
+
+    def test_signal_restores_the_module(self):
+        if not can_cover(FAKE_MODULE):
+            self.skipTest("no mount namespace for a module that is not there")
+        done = run_covered(FAKE_MODULE, "sh", "-c", INTERRUPTED, BELFRY)
+        self.assertEqual(done.stdout, "143\nY\n")
 
 
 class WithoutKvm(unittest.TestCase):

@@ -62,10 +62,14 @@ void kernel_module_read(struct kernel_module *module)
 		module->counters[i] = read_counter(counter_names[i]);
 }
 
+bool kernel_module_can_act(const struct kernel_module *module)
+{
+	return module->loaded && !strcmp(module->state, "active");
+}
+
 bool kernel_module_acts(const struct kernel_module *module)
 {
-	return module->loaded && module->enabled &&
-	       !strcmp(module->state, "active");
+	return kernel_module_can_act(module) && module->enabled;
 }
 
 int kernel_module_enable(bool enabled)

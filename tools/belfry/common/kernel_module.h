@@ -33,6 +33,9 @@ void kernel_module_read(struct kernel_module *module);
 /* Return whether the module acts on KVM's registrations. */
 bool kernel_module_acts(const struct kernel_module *module);
 
+/* Return whether it would, once it is switched on. */
+bool kernel_module_can_act(const struct kernel_module *module);
+
 /* Switch the module on or off.  Returns 0 or a negative errno. */
 int kernel_module_enable(bool enabled);
 

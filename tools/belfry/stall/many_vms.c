@@ -75,12 +75,20 @@ static int run_vms(const struct stall_backend *backend, unsigned int doorbells,
 	return vms.ret;
 }
 
+static int run_plain(const void *arg, const int *eventfds,
+		     struct samples *samples)
+{
+	const unsigned int *threads = arg;
+
+	return run_vms(&stall_plain, STALL_DOORBELLS, *threads, samples);
+}
+
 static int measure(const struct stall_row *row, struct stall_samples *out)
 {
 	const unsigned int *threads = row->arg;
-	int ret = run_vms(&stall_plain, STALL_DOORBELLS, *threads, &out->plain);
+	int ret = stall_measure_plain(run_plain, false, threads, NULL, out);
 
-	if (!ret)
+	if (!ret && stall_kinds.belfry)
 		ret = run_vms(&stall_belfry, STALL_DOORBELLS, *threads,
 			      &out->belfry);
 	return ret ? ret : run_vms(&stall_plain, 0, *threads, &out->alone);

@@ -47,9 +47,13 @@ void stall_vm_init(struct stall_vm *vm, const struct stall_backend *backend,
 extern const struct stall_backend stall_plain;	/* ioctls on /dev/kvm */
 extern const struct stall_backend stall_belfry; /* belfry/vm.h, lazy */
 
-/* alone: plain, without the doorbells that belfry defers. */
+/*
+ * alone: plain, without the doorbells that belfry defers.  module: plain, with
+ * the kernel module switched on; it is off for all others.
+ */
 struct stall_samples {
 	struct samples plain;
+	struct samples module; /* empty if it is not switched */
 	struct samples belfry;
 	struct samples alone; /* empty if the row has no other calls */
 };
@@ -62,9 +66,37 @@ struct stall_row {
 	const void *arg; /* for measure() */
 	bool more_is_better;
 	unsigned long at_most; /* measurements; 0: no limit but --count */
+	double module_most;    /* goal, in times of alone; 0: none */
 	const char *goal;      /* may be NULL */
 	bool (*met)(double plain, double belfry, double alone);
 };
+
+/* The kinds that are measured besides plain and alone. */
+struct stall_kinds {
+	bool belfry;
+	bool module;
+};
+
+extern struct stall_kinds stall_kinds;
+
+/*
+ * module.c: switch the kernel module off, until stall_module_restore() or the
+ * end of the process by a signal.  Returns false if there is no module that can
+ * be switched.
+ */
+bool stall_module_take(void);
+void stall_module_restore(void);
+
+/* A measurement with plain ioctls. */
+typedef int (*stall_plain_fn)(const void *arg, const int *eventfds,
+			      struct samples *samples);
+
+/*
+ * Call a function for out->plain, and with the module on for out->module; warm:
+ * once more before each of the two.
+ */
+int stall_measure_plain(stall_plain_fn measure, bool warm, const void *arg,
+			const int *eventfds, struct stall_samples *out);
 
 /* The policy of VMs with stall_belfry. */
 extern enum bf_policy stall_policy;

@@ -18,6 +18,8 @@
 #define COMMAND	 "stall"
 #define MAX_ROWS 32
 
+struct stall_kinds stall_kinds = {.belfry = true};
+
 /* All rows with their samples. */
 struct stall {
 	const struct stall_row *rows[MAX_ROWS];
@@ -25,10 +27,14 @@ struct stall {
 	size_t count;
 };
 
+/* Only rows whose name contains this text. */
+static const char *wanted_rows = "";
+
 static void add_rows(struct stall *stall, const struct stall_row *rows)
 {
 	for (; rows->name && stall->count < MAX_ROWS; rows++)
-		stall->rows[stall->count++] = rows;
+		if (strstr(rows->name, wanted_rows))
+			stall->rows[stall->count++] = rows;
 }
 
 static int measure_row(struct stall *stall, size_t n, unsigned long round)
@@ -60,81 +66,195 @@ static int measure_all(struct stall *stall, unsigned long count)
 	return status;
 }
 
+static void report_kind(struct report *report, const char *name,
+			struct samples *samples)
+{
+	char key[32];
+
+	if (!samples->count)
+		return;
+	report_number(report, name, "%.1f", samples_median(samples));
+	snprintf(key, sizeof(key), "%s_p90", name);
+	report_number(report, key, "%.1f", samples_percentile(samples, 90));
+}
+
+/* The remedy whose column stands beside plain. */
+static struct samples *remedy_of(struct stall_samples *samples)
+{
+	return samples->belfry.count ? &samples->belfry : &samples->module;
+}
+
+static void report_ratio(struct report *report, const struct stall_row *row,
+			 struct stall_samples *samples)
+{
+	double plain = samples_median(&samples->plain);
+	double remedy = samples_median(remedy_of(samples));
+
+	if (!remedy_of(samples)->count)
+		return;
+	report_number(report, "ratio", "%.2f",
+		      row->more_is_better ? remedy / plain : plain / remedy);
+}
+
+static void report_belfry_goal(struct report *report,
+			       const struct stall_row *row,
+			       struct stall_samples *samples)
+{
+	if (row->goal)
+		report_goal(report, row->goal,
+			    row->met(samples_median(&samples->plain),
+				     samples_median(&samples->belfry),
+				     samples_median(&samples->alone)));
+}
+
+static void report_module_goal(struct report *report,
+			       const struct stall_row *row,
+			       struct stall_samples *samples)
+{
+	char goal[32];
+
+	if (row->module_most <= 0)
+		return;
+	snprintf(goal, sizeof(goal), "<= %g x alone", row->module_most);
+	report_goal(report, goal,
+		    samples_median(&samples->module) <=
+			    row->module_most * samples_median(&samples->alone));
+}
+
 static void report_measured(struct report *report, const struct stall_row *row,
 			    struct stall_samples *samples)
 {
-	double plain = samples_median(&samples->plain);
-	double belfry = samples_median(&samples->belfry);
-	double alone = samples_median(&samples->alone);
-
 	report_row(report, row->name, row->unit);
-	report_number(report, "plain", "%.1f", plain);
-	report_number(report, "plain_p90", "%.1f",
-		      samples_percentile(&samples->plain, 90));
-	report_number(report, "belfry", "%.1f", belfry);
-	report_number(report, "belfry_p90", "%.1f",
-		      samples_percentile(&samples->belfry, 90));
+	report_kind(report, "plain", &samples->plain);
+	report_kind(report, "module", &samples->module);
+	report_kind(report, "belfry", &samples->belfry);
 	if (samples->alone.count)
-		report_number(report, "alone", "%.1f", alone);
-	report_number(report, "ratio", "%.2f",
-		      row->more_is_better ? belfry / plain : plain / belfry);
-	if (row->goal)
-		report_goal(report, row->goal, row->met(plain, belfry, alone));
+		report_number(report, "alone", "%.1f",
+			      samples_median(&samples->alone));
+	report_ratio(report, row, samples);
+	if (samples->belfry.count)
+		report_belfry_goal(report, row, samples);
+	if (samples->module.count)
+		report_module_goal(report, row, samples);
+}
+
+/* The part of the module's counters that this run added. */
+static uint64_t counted(const struct kernel_module *begin,
+			const struct kernel_module *end,
+			enum kernel_module_counter counter)
+{
+	return end->counters[counter] - begin->counters[counter];
+}
+
+/* In JSON, a row for the kernel module: its state and its work in this run. */
+static void report_module(struct report *report,
+			  const struct kernel_module *begin)
+{
+	struct kernel_module end;
+
+	kernel_module_read(&end);
+	report_row(report, "kernel module", "registrations");
+	report_text(report, "state", end.loaded ? end.state : "not loaded");
+	report_count(report, "value",
+		     counted(begin, &end, MODULE_REGISTRATIONS));
+	if (!end.loaded)
+		return;
+	report_text(report, "method", end.method);
+	report_count(report, "peers.promoted",
+		     counted(begin, &end, MODULE_PROMOTED));
+	report_count(report, "peers.marked",
+		     counted(begin, &end, MODULE_MARKED));
+	report_count(report, "peers.timers_cut",
+		     counted(begin, &end, MODULE_TIMERS_CUT));
+}
+
+static void print_kinds(void)
+{
+	puts("plain   ioctls on /dev/kvm");
+	if (stall_kinds.module)
+		puts("module  the same with the kernel module switched on; off"
+		     " for all others");
+	if (stall_kinds.belfry)
+		printf("belfry  the same calls of belfry/vm.h, policy %s\n",
+		       stall_policy == BF_POLICY_LAZY ? "lazy" : "first-run");
+	puts("alone   plain, without the doorbells");
+	if (stall_kinds.belfry)
+		puts("ratio   how many times better belfry is than plain");
+	else if (stall_kinds.module)
+		puts("ratio   how many times better module is than plain");
 }
 
 static void print_legend(unsigned long count)
 {
 	char module[160];
 
-	printf("plain   ioctls on /dev/kvm\n"
-	       "belfry  the same calls of belfry/vm.h, policy %s\n"
-	       "alone   plain, without the doorbells\n"
-	       "ratio   how many times better belfry is than plain\n"
-	       "\n"
+	print_kinds();
+	printf("\n"
 	       "Medians of %lu runs on new VMs, in turn (the last five rows: at "
 	       "most 3 runs).\n"
 	       "p90 is the 90th percentile.\n"
 	       "Kernel module belfry.ko: %s.\n\n",
-	       stall_policy == BF_POLICY_LAZY ? "lazy" : "first-run", count,
-	       kernel_module_describe(module, sizeof(module)));
+	       count, kernel_module_describe(module, sizeof(module)));
 }
 
 static void free_samples(struct stall_samples *samples)
 {
 	samples_free(&samples->plain);
+	samples_free(&samples->module);
 	samples_free(&samples->belfry);
 	samples_free(&samples->alone);
+}
+
+static void add_all_rows(struct stall *stall)
+{
+	add_rows(stall, stall_sequences);
+	if (stall_kinds.belfry)
+		add_rows(stall, stall_overheads);
+	add_rows(stall, stall_whole_vm);
+	add_rows(stall, stall_many_vms);
+}
+
+static void print_all(struct stall *stall, const struct kernel_module *module,
+		      unsigned long count, bool json)
+{
+	struct report *report = report_new(json);
+
+	for (size_t i = 0; i < stall->count; i++) {
+		report_measured(report, stall->rows[i], &stall->samples[i]);
+		free_samples(&stall->samples[i]);
+	}
+	if (json)
+		report_module(report, module);
+	else
+		print_legend(count);
+	report_print(report, stdout);
+	report_free(report);
 }
 
 static int measure_and_print(unsigned long count, bool json)
 {
 	static struct stall stall;
-	struct report *report;
-	size_t i;
+	struct kernel_module module;
 	int status;
 
-	add_rows(&stall, stall_sequences);
-	add_rows(&stall, stall_overheads);
-	add_rows(&stall, stall_whole_vm);
-	add_rows(&stall, stall_many_vms);
+	add_all_rows(&stall);
+	if (!stall.count)
+		return cli_usage(COMMAND, "no row has '%s' in its name",
+				 wanted_rows);
+	kernel_module_read(&module);
+	stall_kinds.module = !stall_kinds.belfry && stall_module_take();
 	status = measure_all(&stall, count);
-	if (status)
-		return status;
-	report = report_new(json);
-	for (i = 0; i < stall.count; i++) {
-		report_measured(report, stall.rows[i], &stall.samples[i]);
-		free_samples(&stall.samples[i]);
-	}
-	if (!json)
-		print_legend(count);
-	report_print(report, stdout);
-	report_free(report);
-	return CLI_OK;
+	if (stall_kinds.module)
+		stall_module_restore();
+	if (!status)
+		print_all(&stall, &module, count, json);
+	return status;
 }
 
 static int print_help(void)
 {
-	puts("usage: belfry stall [--count N] [--policy POLICY] [--json]\n"
+	puts("usage: belfry stall [--count N] [--policy POLICY] [--plain-only] "
+	     "[--row TEXT] [--json]\n"
 	     "\n"
 	     "Measures changes of a VM right after doorbells were registered, "
 	     "with plain\n"
@@ -144,6 +264,10 @@ static int print_help(void)
 	     "  --count N        measure each sequence N times (default 15)\n"
 	     "  --policy POLICY  lazy (default) or first-run: when a doorbell "
 	     "reaches the kernel\n"
+	     "  --plain-only     measure the machine without belfry; with the"
+	     " kernel module\n"
+	     "                   loaded, switched off and on\n"
+	     "  --row TEXT       only the rows whose name contains TEXT\n"
 	     "  --json           print one JSON array instead of a table");
 	return CLI_OK;
 }
@@ -166,6 +290,8 @@ int cmd_stall(int argc, char **argv)
 	static const struct option options[] = {
 		{"count", required_argument, NULL, 'n'},
 		{"policy", required_argument, NULL, 'P'},
+		{"plain-only", no_argument, NULL, 'p'},
+		{"row", required_argument, NULL, 'r'},
 		{"json", no_argument, NULL, 'j'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
@@ -185,6 +311,10 @@ int cmd_stall(int argc, char **argv)
 					 optarg);
 		if (c == 'P' && set_policy(optarg))
 			return CLI_USAGE;
+		if (c == 'r')
+			wanted_rows = optarg;
+		if (c == 'p')
+			stall_kinds.belfry = false;
 		if (c == 'j')
 			json = true;
 		if (c == 'h')

@@ -115,11 +115,10 @@ static double figure_us(const struct vm_life *life, enum whole_vm_figure figure)
 	return (double)ns[figure] / 1e3;
 }
 
-static int run_whole_vm(const struct stall_row *row,
+static int run_whole_vm(const enum whole_vm_figure *figure,
 			const struct stall_backend *backend,
 			const int *eventfds, struct samples *samples)
 {
-	const enum whole_vm_figure *figure = row->arg;
 	struct vm_life life = {.with_doorbells = eventfds};
 
 	stall_vm_init(&life.vm, backend, eventfds);
@@ -129,19 +128,27 @@ static int run_whole_vm(const struct stall_row *row,
 	return life.ret;
 }
 
+static int run_plain(const void *arg, const int *eventfds,
+		     struct samples *samples)
+{
+	return run_whole_vm(arg, &stall_plain, eventfds, samples);
+}
+
 /* The stalls leave cold caches behind, so discard the next VM. */
 static int measure_on(const struct stall_row *row, const int *eventfds,
 		      struct stall_samples *out)
 {
 	struct samples unused = {NULL, 0, 0};
-	int ret = run_whole_vm(row, &stall_plain, eventfds, &out->plain);
+	int ret =
+		stall_measure_plain(run_plain, false, row->arg, eventfds, out);
 
 	if (!ret)
-		ret = run_whole_vm(row, &stall_plain, NULL, &unused);
+		ret = run_plain(row->arg, NULL, &unused);
+	if (!ret && stall_kinds.belfry)
+		ret = run_whole_vm(row->arg, &stall_belfry, eventfds,
+				   &out->belfry);
 	if (!ret)
-		ret = run_whole_vm(row, &stall_belfry, eventfds, &out->belfry);
-	if (!ret)
-		ret = run_whole_vm(row, &stall_plain, NULL, &out->alone);
+		ret = run_plain(row->arg, NULL, &out->alone);
 	samples_free(&unused);
 	return ret;
 }
