@@ -43,7 +43,8 @@ struct machine {
 
 /* machine.c */
 void machine_read(struct machine *machine);
-/* Needs costs and problem. */
+/* Return whether registrations wait in the kernel of this version. */
+bool machine_waits(const struct machine *machine);
 void machine_read_module(struct machine *machine);
 
 /* measure.c.  Returns 0 or a negative errno. */

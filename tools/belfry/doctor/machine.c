@@ -40,7 +40,7 @@ void machine_read(struct machine *machine)
 	machine->realtime = strstr(name.version, "PREEMPT_RT") != NULL;
 }
 
-static bool is_before_stalls(const struct machine *machine)
+bool machine_waits(const struct machine *machine)
 {
 	if (machine->major != STALLS_SINCE_MAJOR)
 		return machine->major < STALLS_SINCE_MAJOR;
@@ -89,7 +89,7 @@ static const char *find_obstacle(const struct machine *machine)
 {
 	struct config config;
 
-	if (is_before_stalls(machine))
+	if (machine_waits(machine))
 		return "registrations wait themselves before Linux 6.18";
 	read_config(&config);
 	if (access("/proc/modules", F_OK) || (config.known && !config.modules))
