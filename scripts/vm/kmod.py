@@ -165,6 +165,61 @@ def check_broken(run):
         raise Failed("the broken module went unnoticed by its own check")
 
 
+def rows_of(result):
+    return {row["name"]: row for row in result["found"]}
+
+
+def check_doctor(run, label, problem):
+    result = one(run, "doctor", label)
+    found = result["found"]
+    if not found:
+        raise Failed(f"doctor, {label}: status {result['status']}, no result")
+    if found["machine"]["problem"] != problem:
+        raise Failed(f"doctor, {label}: {found['machine']['problem']},"
+                     f" expected {problem}: {found['machine']['costs']}")
+    if result["status"] != (problem != "none"):
+        raise Failed(f"doctor, {label}: status {result['status']}")
+    return found["machine"]["module"]
+
+
+STALL_ROWS = {
+    "memslot": ["1 ioeventfd, memslot", "16 x (4 ioeventfds, memslot)"],
+    "assign": ["close after assign"],
+}
+
+
+def check_stall(run, label):
+    result = one(run, "stall", label)
+    if result["status"]:
+        raise Failed(f"stall, {label}: status {result['status']}")
+    rows = rows_of(result)
+    if not rows["kernel module"]["peers"]["promoted"]:
+        raise Failed(f"stall, {label}: the module promoted nothing")
+    for name in STALL_ROWS[label]:
+        row = rows[name]
+        if row["plain"] < 3 * row["module"]:
+            raise Failed(f"stall: {name} does not stall: {row}")
+        if not row["met"]:
+            raise Failed(f"stall: {name} misses {row['goal']}: {row}")
+
+
+def check_tool(run):
+    """The tool's own figures, beside those of kvmtest."""
+    check_common(run)
+    if one(run, "doorbell", "bare")["status"]:
+        raise Failed("belfry doorbell fails")
+    if one(run, "settings")["stalls"] == 0:
+        check_doctor(run, "bare", "wait")
+        check_doctor(run, "loaded", "wait")
+        return
+    check_doctor(run, "bare", "stall")
+    module = check_doctor(run, "loaded", "none")
+    if module["state"] != "active" or not module["registrations"]:
+        raise Failed(f"doctor does not see the module: {module}")
+    for label in STALL_ROWS:
+        check_stall(run, label)
+
+
 # Test: the builds that it loads, its check, how it boots.  Times need icount,
 # races need two CPUs.
 TESTS = {
@@ -173,14 +228,21 @@ TESTS = {
                {"cpus": 2}),
     "broken": (["belfry_broken"], check_broken, {"icount": True}),
     "unneeded": (["belfry"], check_common, {"icount": True}),
+    "tool": (["belfry"], check_tool, {"icount": True}),
 }
 STALLS_SINCE = (6, 18)
 
 
+TOOL = TOP / "build/tools/belfry"
+
+
+def stalls(kernel):
+    return kernel.version >= STALLS_SINCE
+
+
 def tests_of(kernel):
-    if kernel.version < STALLS_SINCE:
-        return ["unneeded"]
-    return ["measure", "cycles", "broken"]
+    tests = ["measure", "cycles", "broken"] if stalls(kernel) else ["unneeded"]
+    return tests + (["tool"] if TOOL.exists() else [])
 
 
 def print_row(name, cells, show):

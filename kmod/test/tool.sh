@@ -1,0 +1,29 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# The tool: belfry doctor and doorbell, and belfry stall with the module off
+# and on.  /bin/belfry is the build of the machine that runs the test.
+# shellcheck disable=SC2154
+
+# tool LABEL COMMAND OPTION...: the output of a command as a result.
+tool() {
+  label=$1
+  shift
+  status=0
+  belfry "$@" --json >/tmp/found 2>/tmp/said || status=$?
+  cat /tmp/said
+  found=$(tr -d '\n' </tmp/found)
+  echo "@json {\"test\": \"$1\", \"label\": \"$label\"," \
+    "\"status\": $status, \"found\": ${found:-null}}"
+}
+
+echo "@json {\"test\": \"settings\", \"stalls\": $stalls}"
+load_kvm
+tool bare doctor
+tool bare doorbell --count 200
+load belfry
+tool loaded doctor
+if [ "$stalls" = 1 ]; then
+  tool memslot stall --plain-only --row memslot --count 3
+  tool assign stall --plain-only --row 'after assign' --count 3
+fi
+unload
