@@ -24,10 +24,6 @@ static void *world_alloc(size_t size);
 #define pthread_mutex_lock(mutex)   ((void)(mutex))
 #define pthread_mutex_unlock(mutex) ((void)(mutex))
 
-/* Small nodes, because the machine copies the world for each state. */
-#define BF_SPAN_LEAF  16
-#define BF_SPAN_INNER 16
-
 #include "srcu/gp.c"
 #include "srcu/reader.c"
 #include "srcu_stubs.h"
@@ -37,8 +33,8 @@ static void *world_alloc(size_t size);
 #include "io_bus/bus.c"
 #include "io_bus/dispatch.c"
 #include "io_bus/doorbell.c"
+#include "io_bus/entry.c"
 #include "io_bus/region.c"
-#include "io_bus/trie.c"
 #include "io_bus_stubs.h"
 
 #define NR_SLOTS MACHINE_THREADS
@@ -52,7 +48,7 @@ struct consumer {
 static struct {
 	struct bf_io_bus bus;
 	struct __bf_srcu_slot access_slots[NR_SLOTS], consumer_slots[NR_SLOTS];
-	_Alignas(64) char memory[8192];
+	_Alignas(64) char memory[12288];
 	size_t used;
 	bool no_memory; /* so removals clear entries in place */
 	struct consumer removed, kept, added;
@@ -108,7 +104,7 @@ void call_srcu(struct srcu_struct *ssp, struct srcu_head *head,
 	       void (*fn)(struct srcu_head *head))
 {
 	if (fn != removal_done ||
-	    !container_of(head, struct bf_removal, head)->done)
+	    !container_of(head, struct bf_entry, head)->done)
 		return;
 	synchronize_srcu_expedited(ssp);
 	fn(head);

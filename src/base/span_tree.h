@@ -23,6 +23,9 @@
 
 #define BF_SPAN_FANOUT 16
 
+/* From this level of the root on, most nodes are not in the caches. */
+#define BF_SPAN_HIGH 3
+
 /* Both ends are inside. */
 struct bf_span {
 	uint64_t first;
@@ -91,6 +94,17 @@ static inline size_t bf_span_index(const struct bf_span_node *node,
 	return i + (key[1] <= addr) + (key[2] <= addr) + (key[3] <= addr);
 }
 
+/* The items of a node come from memory while its keys do. */
+static inline void bf_span_prefetch(const struct bf_span_node *node,
+				    size_t item_size)
+{
+	const char *items = (const char *)node->items;
+	size_t i;
+
+	for (i = 0; i < BF_SPAN_FANOUT * item_size; i += 64)
+		__builtin_prefetch(items + i);
+}
+
 /* The last entry of a tree that is not empty, and its first address. */
 struct bf_span_entry *bf_span_last(const struct bf_span_node *root,
 				   uint64_t *first);
@@ -104,12 +118,17 @@ bf_span_seek(const struct bf_span_node *root, size_t entry_size, uint64_t addr,
 	     uint64_t *first)
 {
 	const struct bf_span_node *node = root;
+	unsigned int level;
 	size_t i;
 
 	if (unlikely(addr == UINT64_MAX))
 		return bf_span_last(root, first);
-	while (node->level)
+	for (level = root->level; level; level--) {
 		node = bf_span_children(node)[bf_span_index(node, addr)];
+		if (root->level >= BF_SPAN_HIGH)
+			bf_span_prefetch(node,
+					 level > 1 ? sizeof(node) : entry_size);
+	}
 	i = bf_span_index(node, addr);
 	*first = node->first[i];
 	return bf_span_entry(node, entry_size, i);

@@ -12,11 +12,6 @@
 #include "io_bus/thread.h"
 #include "srcu/wait.h"
 
-void bf_io_copy_name(char name[32], const char *from)
-{
-	snprintf(name, 32, "%s", from ? from : "");
-}
-
 static int init_domains(struct bf_io_bus *bus)
 {
 	int ret = init_srcu_struct(&bus->srcu);
@@ -63,15 +58,31 @@ int bf_io_bus_create(const char *name, struct bf_io_bus **busp)
 	}
 	pthread_mutex_init(&bus->lock, NULL);
 	bf_eventfd_pool_init(&bus->eventfds);
-	bf_io_copy_name(bus->name, name);
+	snprintf(bus->name, sizeof(bus->name), "%s", name ? name : "");
 	*busp = bus;
 	return 0;
+}
+
+static int entry_destroy(void *opaque, struct bf_span span,
+			 struct bf_entry *entry)
+{
+	bf_entry_free(entry);
+	return 0;
+}
+
+static void roots_destroy(const struct bf_io_roots *roots)
+{
+	bf_doorbells_each(roots->doorbells, entry_destroy, NULL);
+	bf_regions_each(roots->zones, entry_destroy, NULL);
+	bf_regions_each(roots->ranges, entry_destroy, NULL);
+	bf_doorbells_free(roots->doorbells);
+	bf_span_free(roots->zones);
+	bf_span_free(roots->ranges);
 }
 
 /* The done function of a removal may begin another one: wait again. */
 void bf_io_bus_destroy(struct bf_io_bus *bus)
 {
-	struct bf_io_roots *roots;
 	unsigned int space;
 
 	if (!bus)
@@ -81,12 +92,8 @@ void bf_io_bus_destroy(struct bf_io_bus *bus)
 	while (cleanup_srcu_struct(&bus->srcu));
 	cleanup_srcu_struct(&bus->consumer_srcu);
 	bf_eventfd_pool_close(&bus->eventfds);
-	for (space = 0; space < BF_IO_SPACES; space++) {
-		roots = &bus->state->space[space];
-		bf_doorbells_destroy(roots->doorbells);
-		bf_regions_destroy(roots->zones);
-		bf_regions_destroy(roots->ranges);
-	}
+	for (space = 0; space < BF_IO_SPACES; space++)
+		roots_destroy(&bus->state->space[space]);
 	bf_eventfd_pool_destroy(&bus->eventfds);
 	pthread_mutex_destroy(&bus->lock);
 	bus_free(bus);
@@ -136,7 +143,8 @@ int bf_change_begin(struct bf_change *change, struct bf_io_bus *bus)
 		pthread_mutex_unlock(&bus->lock);
 		return -ENOMEM;
 	}
-	bf_edit_begin(&change->edit, bus->changes + 1);
+	change->state->number = bus->changes + 1;
+	bf_edit_begin(&change->edit, change->state->number);
 	return 0;
 }
 
@@ -168,27 +176,4 @@ void bf_change_abort(struct bf_change *change)
 	bf_edit_abort(&change->edit);
 	free(change->state);
 	pthread_mutex_unlock(&change->bus->lock);
-}
-
-void bf_removal_complete(struct bf_removal *removal)
-{
-	bf_io_done_fn done = removal->done;
-	void *opaque = removal->opaque;
-
-	removal->release(removal);
-	if (done)
-		done(opaque);
-}
-
-static void removal_done(struct srcu_head *head)
-{
-	bf_removal_complete(container_of(head, struct bf_removal, head));
-}
-
-void bf_removal_defer(struct bf_removal *removal, bf_io_done_fn done,
-		      void *opaque)
-{
-	removal->done = done;
-	removal->opaque = opaque;
-	bf_io_defer(removal->bus, &removal->head, removal_done);
 }

@@ -16,13 +16,14 @@
 
 /* The entries of a space. */
 struct bf_io_roots {
-	uintptr_t doorbells;	     /* a trie of struct bf_doorbell_addr */
-	struct bf_span_node *zones;  /* of struct bf_zone_entry */
-	struct bf_span_node *ranges; /* of struct bf_range_entry */
-	bool counting;		     /* the same in all spaces */
+	struct bf_span_node *doorbells; /* of addresses: see doorbell.h */
+	struct bf_span_node *zones;	/* of struct bf_region_span */
+	struct bf_span_node *ranges;	/* of struct bf_region_span */
 };
 
 struct bf_io_state {
+	uint64_t number; /* of the change that published it */
+	bool counting;
 	struct bf_io_roots space[BF_IO_SPACES];
 	struct srcu_head head;
 	struct bf_node *replaced; /* nodes that the next state does not have */
@@ -32,10 +33,10 @@ struct bf_io_bus {
 	char name[32];		 /* first: probes take the bus for its name */
 	struct srcu_struct srcu; /* a section covers an access */
 	struct srcu_struct consumer_srcu; /* ... the consumer of a doorbell */
-	/* On a cache line that changes do not write more often than this. */
+	/* On a cache line that changes do not write more often than these. */
 	struct bf_io_state *state __attribute__((aligned(64)));
+	uint64_t changes;				   /* made so far */
 	pthread_mutex_t lock __attribute__((aligned(64))); /* of changes */
-	uint64_t changes; /* published so far */
 	struct bf_eventfd_pool eventfds;
 };
 
@@ -46,12 +47,6 @@ struct bf_change {
 	struct bf_edit edit;
 };
 
-static inline struct bf_io_roots *bf_change_roots(struct bf_change *change,
-						  unsigned int space)
-{
-	return &change->state->space[space];
-}
-
 /*
  * Locks the bus and begins a change: 0, or -ENOMEM with the bus not locked.
  * The caller ends the change with one of the other two functions, which unlock
@@ -61,7 +56,10 @@ int bf_change_begin(struct bf_change *change, struct bf_io_bus *bus);
 void bf_change_commit(struct bf_change *change);
 void bf_change_abort(struct bf_change *change);
 
-/* Counts a change that was made in place; bus locked. */
+/*
+ * Counts a change.  After one that was made in place, the number of the state
+ * differs from that of the changes.  Bus locked.
+ */
 void bf_change_count(struct bf_io_bus *bus);
 
 /*
@@ -70,31 +68,5 @@ void bf_change_count(struct bf_io_bus *bus);
  */
 void bf_io_defer(struct bf_io_bus *bus, struct srcu_head *head,
 		 void (*fn)(struct srcu_head *head));
-
-/* The removal of a range, a zone or a doorbell, as a part of that entry. */
-struct bf_removal {
-	struct srcu_head head;
-	struct bf_io_bus *bus;
-	const struct bf_io_txn *txn; /* that moves or removes it; NULL: none */
-	void (*release)(struct bf_removal *removal);
-	bf_io_done_fn done; /* may be NULL */
-	void *opaque;
-};
-
-/* No access can see the entry: frees it and calls done. */
-void bf_removal_complete(struct bf_removal *removal);
-
-/* Does so after a grace period.  The entry is unpublished; bus not locked. */
-void bf_removal_defer(struct bf_removal *removal, bf_io_done_fn done,
-		      void *opaque);
-
-/* Keeps at most 31 characters; NULL is "". */
-void bf_io_copy_name(char name[32], const char *from);
-
-/* Are the reserved words of a description 0? */
-static inline bool bf_io_reserved_ok(const uint64_t reserved[4])
-{
-	return !(reserved[0] | reserved[1] | reserved[2] | reserved[3]);
-}
 
 #endif

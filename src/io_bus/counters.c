@@ -108,8 +108,8 @@ static void sum_counter(const struct counter *counter,
 		stats->last_ns = last;
 }
 
-static void counters_sum(struct bf_counters *const *countersp,
-			 struct bf_io_stats *stats)
+void bf_counters_sum(struct bf_counters *const *countersp,
+		     struct bf_io_stats *stats)
 {
 	const struct bf_counters *counters =
 		__atomic_load_n(countersp, __ATOMIC_ACQUIRE);
@@ -138,13 +138,11 @@ void bf_counters_free(struct bf_counters *counters)
 int bf_io_count(struct bf_io_bus *bus, bool on)
 {
 	struct bf_change change;
-	unsigned int space;
 	int ret = bf_change_begin(&change, bus);
 
 	if (ret)
 		return ret;
-	for (space = 0; space < BF_IO_SPACES; space++)
-		bf_change_roots(&change, space)->counting = on;
+	change.state->counting = on;
 	bf_change_commit(&change);
 	return 0;
 }
@@ -152,13 +150,13 @@ int bf_io_count(struct bf_io_bus *bus, bool on)
 void bf_io_range_stats(const struct bf_io_range *range,
 		       struct bf_io_stats *stats)
 {
-	counters_sum(&range->counters, stats);
+	bf_counters_sum(&range->region.entry.counters, stats);
 }
 
 void bf_io_doorbell_stats(const struct bf_io_doorbell *doorbell,
 			  struct bf_io_stats *stats)
 {
-	counters_sum(&doorbell->counters, stats);
+	bf_counters_sum(&doorbell->entry.counters, stats);
 }
 
 uint64_t bf_io_publications(const struct bf_io_bus *bus)

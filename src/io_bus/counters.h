@@ -19,6 +19,10 @@ uint64_t bf_count_start(void);
  */
 void bf_count(struct bf_counters **countersp, bool write, uint64_t start);
 
+/* Sums the counters of all threads. */
+void bf_counters_sum(struct bf_counters *const *countersp,
+		     struct bf_io_stats *stats);
+
 void bf_counters_free(struct bf_counters *counters);
 
 #endif

@@ -5,9 +5,11 @@
 
 #include "base/util.h"
 #include "io_bus/bus.h"
+#include "io_bus/counters.h"
 #include "io_bus/doorbell.h"
 #include "io_bus/probe.h"
 #include "io_bus/region.h"
+#include "io_bus/ring.h"
 #include "io_bus/thread.h"
 
 /* No entry took the access. */
@@ -20,28 +22,28 @@ static int dispatch_missed(const struct bf_io_bus *bus,
 }
 
 static inline __attribute__((always_inline)) int
-range_call(const struct bf_io_bus *bus, const struct bf_range_entry *range,
+range_call(const struct bf_io_bus *bus, const struct bf_region_span *range,
 	   uint64_t offset, const struct bf_io_access *access)
 {
 	struct bf_io_frame frame;
 	int ret;
 
 	bf_io_enter(&frame, bus, false);
-	ret = access->write ? range->ops->write(range->opaque, offset, access) :
-			      range->ops->read(range->opaque, offset, access);
+	ret = access->write ? range->ops.write(range->opaque, offset, access) :
+			      range->ops.read(range->opaque, offset, access);
 	bf_io_leave(&frame);
 	return ret;
 }
 
 static __attribute__((noinline)) int
 range_call_counted(const struct bf_io_bus *bus,
-		   const struct bf_range_entry *range, uint64_t offset,
+		   const struct bf_region_span *range, uint64_t offset,
 		   const struct bf_io_access *access)
 {
 	uint64_t start = bf_count_start();
 	int ret = range_call(bus, range, offset, access);
 
-	bf_count(bf_range_counters(range), access->write, start);
+	bf_count(&range->region->entry.counters, access->write, start);
 	return ret;
 }
 
@@ -55,21 +57,20 @@ static int range_failed(const struct bf_io_bus *bus,
 }
 
 static inline __attribute__((always_inline)) int
-range_dispatch(const struct bf_io_bus *bus, const struct bf_io_roots *roots,
+range_dispatch(const struct bf_io_bus *bus, const struct bf_io_state *state,
 	       struct bf_io_access *access)
 {
 	const struct bf_span_hit hit =
-		bf_span_find(roots->ranges, sizeof(struct bf_range_entry),
-			     access->addr, access->len);
-	const struct bf_range_entry *range;
+		bf_region_find(state->space[access->space].ranges, access);
+	const struct bf_region_span *range;
 	int ret;
 
 	if (unlikely(!hit.entry))
 		return dispatch_missed(bus, access);
-	range = container_of(hit.entry, struct bf_range_entry, region.span);
+	range = bf_region_span_of(hit.entry);
 	PROBE_DISPATCH(bus, BF_IO_RANGE, access);
 	access->taken_by = BF_IO_RANGE;
-	if (unlikely(roots->counting))
+	if (unlikely(state->counting))
 		ret = range_call_counted(bus, range, hit.offset, access);
 	else
 		ret = range_call(bus, range, hit.offset, access);
@@ -77,19 +78,16 @@ range_dispatch(const struct bf_io_bus *bus, const struct bf_io_roots *roots,
 }
 
 static bool zone_dispatch(const struct bf_io_bus *bus,
-			  const struct bf_io_roots *roots,
+			  const struct bf_io_state *state,
 			  struct bf_io_access *access)
 {
 	const struct bf_span_hit hit =
-		bf_span_find(roots->zones, sizeof(struct bf_zone_entry),
-			     access->addr, access->len);
-	const struct bf_zone_entry *zone;
+		bf_region_find(state->space[access->space].zones, access);
 
 	if (!hit.entry)
 		return false;
-	zone = container_of(hit.entry, struct bf_zone_entry, region.span);
 	PROBE_DISPATCH(bus, BF_IO_ZONE, access);
-	if (!bf_ring_put(zone->ring, access))
+	if (!bf_ring_put(bf_region_span_of(hit.entry)->opaque, access))
 		return false;
 	access->taken_by = BF_IO_ZONE;
 	return true;
@@ -97,27 +95,25 @@ static bool zone_dispatch(const struct bf_io_bus *bus,
 
 /* A part of at most BF_IO_MAX_LEN bytes, in a section of bus->srcu. */
 static inline __attribute__((always_inline)) int
-part_dispatch(struct bf_io_bus *bus, const struct bf_io_roots *roots,
+part_dispatch(struct bf_io_bus *bus, const struct bf_io_state *state,
 	      struct bf_io_access *access)
 {
+	const struct bf_io_roots *roots = &state->space[access->space];
+
 	if (access->write) {
 		if (roots->doorbells &&
-		    bf_doorbell_dispatch(bus, roots, access))
+		    bf_doorbell_dispatch(bus, state, access))
 			return 0;
-		if (roots->zones && zone_dispatch(bus, roots, access))
+		if (roots->zones && zone_dispatch(bus, state, access))
 			return 0;
 	}
-	return range_dispatch(bus, roots, access);
+	return range_dispatch(bus, state, access);
 }
 
 /* In a section.  An access calls this once, so all its parts see one state. */
-static inline const struct bf_io_roots *
-roots_load(struct bf_io_bus *bus, const struct bf_io_access *access)
+static inline const struct bf_io_state *state_load(struct bf_io_bus *bus)
 {
-	const struct bf_io_state *state =
-		srcu_dereference(bus->state, &bus->srcu);
-
-	return &state->space[access->space];
+	return srcu_dereference(bus->state, &bus->srcu);
 }
 
 static int dispatch_invalid(struct bf_io_access *access)
@@ -137,14 +133,14 @@ int bf_io_dispatch(struct bf_io_bus *bus, struct bf_io_access *access)
 		     access->space >= BF_IO_SPACES))
 		return dispatch_invalid(access);
 	idx = srcu_down_read(&bus->srcu);
-	ret = part_dispatch(bus, roots_load(bus, access), access);
+	ret = part_dispatch(bus, state_load(bus), access);
 	srcu_up_read(&bus->srcu, idx);
 	return ret;
 }
 
 /* Returns the answer to the first part that is not taken, or 0. */
 static int parts_dispatch(struct bf_io_bus *bus,
-			  const struct bf_io_roots *roots,
+			  const struct bf_io_state *state,
 			  struct bf_io_access *access, uint32_t *done)
 {
 	struct bf_io_access part = *access;
@@ -159,7 +155,7 @@ static int parts_dispatch(struct bf_io_bus *bus,
 		if (part.addr < access->addr)
 			ret = dispatch_missed(bus, &part);
 		else
-			ret = part_dispatch(bus, roots, &part);
+			ret = part_dispatch(bus, state, &part);
 		if (!*done)
 			access->taken_by = part.taken_by;
 		if (ret)
@@ -178,13 +174,13 @@ int bf_io_dispatch_long(struct bf_io_bus *bus, struct bf_io_access *access,
 	if (!access->len || access->space >= BF_IO_SPACES)
 		return dispatch_invalid(access);
 	idx = srcu_down_read(&bus->srcu);
-	ret = parts_dispatch(bus, roots_load(bus, access), access, done);
+	ret = parts_dispatch(bus, state_load(bus), access, done);
 	srcu_up_read(&bus->srcu, idx);
 	return ret;
 }
 
 static int elements_dispatch(struct bf_io_bus *bus,
-			     const struct bf_io_roots *roots,
+			     const struct bf_io_state *state,
 			     struct bf_io_access *access, uint32_t count)
 {
 	struct bf_io_access element = *access;
@@ -192,7 +188,7 @@ static int elements_dispatch(struct bf_io_bus *bus,
 	int ret;
 
 	for (i = 0; i < count; i++) {
-		ret = part_dispatch(bus, roots, &element);
+		ret = part_dispatch(bus, state, &element);
 		if (!i) {
 			access->taken_by = element.taken_by;
 			if (ret)
@@ -215,7 +211,7 @@ int bf_io_dispatch_string(struct bf_io_bus *bus, struct bf_io_access *access,
 	if (!count)
 		return dispatch_missed(bus, access);
 	idx = srcu_down_read(&bus->srcu);
-	ret = elements_dispatch(bus, roots_load(bus, access), access, count);
+	ret = elements_dispatch(bus, state_load(bus), access, count);
 	srcu_up_read(&bus->srcu, idx);
 	return ret;
 }

@@ -4,40 +4,93 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "io_bus/counters.h"
 #include "io_bus/doorbell.h"
 #include "io_bus/probe.h"
 #include "io_bus/thread.h"
 
-static bool len_valid(uint32_t len)
+/* By length_index. */
+#define NR_LENGTHS 5
+
+/* Lengths that no doorbell can have share the index of length 0. */
+static const uint8_t length_index[BF_IO_MAX_LEN + 1] = {
+	[1] = 1,
+	[2] = 2,
+	[4] = 3,
+	[8] = 4,
+};
+
+/*
+ * A doorbell in a tree.  A write to an eventfd needs no more than this: among
+ * many doorbells, the doorbell itself would be one more cache miss.
+ */
+struct target {
+	struct bf_io_doorbell *doorbell;   /* NULL: there is none */
+	struct bf_shared_eventfd *eventfd; /* NULL: the doorbell tells more */
+};
+
+/* The doorbells at one address. */
+struct doorbell_addr {
+	struct bf_node node;
+	/* A doorbell of length 0 is the wildcard of each length. */
+	struct target wildcard[NR_LENGTHS];
+	struct bf_span_node *matches[NR_LENGTHS]; /* of struct doorbell_match */
+};
+
+/* In the tree of a space. */
+struct addr_entry {
+	struct bf_span_entry span;
+	struct doorbell_addr *at;
+};
+
+struct doorbell_match {
+	struct bf_span_entry span; /* of the datamatch */
+	struct target target;
+};
+
+static struct addr_entry *addr_entry_of(const struct bf_span_entry *entry)
 {
-	return len == 1 || len == 2 || len == 4 || len == 8;
+	return container_of(entry, struct addr_entry, span);
 }
 
-/* The index of a valid length. */
-static unsigned int len_index(uint32_t len)
+static struct target match_target(const struct bf_span_entry *entry)
 {
-	return (unsigned int)__builtin_ctz(len);
+	return container_of(entry, struct doorbell_match, span)->target;
 }
 
-static struct bf_io_doorbell *doorbell_of(struct bf_trie_entry *entry)
+static struct bf_io_doorbell *doorbell_of(const struct bf_entry *entry)
 {
-	return entry ? container_of(entry, struct bf_io_doorbell, match) : NULL;
+	return container_of(entry, struct bf_io_doorbell, entry);
 }
 
-/* The node of an address; in a section, or with the bus locked. */
-static struct bf_doorbell_addr *addr_find(const struct bf_io_roots *roots,
-					  uint64_t addr)
+/* In a section, or with the bus locked; NULL: no doorbell is there. */
+static struct doorbell_addr *addr_find(const struct bf_io_roots *roots,
+				       uint64_t addr)
 {
-	struct bf_trie_entry *entry =
-		bf_trie_find(&roots->doorbells, bf_trie_hash(addr));
+	const struct bf_span_hit hit = bf_span_find(
+		roots->doorbells, sizeof(struct addr_entry), addr, 1);
 
-	return entry ? bf_doorbell_addr_of(entry) : NULL;
+	return hit.entry ? addr_entry_of(hit.entry)->at : NULL;
 }
 
-static struct bf_io_doorbell *match_find(const struct bf_doorbell_addr *at,
-					 unsigned int i, uint64_t value)
+static struct target match_find(const struct doorbell_addr *at, unsigned int i,
+				uint64_t value)
 {
-	return doorbell_of(bf_trie_find(&at->matches[i], bf_trie_hash(value)));
+	const struct bf_span_hit hit = bf_span_find(
+		at->matches[i], sizeof(struct doorbell_match), value, 1);
+
+	return hit.entry ? match_target(hit.entry) :
+			   (struct target){NULL, NULL};
+}
+
+/* Relaxed: see clear_wildcard(). */
+static struct target wildcard_find(const struct doorbell_addr *at,
+				   unsigned int i)
+{
+	return (struct target){
+		__atomic_load_n(&at->wildcard[i].doorbell, __ATOMIC_RELAXED),
+		at->wildcard[i].eventfd,
+	};
 }
 
 /* The data as KVM compares it: zero-extended, from any alignment. */
@@ -65,31 +118,9 @@ static uint64_t access_value(const struct bf_io_access *access)
 	}
 }
 
-/*
- * The doorbell that a write matches.  Consume: the loads of the doorbell's
- * members come after the load of the pointer.  Relaxed: match_find() loads the
- * root of the trie again.
- */
-static struct bf_io_doorbell *access_match(const struct bf_doorbell_addr *at,
-					   const struct bf_io_access *access)
-{
-	struct bf_io_doorbell *doorbell =
-		__atomic_load_n(&at->any, __ATOMIC_CONSUME);
-	unsigned int i;
-
-	if (doorbell || !len_valid(access->len))
-		return doorbell;
-	i = len_index(access->len);
-	doorbell = __atomic_load_n(&at->wildcard[i], __ATOMIC_CONSUME);
-	if (doorbell || !__atomic_load_n(&at->matches[i], __ATOMIC_RELAXED))
-		return doorbell;
-	return match_find(at, i, access_value(access));
-}
-
-/* In a section of bus->consumer_srcu. */
-static void doorbell_signal(const struct bf_io_bus *bus,
-			    const struct bf_io_doorbell *doorbell,
-			    const struct bf_io_access *access)
+static void doorbell_call(const struct bf_io_bus *bus,
+			  const struct bf_io_doorbell *doorbell,
+			  const struct bf_io_access *access)
 {
 	struct bf_io_frame frame;
 
@@ -102,14 +133,30 @@ static void doorbell_signal(const struct bf_io_bus *bus,
 	bf_io_leave(&frame);
 }
 
-static void doorbell_signal_counted(const struct bf_io_bus *bus,
-				    struct bf_io_doorbell *doorbell,
-				    const struct bf_io_access *access)
+static void doorbell_signal(const struct bf_io_bus *bus,
+			    struct bf_io_doorbell *doorbell, bool counting,
+			    const struct bf_io_access *access)
 {
-	uint64_t start = bf_count_start();
+	uint64_t start = counting ? bf_count_start() : 0;
 
-	doorbell_signal(bus, doorbell, access);
-	bf_count(&doorbell->counters, true, start);
+	if (doorbell->counted)
+		__atomic_fetch_add(&doorbell->signals, 1, __ATOMIC_RELAXED);
+	doorbell_call(bus, doorbell, access);
+	if (counting)
+		bf_count(&doorbell->entry.counters, true, start);
+}
+
+/*
+ * In a section of bus->consumer_srcu.  Only where the bus has changed since
+ * this access loaded the state, the doorbell may have been removed.
+ */
+static bool is_alive(const struct bf_io_bus *bus,
+		     const struct bf_io_state *state,
+		     const struct bf_io_doorbell *doorbell)
+{
+	return __atomic_load_n(&bus->changes, __ATOMIC_RELAXED) ==
+		       state->number ||
+	       !__atomic_load_n(&doorbell->dead, __ATOMIC_RELAXED);
 }
 
 /*
@@ -117,325 +164,319 @@ static void doorbell_signal_counted(const struct bf_io_bus *bus,
  * for consumers and not for handlers of ranges, which may sleep, and may be the
  * caller of the removal.
  *
- * The removal unpublishes the doorbell, sets dead, and waits for a grace period
- * of bus->consumer_srcu.  Here the fence of srcu_down_read() comes before the
- * load of dead.  So either the grace period sees this section, and waits for
- * the consumer, or this load sees dead.  Without dead, a thread that found the
- * doorbell before and was preempted would signal after the removal.  Relaxed:
- * no other load depends on dead.
+ * The removal unpublishes the doorbell, which counts a change, sets dead, and
+ * waits for a grace period of bus->consumer_srcu.  Here the fence of
+ * srcu_down_read() comes before the loads of is_alive().  So either the grace
+ * period sees this section, and waits for the consumer, or these loads see the
+ * change and dead.  Without them, a thread that found the doorbell before and
+ * was preempted would signal after the removal.  Relaxed: no other load depends
+ * on these.
  */
-static bool doorbell_try_signal(struct bf_io_bus *bus,
-				struct bf_io_doorbell *doorbell, bool counting,
-				const struct bf_io_access *access)
+static bool target_try_signal(struct bf_io_bus *bus,
+			      const struct bf_io_state *state,
+			      struct target target,
+			      const struct bf_io_access *access)
 {
 	int idx = srcu_down_read(&bus->consumer_srcu);
-	bool dead = __atomic_load_n(&doorbell->dead, __ATOMIC_RELAXED);
+	bool alive = is_alive(bus, state, target.doorbell);
 
-	if (!dead && doorbell->counted)
-		__atomic_fetch_add(&doorbell->signals, 1, __ATOMIC_RELAXED);
-	if (!dead && likely(!counting))
-		doorbell_signal(bus, doorbell, access);
-	else if (!dead)
-		doorbell_signal_counted(bus, doorbell, access);
+	if (likely(alive && target.eventfd && !state->counting))
+		bf_eventfd_signal(&target.eventfd->eventfd);
+	else if (alive)
+		doorbell_signal(bus, target.doorbell, state->counting, access);
 	srcu_up_read(&bus->consumer_srcu, idx);
-	return !dead;
+	return alive;
+}
+
+static struct target access_match(const struct doorbell_addr *at,
+				  const struct bf_io_access *access)
+{
+	const unsigned int i = length_index[access->len];
+	const struct target target = wildcard_find(at, i);
+
+	if (target.doorbell || !at->matches[i])
+		return target;
+	return match_find(at, i, access_value(access));
 }
 
 bool bf_doorbell_dispatch(struct bf_io_bus *bus,
-			  const struct bf_io_roots *roots,
+			  const struct bf_io_state *state,
 			  struct bf_io_access *access)
 {
-	const struct bf_doorbell_addr *at = addr_find(roots, access->addr);
-	struct bf_io_doorbell *doorbell = at ? access_match(at, access) : NULL;
+	const struct doorbell_addr *at =
+		addr_find(&state->space[access->space], access->addr);
+	struct target target;
 
-	if (!doorbell)
+	if (!at)
+		return false;
+	target = access_match(at, access);
+	if (!target.doorbell)
 		return false;
 	PROBE_DISPATCH(bus, BF_IO_DOORBELL, access);
 	access->taken_by = BF_IO_DOORBELL;
-	return doorbell_try_signal(bus, doorbell, roots->counting, access);
+	return target_try_signal(bus, state, target, access);
 }
 
-/* The place of a doorbell without datamatch. */
-static struct bf_io_doorbell **wildcard_slot(struct bf_doorbell_addr *at,
-					     uint32_t len)
+static unsigned int first_length(const struct bf_entry *entry)
 {
-	return len ? &at->wildcard[len_index(len)] : &at->any;
+	return length_index[entry->size];
 }
 
-/* Bus locked. */
-static struct bf_io_doorbell *desc_find(const struct bf_io_state *state,
-					const struct bf_io_doorbell_desc *desc)
+/* A doorbell of length 0 takes part in all lengths. */
+static unsigned int end_length(const struct bf_entry *entry)
 {
-	struct bf_doorbell_addr *at;
-
-	if (desc->space >= BF_IO_SPACES || (desc->len && !len_valid(desc->len)))
-		return NULL;
-	at = addr_find(&state->space[desc->space], desc->addr);
-	if (!at)
-		return NULL;
-	if (desc->wildcard)
-		return *wildcard_slot(at, desc->len);
-	return desc->len ?
-		       match_find(at, len_index(desc->len), desc->datamatch) :
-		       NULL;
+	return entry->size ? first_length(entry) + 1 : NR_LENGTHS;
 }
 
-static struct bf_io_doorbell *any_match(const struct bf_doorbell_addr *at,
-					unsigned int i)
+static struct bf_io_doorbell *any_of_length(const struct doorbell_addr *at,
+					    unsigned int i)
 {
-	return doorbell_of(bf_trie_any(at->matches[i]));
+	struct bf_span_entry *entry;
+	struct bf_span span;
+
+	if (at->wildcard[i].doorbell)
+		return at->wildcard[i].doorbell;
+	entry = bf_span_next(at->matches[i], 0, &span);
+	return entry ? match_target(entry).doorbell : NULL;
 }
 
-static struct bf_io_doorbell *any_doorbell(const struct bf_doorbell_addr *at)
+static struct bf_io_doorbell *
+collision_of_length(const struct doorbell_addr *at, unsigned int i,
+		    const struct bf_entry *new)
 {
-	struct bf_io_doorbell *doorbell = at->any;
-	unsigned int i;
-
-	for (i = 0; i < BF_DOORBELL_LENGTHS && !doorbell; i++)
-		doorbell = at->wildcard[i] ? at->wildcard[i] : any_match(at, i);
-	return doorbell;
+	if (new->wildcard || at->wildcard[i].doorbell)
+		return any_of_length(at, i);
+	return match_find(at, i, new->datamatch).doorbell;
 }
 
 /* The doorbell that a new one collides with, or NULL. */
-static struct bf_io_doorbell *find_collision(const struct bf_doorbell_addr *at,
-					     const struct bf_io_doorbell *new)
+static struct bf_io_doorbell *find_collision(const struct doorbell_addr *at,
+					     const struct bf_entry *new)
+{
+	struct bf_io_doorbell *other = NULL;
+	unsigned int i;
+
+	for (i = first_length(new); i < end_length(new) && !other; i++)
+		other = collision_of_length(at, i, new);
+	return other;
+}
+
+/*
+ * Relaxed: in a published tree the grace period of the removal follows.  An
+ * access that begins after that loads NULL.
+ */
+static void clear_wildcard(struct doorbell_addr *at,
+			   const struct bf_entry *entry)
 {
 	unsigned int i;
 
-	if (!new->len)
-		return any_doorbell(at);
-	if (at->any)
-		return at->any;
-	i = len_index(new->len);
-	if (at->wildcard[i])
-		return at->wildcard[i];
-	return new->wildcard ? any_match(at, i) :
-			       match_find(at, i, new->datamatch);
+	for (i = first_length(entry); i < end_length(entry); i++)
+		__atomic_store_n(&at->wildcard[i].doorbell, NULL,
+				 __ATOMIC_RELAXED);
 }
 
-struct bf_io_party bf_doorbell_party(const struct bf_io_doorbell *doorbell)
+static struct target target_of(struct bf_io_doorbell *doorbell)
 {
-	return (struct bf_io_party){
-		.kind = BF_IO_DOORBELL,
-		.space = doorbell->space,
-		.wildcard = doorbell->wildcard,
-		.addr = doorbell->addr,
-		.size = doorbell->len,
-		.datamatch = doorbell->datamatch,
+	return (struct target){
+		doorbell,
+		doorbell->counted ? NULL : doorbell->eventfd,
 	};
 }
 
-/* A node for an address that has none; NULL: no memory. */
-static struct bf_doorbell_addr *addr_make(struct bf_edit *edit, uintptr_t *root,
-					  uint64_t addr)
+static int addr_add(struct bf_edit *edit, struct doorbell_addr *at,
+		    struct bf_entry *entry)
 {
-	struct bf_doorbell_addr *at = bf_edit_make(edit, sizeof(*at));
+	const struct bf_span span = {entry->datamatch, entry->datamatch};
+	struct doorbell_match match = {.target = target_of(doorbell_of(entry))};
+	struct bf_span_entry *existing;
+	unsigned int i = first_length(entry);
 
-	if (!at)
+	if (!entry->wildcard)
+		return bf_span_add(edit, &at->matches[i], span, &match.span,
+				   sizeof(match), &existing);
+	for (; i < end_length(entry); i++)
+		at->wildcard[i] = match.target;
+	return 0;
+}
+
+/* Adds the first doorbell of an address. */
+static int addr_make(struct bf_edit *edit, struct bf_span_node **root,
+		     struct bf_entry *entry)
+{
+	const struct bf_span span = {entry->addr, entry->addr};
+	struct addr_entry new = {.at = bf_edit_make(edit, sizeof(*new.at))};
+	struct bf_span_entry *existing;
+
+	if (!new.at || addr_add(edit, new.at, entry))
+		return -ENOMEM;
+	return bf_span_add(edit, root, span, &new.span, sizeof(new), &existing);
+}
+
+/* The doorbells at the address, for the edit to change; NULL: no memory. */
+static struct doorbell_addr *addr_own(struct bf_edit *edit,
+				      struct bf_span_node **root, uint64_t addr)
+{
+	struct bf_span_entry *own = bf_span_own(edit, root, addr);
+	struct addr_entry *entry;
+
+	if (!own)
 		return NULL;
-	at->entry.hash = bf_trie_hash(addr);
-	return bf_trie_add(edit, root, &at->entry) ? NULL : at;
+	entry = addr_entry_of(own);
+	if (!bf_edit_owns(edit, &entry->at->node))
+		entry->at = bf_edit_copy(edit, &entry->at->node,
+					 sizeof(*entry->at),
+					 sizeof(*entry->at));
+	return entry->at;
 }
 
-/* The node, copied unless the edit owns it; NULL: no memory. */
-static struct bf_doorbell_addr *addr_own(struct bf_edit *edit, uintptr_t *root,
-					 struct bf_doorbell_addr *at)
+static int doorbell_add(struct bf_change *change, struct bf_entry *entry,
+			struct bf_entry **existing)
 {
-	if (bf_edit_owns(edit, &at->node))
-		return at;
-	at = bf_edit_copy(edit, &at->node, sizeof(*at), sizeof(*at));
-	if (!at)
-		return NULL;
-	return bf_trie_replace(edit, root, &at->entry) ? NULL : at;
-}
-
-static int addr_add(struct bf_edit *edit, struct bf_doorbell_addr *at,
-		    struct bf_io_doorbell *doorbell)
-{
-	if (doorbell->wildcard) {
-		*wildcard_slot(at, doorbell->len) = doorbell;
-		return 0;
-	}
-	return bf_trie_add(edit, &at->matches[len_index(doorbell->len)],
-			   &doorbell->match);
-}
-
-int bf_doorbell_change_add(struct bf_change *change,
-			   struct bf_io_doorbell *doorbell,
-			   struct bf_io_conflict *conflict)
-{
-	struct bf_io_roots *roots = bf_change_roots(change, doorbell->space);
-	struct bf_doorbell_addr *at = addr_find(roots, doorbell->addr);
-	const struct bf_io_doorbell *other = at ? find_collision(at, doorbell) :
-						  NULL;
+	struct bf_io_roots *roots = bf_entry_roots(change->state, entry);
+	struct doorbell_addr *at = addr_find(roots, entry->addr);
+	struct bf_io_doorbell *other = at ? find_collision(at, entry) : NULL;
 
 	if (other) {
-		if (conflict) {
-			conflict->wanted = bf_doorbell_party(doorbell);
-			conflict->existing = bf_doorbell_party(other);
-		}
+		*existing = &other->entry;
 		return -EEXIST;
 	}
-	at = at ? addr_own(&change->edit, &roots->doorbells, at) :
-		  addr_make(&change->edit, &roots->doorbells, doorbell->addr);
-	return at ? addr_add(&change->edit, at, doorbell) : -ENOMEM;
-}
-
-/* The node of a published doorbell, which compilers cannot know to exist. */
-static struct bf_doorbell_addr *
-doorbell_addr(const struct bf_io_roots *roots,
-	      const struct bf_io_doorbell *doorbell)
-{
-	struct bf_doorbell_addr *at = addr_find(roots, doorbell->addr);
-
 	if (!at)
-		__builtin_unreachable();
-	return at;
+		return addr_make(&change->edit, &roots->doorbells, entry);
+	at = addr_own(&change->edit, &roots->doorbells, entry->addr);
+	return at ? addr_add(&change->edit, at, entry) : -ENOMEM;
 }
 
-static bool addr_is_empty(const struct bf_doorbell_addr *at)
+static bool addr_is_empty(const struct doorbell_addr *at)
 {
 	unsigned int i;
 
-	for (i = 0; i < BF_DOORBELL_LENGTHS; i++)
-		if (at->wildcard[i] || at->matches[i])
+	for (i = 0; i < NR_LENGTHS; i++)
+		if (at->wildcard[i].doorbell || at->matches[i])
 			return false;
-	return !at->any;
+	return true;
 }
 
-int bf_doorbell_change_remove(struct bf_change *change,
-			      const struct bf_io_doorbell *doorbell)
+static int doorbell_remove(struct bf_change *change,
+			   const struct bf_entry *entry)
 {
-	struct bf_io_roots *roots = bf_change_roots(change, doorbell->space);
-	struct bf_doorbell_addr *at = addr_own(&change->edit, &roots->doorbells,
-					       doorbell_addr(roots, doorbell));
+	struct bf_io_roots *roots = bf_entry_roots(change->state, entry);
+	struct doorbell_addr *at =
+		addr_own(&change->edit, &roots->doorbells, entry->addr);
 
 	if (!at)
 		return -ENOMEM;
-	if (doorbell->wildcard)
-		*wildcard_slot(at, doorbell->len) = NULL;
-	else if (bf_trie_remove(&change->edit,
-				&at->matches[len_index(doorbell->len)],
-				doorbell->match.hash))
+	if (entry->wildcard)
+		clear_wildcard(at, entry);
+	else if (bf_span_remove(&change->edit,
+				&at->matches[first_length(entry)],
+				entry->datamatch))
 		return -ENOMEM;
 	if (!addr_is_empty(at))
 		return 0;
 	bf_edit_drop(&change->edit, &at->node);
-	return bf_trie_remove(&change->edit, &roots->doorbells, at->entry.hash);
+	return bf_span_remove(&change->edit, &roots->doorbells, entry->addr);
 }
 
-/*
- * In the published state, bus locked.  The node of an address without doorbells
- * stays until the next change of that address.  Relaxed: see bf_trie_clear().
- */
-static void doorbell_clear(const struct bf_io_state *state,
-			   const struct bf_io_doorbell *doorbell)
+/* An address without doorbells stays until the next change of that address. */
+static void doorbell_clear(struct bf_io_roots *roots,
+			   const struct bf_entry *entry)
 {
-	struct bf_doorbell_addr *at =
-		doorbell_addr(&state->space[doorbell->space], doorbell);
+	uint64_t addr;
+	struct bf_span_entry *found = bf_span_seek(roots->doorbells,
+						   sizeof(struct addr_entry),
+						   entry->addr, &addr);
+	struct doorbell_addr *at = addr_entry_of(found)->at;
 
-	if (doorbell->wildcard)
-		__atomic_store_n(wildcard_slot(at, doorbell->len), NULL,
-				 __ATOMIC_RELAXED);
+	if (entry->wildcard)
+		clear_wildcard(at, entry);
 	else
-		bf_trie_clear(&at->matches[len_index(doorbell->len)],
-			      doorbell->match.hash);
+		bf_span_set_size(at->matches[first_length(entry)],
+				 entry->datamatch, 0);
 }
 
-struct visit {
-	int (*fn)(void *opaque, struct bf_io_doorbell *doorbell);
-	void *opaque;
+/* Accesses may still read the doorbell, but none signals the eventfd. */
+static void doorbell_release(struct bf_entry *entry)
+{
+	struct bf_io_doorbell *doorbell = doorbell_of(entry);
+
+	if (doorbell->eventfd)
+		bf_eventfd_put(&entry->bus->eventfds, doorbell->eventfd);
+	doorbell->eventfd = NULL;
+}
+
+static const struct bf_entry_ops doorbell_ops = {
+	.offset = offsetof(struct bf_io_doorbell, entry),
+	.add = doorbell_add,
+	.remove = doorbell_remove,
+	.clear = doorbell_clear,
+	.release = doorbell_release,
 };
 
-static int visit_match(void *opaque, struct bf_trie_entry *entry)
-{
-	const struct visit *visit = opaque;
+struct visit {
+	bf_entry_fn fn;
+	void *opaque;
+	uint64_t addr;
+};
 
-	return visit->fn(visit->opaque, doorbell_of(entry));
+static int visit_doorbell(const struct visit *visit,
+			  struct bf_io_doorbell *doorbell)
+{
+	const uint64_t size = doorbell->entry.size;
+	const struct bf_span span = {visit->addr,
+				     visit->addr + (size ? size - 1 : 0)};
+
+	return visit->fn(visit->opaque, span, &doorbell->entry);
 }
 
-int bf_doorbell_each(const struct bf_doorbell_addr *at,
-		     int (*fn)(void *opaque, struct bf_io_doorbell *doorbell),
-		     void *opaque)
+static int visit_match(void *opaque, struct bf_span span,
+		       struct bf_span_entry *entry)
 {
-	struct visit visit = {fn, opaque};
+	return visit_doorbell(opaque, match_target(entry).doorbell);
+}
+
+static int visit_addr(void *opaque, struct bf_span span,
+		      struct bf_span_entry *entry)
+{
+	const struct doorbell_addr *at = addr_entry_of(entry)->at;
+	struct visit *visit = opaque;
 	struct bf_io_doorbell *doorbell;
 	unsigned int i;
 	int ret = 0;
 
-	doorbell = __atomic_load_n(&at->any, __ATOMIC_CONSUME);
-	if (doorbell)
-		ret = fn(opaque, doorbell);
-	for (i = 0; i < BF_DOORBELL_LENGTHS && !ret; i++) {
-		doorbell = __atomic_load_n(&at->wildcard[i], __ATOMIC_CONSUME);
-		ret = doorbell ? fn(opaque, doorbell) :
-				 bf_trie_each(__atomic_load_n(&at->matches[i],
-							      __ATOMIC_CONSUME),
-					      visit_match, &visit);
+	visit->addr = span.first;
+	for (i = 0; i < NR_LENGTHS && !ret; i++) {
+		doorbell = wildcard_find(at, i).doorbell;
+		/* At its last length, because fn may free it. */
+		if (doorbell && end_length(&doorbell->entry) == i + 1)
+			ret = visit_doorbell(visit, doorbell);
+		if (!ret)
+			ret = bf_span_each(at->matches[i], visit_match, visit);
 	}
 	return ret;
 }
 
-/* Accesses may still read the doorbell, but none signals the eventfd. */
-static void doorbell_put_eventfd(struct bf_io_doorbell *doorbell)
+int bf_doorbells_each(const struct bf_span_node *root, bf_entry_fn fn,
+		      void *opaque)
 {
-	if (doorbell->eventfd)
-		bf_eventfd_put(&doorbell->removal.bus->eventfds,
-			       doorbell->eventfd);
+	return bf_span_each(root, visit_addr, &(struct visit){fn, opaque, 0});
 }
 
-/* After doorbell_put_eventfd(). */
-static void doorbell_free_rest(struct bf_io_doorbell *doorbell)
+static int addr_free(void *opaque, struct bf_span span,
+		     struct bf_span_entry *entry)
 {
-	bf_counters_free(doorbell->counters);
-	free(doorbell);
-}
-
-void bf_doorbell_free(struct bf_io_doorbell *doorbell)
-{
-	doorbell_put_eventfd(doorbell);
-	doorbell_free_rest(doorbell);
-}
-
-static struct bf_io_doorbell *removed_doorbell(struct bf_removal *removal)
-{
-	return container_of(removal, struct bf_io_doorbell, removal);
-}
-
-static void doorbell_removed_rest(struct bf_removal *removal)
-{
-	doorbell_free_rest(removed_doorbell(removal));
-}
-
-static void doorbell_removed(struct bf_removal *removal)
-{
-	PROBE_REMOVED(removal->bus, BF_IO_DOORBELL, removed_doorbell(removal));
-	bf_doorbell_free(removed_doorbell(removal));
-}
-
-static void match_destroy(struct bf_trie_entry *entry)
-{
-	bf_doorbell_free(doorbell_of(entry));
-}
-
-static void addr_destroy(struct bf_trie_entry *entry)
-{
-	struct bf_doorbell_addr *at = bf_doorbell_addr_of(entry);
+	struct doorbell_addr *at = addr_entry_of(entry)->at;
 	unsigned int i;
 
-	if (at->any)
-		bf_doorbell_free(at->any);
-	for (i = 0; i < BF_DOORBELL_LENGTHS; i++) {
-		if (at->wildcard[i])
-			bf_doorbell_free(at->wildcard[i]);
-		bf_trie_destroy(at->matches[i], match_destroy);
-	}
+	for (i = 0; i < NR_LENGTHS; i++)
+		bf_span_free(at->matches[i]);
 	free(at);
+	return 0;
 }
 
-void bf_doorbells_destroy(uintptr_t root)
+void bf_doorbells_free(struct bf_span_node *root)
 {
-	bf_trie_destroy(root, addr_destroy);
+	bf_span_each(root, addr_free, NULL);
+	bf_span_free(root);
 }
 
 static bool consumer_valid(const struct bf_io_doorbell_desc *desc)
@@ -444,16 +485,33 @@ static bool consumer_valid(const struct bf_io_doorbell_desc *desc)
 	       (desc->consumer == BF_IO_CONSUMER_CALLBACK && desc->callback);
 }
 
-/* KVM refuses a doorbell that ends at 2^64 exactly, as one that wraps. */
+static bool len_valid(uint32_t len)
+{
+	return !len || (len <= BF_IO_MAX_LEN && length_index[len]);
+}
+
+static struct bf_entry entry_of_desc(struct bf_io_bus *bus,
+				     const struct bf_io_doorbell_desc *desc)
+{
+	return (struct bf_entry){
+		.ops = &doorbell_ops,
+		.bus = bus,
+		.kind = BF_IO_DOORBELL,
+		.space = desc->space,
+		.addr = desc->addr,
+		.size = desc->len,
+		.wildcard = desc->wildcard,
+		.datamatch = desc->wildcard ? 0 : desc->datamatch,
+	};
+}
+
 static int check_desc(const struct bf_io_doorbell_desc *desc)
 {
-	if (desc->len && !len_valid(desc->len))
-		return -EINVAL;
-	if (desc->addr + desc->len < desc->addr)
-		return -EINVAL;
-	if (desc->space >= BF_IO_SPACES || (!desc->len && !desc->wildcard))
-		return -EINVAL;
-	if (!consumer_valid(desc) || !bf_io_reserved_ok(desc->reserved))
+	const struct bf_entry entry = entry_of_desc(NULL, desc);
+
+	if (!len_valid(desc->len) || bf_entry_check_addr(&entry, desc->addr) ||
+	    desc->space >= BF_IO_SPACES || (!desc->len && !desc->wildcard) ||
+	    !consumer_valid(desc) || !bf_reserved_is_zero(desc->reserved))
 		return -EINVAL;
 	return 0;
 }
@@ -474,18 +532,11 @@ static int doorbell_make(struct bf_io_bus *bus,
 			bf_eventfd_put(&bus->eventfds, eventfd);
 		return -ENOMEM;
 	}
-	doorbell->addr = desc->addr;
-	doorbell->space = desc->space;
-	doorbell->len = desc->len;
-	doorbell->wildcard = desc->wildcard;
+	doorbell->entry = entry_of_desc(bus, desc);
 	doorbell->counted = desc->counted;
-	doorbell->datamatch = desc->wildcard ? 0 : desc->datamatch;
-	doorbell->match.hash = bf_trie_hash(doorbell->datamatch);
 	doorbell->callback = eventfd ? NULL : desc->callback;
 	doorbell->opaque = room ? doorbell + 1 : desc->opaque;
 	doorbell->eventfd = eventfd;
-	doorbell->removal.bus = bus;
-	doorbell->removal.release = doorbell_removed;
 	*doorbellp = doorbell;
 	return 0;
 }
@@ -517,30 +568,6 @@ int bf_doorbell_new(struct bf_io_bus *bus,
 	return ret ? ret : doorbell_make(bus, desc, eventfd, 0, doorbellp);
 }
 
-/* Publishes a new doorbell, or frees it. */
-static int doorbell_publish(struct bf_io_bus *bus,
-			    struct bf_io_doorbell *doorbell,
-			    struct bf_io_conflict *conflict)
-{
-	struct bf_change change;
-	int ret = bf_change_begin(&change, bus);
-
-	if (ret) {
-		bf_doorbell_free(doorbell);
-		return ret;
-	}
-	ret = bf_doorbell_change_add(&change, doorbell, conflict);
-	if (ret) {
-		bf_change_abort(&change);
-		bf_doorbell_free(doorbell);
-		return ret;
-	}
-	PROBE_REGISTER(bus, BF_IO_DOORBELL, doorbell->space, doorbell->addr,
-		       doorbell->len);
-	bf_change_commit(&change);
-	return 0;
-}
-
 int bf_doorbell_add(struct bf_io_bus *bus,
 		    const struct bf_io_doorbell_desc *desc,
 		    struct bf_shared_eventfd *eventfd, const void *owner,
@@ -552,7 +579,7 @@ int bf_doorbell_add(struct bf_io_bus *bus,
 	if (ret)
 		return ret;
 	doorbell->owner = owner;
-	ret = doorbell_publish(bus, doorbell, NULL);
+	ret = bf_entry_publish(&doorbell->entry, NULL);
 	if (!ret)
 		*doorbellp = doorbell;
 	return ret;
@@ -567,10 +594,29 @@ int bf_io_add_doorbell(struct bf_io_bus *bus,
 	int ret = bf_doorbell_new(bus, desc, &doorbell);
 
 	if (!ret)
-		ret = doorbell_publish(bus, doorbell, conflict);
+		ret = bf_entry_publish(&doorbell->entry, conflict);
 	if (!ret && doorbellp)
 		*doorbellp = doorbell;
 	return ret;
+}
+
+/* Bus locked. */
+static struct bf_io_doorbell *desc_find(const struct bf_io_state *state,
+					const struct bf_io_doorbell_desc *desc)
+{
+	const struct doorbell_addr *at;
+	struct bf_io_doorbell *doorbell;
+	unsigned int i;
+
+	if (desc->space >= BF_IO_SPACES || !len_valid(desc->len))
+		return NULL;
+	at = addr_find(&state->space[desc->space], desc->addr);
+	if (!at)
+		return NULL;
+	i = length_index[desc->len];
+	doorbell = desc->wildcard ? at->wildcard[i].doorbell :
+				    match_find(at, i, desc->datamatch).doorbell;
+	return doorbell && doorbell->entry.size == desc->len ? doorbell : NULL;
 }
 
 static bool same_consumer(const struct bf_io_doorbell *doorbell,
@@ -621,7 +667,7 @@ int bf_io_find_doorbell(struct bf_io_bus *bus,
 	struct bf_io_doorbell *doorbell;
 	int ret = 0;
 
-	if (!consumer_valid(desc) || !bf_io_reserved_ok(desc->reserved))
+	if (!consumer_valid(desc) || !bf_reserved_is_zero(desc->reserved))
 		return -EINVAL;
 	doorbell = find_owned(bus, desc, NULL, false);
 	if (doorbell) {
@@ -633,51 +679,26 @@ int bf_io_find_doorbell(struct bf_io_bus *bus,
 	return ret ? ret : -ENOENT;
 }
 
-static int doorbell_try_unpublish(struct bf_io_bus *bus,
-				  const struct bf_io_doorbell *doorbell)
+static void free_removed(struct srcu_head *head)
 {
-	struct bf_change change;
-	int ret = bf_change_begin(&change, bus);
-
-	if (ret)
-		return ret;
-	ret = bf_doorbell_change_remove(&change, doorbell);
-	if (ret)
-		bf_change_abort(&change);
-	else
-		bf_change_commit(&change);
-	return ret;
-}
-
-/* A removal that gets no memory clears the doorbell in the published state. */
-static void doorbell_unpublish(struct bf_io_bus *bus,
-			       const struct bf_io_doorbell *doorbell)
-{
-	PROBE_REMOVE(bus, BF_IO_DOORBELL, doorbell->space, doorbell->addr,
-		     doorbell->len);
-	if (!doorbell_try_unpublish(bus, doorbell))
-		return;
-	pthread_mutex_lock(&bus->lock);
-	doorbell_clear(bus->state, doorbell);
-	bf_change_count(bus);
-	pthread_mutex_unlock(&bus->lock);
+	bf_entry_free(container_of(head, struct bf_entry, head));
 }
 
 /* Accesses that began before may read the doorbell: free it after them. */
 uint64_t bf_doorbell_remove(struct bf_io_bus *bus,
 			    struct bf_io_doorbell *doorbell)
 {
+	struct bf_entry *entry = &doorbell->entry;
 	uint64_t signals;
 
-	doorbell_unpublish(bus, doorbell);
-	/* Relaxed: see doorbell_try_signal(). */
+	bf_entry_unpublish(entry);
+	/* Relaxed: see target_try_signal(). */
 	__atomic_store_n(&doorbell->dead, true, __ATOMIC_RELAXED);
 	synchronize_srcu_expedited(&bus->consumer_srcu);
 	signals = bf_io_doorbell_signals(doorbell);
-	doorbell_put_eventfd(doorbell);
+	doorbell_release(entry);
 	PROBE_REMOVED(bus, BF_IO_DOORBELL, doorbell);
-	doorbell->removal.release = doorbell_removed_rest;
-	bf_removal_defer(&doorbell->removal, NULL, NULL);
+	bf_io_defer(bus, &entry->head, free_removed);
 	return signals;
 }
 
@@ -694,8 +715,7 @@ void bf_io_remove_doorbell_async(struct bf_io_bus *bus,
 				 struct bf_io_doorbell *doorbell,
 				 bf_io_done_fn done, void *opaque)
 {
-	doorbell_unpublish(bus, doorbell);
-	bf_removal_defer(&doorbell->removal, done, opaque);
+	bf_entry_remove_async(&doorbell->entry, done, opaque);
 }
 
 void *bf_io_doorbell_opaque(const struct bf_io_doorbell *doorbell)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "io_bus/counters.h"
 #include "io_bus/doorbell.h"
 #include "io_bus/region.h"
 
@@ -68,19 +69,10 @@ int bf_io_conflict_format(const struct bf_io_conflict *conflict, char *buf,
 	return snprintf(buf, size, "%s collides with %s", wanted, existing);
 }
 
-/*
- * A line of the map.  A change may move an entry, so the address comes from the
- * tree and not from the entry.
- */
+/* A line of the map. */
 struct line {
-	enum bf_io_kind kind;
 	struct bf_span span; /* a doorbell of any length has one byte */
-	const char *name;    /* of a region, or NULL */
-	uint32_t len;	     /* of a doorbell */
-	bool wildcard;
-	uint64_t datamatch;
-	bool counted;
-	uint64_t signals;
+	const struct bf_entry *entry;
 	struct bf_io_stats stats;
 };
 
@@ -88,78 +80,47 @@ struct lines {
 	struct line *line;
 	size_t count;
 	size_t room;
-	uint64_t addr; /* of the doorbells that are being added */
 };
 
-static int lines_add(struct lines *lines, const struct line *line)
+static int lines_reserve(struct lines *lines)
 {
 	size_t room = lines->room ? 2 * lines->room : 64;
 	struct line *more;
 
-	if (lines->count == lines->room) {
-		more = realloc(lines->line, room * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		lines->line = more;
-		lines->room = room;
-	}
-	lines->line[lines->count++] = *line;
+	if (lines->count < lines->room)
+		return 0;
+	more = realloc(lines->line, room * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	lines->line = more;
+	lines->room = room;
 	return 0;
 }
 
-static int lines_add_region(void *opaque, struct bf_span span,
-			    struct bf_span_entry *entry)
-{
-	const struct bf_region *region = bf_region_of(entry);
-	struct line line = {
-		.kind = region->kind,
-		.span = span,
-		.name = region->name,
-	};
-
-	if (region->kind == BF_IO_RANGE)
-		bf_io_range_stats(container_of(region, struct bf_io_range,
-					       region),
-				  &line.stats);
-	return lines_add(opaque, &line);
-}
-
-static int lines_add_doorbell(void *opaque, struct bf_io_doorbell *doorbell)
+/* A change may move the entry, so its address comes from the tree. */
+static int lines_add(void *opaque, struct bf_span span, struct bf_entry *entry)
 {
 	struct lines *lines = opaque;
-	uint64_t more = doorbell->len ? doorbell->len - 1 : 0;
-	struct line line = {
-		.kind = BF_IO_DOORBELL,
-		.span = {lines->addr, lines->addr + more},
-		.len = doorbell->len,
-		.wildcard = doorbell->wildcard,
-		.datamatch = doorbell->datamatch,
-		.counted = doorbell->counted,
-		.signals = bf_io_doorbell_signals(doorbell),
-	};
+	struct line *line;
+	int ret = lines_reserve(lines);
 
-	bf_io_doorbell_stats(doorbell, &line.stats);
-	return lines_add(lines, &line);
-}
-
-static int lines_add_addr(void *opaque, struct bf_trie_entry *entry)
-{
-	const struct bf_doorbell_addr *at = bf_doorbell_addr_of(entry);
-	struct lines *lines = opaque;
-
-	lines->addr = bf_trie_key(entry->hash);
-	return bf_doorbell_each(at, lines_add_doorbell, lines);
+	if (ret)
+		return ret;
+	line = &lines->line[lines->count++];
+	line->span = span;
+	line->entry = entry;
+	bf_counters_sum(&entry->counters, &line->stats);
+	return 0;
 }
 
 static int lines_add_space(struct lines *lines, const struct bf_io_roots *roots)
 {
-	int ret;
+	int ret = bf_regions_each(roots->ranges, lines_add, lines);
 
-	ret = bf_span_each(roots->ranges, lines_add_region, lines);
 	if (!ret)
-		ret = bf_span_each(roots->zones, lines_add_region, lines);
+		ret = bf_regions_each(roots->zones, lines_add, lines);
 	if (!ret)
-		ret = bf_trie_each(roots->doorbells, lines_add_addr, lines);
+		ret = bf_doorbells_each(roots->doorbells, lines_add, lines);
 	return ret;
 }
 
@@ -176,40 +137,48 @@ static int compare(uint64_t a, uint64_t b)
 static int compare_lines(const void *left, const void *right)
 {
 	const struct line *a = left, *b = right;
+	const enum bf_io_kind ak = a->entry->kind, bk = b->entry->kind;
 	int ret = compare(a->span.first, b->span.first);
 
 	if (!ret)
 		ret = compare(b->span.last, a->span.last);
 	if (!ret)
-		ret = (b->kind == BF_IO_RANGE) - (a->kind == BF_IO_RANGE);
+		ret = (bk == BF_IO_RANGE) - (ak == BF_IO_RANGE);
 	if (!ret)
-		ret = (a->kind == BF_IO_DOORBELL) - (b->kind == BF_IO_DOORBELL);
+		ret = (ak == BF_IO_DOORBELL) - (bk == BF_IO_DOORBELL);
 	if (!ret)
-		ret = compare(a->datamatch, b->datamatch);
+		ret = compare(a->entry->datamatch, b->entry->datamatch);
 	return ret;
 }
 
 static void print_doorbell(const struct line *line, FILE *out)
 {
+	const struct bf_entry *entry = line->entry;
+	const struct bf_io_doorbell *doorbell =
+		container_of(entry, struct bf_io_doorbell, entry);
+
 	fprintf(out, "%016" PRIx64 "                  doorbell, ",
 		line->span.first);
-	if (line->len)
-		fprintf(out, "length %u", line->len);
+	if (entry->size)
+		fprintf(out, "length %u", (unsigned int)entry->size);
 	else
 		fputs("any length", out);
-	if (line->wildcard)
+	if (entry->wildcard)
 		fputs(", any data", out);
 	else
-		fprintf(out, ", datamatch %#" PRIx64, line->datamatch);
-	if (line->counted)
-		fprintf(out, ", signals %" PRIu64, line->signals);
+		fprintf(out, ", datamatch %#" PRIx64, entry->datamatch);
+	if (doorbell->counted)
+		fprintf(out, ", signals %" PRIu64,
+			bf_io_doorbell_signals(doorbell));
 }
 
 static void print_region(const struct line *line, FILE *out)
 {
+	const struct bf_entry *entry = line->entry;
+
 	fprintf(out, "%016" PRIx64 "-%016" PRIx64 " %s%s%s", line->span.first,
-		line->span.last, line->kind == BF_IO_ZONE ? "zone" : "range",
-		line->name[0] ? " " : "", line->name);
+		line->span.last, entry->kind == BF_IO_ZONE ? "zone" : "range",
+		entry->name[0] ? " " : "", entry->name);
 }
 
 static void print_stats(const struct bf_io_stats *stats, FILE *out)
@@ -224,7 +193,7 @@ static void print_stats(const struct bf_io_stats *stats, FILE *out)
 static void print_line(const struct line *line, unsigned int depth, FILE *out)
 {
 	fprintf(out, "%*s", 4 + 2 * (int)depth, "");
-	if (line->kind == BF_IO_DOORBELL)
+	if (line->entry->kind == BF_IO_DOORBELL)
 		print_doorbell(line, out);
 	else
 		print_region(line, out);
@@ -272,7 +241,7 @@ static void print_lines(struct lines *lines, FILE *out)
 
 		close_before(&open, line->span.first);
 		print_line(line, depth_of(&open, line->span), out);
-		if (line->kind != BF_IO_DOORBELL)
+		if (line->entry->kind != BF_IO_DOORBELL)
 			open.span[open.count++] = line->span;
 	}
 }

@@ -137,7 +137,7 @@ int bf_io_ring_create(const struct bf_io_ring_desc *desc,
 	if (!desc)
 		desc = &defaults;
 	if (desc->entries > MAX_ENTRIES || desc->wake > BF_IO_WAKE_HALF ||
-	    !bf_io_reserved_ok(desc->reserved))
+	    !bf_reserved_is_zero(desc->reserved))
 		return -EINVAL;
 	ring = calloc(1, sizeof(*ring));
 	if (!ring)

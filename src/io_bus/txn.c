@@ -10,15 +10,14 @@
 #include "io_bus/region.h"
 
 enum op_kind {
-	OP_ADD, /* 0, for initializers */
+	OP_ADD,
 	OP_REMOVE,
 	OP_MOVE,
 };
 
 struct op {
 	enum op_kind kind;
-	struct bf_region *region;	 /* NULL: a doorbell */
-	struct bf_io_doorbell *doorbell; /* NULL: a region */
+	struct bf_entry *entry;
 	uint64_t addr; /* of a move: the new address; once made: the old one */
 };
 
@@ -29,19 +28,6 @@ struct bf_io_txn {
 	size_t room;
 	struct srcu_head head;
 };
-
-static struct bf_removal *op_removal(const struct op *op)
-{
-	return op->region ? &op->region->removal : &op->doorbell->removal;
-}
-
-static void op_free_entry(const struct op *op)
-{
-	if (op->region)
-		bf_region_free(op->region);
-	else
-		bf_doorbell_free(op->doorbell);
-}
 
 static void txn_free(struct bf_io_txn *txn)
 {
@@ -61,10 +47,10 @@ int bf_io_txn_begin(struct bf_io_bus *bus, struct bf_io_txn **txnp)
 }
 
 /* Clears the callback so that a later removal does not call it. */
-static void removal_cancel(struct bf_removal *removal)
+static void removal_cancel(struct bf_entry *entry)
 {
-	removal->txn = NULL;
-	removal->done = NULL;
+	entry->txn = NULL;
+	entry->done = NULL;
 }
 
 void bf_io_txn_abort(struct bf_io_txn *txn)
@@ -75,9 +61,9 @@ void bf_io_txn_abort(struct bf_io_txn *txn)
 		return;
 	for (i = 0; i < txn->count; i++) {
 		if (txn->ops[i].kind == OP_ADD)
-			op_free_entry(&txn->ops[i]);
+			bf_entry_free(txn->ops[i].entry);
 		else
-			removal_cancel(op_removal(&txn->ops[i]));
+			removal_cancel(txn->ops[i].entry);
 	}
 	txn_free(txn);
 }
@@ -97,21 +83,26 @@ static int txn_reserve(struct bf_io_txn *txn)
 	return 0;
 }
 
-static void txn_append(struct bf_io_txn *txn, const struct op *op)
+/* Records an operation. */
+static int txn_put(struct bf_io_txn *txn, enum op_kind kind,
+		   struct bf_entry *entry, uint64_t addr)
 {
-	txn->ops[txn->count++] = *op;
-	op_removal(op)->txn = txn;
-}
-
-/* Records an addition, or frees its entry. */
-static int txn_put_addition(struct bf_io_txn *txn, const struct op *op)
-{
-	int ret = txn_reserve(txn);
+	int ret = entry->txn ? -EBUSY : txn_reserve(txn);
 
 	if (ret)
-		op_free_entry(op);
-	else
-		txn_append(txn, op);
+		return ret;
+	txn->ops[txn->count++] = (struct op){kind, entry, addr};
+	entry->txn = txn;
+	return 0;
+}
+
+/* Records an addition, or frees the entry. */
+static int txn_put_addition(struct bf_io_txn *txn, struct bf_entry *entry)
+{
+	int ret = txn_put(txn, OP_ADD, entry, entry->addr);
+
+	if (ret)
+		bf_entry_free(entry);
 	return ret;
 }
 
@@ -122,9 +113,8 @@ int bf_io_txn_add_range(struct bf_io_txn *txn,
 	struct bf_io_range *range;
 	int ret = bf_range_new(txn->bus, desc, &range);
 
-	if (ret)
-		return ret;
-	ret = txn_put_addition(txn, &(struct op){.region = &range->region});
+	if (!ret)
+		ret = txn_put_addition(txn, &range->region.entry);
 	if (!ret && rangep)
 		*rangep = range;
 	return ret;
@@ -137,9 +127,8 @@ int bf_io_txn_add_zone(struct bf_io_txn *txn,
 	struct bf_io_zone *zone;
 	int ret = bf_zone_new(txn->bus, desc, &zone);
 
-	if (ret)
-		return ret;
-	ret = txn_put_addition(txn, &(struct op){.region = &zone->region});
+	if (!ret)
+		ret = txn_put_addition(txn, &zone->region.entry);
 	if (!ret && zonep)
 		*zonep = zone;
 	return ret;
@@ -152,132 +141,81 @@ int bf_io_txn_add_doorbell(struct bf_io_txn *txn,
 	struct bf_io_doorbell *doorbell;
 	int ret = bf_doorbell_new(txn->bus, desc, &doorbell);
 
-	if (ret)
-		return ret;
-	ret = txn_put_addition(txn, &(struct op){.doorbell = doorbell});
+	if (!ret)
+		ret = txn_put_addition(txn, &doorbell->entry);
 	if (!ret && doorbellp)
 		*doorbellp = doorbell;
 	return ret;
 }
 
-/* Records a removal or a move. */
-static int txn_put(struct bf_io_txn *txn, const struct op *op)
-{
-	int ret;
-
-	if (op_removal(op)->txn)
-		return -EBUSY;
-	ret = txn_reserve(txn);
-	if (!ret)
-		txn_append(txn, op);
-	return ret;
-}
-
-static int txn_put_removal(struct bf_io_txn *txn, const struct op *op,
+static int txn_put_removal(struct bf_io_txn *txn, struct bf_entry *entry,
 			   bf_io_done_fn done, void *opaque)
 {
-	int ret = txn_put(txn, op);
+	int ret = txn_put(txn, OP_REMOVE, entry, entry->addr);
 
 	if (ret)
 		return ret;
-	op_removal(op)->done = done;
-	op_removal(op)->opaque = opaque;
+	entry->done = done;
+	entry->done_opaque = opaque;
 	return 0;
 }
 
 int bf_io_txn_remove_range(struct bf_io_txn *txn, struct bf_io_range *range,
 			   bf_io_done_fn done, void *opaque)
 {
-	const struct op op = {.kind = OP_REMOVE, .region = &range->region};
-
-	return txn_put_removal(txn, &op, done, opaque);
+	return txn_put_removal(txn, &range->region.entry, done, opaque);
 }
 
 int bf_io_txn_remove_zone(struct bf_io_txn *txn, struct bf_io_zone *zone,
 			  bf_io_done_fn done, void *opaque)
 {
-	const struct op op = {.kind = OP_REMOVE, .region = &zone->region};
-
-	return txn_put_removal(txn, &op, done, opaque);
+	return txn_put_removal(txn, &zone->region.entry, done, opaque);
 }
 
 int bf_io_txn_remove_doorbell(struct bf_io_txn *txn,
 			      struct bf_io_doorbell *doorbell,
 			      bf_io_done_fn done, void *opaque)
 {
-	const struct op op = {.kind = OP_REMOVE, .doorbell = doorbell};
-
-	return txn_put_removal(txn, &op, done, opaque);
+	return txn_put_removal(txn, &doorbell->entry, done, opaque);
 }
 
-static int txn_put_region_move(struct bf_io_txn *txn, struct bf_region *region,
-			       uint64_t addr)
+static int txn_put_move(struct bf_io_txn *txn, struct bf_entry *entry,
+			uint64_t addr)
 {
-	const struct op op = {OP_MOVE, .region = region, .addr = addr};
-	struct bf_span span;
-	int ret = bf_region_span_at(region, addr, &span);
+	int ret = bf_entry_check_addr(entry, addr);
 
-	return ret ? ret : txn_put(txn, &op);
+	return ret ? ret : txn_put(txn, OP_MOVE, entry, addr);
 }
 
 int bf_io_txn_move_range(struct bf_io_txn *txn, struct bf_io_range *range,
 			 uint64_t addr)
 {
-	return txn_put_region_move(txn, &range->region, addr);
+	return txn_put_move(txn, &range->region.entry, addr);
 }
 
 int bf_io_txn_move_zone(struct bf_io_txn *txn, struct bf_io_zone *zone,
 			uint64_t addr)
 {
-	return txn_put_region_move(txn, &zone->region, addr);
+	return txn_put_move(txn, &zone->region.entry, addr);
 }
 
 int bf_io_txn_move_doorbell(struct bf_io_txn *txn,
 			    struct bf_io_doorbell *doorbell, uint64_t addr)
 {
-	const struct op op = {OP_MOVE, .doorbell = doorbell, .addr = addr};
-
-	if (addr + doorbell->len < addr)
-		return -EINVAL;
-	return txn_put(txn, &op);
-}
-
-static int op_remove(struct bf_change *change, const struct op *op)
-{
-	return op->region ? bf_region_remove(change, op->region) :
-			    bf_doorbell_change_remove(change, op->doorbell);
-}
-
-static int op_add(struct bf_change *change, const struct op *op,
-		  struct bf_io_conflict *conflict)
-{
-	return op->region ?
-		       bf_region_add(change, op->region, conflict) :
-		       bf_doorbell_change_add(change, op->doorbell, conflict);
-}
-
-/* Swaps the address of the entry and that of the operation. */
-static void op_swap_addr(struct op *op)
-{
-	uint64_t addr = op->addr;
-
-	if (op->region) {
-		op->addr = op->region->span.first;
-		bf_region_span_at(op->region, addr, &op->region->span);
-	} else {
-		op->addr = op->doorbell->addr;
-		op->doorbell->addr = addr;
-	}
+	return txn_put_move(txn, &doorbell->entry, addr);
 }
 
 static int txn_remove_all(struct bf_io_txn *txn, struct bf_change *change)
 {
+	struct bf_entry *entry;
 	size_t i;
 	int ret = 0;
 
-	for (i = 0; i < txn->count && !ret; i++)
+	for (i = 0; i < txn->count && !ret; i++) {
+		entry = txn->ops[i].entry;
 		if (txn->ops[i].kind != OP_ADD)
-			ret = op_remove(change, &txn->ops[i]);
+			ret = entry->ops->remove(change, entry);
+	}
 	return ret;
 }
 
@@ -289,17 +227,23 @@ static int txn_add_all(struct bf_io_txn *txn, struct bf_change *change,
 
 	for (i = 0; i < txn->count && !ret; i++)
 		if (txn->ops[i].kind != OP_REMOVE)
-			ret = op_add(change, &txn->ops[i], conflict);
+			ret = bf_entry_add(change, txn->ops[i].entry, conflict);
 	return ret;
 }
 
+/* Swaps the addresses of moved entries and those of their operations. */
 static void txn_swap_moved(struct bf_io_txn *txn)
 {
-	size_t i;
+	struct op *op;
+	uint64_t addr;
 
-	for (i = 0; i < txn->count; i++)
-		if (txn->ops[i].kind == OP_MOVE)
-			op_swap_addr(&txn->ops[i]);
+	for (op = txn->ops; op < txn->ops + txn->count; op++) {
+		if (op->kind != OP_MOVE)
+			continue;
+		addr = op->addr;
+		op->addr = op->entry->addr;
+		op->entry->addr = addr;
+	}
 }
 
 /* The addresses of entries change here; only holders of the lock read them. */
@@ -317,24 +261,16 @@ static int txn_apply(struct bf_io_txn *txn, struct bf_change *change,
 	return ret;
 }
 
-static struct bf_io_party op_party(const struct op *op)
+static void op_probe(const struct bf_io_bus *bus, const struct op *op)
 {
-	return op->region ? bf_region_party(op->region) :
-			    bf_doorbell_party(op->doorbell);
-}
-
-static void op_probe(const struct bf_io_txn *txn, const struct op *op)
-{
-	struct bf_io_party party = op_party(op);
+	const struct bf_entry *entry = op->entry;
 
 	if (op->kind != OP_REMOVE)
-		PROBE_REGISTER(txn->bus, party.kind, party.space, party.addr,
-			       party.size);
-	if (op->kind == OP_MOVE)
-		party.addr = op->addr;
+		PROBE_REGISTER(bus, entry->kind, entry->space, entry->addr,
+			       entry->size);
 	if (op->kind != OP_ADD)
-		PROBE_REMOVE(txn->bus, party.kind, party.space, party.addr,
-			     party.size);
+		PROBE_REMOVE(bus, entry->kind, entry->space, op->addr,
+			     entry->size);
 }
 
 /* Bus locked, after txn_apply().  True: there are removals to complete. */
@@ -344,11 +280,11 @@ static bool txn_release_entries(struct bf_io_txn *txn)
 	size_t i;
 
 	for (i = 0; i < txn->count; i++) {
-		op_probe(txn, &txn->ops[i]);
+		op_probe(txn->bus, &txn->ops[i]);
 		if (txn->ops[i].kind == OP_REMOVE)
 			removals = true;
 		else
-			op_removal(&txn->ops[i])->txn = NULL;
+			txn->ops[i].entry->txn = NULL;
 	}
 	return removals;
 }
@@ -360,7 +296,7 @@ static void txn_removals_done(struct srcu_head *head)
 
 	for (i = 0; i < txn->count; i++)
 		if (txn->ops[i].kind == OP_REMOVE)
-			bf_removal_complete(op_removal(&txn->ops[i]));
+			bf_entry_removed(txn->ops[i].entry);
 	txn_free(txn);
 }
 

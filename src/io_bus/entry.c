@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io_bus/counters.h"
+#include "io_bus/entry.h"
+#include "io_bus/probe.h"
+
+/* KVM refuses a doorbell that ends at 2^64 exactly, as one that wraps. */
+int bf_entry_check_addr(const struct bf_entry *entry, uint64_t addr)
+{
+	uint64_t reach = entry->size - (entry->kind != BF_IO_DOORBELL);
+
+	return reach > UINT64_MAX - addr ? -EINVAL : 0;
+}
+
+static struct bf_io_party entry_party(const struct bf_entry *entry)
+{
+	struct bf_io_party party = {
+		.kind = entry->kind,
+		.space = entry->space,
+		.wildcard = entry->wildcard,
+		.addr = entry->addr,
+		.size = entry->size,
+		.datamatch = entry->datamatch,
+	};
+
+	if (entry->name)
+		strcpy(party.name, entry->name);
+	return party;
+}
+
+int bf_entry_add(struct bf_change *change, struct bf_entry *entry,
+		 struct bf_io_conflict *conflict)
+{
+	struct bf_entry *existing;
+	int ret = entry->ops->add(change, entry, &existing);
+
+	if (ret == -EEXIST && conflict) {
+		conflict->wanted = entry_party(entry);
+		conflict->existing = entry_party(existing);
+	}
+	return ret;
+}
+
+int bf_entry_publish(struct bf_entry *entry, struct bf_io_conflict *conflict)
+{
+	struct bf_change change;
+	int ret = bf_change_begin(&change, entry->bus);
+
+	if (ret)
+		goto free_entry;
+	ret = bf_entry_add(&change, entry, conflict);
+	if (ret)
+		goto abort_change;
+	PROBE_REGISTER(entry->bus, entry->kind, entry->space, entry->addr,
+		       entry->size);
+	bf_change_commit(&change);
+	return 0;
+
+abort_change:
+	bf_change_abort(&change);
+free_entry:
+	bf_entry_free(entry);
+	return ret;
+}
+
+static int entry_try_unpublish(struct bf_entry *entry)
+{
+	struct bf_change change;
+	int ret = bf_change_begin(&change, entry->bus);
+
+	if (ret)
+		return ret;
+	ret = entry->ops->remove(&change, entry);
+	if (ret)
+		bf_change_abort(&change);
+	else
+		bf_change_commit(&change);
+	return ret;
+}
+
+void bf_entry_unpublish(struct bf_entry *entry)
+{
+	struct bf_io_bus *bus = entry->bus;
+
+	PROBE_REMOVE(bus, entry->kind, entry->space, entry->addr, entry->size);
+	if (!entry_try_unpublish(entry))
+		return;
+	pthread_mutex_lock(&bus->lock);
+	entry->ops->clear(bf_entry_roots(bus->state, entry), entry);
+	bf_change_count(bus);
+	pthread_mutex_unlock(&bus->lock);
+}
+
+static void *entry_object(const struct bf_entry *entry)
+{
+	return (char *)(uintptr_t)entry - entry->ops->offset;
+}
+
+void bf_entry_free(struct bf_entry *entry)
+{
+	entry->ops->release(entry);
+	bf_counters_free(entry->counters);
+	free(entry_object(entry));
+}
+
+void bf_entry_removed(struct bf_entry *entry)
+{
+	bf_io_done_fn done = entry->done;
+	void *opaque = entry->done_opaque;
+
+	PROBE_REMOVED(entry->bus, entry->kind, entry_object(entry));
+	bf_entry_free(entry);
+	if (done)
+		done(opaque);
+}
+
+static void removal_done(struct srcu_head *head)
+{
+	bf_entry_removed(container_of(head, struct bf_entry, head));
+}
+
+void bf_entry_remove_async(struct bf_entry *entry, bf_io_done_fn done,
+			   void *opaque)
+{
+	bf_entry_unpublish(entry);
+	entry->done = done;
+	entry->done_opaque = opaque;
+	bf_io_defer(entry->bus, &entry->head, removal_done);
+}
