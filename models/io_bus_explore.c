@@ -151,7 +151,7 @@ static void init(void)
 	the_doorbell = add_for(&world.removed, 1);
 	if (scenario->by_value)
 		add_for(&world.kept, 2);
-	world.no_memory = scenario->in_place;
+	world.arena.no_memory = scenario->in_place;
 }
 
 static void check_end(void)

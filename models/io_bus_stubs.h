@@ -6,12 +6,6 @@
 #ifndef BF_MODELS_IO_BUS_STUBS_H
 #define BF_MODELS_IO_BUS_STUBS_H
 
-/* No grace period passes at once, so that a removal waits for one. */
-bool bf_srcu_gp_try(struct srcu_struct *ssp)
-{
-	return false;
-}
-
 int bf_srcu_init(struct srcu_struct *ssp, const char *name)
 {
 	machine_fail("a domain was set up");

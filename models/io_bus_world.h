@@ -6,27 +6,8 @@
 #ifndef BF_MODELS_IO_BUS_WORLD_H
 #define BF_MODELS_IO_BUS_WORLD_H
 
-#include <errno.h>
-#include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "explore.h"
-#include "intercept.h"
-
-/* Zeroed memory of the world, or NULL if world.no_memory is set. */
-static void *world_alloc(size_t size);
-
-/* No memory is used again; one thread changes the bus. */
-#define malloc(size)		    world_alloc(size)
-#define calloc(count, size)	    world_alloc((count) * (size))
-#define free(memory)		    ((void)(memory))
-#define pthread_mutex_lock(mutex)   ((void)(mutex))
-#define pthread_mutex_unlock(mutex) ((void)(mutex))
-
-#include "srcu/gp.c"
-#include "srcu/reader.c"
-#include "srcu_stubs.h"
+#define ARENA_SIZE 12288
+#include "world.h"
 
 #include "base/edit.c"
 #include "base/span_tree.c"
@@ -37,8 +18,6 @@ static void *world_alloc(size_t size);
 #include "io_bus/region.c"
 #include "io_bus_stubs.h"
 
-#define NR_SLOTS MACHINE_THREADS
-
 /* The opaque pointer of an entry. */
 struct consumer {
 	uint64_t value; /* datamatch of a doorbell */
@@ -48,39 +27,14 @@ struct consumer {
 static struct {
 	struct bf_io_bus bus;
 	struct __bf_srcu_slot access_slots[NR_SLOTS], consumer_slots[NR_SLOTS];
-	_Alignas(64) char memory[12288];
-	size_t used;
-	bool no_memory; /* so removals clear entries in place */
+	struct arena arena;
 	struct consumer removed, kept, added;
 	int flag; /* set by one thread for another */
 } world;
 
-static void check(bool good, const char *what)
-{
-	if (!good)
-		machine_fail(what);
-}
-
 static void *world_alloc(size_t size)
 {
-	void *memory = world.memory + world.used;
-
-	if (world.no_memory)
-		return NULL;
-	world.used += (size + 63) / 64 * 64;
-	check(world.used <= sizeof(world.memory),
-	      "the model has too little memory");
-	return memory;
-}
-
-/* A restartable sequence as other threads see it: see srcu_explore.c. */
-bool __bf_srcu_rseq_inc(unsigned long *word)
-{
-	word += machine_self() *
-		(sizeof(struct __bf_srcu_slot) / sizeof(*word));
-	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
-			 __ATOMIC_RELEASE);
-	return true;
+	return arena_alloc(&world.arena, size);
 }
 
 /*
@@ -142,14 +96,6 @@ add_doorbell(const struct bf_io_doorbell_desc *desc)
 	check(!bf_io_add_doorbell(&world.bus, desc, &doorbell, NULL),
 	      "a registration failed");
 	return doorbell;
-}
-
-static void init_domain(struct srcu_struct *domain,
-			struct __bf_srcu_slot *slots)
-{
-	domain->slots = slots;
-	domain->rseq_slots = slots;
-	bf_srcu_set_bank(domain, 0);
 }
 
 static void init_bus(void)

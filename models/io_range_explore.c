@@ -251,7 +251,7 @@ static void init(void)
 	the_range = is_removal() ? add_range(REMOVED, &world.removed) : NULL;
 	if (scenario->shared)
 		add_doorbell_at(DOORBELL);
-	world.no_memory = scenario->in_place;
+	world.arena.no_memory = scenario->in_place;
 }
 
 static void check_end(void)

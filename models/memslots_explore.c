@@ -10,26 +10,8 @@
  *
  * Exits with 0 if no check fails, or with --expect-failure if one does.
  */
-#include <errno.h>
-#include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "explore.h"
-#include "intercept.h"
-
-#include "srcu/gp.c"
-#include "srcu/reader.c"
-#include "srcu_stubs.h"
-
-static void *world_alloc(size_t size);
-
-/* One thread changes the map.  Its memory is part of the world. */
-#define malloc(size)		    world_alloc(size)
-#define calloc(count, size)	    world_alloc((count) * (size))
-#define free(memory)		    ((void)(memory))
-#define pthread_mutex_lock(mutex)   ((void)(mutex))
-#define pthread_mutex_unlock(mutex) ((void)(mutex))
+#define ARENA_SIZE 3072
+#include "world.h"
 
 #include "base/edit.c"
 #include "base/span_tree.c"
@@ -41,8 +23,6 @@ static void *world_alloc(size_t size);
 #include "memslots/pin.c"
 #include "memslots/commit.c"
 
-#define NR_SLOTS MACHINE_THREADS
-
 /* The slot that is removed, and one that stays. */
 #define GOING	0
 #define STAYING 1
@@ -53,38 +33,13 @@ static struct {
 	struct bf_slots slots;
 	struct __bf_srcu_slot srcu_slots[NR_SLOTS];
 	struct bf_slot slot[2];
-	_Alignas(64) char memory[3072];
-	size_t used;
-	bool no_memory; /* removals are made in place */
-	int gone;	/* the memory of GOING */
+	struct arena arena;
+	int gone; /* the memory of GOING */
 } world;
-
-static void check(bool good, const char *what)
-{
-	if (!good)
-		machine_fail(what);
-}
 
 static void *world_alloc(size_t size)
 {
-	void *memory = world.memory + world.used;
-
-	if (world.no_memory)
-		return NULL;
-	world.used += (size + 15) / 16 * 16;
-	check(world.used <= sizeof(world.memory),
-	      "the model has too little memory");
-	return memory;
-}
-
-/* Stands for a restartable sequence: see srcu_explore.c. */
-bool __bf_srcu_rseq_inc(unsigned long *word)
-{
-	word += machine_self() *
-		(sizeof(struct __bf_srcu_slot) / sizeof(*word));
-	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
-			 __ATOMIC_RELEASE);
-	return true;
+	return arena_alloc(&world.arena, size);
 }
 
 struct bf_slot *bf_slot_get(struct bf_slots *slots, uint32_t number)
@@ -118,11 +73,6 @@ void bf_view_retire(struct bf_memslots_view *view)
 
 void bf_view_called(struct srcu_head *head)
 {
-}
-
-bool bf_srcu_gp_try(struct srcu_struct *ssp)
-{
-	return false;
 }
 
 void call_srcu(struct srcu_struct *ssp, struct srcu_head *head,
@@ -205,14 +155,6 @@ static const struct scenario {
 
 static const struct scenario *scenario;
 
-static void init_domain(struct srcu_struct *domain)
-{
-	domain->slots = world.srcu_slots;
-	domain->rseq_slots = world.srcu_slots;
-	bf_srcu_set_bank(domain, 0);
-	bf_srcu_nr_slots = NR_SLOTS;
-}
-
 static void add_slot(uint32_t number)
 {
 	const struct kvm_userspace_memory_region region = {
@@ -230,14 +172,15 @@ static void add_slot(uint32_t number)
 static void init(void)
 {
 	memset(&world, 0, sizeof(world));
-	init_domain(&world.slots.map.srcu);
+	bf_srcu_nr_slots = NR_SLOTS;
+	init_domain(&world.slots.map.srcu, world.srcu_slots);
 	world.slots.config.spaces = 1;
 	world.slots.config.slots = 2;
 	world.slots.map.view = bf_view_new(1, NULL);
 	add_slot(GOING);
 	add_slot(STAYING);
 	world.slots.guest.set = scenario->set;
-	world.no_memory = scenario->in_place;
+	world.arena.no_memory = scenario->in_place;
 }
 
 static void check_end(void)
