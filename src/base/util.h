@@ -15,6 +15,11 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/* Begins the definition of the exported twin of an inline function. */
+#define BF_EXPORT_INLINE(type, name, parameters)                     \
+	__attribute__((visibility("default"))) type name parameters; \
+	type name parameters
+
 /* The reserved words at the end of a description: they must be zero. */
 static inline bool bf_reserved_is_zero(const uint64_t reserved[4])
 {
