@@ -642,8 +642,9 @@ void bf_srcu_synchronize_expedited(struct bf_srcu *ssp);
 /**
  * bf_srcu_barrier - wait until the callbacks queued so far have returned
  *
- * Not to be called from a callback, nor inside a section of the domain. Returns
- * at once if no callback is pending.  Otherwise it expedites them, and sleeps.
+ * Not to be called from a callback, which is reported with or without tracking,
+ * nor inside a section of the domain.  Returns at once if no callback is
+ * pending.  Otherwise it expedites them, and sleeps.
  */
 void bf_srcu_barrier(struct bf_srcu *ssp);
 
@@ -718,7 +719,7 @@ void bf_srcu_get_stats(struct bf_srcu *ssp, struct bf_srcu_stats *stats);
 /** enum bf_srcu_report - the subject of a report */
 enum bf_srcu_report {
 	BF_SRCU_REPORT_STALL,	   /* a reader holds up a grace period */
-	BF_SRCU_REPORT_DEADLOCK,   /* a thread waits for its own section */
+	BF_SRCU_REPORT_DEADLOCK,   /* a thread waits for itself */
 	BF_SRCU_REPORT_UNLOCK,	   /* the section to end is not open */
 	BF_SRCU_REPORT_FLAVOUR,	   /* fast and fenced readers on one domain */
 	BF_SRCU_REPORT_CALLBACK,   /* the head to queue is queued already */
@@ -734,8 +735,9 @@ enum bf_srcu_report {
  * domain.  After a report the library goes on:
  *
  * - STALL: the grace period waits on.
- * - DEADLOCK: the thread waits, for ever unless another thread ends the section
- *   with bf_srcu_up_read(); other threads and domains go on.
+ * - DEADLOCK: the thread waits, for ever unless another thread ends its section
+ *   with bf_srcu_up_read(); other threads and domains go on.  If the thread is
+ * in a callback that called bf_srcu_barrier(), no callback runs any more.
  * - UNLOCK: the exit is not counted, so the domain stays usable.
  * - FLAVOUR: the section is counted, and may protect nothing.
  * - CALLBACK: the head is not queued again; its function is called once.

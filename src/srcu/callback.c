@@ -202,6 +202,10 @@ void bf_srcu_barrier(struct bf_srcu *ssp)
 
 	if (!__atomic_load_n(&ssp->cb_count, __ATOMIC_ACQUIRE))
 		return;
+	if (*in_callbacks())
+		bf_srcu_report_misuse(ssp, BF_SRCU_REPORT_DEADLOCK,
+				      "a callback waits for callbacks",
+				      __builtin_return_address(0), NULL);
 	/* Neither normal nor urgent: this thread drives the grace period. */
 	queue_callback(ssp, &barrier.head, 0);
 	bf_srcu_synchronize_expedited(ssp);

@@ -27,6 +27,10 @@ void bf_srcu_text_add_place(struct bf_srcu_text *text, void *place);
 void bf_srcu_send_report(enum bf_srcu_report what,
 			 const struct bf_srcu_text *text);
 
+/* began: where the section began, or NULL. */
+void bf_srcu_report_misuse(const struct bf_srcu *ssp, enum bf_srcu_report about,
+			   const char *what, void *place, void *began);
+
 /* The time until the grace period in progress has to be reported as stalled. */
 uint64_t bf_srcu_stall_due_ns(const struct bf_srcu *ssp);
 

@@ -98,9 +98,8 @@ static void add_line(struct bf_srcu_text *text, const char *what, void *place)
 	bf_srcu_text_add(text, "\n");
 }
 
-/* began: where the section began, or NULL. */
-static void report_misuse(const struct bf_srcu *ssp, enum bf_srcu_report about,
-			  const char *what, void *place, void *began)
+void bf_srcu_report_misuse(const struct bf_srcu *ssp, enum bf_srcu_report about,
+			   const char *what, void *place, void *began)
 {
 	struct bf_srcu_text text = {.len = 0};
 
@@ -117,7 +116,7 @@ void bf_srcu_track_lock(struct bf_srcu *ssp, int idx, bool fast, void *place)
 	struct thread *self = this_thread();
 
 	if (fast != ssp->fast)
-		report_misuse(
+		bf_srcu_report_misuse(
 			ssp, BF_SRCU_REPORT_FLAVOUR,
 			fast ? "bf_srcu_read_lock_fast() on a fenced domain" :
 			       "bf_srcu_read_lock() on a fast domain",
@@ -177,14 +176,14 @@ bool bf_srcu_track_unlock(struct bf_srcu *ssp, int idx, bool fast, void *place)
 	}
 	pthread_mutex_unlock(&lock);
 	if (!open)
-		report_misuse(
+		bf_srcu_report_misuse(
 			ssp, BF_SRCU_REPORT_UNLOCK,
 			"a section is ended that is not open in this thread "
 			"(twice? begun by another thread, without "
 			"bf_srcu_down_read()?)",
 			place, NULL);
 	if (mixed)
-		report_misuse(
+		bf_srcu_report_misuse(
 			ssp, BF_SRCU_REPORT_FLAVOUR,
 			"a section is ended by the other flavour's unlock",
 			place, NULL);
@@ -196,9 +195,9 @@ void bf_srcu_track_wait(struct bf_srcu *ssp, void *place)
 	struct section *section = section_find(this_thread(), ssp, -1);
 
 	if (section)
-		report_misuse(ssp, BF_SRCU_REPORT_DEADLOCK,
-			      "a thread waits for its own section", place,
-			      section->place);
+		bf_srcu_report_misuse(ssp, BF_SRCU_REPORT_DEADLOCK,
+				      "a thread waits for its own section",
+				      place, section->place);
 }
 
 static int compare_heads(const void *a, const void *b)
@@ -218,9 +217,10 @@ bool bf_srcu_track_queue(struct bf_srcu *ssp, struct bf_srcu_head *head,
 		tsearch(head, &queued_heads, compare_heads);
 	pthread_mutex_unlock(&lock);
 	if (queued)
-		report_misuse(ssp, BF_SRCU_REPORT_CALLBACK,
-			      "a callback is queued that is queued already",
-			      place, NULL);
+		bf_srcu_report_misuse(
+			ssp, BF_SRCU_REPORT_CALLBACK,
+			"a callback is queued that is queued already", place,
+			NULL);
 	return !queued;
 }
 

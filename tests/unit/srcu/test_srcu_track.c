@@ -210,6 +210,56 @@ static void test_deadlock_is_survived(void **state)
 	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
 }
 
+/* By default TSan kills a forked child that starts a thread. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+	return "die_after_fork=0";
+}
+
+static struct srcu_struct barrier_domain;
+
+static void leave_process(enum bf_srcu_report what, const char *text)
+{
+	_exit(what == BF_SRCU_REPORT_DEADLOCK &&
+			      strstr(text, "a callback waits for callbacks") &&
+			      strstr(text, "domain barrier_domain") ?
+		      0 :
+		      1);
+}
+
+static void call_barrier(struct srcu_head *head)
+{
+	srcu_barrier(&barrier_domain);
+}
+
+/* In a child, because its worker then waits for ever. */
+static void check_barrier_in_callback(bool tracked)
+{
+	struct srcu_head head;
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		alarm(20);
+		bf_srcu_set_report_hook(leave_process);
+		bf_srcu_set_tracking(tracked);
+		init_srcu_struct(&barrier_domain);
+		call_srcu(&barrier_domain, &head, call_barrier);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void test_barrier_in_callback(void **state)
+{
+	check_barrier_in_callback(true);
+	check_barrier_in_callback(false);
+}
+
 struct holder {
 	struct srcu_struct *ssp;
 	int inside;
@@ -371,6 +421,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TRACK_TEST(test_proper_use_is_not_reported),
 		TRACK_TEST(test_unlock_twice),
+		TRACK_TEST(test_barrier_in_callback),
 		TRACK_TEST(test_mixed_flavours),
 		TRACK_TEST(test_head_queued_twice),
 		TRACK_TEST(test_wait_inside_own_section),
