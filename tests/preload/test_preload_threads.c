@@ -103,6 +103,13 @@ static void test_no_kick_no_eintr(void **state)
 	assert_int_equal(runs(&under.stats), 3);
 }
 
+/* A vCPU's thread that leaves KVM_RUN by a long jump leaves nothing behind. */
+static void test_long_jump(void **state)
+{
+	skip_with_sanitizer();
+	compare_all_policies("long-jump");
+}
+
 /* Wherever a kick stops the vCPU, the signals match its registers. */
 static void test_kick_leaves_registers_consistent(void **state)
 {
@@ -131,6 +138,7 @@ int main(void)
 		cmocka_unit_test(test_kick_by_flag),
 		cmocka_unit_test(test_kick_by_unseen_handler),
 		cmocka_unit_test(test_no_kick_no_eintr),
+		cmocka_unit_test(test_long_jump),
 		cmocka_unit_test(test_kick_leaves_registers_consistent),
 		cmocka_unit_test(test_close_while_signalling),
 	};

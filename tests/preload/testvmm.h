@@ -107,6 +107,7 @@ void scenario_kick(void);
 void scenario_kick_flag(void);
 void scenario_kick_unseen(void);
 void scenario_no_kick(void);
+void scenario_long_jump(void);
 void scenario_kick_regs(void);
 void scenario_close_while_signalling(void);
 void scenario_seccomp(void);

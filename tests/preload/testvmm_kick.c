@@ -2,8 +2,10 @@
 /* VMMs that kick a vCPU while its writes signal doorbells. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -280,4 +282,65 @@ void scenario_kick_regs(void)
 	}
 	printf("%u stops, %u consistent\n", stops, consistent);
 	testvmm_destroy(&vm);
+}
+
+static sigjmp_buf left_run;
+
+static void leave_run(int sig)
+{
+	siglongjmp(left_run, 1);
+}
+
+static unsigned int count_fds(void)
+{
+	unsigned int count = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+/* The handler leaves KVM_RUN, in the guest or while belfry serves an exit. */
+static void leave_vcpu(struct testvmm *vm, useconds_t delay)
+{
+	struct kick arg = {.target = pthread_self(), .delay = delay};
+	pthread_t kicker;
+
+	if (!sigsetjmp(left_run, 1)) {
+		pthread_create(&kicker, NULL, kick_once, &arg);
+		pthread_detach(kicker);
+		for (;;)
+			ioctl(vm->vcpu[0].fd, KVM_RUN, 0);
+	}
+}
+
+static void leave_vms(void (*setup)(struct testvmm *))
+{
+	unsigned int before = 0;
+
+	for (useconds_t i = 0; i < 6; i++) {
+		struct testvmm vm;
+		int efd = testvmm_eventfd();
+
+		create_vm(&vm, leave_run);
+		setup(&vm);
+		start_signals(&vm, efd);
+		leave_vcpu(&vm, 3000 + i * 7);
+		testvmm_destroy(&vm);
+		close(efd);
+		if (!i)
+			before = count_fds();
+	}
+	printf("left %u fds, %u run pages\n", count_fds() - before,
+	       testvmm_count_lines("/proc/self/maps", "kvm-vcpu"));
+}
+
+static void use_nothing(struct testvmm *vm)
+{
+}
+
+void scenario_long_jump(void)
+{
+	leave_vms(use_nothing);
+	leave_vms(use_immediate_exit);
 }

@@ -4,6 +4,8 @@
  * again, and the kernel completes the exit first.  So whenever KVM_RUN returns
  * to the program, the served exits are complete.
  */
+#include <pthread.h>
+
 #include "preload/common/config.h"
 #include "preload/common/process.h"
 #include "preload/common/sys.h"
@@ -104,15 +106,31 @@ static long run_unknown(int fd, void *arg)
 	return sys_ioctl(fd, KVM_RUN, arg);
 }
 
+/* Of the C library since 2.0; longjmp(3) and pthread_exit(3) run the list. */
+void _pthread_cleanup_push(struct _pthread_cleanup_buffer *buffer,
+			   void (*routine)(void *), void *arg);
+void _pthread_cleanup_pop(struct _pthread_cleanup_buffer *buffer, int execute);
+
+static void put_object(void *obj)
+{
+	object_put(obj);
+}
+
+/*
+ * A handler may leave KVM_RUN by a long jump.  The reference must not stay
+ * behind, or the VM would never end.
+ */
 long run_vcpu(int fd, void *arg)
 {
 	struct object *obj = fd_table_lookup(fd, OBJECT_VCPU);
+	struct _pthread_cleanup_buffer cleanup;
 	long ret;
 
 	if (!obj)
 		return run_unknown(fd, arg);
+	_pthread_cleanup_push(&cleanup, put_object, obj);
 	ret = obj->kind == OBJECT_VCPU ? run_object(obj, fd, arg) :
 					 run_unknown(fd, arg);
-	object_put(obj);
+	_pthread_cleanup_pop(&cleanup, true);
 	return ret;
 }
