@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Tests of belfry run.
 
-usage: test_run.py BELFRY LIBRARY TESTVMM STATIC_PROGRAM
+usage: test_run.py BELFRY LIBRARY TESTVMM STATIC_PROGRAM OTHER_LIBRARY
 """
 import json
 import os
@@ -14,7 +14,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-BELFRY, LIBRARY, TESTVMM, STATIC = sys.argv[1:5]
+BELFRY, LIBRARY, TESTVMM, STATIC, OTHER = sys.argv[1:6]
 SANITIZED = bool(os.environ.get("BELFRY_SANITIZED"))
 HAVE_KVM = os.access("/dev/kvm", os.R_OK | os.W_OK)
 
@@ -102,6 +102,16 @@ class Status(unittest.TestCase):
         self.assertEqual(done.stdout, "--json")
         done = belfry("run", "--json", "printf", "%s", "--version")
         self.assertEqual(done.stdout, "--version")
+
+    def test_other_library_answers(self):
+        """What is not belfry's business reaches the next library."""
+        env = dict(os.environ, LD_PRELOAD=OTHER)
+        alone = subprocess.run([TESTVMM, "other-library"], timeout=60, env=env,
+                               capture_output=True, text=True, check=True)
+        self.assertIn("ioctl 4305\n", alone.stdout)
+        for options in [], ["--plain"]:
+            done = belfry("run", *options, TESTVMM, "other-library", env=env)
+            self.assertEqual(done.stdout, alone.stdout)
 
     def test_not_found(self):
         done = belfry("run", "no-such-program")

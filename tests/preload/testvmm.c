@@ -234,6 +234,7 @@ static const struct {
 	{"forbidden-vcpu", scenario_forbidden_vcpu},
 	{"refused-calls", scenario_refused_calls},
 	{"plain-ioctl", scenario_plain_ioctl},
+	{"other-library", scenario_other_library},
 	{"passthrough", scenario_passthrough},
 	{"killed", scenario_killed},
 	{"busy", scenario_busy},

@@ -117,6 +117,7 @@ void scenario_forbidden_late(void);
 void scenario_forbidden_vcpu(void);
 void scenario_refused_calls(void);
 void scenario_plain_ioctl(void);
+void scenario_other_library(void);
 void scenario_passthrough(void);
 void scenario_killed(void);
 void scenario_busy(void);

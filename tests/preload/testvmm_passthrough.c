@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The kernel refuses doorbells, or belfry passes a VM through. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "testvmm.h"
 
@@ -96,4 +99,19 @@ void scenario_passthrough(void)
 	printf("refused: %s\n", strerrorname_np(testvmm_ioeventfd(
 					vm.fd, efd, GUEST_MMIO + 8, 4, 0, 0)));
 	testvmm_destroy(&vm);
+}
+
+/* Calls that another preload library answers; see other_library.c. */
+void scenario_other_library(void)
+{
+	const int fd = 77;
+	int copy = dup(STDOUT_FILENO);
+
+	printf("ioctl %d\n", ioctl(fd, FIONREAD, NULL));
+	printf("KVM's ioctl %d\n", ioctl(fd, KVM_CHECK_EXTENSION, 1));
+	printf("fcntl %d\n", fcntl(fd, F_DUPFD, 0));
+	printf("dup %d %d %d\n", dup(fd), dup2(fd, copy),
+	       dup3(fd, copy, O_CLOEXEC));
+	printf("prctl %d\n", prctl(fd, 0, 0, 0, 0));
+	printf("close %d %d\n", close(fd), close(copy));
 }

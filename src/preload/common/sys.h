@@ -11,9 +11,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Marks a function that replaces libc's.  preload.map must list it too. */
-#define INTERPOSE __attribute__((visibility("default")))
-
 /* Any system call, as the kernel takes it. */
 static inline long sys_call(long nr, long arg0, long arg1, long arg2, long arg3,
 			    long arg4, long arg5)
@@ -55,13 +52,6 @@ static inline long sys_libc_result(long ret)
 		return ret;
 	errno = (int)-ret;
 	return -1;
-}
-
-/* Converts the result of an interposed function; a success restores errno. */
-static inline int sys_return(long ret, int saved_errno)
-{
-	errno = ret < 0 ? (int)-ret : saved_errno;
-	return ret < 0 ? -1 : (int)ret;
 }
 
 #endif

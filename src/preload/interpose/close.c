@@ -6,17 +6,27 @@
  */
 #include <limits.h>
 #include <linux/close_range.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "preload/common/config.h"
 #include "preload/common/process.h"
-#include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/private_fd.h"
+#include "preload/interpose/next.h"
 
-/* libc's close(), a cancellation point. */
-int __close(int fd);
+/* A close that is cancelled would leave the entry without its fd. */
+static long close_uncancelled(int fd)
+{
+	int state;
+	long ret;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	ret = next_result(next()->close(fd));
+	pthread_setcancelstate(state, NULL);
+	return ret;
+}
 
 /*
  * Drops the entry's reference within the measured time: the last one ends the
@@ -29,7 +39,7 @@ static long close_object(int fd, struct object *obj)
 	struct record_who who = object_who(obj);
 	bool untracked = object_vm_of(obj)->untracked;
 	uint64_t start = stats_now();
-	long ret = sys_close(fd);
+	long ret = close_uncancelled(fd);
 
 	object_put(obj);
 	if (!untracked) {
@@ -45,10 +55,10 @@ INTERPOSE int close(int fd)
 	struct object *obj = fd_table_take_owned(fd);
 
 	if (!obj && private_fd_contains(fd))
-		return sys_return(-EBADF, saved_errno);
+		return next_return(-EBADF, saved_errno);
 	if (!obj)
-		return __close(fd);
-	return sys_return(close_object(fd, obj), saved_errno);
+		return next()->close(fd);
+	return next_return(close_object(fd, obj), saved_errno);
 }
 
 static void close_entry(int fd)
@@ -91,21 +101,20 @@ static int close_around_private(unsigned int first, unsigned int last,
 	while (first <= last && (fd = private_fd_first(first, last)) >= 0) {
 		unsigned int end = (unsigned int)fd;
 
-		if (first < end &&
-		    syscall(SYS_close_range, first, end - 1, flags))
+		if (first < end && next()->close_range(first, end - 1, flags))
 			return -1;
 		first = end + 1;
 	}
 	if (first > last)
 		first = last = ~0u;
-	return (int)syscall(SYS_close_range, first, last, flags);
+	return next()->close_range(first, last, flags);
 }
 
 INTERPOSE int close_range(unsigned int first, unsigned int last, int flags)
 {
 	if (first > last || (flags & CLOSE_RANGE_CLOEXEC) ||
 	    !process_is_owner())
-		return (int)syscall(SYS_close_range, first, last, flags);
+		return next()->close_range(first, last, flags);
 	before_close_range(first, last, (unsigned int)flags);
 	return close_around_private(first, last, flags);
 }
@@ -119,7 +128,7 @@ static void close_each(int first)
 		return;
 	for (int fd = first; fd < (int)limit.rlim_cur; fd++) {
 		if (!private_fd_contains(fd))
-			sys_close(fd);
+			next()->close(fd);
 	}
 }
 

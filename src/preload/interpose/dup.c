@@ -13,9 +13,7 @@
 #include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/private_fd.h"
-
-/* libc's fcntl(), a cancellation point where it waits for a file lock. */
-int __fcntl(int fd, int command, ...);
+#include "preload/interpose/next.h"
 
 /* @fd is the result of duplicating an fd of @source, which may be NULL. */
 static void add_duplicate(int fd, struct object *source)
@@ -31,26 +29,10 @@ static void add_duplicate(int fd, struct object *source)
 INTERPOSE int dup(int fd)
 {
 	struct object *source = fd_table_get_owned(fd);
-	int ret = (int)syscall(SYS_dup, fd);
+	int ret = next()->dup(fd);
 
 	add_duplicate(ret, source);
 	return ret;
-}
-
-/* A successful dup3() has closed the file that @to referred to before. */
-static int duplicate_onto(int from, int to, int flags)
-{
-	int saved_errno = errno;
-	struct object *source = fd_table_get_owned(from);
-	struct object *old = fd_table_take_owned(to);
-	long ret = sys_call(SYS_dup3, from, to, flags, 0, 0, 0);
-
-	add_duplicate((int)ret, source);
-	if (old && ret >= 0)
-		object_put(old);
-	else if (old)
-		fd_table_alias(to, old);
-	return sys_return(ret, saved_errno);
 }
 
 /*
@@ -66,64 +48,82 @@ static long refuse_private_fd(int from, int flags)
 	return ret < 0 ? ret : -EBUSY;
 }
 
-static int duplicate(int from, int to, int flags)
-{
-	int saved_errno = errno;
+/* Before a dup2() or dup3(); @old: the object of the file that it closes. */
+struct replacement {
+	struct object *source;
+	struct object *old;
+};
 
-	if (private_fd_contains(to))
-		return sys_return(refuse_private_fd(from, flags), saved_errno);
-	return duplicate_onto(from, to, flags);
+static struct replacement before_dup(int from, int to)
+{
+	return (struct replacement){fd_table_get_owned(from),
+				    fd_table_take_owned(to)};
 }
 
-/* With equal numbers dup2() only checks the fd; dup3() refuses them. */
+static int after_dup(const struct replacement *replacement, int to, int ret)
+{
+	struct object *old = replacement->old;
+	int saved_errno = errno;
+
+	add_duplicate(ret, replacement->source);
+	if (old && ret >= 0)
+		object_put(old);
+	else if (old)
+		fd_table_alias(to, old);
+	errno = saved_errno;
+	return ret;
+}
+
+/* With equal numbers dup2() only checks the fd, and dup3() refuses them. */
 INTERPOSE int dup2(int from, int to)
 {
+	struct replacement replacement;
+
 	if (from == to)
-		return (int)syscall(SYS_dup2, from, to);
-	return duplicate(from, to, 0);
+		return next()->dup2(from, to);
+	if (private_fd_contains(to))
+		return next_return(refuse_private_fd(from, 0), errno);
+	replacement = before_dup(from, to);
+	return after_dup(&replacement, to, next()->dup2(from, to));
 }
 
 INTERPOSE int dup3(int from, int to, int flags)
 {
+	struct replacement replacement;
+
 	if (from == to)
-		return (int)syscall(SYS_dup3, from, to, flags);
-	return duplicate(from, to, flags);
+		return next()->dup3(from, to, flags);
+	if (private_fd_contains(to))
+		return next_return(refuse_private_fd(from, flags), errno);
+	replacement = before_dup(from, to);
+	return after_dup(&replacement, to, next()->dup3(from, to, flags));
 }
 
-static int duplicate_above(int fd, int command, void *arg)
+static int call_fcntl(int (*function)(int, int, ...), int fd, int command,
+		      void *arg)
 {
-	struct object *source = fd_table_get_owned(fd);
-	int ret = __fcntl(fd, command, arg);
+	struct object *source = NULL;
+	int ret;
 
+	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
+		source = fd_table_get_owned(fd);
+	ret = function(fd, command, arg);
 	add_duplicate(ret, source);
 	return ret;
 }
 
-static int any_fcntl(int fd, int command, void *arg)
-{
-	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
-		return duplicate_above(fd, command, arg);
-	return __fcntl(fd, command, arg);
-}
+/* One function under two names, of which another library may replace one. */
+#define DEFINE_FCNTL(name)                                         \
+	INTERPOSE int name(int fd, int command, ...)               \
+	{                                                          \
+		va_list args;                                      \
+		void *arg;                                         \
+                                                                   \
+		va_start(args, command);                           \
+		arg = va_arg(args, void *);                        \
+		va_end(args);                                      \
+		return call_fcntl(next()->name, fd, command, arg); \
+	}
 
-INTERPOSE int fcntl(int fd, int command, ...)
-{
-	va_list args;
-	void *arg;
-
-	va_start(args, command);
-	arg = va_arg(args, void *);
-	va_end(args);
-	return any_fcntl(fd, command, arg);
-}
-
-INTERPOSE int fcntl64(int fd, int command, ...)
-{
-	va_list args;
-	void *arg;
-
-	va_start(args, command);
-	arg = va_arg(args, void *);
-	va_end(args);
-	return any_fcntl(fd, command, arg);
-}
+DEFINE_FCNTL(fcntl)
+DEFINE_FCNTL(fcntl64)

@@ -14,6 +14,7 @@
 #include "preload/fds/fd_table.h"
 #include "preload/fds/vm.h"
 #include "preload/interpose/kick.h"
+#include "preload/interpose/next.h"
 #include "preload/interpose/run.h"
 
 /* One ioctl of the program. */
@@ -32,7 +33,7 @@ struct call {
 
 static long call_kernel(const struct call *call)
 {
-	return sys_ioctl(call->fd, call->request, call->arg);
+	return next_result(next()->ioctl(call->fd, call->request, call->arg));
 }
 
 /*
@@ -256,9 +257,9 @@ INTERPOSE int ioctl(int fd, unsigned long request, ...)
 	arg = va_arg(args, void *);
 	va_end(args);
 	if (_IOC_TYPE(request) != KVMIO)
-		return (int)syscall(SYS_ioctl, fd, request, arg);
+		return next()->ioctl(fd, request, arg);
 	process_check();
 	if ((uint32_t)request == KVM_RUN)
-		return sys_return(run_vcpu(fd, arg), saved_errno);
-	return sys_return(time_call(fd, (uint32_t)request, arg), saved_errno);
+		return next_return(run_vcpu(fd, arg), saved_errno);
+	return next_return(time_call(fd, (uint32_t)request, arg), saved_errno);
 }

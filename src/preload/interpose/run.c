@@ -12,6 +12,7 @@
 #include "preload/fds/fd_table.h"
 #include "preload/fds/vm.h"
 #include "preload/interpose/kick.h"
+#include "preload/interpose/next.h"
 #include "preload/interpose/run.h"
 
 /* Timed only if there may be a doorbell to install. */
@@ -59,13 +60,18 @@ static long complete_exit(struct object *obj, int fd)
 	return ret;
 }
 
+static long enter(int fd, void *arg)
+{
+	return next_result(next()->ioctl(fd, KVM_RUN, arg));
+}
+
 static long serve_exits(struct object *obj, int fd, void *arg, bool guarded)
 {
 	long ret;
 
 	do {
 		prepare_run(&obj->vcpu.vm->vm, obj->vcpu.front);
-		ret = sys_ioctl(fd, KVM_RUN, arg);
+		ret = enter(fd, arg);
 		if (!serve_exit(obj, ret))
 			return ret;
 	} while (guarded || !kick_may_be_lost());
@@ -94,8 +100,7 @@ static long run_object(struct object *obj, int fd, void *arg)
 
 	record_run_begins(object_who(obj));
 	count_run(obj->vcpu.stats);
-	ret = obj->vcpu.front ? run_with_front(obj, fd, arg) :
-				sys_ioctl(fd, KVM_RUN, arg);
+	ret = obj->vcpu.front ? run_with_front(obj, fd, arg) : enter(fd, arg);
 	record_run_ends();
 	return ret;
 }
@@ -103,7 +108,7 @@ static long run_object(struct object *obj, int fd, void *arg)
 static long run_unknown(int fd, void *arg)
 {
 	count_run(&config.stats->vcpu[0]);
-	return sys_ioctl(fd, KVM_RUN, arg);
+	return enter(fd, arg);
 }
 
 /* Of the C library since 2.0; longjmp(3) and pthread_exit(3) run the list. */

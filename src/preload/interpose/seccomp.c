@@ -17,6 +17,7 @@
 #include "preload/fds/fd_table.h"
 #include "preload/fds/vm.h"
 #include "preload/interpose/kick.h"
+#include "preload/interpose/next.h"
 #include "preload/seccomp/filter.h"
 
 static void calibrate(void)
@@ -84,12 +85,6 @@ static void before_ioctl(int fd, unsigned long request)
 		fd_table_pass_through(fd, "the program calls it past ioctl()");
 }
 
-static long call_kernel(long nr, const long args[6])
-{
-	return sys_libc_result(sys_call(nr, args[0], args[1], args[2], args[3],
-					args[4], args[5]));
-}
-
 static void read_args(long out[6], va_list args)
 {
 	for (int i = 0; i < 6; i++)
@@ -110,7 +105,8 @@ INTERPOSE long syscall(long nr, ...)
 		before_prctl(args[0], args[1], args[2]);
 	else if (nr == SYS_ioctl)
 		before_ioctl((int)args[0], (unsigned long)args[1]);
-	return call_kernel(nr, args);
+	return next()->syscall(nr, args[0], args[1], args[2], args[3], args[4],
+			       args[5]);
 }
 
 INTERPOSE int prctl(int option, ...)
@@ -122,7 +118,5 @@ INTERPOSE int prctl(int option, ...)
 	read_args(args, list);
 	va_end(list);
 	before_prctl(option, args[0], args[1]);
-	return (int)call_kernel(SYS_prctl,
-				(const long[6]){option, args[0], args[1],
-						args[2], args[3], 0});
+	return next()->prctl(option, args[0], args[1], args[2], args[3]);
 }

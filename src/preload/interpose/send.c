@@ -4,12 +4,11 @@
  * its last fd of a VM, and the VM lives on.  Its front ends then, so the kernel
  * must have the VM's doorbells before.
  */
-#include <dlfcn.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
+#include "preload/interpose/next.h"
 
 static void pass_through_sent_fds(const struct cmsghdr *header)
 {
@@ -41,27 +40,16 @@ static void before_send(const struct msghdr *message)
 	}
 }
 
-/* Both call libc's function, which is a cancellation point. */
 INTERPOSE ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
-	static ssize_t (*next)(int, const struct msghdr *, int);
-
 	before_send(message);
-	if (!__atomic_load_n(&next, __ATOMIC_RELAXED))
-		__atomic_store_n(&next, dlsym(RTLD_NEXT, "sendmsg"),
-				 __ATOMIC_RELAXED);
-	return next(fd, message, flags);
+	return next()->sendmsg(fd, message, flags);
 }
 
 INTERPOSE int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count,
 		       int flags)
 {
-	static int (*next)(int, struct mmsghdr *, unsigned int, int);
-
 	for (unsigned int i = 0; messages && i < count; i++)
 		before_send(&messages[i].msg_hdr);
-	if (!__atomic_load_n(&next, __ATOMIC_RELAXED))
-		__atomic_store_n(&next, dlsym(RTLD_NEXT, "sendmmsg"),
-				 __ATOMIC_RELAXED);
-	return next(fd, messages, count, flags);
+	return next()->sendmmsg(fd, messages, count, flags);
 }

@@ -10,6 +10,7 @@
 #include "preload/fds/private_fd.h"
 #include "preload/fds/vm.h"
 #include "preload/interpose/fork.h"
+#include "preload/interpose/next.h"
 #include "preload/record/print.h"
 
 /*
@@ -47,6 +48,7 @@ __attribute__((constructor)) static void setup(void)
 	int saved_errno = errno;
 
 	config.loaded_ns = stats_now();
+	next_find();
 	process_setup(fork_forget_parent);
 	config_load();
 	record_setup();
