@@ -28,21 +28,27 @@
  * (Documentation/virt/kvm/api.rst, 4.59; virt/kvm/eventfd.c).  KVM's search may
  * miss an entry when entries nest; this one is exact.
  *
+ * Unless its description says otherwise, a function
+ * - may be called from any thread at any time, from handlers and callbacks too;
+ * - waits for no access; for another change of the bus at most;
+ * - changes nothing, and sets nothing, if it returns an error;
+ * - returns 0 if it succeeds.
+ *
  * Stability: 0.x; functions may still change, each change is in CHANGELOG.md.
- * Descriptions end in reserved words, which must be zero: -EINVAL otherwise.
- * Thread safety: every function may be called from any thread at any time,
- * unless its description says otherwise.  A bus must not be used during its
- * destruction.
- * Lifetime of handles (struct bf_io_range and its like): a handle is valid from
- * the return of the addition until the removal.  Two threads must not remove
- * one handle.  A program that shares a handle between threads guards it with a
- * lock and calls the asynchronous removal under that lock, or a second thread
- * may use the handle after the removal. Contexts: no function is
- * async-signal-safe, with one exception: the handler of a fault may dispatch
- * the access that raised the fault. Coroutines: a handler may suspend its
- * coroutine and resume in another thread. -EDEADLK is then no longer returned
- * to that handler, which must use the asynchronous removals. fork(): a child
- * must not use its parent's buses.
+ * Descriptions are copied.  They end in reserved words, which must be zero:
+ * -EINVAL otherwise.
+ * Lifetime: a bus must not be used during its destruction.  A handle (struct
+ * bf_io_range and its like) is valid from the return of the addition until the
+ * removal.  Two threads must not remove one handle.  A program that shares a
+ * handle between threads guards it with a lock and calls the asynchronous
+ * removal under that lock, or a second thread may use the handle after the
+ * removal.
+ * Contexts: no function is async-signal-safe, with one exception: the handler
+ * of a fault may dispatch the access that raised the fault.
+ * Coroutines: a handler may suspend its coroutine and resume in another thread.
+ * -EDEADLK is then no longer returned to that handler, which must use the
+ * asynchronous removals.
+ * fork(): a child must not use its parent's buses.
  */
 #ifndef BELFRY_IO_BUS_H
 #define BELFRY_IO_BUS_H
@@ -169,7 +175,7 @@ struct bf_io_range_desc {
 	uint16_t space;
 	const char *name;	     /* for errors and the map; the bus keeps 31
 					characters; NULL: "" */
-	const struct bf_io_ops *ops; /* must outlive the range */
+	const struct bf_io_ops *ops; /* copied */
 	void *opaque;		     /* passed to the handlers */
 	uint64_t reserved[4];	     /* 0 */
 };
@@ -209,9 +215,9 @@ struct bf_io_section {
 /**
  * bf_io_bus_create - create an empty bus
  * @name: for reports; the bus keeps 31 characters; NULL: ""
- * @busp: set to the bus; unchanged on error
+ * @busp: set to the bus
  *
- * Returns 0 or -ENOMEM.  Does not block.
+ * Returns 0 or -ENOMEM.
  */
 int bf_io_bus_create(const char *name, struct bf_io_bus **busp);
 
@@ -242,8 +248,8 @@ void bf_io_bus_destroy(struct bf_io_bus *bus);
  *
  * Takes no lock except that of a zone's ring, and waits for no other thread;
  * sleeps only where a handler or callback does.  Keeps errno.  Allocates
- * nothing except counters, when a thread first uses an entry while counting is
- * on (belfry/io_stats.h); without memory the use is not counted.  The first
+ * nothing except counters, when an entry is first used while counting is on
+ * (belfry/io_stats.h); without memory the use is not counted.  The first
  * access of a thread puts the thread on a list, under a lock.
  */
 int bf_io_dispatch(struct bf_io_bus *bus, struct bf_io_access *access);
@@ -305,8 +311,7 @@ int bf_io_synchronize(struct bf_io_bus *bus);
  * entry: removals wait for the section as for an access.  A handler and a
  * callback are in a section of their bus already.
  *
- * Sections nest, may sleep, and may end in another thread.  Neither function
- * blocks.
+ * Sections nest, may sleep, and may end in another thread.
  */
 void bf_io_section_begin(struct bf_io_bus *bus, struct bf_io_section *section);
 void bf_io_section_end(struct bf_io_section *section);
@@ -314,22 +319,21 @@ void bf_io_section_end(struct bf_io_section *section);
 /**
  * bf_io_add_doorbell - register a doorbell
  * @bus: the bus
- * @desc: the description; copied
+ * @desc: the description
  * @doorbellp: set to the handle; may be NULL for a doorbell that stays as long
  *             as the bus
  * @conflict: set on -EEXIST; may be NULL
  *
- * Checks in KVM's order; nothing changes on error:
+ * Returns 0, or the first error in KVM's order:
  *   -EINVAL  length not 0, 1, 2, 4 or 8; addr + len wraps; unknown space;
  *            datamatch with length 0; no consumer, or no callback where the
- *            consumer is one; reserved words not 0
+ *            consumer is one
  *   -EBADF   the eventfd is not open
  *   -EINVAL  the descriptor is not an eventfd
  *   -ENOMEM, -EMFILE  out of memory or of file descriptors
  *   -EEXIST  the doorbell collides with one of the same space and address: one
  *            of the two has length 0, or the lengths are equal and one is a
  *            wildcard or the values are equal
- * Returns 0.  Waits for no access.  May be called from a handler or a callback.
  */
 int bf_io_add_doorbell(struct bf_io_bus *bus,
 		       const struct bf_io_doorbell_desc *desc,
@@ -346,8 +350,7 @@ int bf_io_add_doorbell(struct bf_io_bus *bus,
  * @doorbellp: set to the handle, which is valid until the section ends
  *
  * Returns 0; -ENOENT; -EINVAL: no consumer, or the descriptor is not an
- * eventfd; -EBADF: the descriptor is not open.  Does not block.  May be called
- * from a handler or a callback.
+ * eventfd; -EBADF: the descriptor is not open.
  */
 int bf_io_find_doorbell(struct bf_io_bus *bus,
 			const struct bf_io_doorbell_desc *desc,
@@ -364,8 +367,8 @@ int bf_io_find_doorbell(struct bf_io_bus *bus,
  * period: microseconds, unless a callback sleeps or a thread is preempted in
  * one; see bf_io_remove_range().
  *
- * Returns 0, or -EDEADLK with nothing changed: inside a callback of the same
- * bus.  Cannot fail otherwise.
+ * Returns 0, or -EDEADLK inside a callback of the same bus.  Cannot fail
+ * otherwise.
  */
 int bf_io_remove_doorbell(struct bf_io_bus *bus,
 			  struct bf_io_doorbell *doorbell);
@@ -382,44 +385,38 @@ int bf_io_remove_doorbell(struct bf_io_bus *bus,
  * callbacks (srcu_drain() where that thread was forbidden); so @done must not
  * take a lock that the caller holds.  @done may do all that a callback may.
  *
- * A caller that guards its handle with a lock calls this under that lock.
- * Cannot fail.  May be called from a handler or a callback.
+ * Cannot fail.
  */
 void bf_io_remove_doorbell_async(struct bf_io_bus *bus,
 				 struct bf_io_doorbell *doorbell,
 				 bf_io_done_fn done, void *opaque);
 
 /**
- * bf_io_doorbell_opaque - the opaque pointer of a doorbell
- * @doorbell: the doorbell
- *
- * Returns the @opaque of the description.  Never blocks.
+ * bf_io_doorbell_opaque - return the @opaque of a doorbell's description
+ * bf_io_range_opaque - return the @opaque of a range's description
  */
 void *bf_io_doorbell_opaque(const struct bf_io_doorbell *doorbell);
+void *bf_io_range_opaque(const struct bf_io_range *range);
 
 /**
  * bf_io_doorbell_signals - the number of signals that a doorbell gave
  * @doorbell: the doorbell
  *
  * Returns the number of writes that signalled the eventfd or called the
- * callback; 0 if the description did not say counted.  Never blocks.
+ * callback; 0 if the description did not say counted.
  */
 uint64_t bf_io_doorbell_signals(const struct bf_io_doorbell *doorbell);
 
 /**
  * bf_io_add_range - register a device range
  * @bus: the bus
- * @desc: the description; copied, except for the memory behind opaque
+ * @desc: the description
  * @rangep: set to the handle; may be NULL for a range that stays as long as
  *          the bus
  * @conflict: set on -EEXIST; may be NULL
  *
- * Nothing changes on error:
- *   -EINVAL  size 0; the range wraps; unknown space; no ops; reserved words
- *            not 0
- *   -EEXIST  the range overlaps another one of the space
- *   -ENOMEM
- * Returns 0.  Waits for no access.  May be called from a handler or a callback.
+ * Returns 0; -EINVAL: size 0, the range wraps, unknown space or no ops;
+ * -EEXIST: the range overlaps another one of the space; -ENOMEM.
  */
 int bf_io_add_range(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,
 		    struct bf_io_range **rangep,
@@ -433,19 +430,10 @@ int bf_io_add_range(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,
  * @addr: the address
  * @rangep: set to the handle, which is valid until the section ends
  *
- * Returns 0; -ENOENT; -EINVAL: unknown space.  Does not block.  May be called
- * from a handler or a callback.
+ * Returns 0; -ENOENT; -EINVAL: unknown space.
  */
 int bf_io_find_range(struct bf_io_bus *bus, uint16_t space, uint64_t addr,
 		     struct bf_io_range **rangep);
-
-/**
- * bf_io_range_opaque - the opaque pointer of a range
- * @range: the range
- *
- * Returns the @opaque of the description.  Never blocks.
- */
-void *bf_io_range_opaque(const struct bf_io_range *range);
 
 /**
  * bf_io_move_range - move a device range to another address
@@ -460,8 +448,7 @@ void *bf_io_range_opaque(const struct bf_io_range *range);
  * range at the same instant, use belfry/io_txn.h.
  *
  * Returns 0; -EINVAL: the range would wrap; -EEXIST: it would overlap another
- * range; -ENOMEM.  Nothing changes on error.  Waits for no access.  May be
- * called from a handler or a callback.
+ * range; -ENOMEM.
  */
 int bf_io_move_range(struct bf_io_bus *bus, struct bf_io_range *range,
 		     uint64_t addr, struct bf_io_conflict *conflict);
@@ -479,8 +466,8 @@ int bf_io_move_range(struct bf_io_bus *bus, struct bf_io_range *range,
  * the wait last as long.  A thread that must not wait that long removes
  * asynchronously.
  *
- * Returns 0, or -EDEADLK with nothing changed: inside a handler, a callback or
- * a section of the same bus.  Cannot fail otherwise.
+ * Returns 0, or -EDEADLK inside a handler, a callback or a section of the same
+ * bus.  Cannot fail otherwise.
  */
 int bf_io_remove_range(struct bf_io_bus *bus, struct bf_io_range *range);
 
@@ -500,19 +487,17 @@ void bf_io_remove_range_async(struct bf_io_bus *bus, struct bf_io_range *range,
 /**
  * bf_io_add_zone - register a coalesced zone
  * @bus: the bus
- * @desc: the description; copied, except for the ring
+ * @desc: the description
  * @zonep: set to the handle; may be NULL for a zone that stays as long as the
  *         bus
  * @conflict: set on -EEXIST; may be NULL
  *
  * A zone may lie over device ranges.  The ranges get the accesses that the zone
  * does not take: reads, writes that are not inside the zone, and all writes
- * while the ring is full.  Nothing changes on error:
- *   -EINVAL  size 0; the zone wraps; unknown space; no ring; reserved words
- *            not 0
- *   -EEXIST  the zone overlaps another one of the space
- *   -ENOMEM
- * Returns 0.  Waits for no access.  May be called from a handler or a callback.
+ * while the ring is full.
+ *
+ * Returns 0; -EINVAL: size 0, the zone wraps, unknown space or no ring;
+ * -EEXIST: the zone overlaps another one of the space; -ENOMEM.
  */
 int bf_io_add_zone(struct bf_io_bus *bus, const struct bf_io_zone_desc *desc,
 		   struct bf_io_zone **zonep, struct bf_io_conflict *conflict);

@@ -22,10 +22,8 @@
  * The rules are those of Documentation/virt/kvm/api.rst, 4.116, and of
  * virt/kvm/coalesced_mmio.c.
  *
- * Stability: 0.x; functions may still change, each change is in CHANGELOG.md.
- * Thread safety: any function from any thread; one thread at a time drains a
- * ring.
- * Contexts: no function is async-signal-safe.
+ * All that belfry/io_bus.h says of functions holds here, and: one thread at a
+ * time drains a ring.
  * fork(): the child shares the memory.  It may drain the ring, and must not
  * write to the zone.
  */
@@ -62,11 +60,10 @@ struct bf_io_ring_desc {
 /**
  * bf_io_ring_create - create a ring
  * @desc: the description; NULL: all zero
- * @ringp: set to the ring; unchanged on error
+ * @ringp: set to the ring
  *
- * Returns 0; -EINVAL: too many entries, unknown wake, the descriptor is not an
- * eventfd, or reserved words are not 0; -EBADF: the eventfd is not open;
- * -ENOMEM, -EMFILE, -ENFILE.  Does not block.
+ * Returns 0; -EINVAL: too many entries, unknown wake, or the descriptor is not
+ * an eventfd; -EBADF: the eventfd is not open; -ENOMEM, -EMFILE, -ENFILE.
  */
 int bf_io_ring_create(const struct bf_io_ring_desc *desc,
 		      struct bf_io_ring **ringp);
@@ -75,8 +72,8 @@ int bf_io_ring_create(const struct bf_io_ring_desc *desc,
  * bf_io_ring_destroy - free a ring
  * @ring: the ring; NULL does nothing
  *
- * Returns 0, or -EBUSY with nothing changed: a zone of a bus has the ring, or
- * the removal of such a zone is not complete.
+ * Returns 0, or -EBUSY: a zone of a bus has the ring, or the removal of such a
+ * zone is not complete.
  */
 int bf_io_ring_destroy(struct bf_io_ring *ring);
 
@@ -103,7 +100,7 @@ struct kvm_coalesced_mmio_ring *bf_io_ring_memory(struct bf_io_ring *ring,
  * @size: set to the size of the memory, in bytes; may be NULL
  *
  * Returns a descriptor for mmap() in another process, which belongs to the
- * ring.  Never blocks.
+ * ring.
  */
 int bf_io_ring_fd(const struct bf_io_ring *ring, size_t *size);
 
@@ -123,7 +120,7 @@ typedef void (*bf_io_drain_fn)(void *opaque,
  * wake allows, the eventfd is signalled.  Of two writes of one thread the
  * earlier comes first, whichever rings they went to.
  *
- * Returns the number of entries that it took.  Does not block.
+ * Returns the number of entries that it took.
  */
 size_t bf_io_ring_drain(struct bf_io_ring *const *rings, unsigned int count,
 			bf_io_drain_fn fn, void *opaque);

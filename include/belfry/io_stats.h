@@ -3,7 +3,7 @@
  * belfry/io_stats.h - counters and the map of a bus
  *
  * Counting is off at first.  It then costs an access the test of one word that
- * the access reads anyway.  Each thread has its own counters, so that counting
+ * the access reads anyway.  Each CPU has its own counters, so that counting
  * shares no cache line between vCPUs.
  *
  * If <sys/sdt.h> was present at build time, the provider "belfry" has these
@@ -16,9 +16,7 @@
  *   io_removed(bus, kind, object)		a removal is complete
  * bus is the name (a string), and kind an enum bf_io_kind.
  *
- * Stability: 0.x; functions may still change, each change is in CHANGELOG.md.
- * Thread safety: every function may be called from any thread at any time.
- * Contexts: no function is async-signal-safe.
+ * All that belfry/io_bus.h says of functions holds here.
  */
 #ifndef BELFRY_IO_STATS_H
 #define BELFRY_IO_STATS_H
@@ -45,18 +43,17 @@ struct bf_io_stats {
  * @bus: the bus
  * @on: true: accesses that begin from now on are counted
  *
- * Returns 0 or -ENOMEM.  Waits for no access.  Turning counting off keeps the
- * counts.
+ * Returns 0 or -ENOMEM.  Turning counting off keeps the counts.
  */
 int bf_io_count(struct bf_io_bus *bus, bool on);
 
 /**
- * bf_io_range_stats - read the counters of a range, summed over all threads
+ * bf_io_range_stats - read the counters of a range, summed over all CPUs
  * bf_io_doorbell_stats - read the counters of a doorbell
  * @range, @doorbell: a handle
  * @stats: set to the sums
  *
- * Each sum is exact, but they are not taken at one instant.  Never blocks.
+ * Each sum is exact, but they are not taken at one instant.
  */
 void bf_io_range_stats(const struct bf_io_range *range,
 		       struct bf_io_stats *stats);
@@ -67,7 +64,7 @@ void bf_io_doorbell_stats(const struct bf_io_doorbell *doorbell,
  * bf_io_publications - the number of states that a bus has published
  * @bus: the bus
  *
- * Returns one for each change and for each transaction.  Never blocks.
+ * Returns one for each change and for each transaction.
  */
 uint64_t bf_io_publications(const struct bf_io_bus *bus);
 
@@ -80,8 +77,7 @@ uint64_t bf_io_publications(const struct bf_io_bus *bus);
  * zones and ranges.  An entry inside another one is indented below it.
  * Counters are printed unless they are 0.
  *
- * Returns 0, -ENOMEM, or -EIO if @out has an error.  Blocks as @out does.  May
- * be called from a handler.
+ * Returns 0, -ENOMEM, or -EIO if @out has an error.  Blocks as @out does.
  */
 int bf_io_dump(struct bf_io_bus *bus, FILE *out);
 

@@ -4,8 +4,7 @@
  *
  * When a BAR moves, the ranges and doorbells of the device must move together;
  * when a device is plugged, it should appear whole.  A transaction collects
- *such changes and publishes them at one instant: an access sees all of them or
- * none.
+ * such changes and publishes them at one instant: an access sees all or none.
  *
  *	bf_io_txn_begin(bus, &txn);
  *	bf_io_txn_move_range(txn, bar, new_base);
@@ -15,13 +14,12 @@
  * The order of the changes in a transaction does not matter: the commit makes
  * all removals before all additions, so two ranges may swap their addresses.
  *
- * Stability: 0.x; functions may still change, each change is in CHANGELOG.md.
+ * All that belfry/io_bus.h says of functions holds here.  A function that fails
+ * leaves the transaction as it was, except for the commit.
  * Thread safety: one thread at a time uses a transaction.  Different threads
  * may build and commit different transactions, of the same bus too.  An entry
  * that is in a transaction must not be removed or moved by other means until
  * the transaction ends.
- * Contexts: as belfry/io_bus.h; a handler or a callback may build and commit a
- * transaction of its own bus.
  */
 #ifndef BELFRY_IO_TXN_H
 #define BELFRY_IO_TXN_H
@@ -41,7 +39,7 @@ struct bf_io_txn;
  * @txnp: set to the transaction; it ends with bf_io_txn_commit() or
  *        bf_io_txn_abort()
  *
- * Returns 0 or -ENOMEM.  Does not block, and takes no lock.
+ * Returns 0 or -ENOMEM.
  */
 int bf_io_txn_begin(struct bf_io_bus *bus, struct bf_io_txn **txnp);
 
@@ -50,13 +48,12 @@ int bf_io_txn_begin(struct bf_io_bus *bus, struct bf_io_txn **txnp);
  * bf_io_txn_add_zone - record the addition of a zone
  * bf_io_txn_add_doorbell - record the addition of a doorbell
  * @txn: the transaction
- * @desc: the description, as for bf_io_add_range() and its like; copied in the
- *        same way
+ * @desc: the description, as for bf_io_add_range() and its like
  * @rangep, @zonep, @doorbellp: set to the handle, which is valid once the
  *		transaction is committed; may be NULL
  *
  * Returns what bf_io_add_range() and its like return, except for -EEXIST, which
- * the commit returns.  On error the transaction is as before.  Does not block.
+ * the commit returns.
  */
 int bf_io_txn_add_range(struct bf_io_txn *txn,
 			const struct bf_io_range_desc *desc,
@@ -78,7 +75,7 @@ int bf_io_txn_add_doorbell(struct bf_io_txn *txn,
  * @done, @opaque: as for bf_io_remove_range_async(); called after the commit
  *
  * Returns 0, -ENOMEM, or -EBUSY: a transaction removes or moves the entry
- * already.  On error the transaction is as before.  Does not block.
+ * already.
  */
 int bf_io_txn_remove_range(struct bf_io_txn *txn, struct bf_io_range *range,
 			   bf_io_done_fn done, void *opaque);
@@ -97,7 +94,6 @@ int bf_io_txn_remove_doorbell(struct bf_io_txn *txn,
  * @addr: the new address, in the same space
  *
  * Returns 0; -EINVAL: the entry would wrap; -ENOMEM; -EBUSY as for a removal.
- * On error the transaction is as before.  Does not block.
  */
 int bf_io_txn_move_range(struct bf_io_txn *txn, struct bf_io_range *range,
 			 uint64_t addr);
@@ -111,21 +107,19 @@ int bf_io_txn_move_doorbell(struct bf_io_txn *txn,
  * @txn: the transaction, which ends here, on success and on error
  * @conflict: set on -EEXIST; may be NULL
  *
- *   -EEXIST  an addition or a move collides with an entry that stays on the
- *            bus, or with another one of the transaction
- *   -ENOMEM
- * Returns 0.  On error the bus is as before, entries to add are freed, and
- * entries to remove or to move are where they were.  Publishes one state of
- * the bus.  Waits for no access: removals complete as asynchronous ones do,
+ * Publishes one state of the bus.  Removals complete as asynchronous ones do,
  * and bf_io_synchronize() waits for them.
+ *
+ * Returns 0; -EEXIST: an addition or a move collides with an entry that stays
+ * on the bus, or with another one of the transaction; -ENOMEM.  On error
+ * entries to add are freed, and entries to remove or to move are where they
+ * were.
  */
 int bf_io_txn_commit(struct bf_io_txn *txn, struct bf_io_conflict *conflict);
 
 /**
  * bf_io_txn_abort - end a transaction without changing the bus
  * @txn: the transaction; NULL does nothing
- *
- * Does not block.
  */
 void bf_io_txn_abort(struct bf_io_txn *txn);
 

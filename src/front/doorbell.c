@@ -179,20 +179,21 @@ static int assign(struct bf_front *front, const struct kvm_ioeventfd *arg)
 	return ret;
 }
 
-typedef struct bf_io_doorbell *(*find_fn)(struct bf_io_bus *bus,
-					  const struct bf_io_doorbell_desc *,
-					  const void *owner);
-
-/* Lock held, dropped while the doorbell is busy.  NULL: the front has none. */
+/*
+ * The doorbell of the argument, or with BF_IO_CONSUMER_NONE that with any
+ * eventfd.  Lock held, dropped while the doorbell is busy.  NULL: the front has
+ * none.
+ */
 static struct front_doorbell *find_doorbell(struct bf_front *front,
 					    const struct kvm_ioeventfd *arg,
-					    find_fn find)
+					    enum bf_io_consumer consumer)
 {
 	struct bf_io_doorbell_desc desc = desc_of(arg);
 	struct bf_io_doorbell *handle;
 	struct front_doorbell *d;
 
-	while ((handle = find(front->bus, &desc, front))) {
+	desc.consumer = consumer;
+	while ((handle = bf_doorbell_find(front->bus, &desc, front))) {
 		d = bf_io_doorbell_opaque(handle);
 		if (d->state != FRONT_BUSY)
 			return d;
@@ -210,7 +211,7 @@ int bf_front_note_removal(struct bf_front *front,
 	if (ret && ret != -ENOENT)
 		return ret;
 	pthread_mutex_lock(&front->lock);
-	d = find_doorbell(front, arg, bf_doorbell_at);
+	d = find_doorbell(front, arg, BF_IO_CONSUMER_NONE);
 	if (d && d->state == state)
 		bf_front_drop(front, d);
 	else
@@ -231,7 +232,7 @@ static bool only_kernel_has(struct bf_front *front,
 
 	if (!front_is_eager(front))
 		return false;
-	d = find_doorbell(front, arg, bf_doorbell_at);
+	d = find_doorbell(front, arg, BF_IO_CONSUMER_NONE);
 	return !d || d->state == FRONT_INSTALLED;
 }
 
@@ -261,7 +262,7 @@ static int deassign_on_bus(struct bf_front *front,
 	struct front_doorbell *d;
 
 	pthread_mutex_lock(&front->lock);
-	d = find_doorbell(front, arg, bf_doorbell_find);
+	d = find_doorbell(front, arg, BF_IO_CONSUMER_EVENTFD);
 	if (d) {
 		front->stats.deassigned++;
 		bf_front_remove_doorbell(front, d);
@@ -298,7 +299,7 @@ int bf_front_doorbell_signals(struct bf_front *front,
 	struct front_doorbell *d;
 
 	pthread_mutex_lock(&front->lock);
-	d = find_doorbell(front, arg, bf_doorbell_at);
+	d = find_doorbell(front, arg, BF_IO_CONSUMER_NONE);
 	if (d) {
 		*signals = bf_io_doorbell_signals(d->handle);
 		*installed = d->state == FRONT_INSTALLED;

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Counters of an entry, one for each thread: a cache line that only that thread
- * writes.
- */
+/* Counters of an entry: a cache line for each CPU. */
 #ifndef BF_IO_BUS_COUNTERS_H
 #define BF_IO_BUS_COUNTERS_H
 
@@ -19,7 +16,7 @@ uint64_t bf_count_start(void);
  */
 void bf_count(struct bf_counters **countersp, bool write, uint64_t start);
 
-/* Sums the counters of all threads. */
+/* Sums the counters of all CPUs. */
 void bf_counters_sum(struct bf_counters *const *countersp,
 		     struct bf_io_stats *stats);
 

@@ -97,25 +97,11 @@ static struct target wildcard_find(const struct doorbell_addr *at,
 static uint64_t access_value(const struct bf_io_access *access)
 {
 	uint64_t value = 0;
-	uint32_t value32;
-	uint16_t value16;
 
-	switch (access->len) {
-	case 1:
-		return *(const uint8_t *)access->data;
-	case 2:
-		memcpy(&value16, access->data, sizeof(value16));
-		return value16;
-	case 4:
-		memcpy(&value32, access->data, sizeof(value32));
-		return value32;
-	case 8:
-		memcpy(&value, access->data, sizeof(value));
-		return value;
-	default:
-		memcpy(&value, access->data, access->len);
-		return value;
-	}
+	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+		       "the data begins at the low byte");
+	memcpy(&value, access->data, access->len);
+	return value;
 }
 
 static void doorbell_call(const struct bf_io_bus *bus,
@@ -622,6 +608,8 @@ static struct bf_io_doorbell *desc_find(const struct bf_io_state *state,
 static bool same_consumer(const struct bf_io_doorbell *doorbell,
 			  const struct bf_io_doorbell_desc *desc)
 {
+	if (desc->consumer == BF_IO_CONSUMER_NONE)
+		return true;
 	if (desc->consumer == BF_IO_CONSUMER_CALLBACK)
 		return !doorbell->eventfd &&
 		       doorbell->callback == desc->callback &&
@@ -631,33 +619,19 @@ static bool same_consumer(const struct bf_io_doorbell *doorbell,
 }
 
 /* The lock keeps a removal from closing the eventfd that is compared. */
-static struct bf_io_doorbell *find_owned(struct bf_io_bus *bus,
-					 const struct bf_io_doorbell_desc *desc,
-					 const void *owner, bool any_consumer)
+struct bf_io_doorbell *bf_doorbell_find(struct bf_io_bus *bus,
+					const struct bf_io_doorbell_desc *desc,
+					const void *owner)
 {
 	struct bf_io_doorbell *doorbell;
 
 	pthread_mutex_lock(&bus->lock);
 	doorbell = desc_find(bus->state, desc);
-	if (doorbell && (doorbell->owner != owner ||
-			 !(any_consumer || same_consumer(doorbell, desc))))
+	if (doorbell &&
+	    (doorbell->owner != owner || !same_consumer(doorbell, desc)))
 		doorbell = NULL;
 	pthread_mutex_unlock(&bus->lock);
 	return doorbell;
-}
-
-struct bf_io_doorbell *bf_doorbell_find(struct bf_io_bus *bus,
-					const struct bf_io_doorbell_desc *desc,
-					const void *owner)
-{
-	return find_owned(bus, desc, owner, false);
-}
-
-struct bf_io_doorbell *bf_doorbell_at(struct bf_io_bus *bus,
-				      const struct bf_io_doorbell_desc *desc,
-				      const void *owner)
-{
-	return find_owned(bus, desc, owner, true);
 }
 
 int bf_io_find_doorbell(struct bf_io_bus *bus,
@@ -669,7 +643,7 @@ int bf_io_find_doorbell(struct bf_io_bus *bus,
 
 	if (!consumer_valid(desc) || !bf_reserved_is_zero(desc->reserved))
 		return -EINVAL;
-	doorbell = find_owned(bus, desc, NULL, false);
+	doorbell = bf_doorbell_find(bus, desc, NULL);
 	if (doorbell) {
 		*doorbellp = doorbell;
 		return 0;

@@ -58,15 +58,14 @@ int bf_doorbell_add(struct bf_io_bus *bus,
 		    struct bf_shared_eventfd *eventfd, const void *owner,
 		    size_t room, struct bf_io_doorbell **doorbellp);
 
-/* As bf_io_find_doorbell(), among the doorbells of an owner; NULL: none. */
+/*
+ * As bf_io_find_doorbell(), among the doorbells of an owner; with
+ * BF_IO_CONSUMER_NONE whichever the consumer is, as no two doorbells have all
+ * the rest in common.  NULL: none.
+ */
 struct bf_io_doorbell *bf_doorbell_find(struct bf_io_bus *bus,
 					const struct bf_io_doorbell_desc *desc,
 					const void *owner);
-
-/* The same with any eventfd: no two doorbells have all the rest in common. */
-struct bf_io_doorbell *bf_doorbell_at(struct bf_io_bus *bus,
-				      const struct bf_io_doorbell_desc *desc,
-				      const void *owner);
 
 /* As bf_io_remove_doorbell(); returns the final bf_io_doorbell_signals(). */
 uint64_t bf_doorbell_remove(struct bf_io_bus *bus,

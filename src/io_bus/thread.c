@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <pthread.h>
 #include <stddef.h>
+#include <sys/queue.h>
 
 #include "base/util.h"
 #include "io_bus/thread.h"
@@ -20,8 +21,7 @@ struct bf_io_thread {
 	const struct bf_io_frame *frames[NR_FRAMES];
 	bool listed;
 	bool exiting; /* must not be listed again */
-	unsigned int number;
-	struct bf_io_thread *next; /* in the list, by number */
+	LIST_ENTRY(bf_io_thread) entry;
 };
 
 static const struct bf_io_frame not_listed;
@@ -29,29 +29,18 @@ static const struct bf_io_frame not_listed;
 static __thread struct bf_io_thread self
 	__attribute__((tls_model("initial-exec"))) = {.frames = {&not_listed}};
 
-/*
- * All threads that have a number.  The lock guards the list, and accesses to
- * the frames of another thread.
- */
-static struct bf_io_thread *threads;
+/* The lock guards the list, and accesses to the frames of another thread. */
+static LIST_HEAD(, bf_io_thread) threads = LIST_HEAD_INITIALIZER(threads);
 static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static pthread_key_t exit_key;
 static bool have_exit_key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/*
- * Gives the number back.  The lock orders all that the thread stored under its
- * number before the stores of the next thread with that number.
- */
 static void thread_unlist(void *unused)
 {
-	struct bf_io_thread **link;
-
 	pthread_mutex_lock(&threads_lock);
-	for (link = &threads; *link != &self;)
-		link = &(*link)->next;
-	*link = self.next;
+	LIST_REMOVE(&self, entry);
 	self.listed = false;
 	self.exiting = true;
 	self.frames[0] = &not_listed;
@@ -61,30 +50,15 @@ static void thread_unlist(void *unused)
 static void after_fork(void)
 {
 	pthread_mutex_init(&threads_lock, NULL);
-	threads = self.listed ? &self : NULL;
-	self.next = NULL;
+	LIST_INIT(&threads);
+	if (self.listed)
+		LIST_INSERT_HEAD(&threads, &self, entry);
 }
 
 static void init(void)
 {
 	have_exit_key = !pthread_key_create(&exit_key, thread_unlist);
 	pthread_atfork(NULL, NULL, after_fork);
-}
-
-/*
- * Takes the lowest free number, so that arrays by number stay dense.  The list
- * is walked for that once in the life of a thread.
- */
-static void take_number(void)
-{
-	struct bf_io_thread **link;
-
-	self.number = 0;
-	for (link = &threads; *link && (*link)->number == self.number;
-	     link = &(*link)->next)
-		self.number++;
-	self.next = *link;
-	*link = &self;
 }
 
 /* Relaxed: the owner of the frames reads pointers only, and others lock. */
@@ -111,16 +85,11 @@ static bool thread_list(void)
 	    pthread_setspecific(exit_key, &self))
 		return false;
 	pthread_mutex_lock(&threads_lock);
-	take_number();
+	LIST_INSERT_HEAD(&threads, &self, entry);
 	pthread_mutex_unlock(&threads_lock);
 	self.listed = true;
 	frame_set(&self, 0, NULL);
 	return true;
-}
-
-int bf_thread_number(void)
-{
-	return thread_list() ? (int)self.number : -1;
 }
 
 /* The access is nested, or the first of the thread. */
@@ -175,9 +144,9 @@ frame_clear_any(const struct bf_io_frame *frame)
 	if (frame_clear(&self, frame))
 		return;
 	pthread_mutex_lock(&threads_lock);
-	for (thread = threads; thread; thread = thread->next)
-		if (frame_clear(thread, frame))
-			break;
+	LIST_FOREACH(thread, &threads, entry)
+	if (frame_clear(thread, frame))
+		break;
 	pthread_mutex_unlock(&threads_lock);
 }
 

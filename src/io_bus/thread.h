@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Data of the bus for each thread: a number for counters, and the frames of the
- * handlers, callbacks and sections that the thread has entered, so that a
- * function that would wait for its own caller returns -EDEADLK instead.
+ * The frames of the handlers, callbacks and sections that a thread has entered,
+ * so that a function that would wait for its own caller returns -EDEADLK.
  *
  * A handler may suspend its coroutine and resume in another thread, which then
  * leaves a frame that it has not entered.  So these functions are not inlined:
@@ -33,15 +32,5 @@ __attribute__((noinline)) void bf_io_leave(const struct bf_io_frame *frame);
  */
 bool bf_io_in_handler(const struct bf_io_bus *bus);
 bool bf_io_in_callback(const struct bf_io_bus *bus);
-
-/* Numbers are below 2^BITS - 1: more threads than a Linux process can have. */
-#define BF_THREAD_NUMBER_BITS 23
-
-/*
- * The number of the calling thread, which no other living thread has.  If an
- * exited thread had it before, all stores of that thread are visible.  -1: out
- * of memory, or the thread is about to exit.
- */
-int bf_thread_number(void);
 
 #endif
