@@ -7,12 +7,13 @@
 #include <string.h>
 
 #include "tools/bench/common/bench.h"
+#include "base/util.h"
 #include "bench_srcu.h"
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/progress.h"
 
 #define COMMAND	   "bench srcu"
-#define MAX_SERIES 8 /* of a row: the library, two references, the peers */
+#define MAX_SERIES 10 /* of a row: the library, its references, the peers */
 
 /* One row: a figure of the library and of its peers. */
 static const struct comparison {
@@ -22,7 +23,7 @@ static const struct comparison {
 	double (*measure)(const struct peer *peer);
 	/* The same without the disturbance of the row: the series "alone". */
 	double (*measure_alone)(const struct peer *peer);
-	const struct peer *references[2]; /* loops to compare with, or NULL */
+	const struct peer *references[3]; /* loops to compare with, or NULL */
 	unsigned int rounds, peer_rounds;
 	double percentile; /* of the library; the others have the median */
 	const char *goal;
@@ -35,7 +36,8 @@ static const struct comparison {
 		.what = "200,000 inline pairs, one thread",
 		.own = &own_fast,
 		.measure = measure_pair,
-		.references = {&two_cpu_increments, &two_increments},
+		.references = {&two_cpu_increments, &two_sequences,
+			       &two_increments},
 		.rounds = 31,
 		.peer_rounds = 31,
 		.percentile = 50,
@@ -180,7 +182,7 @@ static unsigned int init_series(const struct comparison *c,
 		series[nr++] = (struct series){.name = "alone",
 					       .peer = c->own,
 					       .measure = c->measure_alone};
-	for (i = 0; i < 2 && c->references[i]; i++)
+	for (i = 0; i < ARRAY_SIZE(c->references) && c->references[i]; i++)
 		series[nr++] = (struct series){.name = c->references[i]->name,
 					       .peer = c->references[i],
 					       .measure = c->measure};

@@ -16,7 +16,7 @@ extern const struct peer own_expedited; /* fenced, with expedited callbacks */
 extern struct srcu_struct bench_fenced, bench_fast;
 
 /* The least that a reader does: two plain increments, and a fence. */
-extern const struct peer two_cpu_increments, two_increments;
+extern const struct peer two_cpu_increments, two_sequences, two_increments;
 extern const struct peer two_increments_fence;
 
 int own_init(void);

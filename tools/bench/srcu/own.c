@@ -160,6 +160,18 @@ static void cpu_increment_loop(unsigned long count)
 	}
 }
 
+/* What a reader does beside its sequences shows against this. */
+static void sequence_loop(unsigned long count)
+{
+	while (count--) {
+		if (!__bf_srcu_rseq_inc(&slots[0].lock[0]))
+			increment(&slots[0].lock[0]);
+		if (!__bf_srcu_rseq_inc(&slots[0].unlock[0]))
+			increment(&slots[0].unlock[0]);
+		KEEP_LOOP();
+	}
+}
+
 static void increment_loop(unsigned long count)
 {
 	while (count--) {
@@ -182,6 +194,11 @@ static void increment_fence_loop(unsigned long count)
 const struct peer two_cpu_increments = {
 	.name = "two increments",
 	.read_loop = cpu_increment_loop,
+};
+
+const struct peer two_sequences = {
+	.name = "two sequences",
+	.read_loop = sequence_loop,
 };
 
 const struct peer two_increments = {
