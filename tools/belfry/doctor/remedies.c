@@ -137,11 +137,11 @@ static void add_library(struct diagnosis *diagnosis)
 	struct remedy *remedy =
 		add_remedy(diagnosis, "library", NULL, belfry_saves(machine));
 
-	remedy->action =
-		xasprintf("for the VMM's author: link belfry (doc/front.md)%s",
-			  has_kernel_irqchip(diagnosis->command) ?
-				  ", and add memory slots before the irqchip" :
-				  "");
+	remedy->action = xasprintf(
+		"for the VMM's author: link belfry (belfry/front.h)%s",
+		has_kernel_irqchip(diagnosis->command) ?
+			", and add memory slots before the irqchip" :
+			"");
 	remedy->effect = run_effect(diagnosis);
 }
 
