@@ -60,7 +60,7 @@ DOORBELL = {"vm": 1, "space": "mmio", "address": "0x20000", "length": 4,
             "first_signal_us": 41000, "installed_us": None}
 
 
-def write_page(path):
+def write_page(path, first_run_us=40000):
     """Writes a page with a trace that is always the same."""
     subprocess.run([BELFRY, "run", "--report", path, "true"], check=True,
                    stderr=subprocess.DEVNULL, timeout=60)
@@ -69,7 +69,7 @@ def write_page(path):
         flags=re.S)
     trace = json.loads(data)
     trace["traceEvents"] = EVENTS
-    trace["belfry"] |= {"end_us": END_US, "first_run_us": 40000,
+    trace["belfry"] |= {"end_us": END_US, "first_run_us": first_run_us,
                         "stalled_before_run_us": 6000, "calls": [CALL],
                         "doorbells": [DOORBELL],
                         "remaining_stalls": [
@@ -90,6 +90,7 @@ class Page(unittest.TestCase):
         self.browser.resize(WIDE, HEIGHT)
         self.browser.prefer("light")
         self.browser.open(self.path)
+        self.do("all")
 
     def tearDown(self):
         self.assertEqual(self.browser.errors, [])
@@ -130,6 +131,16 @@ class Page(unittest.TestCase):
                                 f"document.querySelector('{selector}')"):
                 return
         self.fail(f"no Tab comes to {selector}")
+
+    def test_opens_on_the_start(self):
+        self.browser.open(self.path)
+        self.check_view(0, 42)
+
+    def test_opens_on_all_without_a_run(self):
+        path = self.path.with_name("no-run.html")
+        write_page(path, first_run_us=None)
+        self.browser.open(path)
+        self.check_view(0, 100)
 
     def test_buttons(self):
         self.check_view(0, 100)

@@ -29,8 +29,7 @@ const actions = {
   left: () => move(-0.5),
   right: () => move(0.5),
   all: () => setView(whole.from, whole.to),
-  start: () => setView(whole.from, about.first_run_us === null ? whole.to :
-    about.first_run_us * 1.05),
+  start: () => setView(start.from, start.to),
 };
 const keys = {"+": "in", "=": "in", "-": "out", ArrowLeft: "left",
   ArrowRight: "right", 0: "all", s: "start"};

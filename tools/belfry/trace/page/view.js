@@ -1,7 +1,10 @@
 /* The interval that the timeline shows, and its coordinates. */
 const LANE = 38, AXIS = 26, LABEL = 150, NARROW_LABEL = 84;
 const whole = {from: 0, to: Math.max(about.end_us, 1)};
-const view = {from: whole.from, to: whole.to};
+/* The page opens on the start: the time up to the first KVM_RUN. */
+const start = {from: whole.from, to: about.first_run_us === null ? whole.to :
+  Math.min(about.first_run_us * 1.05, whole.to)};
+const view = {from: start.from, to: start.to};
 const widths = new Map();
 let picked = null;
 let svg = null;
