@@ -3,11 +3,7 @@
  * The calls that duplicate fds.  The new fd of a VM or a vCPU becomes an entry
  * of the same object.
  */
-/* Meson sets it, and fcntl() would be another name for fcntl64(). */
-#undef _FILE_OFFSET_BITS
-
 #include <fcntl.h>
-#include <stdarg.h>
 #include <unistd.h>
 
 #include "preload/common/sys.h"
@@ -113,17 +109,15 @@ static int call_fcntl(int (*function)(int, int, ...), int fd, int command,
 }
 
 /* One function under two names, of which another library may replace one. */
-#define DEFINE_FCNTL(name)                                         \
-	INTERPOSE int name(int fd, int command, ...)               \
-	{                                                          \
-		va_list args;                                      \
-		void *arg;                                         \
-                                                                   \
-		va_start(args, command);                           \
-		arg = va_arg(args, void *);                        \
-		va_end(args);                                      \
-		return call_fcntl(next()->name, fd, command, arg); \
-	}
+int fcntl_of_program(int fd, int command, void *arg) INTERPOSE_AS("fcntl");
+int fcntl64_of_program(int fd, int command, void *arg) INTERPOSE_AS("fcntl64");
 
-DEFINE_FCNTL(fcntl)
-DEFINE_FCNTL(fcntl64)
+int fcntl_of_program(int fd, int command, void *arg)
+{
+	return call_fcntl(next()->fcntl, fd, command, arg);
+}
+
+int fcntl64_of_program(int fd, int command, void *arg)
+{
+	return call_fcntl(next()->fcntl64, fd, command, arg);
+}

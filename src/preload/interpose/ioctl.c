@@ -4,7 +4,6 @@
  * any other call pays one branch.
  */
 #include <linux/kvm.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -247,19 +246,18 @@ static long time_call(int fd, uint32_t request, void *arg)
  * The kernel reads 32 bits of the request.  A program that keeps it in an int
  * passes it sign-extended.
  */
-INTERPOSE int ioctl(int fd, unsigned long request, ...)
-{
-	int saved_errno = errno;
-	va_list args;
-	void *arg;
+int ioctl_of_program(int fd, unsigned long request, void *arg)
+	INTERPOSE_AS("ioctl");
 
-	va_start(args, request);
-	arg = va_arg(args, void *);
-	va_end(args);
+int ioctl_of_program(int fd, unsigned long request, void *arg)
+{
+	int saved_errno;
+
 	if (_IOC_TYPE(request) != KVMIO)
 		return next()->ioctl(fd, request, arg);
 	process_check();
 	if ((uint32_t)request == KVM_RUN)
-		return next_return(run_vcpu(fd, arg), saved_errno);
+		return run_vcpu(fd, arg);
+	saved_errno = errno;
 	return next_return(time_call(fd, (uint32_t)request, arg), saved_errno);
 }

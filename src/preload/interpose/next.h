@@ -8,6 +8,7 @@
 #define BF_PRELOAD_NEXT_H
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
@@ -15,6 +16,12 @@
 
 /* Marks a function that replaces another one.  preload.map must list it too. */
 #define INTERPOSE __attribute__((visibility("default")))
+
+/*
+ * For a function with variable arguments.  They are integers and pointers,
+ * which the ABI passes as it passes those of a fixed list.
+ */
+#define INTERPOSE_AS(name) __asm__(name) INTERPOSE
 
 struct next {
 	int (*ioctl)(int fd, unsigned long request, ...);
@@ -33,6 +40,9 @@ struct next {
 };
 
 extern struct next next_functions;
+
+/* No other library replaces ioctl(). */
+extern bool next_ioctl_is_libc;
 
 /* Finds all of them.  The constructor of another library may come first. */
 void next_find(void);

@@ -4,8 +4,8 @@
 
 /*
  * KVM_RUN: serves exits of doorbells, and returns with the first exit that is
- * the program's to handle.  The result is as of sys_ioctl().
+ * the program's to handle.  The result is that of ioctl().
  */
-long run_vcpu(int fd, void *arg);
+int run_vcpu(int fd, void *arg);
 
 #endif

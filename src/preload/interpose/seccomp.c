@@ -7,7 +7,6 @@
  */
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
-#include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 
@@ -85,38 +84,24 @@ static void before_ioctl(int fd, unsigned long request)
 		fd_table_pass_through(fd, "the program calls it past ioctl()");
 }
 
-static void read_args(long out[6], va_list args)
-{
-	for (int i = 0; i < 6; i++)
-		out[i] = va_arg(args, long);
-}
+long syscall_of_program(long nr, long a, long b, long c, long d, long e, long f)
+	INTERPOSE_AS("syscall");
+int prctl_of_program(int option, long a, long b, long c, long d)
+	INTERPOSE_AS("prctl");
 
-INTERPOSE long syscall(long nr, ...)
+long syscall_of_program(long nr, long a, long b, long c, long d, long e, long f)
 {
-	va_list list;
-	long args[6];
-
-	va_start(list, nr);
-	read_args(args, list);
-	va_end(list);
 	if (nr == SYS_seccomp)
-		before_seccomp(args[0], args[1], args[2]);
+		before_seccomp(a, b, c);
 	else if (nr == SYS_prctl)
-		before_prctl(args[0], args[1], args[2]);
+		before_prctl(a, b, c);
 	else if (nr == SYS_ioctl)
-		before_ioctl((int)args[0], (unsigned long)args[1]);
-	return next()->syscall(nr, args[0], args[1], args[2], args[3], args[4],
-			       args[5]);
+		before_ioctl((int)a, (unsigned long)b);
+	return next()->syscall(nr, a, b, c, d, e, f);
 }
 
-INTERPOSE int prctl(int option, ...)
+int prctl_of_program(int option, long a, long b, long c, long d)
 {
-	va_list list;
-	long args[6];
-
-	va_start(list, option);
-	read_args(args, list);
-	va_end(list);
-	before_prctl(option, args[0], args[1]);
-	return next()->prctl(option, args[0], args[1], args[2], args[3]);
+	before_prctl(option, a, b);
+	return next()->prctl(option, a, b, c, d);
 }

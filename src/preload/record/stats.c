@@ -99,7 +99,7 @@ void stats_run(struct stats *stats, struct stats_vcpu *vcpu, uint64_t loaded_ns,
 {
 	uint64_t never = 0;
 
-	add_count(&vcpu->runs, 1);
+	stats_increment(&vcpu->runs);
 	if (atomic_load_explicit(&stats->first_run_ns, relaxed))
 		return;
 	if (!atomic_compare_exchange_strong_explicit(&stats->first_run_ns,

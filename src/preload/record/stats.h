@@ -98,6 +98,18 @@ void stats_record(struct stats *stats, uint32_t key, uint64_t start_ns,
 		  bool error);
 
 /*
+ * Adds 1 to a counter of a vCPU.  No atomic addition: one thread at a time runs
+ * a vCPU.  If vCPUs share the counters, a count may be lost.
+ */
+static inline void stats_increment(_Atomic uint64_t *counter)
+{
+	atomic_store_explicit(
+		counter,
+		atomic_load_explicit(counter, memory_order_relaxed) + 1,
+		memory_order_relaxed);
+}
+
+/*
  * Counts a KVM_RUN.  The first of all stores its time, @pid, and @loaded_ns,
  * the time at which the dynamic linker had loaded the program.
  */
