@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * An addition splits each full node on its way down, and a removal joins nodes
- * that fit in one with room to spare.  So both walk down once, and only the
- * first address of a node has to be updated above it.
+ * An addition splits each full node on its way down.  A removal joins nodes
+ * that fit in one with room to spare, on its way back.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/span_tree.h"
-
-/*
- * No tree that fits in memory comes near: two neighbours have more than
- * JOIN_MAX items together, or a removal joins them.
- */
-#define MAX_HEIGHT 32
 
 /*
  * A removal looks at the neighbours of a node with at most so many items, each
@@ -319,54 +312,27 @@ static int join_with_neighbours(struct bf_edit *edit, struct bf_span_node *node,
 	return 0;
 }
 
-/* A way down; node[i + 1] is child index[i] of node[i]. */
-struct path {
-	uint32_t depth;
-	struct bf_span_node *node[MAX_HEIGHT];
-	uint32_t index[MAX_HEIGHT];
-};
-
-/* Owns all nodes on the way to first, which is there, and joins small ones. */
-static int path_own(struct bf_edit *edit, struct bf_span_node **root,
-		    uint64_t first, struct path *path)
+/* Removes the entry at first below a node, which the edit owns. */
+static int entry_remove(struct bf_edit *edit, struct bf_span_node *node,
+			uint64_t first)
 {
-	struct bf_span_node *node = node_own(edit, root), *child;
-	uint32_t i;
+	uint32_t i = rank_of(node, first) - 1;
+	struct bf_span_node *child;
 
-	for (path->depth = 0; node; path->depth++) {
-		path->node[path->depth] = node;
-		i = rank_of(node, first) - 1;
-		if (node->level) {
-			child = child_own(edit, node, i);
-			if (!child || (child->count <= FEW &&
-				       join_with_neighbours(edit, node, i)))
-				return -ENOMEM;
-			i = rank_of(node, first) - 1;
-		}
-		path->index[path->depth] = i;
-		if (!node->level)
-			return 0;
-		node = bf_span_children(node)[i];
+	if (!node->level) {
+		item_delete(node, i);
+		return 0;
 	}
-	return -ENOMEM;
-}
-
-/* Passes the first address of the path's end to the nodes above. */
-static void update_above(struct bf_edit *edit, struct path *path)
-{
-	struct bf_span_node *node, *above;
-	uint32_t depth;
-
-	for (depth = path->depth; depth > 0; depth--) {
-		node = path->node[depth];
-		above = path->node[depth - 1];
-		if (node->count) {
-			above->first[path->index[depth - 1]] = node->first[0];
-			continue;
-		}
-		item_delete(above, path->index[depth - 1]);
-		bf_edit_drop(edit, &node->node);
+	child = child_own(edit, node, i);
+	if (!child || entry_remove(edit, child, first))
+		return -ENOMEM;
+	if (!child->count) {
+		item_delete(node, i);
+		bf_edit_drop(edit, &child->node);
+		return 0;
 	}
+	node->first[i] = child->first[0];
+	return child->count <= FEW ? join_with_neighbours(edit, node, i) : 0;
 }
 
 /* Drops a root that is empty, or that has a single child. */
@@ -384,12 +350,8 @@ static void root_shrink(struct bf_edit *edit, struct bf_span_node **root)
 int bf_span_remove(struct bf_edit *edit, struct bf_span_node **root,
 		   uint64_t first)
 {
-	struct path path;
-
-	if (path_own(edit, root, first, &path))
+	if (!node_own(edit, root) || entry_remove(edit, *root, first))
 		return -ENOMEM;
-	item_delete(path.node[path.depth], path.index[path.depth]);
-	update_above(edit, &path);
 	root_shrink(edit, root);
 	return 0;
 }
@@ -413,102 +375,34 @@ void bf_span_set_size(struct bf_span_node *root, uint64_t first, uint64_t size)
 	__atomic_store_n(&entry->size, size, __ATOMIC_RELAXED);
 }
 
-/* The node to the right of the way to addr, at the lowest level that has one. */
-static const struct bf_span_node *leaf_of(const struct bf_span_node *node,
-					  uint64_t addr,
-					  const struct bf_span_node **right)
+/* Entry i of a leaf, if it contains addr or begins behind it, or NULL. */
+static struct bf_span_entry *entry_from(const struct bf_span_node *leaf,
+					uint32_t i, uint64_t addr,
+					struct bf_span *span)
 {
-	uint32_t rank;
+	struct bf_span_entry *entry = bf_span_entry(leaf, leaf->entry_size, i);
+	const uint64_t first = leaf->first[i], size = bf_span_size(entry);
 
-	for (*right = NULL; node->level; node = bf_span_children(node)[rank]) {
-		rank = rank_of(node, addr);
-		if (rank < node->count)
-			*right = bf_span_children(node)[rank];
-		rank -= rank ? 1 : 0;
-	}
-	return node;
-}
-
-/* The first entry behind addr, removed in place or not, and its address. */
-static struct bf_span_entry *entry_after(const struct bf_span_node *root,
-					 uint64_t addr, uint64_t *first)
-{
-	const struct bf_span_node *right, *leaf = leaf_of(root, addr, &right);
-	uint32_t i = rank_of(leaf, addr);
-
-	if (i == leaf->count) {
-		if (!right)
-			return NULL;
-		for (leaf = right; leaf->level;)
-			leaf = bf_span_children(leaf)[0];
-		i = 0;
-	}
-	*first = leaf->first[i];
-	return bf_span_entry(leaf, leaf->entry_size, i);
+	if (!size || (first < addr && addr - first >= size))
+		return NULL;
+	*span = (struct bf_span){first, first + (size - 1)};
+	return entry;
 }
 
 struct bf_span_entry *bf_span_next(const struct bf_span_node *root,
 				   uint64_t addr, struct bf_span *span)
 {
-	struct bf_span_entry *entry;
-	struct bf_span_hit hit;
-	uint64_t size;
+	struct bf_span_entry *entry = NULL;
+	uint32_t rank, i;
 
 	if (!root)
 		return NULL;
-	hit = bf_span_find(root, root->entry_size, addr, 1);
-	if (hit.entry) {
-		span->first = addr - hit.offset;
-		span->last = span->first + (hit.size - 1);
-		return hit.entry;
-	}
-	do {
-		entry = entry_after(root, addr, &addr);
-		if (!entry)
-			return NULL;
-		size = bf_span_size(entry);
-	} while (!size);
-	*span = (struct bf_span){addr, addr + (size - 1)};
+	rank = rank_of(root, addr);
+	for (i = rank ? rank - 1 : 0; i < root->count && !entry; i++)
+		entry = root->level ? bf_span_next(bf_span_children(root)[i],
+						   addr, span) :
+				      entry_from(root, i, addr, span);
 	return entry;
-}
-
-static int each_of_leaf(const struct bf_span_node *leaf,
-			int (*fn)(void *opaque, struct bf_span span,
-				  struct bf_span_entry *entry),
-			void *opaque)
-{
-	struct bf_span_entry *entry;
-	struct bf_span span;
-	uint64_t size;
-	uint32_t i;
-	int ret = 0;
-
-	for (i = 0; i < leaf->count && !ret; i++) {
-		entry = bf_span_entry(leaf, leaf->entry_size, i);
-		size = bf_span_size(entry);
-		span.first = leaf->first[i];
-		span.last = span.first + (size - 1);
-		if (size)
-			ret = fn(opaque, span, entry);
-	}
-	return ret;
-}
-
-int bf_span_each(const struct bf_span_node *root,
-		 int (*fn)(void *opaque, struct bf_span span,
-			   struct bf_span_entry *entry),
-		 void *opaque)
-{
-	uint32_t i;
-	int ret = 0;
-
-	if (!root)
-		return 0;
-	if (!root->level)
-		return each_of_leaf(root, fn, opaque);
-	for (i = 0; i < root->count && !ret; i++)
-		ret = bf_span_each(bf_span_children(root)[i], fn, opaque);
-	return ret;
 }
 
 /* As deep as the tree is high. */

@@ -203,14 +203,19 @@ struct bf_span_entry *bf_span_own(struct bf_edit *edit,
  */
 void bf_span_set_size(struct bf_span_node *root, uint64_t first, uint64_t size);
 
-/*
- * Calls fn for each entry that was not removed in place, in order, until it
- * returns other than 0; returns that.
- */
-int bf_span_each(const struct bf_span_node *root,
-		 int (*fn)(void *opaque, struct bf_span span,
-			   struct bf_span_entry *entry),
-		 void *opaque);
+/* The entry behind a span of the tree, and its span; NULL: there is none. */
+static inline struct bf_span_entry *
+bf_span_behind(const struct bf_span_node *root, struct bf_span *span)
+{
+	return span->last == UINT64_MAX ?
+		       NULL :
+		       bf_span_next(root, span->last + 1, span);
+}
+
+/* For each entry that was not removed in place, in order. */
+#define bf_span_for_each(entry, root, span)                        \
+	for ((entry) = bf_span_next(root, 0, span); entry != NULL; \
+	     (entry) = bf_span_behind(root, span))
 
 /* Frees a tree that no reader sees. */
 void bf_span_free(struct bf_span_node *root);

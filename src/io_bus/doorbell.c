@@ -398,45 +398,47 @@ static const struct bf_entry_ops doorbell_ops = {
 	.release = doorbell_release,
 };
 
-struct visit {
-	bf_entry_fn fn;
-	void *opaque;
-	uint64_t addr;
-};
-
-static int visit_doorbell(const struct visit *visit,
-			  struct bf_io_doorbell *doorbell)
+static struct bf_span doorbell_span(const struct bf_io_doorbell *doorbell,
+				    uint64_t addr)
 {
 	const uint64_t size = doorbell->entry.size;
-	const struct bf_span span = {visit->addr,
-				     visit->addr + (size ? size - 1 : 0)};
 
-	return visit->fn(visit->opaque, span, &doorbell->entry);
+	return (struct bf_span){addr, addr + (size ? size - 1 : 0)};
 }
 
-static int visit_match(void *opaque, struct bf_span span,
-		       struct bf_span_entry *entry)
+static int matches_each(const struct bf_span_node *matches, uint64_t addr,
+			bf_entry_fn fn, void *opaque)
 {
-	return visit_doorbell(opaque, match_target(entry).doorbell);
+	struct bf_io_doorbell *doorbell;
+	struct bf_span_entry *entry;
+	struct bf_span value;
+	int ret = 0;
+
+	bf_span_for_each(entry, matches, &value) {
+		doorbell = match_target(entry).doorbell;
+		ret = fn(opaque, doorbell_span(doorbell, addr),
+			 &doorbell->entry);
+		if (ret)
+			break;
+	}
+	return ret;
 }
 
-static int visit_addr(void *opaque, struct bf_span span,
-		      struct bf_span_entry *entry)
+static int addr_each(const struct doorbell_addr *at, uint64_t addr,
+		     bf_entry_fn fn, void *opaque)
 {
-	const struct doorbell_addr *at = addr_entry_of(entry)->at;
-	struct visit *visit = opaque;
 	struct bf_io_doorbell *doorbell;
 	unsigned int i;
 	int ret = 0;
 
-	visit->addr = span.first;
 	for (i = 0; i < NR_LENGTHS && !ret; i++) {
 		doorbell = wildcard_find(at, i).doorbell;
 		/* At its last length, because fn may free it. */
 		if (doorbell && end_length(&doorbell->entry) == i + 1)
-			ret = visit_doorbell(visit, doorbell);
+			ret = fn(opaque, doorbell_span(doorbell, addr),
+				 &doorbell->entry);
 		if (!ret)
-			ret = bf_span_each(at->matches[i], visit_match, visit);
+			ret = matches_each(at->matches[i], addr, fn, opaque);
 	}
 	return ret;
 }
@@ -444,24 +446,35 @@ static int visit_addr(void *opaque, struct bf_span span,
 int bf_doorbells_each(const struct bf_span_node *root, bf_entry_fn fn,
 		      void *opaque)
 {
-	return bf_span_each(root, visit_addr, &(struct visit){fn, opaque, 0});
+	struct bf_span_entry *entry;
+	struct bf_span span;
+	int ret = 0;
+
+	bf_span_for_each(entry, root, &span) {
+		ret = addr_each(addr_entry_of(entry)->at, span.first, fn,
+				opaque);
+		if (ret)
+			break;
+	}
+	return ret;
 }
 
-static int addr_free(void *opaque, struct bf_span span,
-		     struct bf_span_entry *entry)
+static void addr_free(struct doorbell_addr *at)
 {
-	struct doorbell_addr *at = addr_entry_of(entry)->at;
 	unsigned int i;
 
 	for (i = 0; i < NR_LENGTHS; i++)
 		bf_span_free(at->matches[i]);
 	free(at);
-	return 0;
 }
 
 void bf_doorbells_free(struct bf_span_node *root)
 {
-	bf_span_each(root, addr_free, NULL);
+	struct bf_span_entry *entry;
+	struct bf_span span;
+
+	bf_span_for_each(entry, root, &span)
+		addr_free(addr_entry_of(entry)->at);
 	bf_span_free(root);
 }
 

@@ -68,25 +68,20 @@ static const struct bf_entry_ops region_entry_ops = {
 	.release = region_release,
 };
 
-struct region_visit {
-	bf_entry_fn fn;
-	void *opaque;
-};
-
-static int region_visit(void *opaque, struct bf_span span,
-			struct bf_span_entry *entry)
-{
-	const struct region_visit *visit = opaque;
-
-	return visit->fn(visit->opaque, span,
-			 &bf_region_span_of(entry)->region->entry);
-}
-
 int bf_regions_each(const struct bf_span_node *root, bf_entry_fn fn,
 		    void *opaque)
 {
-	return bf_span_each(root, region_visit,
-			    &(struct region_visit){fn, opaque});
+	struct bf_span_entry *entry;
+	struct bf_span span;
+	int ret = 0;
+
+	bf_span_for_each(entry, root, &span) {
+		ret = fn(opaque, span,
+			 &bf_region_span_of(entry)->region->entry);
+		if (ret)
+			break;
+	}
+	return ret;
 }
 
 /* An entry without its kind; 0, or -EINVAL. */
