@@ -86,8 +86,6 @@ static void read_arg(struct call *call)
 		call->copied = copy_from_program(&call->zone, call->arg,
 						 sizeof(call->zone));
 		break;
-	default:
-		kick_note_call(call->request, (unsigned long)call->arg);
 	}
 }
 
@@ -173,11 +171,10 @@ static long create_vcpu(struct object *vm, struct call *call)
 	return fd;
 }
 
-/* The program's own mask takes the place of that for kicks. */
 static long answer_on_vcpu(struct object_vcpu *vcpu, struct call *call)
 {
 	if (call->request == (uint32_t)KVM_SET_SIGNAL_MASK)
-		vcpu->kick_mask_set = false;
+		kick_note_mask(vcpu);
 	return call_kernel(call);
 }
 

@@ -30,12 +30,11 @@ static bool kicks_stay_pending(void)
 	return atomic_load_explicit(&has_pending_kicks, relaxed);
 }
 
-void kick_note_call(uint32_t request, unsigned long arg)
+/* The program's own mask takes the place of the guard's. */
+void kick_note_mask(struct object_vcpu *vcpu)
 {
-	if (request == (uint32_t)KVM_SET_SIGNAL_MASK ||
-	    (request == (uint32_t)KVM_CHECK_EXTENSION &&
-	     arg == KVM_CAP_IMMEDIATE_EXIT))
-		atomic_store_explicit(&has_pending_kicks, true, relaxed);
+	atomic_store_explicit(&has_pending_kicks, true, relaxed);
+	vcpu->kick_mask_set = false;
 }
 
 static bool handles(int sig)

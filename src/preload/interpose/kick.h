@@ -16,8 +16,8 @@
 
 #include "preload/fds/object.h"
 
-/* Looks for a use of immediate_exit or of a signal mask for KVM_RUN. */
-void kick_note_call(uint32_t request, unsigned long arg);
+/* The program sets the vCPU's signal mask (KVM_SET_SIGNAL_MASK). */
+void kick_note_mask(struct object_vcpu *vcpu);
 
 /*
  * True: the program has a handler for a signal that may be a kick.  Asks the
