@@ -9,7 +9,7 @@
 #include "tests/fault/alloc_fault.h"
 #include "bus_oom_fixture.h"
 #include "tests/model/io_bus/stream.h"
-#include "base/random.h"
+#include "testing/random.h"
 
 /*
  * An operation that fails changes nothing, and an entry that was removed

@@ -16,7 +16,7 @@
 
 #include "belfry/io_bus.h"
 #include "belfry/io_ring.h"
-#include "base/random.h"
+#include "testing/random.h"
 #include "base/util.h"
 
 static struct bf_io_bus *bus;

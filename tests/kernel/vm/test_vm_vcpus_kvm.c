@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "belfry/vm.h"
-#include "base/random.h"
+#include "testing/random.h"
 
 #define CALLS	2000
 #define MAX_IDS 65536

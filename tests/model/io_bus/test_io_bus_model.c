@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "stream.h"
-#include "base/random.h"
+#include "testing/random.h"
 
 /* Bytes of a run; an operation takes about seven. */
 #define SHORT_RUN (1 << 16)

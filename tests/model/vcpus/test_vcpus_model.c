@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "base/random.h"
+#include "testing/random.h"
 #include "tests/unit/vcpus/vcpus_vcpu.h"
 
 #define NR_VCPUS  700

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "base/random.h"
+#include "testing/random.h"
 #include "base/span_tree.h"
 #include "tests/fault/alloc_fault.h"
 

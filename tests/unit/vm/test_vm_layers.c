@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "base/random.h"
+#include "testing/random.h"
 #include "base/util.h"
 #include "testing/trap/trap.h"
 #include "vm_layers_fixture.h"

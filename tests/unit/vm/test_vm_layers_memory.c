@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "base/random.h"
+#include "testing/random.h"
 #include "vm_layers_fixture.h"
 
 #define AREA	   0x40000000ULL /* gpa of the random slots */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/random.h"
+#include "testing/random.h"
 #include "thread.h"
 
 struct torture torture;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Random numbers that a seed repeats, for the tool and the tests. */
-#ifndef BF_RANDOM_H
-#define BF_RANDOM_H
+/* Random numbers that a seed repeats, for tests and tortures. */
+#ifndef BF_TESTING_RANDOM_H
+#define BF_TESTING_RANDOM_H
 
 #include <stddef.h>
 #include <stdint.h>
