@@ -84,28 +84,25 @@ int bf_regions_each(const struct bf_span_node *root, bf_entry_fn fn,
 	return ret;
 }
 
-/* An entry without its kind; 0, or -EINVAL. */
-static int region_check(const struct bf_entry *entry,
-			const uint64_t reserved[4])
+/* A region of an entry without ops and name: 0, -EINVAL, -ENOMEM. */
+static int region_new(const struct bf_entry *entry, const char *name,
+		      const uint64_t reserved[4], struct bf_region **regionp)
 {
+	struct bf_region *region;
+
 	if (!entry->size || entry->space >= BF_IO_SPACES ||
+	    bf_entry_check_addr(entry, entry->addr) ||
 	    !bf_reserved_is_zero(reserved))
 		return -EINVAL;
-	return bf_entry_check_addr(entry, entry->addr);
-}
-
-static struct bf_region *region_make(const struct bf_entry *entry,
-				     const char *name)
-{
-	struct bf_region *region = calloc(1, sizeof(*region));
-
+	region = calloc(1, sizeof(*region));
 	if (!region)
-		return NULL;
+		return -ENOMEM;
 	region->entry = *entry;
 	region->entry.ops = &region_entry_ops;
 	region->entry.name = region->name;
 	snprintf(region->name, sizeof(region->name), "%s", name ? name : "");
-	return region;
+	*regionp = region;
+	return 0;
 }
 
 /* In place of a handler that is NULL. */
@@ -124,12 +121,12 @@ int bf_range_new(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,
 				       .addr = desc->addr,
 				       .size = desc->size};
 	struct bf_region *region;
+	int ret = desc->ops ? region_new(&entry, desc->name, desc->reserved,
+					 &region) :
+			      -EINVAL;
 
-	if (!desc->ops || region_check(&entry, desc->reserved))
-		return -EINVAL;
-	region = region_make(&entry, desc->name);
-	if (!region)
-		return -ENOMEM;
+	if (ret)
+		return ret;
 	region->ops.read = desc->ops->read ? desc->ops->read : no_handler;
 	region->ops.write = desc->ops->write ? desc->ops->write : no_handler;
 	region->opaque = desc->opaque;
@@ -146,12 +143,12 @@ int bf_zone_new(struct bf_io_bus *bus, const struct bf_io_zone_desc *desc,
 				       .addr = desc->addr,
 				       .size = desc->size};
 	struct bf_region *region;
+	int ret = desc->ring ? region_new(&entry, desc->name, desc->reserved,
+					  &region) :
+			       -EINVAL;
 
-	if (!desc->ring || region_check(&entry, desc->reserved))
-		return -EINVAL;
-	region = region_make(&entry, desc->name);
-	if (!region)
-		return -ENOMEM;
+	if (ret)
+		return ret;
 	region->opaque = desc->ring;
 	bf_ring_hold(desc->ring);
 	*zonep = container_of(region, struct bf_io_zone, region);
