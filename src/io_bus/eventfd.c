@@ -131,8 +131,10 @@ void bf_eventfd_set_fd_ops(const struct bf_eventfd_fd_ops *ops)
 int bf_eventfd_dup(struct bf_eventfd *eventfd, int fd)
 {
 	eventfd->fd = fd_ops.dup(fd);
-	eventfd->flags = -1;
-	return eventfd->fd < 0 ? eventfd->fd : 0;
+	if (eventfd->fd < 0)
+		return eventfd->fd;
+	eventfd->blocks = !(fcntl(eventfd->fd, F_GETFL) & O_NONBLOCK);
+	return 0;
 }
 
 void bf_eventfd_close(struct bf_eventfd *eventfd)
@@ -140,30 +142,17 @@ void bf_eventfd_close(struct bf_eventfd *eventfd)
 	fd_ops.close(eventfd->fd, eventfd->fd);
 }
 
-/*
- * The first signal reads the flags, because most doorbells get none here.  Two
- * threads may both read them: they store the same value.
- */
-static bool eventfd_blocks(struct bf_eventfd *eventfd)
-{
-	int flags = __atomic_load_n(&eventfd->flags, __ATOMIC_RELAXED);
-
-	if (flags < 0) {
-		flags = fcntl(eventfd->fd, F_GETFL);
-		__atomic_store_n(&eventfd->flags, flags, __ATOMIC_RELAXED);
-	}
-	return !(flags & O_NONBLOCK);
-}
+__thread bool bf_eventfd_no_poll;
 
 /*
  * With the counter at its maximum, a write to a blocking eventfd sleeps until
  * the counter is read.
  */
-static bool write_would_sleep(struct bf_eventfd *eventfd)
+static bool write_would_sleep(const struct bf_eventfd *eventfd)
 {
 	struct pollfd pfd = {.fd = eventfd->fd, .events = POLLOUT};
 
-	return eventfd_blocks(eventfd) && poll(&pfd, 1, 0) == 0;
+	return eventfd->blocks && !bf_eventfd_no_poll && poll(&pfd, 1, 0) == 0;
 }
 
 void bf_eventfd_signal(struct bf_eventfd *eventfd)

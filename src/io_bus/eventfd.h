@@ -29,7 +29,7 @@ bool bf_eventfd_same(int fd, int other);
 /* A duplicate, which outlives the close of the original. */
 struct bf_eventfd {
 	int fd;
-	int flags; /* of fcntl(F_GETFL); -1: not read yet */
+	bool blocks; /* without O_NONBLOCK */
 };
 
 /*
@@ -47,6 +47,12 @@ void bf_eventfd_set_fd_ops(const struct bf_eventfd_fd_ops *ops);
 /* 0, -EBADF, -EMFILE. */
 int bf_eventfd_dup(struct bf_eventfd *eventfd, int fd);
 void bf_eventfd_close(struct bf_eventfd *eventfd);
+
+/*
+ * The calling thread must not call poll(2).  A signal to an eventfd without
+ * O_NONBLOCK then sleeps if the program has filled the eventfd.
+ */
+extern __thread bool bf_eventfd_no_poll;
 
 /*
  * Adds 1 to the counter; a counter at its maximum stays there, as with the

@@ -2,7 +2,9 @@
 /* The activities that a filter of one system call forbids. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,8 +14,8 @@
 #include <cmocka.h>
 
 #include "io_bus/eventfd.h"
-#include "preload/common/config.h"
 #include "preload/seccomp/filter.h"
+#include "preload/seccomp/forbidden.h"
 #include "base/util.h"
 
 /* A filter that answers @call with @action if its second argument is @arg. */
@@ -50,12 +52,55 @@ static void test_other_calls_forbid_nothing(void **state)
 	assert_int_equal(forbidden_by_kill(SYS_execve), 0);
 }
 
-/* On an older kernel kcmp(2) compares files, and it needs the pid. */
-static void test_learning_fds_needs_getpid(void **state)
+/* A signal needs write(2) alone, and poll(2) if the eventfd may block. */
+static void test_signal_needs_write(void **state)
 {
-	assert_true(forbidden_by_kill(SYS_getpid) & FORBIDDEN_LEARN);
-	assert_true(forbidden_by_kill(SYS_getpid) & FORBIDDEN_PID);
-	assert_true(forbidden_by_error(SYS_getpid) & FORBIDDEN_LEARN);
+	assert_int_equal(forbidden_by_kill(SYS_write),
+			 FORBIDDEN_SERVE | FORBIDDEN_WRITE);
+	assert_false(forbidden_by_kill(SYS_poll) & FORBIDDEN_SERVE);
+	assert_int_equal(forbidden_by(SYS_ioctl, KVM_RUN,
+				      SECCOMP_RET_KILL_PROCESS),
+			 FORBIDDEN_RUN);
+}
+
+static void test_front_needs_no_thread(void **state)
+{
+	assert_int_equal(forbidden_by_kill(SYS_clone3), FORBIDDEN_HELPER);
+	assert_int_equal(forbidden_by_kill(SYS_exit), FORBIDDEN_HELPER);
+}
+
+/* A thread that was there before has no filter of another one. */
+static void *thread_with_filter(void *arg)
+{
+	forbidden_add(FORBIDDEN_FRONT | FORBIDDEN_REGISTER, false);
+	assert_true(thread_forbids(FORBIDDEN_FRONT));
+	return NULL;
+}
+
+static void *new_thread(void *arg)
+{
+	assert_true(thread_forbids(FORBIDDEN_FRONT));
+	forbidden_disprove();
+	assert_false(thread_forbids(FORBIDDEN_FRONT));
+	return NULL;
+}
+
+static void run_thread(void *(*fn)(void *))
+{
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, fn, NULL), 0);
+	pthread_join(thread, NULL);
+}
+
+static void test_filter_counts_for_its_thread(void **state)
+{
+	assert_false(thread_forbids(~0u));
+	run_thread(thread_with_filter);
+	assert_false(thread_forbids(~0u));
+	run_thread(new_thread);
+	forbidden_add(FORBIDDEN_PID, true);
+	assert_true(thread_forbids(FORBIDDEN_PID));
 }
 
 /* If neither call compares files, the front reads /proc/self/fdinfo. */
@@ -89,7 +134,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_other_calls_forbid_nothing),
-		cmocka_unit_test(test_learning_fds_needs_getpid),
+		cmocka_unit_test(test_signal_needs_write),
+		cmocka_unit_test(test_front_needs_no_thread),
+		cmocka_unit_test(test_filter_counts_for_its_thread),
 		cmocka_unit_test(test_front_needs_to_read_fdinfo),
 		cmocka_unit_test(test_calibration_needs_eventfd),
 		cmocka_unit_test(test_dupfd_query_may_fail),

@@ -28,6 +28,31 @@ static void test_mild_filter_changes_nothing(void **state)
 	assert_int_equal(signals(&under.stats), 3);
 }
 
+/* A vCPU's thread that may call ioctl(KVM_RUN), write() and futex() alone. */
+static void test_filters_of_threads(void **state)
+{
+	if (!*getenv("TEST_LIBRARY"))
+		skip();
+	compare_all_policies("seccomp-threads");
+	run_scenario(&under, "seccomp-threads", "never");
+	assert_string_equal(under.out, alone.out);
+	assert_int_equal(under.stats.passed_through, 0);
+	assert_int_equal(signals(&under.stats), 300);
+	run_scenario(&under, "seccomp-threads", "lazy");
+	assert_int_equal(under.stats.passed_through, 0);
+}
+
+/* Neither a filter elsewhere nor one without getpid() matters. */
+static void test_filter_of_another_thread(void **state)
+{
+	if (!*getenv("TEST_LIBRARY"))
+		skip();
+	compare_all_policies("seccomp-idle");
+	run_scenario(&under, "seccomp-idle", "never");
+	assert_int_equal(under.stats.passed_through, 0);
+	assert_int_equal(signals(&under.stats), 3);
+}
+
 /*
  * No VMM may die of a system call that belfry makes.  Skipped with a sanitizer,
  * because its runtime makes calls of its own.
@@ -73,6 +98,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_filter_passes_vms_through),
 		cmocka_unit_test(test_mild_filter_changes_nothing),
+		cmocka_unit_test(test_filters_of_threads),
+		cmocka_unit_test(test_filter_of_another_thread),
 		cmocka_unit_test(test_each_call_forbidden_at_start),
 		cmocka_unit_test(test_each_call_forbidden_later),
 		cmocka_unit_test(test_each_call_forbidden_to_vcpu),

@@ -229,6 +229,8 @@ static const struct {
 	{"close-while-signalling", scenario_close_while_signalling},
 	{"seccomp", scenario_seccomp},
 	{"seccomp-mild", scenario_seccomp_mild},
+	{"seccomp-threads", scenario_seccomp_threads},
+	{"seccomp-idle", scenario_seccomp_idle},
 	{"forbidden", scenario_forbidden},
 	{"forbidden-late", scenario_forbidden_late},
 	{"forbidden-vcpu", scenario_forbidden_vcpu},

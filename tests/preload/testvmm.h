@@ -112,6 +112,8 @@ void scenario_kick_regs(void);
 void scenario_close_while_signalling(void);
 void scenario_seccomp(void);
 void scenario_seccomp_mild(void);
+void scenario_seccomp_threads(void);
+void scenario_seccomp_idle(void);
 void scenario_forbidden(void);
 void scenario_forbidden_late(void);
 void scenario_forbidden_vcpu(void);

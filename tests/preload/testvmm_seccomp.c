@@ -2,9 +2,11 @@
 /* VMMs with a seccomp filter, and one that closes its VM during a signal. */
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -66,6 +68,99 @@ void scenario_seccomp_mild(void)
 
 static struct kvm_run *run;
 static int done;
+
+#define ALLOW(call, n) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, n, 0)
+
+/* Besides futex(2) one call, and of ioctl(2) one request. */
+static void allow_few(uint32_t call, uint32_t request)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		ALLOW(call, 5),
+		ALLOW(SYS_futex, 4),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 2),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[1])),
+		ALLOW(request, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = {
+		.len = sizeof(code) / sizeof(code[0]),
+		.filter = code,
+	};
+
+	testvmm_check(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
+	testvmm_check(!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter),
+		      "filter");
+}
+
+/* Even the end of a thread would be a forbidden call. */
+static void sleep_for_ever(void)
+{
+	static pthread_mutex_t held = PTHREAD_MUTEX_INITIALIZER;
+
+	__atomic_store_n(&done, 1, __ATOMIC_RELEASE);
+	pthread_mutex_lock(&held);
+	pthread_mutex_lock(&held);
+}
+
+static void *run_with_few_calls(void *arg)
+{
+	struct testvmm *vm = arg;
+
+	allow_few(SYS_write, KVM_RUN);
+	while (!ioctl(vm->vcpu[0].fd, KVM_RUN, 0) &&
+	       vm->vcpu[0].run->exit_reason != KVM_EXIT_HLT)
+		;
+	sleep_for_ever();
+	return NULL;
+}
+
+/* Not a vCPU's thread: it may not write, nor call KVM. */
+static void *idle_with_filter(void *arg)
+{
+	allow_few(SYS_read, FIONREAD);
+	sleep_for_ever();
+	return NULL;
+}
+
+static void start_and_wait(void *(*fn)(void *), void *arg)
+{
+	pthread_t thread;
+
+	__atomic_store_n(&done, 0, __ATOMIC_RELAXED);
+	testvmm_check(!pthread_create(&thread, NULL, fn, arg), "thread");
+	while (!__atomic_load_n(&done, __ATOMIC_ACQUIRE))
+		usleep(1000);
+}
+
+/* Filters of threads: belfry serves, and registers in the main thread. */
+void scenario_seccomp_threads(void)
+{
+	int efd = testvmm_eventfd();
+	struct testvmm vm;
+
+	testvmm_create(&vm, 1);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
+	testvmm_start(&vm, 0, &guest_count, 300);
+	start_and_wait(run_with_few_calls, &vm);
+	printf("exit %u, signals: %" PRIu64 "\n", vm.vcpu[0].run->exit_reason,
+	       testvmm_read_count(efd));
+	printf("second: %d\n",
+	       testvmm_ioeventfd(vm.fd, efd, GUEST_MMIO + 4, 4, 0, 0));
+	fflush(stdout);
+	_exit(0);
+}
+
+void scenario_seccomp_idle(void)
+{
+	start_and_wait(idle_with_filter, NULL);
+	run_with_forbidden(SYS_getpid);
+	fflush(stdout);
+	_exit(0);
+}
 
 static void set_immediate_exit(int sig)
 {

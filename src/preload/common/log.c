@@ -5,6 +5,7 @@
 
 #include "preload/common/config.h"
 #include "preload/common/log.h"
+#include "preload/seccomp/forbidden.h"
 
 /* One write(2), so that the lines of several threads do not mix. */
 void log_line(const char *format, ...)
@@ -13,7 +14,7 @@ void log_line(const char *format, ...)
 	va_list args;
 	int len;
 
-	if (config_forbids(FORBIDDEN_WRITE))
+	if (thread_forbids(FORBIDDEN_WRITE))
 		return;
 	va_start(args, format);
 	len = vsnprintf(line, sizeof(line) - 1, format, args);

@@ -6,6 +6,7 @@
 #include "preload/common/config.h"
 #include "preload/common/process.h"
 #include "preload/common/sys.h"
+#include "preload/seccomp/forbidden.h"
 
 static _Atomic bool always = true;
 _Atomic bool *process_known = &always;
@@ -15,7 +16,7 @@ static void (*forget_parent)(bool raw);
 void process_adopt(void)
 {
 	atomic_store_explicit(process_known, true, memory_order_relaxed);
-	if (!config_forbids(FORBIDDEN_PID))
+	if (!thread_forbids(FORBIDDEN_PID))
 		process_pid = getpid();
 }
 
@@ -62,7 +63,7 @@ static bool has_robust_list(void)
 bool process_is_owner(void)
 {
 	process_check();
-	if (config_forbids(FORBIDDEN_PID))
+	if (thread_forbids(FORBIDDEN_PID))
 		return true;
 	return getpid() == process_pid &&
 	       (process_pid != 1 || has_robust_list());

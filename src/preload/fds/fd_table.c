@@ -12,6 +12,7 @@
 #include "preload/common/process.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/vm.h"
+#include "preload/seccomp/forbidden.h"
 
 #define LEAF_SLOTS 1024u
 #define LEAVES	   1024u
@@ -233,7 +234,7 @@ static struct object *learn_fd(int fd, enum object_kind kind)
 {
 	struct object *obj;
 
-	if (config_forbids(FORBIDDEN_LEARN) || !process_is_owner() ||
+	if (thread_forbids(FORBIDDEN_LEARN) || !process_is_owner() ||
 	    bf_same_file(fd, fd) != 1)
 		return NULL;
 	obj = find_same_file(fd);

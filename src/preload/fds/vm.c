@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <sys/mman.h>
 
+#include "belfry/srcu.h"
 #include "preload/common/config.h"
 #include "preload/common/process.h"
 #include "preload/common/log.h"
@@ -9,6 +10,7 @@
 #include "preload/fds/fd_table.h"
 #include "preload/fds/private_fd.h"
 #include "preload/fds/vm.h"
+#include "preload/seccomp/forbidden.h"
 
 static void add_count(_Atomic uint64_t *counter, uint64_t value)
 {
@@ -83,6 +85,27 @@ void vm_pass_through_all(const char *why)
 	fd_table_walk(0, INT_MAX, pass_through_vm_of);
 }
 
+static _Atomic bool helpers_at_creation;
+
+static void start_helper_of(int fd)
+{
+	struct object *obj = fd_table_get_kind(fd, OBJECT_VM);
+
+	if (!obj)
+		return;
+	if (obj->vm.front)
+		bf_front_start_thread(obj->vm.front);
+	object_put(obj);
+}
+
+void vm_start_helpers(void)
+{
+	if (atomic_exchange(&helpers_at_creation, true))
+		return;
+	bf_srcu_start_worker();
+	fd_table_walk(0, INT_MAX, start_helper_of);
+}
+
 /*
  * The front calls the VM through a private fd, because the program may close
  * its own.  object_end() closes it, after the program has closed the last fd of
@@ -100,6 +123,8 @@ static bool start_front(struct object_vm *vm, int kvm_fd, int fd)
 		private_fd_close(private_fd);
 		return false;
 	}
+	if (atomic_load(&helpers_at_creation))
+		bf_front_start_thread(vm->front);
 	vm->fd = private_fd;
 	vm->run_size = (size_t)size;
 	return true;
@@ -113,10 +138,15 @@ struct record_who vm_track(int kvm_fd, int fd)
 
 	if (why)
 		report_passthrough(why);
-	if (!config_forbids(FORBIDDEN_LEARN))
+	if (!thread_forbids(FORBIDDEN_LEARN))
 		obj = object_new_vm();
 	if (!obj)
 		return record_nobody;
+	if (thread_forbids(FORBIDDEN_HELPER | FORBIDDEN_FRONT) && !why) {
+		why = "a seccomp filter forbids system calls that belfry"
+		      " makes";
+		report_passthrough(why);
+	}
 	if (!why && !config.plain && !start_front(&obj->vm, kvm_fd, fd))
 		log_line("belfry: a VM runs without belfry: out of memory or"
 			 " file descriptors; raise the program's limits");

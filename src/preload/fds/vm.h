@@ -25,6 +25,12 @@ void vm_pass_through(struct object_vm *vm, const char *why);
 /* Passes every VM through, future ones included. */
 void vm_pass_through_all(const char *why);
 
+/*
+ * Starts the helper threads of every VM, future ones included, before a filter
+ * keeps the threads that need them from doing so.
+ */
+void vm_start_helpers(void);
+
 /* Adds the front's new counts to config.stats. */
 void vm_publish_stats(struct object_vm *vm);
 void vm_publish_all_stats(void);

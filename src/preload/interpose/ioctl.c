@@ -15,6 +15,7 @@
 #include "preload/interpose/kick.h"
 #include "preload/interpose/next.h"
 #include "preload/interpose/run.h"
+#include "preload/seccomp/forbidden.h"
 
 /* One ioctl of the program. */
 struct call {
@@ -55,7 +56,8 @@ static bool memory_is_readable(const void *addr)
  */
 static bool copy_from_program(void *to, const char *from, size_t size)
 {
-	if (config_forbids(FORBIDDEN_FRONT) || !memory_is_readable(from) ||
+	forbidden_disprove();
+	if (thread_forbids(FORBIDDEN_FRONT) || !memory_is_readable(from) ||
 	    !memory_is_readable(from + size - 8))
 		return false;
 	memcpy(to, from, size);
@@ -123,7 +125,7 @@ static long answer_ioeventfd(struct object_vm *vm, struct call *call)
 {
 	long ret;
 
-	if (config_forbids(FORBIDDEN_FRONT))
+	if (thread_forbids(FORBIDDEN_FRONT))
 		return pass_ioeventfd(vm, call);
 	if (front_answers(vm, call)) {
 		ret = bf_front_ioeventfd(vm->front, &call->ioeventfd);
@@ -139,7 +141,7 @@ static long answer_ioeventfd(struct object_vm *vm, struct call *call)
 
 static long answer_zone(struct object_vm *vm, struct call *call)
 {
-	if (config_forbids(FORBIDDEN_FRONT) || !front_answers(vm, call))
+	if (thread_forbids(FORBIDDEN_FRONT) || !front_answers(vm, call))
 		return call_kernel(call);
 	atomic_store_explicit(&vm->serves, true, memory_order_relaxed);
 	return bf_front_zone(vm->front, call->request, &call->zone);
@@ -166,7 +168,7 @@ static long create_vcpu(struct object *vm, struct call *call)
 	if (fd < 0)
 		return fd;
 	call->who.vcpu = id;
-	if (process_is_owner() && !config_forbids(FORBIDDEN_LEARN))
+	if (process_is_owner() && !thread_forbids(FORBIDDEN_LEARN))
 		vm_track_vcpu(vm, (int)fd, id);
 	return fd;
 }

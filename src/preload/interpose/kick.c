@@ -8,6 +8,7 @@
 #include "preload/common/config.h"
 #include "preload/common/sys.h"
 #include "preload/interpose/kick.h"
+#include "preload/seccomp/forbidden.h"
 
 #define relaxed memory_order_relaxed
 
@@ -71,7 +72,7 @@ bool kick_handlers_exist(void)
 
 	if (atomic_load_explicit(&has_handlers, relaxed))
 		return true;
-	if (config_forbids(FORBIDDEN_GUARD))
+	if (thread_forbids(FORBIDDEN_GUARD))
 		return false;
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &tick);
 	now = stats_ns(&tick);
@@ -133,7 +134,7 @@ bool kick_guard_begin(struct object *obj, int fd, uint64_t *mask)
 		drop_mask(&obj->vcpu, fd);
 		return false;
 	}
-	if (config_forbids(FORBIDDEN_GUARD) || !kick_handlers_exist())
+	if (thread_forbids(FORBIDDEN_GUARD) || !kick_handlers_exist())
 		return false;
 	set_thread_mask(SIG_BLOCK, &kicks, mask);
 	if (give_mask(&obj->vcpu, fd, *mask))

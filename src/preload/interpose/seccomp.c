@@ -18,6 +18,7 @@
 #include "preload/interpose/kick.h"
 #include "preload/interpose/next.h"
 #include "preload/seccomp/filter.h"
+#include "preload/seccomp/forbidden.h"
 
 static void calibrate(void)
 {
@@ -28,32 +29,54 @@ static void calibrate(void)
 		bf_front_measure(&costs);
 }
 
-/* Makes the forbidden calls while the filter is not installed yet. */
-static void prepare_for_filter(uint32_t forbidden)
+static const char why[] = "a seccomp filter forbids system calls that belfry"
+			  " makes";
+
+/*
+ * A filter is harmless if the thread does not do what the filter keeps it from
+ * doing for belfry: only a vCPU's thread signals doorbells, and only a thread
+ * that may call KVM_IOEVENTFD answers it.  A filter for all threads reaches the
+ * helpers, too.  Under first-run a vCPU's thread installs.
+ */
+static bool filter_is_harmless(uint32_t forbidden, bool all_threads)
 {
-	if (forbidden & FORBIDDEN_FRONT)
-		vm_pass_through_all("a seccomp filter forbids system calls that"
-				    " belfry makes");
-	else if (forbidden & FORBIDDEN_CALIBRATE)
+	if (all_threads || config.front.policy == BF_POLICY_FIRST_RUN)
+		return !(forbidden & (FORBIDDEN_SERVE | FORBIDDEN_FRONT |
+				      FORBIDDEN_HELPER));
+	return (forbidden & FORBIDDEN_RUN || !(forbidden & FORBIDDEN_SERVE)) &&
+	       (forbidden & FORBIDDEN_REGISTER ||
+		!(forbidden & FORBIDDEN_FRONT));
+}
+
+/* Makes the forbidden calls while the filter is not installed yet. */
+static void prepare_for_filter(uint32_t forbidden, bool all_threads)
+{
+	if (!filter_is_harmless(forbidden, all_threads)) {
+		vm_pass_through_all(why);
+		return;
+	}
+	if (forbidden & FORBIDDEN_CALIBRATE)
 		calibrate();
+	if (forbidden & FORBIDDEN_HELPER)
+		vm_start_helpers();
 }
 
 /* A child that shares its parent's memory installs a filter for itself only. */
-static void forbid(uint32_t forbidden)
+static void forbid(uint32_t forbidden, bool all_threads)
 {
 	if (!process_is_owner())
 		return;
 	if (!config.plain)
-		prepare_for_filter(forbidden);
+		prepare_for_filter(forbidden, all_threads);
 	kick_handlers_exist();
-	atomic_fetch_or(&config.forbidden, forbidden);
+	forbidden_add(forbidden, all_threads);
 }
 
 /* Without a filter the call only asks whether the kernel has seccomp. */
-static void before_filter(const struct sock_fprog *filter)
+static void before_filter(const struct sock_fprog *filter, bool all_threads)
 {
 	if (filter && filter->filter)
-		forbid(filter_forbids(filter));
+		forbid(filter_forbids(filter), all_threads);
 }
 
 static void before_prctl(long option, long mode, long filter)
@@ -61,9 +84,9 @@ static void before_prctl(long option, long mode, long filter)
 	if (option != PR_SET_SECCOMP)
 		return;
 	if (mode == SECCOMP_MODE_FILTER)
-		before_filter((const struct sock_fprog *)filter);
+		before_filter((const struct sock_fprog *)filter, false);
 	else
-		forbid(~0u);
+		forbid(~0u, false);
 }
 
 /*
@@ -73,9 +96,10 @@ static void before_prctl(long option, long mode, long filter)
 static void before_seccomp(long operation, long flags, long arg)
 {
 	if (operation == SECCOMP_SET_MODE_FILTER)
-		before_filter((const struct sock_fprog *)arg);
+		before_filter((const struct sock_fprog *)arg,
+			      flags & SECCOMP_FILTER_FLAG_TSYNC);
 	else if (operation == SECCOMP_SET_MODE_STRICT && !flags && !arg)
-		forbid(~0u);
+		forbid(~0u, false);
 }
 
 static void before_ioctl(int fd, unsigned long request)

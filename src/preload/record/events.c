@@ -11,6 +11,7 @@
 #include "preload/common/process.h"
 #include "preload/common/sys.h"
 #include "preload/record/internal.h"
+#include "preload/seccomp/forbidden.h"
 
 #define relaxed memory_order_relaxed
 
@@ -42,7 +43,7 @@ static void number_thread(void)
 
 	writer.numbered = true;
 	writer.thread = RECORDED_NO_THREAD;
-	if (n >= RECORDING_THREADS || config_forbids(FORBIDDEN_THREAD))
+	if (n >= RECORDING_THREADS || thread_forbids(FORBIDDEN_THREAD))
 		return;
 	writer.thread = (uint32_t)n;
 	describe_thread(&recording->threads[n]);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Runs a filter on each system call that the library makes in the program's
- * threads.  The front signals doorbells in a vCPU's thread, and starts its
- * helper there; the helper inherits the filter.
+ * threads, and in its own, which inherit or get the filter.
  */
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -15,8 +14,8 @@
 #include <sys/syscall.h>
 
 #include "io_bus/eventfd.h"
-#include "preload/common/config.h"
 #include "preload/seccomp/filter.h"
+#include "preload/seccomp/forbidden.h"
 #include "base/util.h"
 
 #define CELLS 16
@@ -153,6 +152,8 @@ static uint32_t run_filter(const struct sock_fprog *filter,
 	 CLONE_THREAD | CLONE_SETTLS | CLONE_PARENT_SETTID |                 \
 	 CLONE_CHILD_CLEARTID)
 
+#define MEMORY (FORBIDDEN_FRONT | FORBIDDEN_HELPER | FORBIDDEN_LEARN)
+
 /*
  * The system calls, with the first arguments, and the activities that need
  * each.  A call with may_fail may fail, but no call may kill.  The calls that
@@ -164,47 +165,58 @@ static const struct {
 	uint32_t needed_for;
 	uint64_t args[2];
 } calls[] = {
-	{SYS_write, false, FORBIDDEN_FRONT | FORBIDDEN_WRITE, {0}},
-	{SYS_getpid,
+	{SYS_write, false, FORBIDDEN_SERVE | FORBIDDEN_WRITE, {0}},
+	{SYS_futex,
 	 false,
-	 FORBIDDEN_FRONT | FORBIDDEN_PID | FORBIDDEN_LEARN,
+	 FORBIDDEN_SERVE | FORBIDDEN_FRONT | FORBIDDEN_HELPER,
 	 {0}},
+	{SYS_poll, false, FORBIDDEN_POLL, {0}},
+	{SYS_ioctl, false, FORBIDDEN_RUN, {0, KVM_RUN}},
+	{SYS_ioctl,
+	 false,
+	 FORBIDDEN_REGISTER | FORBIDDEN_FRONT | FORBIDDEN_HELPER,
+	 {0, KVM_IOEVENTFD}},
+	{SYS_ioctl,
+	 false,
+	 FORBIDDEN_FRONT | FORBIDDEN_HELPER,
+	 {0, KVM_REGISTER_COALESCED_MMIO}},
+	{SYS_getpid, false, FORBIDDEN_PID, {0}},
 	{SYS_get_robust_list, false, FORBIDDEN_PID, {0}},
-	{SYS_poll, false, FORBIDDEN_FRONT, {0}},
-	{SYS_futex, false, FORBIDDEN_FRONT, {0}},
-	{SYS_ioctl, false, FORBIDDEN_FRONT, {0, KVM_IOEVENTFD}},
-	{SYS_ioctl, false, FORBIDDEN_FRONT, {0, KVM_REGISTER_COALESCED_MMIO}},
 	{SYS_close, false, FORBIDDEN_FRONT, {0}},
 	{SYS_close_range, true, FORBIDDEN_FRONT, {0}},
 	{SYS_fcntl, false, FORBIDDEN_FRONT, {0, F_GETFL}},
 	{SYS_fcntl, false, FORBIDDEN_FRONT, {0, F_DUPFD_CLOEXEC}},
-	{SYS_rt_sigprocmask, false, FORBIDDEN_FRONT | FORBIDDEN_GUARD, {0}},
-	{SYS_rseq, false, FORBIDDEN_FRONT, {0}},
-	{SYS_exit, false, FORBIDDEN_FRONT, {0}},
-	{SYS_rt_sigaction, true, FORBIDDEN_FRONT | FORBIDDEN_GUARD, {0}},
-	{SYS_ioctl, true, FORBIDDEN_GUARD, {0, KVM_SET_SIGNAL_MASK}},
-	{SYS_brk, true, FORBIDDEN_FRONT | FORBIDDEN_LEARN, {0}},
-	{SYS_mmap, true, FORBIDDEN_FRONT | FORBIDDEN_LEARN, {0}},
-	{SYS_mprotect, true, FORBIDDEN_FRONT | FORBIDDEN_LEARN, {0}},
-	{SYS_munmap, true, FORBIDDEN_FRONT | FORBIDDEN_LEARN, {0}},
-	{SYS_madvise, true, FORBIDDEN_FRONT | FORBIDDEN_LEARN, {0}},
-	{SYS_clone3, true, FORBIDDEN_FRONT, {0}},
-	{SYS_clone, true, FORBIDDEN_FRONT, {THREAD}},
-	{SYS_set_robust_list, true, FORBIDDEN_FRONT, {0}},
-	{SYS_prctl, true, FORBIDDEN_FRONT | FORBIDDEN_THREAD, {0}},
-	{SYS_prctl, true, FORBIDDEN_FRONT, {PR_GET_SECCOMP}},
-	{SYS_openat, true, FORBIDDEN_FRONT, {0}},
-	{SYS_newfstatat, true, FORBIDDEN_FRONT, {0}},
-	{SYS_readlink, true, FORBIDDEN_FRONT, {0}},
-	{SYS_read, true, FORBIDDEN_FRONT, {0}},
 	{SYS_fcntl,
 	 true,
 	 FORBIDDEN_FRONT | FORBIDDEN_LEARN,
 	 {0, BF_F_DUPFD_QUERY}},
 	{SYS_kcmp, true, FORBIDDEN_FRONT | FORBIDDEN_LEARN, {0}},
+	{SYS_openat, true, FORBIDDEN_FRONT, {0}},
+	{SYS_newfstatat, true, FORBIDDEN_FRONT, {0}},
+	{SYS_readlink, true, FORBIDDEN_FRONT, {0}},
+	{SYS_read, true, FORBIDDEN_FRONT, {0}},
+	{SYS_prctl, true, FORBIDDEN_FRONT, {PR_GET_SECCOMP}},
+	{SYS_rt_sigprocmask,
+	 false,
+	 FORBIDDEN_FRONT | FORBIDDEN_HELPER | FORBIDDEN_GUARD,
+	 {0}},
+	{SYS_rt_sigaction, true, FORBIDDEN_HELPER | FORBIDDEN_GUARD, {0}},
+	{SYS_ioctl, true, FORBIDDEN_GUARD, {0, KVM_SET_SIGNAL_MASK}},
+	{SYS_brk, true, FORBIDDEN_FRONT | FORBIDDEN_LEARN, {0}},
+	{SYS_mmap, true, MEMORY, {0}},
+	{SYS_mprotect, true, MEMORY, {0}},
+	{SYS_munmap, true, MEMORY, {0}},
+	{SYS_madvise, true, MEMORY, {0}},
+	{SYS_rseq, false, FORBIDDEN_HELPER, {0}},
+	{SYS_exit, false, FORBIDDEN_HELPER, {0}},
+	{SYS_clone3, true, FORBIDDEN_HELPER, {0}},
+	{SYS_clone, true, FORBIDDEN_HELPER, {THREAD}},
+	{SYS_set_robust_list, true, FORBIDDEN_HELPER, {0}},
+	{SYS_prctl, true, FORBIDDEN_HELPER | FORBIDDEN_THREAD, {0}},
 	{SYS_gettid, false, FORBIDDEN_THREAD, {0}},
 	{SYS_access, false, FORBIDDEN_CALIBRATE, {0}},
 	{SYS_geteuid, false, FORBIDDEN_CALIBRATE, {0}},
+	{SYS_poll, false, FORBIDDEN_CALIBRATE, {0}},
 	{SYS_read, false, FORBIDDEN_CALIBRATE, {0}},
 	{SYS_unlink, false, FORBIDDEN_CALIBRATE, {0}},
 	{SYS_eventfd2, false, FORBIDDEN_CALIBRATE, {0}},
@@ -232,5 +244,8 @@ uint32_t filter_forbids(const struct sock_fprog *filter)
 		if (!filter_allows(filter, n))
 			forbidden |= calls[n].needed_for;
 	}
+	/* kcmp(2), for kernels without the query, needs the pid. */
+	if (forbidden & FORBIDDEN_PID && bf_same_file(0, 0) != 1)
+		forbidden |= FORBIDDEN_FRONT | FORBIDDEN_LEARN;
 	return forbidden;
 }

@@ -5,7 +5,7 @@
 #include <linux/filter.h>
 #include <stdint.h>
 
-/* The activities that a seccomp filter forbids: of enum config_forbidden. */
+/* The activities that a seccomp filter forbids: of enum forbidden. */
 uint32_t filter_forbids(const struct sock_fprog *filter);
 
 #endif

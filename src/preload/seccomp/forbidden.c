@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All accesses are relaxed: seccomp(2) orders a filter for all threads, and
+ * pthread_create() an inherited one.
+ */
+#include <stdatomic.h>
+
+#include "base/util.h"
+#include "io_bus/eventfd.h"
+#include "preload/seccomp/forbidden.h"
+
+#define relaxed memory_order_relaxed
+
+static _Atomic uint32_t for_all;
+static _Atomic uint32_t for_new_threads;
+
+static __thread bool known;
+static __thread uint32_t own;
+static __thread uint32_t inherited; /* perhaps */
+
+static void note(uint32_t activities)
+{
+	known = true;
+	own |= activities;
+	bf_eventfd_no_poll = (own | inherited) & FORBIDDEN_POLL;
+}
+
+bool thread_forbids(uint32_t activities)
+{
+	if (unlikely(!known)) {
+		inherited = atomic_load_explicit(&for_new_threads, relaxed);
+		note(0);
+	}
+	return (own | inherited | atomic_load_explicit(&for_all, relaxed)) &
+	       activities;
+}
+
+void forbidden_disprove(void)
+{
+	if (!thread_forbids(FORBIDDEN_REGISTER))
+		return;
+	inherited = 0;
+	note(0);
+}
+
+void forbidden_add(uint32_t activities, bool all_threads)
+{
+	thread_forbids(0);
+	note(activities);
+	atomic_fetch_or_explicit(&for_new_threads, activities, relaxed);
+	if (all_threads)
+		atomic_fetch_or_explicit(&for_all, activities, relaxed);
+}
