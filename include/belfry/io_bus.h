@@ -112,9 +112,14 @@ struct bf_io_access {
  *
  * Any number of threads may be in a handler at once, with no lock held.  A
  * handler runs inside a section of the bus, so the range stays valid, and with
- * it the memory behind @opaque, until the handler returns.  A handler may sleep,
- * dispatch, add, move, commit transactions and remove asynchronously. Functions
- * that wait for accesses, such as bf_io_remove_range(), return -EDEADLK there.
+ * it the memory behind @opaque, until the handler returns.  A handler may
+ * sleep, dispatch, add, move, commit transactions and remove asynchronously.
+ * Functions that wait for accesses, such as bf_io_remove_range(), return
+ * -EDEADLK there.
+ *
+ * A handler must return: a C++ exception, longjmp() or the end of the thread,
+ * by pthread_cancel() for example, would leave the section open for ever, and
+ * removals would wait for ever.
  *
  * A handler returns 0 when it has handled the access.  It returns -EOPNOTSUPP
  * when the access is not the device's: the answer is as if there were no range.
@@ -447,8 +452,8 @@ int bf_io_find_range(struct bf_io_bus *bus, uint16_t space, uint64_t addr,
  * it.  The new place may overlap the old one.  To move the doorbells of the
  * range at the same instant, use belfry/io_txn.h.
  *
- * Returns 0; -EINVAL: the range would wrap; -EEXIST: it would overlap another
- * range; -ENOMEM.
+ * Returns 0; -EINVAL: the range would wrap, or is of another bus; -EEXIST: it
+ * would overlap another range; -ENOMEM.
  */
 int bf_io_move_range(struct bf_io_bus *bus, struct bf_io_range *range,
 		     uint64_t addr, struct bf_io_conflict *conflict);

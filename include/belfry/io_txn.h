@@ -74,8 +74,8 @@ int bf_io_txn_add_doorbell(struct bf_io_txn *txn,
  *		more once the transaction is committed
  * @done, @opaque: as for bf_io_remove_range_async(); called after the commit
  *
- * Returns 0, -ENOMEM, or -EBUSY: a transaction removes or moves the entry
- * already.
+ * Returns 0; -EINVAL: the entry is of another bus; -EBUSY: a transaction
+ * removes or moves it already; -ENOMEM.
  */
 int bf_io_txn_remove_range(struct bf_io_txn *txn, struct bf_io_range *range,
 			   bf_io_done_fn done, void *opaque);
@@ -93,7 +93,8 @@ int bf_io_txn_remove_doorbell(struct bf_io_txn *txn,
  * @range, @zone, @doorbell: the handle of an entry of the bus; stays valid
  * @addr: the new address, in the same space
  *
- * Returns 0; -EINVAL: the entry would wrap; -ENOMEM; -EBUSY as for a removal.
+ * Returns 0; -EINVAL: the entry would wrap, or is of another bus; -EBUSY,
+ * -ENOMEM as for a removal.
  */
 int bf_io_txn_move_range(struct bf_io_txn *txn, struct bf_io_range *range,
 			 uint64_t addr);

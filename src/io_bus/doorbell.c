@@ -692,9 +692,9 @@ uint64_t bf_doorbell_remove(struct bf_io_bus *bus,
 int bf_io_remove_doorbell(struct bf_io_bus *bus,
 			  struct bf_io_doorbell *doorbell)
 {
-	if (bf_io_in_callback(bus))
+	if (bf_io_in_callback(doorbell->entry.bus))
 		return -EDEADLK;
-	bf_doorbell_remove(bus, doorbell);
+	bf_doorbell_remove(doorbell->entry.bus, doorbell);
 	return 0;
 }
 

@@ -155,8 +155,10 @@ int bf_zone_new(struct bf_io_bus *bus, const struct bf_io_zone_desc *desc,
 	return 0;
 }
 
-static int region_remove_wait(struct bf_io_bus *bus, struct bf_region *region)
+static int region_remove_wait(struct bf_region *region)
 {
+	struct bf_io_bus *bus = region->entry.bus;
+
 	if (bf_io_in_handler(bus))
 		return -EDEADLK;
 	bf_entry_unpublish(&region->entry);
@@ -206,7 +208,7 @@ void *bf_io_range_opaque(const struct bf_io_range *range)
 
 int bf_io_remove_range(struct bf_io_bus *bus, struct bf_io_range *range)
 {
-	return region_remove_wait(bus, &range->region);
+	return region_remove_wait(&range->region);
 }
 
 void bf_io_remove_range_async(struct bf_io_bus *bus, struct bf_io_range *range,
@@ -230,7 +232,7 @@ int bf_io_add_zone(struct bf_io_bus *bus, const struct bf_io_zone_desc *desc,
 
 int bf_io_remove_zone(struct bf_io_bus *bus, struct bf_io_zone *zone)
 {
-	return region_remove_wait(bus, &zone->region);
+	return region_remove_wait(&zone->region);
 }
 
 void bf_io_remove_zone_async(struct bf_io_bus *bus, struct bf_io_zone *zone,

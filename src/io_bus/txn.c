@@ -87,8 +87,11 @@ static int txn_reserve(struct bf_io_txn *txn)
 static int txn_put(struct bf_io_txn *txn, enum op_kind kind,
 		   struct bf_entry *entry, uint64_t addr)
 {
-	int ret = entry->txn ? -EBUSY : txn_reserve(txn);
+	int ret;
 
+	if (entry->bus != txn->bus)
+		return -EINVAL;
+	ret = entry->txn ? -EBUSY : txn_reserve(txn);
 	if (ret)
 		return ret;
 	txn->ops[txn->count++] = (struct op){kind, entry, addr};

@@ -237,6 +237,44 @@ static void test_removal_in_a_handler_of_another_bus(void **state)
 	bf_io_bus_destroy(outer);
 }
 
+/* The handler and the callback are of the bus, and so are the handles. */
+static struct bf_io_doorbell *own_doorbell;
+
+static int remove_by_wrong_bus(void *opaque, uint64_t offset,
+			       const struct bf_io_access *access)
+{
+	return bf_io_remove_range(outer, range);
+}
+
+static int doorbell_answer;
+
+static void remove_doorbell_by_wrong_bus(void *opaque, uint64_t value,
+					 const struct bf_io_access *access)
+{
+	doorbell_answer = bf_io_remove_doorbell(outer, own_doorbell);
+}
+
+/* A removal waits on the bus of the handle, whatever bus it gets. */
+static void test_removal_by_another_bus(void **state)
+{
+	static const struct bf_io_ops ops = {.write = remove_by_wrong_bus};
+	struct bf_io_doorbell_desc desc = doorbell_at(0x2000, 4);
+
+	desc.consumer = BF_IO_CONSUMER_CALLBACK;
+	desc.callback = remove_doorbell_by_wrong_bus;
+	assert_int_equal(bf_io_bus_create("outer", &outer), 0);
+	assert_int_equal(add_range(0x1000, 8, &ops, NULL, &range), 0);
+	assert_int_equal(add_doorbell(desc, &own_doorbell), 0);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x1000, 1, 4), -EDEADLK);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x2000, 1, 4), 0);
+	assert_int_equal(doorbell_answer, -EDEADLK);
+	assert_int_equal(bf_io_remove_range(outer, range), 0);
+	assert_int_equal(bf_io_remove_doorbell(outer, own_doorbell), 0);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x1000, 1, 4), -EOPNOTSUPP);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x2000, 1, 4), -EOPNOTSUPP);
+	bf_io_bus_destroy(outer);
+}
+
 /* After bf_io_synchronize() no access is in an entry that was removed. */
 static int left;
 
@@ -281,6 +319,7 @@ int main(void)
 		BUS_TEST(test_waits_refused_in_handler),
 		BUS_TEST(test_waits_refused_in_consumer),
 		BUS_TEST(test_removal_in_a_handler_of_another_bus),
+		BUS_TEST(test_removal_by_another_bus),
 		BUS_TEST(test_synchronize_waits_for_handlers),
 	};
 

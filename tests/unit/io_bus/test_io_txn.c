@@ -188,6 +188,28 @@ static void test_aborted_transaction(void **state)
 	assert_ptr_equal(device_at(0x3000), &a);
 }
 
+/* An entry of another bus is refused, and stays as it was. */
+static void test_entries_of_another_bus(void **state)
+{
+	struct bf_io_range *one = range_at(0x1000, &a);
+	struct bf_io_doorbell *doorbell;
+	struct bf_io_bus *other;
+	struct bf_io_txn *txn;
+
+	assert_int_equal(add_doorbell(doorbell_at(0x2000, 4), &doorbell), 0);
+	assert_int_equal(bf_io_bus_create("other", &other), 0);
+	assert_int_equal(bf_io_txn_begin(other, &txn), 0);
+	assert_int_equal(bf_io_txn_remove_range(txn, one, NULL, NULL), -EINVAL);
+	assert_int_equal(bf_io_txn_move_range(txn, one, 0x3000), -EINVAL);
+	assert_int_equal(bf_io_txn_remove_doorbell(txn, doorbell, NULL, NULL),
+			 -EINVAL);
+	assert_int_equal(bf_io_txn_commit(txn, NULL), 0);
+	assert_int_equal(bf_io_move_range(other, one, 0x3000, NULL), -EINVAL);
+	bf_io_bus_destroy(other);
+	assert_ptr_equal(device_at(0x1000), &a);
+	assert_int_equal(bf_io_move_range(bus, one, 0x3000, NULL), 0);
+}
+
 /* A handler that commits a transaction on the bus that called it. */
 static struct bf_io_range *moved_range;
 
@@ -220,6 +242,7 @@ int main(void)
 		BUS_TEST(test_removals_come_first),
 		BUS_TEST(test_collision_inside_a_transaction),
 		BUS_TEST(test_aborted_transaction),
+		BUS_TEST(test_entries_of_another_bus),
 		BUS_TEST(test_commit_in_a_handler),
 	};
 
