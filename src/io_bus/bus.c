@@ -80,16 +80,20 @@ static void roots_destroy(const struct bf_io_roots *roots)
 	bf_span_free(roots->ranges);
 }
 
-/* The done function of a removal may begin another one: wait again. */
+/*
+ * The done function of a removal may begin another one: wait again.  A handler
+ * that never returns holds up the grace period, which SRCU reports.
+ */
 void bf_io_bus_destroy(struct bf_io_bus *bus)
 {
 	unsigned int space;
 
 	if (!bus)
 		return;
-	do
+	do {
+		synchronize_srcu_expedited(&bus->srcu);
 		srcu_barrier(&bus->srcu);
-	while (cleanup_srcu_struct(&bus->srcu));
+	} while (cleanup_srcu_struct(&bus->srcu));
 	cleanup_srcu_struct(&bus->consumer_srcu);
 	bf_eventfd_pool_close(&bus->eventfds);
 	for (space = 0; space < BF_IO_SPACES; space++)

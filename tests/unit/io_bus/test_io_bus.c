@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "belfry/io_txn.h"
+#include "belfry/srcu.h"
 #include "bus_fixture.h"
 #include "base/util.h"
 
@@ -221,6 +222,40 @@ static void test_each_write_is_served_once(void **state)
 	assert_int_equal(signals, nr_served);
 }
 
+static int stalls;
+
+static void count_stall(enum bf_srcu_report what, const char *text)
+{
+	if (what == BF_SRCU_REPORT_STALL)
+		__atomic_fetch_add(&stalls, 1, __ATOMIC_RELAXED);
+}
+
+static void *destroy_bus(void *arg)
+{
+	bf_io_bus_destroy(arg);
+	return NULL;
+}
+
+/* The section is that of a handler that never returned, for example. */
+static void test_destruction_reports_an_open_section(void **state)
+{
+	struct bf_io_section section;
+	struct bf_io_bus *held;
+	pthread_t thread;
+
+	assert_int_equal(bf_io_bus_create("held", &held), 0);
+	bf_io_section_begin(held, &section);
+	bf_srcu_set_report_hook(count_stall);
+	bf_srcu_set_stall_timeout(1);
+	pthread_create(&thread, NULL, destroy_bus, held);
+	while (!__atomic_load_n(&stalls, __ATOMIC_RELAXED))
+		usleep(1000);
+	bf_io_section_end(&section);
+	pthread_join(thread, NULL);
+	bf_srcu_set_stall_timeout(10000);
+	bf_srcu_set_report_hook(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +265,7 @@ int main(void)
 		BUS_TEST(test_aborted_removal_calls_no_callback),
 		BUS_TEST(test_removal_waits_for_sleeping_handler),
 		BUS_TEST(test_each_write_is_served_once),
+		BUS_TEST(test_destruction_reports_an_open_section),
 	};
 
 	return cmocka_run_group_tests_name("io_bus", tests, NULL, NULL);
