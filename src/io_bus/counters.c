@@ -25,10 +25,16 @@ uint64_t bf_count_start(void)
 	return bf_now_ns();
 }
 
+/* One for all CPUs where their number is not known. */
+static unsigned int nr_counters(void)
+{
+	return bf_srcu_nr_slots ? bf_srcu_nr_slots : 1;
+}
+
 /* An array for all CPUs; NULL: no memory. */
 static struct bf_counters *counters_make(void)
 {
-	const size_t size = bf_srcu_nr_slots * sizeof(struct bf_counters);
+	const size_t size = nr_counters() * sizeof(struct bf_counters);
 	struct bf_counters *counters =
 		aligned_alloc(__alignof__(*counters), size);
 
@@ -75,7 +81,7 @@ void bf_count(struct bf_counters **countersp, bool write, uint64_t start)
 
 	if (!counters)
 		return;
-	counters += (unsigned int)sched_getcpu() % bf_srcu_nr_slots;
+	counters += (unsigned int)sched_getcpu() % nr_counters();
 	count_add(write ? &counters->writes : &counters->reads, 1);
 	count_add(&counters->ns, bf_now_ns() - start);
 	count_max(&counters->last_ns, start);
@@ -89,7 +95,7 @@ void bf_counters_sum(struct bf_counters *const *countersp,
 	unsigned int i;
 
 	memset(stats, 0, sizeof(*stats));
-	for (i = 0; counters && i < bf_srcu_nr_slots; i++, counters++) {
+	for (i = 0; counters && i < nr_counters(); i++, counters++) {
 		stats->reads +=
 			__atomic_load_n(&counters->reads, __ATOMIC_RELAXED);
 		stats->writes +=
