@@ -77,7 +77,7 @@ TAILQ_HEAD(bf_shared_eventfds, bf_shared_eventfd);
 struct bf_eventfd_pool {
 	pthread_mutex_t lock;
 	/* The last one of each descriptor modulo the size; NULL: none. */
-	struct bf_shared_eventfd *recent[16];
+	struct bf_shared_eventfd *recent[256];
 	struct bf_shared_eventfds all; /* oldest first */
 	bool closing;
 };

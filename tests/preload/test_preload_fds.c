@@ -85,9 +85,18 @@ static void test_private_fd_cannot_be_replaced(void **state)
 	assert_int_equal(under.stats.refused, 0);
 }
 
+/* A duplicate for each eventfd, and most of the limit for the program. */
+static void test_few_private_fds(void **state)
+{
+	compare_all_policies("shared-duplicates");
+	compare_all_policies("fd-reserve");
+	assert_string_equal(under.err, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_few_private_fds),
 		cmocka_unit_test(test_fd_table_is_grown),
 		cmocka_unit_test(test_fds_are_followed),
 		cmocka_unit_test(test_private_fds_stay_open),

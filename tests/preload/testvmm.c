@@ -237,6 +237,8 @@ static const struct {
 	{"refused-calls", scenario_refused_calls},
 	{"plain-ioctl", scenario_plain_ioctl},
 	{"other-library", scenario_other_library},
+	{"shared-duplicates", scenario_shared_duplicates},
+	{"fd-reserve", scenario_fd_reserve},
 	{"passthrough", scenario_passthrough},
 	{"killed", scenario_killed},
 	{"busy", scenario_busy},

@@ -120,6 +120,8 @@ void scenario_forbidden_vcpu(void);
 void scenario_refused_calls(void);
 void scenario_plain_ioctl(void);
 void scenario_other_library(void);
+void scenario_shared_duplicates(void);
+void scenario_fd_reserve(void);
 void scenario_passthrough(void);
 void scenario_killed(void);
 void scenario_busy(void);

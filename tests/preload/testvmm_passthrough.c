@@ -115,3 +115,58 @@ void scenario_other_library(void)
 	printf("prctl %d\n", prctl(fd, 0, 0, 0, 0));
 	printf("close %d %d\n", close(fd), close(copy));
 }
+
+static void set_fd_limit(rlim_t limit)
+{
+	const struct rlimit limits = {limit, limit};
+
+	testvmm_check(!setrlimit(RLIMIT_NOFILE, &limits), "setrlimit");
+}
+
+static int open_until_limit(void)
+{
+	int opened = 0;
+
+	while (open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0)
+		opened++;
+	return opened;
+}
+
+/* Each queue has a doorbell in two places, as with QEMU's virtio devices. */
+static void assign_queues(int vm_fd, int queues)
+{
+	int efds[128];
+
+	for (int i = 0; i < queues; i++) {
+		efds[i] = testvmm_eventfd();
+		testvmm_assign(vm_fd, efds[i], GUEST_MMIO + 4 * i, 4, 0, 0);
+	}
+	for (int i = 0; i < queues; i++)
+		testvmm_assign(vm_fd, efds[i], 2 * GUEST_MMIO + 4 * i, 4, 0, 0);
+}
+
+static void use_fds(rlim_t limit, int queues, int most_private)
+{
+	const int own = queues + 3; /* /dev/kvm, VM and vCPU */
+	struct testvmm vm;
+	int before = 0, private;
+
+	set_fd_limit(limit);
+	for (int fd = 0; fd < (int)limit; fd++)
+		before += fcntl(fd, F_GETFD) >= 0;
+	testvmm_create(&vm, 1);
+	assign_queues(vm.fd, queues);
+	private = (int)limit - before - own - open_until_limit();
+	printf("%d queues: few private fds: %d\n", queues,
+	       private <= most_private);
+}
+
+void scenario_shared_duplicates(void)
+{
+	use_fds(1024, 40, 41);
+}
+
+void scenario_fd_reserve(void)
+{
+	use_fds(256, 100, 16);
+}

@@ -7,14 +7,17 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "preload/common/config.h"
 #include "preload/common/process.h"
 #include "preload/common/sys.h"
 #include "preload/fds/private_fd.h"
 
-#define MAX_FD (1u << 20) /* higher numbers are not remembered */
+#define MAX_FD (1 << 20) /* higher numbers are not remembered */
 #define BITS   64u
+
+#define LEAST_RESERVE 64 /* fds that stay for the program */
 
 #define relaxed memory_order_relaxed
 
@@ -27,32 +30,68 @@ static uint64_t fd_bit(unsigned int n)
 
 static void remember_fd(unsigned int n)
 {
-	if (n < MAX_FD)
+	if (n < (unsigned int)MAX_FD)
 		atomic_fetch_or_explicit(&words[n / BITS], fd_bit(n), relaxed);
 }
 
 static void forget_fd(unsigned int n)
 {
-	if (n < MAX_FD)
+	if (n < (unsigned int)MAX_FD)
 		atomic_fetch_and_explicit(&words[n / BITS], ~fd_bit(n),
 					  relaxed);
 }
 
+static _Atomic int count;
+
+static int max_of(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+/* The program's limit on fds; it may change it. */
+static int read_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > MAX_FD)
+		return MAX_FD;
+	return (int)limit.rlim_cur;
+}
+
+/* Takes a number below @end; the program may have opened those above. */
+static int dup_below(int fd, int first, int end)
+{
+	long ret = sys_fcntl(fd, F_DUPFD_CLOEXEC, first);
+
+	if (ret < end)
+		return (int)ret;
+	sys_close((int)ret);
+	return -EMFILE;
+}
+
 int private_fd_dup(int fd)
 {
-	long ret = sys_fcntl(fd, F_DUPFD_CLOEXEC, PRIVATE_FD_MIN);
+	const int limit = read_limit();
+	const int end = limit - max_of(limit / 4, LEAST_RESERVE);
+	const int most = limit / 16;
+	int first = PRIVATE_FD_MIN, ret = -EMFILE;
 
-	if (ret == -EINVAL || ret == -EMFILE)
-		ret = sys_fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (first > end - most)
+		first = max_of(end - most, STDERR_FILENO + 1);
+	if (atomic_fetch_add_explicit(&count, 1, relaxed) < most)
+		ret = dup_below(fd, first, end);
 	if (ret >= 0)
 		remember_fd((unsigned int)ret);
-	return (int)ret;
+	else
+		atomic_fetch_sub_explicit(&count, 1, relaxed);
+	return ret;
 }
 
 /* Clears the bit first: after the close the program may get the number. */
 void private_fd_close(int fd)
 {
 	forget_fd((unsigned int)fd);
+	atomic_fetch_sub_explicit(&count, 1, relaxed);
 	sys_close(fd);
 }
 
@@ -60,6 +99,7 @@ void private_fd_close_run(int first, int last)
 {
 	for (int fd = first; fd <= last; fd++)
 		forget_fd((unsigned int)fd);
+	atomic_fetch_sub_explicit(&count, last - first + 1, relaxed);
 	if (first < last && !syscall(SYS_close_range, first, last, 0))
 		return;
 	for (; first <= last; first++)
@@ -70,14 +110,14 @@ bool private_fd_contains(int fd)
 {
 	unsigned int n = (unsigned int)fd;
 
-	return n < MAX_FD &&
+	return n < (unsigned int)MAX_FD &&
 	       atomic_load_explicit(&words[n / BITS], relaxed) & fd_bit(n) &&
 	       process_is_owner();
 }
 
 int private_fd_first(unsigned int first, unsigned int last)
 {
-	for (unsigned int n = first; n <= last && n < MAX_FD;
+	for (unsigned int n = first; n <= last && n < (unsigned int)MAX_FD;
 	     n = (n / BITS + 1) * BITS) {
 		uint64_t word = atomic_load_explicit(&words[n / BITS], relaxed);
 
@@ -93,4 +133,5 @@ int private_fd_first(unsigned int first, unsigned int last)
 void private_fd_forget(void)
 {
 	memset(words, 0, sizeof(words));
+	atomic_store_explicit(&count, 0, relaxed);
 }

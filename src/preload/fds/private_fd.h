@@ -3,8 +3,10 @@
  * The library's private fds: its duplicates of the program's VMs and eventfds.
  *
  * Their numbers are high, so that they stay out of the way of a program that
- * closes or replaces low numbers.  The library remembers each, so that a call
- * that closes or replaces every fd of the program can leave it open.
+ * closes or replaces low numbers.  A quarter of the program's limit, at least
+ * 64, stays free of them, and there are at most a sixteenth of the limit.  The
+ * library remembers each, so that a call that closes or replaces every fd of
+ * the program can leave it open.
  */
 #ifndef BF_PRELOAD_PRIVATE_FD_H
 #define BF_PRELOAD_PRIVATE_FD_H
@@ -14,7 +16,10 @@
 /* The lowest private number, where the program's limit allows it. */
 #define PRIVATE_FD_MIN 512
 
-/* Duplicates @fd with close-on-exec.  The new fd, or a negative errno. */
+/*
+ * Duplicates @fd with close-on-exec.  The new fd, or a negative errno: -EMFILE
+ * if there are enough of them.
+ */
 int private_fd_dup(int fd);
 
 void private_fd_close(int fd);
