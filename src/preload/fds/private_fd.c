@@ -13,6 +13,7 @@
 #include "preload/common/process.h"
 #include "preload/common/sys.h"
 #include "preload/fds/private_fd.h"
+#include "preload/seccomp/forbidden.h"
 
 #define MAX_FD (1 << 20) /* higher numbers are not remembered */
 #define BITS   64u
@@ -48,14 +49,19 @@ static int max_of(int a, int b)
 	return a > b ? a : b;
 }
 
-/* The program's limit on fds; it may change it. */
+/* The program's limit on fds, which it may change; else the last one read. */
 static int read_limit(void)
 {
+	static _Atomic int last = 1024;
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > MAX_FD)
-		return MAX_FD;
-	return (int)limit.rlim_cur;
+	if (!thread_forbids(FORBIDDEN_LIMIT) &&
+	    !getrlimit(RLIMIT_NOFILE, &limit))
+		atomic_store_explicit(
+			&last,
+			limit.rlim_cur < MAX_FD ? (int)limit.rlim_cur : MAX_FD,
+			relaxed);
+	return atomic_load_explicit(&last, relaxed);
 }
 
 /* Takes a number below @end; the program may have opened those above. */

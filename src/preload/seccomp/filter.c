@@ -213,6 +213,7 @@ static const struct {
 	{SYS_clone, true, FORBIDDEN_HELPER, {THREAD}},
 	{SYS_set_robust_list, true, FORBIDDEN_HELPER, {0}},
 	{SYS_prctl, true, FORBIDDEN_HELPER | FORBIDDEN_THREAD, {0}},
+	{SYS_prlimit64, false, FORBIDDEN_LIMIT, {0}},
 	{SYS_gettid, false, FORBIDDEN_THREAD, {0}},
 	{SYS_access, false, FORBIDDEN_CALIBRATE, {0}},
 	{SYS_geteuid, false, FORBIDDEN_CALIBRATE, {0}},

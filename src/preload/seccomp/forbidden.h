@@ -25,6 +25,7 @@ enum forbidden {
 	FORBIDDEN_CALIBRATE = 1 << 7, /* measuring a throw-away VM */
 	FORBIDDEN_GUARD = 1 << 8,     /* blocking signals around KVM_RUN */
 	FORBIDDEN_POLL = 1 << 9,      /* asking whether an eventfd is full */
+	FORBIDDEN_LIMIT = 1 << 12,    /* reading the limit on fds */
 
 	/* Calls of the program itself. */
 	FORBIDDEN_RUN = 1 << 10,      /* KVM_RUN */
