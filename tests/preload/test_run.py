@@ -93,7 +93,9 @@ class Status(unittest.TestCase):
             done = belfry("run", "sh", "-c", f"exit {status}")
             self.assertEqual(done.returncode, status)
             self.assertEqual(done.stderr,
-                             "belfry run: no KVM call was seen\n")
+                             "belfry run: no KVM call was seen; a program"
+                             " that is static, or started with an empty"
+                             " environment, runs without belfry\n")
 
     def test_options_of_the_command_are_its_own(self):
         done = belfry("run", "--", "printf", "%s", "--json")
@@ -132,7 +134,13 @@ class Status(unittest.TestCase):
         done = belfry("run", STATIC)
         self.assertEqual(done.returncode, 5)
         self.assertIn("statically linked", done.stderr)
-        self.assertIn("did not load the library", done.stderr)
+        self.assertIn("it ran without belfry", done.stderr)
+
+    def test_static_launcher(self):
+        """A static program that starts a dynamic one needs no message."""
+        done = belfry("run", STATIC, TESTVMM, "two-vms")
+        self.assertIn("2 of 2 doorbells", done.stderr)
+        self.assertNotIn("static", done.stderr)
 
     def test_not_a_program(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -285,19 +293,51 @@ class Report(unittest.TestCase):
         self.assertEqual(rows["KVM_CREATE_VM"]["errors"], 1)
 
     def test_text(self):
-        done = belfry("run", TESTVMM, "two-vms")
+        done = belfry("run", "--all", TESTVMM, "two-vms")
         self.assertEqual(done.stdout, "exit 5\nexit 5\nfirst: 3\nsecond: 4\n")
         self.assertIn("KVM_SET_USER_MEMORY_REGION", done.stderr)
+        self.assertIn("KVM_GET_SREGS", done.stderr)
         self.assertIn("doorbells: 2 assigned", done.stderr)
         self.assertIn("policy lazy", done.stderr)
+
+    def test_summary(self):
+        """What stalled, what was saved, and rows that stalled alone."""
+        done = belfry("run", TESTVMM, "two-vms")
+        lines = done.stderr.splitlines()
+        self.assertRegex(lines[0], "^stalled: .* to the first KVM_RUN$")
+        self.assertIn("2 of 2 doorbells", lines[1])
+        self.assertNotIn("KVM_GET_SREGS", done.stderr)
+        done = belfry("run", "--quiet", TESTVMM, "two-vms")
+        self.assertEqual(done.stderr, "")
 
     def test_without_belfry_run(self):
         env = dict(os.environ, LD_PRELOAD=LIBRARY)
         done = subprocess.run([TESTVMM, "two-vms"], capture_output=True,
                               text=True, timeout=60, check=False, env=env)
         self.assertEqual(done.returncode, 0)
-        self.assertIn("KVM_SET_USER_MEMORY_REGION", done.stderr)
+        self.assertIn("belfry: stalled: ", done.stderr)
         self.assertIn("belfry: doorbells: 2 assigned", done.stderr)
+        self.assertNotIn("KVM_GET_SREGS", done.stderr)
+
+    def test_exec_keeps_the_process(self):
+        child = subprocess.Popen([BELFRY, "run", "--exec", "--all", "sh", "-c",
+                                  f"echo $$; exec {TESTVMM} two-vms"],
+                                 stdout=subprocess.PIPE, text=True,
+                                 stderr=subprocess.PIPE)
+        out, err = child.communicate(timeout=60)
+        self.assertEqual(out.splitlines()[0], str(child.pid))
+        self.assertIn("belfry: doorbells: 2 assigned", err)
+        self.assertIn("KVM_GET_SREGS", err)
+        self.assertEqual(belfry("run", "--exec", "--json", "true").returncode,
+                         2)
+        done = belfry("run", "--exec", "no-such-program")
+        self.assertEqual(done.returncode, 127)
+
+    def test_programs_that_belfry_cannot_reach(self):
+        done = belfry("run", "sh", "-c", f"env -i {TESTVMM} two-vms")
+        self.assertIn("empty environment", done.stderr)
+        done = belfry("run", "sh", "-c", STATIC)
+        self.assertIn("static", done.stderr)
 
 
 if __name__ == "__main__":

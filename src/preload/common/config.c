@@ -5,6 +5,7 @@
  * belfry/vm.h.
  * BELFRY_ZONES: deferred (default) or at-once.
  * BELFRY_STATS: the file with the counters of belfry run.
+ * BELFRY_PRINT: without BELFRY_STATS, summary (default), all or quiet.
  */
 #include <fcntl.h>
 #include <stdlib.h>

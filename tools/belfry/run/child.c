@@ -74,6 +74,22 @@ static void exec_command(char **command, const struct signals *signals,
 	_exit(reason == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE);
 }
 
+static int print_exec_error(const char *command, int reason)
+{
+	if (reason == ENOENT && !strchr(command, '/'))
+		cli_fail("run", "%s: command not found", command);
+	else
+		cli_fail("run", "cannot execute %s: %s", command,
+			 strerror(reason));
+	return reason == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE;
+}
+
+int run_exec(char **command)
+{
+	execvp(command[0], command);
+	return print_exec_error(command[0], errno);
+}
+
 /* Return whether the child executed the command. */
 static bool has_started(const char *command, int pipe_fd)
 {
@@ -81,11 +97,7 @@ static bool has_started(const char *command, int pipe_fd)
 
 	if (read(pipe_fd, &reason, sizeof(reason)) != sizeof(reason))
 		return true;
-	if (reason == ENOENT && !strchr(command, '/'))
-		cli_fail("run", "%s: command not found", command);
-	else
-		cli_fail("run", "cannot execute %s: %s", command,
-			 strerror(reason));
+	print_exec_error(command, reason);
 	return false;
 }
 

@@ -15,6 +15,9 @@ struct run_options {
 	const char *report;   /* NULL: none */
 	unsigned long events; /* room for ordinary calls in a recording */
 	bool json;
+	bool all;   /* print each kind of call */
+	bool quiet; /* print nothing */
+	bool exec;  /* become the command */
 	char **command;
 };
 

@@ -123,17 +123,71 @@ static void print_sums(struct stats *stats, const struct run_options *options,
 			read_counter(&stats->vms));
 }
 
-/* Print one line if no call was counted. */
-static bool print_no_calls(struct stats *stats, size_t rows, FILE *out)
+static void print_stalled(struct stats *stats, const struct stats_sums *sums,
+			  FILE *out)
 {
-	if (rows)
-		return false;
-	if (read_counter(&stats->loaded))
-		fputs("belfry run: no KVM call was seen\n", out);
+	if (sums->stalls)
+		fprintf(out, "stalled: %.1f ms in %" PRIu64 " calls over 1 ms",
+			(double)sums->stalled_ns / MS, sums->stalls);
 	else
-		fputs("belfry run: the program did not load the library\n",
-		      out);
-	return true;
+		fputs("stalled: no call over 1 ms", out);
+	if (sums->to_first_run_ns)
+		fprintf(out, "; %.1f of %.1f ms to the first KVM_RUN",
+			(double)read_counter(&stats->stalled_before_run_ns) /
+				MS,
+			(double)sums->to_first_run_ns / MS);
+	fputc('\n', out);
+}
+
+static void print_saved(struct stats *stats, const struct stats_sums *sums,
+			const char *policy, FILE *out)
+{
+	uint64_t assigned = read_counter(&stats->assigned);
+	uint64_t installed = read_counter(&stats->installed);
+
+	fprintf(out,
+		"saved (policy %s): no call waited for %" PRIu64 " of %" PRIu64
+		" doorbells, which stayed out of the kernel; %" PRIu64
+		" signals in user space",
+		policy, assigned > installed ? assigned - installed : 0,
+		assigned, sums->signals);
+	if (read_counter(&stats->passed_through))
+		fprintf(out,
+			"; %" PRIu64 " of %" PRIu64
+			" VMs passed through: see above",
+			read_counter(&stats->passed_through),
+			read_counter(&stats->vms));
+	fputc('\n', out);
+}
+
+static void print_summary(struct stats *stats,
+			  const struct run_options *options, FILE *out)
+{
+	struct stats_sums sums;
+
+	stats_sum(stats, &sums);
+	print_stalled(stats, &sums, out);
+	print_saved(stats, &sums, options->settings.policy, out);
+}
+
+static void print_rows(const struct stats_row *rows, size_t count,
+		       const struct run_options *options, struct stats *stats,
+		       FILE *out)
+{
+	struct report *report = report_new(options->json);
+	bool any = false;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!options->json && !options->all && !rows[i].stalls)
+			continue;
+		(options->json ? json_row : table_row)(report, &rows[i]);
+		any = true;
+	}
+	if (options->json)
+		json_sums(report, stats, options);
+	if (options->json || any)
+		report_print(report, out);
+	report_free(report);
 }
 
 void run_print(struct stats *stats, const struct run_options *options,
@@ -141,18 +195,14 @@ void run_print(struct stats *stats, const struct run_options *options,
 {
 	struct stats_row *rows = calloc(STATS_CALLS, sizeof(*rows));
 	size_t count = rows ? stats_rows(stats, rows) : 0;
-	struct report *report;
 
-	if (options->json || !print_no_calls(stats, count, out)) {
-		report = report_new(options->json);
-		for (size_t i = 0; i < count; i++)
-			(options->json ? json_row : table_row)(report,
-							       &rows[i]);
-		if (options->json)
-			json_sums(report, stats, options);
-		report_print(report, out);
-		report_free(report);
-		if (!options->json)
+	if (!options->quiet && !options->json && !count) {
+		run_explain_no_calls(options->command[0], stats, out);
+	} else if (!options->quiet) {
+		if (!options->json && !options->all)
+			print_summary(stats, options, out);
+		print_rows(rows, count, options, stats, out);
+		if (options->all && !options->json)
 			print_sums(stats, options, out);
 	}
 	free(rows);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tools/belfry/common/cli.h"
@@ -12,11 +13,14 @@
 #define MOST_EVENTS 4194304
 
 static const struct option long_options[] = {
+	{"all", no_argument, NULL, 'a'},
+	{"exec", no_argument, NULL, 'x'},
 	{"help", no_argument, NULL, 'h'},
 	{"events", required_argument, NULL, 'e'},
 	{"json", no_argument, NULL, 'j'},
 	{"output", required_argument, NULL, 'o'},
 	{"plain", no_argument, NULL, 'p'},
+	{"quiet", no_argument, NULL, 'Q'},
 	{"report", required_argument, NULL, 'R'},
 	{"trace", required_argument, NULL, 'T'},
 	{"version", no_argument, NULL, 'V'},
@@ -29,9 +33,13 @@ static int print_help(void)
 	puts("usage: belfry run [OPTIONS] [--] COMMAND [ARGUMENTS]\n"
 	     "\n"
 	     "Runs COMMAND, a dynamically linked VMM, with belfry between it\n"
-	     "and KVM.  At its end prints for each ioctl the calls, the total\n"
-	     "and the longest time, and the stalls: calls of more than 1 ms.\n"
+	     "and KVM.  At its end prints what stalled, which is a call of more\n"
+	     "than 1 ms, what was saved, and a row for each ioctl that stalled.\n"
 	     "\n"
+	     "  --all            a row for each ioctl, and sums\n"
+	     "  --quiet          print nothing\n"
+	     "  --exec           become COMMAND, which keeps the process ID;\n"
+	     "                   COMMAND itself prints the result at its end\n"
 	     "  --plain          measure only, change nothing");
 	fputs(run_settings_help, stdout);
 	puts("  --json           the result as one JSON array\n"
@@ -61,6 +69,15 @@ static int set_events(struct run_options *options, const char *text)
 static int set_option(struct run_options *options, int c, char **argv)
 {
 	switch (c) {
+	case 'a':
+		options->all = true;
+		return CLI_OK;
+	case 'Q':
+		options->quiet = true;
+		return CLI_OK;
+	case 'x':
+		options->exec = true;
+		return CLI_OK;
 	case 'e':
 		return set_events(options, optarg);
 	case 'j':
@@ -101,8 +118,31 @@ static int parse_options(struct run_options *options, int argc, char **argv)
 	}
 	if (optind == argc)
 		return cli_usage("run", "no command given");
+	if (options->exec && (options->json || options->output ||
+			      options->trace || options->report))
+		return cli_usage("run", "with --exec no process is left to"
+					" write a file or JSON");
 	options->command = argv + optind;
 	return CLI_OK;
+}
+
+/* The library prints at the end of the command, as BELFRY_PRINT says. */
+static int become_command(const struct run_options *options)
+{
+	const char *print = options->all   ? "all" :
+			    options->quiet ? "quiet" :
+					     "summary";
+	char library[PATH_MAX];
+
+	if (run_find_library(library))
+		return CLI_FAILURE;
+	run_calibrate(&options->settings);
+	unsetenv("BELFRY_STATS");
+	unsetenv("BELFRY_RECORDING");
+	if (setenv("BELFRY_PRINT", print, 1) ||
+	    run_set_environment(&options->settings, library, NULL))
+		return CLI_FAILURE;
+	return run_exec(options->command);
 }
 
 static int run_command(const struct run_options *options, FILE *out)
@@ -121,7 +161,6 @@ static int run_command(const struct run_options *options, FILE *out)
 	if (run_share_stats(&counters) ||
 	    run_set_environment(&options->settings, library, counters.path))
 		return CLI_FAILURE;
-	run_check_command(options->command[0]);
 	status = run_child(options->command, counters.stats, &started);
 	if (started)
 		run_print(counters.stats, options, out);
@@ -147,6 +186,8 @@ int cmd_run(int argc, char **argv)
 
 	if (status)
 		return status < 0 ? answer_question(-status) : status;
+	if (options.exec)
+		return become_command(&options);
 	if (options.output)
 		out = fopen(options.output, "we");
 	if (!out)

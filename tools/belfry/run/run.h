@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "preload/record/recording.h"
 #include "preload/record/stats.h"
@@ -61,8 +62,8 @@ int run_find_library(char path[PATH_MAX]);
  */
 void run_calibrate(const struct run_settings *settings);
 
-/* Print a line if the command is a program that cannot load the library. */
-void run_check_command(const char *command);
+/* Print a line for a command of which no call was counted. */
+void run_explain_no_calls(const char *command, struct stats *stats, FILE *out);
 
 /* Counters in memory shared with a program. */
 struct run_counters {
@@ -94,6 +95,9 @@ struct run_recording {
  */
 int run_share_recording(struct run_recording *shared, unsigned long events);
 void run_unshare_recording(struct run_recording *shared);
+
+/* Become the command.  Returns the exit status of a failure. */
+int run_exec(char **command);
 
 /*
  * Run the command to its end.  Returns its exit status, or 128 + N if signal N
