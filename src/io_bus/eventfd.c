@@ -143,29 +143,39 @@ void bf_eventfd_close(struct bf_eventfd *eventfd)
 }
 
 __thread bool bf_eventfd_no_poll;
+__thread bool bf_eventfd_no_saturate;
 
 /*
- * With the counter at its maximum, a write to a blocking eventfd sleeps until
- * the counter is read.
+ * From 2^64 - 2 on a write to a blocking eventfd sleeps until the counter is
+ * read.  At 2^64 - 1 poll(2) returns POLLERR alone.
  */
 static bool write_would_sleep(const struct bf_eventfd *eventfd)
 {
 	struct pollfd pfd = {.fd = eventfd->fd, .events = POLLOUT};
 
-	return eventfd->blocks && !bf_eventfd_no_poll && poll(&pfd, 1, 0) == 0;
+	return eventfd->blocks && !bf_eventfd_no_poll &&
+	       poll(&pfd, 1, 0) >= 0 && !(pfd.revents & POLLOUT);
+}
+
+static bool add_one(const struct bf_eventfd *eventfd)
+{
+	const uint64_t one = 1;
+	ssize_t ret;
+
+	if (write_would_sleep(eventfd))
+		return false;
+	do {
+		ret = write(eventfd->fd, &one, sizeof(one));
+	} while (ret < 0 && errno == EINTR);
+	return ret >= 0 || errno != EAGAIN;
 }
 
 void bf_eventfd_signal(struct bf_eventfd *eventfd)
 {
-	const uint64_t one = 1;
 	int saved = errno;
-	ssize_t ret;
 
-	if (!write_would_sleep(eventfd)) {
-		do {
-			ret = write(eventfd->fd, &one, sizeof(one));
-		} while (ret < 0 && errno == EINTR);
-	}
+	if (!add_one(eventfd) && !bf_eventfd_no_saturate)
+		bf_eventfd_saturate(eventfd->fd);
 	errno = saved;
 }
 

@@ -54,11 +54,20 @@ void bf_eventfd_close(struct bf_eventfd *eventfd);
  */
 extern __thread bool bf_eventfd_no_poll;
 
+/* The calling thread must not call bf_eventfd_saturate(). */
+extern __thread bool bf_eventfd_no_saturate;
+
 /*
- * Adds 1 to the counter; a counter at its maximum stays there, as with the
- * kernel's own signals.  Never blocks; keeps errno.
+ * Adds 1 to the counter, up to 2^64 - 1, as with the kernel's own signals.
+ * Never blocks; keeps errno.
  */
 void bf_eventfd_signal(struct bf_eventfd *eventfd);
+
+/*
+ * saturate.c: adds 1 to a counter of 2^64 - 2, to which write(2) cannot add. If
+ * the kernel has no asynchronous I/O, the counter stays.
+ */
+void bf_eventfd_saturate(int fd);
 
 /*
  * A duplicate that doorbells share.  Descriptors are few, and a device may have

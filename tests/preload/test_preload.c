@@ -74,7 +74,7 @@ static void test_full_eventfd(void **state)
 {
 	compare_all_policies("full-eventfd");
 	run_scenario(&under, "full-eventfd", "never");
-	assert_int_equal(signals(&under.stats), 3);
+	assert_int_equal(signals(&under.stats), 6);
 }
 
 /* Other policies hold a duplicate while the doorbell is registered. */

@@ -26,6 +26,7 @@ enum forbidden {
 	FORBIDDEN_GUARD = 1 << 8,     /* blocking signals around KVM_RUN */
 	FORBIDDEN_POLL = 1 << 9,      /* asking whether an eventfd is full */
 	FORBIDDEN_LIMIT = 1 << 12,    /* reading the limit on fds */
+	FORBIDDEN_SATURATE = 1 << 13, /* signalling one that is full */
 
 	/* Calls of the program itself. */
 	FORBIDDEN_RUN = 1 << 10,      /* KVM_RUN */
