@@ -77,6 +77,14 @@ static void test_full_eventfd(void **state)
 	assert_int_equal(signals(&under.stats), 6);
 }
 
+/* A debugger steps over each write to a doorbell. */
+static void test_stepping(void **state)
+{
+	compare_all_policies("stepping");
+	run_scenario(&under, "stepping", "never");
+	assert_int_equal(signals(&under.stats), 2); /* before and after */
+}
+
 /* Other policies hold a duplicate while the doorbell is registered. */
 static void test_eager_closes_polled_eventfd(void **state)
 {
@@ -181,6 +189,7 @@ int main(void)
 		cmocka_unit_test(test_closed_eventfd),
 		cmocka_unit_test(test_unseen_eventfds_are_recognised),
 		cmocka_unit_test(test_full_eventfd),
+		cmocka_unit_test(test_stepping),
 		cmocka_unit_test(test_eager_closes_polled_eventfd),
 		cmocka_unit_test(test_two_vms),
 		cmocka_unit_test(test_vm_end),

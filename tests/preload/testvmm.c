@@ -221,6 +221,7 @@ static const struct {
 	{"vm-end", scenario_vm_end},
 	{"refused", scenario_refused},
 	{"kick", scenario_kick},
+	{"stepping", scenario_stepping},
 	{"kick-flag", scenario_kick_flag},
 	{"kick-unseen", scenario_kick_unseen},
 	{"no-kick", scenario_no_kick},

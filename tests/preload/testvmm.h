@@ -104,6 +104,7 @@ void scenario_as_init(void);
 void scenario_vm_end(void);
 void scenario_refused(void);
 void scenario_kick(void);
+void scenario_stepping(void);
 void scenario_kick_flag(void);
 void scenario_kick_unseen(void);
 void scenario_no_kick(void);

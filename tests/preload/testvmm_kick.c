@@ -344,3 +344,42 @@ void scenario_long_jump(void)
 	leave_vms(use_nothing);
 	leave_vms(use_immediate_exit);
 }
+
+static void set_debug(struct testvmm *vm, uint32_t control)
+{
+	struct kvm_guest_debug debug = {.control = control};
+
+	testvmm_check(!ioctl(vm->vcpu[0].fd, KVM_SET_GUEST_DEBUG, &debug),
+		      "KVM_SET_GUEST_DEBUG");
+}
+
+/* Prints where each step ends; the guest's three writes are doorbells. */
+void scenario_stepping(void)
+{
+	struct testvmm vm;
+	struct kvm_regs regs;
+	int efd = testvmm_eventfd();
+
+	testvmm_create(&vm, 1);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
+	testvmm_start(&vm, 0, &guest_count, 1);
+	testvmm_run(&vm, 0);
+	set_debug(&vm, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP);
+	testvmm_start(&vm, 0, &guest_count, 3);
+	for (int i = 0; i < 11; i++) {
+		testvmm_check(!ioctl(vm.vcpu[0].fd, KVM_RUN, 0), "KVM_RUN");
+		testvmm_check(!ioctl(vm.vcpu[0].fd, KVM_GET_REGS, &regs),
+			      "KVM_GET_REGS");
+		printf("exit %u rip %#llx signals %" PRIu64 "\n",
+		       vm.vcpu[0].run->exit_reason, regs.rip,
+		       testvmm_read_count(efd));
+	}
+	set_debug(&vm, 0);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, KVM_IOEVENTFD_FLAG_DEASSIGN,
+		       0);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
+	testvmm_start(&vm, 0, &guest_count, 1);
+	testvmm_run(&vm, 0);
+	printf("signals %" PRIu64 "\n", testvmm_read_count(efd));
+	testvmm_destroy(&vm);
+}

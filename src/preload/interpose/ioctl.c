@@ -28,6 +28,7 @@ struct call {
 	union {
 		struct kvm_ioeventfd ioeventfd;
 		struct kvm_coalesced_mmio_zone zone;
+		uint32_t debug[2]; /* the begin of struct kvm_guest_debug */
 	};
 };
 
@@ -87,6 +88,10 @@ static void read_arg(struct call *call)
 	case KVM_UNREGISTER_COALESCED_MMIO:
 		call->copied = copy_from_program(&call->zone, call->arg,
 						 sizeof(call->zone));
+		break;
+	case (uint32_t)KVM_SET_GUEST_DEBUG:
+		call->copied = copy_from_program(call->debug, call->arg,
+						 sizeof(call->debug));
 		break;
 	}
 }
@@ -173,10 +178,28 @@ static long create_vcpu(struct object *vm, struct call *call)
 	return fd;
 }
 
+/* KVM reports no step over a doorbell that the front serves. */
+static long set_guest_debug(struct object_vcpu *vcpu, struct call *call)
+{
+	const uint32_t step = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
+	bool stepping = call->copied && (call->debug[0] & step) == step;
+	long ret;
+
+	if (stepping)
+		bf_front_set_stepping(vcpu->front, true);
+	ret = call_kernel(call);
+	if (!ret && !stepping)
+		bf_front_set_stepping(vcpu->front, false);
+	return ret;
+}
+
 static long answer_on_vcpu(struct object_vcpu *vcpu, struct call *call)
 {
 	if (call->request == (uint32_t)KVM_SET_SIGNAL_MASK)
 		kick_note_mask(vcpu);
+	if (call->request == (uint32_t)KVM_SET_GUEST_DEBUG && vcpu->front &&
+	    !thread_forbids(FORBIDDEN_FRONT) && process_is_owner())
+		return set_guest_debug(vcpu, call);
 	return call_kernel(call);
 }
 
