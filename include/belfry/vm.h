@@ -57,26 +57,12 @@ struct bf_vm_config {
 	const struct bf_engine_ops *engine;
 	/** The configuration of another engine; NULL: its defaults. */
 	const void *engine_config;
-	/** When the kernel gets a doorbell or a zone. */
+	/** Of the front, as the next three; see struct bf_front_config. */
 	enum bf_policy policy;
 	/** The KVM device; NULL: "/dev/kvm". */
 	const char *kvm_path;
-	/**
-	 * BF_POLICY_LAZY: the signals of a doorbell after which the kernel gets
-	 * it.  Each vCPU checks at intervals of up to 64 exits, so there may be
-	 * 64 signals more for each vCPU.  0: as many signals as cost the same
-	 * as an install; the library measures both once per boot.
-	 */
 	uint32_t install_after;
-	/**
-	 * BF_POLICY_LAZY: milliseconds without a memory slot change, a removal
-	 * or a zone call before an install.  0: 10.
-	 */
 	uint32_t quiet_ms;
-	/**
-	 * Install zones in the call that registers them, under every policy:
-	 * for a program that reads the ring without an exit before.
-	 */
 	bool zones_at_once;
 	/**
 	 * KVM: the signal that a kick of a running vCPU (bf_vcpus_kick_all())
@@ -91,7 +77,13 @@ struct bf_vm_config {
 	 */
 	void (*pause)(void *opaque);
 	void (*resume)(void *opaque);
-	void *opaque;	      /* the argument of both */
+	void *opaque; /* the argument of both */
+	/**
+	 * KVM: the argument of KVM_CREATE_VM, the type of the VM: Arm's size of
+	 * guest addresses, or the kind of a confidential guest.  0: the
+	 * machine's default.
+	 */
+	uint64_t vm_type;
 	uint64_t reserved[4]; /* must be 0 */
 };
 
@@ -106,7 +98,8 @@ struct bf_vm_config {
  *   -EINVAL   the policy or @config->kick_signal does not exist; only one of
  *             pause and resume is set; a reserved word is not 0
  *   -ENOMEM   out of memory
- * or the errno of KVM_CREATE_VM.  May block as KVM_CREATE_VM does, which takes
+ * or the errno of KVM_CREATE_VM, -EINVAL for a type that the machine does not
+ * have.  May block as KVM_CREATE_VM does, which takes
  * some milliseconds for the first VM of a machine.
  */
 int bf_vm_create(const struct bf_vm_config *config, struct bf_vm **vmp);
@@ -130,14 +123,34 @@ int bf_vm_create(const struct bf_vm_config *config, struct bf_vm **vmp);
 void bf_vm_destroy(struct bf_vm *vm);
 
 /**
+ * bf_vm_ioctl - make an ioctl on a VM that has no function here
+ * @vm: the VM
+ * @request: the request, KVM_CREATE_IRQCHIP for example
+ * @arg: its argument, a pointer or a number, as for ioctl(2)
+ *
+ * As bf_front_ioctl().  Returns the result of the ioctl, or its errno,
+ * negative; -EPERM    KVM_CREATE_VCPU and KVM_SET_USER_MEMORY_REGION, which
+ *             bf_vcpu_create() and belfry/memslots.h make
+ *   -ENOTSUP  the engine is not KVM
+ */
+int bf_vm_ioctl(struct bf_vm *vm, unsigned long request, void *arg);
+
+/**
  * bf_vm_fd - the KVM file descriptor of a VM
  *
- * Returns the fd, which belongs to the VM, or -1 if the engine is not KVM.  Use
- * it for ioctls that have no function here.  Doorbells, coalesced zones, memory
- * slots and vCPUs must go through this header: the VM does not see such an
- * ioctl.  Never blocks.
+ * Returns the fd, which belongs to the VM, or -1 if the engine is not KVM.
+ *
+ * A caller that has the fd may create vCPUs on it and run them by its own
+ * KVM_RUN.  The VM sees neither, so as long as it has no vCPU of
+ * bf_vcpu_create(), the kernel gets every doorbell and zone at once, as under
+ * BF_POLICY_EAGER: such vCPUs are served, but registrations leave their grace
+ * periods behind.  With the first bf_vcpu_create() the policy is in force
+ * again. A caller that needs the fd for an ioctl calls bf_vm_ioctl() instead.
+ * A caller with its own loop takes bf_vcpu_front(), or belfry/front.h alone.
+ *
+ * Blocks as an install does if doorbells are pending, otherwise not.
  */
-int bf_vm_fd(const struct bf_vm *vm);
+int bf_vm_fd(struct bf_vm *vm);
 
 /**
  * bf_vm_bus - the bus that receives the accesses of a VM's guest
@@ -194,56 +207,13 @@ struct bf_front *bf_vm_front(struct bf_vm *vm);
 uint64_t bf_vm_guest_addr(struct bf_vm *vm, uint64_t gpa);
 
 /**
- * bf_vm_ioeventfd - assign or deassign a doorbell (KVM_IOEVENTFD)
- * @vm: the VM
- * @arg: as for the ioctl (Documentation/virt/kvm/api.rst, 4.59)
+ * bf_vm_ioeventfd - assign or deassign a doorbell: bf_front_ioeventfd()
+ * bf_vm_coalesced_zone - register or unregister a zone: bf_front_zone()
  *
- * Returns 0 or the kernel's errno:
- *   -EINVAL  the length is not 0, 1, 2, 4 or 8; the range wraps; a flag is
- *            unknown; a datamatch has length 0; @arg->fd is not an eventfd
- *   -EBADF   @arg->fd is not open
- *   -EEXIST  assign: another doorbell of the VM collides with this one
- *   -ENOENT  deassign: there is no such doorbell
- *   -ENOMEM  out of memory
- *   -ENOSPC  the kernel has no room, and the policy is BF_POLICY_EAGER or a
- *            zone in the kernel covers the doorbell.  Otherwise such a doorbell
- *            stays in user space
- *
- * Waits for a grace period of the kernel only if it removes a doorbell that the
- * kernel has, if a zone in the kernel covers the doorbell, or under
- * BF_POLICY_EAGER.  After a deassign has returned, the doorbell does not signal.
- *
- * The VM duplicates the eventfd and keeps the duplicate until the deassign, so
- * the caller may close its own descriptor.  Therefore that close raises no
- * EPOLLHUP, and an epoll set continues to report the eventfd.  Under
- * BF_POLICY_EAGER the VM keeps no duplicate.
+ * As those functions of the VM's front.  With an engine other than KVM
+ * doorbells stay in user space, and there are no zones (-ENOTSUP).
  */
 int bf_vm_ioeventfd(struct bf_vm *vm, const struct kvm_ioeventfd *arg);
-
-/**
- * bf_vm_coalesced_zone - register or unregister a coalesced zone
- * @vm: the VM
- * @request: KVM_REGISTER_COALESCED_MMIO or KVM_UNREGISTER_COALESCED_MMIO
- * @zone: as for the ioctl
- *
- * The kernel gets the zone when the policy says so, and gets the doorbells
- * inside the zone before it: the zone would take their writes.  Until then a
- * write inside the zone comes out as an exit.  Every user of zones must handle
- * such exits, because the kernel makes one whenever the ring is full.  Under
- * BF_POLICY_LAZY the VM counts these exits.
- *
- * A caller that empties the ring (bf_vcpu_coalesced_ring()) before it handles
- * an exit, as KVM demands, sees the writes of each vCPU in their order.  A
- * handler on the bus that depends on this order empties the ring, too.
- *
- * Returns 0 or
- *   -EINVAL   another @request, or @zone->pio is above 1
- *   -ENOMEM   out of memory
- *   -ENOSPC   the kernel has no room
- *   -ENOTSUP  the engine is not KVM
- * Waits for a grace period of the kernel only if it removes a zone that the
- * kernel has.
- */
 int bf_vm_coalesced_zone(struct bf_vm *vm, unsigned long request,
 			 const struct kvm_coalesced_mmio_zone *zone);
 
@@ -308,8 +278,26 @@ void bf_vcpu_destroy(struct bf_vcpu *vcpu);
 struct bf_vcpu *bf_vcpu_of(struct bf_vcpu_entry *entry);
 struct bf_vcpu_entry *bf_vcpu_get_entry(struct bf_vcpu *vcpu);
 
-/** bf_vcpu_fd - a vCPU's KVM fd, which belongs to it; -1: another engine. */
+/**
+ * bf_vcpu_fd - a vCPU's KVM fd, which belongs to it; -1: another engine
+ *
+ * For ioctls on the vCPU.  A KVM_RUN on it would pass the bus by, so on x86-64
+ * it fails with EINVAL, unless the caller has called bf_vcpu_front(): outside
+ * of bf_vcpu_run() the highest bit of kvm_dirty_regs is set in the run page.
+ */
 int bf_vcpu_fd(const struct bf_vcpu *vcpu);
+
+/**
+ * bf_vcpu_front - run a vCPU by a loop of the caller's
+ * @vcpu: the vCPU
+ *
+ * From now on the caller may call KVM_RUN on bf_vcpu_fd(), between
+ * bf_front_before_run() and bf_front_after_run().  bf_vcpu_run() works as well.
+ *
+ * Returns the vCPU of the VM's front, valid until bf_vcpu_destroy(), which
+ * detaches it.  Never blocks.
+ */
+struct bf_front_vcpu *bf_vcpu_front(struct bf_vcpu *vcpu);
 
 /**
  * bf_vcpu_page - the run page of a vCPU, struct kvm_run
@@ -369,19 +357,15 @@ int bf_vcpu_boot64(struct bf_vcpu *vcpu,
  * bf_vcpu_run - run guest code until an exit is left for the caller
  * @vcpu: the vCPU; one thread at a time
  *
- * Calls KVM_RUN in a loop and dispatches each KVM_EXIT_MMIO and KVM_EXIT_IO on
- * the VM's bus; the source of the access (struct bf_io_access) is @vcpu.  An
- * exit that nothing on the bus takes, or with a handler that fails, and every
- * other exit, is the caller's: the exit is in bf_vcpu_page(), and the next call
+ * Calls KVM_RUN in a loop, with bf_front_before_run() and bf_front_after_run()
+ * around it; the source of an access (struct bf_io_access) is @vcpu.  An exit
+ * that the bus does not take, or with a handler that fails, and every other
+ * exit, is the caller's: the exit is in bf_vcpu_page(), and the next call
  * completes it, as with KVM_RUN.
  *
- * The bus gets a string or repeated port instruction element by element.  As in
- * the kernel the first element decides: if the bus does not take it, the caller
- * gets the whole string; later elements that the bus does not take are dropped
- * (writes) or read as zero.
- *
  * Returns 0 (an exit is in bf_vcpu_page()),
- *   -EINTR  a signal or immediate_exit; the guest has lost nothing.  The caller
+ *   -EINTR  a signal or immediate_exit; the guest has lost nothing, and the page
+ *           shows no exit that was served already.  The caller
  *           clears immediate_exit and calls again: as long as it is set, every
  *           call returns -EINTR at once.  A signal handler that must stop the
  *           vCPU sets immediate_exit: otherwise a signal between two KVM_RUN

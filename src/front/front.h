@@ -17,6 +17,12 @@
 void bf_front_stop(struct bf_front *front);
 
 /*
+ * A reason (+1) to give the kernel every doorbell and zone, those that are
+ * pending and those to come, or its end (-1).
+ */
+void bf_front_at_once(struct bf_front *front, int change);
+
+/*
  * Calls close_fd(fd), which closes a VM, when no other VM of this process
  * closes, or after 8 ms in any case: a longer wait cannot pay.  close_fd() must
  * return, and must not be a cancellation point.

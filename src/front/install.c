@@ -328,20 +328,12 @@ int bf_front_install_all(struct bf_front *front)
 	return install_pending(front);
 }
 
-/*
- * The same for a while.  KVM reports no step after an instruction that it
- * completes for user space.
- */
-void bf_front_set_stepping(struct bf_front_vcpu *vcpu, bool stepping)
+void bf_front_at_once(struct bf_front *front, int change)
 {
-	struct bf_front *front = vcpu->front;
-
 	pthread_mutex_lock(&front->lock);
-	front->stepping += stepping;
-	front->stepping -= vcpu->stepping;
-	vcpu->stepping = stepping;
+	front->at_once += (unsigned int)change;
 	pthread_mutex_unlock(&front->lock);
-	if (stepping)
+	if (change > 0)
 		install_pending(front);
 }
 

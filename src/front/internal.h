@@ -90,7 +90,7 @@ struct bf_front {
 	bool zones_claimed;		/* a thread is changing them */
 	bool stopped;
 	enum bf_policy policy;
-	unsigned int stepping; /* vCPUs that a debugger steps through */
+	unsigned int at_once; /* reasons to give the kernel everything */
 	bool zones_at_once;
 	bool owns_bus;
 	struct bf_memslots_listener *listener; /* NULL: none */
@@ -103,8 +103,8 @@ struct bf_front_vcpu {
 	struct kvm_run *run;
 	void *source;
 	int fd;
-	bool served;   /* the exit of the last KVM_RUN */
-	bool stepping; /* front's lock */
+	bool served; /* the exit of the last KVM_RUN */
+	bool stepping;
 	unsigned int exits_since_check;
 };
 
@@ -121,7 +121,7 @@ static inline uint16_t front_space(uint32_t flags)
 /* The kernel gets every doorbell in the call of the VMM; lock held. */
 static inline bool front_is_eager(const struct bf_front *front)
 {
-	return (front->policy == BF_POLICY_EAGER || front->stepping) &&
+	return (front->policy == BF_POLICY_EAGER || front->at_once) &&
 	       front->vm_fd >= 0;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "front/front.h"
 #include "front/internal.h"
 
 /* KVM takes any value but 0; the program and its handlers store 1. */
@@ -37,6 +38,13 @@ void bf_front_detach_vcpu(struct bf_front_vcpu *vcpu)
 	bf_front_set_stepping(vcpu, false);
 	__atomic_fetch_sub(&vcpu->front->vcpus, 1, __ATOMIC_RELAXED);
 	free(vcpu);
+}
+
+void bf_front_set_stepping(struct bf_front_vcpu *vcpu, bool stepping)
+{
+	if (stepping != vcpu->stepping)
+		bf_front_at_once(vcpu->front, stepping ? 1 : -1);
+	vcpu->stepping = stepping;
 }
 
 static bool offer_mmio(const struct bf_front_vcpu *vcpu)

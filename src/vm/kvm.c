@@ -57,9 +57,9 @@ static uint64_t kvm_limit(const struct bf_vm *vm, unsigned long capability)
 }
 
 /* Returns the VM's fd or a negative errno. */
-static int kvm_open_vm(struct bf_kvm_vm *kvm, const char *path)
+static int kvm_open_vm(struct bf_kvm_vm *kvm, const struct bf_vm_config *config)
 {
-	int device = kvm_open(path);
+	int device = kvm_open(config->kvm_path);
 	long fd, size, ring;
 
 	if (device < 0)
@@ -67,7 +67,8 @@ static int kvm_open_vm(struct bf_kvm_vm *kvm, const char *path)
 	size = bf_kvm_number(device, KVM_GET_VCPU_MMAP_SIZE, 0);
 	ring = bf_kvm_number(device, KVM_CHECK_EXTENSION,
 			     KVM_CAP_COALESCED_MMIO);
-	fd = size < 0 ? size : bf_kvm_number(device, KVM_CREATE_VM, 0);
+	fd = size < 0 ? size :
+			bf_kvm_number(device, KVM_CREATE_VM, config->vm_type);
 	close(device);
 	kvm->page_size = (size_t)size;
 	/* The kernel says where the ring is in pages. */
@@ -79,7 +80,7 @@ static int kvm_open_vm(struct bf_kvm_vm *kvm, const char *path)
 static int kvm_build_vm(struct bf_vm *vm, struct bf_kvm_vm *kvm,
 			const struct bf_vm_config *config)
 {
-	int fd = kvm_open_vm(kvm, config->kvm_path), ret;
+	int fd = kvm_open_vm(kvm, config), ret;
 
 	if (fd < 0)
 		return fd;

@@ -93,12 +93,15 @@ static int kvm_vcpu_map(const struct bf_kvm_vm *kvm, struct bf_kvm_vcpu *vcpu)
 /*
  * Completes the exit that was pending when the vCPU was destroyed.  Otherwise
  * the next KVM_RUN would complete it, and overwrite a register that the new
- * owner of the id has set.
+ * owner of the id has set.  Each call brings out the next part of a split
+ * access, which nothing serves any more, until there is none and KVM_RUN fails.
  */
 static void kvm_vcpu_complete_exit(struct bf_kvm_vcpu *vcpu)
 {
+	vcpu->page->kvm_valid_regs = vcpu->page->kvm_dirty_regs = 0;
 	vcpu->page->immediate_exit = 1;
-	bf_kvm_number(vcpu->fd, KVM_RUN, 0);
+	while (!bf_kvm_number(vcpu->fd, KVM_RUN, 0))
+		;
 	vcpu->page->immediate_exit = 0;
 }
 

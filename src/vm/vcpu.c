@@ -44,6 +44,23 @@ static const struct bf_vcpu_entry_ops vcpu_ops = {
 	.kick = vcpu_kick,
 };
 
+/*
+ * Outside of bf_vcpu_run() the page asks for registers that no kernel has, so
+ * that a KVM_RUN of the caller's fails with EINVAL and does not pass the bus
+ * by. The kernel looks at the request on x86-64 and not on aarch64.
+ */
+#define NO_SUCH_REGS (1ULL << 63)
+
+static void forbid_run(struct bf_vcpu *vcpu)
+{
+	vcpu->page->kvm_dirty_regs |= NO_SUCH_REGS;
+}
+
+static void allow_run(struct bf_vcpu *vcpu)
+{
+	vcpu->page->kvm_dirty_regs &= ~NO_SUCH_REGS;
+}
+
 static int vcpu_create_in_engine(struct bf_vcpu *vcpu)
 {
 	struct bf_front *front = vcpu->vm->front;
@@ -76,7 +93,10 @@ int bf_vcpu_create(struct bf_vm *vm, unsigned long id, struct bf_vcpu **vcpup)
 	ret = vcpu_create_in_engine(vcpu);
 	if (ret)
 		goto cancel;
+	forbid_run(vcpu);
 	bf_vcpu_entry_publish(&vcpu->entry);
+	if (__atomic_exchange_n(&vm->fd_is_out, false, __ATOMIC_RELAXED))
+		bf_front_at_once(vm->front, -1);
 	*vcpup = vcpu;
 	return 0;
 cancel:
@@ -102,6 +122,13 @@ struct kvm_run *bf_vcpu_page(const struct bf_vcpu *vcpu)
 	return vcpu->page;
 }
 
+struct bf_front_vcpu *bf_vcpu_front(struct bf_vcpu *vcpu)
+{
+	vcpu->own_loop = true;
+	allow_run(vcpu);
+	return vcpu->front;
+}
+
 size_t bf_vcpu_page_size(const struct bf_vcpu *vcpu)
 {
 	return vcpu->page_size;
@@ -124,5 +151,11 @@ int bf_vcpu_boot64(struct bf_vcpu *vcpu, const struct bf_vcpu_boot64_desc *desc)
 
 int bf_vcpu_run(struct bf_vcpu *vcpu)
 {
-	return vcpu->vm->engine->vcpu_run(vcpu);
+	int ret;
+
+	allow_run(vcpu);
+	ret = vcpu->vm->engine->vcpu_run(vcpu);
+	if (!vcpu->own_loop)
+		forbid_run(vcpu);
+	return ret;
 }

@@ -101,9 +101,23 @@ void bf_vm_destroy(struct bf_vm *vm)
 	free(vm);
 }
 
-int bf_vm_fd(const struct bf_vm *vm)
+/*
+ * Without a vCPU of the table the caller may be about to make its own ones, of
+ * whose exits the front would never know.
+ */
+int bf_vm_fd(struct bf_vm *vm)
 {
+	if (vm->fd >= 0 && !bf_vcpus_created(vm->vcpus) &&
+	    !__atomic_exchange_n(&vm->fd_is_out, true, __ATOMIC_RELAXED))
+		bf_front_at_once(vm->front, 1);
 	return vm->fd;
+}
+
+int bf_vm_ioctl(struct bf_vm *vm, unsigned long request, void *arg)
+{
+	if (request == KVM_CREATE_VCPU || request == KVM_SET_USER_MEMORY_REGION)
+		return -EPERM;
+	return bf_front_ioctl(vm->front, request, arg);
 }
 
 struct bf_io_bus *bf_vm_bus(struct bf_vm *vm)

@@ -13,6 +13,7 @@ struct bf_vm {
 	int fd; /* of KVM; -1: the engine has none */
 	struct bf_io_bus *bus;
 	struct bf_front *front;
+	bool fd_is_out; /* and no vCPU of the table exists since */
 	struct bf_memslots *memslots;
 	struct bf_vcpus *vcpus;
 };
@@ -21,6 +22,7 @@ struct bf_vcpu {
 	struct bf_vcpu_entry entry;
 	struct bf_vm *vm;
 	struct bf_front_vcpu *front;
+	bool own_loop; /* the caller runs it by its own KVM_RUN */
 	void *engine_data;
 	int fd; /* of KVM; -1: the engine has none */
 	struct kvm_run *page;

@@ -24,6 +24,7 @@ void front_setup(struct front_fixture *f, const struct bf_front_config *config)
 	for (i = 0; i < FRONT_VCPUS; i++) {
 		fixture_add_vcpu(&f->fixture, &f->vcpus[i], i);
 		vcpu = f->vcpus[i].vcpu;
+		bf_vcpu_front(vcpu); /* KVM_RUN is below */
 		assert_int_equal(bf_front_attach_vcpu(
 					 f->front, bf_vcpu_fd(vcpu),
 					 bf_vcpu_page(vcpu), NULL, &f->runs[i]),
