@@ -14,7 +14,8 @@
 #include "io_bus/bus.c"
 #include "io_bus/dispatch.c"
 #include "io_bus/doorbell.c"
-#include "io_bus/entry.c"
+#include "io_bus/doorbell_tree.c"
+#include "io_bus/change.c"
 #include "io_bus/region.c"
 #include "io_bus_stubs.h"
 

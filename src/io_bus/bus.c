@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Creation and destruction of a bus, changes, and grace periods. */
+/* Creation and destruction of a bus. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,6 @@
 #include "io_bus/doorbell.h"
 #include "io_bus/region.h"
 #include "io_bus/thread.h"
-#include "srcu/wait.h"
 
 static int init_domains(struct bf_io_bus *bus)
 {
@@ -109,75 +108,4 @@ int bf_io_synchronize(struct bf_io_bus *bus)
 		return -EDEADLK;
 	synchronize_srcu_expedited(&bus->srcu);
 	return 0;
-}
-
-void bf_io_defer(struct bf_io_bus *bus, struct srcu_head *head,
-		 void (*fn)(struct srcu_head *head))
-{
-	if (bf_srcu_gp_try(&bus->srcu))
-		fn(head);
-	else
-		call_srcu(&bus->srcu, head, fn);
-}
-
-static struct bf_io_state *state_copy(const struct bf_io_state *state)
-{
-	struct bf_io_state *copy = malloc(sizeof(*copy));
-
-	if (copy)
-		*copy = *state;
-	return copy;
-}
-
-static void state_free(struct srcu_head *head)
-{
-	struct bf_io_state *state =
-		container_of(head, struct bf_io_state, head);
-
-	bf_nodes_free(state->replaced);
-	free(state);
-}
-
-int bf_change_begin(struct bf_change *change, struct bf_io_bus *bus)
-{
-	pthread_mutex_lock(&bus->lock);
-	change->bus = bus;
-	change->state = state_copy(bus->state);
-	if (!change->state) {
-		pthread_mutex_unlock(&bus->lock);
-		return -ENOMEM;
-	}
-	change->state->number = bus->changes + 1;
-	bf_edit_begin(&change->edit, change->state->number);
-	return 0;
-}
-
-void bf_change_count(struct bf_io_bus *bus)
-{
-	__atomic_store_n(&bus->changes, bus->changes + 1, __ATOMIC_RELAXED);
-}
-
-/*
- * The nodes that the new state does not have hang on the old state.  Still
- * older states may share them, but a reader of an older state began before the
- * old state was unpublished, so the same grace period waits for that reader.
- */
-void bf_change_commit(struct bf_change *change)
-{
-	struct bf_io_bus *bus = change->bus;
-	struct bf_io_state *old = bus->state;
-
-	old->replaced = bf_edit_end(&change->edit);
-	bf_change_count(bus);
-	/* Release: a reader that loads the state sees all that it leads to. */
-	srcu_assign_pointer(bus->state, change->state);
-	pthread_mutex_unlock(&bus->lock);
-	bf_io_defer(bus, &old->head, state_free);
-}
-
-void bf_change_abort(struct bf_change *change)
-{
-	bf_edit_abort(&change->edit);
-	free(change->state);
-	pthread_mutex_unlock(&change->bus->lock);
 }

@@ -11,7 +11,10 @@
 #ifndef BF_IO_BUS_DOORBELL_H
 #define BF_IO_BUS_DOORBELL_H
 
-#include "io_bus/entry.h"
+#include <string.h>
+
+#include "base/util.h"
+#include "io_bus/change.h"
 
 struct bf_io_doorbell {
 	struct bf_shared_eventfd *eventfd; /* NULL: callback */
@@ -22,6 +25,32 @@ struct bf_io_doorbell {
 	uint64_t signals; /* if counted */
 	struct bf_entry entry;
 	const void *owner; /* NULL: bf_io_find_doorbell() finds it */
+};
+
+/* The data as KVM compares it: zero-extended, from any alignment. */
+static inline uint64_t bf_access_value(const struct bf_io_access *access)
+{
+	uint64_t value = 0;
+
+	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+		       "the data begins at the low byte");
+	memcpy(&value, access->data, access->len);
+	return value;
+}
+
+static inline struct bf_io_doorbell *
+bf_doorbell_of(const struct bf_entry *entry)
+{
+	return container_of(entry, struct bf_io_doorbell, entry);
+}
+
+/*
+ * A doorbell in a tree.  A write to an eventfd needs no more than this: among
+ * many doorbells, the doorbell itself would be one more cache miss.
+ */
+struct bf_doorbell_target {
+	struct bf_io_doorbell *doorbell;   /* NULL: there is none */
+	struct bf_shared_eventfd *eventfd; /* NULL: the doorbell tells more */
 };
 
 /*
@@ -36,6 +65,30 @@ bool bf_doorbell_dispatch(struct bf_io_bus *bus,
 int bf_doorbell_new(struct bf_io_bus *bus,
 		    const struct bf_io_doorbell_desc *desc,
 		    struct bf_io_doorbell **doorbellp);
+
+/*
+ * The trees of doorbells (doorbell_tree.c):
+ *
+ * Is the length that of a doorbell?
+ */
+bool bf_doorbell_len_valid(uint32_t len);
+
+/* In a section: the doorbell that a write matches. */
+struct bf_doorbell_target bf_doorbell_match(const struct bf_io_roots *roots,
+					    const struct bf_io_access *access);
+
+/* Bus locked: the doorbell of a description, with any consumer; NULL: none. */
+struct bf_io_doorbell *
+bf_doorbell_lookup(const struct bf_io_state *state,
+		   const struct bf_io_doorbell_desc *desc);
+
+/* Operations of struct bf_entry_ops. */
+int bf_doorbell_tree_add(struct bf_change *change, struct bf_entry *entry,
+			 struct bf_entry **existing);
+int bf_doorbell_tree_remove(struct bf_change *change,
+			    const struct bf_entry *entry);
+void bf_doorbell_tree_clear(struct bf_io_roots *roots,
+			    const struct bf_entry *entry);
 
 /* Visits all doorbells below the root of a space. */
 int bf_doorbells_each(const struct bf_span_node *root, bf_entry_fn fn,

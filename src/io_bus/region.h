@@ -7,7 +7,7 @@
 #define BF_IO_BUS_REGION_H
 
 #include "base/util.h"
-#include "io_bus/entry.h"
+#include "io_bus/change.h"
 
 struct bf_region {
 	struct bf_io_ops ops; /* of a range; no handler is NULL */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A process that cannot read the number of CPUs, in a chroot without /sys.  With
+ * A process that cannot read the number of CPUs, in a chroot without /sys. With
  * 64-bit offsets, fopen() is fopen64().
  */
 #include <setjmp.h>

@@ -1,12 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Entries of a bus: the common part of doorbells, zones and ranges, from the
- * publication to the end of the removal.
+ * Changes of a bus, and its entries: the common part of doorbells, zones and
+ * ranges, from the publication to the end of the removal.
  */
-#ifndef BF_IO_BUS_ENTRY_H
-#define BF_IO_BUS_ENTRY_H
+#ifndef BF_IO_BUS_CHANGE_H
+#define BF_IO_BUS_CHANGE_H
 
 #include "io_bus/bus.h"
+
+/* A change that is not published yet; the bus is locked. */
+struct bf_change {
+	struct bf_io_bus *bus;
+	struct bf_io_state *state;
+	struct bf_edit edit;
+};
+
+/*
+ * Locks the bus and begins a change: 0, or -ENOMEM with the bus not locked.
+ * The caller ends the change with one of the other two functions, which unlock
+ * the bus.  After an error only bf_change_abort() is allowed.
+ */
+int bf_change_begin(struct bf_change *change, struct bf_io_bus *bus);
+void bf_change_commit(struct bf_change *change);
+void bf_change_abort(struct bf_change *change);
+
+/*
+ * Counts a change.  After one that was made in place, the number of the state
+ * differs from that of the changes.  Bus locked.
+ */
+void bf_change_count(struct bf_io_bus *bus);
+
+/*
+ * Calls fn after a grace period of bus->srcu: at once if no access is under
+ * way, which spares waking the SRCU worker.  Bus not locked.
+ */
+void bf_io_defer(struct bf_io_bus *bus, struct srcu_head *head,
+		 void (*fn)(struct srcu_head *head));
 
 struct bf_entry;
 
