@@ -230,8 +230,9 @@ int bf_io_bus_create(const char *name, struct bf_io_bus **busp);
  * bf_io_bus_destroy - free a bus and all its entries
  * @bus: a bus that no thread uses; NULL does nothing
  *
- * Waits until all accesses and sections have ended, and all pending removals
- * are complete; their functions are called.
+ * Waits until all pending removals are complete; their functions are called.
+ * Where a section was left open, by a handler that did not return for example,
+ * it waits for ever, and SRCU reports a stall.
  * Handlers are not called again.  Must not be called from a handler or a
  * callback of the same bus.
  */
