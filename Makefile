@@ -24,7 +24,8 @@ check:
 
 check-kernels:
 	@$(SETUP) vm
-	@scripts/vm-test $(addprefix --kernel ,$(KERNELS))
+	@scripts/vm-test --loads 1000 --timeout 3600 \
+	  $(addprefix --kernel ,$(KERNELS))
 
 demo:
 	@$(SETUP) build run
