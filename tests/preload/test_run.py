@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -135,6 +136,41 @@ class Status(unittest.TestCase):
         self.assertEqual(done.returncode, 5)
         self.assertIn("statically linked", done.stderr)
         self.assertIn("it ran without belfry", done.stderr)
+
+    def test_pid_namespace(self):
+        """Its own /proc does not hide the counters."""
+        command = ["unshare", "--user", "--map-root-user", "--pid", "--fork",
+                   "--mount-proc"]
+        probe = subprocess.run([*command, "true"], capture_output=True,
+                               check=False)
+        if probe.returncode:
+            self.skipTest("no PID namespaces")
+        done = belfry("run", *command, TESTVMM, "two-vms")
+        self.assertEqual(done.stdout, "exit 5\nexit 5\nfirst: 3\nsecond: 4\n")
+        self.assertIn("2 of 2 doorbells", done.stderr)
+
+    def test_daemon(self):
+        """The table of a VMM that goes on comes when the VMM ends."""
+        with tempfile.TemporaryDirectory() as folder:
+            gate = Path(folder, "gate")
+            os.mkfifo(gate)
+            writer = os.open(gate, os.O_RDWR | os.O_CLOEXEC)
+            vmm = f"{TESTVMM} daemon <{gate} >/dev/null 2>&1"
+            done = belfry("run", "sh", "-c",
+                          f"{vmm} & while [ ! -e {folder}/ready ]; do"
+                          " sleep 0.05; done",
+                          env=dict(os.environ, TMPDIR=folder,
+                                   TESTVMM_READY=f"{folder}/ready"))
+            self.assertIn("goes on; when it ends, its result is in",
+                          done.stderr)
+            table = Path(done.stderr.split()[-1])
+            self.assertEqual(table.parent, Path(folder))
+            os.close(writer)
+            for _ in range(600):
+                if table.exists() and "doorbells" in table.read_text():
+                    break
+                time.sleep(0.1)
+            self.assertIn("1 of 1 doorbells", table.read_text())
 
     def test_static_launcher(self):
         """A static program that starts a dynamic one needs no message."""

@@ -240,6 +240,7 @@ static const struct {
 	{"other-library", scenario_other_library},
 	{"shared-duplicates", scenario_shared_duplicates},
 	{"fd-reserve", scenario_fd_reserve},
+	{"daemon", scenario_daemon},
 	{"passthrough", scenario_passthrough},
 	{"killed", scenario_killed},
 	{"busy", scenario_busy},

@@ -123,6 +123,7 @@ void scenario_plain_ioctl(void);
 void scenario_other_library(void);
 void scenario_shared_duplicates(void);
 void scenario_fd_reserve(void);
+void scenario_daemon(void);
 void scenario_passthrough(void);
 void scenario_killed(void);
 void scenario_busy(void);

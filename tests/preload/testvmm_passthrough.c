@@ -2,6 +2,7 @@
 /* The kernel refuses doorbells, or belfry passes a VM through. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -169,4 +170,20 @@ void scenario_shared_duplicates(void)
 void scenario_fd_reserve(void)
 {
 	use_fds(256, 100, 16);
+}
+
+/* Has a VM until standard input ends, and says so by a file. */
+void scenario_daemon(void)
+{
+	struct testvmm vm;
+	char byte;
+
+	testvmm_create(&vm, 1);
+	testvmm_assign(vm.fd, testvmm_eventfd(), GUEST_MMIO, 4, 0, 0);
+	testvmm_start(&vm, 0, &guest_count, 3);
+	testvmm_run(&vm, 0);
+	close(open(getenv("TESTVMM_READY"), O_CREAT | O_WRONLY, 0600));
+	while (read(STDIN_FILENO, &byte, 1) > 0)
+		;
+	testvmm_destroy(&vm);
 }

@@ -124,12 +124,25 @@ static struct stats *map_stats(int fd)
 	return NULL;
 }
 
+/*
+ * In a PID namespace with its own /proc the path names another process, or
+ * none.  A program that has inherited belfry run's fd finds the counters there.
+ */
+static struct stats *map_inherited_stats(const char *path)
+{
+	const char *number = strrchr(path, '/');
+
+	return number ? map_stats(atoi(number + 1)) : NULL;
+}
+
 static struct stats *open_stats(const char *path)
 {
-	struct stats *stats;
+	struct stats *stats = map_inherited_stats(path);
 	int fd;
 
-	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (stats)
+		return stats;
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return NULL;
 	stats = map_stats(fd);

@@ -225,6 +225,8 @@ static long create_vm(struct call *call)
 	if (fd < 0 || !process_is_owner())
 		return fd;
 	atomic_fetch_add_explicit(&config.stats->vms, 1, memory_order_relaxed);
+	atomic_store_explicit(&config.stats->vm_pid, (uint64_t)process_pid,
+			      memory_order_relaxed);
 	call->who = vm_track(call->fd, (int)fd);
 	return fd;
 }

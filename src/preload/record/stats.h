@@ -14,7 +14,7 @@
 #include <time.h>
 
 #define STATS_MAGIC   0x73797266656c6562u /* "belfrys" + 's' */
-#define STATS_VERSION 2
+#define STATS_VERSION 3
 
 /* A longer call is a stall: no KVM call of a VMM has that much to do. */
 #define STATS_STALL_NS 1000000u
@@ -58,6 +58,7 @@ struct stats {
 	_Atomic uint64_t first_run_pid; /* the process that made it */
 	_Atomic uint64_t stalled_before_run_ns;
 	_Atomic uint64_t vms;
+	_Atomic uint64_t vm_pid; /* the process that made the last of them */
 	_Atomic uint64_t vcpus;
 	_Atomic uint64_t passed_through; /* VMs; see vm_pass_through() */
 	_Atomic uint64_t uncounted;	 /* calls without room in calls[] */

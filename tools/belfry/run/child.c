@@ -2,11 +2,13 @@
 /* The child of belfry run: start, forwarded signals, and end. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -159,4 +161,49 @@ int run_child(char **command, struct stats *stats, bool *started)
 	status = wait_for(pid, &signals.wanted);
 	release_signals(&signals);
 	return exit_status(status);
+}
+
+static void wait_for_end(int pidfd)
+{
+	struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
+
+	while (poll(&poll_fd, 1, -1) < 0 && errno == EINTR)
+		;
+}
+
+/* In another PID namespace the number may mean a stranger. */
+static bool uses_counters(pid_t pid)
+{
+	char path[64], line[256];
+	bool found = false;
+	FILE *maps;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	maps = fopen(path, "re");
+	while (maps && !found && fgets(line, sizeof(line), maps))
+		found = strstr(line, "belfry-stats");
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+bool run_wait_for_daemon(struct stats *stats, pid_t *pid)
+{
+	int pidfd;
+
+	*pid = (pid_t)atomic_load(&stats->vm_pid);
+	pidfd = *pid ? (int)syscall(SYS_pidfd_open, *pid, 0) : -1;
+	if (pidfd < 0 || !uses_counters(*pid)) {
+		close(pidfd);
+		*pid = 0;
+		return false;
+	}
+	if (fork()) { /* daemon() forks again, so that no child stays */
+		close(pidfd);
+		return false;
+	}
+	if (daemon(1, 0))
+		_exit(1);
+	wait_for_end(pidfd);
+	return true;
 }

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/run/internal.h"
@@ -145,6 +146,53 @@ static int become_command(const struct run_options *options)
 	return run_exec(options->command);
 }
 
+/* --output, or a file for the daemon. */
+static void daemon_file(const struct run_options *options, pid_t pid,
+			char name[PATH_MAX])
+{
+	const char *folder = getenv("TMPDIR");
+
+	if (options->output)
+		snprintf(name, PATH_MAX, "%s", options->output);
+	else
+		snprintf(name, PATH_MAX, "%s/belfry-run-%d.txt",
+			 folder ? folder : "/tmp", (int)pid);
+}
+
+/* Of a VMM that went on as a daemon: whether to --output or a file of its own. */
+static void print_of_daemon(struct stats *stats,
+			    const struct run_options *options, const char *name)
+{
+	FILE *out = fopen(name, "we");
+
+	if (out) {
+		run_print(stats, options, out);
+		fclose(out);
+	}
+	_exit(0);
+}
+
+static void print_result(struct stats *stats, const struct run_options *options,
+			 FILE *out)
+{
+	char name[PATH_MAX];
+	pid_t pid;
+
+	if (run_wait_for_daemon(stats, &pid)) {
+		daemon_file(options, pid, name);
+		print_of_daemon(stats, options, name);
+	}
+	if (!pid) {
+		run_print(stats, options, out);
+	} else if (!options->quiet) {
+		daemon_file(options, pid, name);
+		fprintf(stderr,
+			"belfry run: process %d goes on; when it ends, its"
+			" result is in %s\n",
+			(int)pid, name);
+	}
+}
+
 static int run_command(const struct run_options *options, FILE *out)
 {
 	char library[PATH_MAX];
@@ -163,7 +211,7 @@ static int run_command(const struct run_options *options, FILE *out)
 		return CLI_FAILURE;
 	status = run_child(options->command, counters.stats, &started);
 	if (started)
-		run_print(counters.stats, options, out);
+		print_result(counters.stats, options, out);
 	if (run_record_end(&record, started ? counters.stats : NULL, options,
 			   status))
 		return CLI_FAILURE;

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "preload/record/recording.h"
 #include "preload/record/stats.h"
@@ -95,6 +96,13 @@ struct run_recording {
  */
 int run_share_recording(struct run_recording *shared, unsigned long events);
 void run_unshare_recording(struct run_recording *shared);
+
+/*
+ * The command has ended, but a process that it started may have a VM and go on.
+ * Fork a process that waits for that one, which *pid receives; 0: there is
+ * none. Returns true in the new process, once the other has ended.
+ */
+bool run_wait_for_daemon(struct stats *stats, pid_t *pid);
 
 /* Become the command.  Returns the exit status of a failure. */
 int run_exec(char **command);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The environment of the command: library, counters and settings. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,9 +72,25 @@ static struct stats *map_stats(int fd)
 	return stats;
 }
 
+/*
+ * High, out of the way of the command, which inherits it: the path means
+ * nothing in a PID namespace with its own /proc.
+ */
+static int create_stats_file(void)
+{
+	const int high = 240;
+	int fd = memfd_create("belfry-stats", MFD_CLOEXEC);
+	int inherited = fd < 0 ? -1 : fcntl(fd, F_DUPFD, high);
+
+	if (inherited < 0)
+		return fd;
+	close(fd);
+	return inherited;
+}
+
 int run_share_stats(struct run_counters *counters)
 {
-	int fd = memfd_create("belfry-stats", MFD_CLOEXEC);
+	int fd = create_stats_file();
 
 	counters->stats = fd < 0 ? NULL : map_stats(fd);
 	if (!counters->stats)
