@@ -102,23 +102,26 @@ static void hide_served_exit(struct kvm_run *run)
 		run->exit_reason = KVM_EXIT_INTR;
 }
 
-bool bf_front_after_run(struct bf_front_vcpu *vcpu, int ret)
-{
-	const bool served = vcpu->served;
-
-	vcpu->served = ret >= 0 && offer_exit(vcpu);
-	if (ret < 0 && served)
-		hide_served_exit(vcpu->run);
-	else if (ret >= 0 && vcpu->front->counts_exits)
-		bf_front_count_exit(vcpu);
-	return vcpu->served;
-}
-
 static void replace_immediate_exit(struct kvm_run *run, uint8_t from,
 				   uint8_t to)
 {
 	__atomic_compare_exchange_n(&run->immediate_exit, &from, to, false,
 				    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+bool bf_front_after_run(struct bf_front_vcpu *vcpu, int ret)
+{
+	const bool served = vcpu->served;
+
+	vcpu->served = ret >= 0 && offer_exit(vcpu);
+	/* A handler that left bf_front_complete() by a long jump left it. */
+	if (ret < 0)
+		replace_immediate_exit(vcpu->run, OWN_IMMEDIATE_EXIT, 0);
+	if (ret < 0 && served)
+		hide_served_exit(vcpu->run);
+	else if (ret >= 0 && vcpu->front->counts_exits)
+		bf_front_count_exit(vcpu);
+	return vcpu->served;
 }
 
 /*

@@ -299,6 +299,20 @@ static void test_complete(void **state)
 	teardown();
 }
 
+/* A handler jumped out of bf_front_complete(): one EINTR, and no more. */
+static void test_interrupted_completion(void **state)
+{
+	setup(&never);
+	assert_int_equal(change_doorbell(PORT, FLAGS), 0);
+	signal_port(1);
+	vm.run->immediate_exit = 2;
+	assert_int_equal(run(), -1);
+	assert_int_equal(errno, EINTR);
+	assert_int_equal(run(), 0);
+	assert_int_equal(vm.run->exit_reason, KVM_EXIT_HLT);
+	teardown();
+}
+
 /*
  * A write across a page: the first half is a doorbell, the second is the
  * caller's.  A kick that comes while the first half is completed survives.
@@ -426,6 +440,7 @@ int main(void)
 		cmocka_unit_test(test_other_ioctls),
 		cmocka_unit_test(test_page_after_a_kick),
 		cmocka_unit_test(test_complete),
+		cmocka_unit_test(test_interrupted_completion),
 		cmocka_unit_test(test_kick_beside_completion),
 		cmocka_unit_test(test_stepping),
 		cmocka_unit_test(test_thread_is_started),
