@@ -80,13 +80,20 @@ static void seen_clear(void)
 	seen.space = seen.count = 0;
 }
 
+/* A state without a choice need not be remembered, except in an endless loop. */
+static bool is_known(unsigned int nr_actions)
+{
+	return (nr_actions > 1 || search.depth % 8 == 0) &&
+	       !seen_add(machine_key());
+}
+
 /* Picks the next action; returns false if the state has been explored. */
 static bool choose(unsigned int nr_actions, unsigned int *pick)
 {
 	struct choice *choice = &search.choices[search.depth];
 
 	if (search.depth == search.length) {
-		if (!seen_add(machine_key()))
+		if (is_known(nr_actions))
 			return false;
 		if (search.length == MAX_DEPTH - 1) {
 			machine_fail("the run is too long");

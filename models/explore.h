@@ -22,6 +22,9 @@ struct explore_result {
 struct explore_result explore(const struct machine_program *program,
 			      enum machine_memory memory);
 
+/* The memory of the scenarios: MACHINE_PSO, or with --views MACHINE_VIEWS. */
+extern enum machine_memory explore_memory;
+
 struct explore_model {
 	/* Selects the nth scenario; returns its name, NULL after the last. */
 	const char *(*select)(size_t n);
@@ -30,7 +33,7 @@ struct explore_model {
 
 /*
  * Explores the scenarios up to the first that fails, and prints a line for
- * each. Returns 0 if all pass, or, with --expect-failure, if one fails.
+ * each.  Returns 0 if all pass, or, with --expect-failure, if one fails.
  */
 int explore_main(int argc, char **argv, const struct explore_model *model);
 

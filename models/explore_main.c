@@ -22,9 +22,18 @@ static bool explore_all(const struct explore_model *model)
 	return true;
 }
 
+/* PSO includes all that TSO allows. */
+enum machine_memory explore_memory = MACHINE_PSO;
+
 int explore_main(int argc, char **argv, const struct explore_model *model)
 {
-	bool expect_failure = argc > 1 && !strcmp(argv[1], "--expect-failure");
+	bool expect_failure = false;
 
+	while (--argc) {
+		if (!strcmp(argv[argc], "--expect-failure"))
+			expect_failure = true;
+		if (!strcmp(argv[argc], "--views"))
+			explore_memory = MACHINE_VIEWS;
+	}
 	return explore_all(model) == expect_failure;
 }

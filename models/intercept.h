@@ -12,7 +12,7 @@
 #define MACHINE_TYPED(word, value) ((__typeof__(*(word)))(uintptr_t)(value))
 
 #define __atomic_load_n(word, order) \
-	MACHINE_TYPED(word, machine_load_word((word), sizeof(*(word))))
+	MACHINE_TYPED(word, machine_load_word((word), sizeof(*(word)), (order)))
 #define __atomic_store_n(word, value, order)                              \
 	machine_store_word((word), sizeof(*(word)), MACHINE_VALUE(value), \
 			   (order))

@@ -174,8 +174,7 @@ static struct explore_result explore_scenario(void)
 		.world_size = sizeof(world),
 	};
 
-	/* PSO includes all that TSO allows. */
-	return explore(&program, MACHINE_PSO);
+	return explore(&program, explore_memory);
 }
 
 #include "explore_scenarios.h"

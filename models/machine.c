@@ -8,6 +8,7 @@
 #include <ucontext.h>
 
 #include "machine.h"
+#include "views.h"
 
 #define STACK_SIZE  65536
 #define BUFFER_SIZE 24
@@ -16,7 +17,7 @@
 enum op {
 	OP_START,
 	OP_LOAD,
-	OP_STORE, /* under MACHINE_SC */
+	OP_STORE, /* under MACHINE_SC and MACHINE_VIEWS */
 	OP_RMW,
 	OP_FENCE,
 	OP_BARRIER,
@@ -61,7 +62,10 @@ static struct {
 	enum machine_memory memory;
 	void *image; /* contents of the world at the beginning */
 	struct thread *self;
+	unsigned int message; /* that the load takes */
+	struct view_thread views[MACHINE_THREADS];
 	bool learned;
+	bool barriers; /* machine_membarrier() is called in some run */
 	const char *failure;
 	jmp_buf scheduler;
 	struct thread threads[MACHINE_THREADS];
@@ -159,8 +163,10 @@ static bool is_shared(const volatile void *word, bool write)
 
 	if (offset >= machine.program->world_size)
 		return false;
-	if (write)
+	if (write && !(usage->writers & bit)) {
 		usage->writers |= (unsigned char)bit;
+		machine.learned |= usage->shared; /* commutes() depends on it */
+	}
 	usage->readers |= (unsigned char)bit;
 	if (!usage->shared && usage->writers &&
 	    (usage->readers & (usage->readers - 1))) {
@@ -183,12 +189,37 @@ static void add_to_history(uint64_t value)
 	machine.self->history = mix(machine.self->history + 1, value);
 }
 
-uint64_t machine_load_word(const volatile void *word, size_t size)
+static struct view_thread *own_views(void)
+{
+	return &machine.views[machine_self()];
+}
+
+static void fence_if_seq_cst(int order)
+{
+	if (order == __ATOMIC_SEQ_CST)
+		machine_fence(order);
+}
+
+static uint64_t load_message(const volatile void *word, size_t size, int order)
+{
+	unsigned int number = views_word(word, size);
+	uint64_t value;
+
+	fence_if_seq_cst(order);
+	stop_at(OP_LOAD, word, order);
+	value = views_load(own_views(), number, machine.message, order);
+	add_to_history(value);
+	return value;
+}
+
+uint64_t machine_load_word(const volatile void *word, size_t size, int order)
 {
 	uint64_t value;
 
 	if (!machine.self || !is_shared(word, false))
 		return read_word(word, size);
+	if (machine.memory == MACHINE_VIEWS)
+		return load_message(word, size, order);
 	stop_at(OP_LOAD, word, 0);
 	value = read_word(word, size);
 	add_to_history(value);
@@ -227,11 +258,30 @@ static void buffer_store(struct thread *thread, volatile void *word,
 	write_word(word, size, value);
 }
 
+static void store_message(volatile void *word, size_t size, uint64_t value,
+			  int order, bool rmw)
+{
+	views_store(own_views(), views_word(word, size), value, order, rmw);
+	write_word(word, size, value);
+	make_visible(machine.self);
+}
+
+static void load_last(const volatile void *word, size_t size, int order)
+{
+	unsigned int number = views_word(word, size);
+
+	views_load(own_views(), number, views_count(number) - 1, order);
+}
+
 void machine_store_word(volatile void *word, size_t size, uint64_t value,
 			int order)
 {
 	if (!machine.self || !is_shared(word, true)) {
 		write_word(word, size, value);
+	} else if (machine.memory == MACHINE_VIEWS) {
+		fence_if_seq_cst(order);
+		stop_at(OP_STORE, word, order);
+		store_message(word, size, value, order, false);
 	} else if (machine.memory == MACHINE_SC) {
 		stop_at(OP_STORE, word, order);
 		write_word(word, size, value);
@@ -239,8 +289,7 @@ void machine_store_word(volatile void *word, size_t size, uint64_t value,
 	} else {
 		buffer_store(machine.self, word, size, value, order);
 	}
-	if (order == __ATOMIC_SEQ_CST)
-		machine_fence(order);
+	fence_if_seq_cst(order);
 }
 
 /* Read-modify-write instructions bypass the buffer: see may_bypass(). */
@@ -250,11 +299,26 @@ static uint64_t begin_rmw(volatile void *word, size_t size, int order)
 
 	if (!machine.self || !is_shared(word, true))
 		return read_word(word, size);
+	if (machine.memory == MACHINE_VIEWS)
+		fence_if_seq_cst(order);
 	stop_at(OP_RMW, word, order);
 	old = read_word(word, size);
+	if (machine.memory == MACHINE_VIEWS)
+		load_last(word, size, order);
 	add_to_history(old);
 	make_visible(machine.self);
 	return old;
+}
+
+static void end_rmw(volatile void *word, size_t size, uint64_t value, int order)
+{
+	if (!machine.self || machine.memory != MACHINE_VIEWS ||
+	    !is_shared(word, true))
+		write_word(word, size, value);
+	else
+		store_message(word, size, value, order, true);
+	if (machine.memory == MACHINE_VIEWS)
+		fence_if_seq_cst(order);
 }
 
 uint64_t machine_add_word(volatile void *word, size_t size, uint64_t value,
@@ -262,7 +326,7 @@ uint64_t machine_add_word(volatile void *word, size_t size, uint64_t value,
 {
 	uint64_t old = begin_rmw(word, size, order);
 
-	write_word(word, size, old + value);
+	end_rmw(word, size, old + value, order);
 	return old;
 }
 
@@ -271,7 +335,7 @@ uint64_t machine_swap_word(volatile void *word, size_t size, uint64_t value,
 {
 	uint64_t old = begin_rmw(word, size, order);
 
-	write_word(word, size, value);
+	end_rmw(word, size, value, order);
 	return old;
 }
 
@@ -281,7 +345,7 @@ bool machine_cas_word(volatile void *word, size_t size, void *expected,
 	uint64_t old = begin_rmw(word, size, order);
 
 	if (old == read_word(expected, size)) {
-		write_word(word, size, value);
+		end_rmw(word, size, value, order);
 		return true;
 	}
 	write_word(expected, size, old);
@@ -290,6 +354,13 @@ bool machine_cas_word(volatile void *word, size_t size, void *expected,
 
 void machine_fence(int order)
 {
+	if (machine.self && machine.memory == MACHINE_VIEWS) {
+		/* The fences of seq_cst have an order among themselves. */
+		if (order == __ATOMIC_SEQ_CST)
+			stop_at(OP_FENCE, NULL, order);
+		views_fence(own_views(), order);
+		return;
+	}
 	if (machine.self && machine.self->nr_stores &&
 	    order != __ATOMIC_ACQUIRE)
 		stop_at(OP_FENCE, NULL, order);
@@ -299,13 +370,19 @@ void machine_membarrier(void)
 {
 	struct thread *self = machine.self;
 
+	if (!machine.barriers)
+		machine.barriers = machine.learned = true;
 	machine_fence(__ATOMIC_SEQ_CST);
 	for (unsigned int i = 0; i < machine.program->nr_threads; i++) {
 		if (&machine.threads[i] == self)
 			continue;
 		stop_at(OP_BARRIER, &machine.threads[i], 0);
 		add_to_history(i);
+		if (machine.memory == MACHINE_VIEWS)
+			views_fence(&machine.views[i], __ATOMIC_SEQ_CST);
 	}
+	if (machine.memory == MACHINE_VIEWS)
+		machine_fence(__ATOMIC_SEQ_CST);
 }
 
 void machine_wait(void)
@@ -362,6 +439,8 @@ void machine_load(const struct machine_program *program,
 		abort();
 	memset(machine.usage, 0, sizeof(machine.usage));
 	memset(machine.threads, 0, sizeof(machine.threads));
+	views_forget();
+	machine.barriers = false;
 	machine.program = program;
 	machine.memory = memory;
 	machine.self = NULL;
@@ -380,6 +459,8 @@ void machine_reset(void)
 	const struct machine_program *program = machine.program;
 
 	memcpy(program->world, machine.image, program->world_size);
+	memset(machine.views, 0, sizeof(machine.views));
+	views_reset();
 	machine.failure = NULL;
 	for (unsigned int i = 0; i < program->nr_threads; i++) {
 		machine.threads[i].op = OP_START;
@@ -402,13 +483,32 @@ static bool may_bypass(const struct thread *thread)
 	return true;
 }
 
+static struct view_thread *views_of(const struct thread *thread)
+{
+	return &machine.views[thread - machine.threads];
+}
+
+/* A load under MACHINE_VIEWS: one action for each message that it may take. */
+static unsigned int load_actions(const struct thread *thread,
+				 struct machine_action *actions)
+{
+	unsigned int i = (unsigned int)(thread - machine.threads), nr = 0;
+	unsigned int word = views_word(thread->word, 0), message;
+
+	for (message = views_count(word);
+	     message-- > views_first(views_of(thread), word);)
+		actions[nr++] = (struct machine_action){i, (int)message};
+	return nr;
+}
+
 static bool can_continue(const struct thread *thread)
 {
 	switch (thread->op) {
 	case OP_DONE:
 		return false;
 	case OP_WAIT:
-		return thread->woken;
+		return thread->woken || (machine.memory == MACHINE_VIEWS &&
+					 views_behind(views_of(thread)));
 	case OP_FENCE:
 		return thread->nr_stores == 0;
 	case OP_BARRIER:
@@ -435,14 +535,70 @@ static bool can_flush(const struct thread *thread, unsigned int entry)
 	return true;
 }
 
+static bool has_other(unsigned int threads, const struct thread *thread)
+{
+	return threads & ~(1U << (thread - machine.threads));
+}
+
+/* May a thread other than this one still write to the word? */
+static bool may_be_written(const struct thread *thread)
+{
+	unsigned int writers =
+		machine.usage[world_offset(thread->word) / 4].writers;
+
+	for (unsigned int i = 0; i < machine.program->nr_threads; i++)
+		if (machine.threads[i].op == OP_DONE)
+			writers &= ~(1U << i);
+	return has_other(writers, thread);
+}
+
+/*
+ * Under MACHINE_VIEWS a step need not be explored in turn with the steps of
+ * other threads if it commutes with all that they may do.  A store to a word
+ * that no other thread writes to only adds a choice to their loads.  A load of
+ * a word that no other thread will write to has its choices already.  A
+ * membarrier commutes with nothing.
+ */
+static bool commutes(const struct thread *thread)
+{
+	if (machine.memory != MACHINE_VIEWS || machine.barriers)
+		return false;
+	switch (thread->op) {
+	case OP_START:
+		return true;
+	case OP_LOAD:
+	case OP_STORE:
+	case OP_RMW:
+		return !may_be_written(thread);
+	default:
+		return false;
+	}
+}
+
+static unsigned int thread_actions(const struct thread *thread,
+				   struct machine_action *actions)
+{
+	unsigned int i = (unsigned int)(thread - machine.threads);
+
+	if (thread->op == OP_LOAD)
+		return load_actions(thread, actions);
+	*actions = (struct machine_action){i, -1};
+	return 1;
+}
+
 unsigned int machine_actions(struct machine_action *actions)
 {
 	unsigned int i, entry, nr = 0;
 
+	for (i = 0; i < machine.program->nr_threads; i++)
+		if (commutes(&machine.threads[i]))
+			return thread_actions(&machine.threads[i], actions);
 	for (i = 0; i < machine.program->nr_threads; i++) {
 		struct thread *thread = &machine.threads[i];
 
-		if (can_continue(thread))
+		if (machine.memory == MACHINE_VIEWS && thread->op == OP_LOAD)
+			nr += load_actions(thread, actions + nr);
+		else if (can_continue(thread))
 			actions[nr++] = (struct machine_action){i, -1};
 		for (entry = 0; entry < thread->nr_stores; entry++) {
 			if (can_flush(thread, entry))
@@ -478,10 +634,12 @@ void machine_do(const struct machine_action *action)
 {
 	struct thread *thread = &machine.threads[action->thread];
 
-	if (action->entry >= 0)
+	if (action->entry >= 0 && machine.memory != MACHINE_VIEWS) {
 		flush(thread, (unsigned int)action->entry);
-	else
-		run(thread);
+		return;
+	}
+	machine.message = (unsigned int)action->entry;
+	run(thread);
 }
 
 bool machine_finished(void)
@@ -522,6 +680,8 @@ uint64_t machine_key(void)
 					 sizeof(uint64_t)));
 	for (unsigned int i = 0; i < program->nr_threads; i++)
 		key = thread_key(key, &machine.threads[i]);
+	if (machine.memory == MACHINE_VIEWS)
+		key = views_key(key, machine.views, program->nr_threads);
 	return key ? key : 1;
 }
 
@@ -530,7 +690,11 @@ void machine_describe(const struct machine_action *action, char *line,
 {
 	const struct thread *thread = &machine.threads[action->thread];
 
-	if (action->entry >= 0)
+	if (action->entry >= 0 && machine.memory == MACHINE_VIEWS)
+		snprintf(line, size, "thread %u: loads message %d of world+%zu",
+			 action->thread, action->entry,
+			 world_offset(thread->word));
+	else if (action->entry >= 0)
 		snprintf(line, size, "thread %u: store to world+%zu visible",
 			 action->thread,
 			 world_offset(thread->stores[action->entry].word));

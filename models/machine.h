@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small machine with store buffers that runs real C code.
+ * A small machine that runs real C code, with store buffers, or with memory
+ * that reorders loads and stores (views.h).
  *
  * The code under test is compiled with its atomic builtins replaced
  * (intercept.h).  Its threads are coroutines that stop before each access to
@@ -19,10 +20,11 @@ enum machine_memory {
 	MACHINE_TSO, /* x86: one queue a thread; locked instructions drain it */
 	MACHINE_PSO, /* one queue a thread and word, as on weaker machines; a
 			release waits for all earlier stores of its thread */
+	MACHINE_VIEWS, /* loads may return older values, too */
 };
 
 #define MACHINE_THREADS 4
-#define MACHINE_ACTIONS 32
+#define MACHINE_ACTIONS 128
 
 struct machine_program {
 	void (*init)(void); /* sets up the world, single-threaded */
@@ -36,7 +38,8 @@ struct machine_program {
 
 struct machine_action {
 	unsigned int thread;
-	int entry; /* of its store buffer; -1: the thread continues */
+	int entry; /* of its store buffer; -1: the thread continues.  With
+		      MACHINE_VIEWS the message that it loads */
 };
 
 void machine_load(const struct machine_program *program,
@@ -68,7 +71,7 @@ void machine_describe(const struct machine_action *action, char *line,
 
 /* For the code under test and its checks. */
 
-uint64_t machine_load_word(const volatile void *word, size_t size);
+uint64_t machine_load_word(const volatile void *word, size_t size, int order);
 void machine_store_word(volatile void *word, size_t size, uint64_t value,
 			int order);
 
@@ -81,7 +84,7 @@ bool machine_cas_word(volatile void *word, size_t size, void *expected,
 		      uint64_t value, int order);
 void machine_fence(int order);
 
-/* Drains the buffer of every thread, one after another: membarrier(2). */
+/* A full fence in every thread, one after another: membarrier(2). */
 void machine_membarrier(void);
 
 /* One turn of a wait loop: sleeps until another thread's store is visible. */

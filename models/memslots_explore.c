@@ -206,7 +206,7 @@ static struct explore_result explore_scenario(void)
 	};
 
 	/* PSO allows all that TSO allows. */
-	return explore(&program, MACHINE_PSO);
+	return explore(&program, explore_memory);
 }
 
 #include "explore_scenarios.h"

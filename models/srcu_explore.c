@@ -82,6 +82,57 @@ static void updater(void *updates)
 		update();
 }
 
+/* Ends grace periods that the poller below polls for. */
+static void drive(void *count)
+{
+	for (unsigned int i = 0; i < (uintptr_t)count; i++)
+		wait_for_readers();
+	__atomic_store_n(&world.driven, true, __ATOMIC_RELAXED);
+}
+
+/* Gives up if it comes too late for the last grace period. */
+static void poller(void *unused)
+{
+	struct object *old = publish();
+	unsigned long cookie = get_state_synchronize_srcu(&world.domain);
+
+	while (!poll_state_synchronize_srcu(&world.domain, cookie)) {
+		if (__atomic_load_n(&world.driven, __ATOMIC_RELAXED)) {
+			world.updates = 0;
+			return;
+		}
+		machine_checkpoint((unsigned int)cookie);
+		machine_wait();
+	}
+	poison(old);
+}
+
+/* As in the kernel's litmus test C-srcu-observed-2, and its kind. */
+static void update_and_look(void *updates)
+{
+	updater(updates);
+	world.seen = __atomic_load_n(&world.stored_by_third, __ATOMIC_RELAXED);
+	world.looked = true;
+}
+
+static void store_in_section(void *unused)
+{
+	struct section section = section_enter();
+
+	world.section_was_old =
+		srcu_dereference(world.published, &world.domain) ==
+		&world.objects[0];
+	__atomic_store_n(&world.stored, 1, __ATOMIC_RELAXED);
+	section_leave(section);
+}
+
+static void store_and_look(void *unused)
+{
+	__atomic_store_n(&world.stored_by_third, 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	world.seen_by_third = __atomic_load_n(&world.stored, __ATOMIC_RELAXED);
+}
+
 /* A section that begins in one thread and ends in another. */
 static void hand_over_section(void *unused)
 {
@@ -112,26 +163,48 @@ static const struct scenario {
 	const char *name;
 	bool fast, rseq;
 	uintptr_t updates, sections; /* of each reader */
-	void (*readers[2])(void *sections);
+	void (*threads[3])(void *count);
 } scenarios[] = {
-	{"2 readers, 2 updates", false, true, 2, 1, {reader, reader}},
-	{"2 readers of 2 sections", false, true, 1, 2, {reader, reader}},
-	{"1 reader of 3 sections, 2 updates", false, true, 2, 3, {reader}},
-	{"2 atomic readers, 2 updates", false, false, 2, 1, {reader, reader}},
+	{"a reader, polled", false, true, 3, 1, {drive, reader, poller}},
+	{"observed by a third thread",
+	 false,
+	 true,
+	 1,
+	 1,
+	 {update_and_look, store_in_section, store_and_look}},
 	{"a hand-over, 2 updates",
 	 false,
 	 true,
 	 2,
 	 1,
-	 {hand_over_section, end_handed_section}},
-	{"2 fast readers, 2 updates", true, true, 2, 1, {reader, reader}},
-	{"1 fast reader of 3 sections", true, true, 2, 3, {reader}},
+	 {updater, hand_over_section, end_handed_section}},
 	{"a hand-over in a fast domain",
 	 true,
 	 true,
 	 2,
 	 1,
-	 {hand_over_section, end_handed_section}},
+	 {updater, hand_over_section, end_handed_section}},
+	{"2 atomic readers, 2 updates",
+	 false,
+	 false,
+	 2,
+	 1,
+	 {updater, reader, reader}},
+	{"2 readers, 2 updates", false, true, 2, 1, {updater, reader, reader}},
+	{"1 reader of 3 sections, 2 updates",
+	 false,
+	 true,
+	 2,
+	 3,
+	 {updater, reader}},
+	{"2 fast readers, 2 updates",
+	 true,
+	 true,
+	 2,
+	 1,
+	 {updater, reader, reader}},
+	{"1 fast reader of 3 sections", true, true, 2, 3, {updater, reader}},
+	{"2 readers of 2 sections", false, true, 1, 2, {updater, reader, reader}},
 };
 
 static const struct scenario *scenario;
@@ -147,17 +220,16 @@ static struct explore_result explore_scenario(void)
 	void *sections = (void *)scenario->sections;
 	struct machine_program program = {
 		.init = init,
-		.threads = {updater, scenario->readers[0],
-			    scenario->readers[1]},
+		.threads = {scenario->threads[0], scenario->threads[1],
+			    scenario->threads[2]},
 		.args = {(void *)scenario->updates, sections, sections},
-		.nr_threads = scenario->readers[1] ? 3 : 2,
+		.nr_threads = scenario->threads[2] ? 3 : 2,
 		.check = world_check,
 		.world = &world,
 		.world_size = sizeof(world),
 	};
 
-	/* PSO includes all that TSO allows. */
-	return explore(&program, MACHINE_PSO);
+	return explore(&program, explore_memory);
 }
 
 /* Sections overlap without end, so only the flip lets the wait end. */

@@ -3,7 +3,8 @@
  * The scenario of both checkers.  Readers load and mark the published object;
  * the updater publishes the next object, waits for a grace period and poisons
  * the old one.  The safety property: no reader sees the poison inside its
- * section, and each mark is visible before the poison, so the poison remains.
+ * section, each mark is visible to the updater after the grace period, and the
+ * poison, which comes later, remains.
  *
  * A checker includes this after src/srcu/gp.c and reader.c, and defines
  * NR_SLOTS, NR_OBJECTS, check() and wait_for_readers().
@@ -18,7 +19,9 @@ enum object_state {
 
 struct object {
 	int state;
-	int mark; /* stored by readers; poison at the end */
+	int mark;	 /* stored by readers; poison at the end */
+	bool was_marked; /* by any reader */
+	int mark_after;	 /* the updater's load after the grace period */
 };
 
 static struct world {
@@ -30,6 +33,10 @@ static struct world {
 	/* The hand-over of a section from one thread to another. */
 	int handed_idx;
 	struct object *handed_object;
+	bool driven; /* no grace period will follow */
+	/* Store buffering of an old section and of a third thread. */
+	int stored, stored_by_third;
+	bool section_was_old, looked, seen, seen_by_third;
 } world;
 
 static void world_init(bool fast)
@@ -41,16 +48,26 @@ static void world_init(bool fast)
 	bf_srcu_set_bank(&world.domain, 0);
 	bf_srcu_nr_slots = NR_SLOTS;
 	for (int i = 0; i < NR_OBJECTS; i++)
-		world.objects[i] = (struct object){OBJECT_LIVE, 0};
+		world.objects[i].state = OBJECT_LIVE;
 	world.published = &world.objects[0];
+}
+
+static void check_object(const struct object *object)
+{
+	check(object->mark == OBJECT_POISON,
+	      "a section wrote to an object after it was poisoned");
+	check(!object->was_marked || object->mark_after,
+	      "a section's store was not visible after the grace period");
 }
 
 /* Call this at the end, when all threads have returned. */
 static void world_check(void)
 {
 	for (int i = 0; i < world.updates; i++)
-		check(world.objects[i].mark == OBJECT_POISON,
-		      "a section wrote to an object after it was poisoned");
+		check_object(&world.objects[i]);
+	check(!world.section_was_old || !world.looked || world.seen ||
+		      world.seen_by_third,
+	      "a grace period was no full barrier behind a section");
 }
 
 /* A section of a fenced reader or of a fast one. */
@@ -87,6 +104,7 @@ static void check_live(struct object *object)
 static void mark(struct object *object)
 {
 	__atomic_store_n(&object->mark, OBJECT_LIVE, __ATOMIC_RELAXED);
+	object->was_marked = true;
 	check_live(object);
 }
 
@@ -101,15 +119,29 @@ static void read_once(void)
 	section_leave(section);
 }
 
-/* Publishes the next object and poisons the one before it. */
-static void update(void)
+/* Publishes the next object; returns the one before it. */
+static struct object *publish(void)
 {
 	struct object *old = &world.objects[world.updates++];
 
 	srcu_assign_pointer(world.published, old + 1);
-	wait_for_readers();
+	return old;
+}
+
+/* After a grace period. */
+static void poison(struct object *old)
+{
+	old->mark_after = __atomic_load_n(&old->mark, __ATOMIC_RELAXED);
 	__atomic_store_n(&old->state, OBJECT_POISON, __ATOMIC_RELAXED);
 	__atomic_store_n(&old->mark, OBJECT_POISON, __ATOMIC_RELAXED);
+}
+
+static void update(void)
+{
+	struct object *old = publish();
+
+	wait_for_readers();
+	poison(old);
 }
 
 #endif

@@ -246,3 +246,24 @@ bool bf_srcu_gp_wanted_paced(const struct bf_srcu *ssp)
 	       __atomic_load_n(&ssp->cb_next, __ATOMIC_RELAXED) &
 		       SRCU_CB_NORMAL;
 }
+
+unsigned long bf_srcu_get_state(struct bf_srcu *ssp)
+{
+	/*
+	 * Orders the caller's stores before the load of the number: the fence
+	 * of a grace period that has not begun then comes after the stores.
+	 */
+	__bf_srcu_fence();
+	return bf_srcu_gp_snap(__atomic_load_n(&ssp->gp_seq, __ATOMIC_ACQUIRE));
+}
+
+bool bf_srcu_poll_state(struct bf_srcu *ssp, unsigned long cookie)
+{
+	unsigned long seq = __atomic_load_n(&ssp->gp_seq, __ATOMIC_ACQUIRE);
+
+	if (!bf_srcu_gp_done(seq, cookie))
+		return false;
+	/* Orders the ended sections before the caller's next accesses. */
+	__bf_srcu_fence();
+	return true;
+}

@@ -312,16 +312,6 @@ void bf_srcu_set_pace(struct bf_srcu *ssp, uint64_t pace_ns)
 	bf_srcu_worker_poke(SRCU_NOW);
 }
 
-unsigned long bf_srcu_get_state(struct bf_srcu *ssp)
-{
-	/*
-	 * Orders the caller's stores before the load of the number: the fence
-	 * of a grace period that has not begun then comes after the stores.
-	 */
-	__bf_srcu_fence();
-	return bf_srcu_gp_snap(__atomic_load_n(&ssp->gp_seq, __ATOMIC_ACQUIRE));
-}
-
 unsigned long bf_srcu_start_poll(struct bf_srcu *ssp)
 {
 	unsigned long cookie;
@@ -338,17 +328,6 @@ unsigned long bf_srcu_start_poll(struct bf_srcu *ssp)
 	pthread_mutex_unlock(&ssp->lock);
 	bf_srcu_worker_kick(ssp, SRCU_SOON);
 	return cookie;
-}
-
-bool bf_srcu_poll_state(struct bf_srcu *ssp, unsigned long cookie)
-{
-	unsigned long seq = __atomic_load_n(&ssp->gp_seq, __ATOMIC_ACQUIRE);
-
-	if (!bf_srcu_gp_done(seq, cookie))
-		return false;
-	/* Orders the ended sections before the caller's next accesses. */
-	__bf_srcu_fence();
-	return true;
 }
 
 void bf_srcu_get_stats(struct bf_srcu *ssp, struct bf_srcu_stats *stats)
