@@ -167,8 +167,8 @@ int bf_front_detach(struct bf_front *front);
  *
  * Call it before the last close of the VM: nothing that is pending goes to the
  * kernel, so the close need not wait for it.  The kernel drops its own
- *doorbells when the VM closes.  The doorbells of the front on a bus of the
- *caller's stay there, so the caller must destroy that bus next.
+ * doorbells when the VM closes.  The doorbells of the front on a bus of the
+ * caller's stay there, so the caller must destroy that bus next.
  *
  * Waits for an install in progress, microseconds if no other call changes the
  * VM, and once per boot until the measurement has ended.
