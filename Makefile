@@ -10,7 +10,7 @@ SETUP ?= scripts/setup
 # The kernels of `make check-kernels`: how their versions start.
 KERNELS ?= 7.3 7.2 6.18
 
-.PHONY: build check check-kernels clean demo format help install
+.PHONY: build check check-kernels check-long clean demo format help install
 
 build:
 	@$(SETUP) build
@@ -20,7 +20,13 @@ build:
 check:
 	@$(SETUP) build run
 	@$(MAKE) --no-print-directory build
-	@scripts/check $(BUILD)
+	@scripts/check $(BUILD) --no-suite long
+
+# The largest models, and the QEMU machines beside q35.
+check-long:
+	@$(SETUP) build run
+	@$(MAKE) --no-print-directory build
+	@LOG=long scripts/check $(BUILD) --suite long
 
 check-kernels:
 	@$(SETUP) vm
@@ -44,6 +50,7 @@ clean:
 help:
 	@echo 'make demo     measure on this machine what belfry improves'
 	@echo 'make check    run the tests; the last line counts the results'
+	@echo 'make check-long     run the tests that take longest'
 	@echo 'make check-kernels  test the kernel module in Debian kernels'
 	@echo 'make build    build the library and the tool in $(BUILD)/'
 	@echo 'make install  build, then install (DESTDIR= is respected)'
