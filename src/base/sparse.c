@@ -44,7 +44,8 @@ int bf_sparse_reserve(struct bf_sparse *array, uint64_t key)
 	block = map_zeroed(BLOCK_SIZE);
 	if (!block)
 		return -ENOMEM;
-	__atomic_store_n(&array->blocks[i], block, __ATOMIC_RELAXED);
+	/* Orders the zeroes of the block before its pointer; bf_sparse_load(). */
+	__atomic_store_n(&array->blocks[i], block, __ATOMIC_RELEASE);
 	if (i >= array->end)
 		array->end = i + 1;
 	return 0;

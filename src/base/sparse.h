@@ -42,8 +42,8 @@ void bf_sparse_store(struct bf_sparse *array, uint64_t key, void *value);
 
 /*
  * Returns the pointer of any key, or NULL.  An acquire: pairs with the release
- * in bf_sparse_store().  The load of the block needs no order, because the
- * kernel zeroed the block before an updater got it.
+ * in bf_sparse_store().  The acquire of the block pairs with the release in
+ * bf_sparse_reserve(), so the zeroes of the new block are visible.
  */
 static inline void *bf_sparse_load(const struct bf_sparse *array, uint64_t key)
 {
@@ -52,7 +52,7 @@ static inline void *bf_sparse_load(const struct bf_sparse *array, uint64_t key)
 	if (key >> BF_SPARSE_BITS)
 		return NULL;
 	block = __atomic_load_n(&array->blocks[key / BF_SPARSE_BLOCK],
-				__ATOMIC_RELAXED);
+				__ATOMIC_ACQUIRE);
 	return block ? __atomic_load_n(&block[key % BF_SPARSE_BLOCK],
 				       __ATOMIC_ACQUIRE) :
 		       NULL;

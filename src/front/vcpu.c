@@ -116,7 +116,8 @@ bool bf_front_after_run(struct bf_front_vcpu *vcpu, int ret)
 	vcpu->served = ret >= 0 && offer_exit(vcpu);
 	/* A handler that left bf_front_complete() by a long jump left it. */
 	if (ret < 0 &&
-	    unlikely(vcpu->run->immediate_exit == OWN_IMMEDIATE_EXIT))
+	    unlikely(__atomic_load_n(&vcpu->run->immediate_exit,
+				     __ATOMIC_RELAXED) == OWN_IMMEDIATE_EXIT))
 		replace_immediate_exit(vcpu->run, OWN_IMMEDIATE_EXIT, 0);
 	if (ret < 0 && served)
 		hide_served_exit(vcpu->run);

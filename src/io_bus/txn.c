@@ -239,8 +239,10 @@ static void txn_swap_moved(struct bf_io_txn *txn)
 {
 	struct op *op;
 	uint64_t addr;
+	size_t i;
 
-	for (op = txn->ops; op < txn->ops + txn->count; op++) {
+	for (i = 0; i < txn->count; i++) {
+		op = &txn->ops[i];
 		if (op->kind != OP_MOVE)
 			continue;
 		addr = op->addr;
