@@ -2,8 +2,8 @@
 /*
  * Explores the vCPU table of src/vcpus/ and the grace period under it: every
  * interleaving of the real source, and every delay of a buffered store.  One
- * thread creates and removes vCPUs, others look up and iterate.  The blocks
- * of the arrays have two slots, so that a few vCPUs make the arrays grow.
+ * thread creates and removes vCPUs, others look up and iterate.  The first
+ * block of an array has two slots, so that a few vCPUs make the arrays grow.
  *
  *	vcpus_explore [--expect-failure]
  *
@@ -23,7 +23,7 @@
 static void *new_zeroed(size_t size);
 
 /* One thread changes the table; its memory is part of the world. */
-#define mmap(address, size, ...)    new_zeroed(size)
+#define calloc(count, size)	    new_zeroed((count) * (size))
 #define pthread_mutex_lock(mutex)   ((void)(mutex))
 #define pthread_mutex_unlock(mutex) ((void)(mutex))
 
@@ -51,7 +51,7 @@ static struct {
 	struct __bf_srcu_slot slots[NR_SLOTS];
 	struct bf_vcpus table;
 	struct vcpu vcpus[NR_VCPUS];
-	void *blocks[NR_BLOCKS][BF_SPARSE_BLOCKS];
+	void *blocks[NR_BLOCKS][1 << (BF_SPARSE_BITS - 1)];
 	unsigned int nr_blocks;
 } world;
 
@@ -274,9 +274,6 @@ static void init(void)
 	bf_srcu_nr_slots = NR_SLOTS;
 	world.table.srcu = &world.domain;
 	world.table.max_ids = world.table.max_vcpus = 8;
-	check(!bf_sparse_init(&world.table.by_index) &&
-		      !bf_sparse_init(&world.table.by_id),
-	      "no array");
 	world.table.free_index = BF_VCPUS_NO_INDEX;
 	add_vcpu(0, ids[0]);
 }

@@ -1,53 +1,56 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "base/sparse.h"
 
-#define BLOCKS_SIZE (BF_SPARSE_BLOCKS * sizeof(void **))
-#define BLOCK_SIZE  (BF_SPARSE_BLOCK * sizeof(void *))
+/* calloc() would clear, and so touch, memory that was used before. */
+#define MAPPED_SIZE ((size_t)1 << 15)
 
-/* Not calloc(), which may clear, and so touch, memory that was used before. */
-static void *map_zeroed(size_t size)
+static size_t block_size(unsigned int block)
 {
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t slots = block ? bf_sparse_base(block) :
+			       (size_t)1 << BF_SPARSE_FIRST_BITS;
 
-	return memory != MAP_FAILED ? memory : NULL;
+	return slots * sizeof(void *);
 }
 
-int bf_sparse_init(struct bf_sparse *array)
+static void *block_new(size_t size)
 {
-	array->blocks = map_zeroed(BLOCKS_SIZE);
-	array->end = 0;
-	return array->blocks ? 0 : -ENOMEM;
+	void *memory;
+
+	if (size < MAPPED_SIZE)
+		return calloc(1, size);
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return memory != MAP_FAILED ? memory : NULL;
 }
 
 void bf_sparse_free(struct bf_sparse *array)
 {
-	size_t i;
+	unsigned int i;
 
-	for (i = 0; i < array->end; i++)
-		if (array->blocks[i])
-			munmap(array->blocks[i], BLOCK_SIZE);
-	if (array->blocks)
-		munmap(array->blocks, BLOCKS_SIZE);
+	for (i = 0; i < BF_SPARSE_BLOCKS; i++) {
+		if (block_size(i) < MAPPED_SIZE)
+			free(array->blocks[i]);
+		else if (array->blocks[i])
+			munmap(array->blocks[i], block_size(i));
+	}
 }
 
 int bf_sparse_reserve(struct bf_sparse *array, uint64_t key)
 {
-	size_t i = key / BF_SPARSE_BLOCK;
-	void *block;
+	unsigned int i = bf_sparse_block(key);
+	void **slots;
 
 	if (array->blocks[i])
 		return 0;
-	block = map_zeroed(BLOCK_SIZE);
-	if (!block)
+	slots = block_new(block_size(i));
+	if (!slots)
 		return -ENOMEM;
 	/* Orders the zeroes of the block before its pointer; bf_sparse_load(). */
-	__atomic_store_n(&array->blocks[i], block, __ATOMIC_RELEASE);
-	if (i >= array->end)
-		array->end = i + 1;
+	__atomic_store_n(&array->blocks[i], slots, __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -58,7 +61,8 @@ int bf_sparse_reserve(struct bf_sparse *array, uint64_t key)
  */
 void bf_sparse_store(struct bf_sparse *array, uint64_t key, void *value)
 {
-	__atomic_store_n(
-		&array->blocks[key / BF_SPARSE_BLOCK][key % BF_SPARSE_BLOCK],
-		value, __ATOMIC_RELEASE);
+	const unsigned int block = bf_sparse_block(key);
+
+	__atomic_store_n(&array->blocks[block][key - bf_sparse_base(block)],
+			 value, __ATOMIC_RELEASE);
 }

@@ -122,17 +122,14 @@ static int complete_config(struct bf_memslots_config *config)
 /* Allocates the parts of a map; on error it frees them again. */
 static int slots_build(struct bf_slots *slots)
 {
-	int ret = bf_sparse_init(&slots->by_number);
+	int ret;
 
 	slots->map.view = bf_view_new(slots->config.spaces, NULL);
 	if (!slots->map.view)
-		ret = -ENOMEM;
-	if (!ret)
-		ret = bf_srcu_init(&slots->map.srcu, "memslots");
-	if (ret) {
+		return -ENOMEM;
+	ret = bf_srcu_init(&slots->map.srcu, "memslots");
+	if (ret)
 		free(bf_slots_view(slots));
-		bf_sparse_free(&slots->by_number);
-	}
 	return ret;
 }
 

@@ -47,8 +47,7 @@ int bf_vcpus_create(const struct bf_vcpus_config *config,
 			   sizeof(*vcpus)))
 		return -ENOMEM;
 	table_init(vcpus, config);
-	if (bf_sparse_init(&vcpus->by_index) || bf_sparse_init(&vcpus->by_id) ||
-	    (!config->srcu && init_srcu_struct(&vcpus->private_srcu))) {
+	if (!config->srcu && init_srcu_struct(&vcpus->private_srcu)) {
 		table_free(vcpus);
 		return -ENOMEM;
 	}

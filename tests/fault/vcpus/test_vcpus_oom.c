@@ -97,13 +97,17 @@ static void test_add(void **state)
 	 * the two arrays needs one.
 	 */
 	assert_in_range(add_eventually(0, 0), 1, 2);
-	for (i = 1; i < 257; i++)
+	for (i = 1; i < 64; i++)
+		assert_int_equal(add_with(0, i, i), 0);
+	/* Their second blocks have slots 64 to 127. */
+	assert_in_range(add_eventually(64, 64), 1, 2);
+	for (i = 65; i < 100; i++)
 		assert_int_equal(add_with(0, i, i), 0);
 	/* The array of ids needs another one. */
-	assert_int_equal(add_eventually(257, UINT32_MAX), 1);
-	for (i = 258; i < 512; i++)
+	assert_int_equal(add_eventually(100, UINT32_MAX), 1);
+	for (i = 101; i < 128; i++)
 		assert_int_equal(add_with(0, i, i), 0);
-	for (i = 0; i < 512; i++)
+	for (i = 0; i < 128; i++)
 		assert_int_equal(bf_vcpu_entry_index(&cpus[i].entry), i);
 }
 
