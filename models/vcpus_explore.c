@@ -9,31 +9,17 @@
  *
  * Exits with 0 if all scenarios pass (or, with the option, if one fails).
  */
-#include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "explore.h"
-#include "intercept.h"
+/* The blocks of the arrays by index and by id: two of 2 slots, one of 4. */
+#define ARENA_SIZE (2 * (2 + 2 + 4) * sizeof(void *))
 
-#include "srcu/gp.c"
-#include "srcu/reader.c"
-#include "srcu_stubs.h"
-
-static void *new_zeroed(size_t size);
-
-/* One thread changes the table; its memory is part of the world. */
-#define calloc(count, size)	    new_zeroed((count) * (size))
-#define pthread_mutex_lock(mutex)   ((void)(mutex))
-#define pthread_mutex_unlock(mutex) ((void)(mutex))
+#include "world.h"
 
 #include "base/sparse.c"
 #include "vcpus/lookup.c"
 #include "vcpus/change.c"
 
-#define NR_SLOTS  MACHINE_THREADS
-#define NR_BLOCKS 10
-#define NR_VCPUS  3
+#define NR_VCPUS 3
 
 enum vcpu_state {
 	VCPU_NEW,
@@ -51,31 +37,12 @@ static struct {
 	struct __bf_srcu_slot slots[NR_SLOTS];
 	struct bf_vcpus table;
 	struct vcpu vcpus[NR_VCPUS];
-	void *blocks[NR_BLOCKS][1 << (BF_SPARSE_BITS - 1)];
-	unsigned int nr_blocks;
+	struct arena arena;
 } world;
 
-static void check(bool good, const char *what)
+static void *world_alloc(size_t size)
 {
-	if (!good)
-		machine_fail(what);
-}
-
-static void *new_zeroed(size_t size)
-{
-	check(size <= sizeof(world.blocks[0]), "a block is too large");
-	check(world.nr_blocks < NR_BLOCKS, "the model has too few blocks");
-	return world.blocks[world.nr_blocks++];
-}
-
-/* A restartable sequence as other threads see it: see srcu_explore.c. */
-bool __bf_srcu_rseq_inc(unsigned long *word)
-{
-	word += machine_self() *
-		(sizeof(struct __bf_srcu_slot) / sizeof(*word));
-	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
-			 __ATOMIC_RELEASE);
-	return true;
+	return arena_alloc(&world.arena, size);
 }
 
 /* No thread of the model locks a vCPU. */
@@ -268,9 +235,7 @@ static const struct scenario *scenario;
 static void init(void)
 {
 	memset(&world, 0, sizeof(world));
-	world.domain.slots = world.slots;
-	world.domain.rseq_slots = world.slots;
-	bf_srcu_set_bank(&world.domain, 0);
+	init_domain(&world.domain, world.slots);
 	bf_srcu_nr_slots = NR_SLOTS;
 	world.table.srcu = &world.domain;
 	world.table.max_ids = world.table.max_vcpus = 8;
