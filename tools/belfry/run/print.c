@@ -95,6 +95,19 @@ static void print_doorbells(struct stats *stats, uint64_t signals, FILE *out)
 		signals);
 }
 
+static void print_passed_through(struct stats *stats, const char *before,
+				 const char *after, FILE *out)
+{
+	uint64_t passed_through = read_counter(&stats->passed_through);
+
+	if (passed_through)
+		fprintf(out,
+			"%s%" PRIu64 " of %" PRIu64
+			" VMs passed through: see above%s",
+			before, passed_through, read_counter(&stats->vms),
+			after);
+}
+
 static void print_sums(struct stats *stats, const struct run_options *options,
 		       FILE *out)
 {
@@ -115,12 +128,7 @@ static void print_sums(struct stats *stats, const struct run_options *options,
 		"%.1f ms in %" PRIu64 " stalls over 1 ms, %" PRIu64
 		" KVM_RUN\n",
 		(double)sums.stalled_ns / MS, sums.stalls, sums.runs);
-	if (read_counter(&stats->passed_through))
-		fprintf(out,
-			"%" PRIu64 " of %" PRIu64
-			" VMs passed through: see above\n",
-			read_counter(&stats->passed_through),
-			read_counter(&stats->vms));
+	print_passed_through(stats, "", "\n", out);
 }
 
 static void print_stalled(struct stats *stats, const struct stats_sums *sums,
@@ -151,12 +159,7 @@ static void print_saved(struct stats *stats, const struct stats_sums *sums,
 		" signals in user space",
 		policy, assigned > installed ? assigned - installed : 0,
 		assigned, sums->signals);
-	if (read_counter(&stats->passed_through))
-		fprintf(out,
-			"; %" PRIu64 " of %" PRIu64
-			" VMs passed through: see above",
-			read_counter(&stats->passed_through),
-			read_counter(&stats->vms));
+	print_passed_through(stats, "; ", "", out);
 	fputc('\n', out);
 }
 
