@@ -31,8 +31,9 @@
  * structure.  belfry/vm.h and `belfry run` stand on this header, too.
  *
  * The front installs no signal handler and interposes no function.  It starts a
- * thread under BF_POLICY_LAZY alone, when the first doorbell has been signalled
- * often, or in bf_front_start_thread().
+ * thread under BF_POLICY_LAZY when the first doorbell has been signalled often,
+ * or in bf_front_start_thread(); and under BF_POLICY_FIRST_RUN when there is
+ * more to install than a KVM_RUN installs.
  *
  * Stability: 0.x; functions may still change, each change is in CHANGELOG.md.
  * Descriptions end in reserved words, which must be 0.
@@ -72,7 +73,12 @@ enum bf_policy {
 	 * needed.  The default.
 	 */
 	BF_POLICY_LAZY,
-	/** At the first KVM_RUN; later ones at the next KVM_RUN of any vCPU. */
+	/**
+	 * At the first KVM_RUN; later ones at the next KVM_RUN of any vCPU.  A
+	 * KVM_RUN installs at most 16, and nothing while another thread changes
+	 * the doorbells or the kernel has had 1,000.  The helper thread
+	 * installs the others at once.
+	 */
 	BF_POLICY_FIRST_RUN,
 	/**
 	 * Never, except for a doorbell inside a zone that the kernel has: the
@@ -224,8 +230,9 @@ void bf_front_detach_vcpu(struct bf_front_vcpu *vcpu);
  * bf_front_before_run - call it before each KVM_RUN
  * @vcpu: the vCPU
  *
- * Installs doorbells and zones if BF_POLICY_FIRST_RUN says so, as long as the
- * kernel takes for it; otherwise one load.
+ * Installs up to 16 doorbells and zones if BF_POLICY_FIRST_RUN says so, as long
+ * as the kernel takes for it, and never waits for another thread; otherwise one
+ * load.
  */
 void bf_front_before_run(struct bf_front_vcpu *vcpu);
 

@@ -43,10 +43,11 @@ static int assign_in_kernel(struct bf_front *front,
 	pthread_mutex_unlock(&front->lock);
 	ret = bf_front_kernel(front, KVM_IOEVENTFD, arg);
 	pthread_mutex_lock(&front->lock);
-	front->stats.assigned += !ret;
-	front->stats.installed += !ret;
-	front->stats.refused += ret == -ENOSPC || ret == -ENOMEM;
+	if (ret == -ENOSPC || ret == -ENOMEM)
+		front_count(front, BF_FRONT_REFUSED);
 	if (!ret) {
+		front_count(front, BF_FRONT_ASSIGNED);
+		front_count(front, BF_FRONT_INSTALLED);
 		bf_front_note_install(front);
 		if (bf_front_watch)
 			bf_front_watch->doorbell(front, arg, ret);
@@ -63,7 +64,8 @@ static int assign_in_kernel(struct bf_front *front,
  */
 static bool kernel_is_quick(const struct bf_front *front)
 {
-	return front->vm_fd >= 0 && front->stats.installed < FEW_INSTALLED &&
+	return front->vm_fd >= 0 &&
+	       front->counters[BF_FRONT_INSTALLED] < FEW_INSTALLED &&
 	       !__atomic_load_n(&front->calls, __ATOMIC_RELAXED);
 }
 
@@ -153,7 +155,7 @@ static int assign_on_bus(struct bf_front *front,
 	front_count_pending(front, 1);
 	ret = bf_front_apply_policy(front, d);
 	if (!ret)
-		front->stats.assigned++;
+		front_count(front, BF_FRONT_ASSIGNED);
 	return ret;
 }
 
@@ -216,7 +218,8 @@ int bf_front_note_removal(struct bf_front *front,
 		bf_front_drop(front, d);
 	else
 		d = NULL;
-	front->stats.deassigned += d || !ret;
+	if (d || !ret)
+		front_count(front, BF_FRONT_DEASSIGNED);
 	pthread_mutex_unlock(&front->lock);
 	return d ? 0 : ret;
 }
@@ -264,7 +267,7 @@ static int deassign_on_bus(struct bf_front *front,
 	pthread_mutex_lock(&front->lock);
 	d = find_doorbell(front, arg, BF_IO_CONSUMER_EVENTFD);
 	if (d) {
-		front->stats.deassigned++;
+		front_count(front, BF_FRONT_DEASSIGNED);
 		bf_front_remove_doorbell(front, d);
 	}
 	pthread_mutex_unlock(&front->lock);

@@ -178,12 +178,22 @@ static uint64_t signals_of(const struct front_doorbells *list)
 
 void bf_front_get_stats(struct bf_front *front, struct bf_front_stats *stats)
 {
+	const uint64_t *counters = front->counters;
+
 	pthread_mutex_lock(&front->lock);
-	*stats = front->stats;
-	stats->install_after =
-		__atomic_load_n(&front->install_after, __ATOMIC_RELAXED);
-	stats->signalled += signals_of(&front->pending) +
-			    signals_of(&front->queued) +
-			    signals_of(&front->tracked);
+	*stats = (struct bf_front_stats){
+		.assigned = counters[BF_FRONT_ASSIGNED],
+		.deassigned = counters[BF_FRONT_DEASSIGNED],
+		.never_installed = counters[BF_FRONT_NEVER_INSTALLED],
+		.installed = counters[BF_FRONT_INSTALLED],
+		.refused = counters[BF_FRONT_REFUSED],
+		.signalled = front->signalled + signals_of(&front->pending) +
+			     signals_of(&front->queued) +
+			     signals_of(&front->tracked),
+		.zones = counters[BF_FRONT_ZONES],
+		.zones_installed = counters[BF_FRONT_ZONES_INSTALLED],
+		.install_after = __atomic_load_n(&front->install_after,
+						 __ATOMIC_RELAXED),
+	};
 	pthread_mutex_unlock(&front->lock);
 }

@@ -65,6 +65,27 @@ int bf_front_note_removal(struct bf_front *front,
  */
 int bf_front_complete_once(struct bf_front_vcpu *vcpu, int fd);
 
+/* What every front counts, beside the signals of its doorbells. */
+enum bf_front_counter {
+	BF_FRONT_ASSIGNED,
+	BF_FRONT_DEASSIGNED,
+	BF_FRONT_NEVER_INSTALLED,
+	BF_FRONT_INSTALLED,
+	BF_FRONT_REFUSED,
+	BF_FRONT_ZONES,
+	BF_FRONT_ZONES_INSTALLED,
+	BF_FRONT_COUNTERS,
+};
+
+/*
+ * NULL, or a hook that each front calls when it has added 1 to a counter, with
+ * or without its lock.  Set it before the first front exists.
+ */
+extern void (*bf_front_counted)(enum bf_front_counter counter);
+
+/* True if bf_front_before_run() would install something. */
+bool bf_front_install_is_due(const struct bf_front_vcpu *vcpu);
+
 /*
  * A hook for the moment in which the kernel gets a doorbell or a zone, for the
  * recording of `belfry run`.  The installing thread calls it after the ioctl,

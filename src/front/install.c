@@ -26,6 +26,13 @@
 #define MAX_CHECK_EVERY 64
 
 /*
+ * A KVM_RUN installs at most so many doorbells and zones under first-run.  The
+ * kernel copies its table for each: 1,000 doorbells take it 8 us.
+ */
+#define INSTALL_BATCH  16
+#define MANY_INSTALLED 1000
+
+/*
  * Each kernel's bus of 1,000 devices has room for so many zones, whatever else
  * is on it.  Only the kernel knows which further zone is the last that fits.
  */
@@ -188,7 +195,7 @@ static int install_zone(struct bf_front *front, struct front_zone *z)
 	}
 	z->state = ret ? FRONT_REFUSED : FRONT_INSTALLED;
 	if (!ret) {
-		front->stats.zones_installed++;
+		front_count(front, BF_FRONT_ZONES_INSTALLED);
 		bf_front_note_install(front);
 	}
 	return ret;
@@ -302,21 +309,6 @@ static int install_pending(struct bf_front *front)
 }
 
 /*
- * The vCPU that clears the flag installs.  The others enter the guest; the
- * front signals a doorbell that the kernel does not have yet.
- */
-void bf_front_before_run(struct bf_front_vcpu *vcpu)
-{
-	struct bf_front *front = vcpu->front;
-
-	if (likely(!__atomic_load_n(&front->install_on_run, __ATOMIC_RELAXED)))
-		return;
-	if (__atomic_exchange_n(&front->install_on_run, false,
-				__ATOMIC_ACQUIRE))
-		install_pending(front);
-}
-
-/*
  * Sets the policy first, under the lock: a doorbell that is assigned later goes
  * to the kernel in its own call, and one that was assigned before is pending.
  */
@@ -337,7 +329,7 @@ void bf_front_at_once(struct bf_front *front, int change)
 		install_pending(front);
 }
 
-/* The policy lazy: the helper. */
+/* What is due: by the helper, or in a batch at KVM_RUN. */
 
 /* Lock held.  One pass: the list may change while a doorbell is installed. */
 static void queue_doorbells(struct bf_front *front)
@@ -351,27 +343,39 @@ static void queue_doorbells(struct bf_front *front)
 	}
 }
 
-static struct front_zone *find_used_zone(struct bf_front *front)
+/* Lock held.  Under first-run a doorbell is due when it is assigned. */
+static struct front_doorbell *find_due_doorbell(struct bf_front *front)
+{
+	if (front->policy == BF_POLICY_FIRST_RUN &&
+	    !TAILQ_EMPTY(&front->pending))
+		return TAILQ_FIRST(&front->pending);
+	return TAILQ_FIRST(&front->queued);
+}
+
+static struct front_zone *find_due_zone(struct bf_front *front)
 {
 	struct front_zone *z;
 
 	TAILQ_FOREACH(z, &front->zones, entry)
-	if (z->state == FRONT_PENDING && z->exits >= front->install_after)
+	if (z->state == FRONT_PENDING &&
+	    (front->policy == BF_POLICY_FIRST_RUN ||
+	     z->exits >= front->install_after))
 		return z;
 	return NULL;
 }
 
-/* Lock held, lock dropped.  False: nothing has reached its threshold. */
+/* Lock held, lock dropped.  False: nothing is due. */
 static bool install_next(struct bf_front *front)
 {
+	struct front_doorbell *d = find_due_doorbell(front);
 	struct front_zone *z;
 
-	if (!TAILQ_EMPTY(&front->queued)) {
-		bf_front_install_doorbell(front, TAILQ_FIRST(&front->queued));
+	if (d) {
+		bf_front_install_doorbell(front, d);
 		return true;
 	}
 	bf_front_claim_zones(front);
-	z = find_used_zone(front);
+	z = find_due_zone(front);
 	if (z)
 		install_zone(front, z);
 	bf_front_release_zones(front);
@@ -379,12 +383,13 @@ static bool install_next(struct bf_front *front)
 }
 
 /* False: a call on the VM came between, and there may be more to install. */
-static bool install_used(struct bf_front *front)
+static bool install_due(struct bf_front *front)
 {
 	bool more = true;
 
 	pthread_mutex_lock(&front->lock);
-	queue_doorbells(front);
+	if (front->counts_exits)
+		queue_doorbells(front);
 	while (more && !front->stopped && !quiet_at(front))
 		more = install_next(front);
 	pthread_mutex_unlock(&front->lock);
@@ -421,11 +426,11 @@ static void helper_install(struct bf_front *front, struct front_helper *helper)
 
 	__atomic_store_n(&helper->has_work, false, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&helper->lock);
-	if (!front->install_after) {
+	if (front->counts_exits && !front->install_after) {
 		bf_front_measure(&costs);
 		set_install_after(front, (unsigned int)costs.install_after);
 	}
-	done = install_used(front);
+	done = install_due(front);
 	pthread_mutex_lock(&helper->lock);
 	if (!done)
 		__atomic_store_n(&helper->has_work, true, __ATOMIC_RELAXED);
@@ -548,6 +553,51 @@ void bf_front_install_destroy(struct bf_front *front)
 {
 	pthread_cond_destroy(&front->helper.wake);
 	pthread_mutex_destroy(&front->helper.lock);
+}
+
+/* The policy first-run. */
+
+/*
+ * True: nothing is due any more.  Makes at most INSTALL_BATCH installs, and
+ * none if the kernel copies long tables for each.  Waits for no other thread: a
+ * removal holds the lock while it waits for signals in progress, and the zones
+ * while the kernel sleeps.
+ */
+static bool install_batch(struct bf_front *front)
+{
+	bool more = true;
+
+	if (pthread_mutex_trylock(&front->lock))
+		return false;
+	for (int i = 0; i < INSTALL_BATCH && more && !front->stopped &&
+			!front->zones_claimed &&
+			front->counters[BF_FRONT_INSTALLED] < MANY_INSTALLED;
+	     i++)
+		more = install_next(front);
+	pthread_mutex_unlock(&front->lock);
+	return !more;
+}
+
+bool bf_front_install_is_due(const struct bf_front_vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->front->install_on_run, __ATOMIC_RELAXED);
+}
+
+/*
+ * The vCPU that clears the flag installs, and leaves the rest to the helper.
+ * The others enter the guest; the front signals a doorbell that the kernel does
+ * not have yet.
+ */
+void bf_front_before_run(struct bf_front_vcpu *vcpu)
+{
+	struct bf_front *front = vcpu->front;
+
+	if (likely(!bf_front_install_is_due(vcpu)))
+		return;
+	if (__atomic_exchange_n(&front->install_on_run, false,
+				__ATOMIC_ACQUIRE) &&
+	    !install_batch(front))
+		helper_wake(front);
 }
 
 /* The policy lazy: exits. */

@@ -94,7 +94,8 @@ struct bf_front {
 	bool zones_at_once;
 	bool owns_bus;
 	struct bf_memslots_listener *listener; /* NULL: none */
-	struct bf_front_stats stats; /* signalled: of removed doorbells */
+	uint64_t counters[BF_FRONT_COUNTERS];
+	uint64_t signalled; /* of doorbells that were removed */
 	struct front_helper helper;
 };
 
@@ -134,6 +135,15 @@ static inline void front_count_pending(struct bf_front *front, int change)
 	__atomic_store_n(&front->nr_pending,
 			 front->nr_pending + (unsigned int)change,
 			 __ATOMIC_RELAXED);
+}
+
+/* Lock held. */
+static inline void front_count(struct bf_front *front,
+			       enum bf_front_counter counter)
+{
+	front->counters[counter]++;
+	if (bf_front_counted)
+		bf_front_counted(counter);
 }
 
 /* kernel.c: calls on the VM, and the state that follows from them. */

@@ -17,6 +17,7 @@
 #include "io_bus/doorbell.h"
 
 const struct bf_front_watch *bf_front_watch;
+void (*bf_front_counted)(enum bf_front_counter counter);
 
 /* Four ticks at HZ=100 and some: how long a normal grace period can take. */
 #define PENDING_GP_NS 50000000u
@@ -104,7 +105,7 @@ void bf_front_drop(struct bf_front *front, struct front_doorbell *d)
 	TAILQ_REMOVE(list_of(front, d->state), d, entry);
 	if (d->state == FRONT_PENDING)
 		front_count_pending(front, -1);
-	front->stats.signalled += bf_doorbell_remove(front->bus, d->handle);
+	front->signalled += bf_doorbell_remove(front->bus, d->handle);
 	pthread_cond_broadcast(&front->state_changed);
 }
 
@@ -136,9 +137,9 @@ int bf_front_install_doorbell(struct bf_front *front, struct front_doorbell *d)
 		bf_front_watch->doorbell(front, &d->arg, ret);
 	bf_front_set_state(front, d, ret ? FRONT_REFUSED : FRONT_INSTALLED);
 	if (ret) {
-		front->stats.refused++;
+		front_count(front, BF_FRONT_REFUSED);
 	} else {
-		front->stats.installed++;
+		front_count(front, BF_FRONT_INSTALLED);
 		bf_front_note_install(front);
 	}
 	return ret;
@@ -149,7 +150,7 @@ void bf_front_remove_doorbell(struct bf_front *front, struct front_doorbell *d)
 	if (d->state == FRONT_INSTALLED)
 		call_doorbell(front, d, KVM_IOEVENTFD_FLAG_DEASSIGN);
 	else
-		front->stats.never_installed++;
+		front_count(front, BF_FRONT_NEVER_INSTALLED);
 	bf_front_drop(front, d);
 }
 

@@ -50,7 +50,7 @@ static int register_zone(struct bf_front *front,
 	TAILQ_INSERT_TAIL(&front->zones, z, entry);
 	ret = bf_front_apply_zone_policy(front, z);
 	if (!ret)
-		front->stats.zones++;
+		front_count(front, BF_FRONT_ZONES);
 	bf_front_release_zones(front);
 	pthread_mutex_unlock(&front->lock);
 	return ret;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -59,7 +60,6 @@ struct object *object_new_vm(void)
 	if (!obj)
 		return NULL;
 	memset(&obj->vm, 0, sizeof(obj->vm));
-	pthread_mutex_init(&obj->vm.lock, NULL);
 	obj->vm.fd = -1;
 	object_start(obj);
 	return obj;
@@ -80,15 +80,12 @@ struct object *object_new_vcpu(struct object *vm)
 
 static void end_vm(struct object_vm *vm)
 {
-	if (vm->front) {
-		vm_publish_stats(vm);
+	if (vm->front)
 		bf_front_stop(vm->front);
-	}
 	if (vm->fd >= 0)
 		bf_close_vm(vm->front, vm->fd, private_fd_close);
 	bf_front_destroy(vm->front);
 	record_vm_end(vm->number);
-	pthread_mutex_destroy(&vm->lock);
 }
 
 /*

@@ -11,7 +11,6 @@
 #define BF_PRELOAD_OBJECT_H
 
 #include <linux/kvm.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,10 +34,7 @@ struct object_vm {
 	size_t run_size;	  /* of a vCPU's mapping, in bytes */
 	bool untracked;		  /* created out of sight: only its fds known */
 	_Atomic bool passthrough; /* the kernel gets every doorbell at once */
-	_Atomic bool changed; /* by a KVM_IOEVENTFD since the last KVM_RUN */
-	_Atomic bool serves;  /* the front has had a doorbell or a zone */
-	pthread_mutex_t lock; /* guards published */
-	struct bf_front_stats published; /* already added to config.stats */
+	_Atomic bool serves;	  /* the front has had a doorbell or a zone */
 };
 
 struct object_vcpu {

@@ -17,38 +17,19 @@ static void add_count(_Atomic uint64_t *counter, uint64_t value)
 	atomic_fetch_add_explicit(counter, value, memory_order_relaxed);
 }
 
-void vm_publish_stats(struct object_vm *vm)
+void vm_count(enum bf_front_counter counter)
 {
 	struct stats *stats = config.stats;
-	struct bf_front_stats now, *old = &vm->published;
+	_Atomic uint64_t *const counters[BF_FRONT_COUNTERS] = {
+		[BF_FRONT_ASSIGNED] = &stats->assigned,
+		[BF_FRONT_DEASSIGNED] = &stats->deassigned,
+		[BF_FRONT_NEVER_INSTALLED] = &stats->never_installed,
+		[BF_FRONT_INSTALLED] = &stats->installed,
+		[BF_FRONT_REFUSED] = &stats->refused,
+	};
 
-	pthread_mutex_lock(&vm->lock);
-	bf_front_get_stats(vm->front, &now);
-	add_count(&stats->assigned, now.assigned - old->assigned);
-	add_count(&stats->deassigned, now.deassigned - old->deassigned);
-	add_count(&stats->never_installed,
-		  now.never_installed - old->never_installed);
-	add_count(&stats->installed, now.installed - old->installed);
-	add_count(&stats->refused, now.refused - old->refused);
-	*old = now;
-	pthread_mutex_unlock(&vm->lock);
-}
-
-static void publish_stats_of(int fd)
-{
-	struct object *obj = fd_table_get_kind(fd, OBJECT_VM);
-
-	if (!obj)
-		return;
-	if (obj->vm.front)
-		vm_publish_stats(&obj->vm);
-	object_put(obj);
-}
-
-void vm_publish_all_stats(void)
-{
-	if (process_is_owner())
-		fd_table_walk(0, INT_MAX, publish_stats_of);
+	if (counters[counter])
+		add_count(counters[counter], 1);
 }
 
 static void report_passthrough(const char *why)
@@ -62,7 +43,6 @@ void vm_pass_through(struct object_vm *vm, const char *why)
 	if (!vm->front || atomic_exchange(&vm->passthrough, true))
 		return;
 	bf_front_install_all(vm->front);
-	vm_publish_stats(vm);
 	report_passthrough(why);
 }
 

@@ -31,8 +31,7 @@ void vm_pass_through_all(const char *why);
  */
 void vm_start_helpers(void);
 
-/* Adds the front's new counts to config.stats. */
-void vm_publish_stats(struct object_vm *vm);
-void vm_publish_all_stats(void);
+/* bf_front_counted: adds 1 to a counter of config.stats. */
+void vm_count(enum bf_front_counter counter);
 
 #endif

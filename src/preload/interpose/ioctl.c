@@ -134,7 +134,6 @@ static long answer_ioeventfd(struct object_vm *vm, struct call *call)
 		return pass_ioeventfd(vm, call);
 	if (front_answers(vm, call)) {
 		ret = bf_front_ioeventfd(vm->front, &call->ioeventfd);
-		atomic_store_explicit(&vm->changed, true, memory_order_relaxed);
 		atomic_store_explicit(&vm->serves, true, memory_order_relaxed);
 	} else {
 		ret = call_kernel(call);

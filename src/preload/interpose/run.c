@@ -15,22 +15,17 @@
 #include "preload/interpose/next.h"
 #include "preload/interpose/run.h"
 
-/* Timed only if there may be a doorbell to install. */
-static void prepare_run(struct object_vm *vm, struct bf_front_vcpu *vcpu)
+static void prepare_run(const struct object_vm *vm, struct bf_front_vcpu *vcpu)
 {
 	const struct record_who who = {vm->number, RECORDED_NO_VCPU};
 	uint64_t start;
 
-	if (!atomic_load_explicit(&vm->changed, memory_order_relaxed)) {
-		bf_front_before_run(vcpu);
+	if (likely(!bf_front_install_is_due(vcpu)))
 		return;
-	}
 	start = stats_now();
-	atomic_store_explicit(&vm->changed, false, memory_order_relaxed);
 	bf_front_before_run(vcpu);
 	stats_record(config.stats, STATS_INSTALL, start, false);
 	record_call(who, STATS_INSTALL, start, 0);
-	vm_publish_stats(vm);
 }
 
 /* False: the exit is the program's to handle, or KVM_RUN failed. */

@@ -52,6 +52,7 @@ __attribute__((constructor)) static void setup(void)
 	process_setup(fork_forget_parent);
 	config_load();
 	record_setup();
+	bf_front_counted = vm_count;
 	if (!config.plain) {
 		grow_fd_table();
 		bf_eventfd_set_fd_ops(&eventfd_fd_ops);
@@ -61,7 +62,6 @@ __attribute__((constructor)) static void setup(void)
 
 __attribute__((destructor)) static void finish(void)
 {
-	vm_publish_all_stats();
 	if (!config.stats_shared)
 		print_stats(config.stats);
 }

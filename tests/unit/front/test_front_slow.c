@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "tests/flags.h"
-#include "front/front.h"
+#include "front/internal.h"
 
 #define MOVED 0x1000u /* the doorbell of the slow call */
 #define OTHER 0x2000u
@@ -25,6 +25,8 @@ static int is_slow; /* the next ioctl is slow */
 static int inside;  /* a thread is in the slow ioctl */
 static int go;	    /* the slow ioctl returns */
 
+static __thread unsigned int ioctls; /* of this thread */
+
 static struct bf_front *front;
 static int efd;
 
@@ -33,6 +35,7 @@ long __wrap_syscall(long number, ...);
 
 static long answer_slowly(void)
 {
+	ioctls++;
 	if (!get(&is_slow))
 		return 0;
 	set(&inside, 1);
@@ -138,6 +141,15 @@ static void *add_zone(void *unused)
 	return NULL;
 }
 
+static void *remove_zone(void *unused)
+{
+	const struct kvm_coalesced_mmio_zone zone = {.addr = ZONE, .size = 8};
+
+	assert_int_equal(
+		bf_front_zone(front, KVM_UNREGISTER_COALESCED_MMIO, &zone), 0);
+	return NULL;
+}
+
 /* Handles exits while @call is in the kernel; @moved: those of MOVED, too. */
 static void check_exits_during(void *(*call)(void *), bool moved)
 {
@@ -225,6 +237,78 @@ static void test_assign_during_install(void **state)
 	teardown();
 }
 
+/* Returns the ioctls that one KVM_RUN makes. */
+static unsigned int count_ioctls(void)
+{
+	ioctls = 0;
+	before_run();
+	return ioctls;
+}
+
+static uint64_t installed(void)
+{
+	struct bf_front_stats stats;
+
+	bf_front_get_stats(front, &stats);
+	return stats.installed;
+}
+
+static void wait_installed(uint64_t count)
+{
+	while (installed() < count)
+		usleep(1000);
+	assert_int_equal(installed(), count);
+}
+
+/* The helper installs the rest of many doorbells. */
+static void test_run_installs_a_batch(void **state)
+{
+	const unsigned int many = 2000;
+
+	setup(&first_run);
+	for (unsigned int i = 2; i < many; i++)
+		assert_int_equal(doorbell(OTHER + 8 * i, 0), 0);
+	assert_in_range(count_ioctls(), 1, 16);
+	wait_installed(many);
+	assert_int_equal(count_ioctls(), 0);
+	/* The kernel copies a long table for one more. */
+	assert_int_equal(doorbell(OTHER + 8, 0), 0);
+	assert_int_equal(count_ioctls(), 0);
+	wait_installed(many + 1);
+	teardown();
+}
+
+/* Another thread holds the lock, as in a removal: the helper installs. */
+static void test_run_takes_no_lock(void **state)
+{
+	setup(&first_run);
+	pthread_mutex_lock(&front->lock);
+	assert_int_equal(count_ioctls(), 0);
+	pthread_mutex_unlock(&front->lock);
+	wait_installed(2);
+	teardown();
+}
+
+/* Another thread changes the zones, and the kernel sleeps in its call. */
+static void test_run_beside_a_zone(void **state)
+{
+	pthread_t thread;
+
+	setup(&first_run);
+	add_zone(NULL);
+	before_run();
+	set(&is_slow, 1);
+	pthread_create(&thread, NULL, remove_zone, NULL);
+	wait_for(&inside, 1);
+	set(&is_slow, 0);
+	assert_int_equal(doorbell(OTHER + 8, 0), 0);
+	assert_int_equal(count_ioctls(), 0);
+	set(&go, 1);
+	pthread_join(thread, NULL);
+	wait_installed(3);
+	teardown();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +317,9 @@ int main(void)
 		cmocka_unit_test(test_exits_during_zone),
 		cmocka_unit_test(test_exits_during_helper_install),
 		cmocka_unit_test(test_assign_during_install),
+		cmocka_unit_test(test_run_installs_a_batch),
+		cmocka_unit_test(test_run_takes_no_lock),
+		cmocka_unit_test(test_run_beside_a_zone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
