@@ -156,25 +156,55 @@ static int commit_or_clear(struct bf_slots *slots, struct request *request)
 	return ret;
 }
 
-/* Without the lock, because a reader may take long to end its section. */
-static void view_end(struct bf_memslots *map, const struct request *request)
+/*
+ * The views that wait for a grace period: beyond that, the worker of SRCU frees
+ * them.
+ */
+#define MAX_REPLACED 32
+
+/*
+ * Makes the views that were replaced before go with this one.  A view without
+ * memory to give back is freed by the next change that finds no reader, and not
+ * by the worker: to wake a thread for each addition beside a busy reader costs
+ * the updater a system call, and the reader its CPU if the thread runs there.
+ * Lock held.
+ */
+static void view_replaced(struct bf_slots *slots, struct request *request)
+{
+	struct bf_memslots_view *view = request->view;
+
+	view->older = slots->replaced;
+	view->nr_older = view->older ? view->older->nr_older + 1 : 0;
+	slots->replaced = NULL;
+	if (request->async || request->wait)
+		return;
+	request->view = NULL;
+	if (bf_srcu_gp_try(&slots->map.srcu))
+		bf_view_retire(view);
+	else if (view->nr_older < MAX_REPLACED)
+		slots->replaced = view;
+	else
+		call_srcu(&slots->map.srcu, &view->head, bf_view_called);
+}
+
+/*
+ * Ends the view of a removal, or of a change with a callback.  Without the
+ * lock, because a reader may take long to end its section.
+ */
+static void view_end(struct bf_slots *slots, const struct request *request)
 {
 	struct bf_memslots_view *view = request->view;
 
 	if (request->async) {
 		view->done = request->done;
 		view->opaque = request->opaque;
-		if (!bf_pins_defer(bf_slots_of(map), view))
-			call_srcu_expedited(&map->srcu, &view->head,
+		if (!bf_pins_defer(slots, view))
+			call_srcu_expedited(&slots->map.srcu, &view->head,
 					    bf_view_called);
-	} else if (request->wait) {
-		bf_pins_wait(bf_slots_of(map), view);
-		synchronize_srcu_expedited(&map->srcu);
-		bf_view_retire(view);
-	} else if (bf_srcu_gp_try(&map->srcu)) {
-		bf_view_retire(view);
 	} else {
-		call_srcu(&map->srcu, &view->head, bf_view_called);
+		bf_pins_wait(slots, view);
+		synchronize_srcu_expedited(&slots->map.srcu);
+		bf_view_retire(view);
 	}
 }
 
@@ -185,13 +215,15 @@ static int commit_and_end(struct bf_memslots *map, struct request *request)
 
 	pthread_mutex_lock(&slots->lock);
 	ret = commit_or_clear(slots, request);
-	if (!ret && request->wait)
-		bf_pins_revoke(slots, request->view);
-	pthread_mutex_unlock(&slots->lock);
 	if (ret)
 		request->async = request->wait = false;
+	if (request->wait)
+		bf_pins_revoke(slots, request->view);
 	if (request->view)
-		view_end(map, request);
+		view_replaced(slots, request);
+	pthread_mutex_unlock(&slots->lock);
+	if (request->view)
+		view_end(slots, request);
 	return ret;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "memslots/change.h"
+#include "srcu/wait.h"
 
 #define DEFAULT_SLOTS 32764 /* KVM's on x86 */
 #define MAX_SLOTS     32767
@@ -32,9 +33,13 @@ void bf_view_retire(struct bf_memslots_view *view)
 {
 	void (*done)(void *opaque) = view->done;
 	void *opaque = view->opaque;
+	struct bf_memslots_view *older;
 
-	bf_nodes_free(view->replaced);
-	free(view);
+	for (; view; view = older) {
+		older = view->older;
+		bf_nodes_free(view->replaced);
+		free(view);
+	}
 	if (done)
 		done(opaque);
 }
@@ -190,6 +195,10 @@ void bf_memslots_destroy(struct bf_memslots *map)
 		return;
 	slots = bf_slots_of(map);
 	srcu_barrier(&map->srcu);
+	/* Ends a grace period that the last change may have left. */
+	bf_srcu_gp_try(&map->srcu);
+	if (slots->replaced)
+		bf_view_retire(slots->replaced);
 	view = bf_slots_view(slots);
 	for (space = 0; space < view->spaces; space++)
 		bf_span_free(view->roots[space]);

@@ -24,6 +24,8 @@ struct bf_memslots_view {
 	/* Of a view that was replaced, for bf_view_retire(): */
 	struct srcu_head head;
 	struct bf_node *replaced; /* by the next view, which is without them */
+	struct bf_memslots_view *older; /* replaced before; freed with it */
+	unsigned int nr_older;
 	void (*done)(void *opaque);
 	void *opaque;
 	size_t pins;   /* that its end waits for; under pin_lock */
@@ -61,6 +63,8 @@ struct bf_slots {
 	struct bf_sparse by_number;	   /* of bf_slot */
 	uint32_t ends[BF_MEMSLOTS_SPACES]; /* no number from here on was used */
 	uint64_t edits;			   /* the stamp of the last one */
+	/* The last of the views that wait for a grace period of a change. */
+	struct bf_memslots_view *replaced;
 	SLIST_HEAD(, bf_memslots_listener) listeners;
 	pthread_mutex_t pin_lock; /* inside lock; guards pins */
 	pthread_cond_t unpinned;
@@ -110,7 +114,10 @@ struct bf_slot *bf_slot_find(const struct bf_slots *slots, uint32_t number);
 struct bf_memslots_view *bf_view_new(uint32_t spaces,
 				     const struct bf_memslots_view *from);
 
-/* Frees a view that no reader sees, and calls its done function. */
+/*
+ * Frees a view that no reader sees, and the older ones; calls its done
+ * function.
+ */
 void bf_view_retire(struct bf_memslots_view *view);
 /* The same, as an SRCU callback. */
 void bf_view_called(struct srcu_head *head);

@@ -65,9 +65,9 @@ uint64_t bf_srcu_gp_sleep_ns(const struct bf_srcu *ssp);
 
 /*
  * Tries to complete a full grace period without waiting for readers.  Returns
- * true if one has passed.  If it returns false, one may be in progress, and the
- * caller must queue a callback so that a thread ends it.  May be called inside
- * a section of the domain.
+ * true if one has passed.  If it returns false, one may be in progress, which
+ * the next request or the next call of this function ends.  A caller that needs
+ * the end queues a callback.  May be called inside a section of the domain.
  */
 bool bf_srcu_gp_try(struct bf_srcu *ssp);
 
