@@ -23,26 +23,6 @@ void bf_srcu_barrier(struct srcu_struct *ssp)
 	machine_fail("a thread waited for callbacks");
 }
 
-/* The machine's threads share their thread-local variables. */
-void bf_io_enter(struct bf_io_frame *frame, const struct bf_io_bus *bus,
-		 bool callback)
-{
-}
-
-void bf_io_leave(const struct bf_io_frame *frame)
-{
-}
-
-bool bf_io_in_handler(const struct bf_io_bus *bus)
-{
-	return false;
-}
-
-bool bf_io_in_callback(const struct bf_io_bus *bus)
-{
-	return false;
-}
-
 int bf_eventfd_check(int fd)
 {
 	machine_fail("an eventfd was used");

@@ -122,9 +122,12 @@ static int dispatch_invalid(struct bf_io_access *access)
 	return -EINVAL;
 }
 
-/* A handler may suspend its coroutine, so that another thread ends the section.
+/*
+ * A handler may suspend its coroutine, so that another thread ends the section.
+ * Not inlined: see thread.h.
  */
-int bf_io_dispatch(struct bf_io_bus *bus, struct bf_io_access *access)
+__attribute__((noinline)) int bf_io_dispatch(struct bf_io_bus *bus,
+					     struct bf_io_access *access)
 {
 	int idx, ret;
 
@@ -136,6 +139,14 @@ int bf_io_dispatch(struct bf_io_bus *bus, struct bf_io_access *access)
 	ret = part_dispatch(bus, state_load(bus), access);
 	srcu_up_read(&bus->srcu, idx);
 	return ret;
+}
+
+/* The same in a loop: see thread.h. */
+static __attribute__((noinline)) int
+one_part_dispatch(struct bf_io_bus *bus, const struct bf_io_state *state,
+		  struct bf_io_access *access)
+{
+	return part_dispatch(bus, state, access);
 }
 
 /* Returns the answer to the first part that is not taken, or 0. */
@@ -155,7 +166,7 @@ static int parts_dispatch(struct bf_io_bus *bus,
 		if (part.addr < access->addr)
 			ret = dispatch_missed(bus, &part);
 		else
-			ret = part_dispatch(bus, state, &part);
+			ret = one_part_dispatch(bus, state, &part);
 		if (!*done)
 			access->taken_by = part.taken_by;
 		if (ret)
@@ -188,7 +199,7 @@ static int elements_dispatch(struct bf_io_bus *bus,
 	int ret;
 
 	for (i = 0; i < count; i++) {
-		ret = part_dispatch(bus, state, &element);
+		ret = one_part_dispatch(bus, state, &element);
 		if (!i) {
 			access->taken_by = element.taken_by;
 			if (ret)
@@ -225,7 +236,8 @@ struct section {
 _Static_assert(sizeof(struct section) <= sizeof(struct bf_io_section),
 	       "struct bf_io_section is too small");
 
-void bf_io_section_begin(struct bf_io_bus *bus, struct bf_io_section *words)
+__attribute__((noinline)) void bf_io_section_begin(struct bf_io_bus *bus,
+						   struct bf_io_section *words)
 {
 	struct section *section = (struct section *)words;
 

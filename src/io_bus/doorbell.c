@@ -7,9 +7,11 @@
 #include "io_bus/probe.h"
 #include "io_bus/thread.h"
 
-static void doorbell_call(const struct bf_io_bus *bus,
-			  const struct bf_io_doorbell *doorbell,
-			  const struct bf_io_access *access)
+/* Not inlined: see thread.h. */
+static __attribute__((noinline)) void
+doorbell_call(const struct bf_io_bus *bus,
+	      const struct bf_io_doorbell *doorbell,
+	      const struct bf_io_access *access)
 {
 	struct bf_io_frame frame;
 
