@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,31 +16,24 @@
 #define FROM_START 0
 #endif
 
-#define MAX_SECTIONS 16 /* of one thread; the library tracks no deeper ones */
+/* Of all threads; the library tracks no more than these. */
+#define MAX_SECTIONS 1024
 
 struct section {
 	struct bf_srcu *ssp;
 	void *place;
+	int tid;
 	int idx;
 	bool fast;
 };
 
-/* A thread's open sections; listed from its first section to its exit. */
-struct thread {
-	struct section sections[MAX_SECTIONS];
-	unsigned int count;
-	unsigned int lost; /* opened beyond MAX_SECTIONS */
-	int tid;
-	bool listed;
-	LIST_ENTRY(thread) entry;
-};
-
-BF_THREAD_LOCAL(struct thread, this_thread);
+BF_THREAD_LOCAL(int, cached_tid);
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static LIST_HEAD(, thread) threads;
-static void *queued_heads; /* a tree of tsearch(3) */
-static pthread_key_t exit_key;
-static int tracking = -1; /* unknown */
+static struct section sections[MAX_SECTIONS]; /* that are open, oldest first */
+static unsigned int nr_sections;
+static unsigned int nr_lost; /* opened beyond MAX_SECTIONS */
+static void *queued_heads;   /* a tree of tsearch(3) */
+static int tracking = -1;    /* unknown */
 
 bool bf_srcu_tracking(void)
 {
@@ -61,33 +53,13 @@ void bf_srcu_track(bool on)
 	__atomic_store_n(&tracking, on, __ATOMIC_RELAXED);
 }
 
-/*
- * Reports do not name a thread that exited inside a section.  A thread that
- * forked has its exit key set in the child too, but is not listed there; its
- * links lead to threads that do not exist in the child.
- */
-static void unlist_thread(void *arg)
+static int this_tid(void)
 {
-	struct thread *thread = arg;
+	int *tid = cached_tid();
 
-	pthread_mutex_lock(&lock);
-	if (thread->listed)
-		LIST_REMOVE(thread, entry);
-	thread->listed = false;
-	pthread_mutex_unlock(&lock);
-}
-
-static void create_key(void)
-{
-	pthread_key_create(&exit_key, unlist_thread);
-}
-
-/* Lock held. */
-static void list_thread(struct thread *thread)
-{
-	thread->tid = (int)syscall(SYS_gettid);
-	thread->listed = true;
-	LIST_INSERT_HEAD(&threads, thread, entry);
+	if (!*tid)
+		*tid = (int)syscall(SYS_gettid);
+	return *tid;
 }
 
 /* A line of a report: "@what function+0x12 (file)". */
@@ -112,67 +84,59 @@ void bf_srcu_report_misuse(const struct bf_srcu *ssp, enum bf_srcu_report about,
 
 void bf_srcu_track_lock(struct bf_srcu *ssp, int idx, bool fast, void *place)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct thread *self = this_thread();
-
 	if (fast != ssp->fast)
 		bf_srcu_report_misuse(
 			ssp, BF_SRCU_REPORT_FLAVOUR,
 			fast ? "bf_srcu_read_lock_fast() on a fenced domain" :
 			       "bf_srcu_read_lock() on a fast domain",
 			place, NULL);
-	pthread_once(&once, create_key);
 	pthread_mutex_lock(&lock);
-	if (!self->listed)
-		list_thread(self);
-	if (self->count < MAX_SECTIONS)
-		self->sections[self->count++] =
-			(struct section){ssp, place, idx, fast};
+	if (nr_sections < MAX_SECTIONS)
+		sections[nr_sections++] =
+			(struct section){ssp, place, this_tid(), idx, fast};
 	else
-		self->lost++;
+		nr_lost++;
 	pthread_mutex_unlock(&lock);
-	pthread_setspecific(exit_key, self);
 }
 
 /*
- * The thread's innermost open section of the domain and the bank (-1: any), or
- * NULL.
+ * This thread's innermost open section of the domain and the bank (-1: any), or
+ * NULL.  Lock held.
  */
-static struct section *section_find(struct thread *self,
-				    const struct bf_srcu *ssp, int idx)
+static struct section *section_find(const struct bf_srcu *ssp, int idx)
 {
-	unsigned int i;
+	struct section *section = sections + nr_sections;
+	int tid = this_tid();
 
-	for (i = self->count; i-- > 0;)
-		if (self->sections[i].ssp == ssp &&
-		    (idx < 0 || self->sections[i].idx == idx))
-			return &self->sections[i];
+	while (section-- > sections)
+		if (section->ssp == ssp && section->tid == tid &&
+		    (idx < 0 || section->idx == idx))
+			return section;
 	return NULL;
 }
 
-static void section_remove(struct thread *self, struct section *section)
+static void section_remove(struct section *section)
 {
-	struct section *end = self->sections + self->count;
+	struct section *end = sections + nr_sections;
 
 	memmove(section, section + 1,
 		(size_t)(end - section - 1) * sizeof(*section));
-	self->count--;
+	nr_sections--;
 }
 
 bool bf_srcu_track_unlock(struct bf_srcu *ssp, int idx, bool fast, void *place)
 {
-	struct thread *self = this_thread();
 	struct section *section;
 	bool mixed = false, open;
 
 	pthread_mutex_lock(&lock);
-	section = section_find(self, ssp, idx);
-	open = section || self->lost;
+	section = section_find(ssp, idx);
+	open = section || nr_lost;
 	if (section) {
 		mixed = section->fast != fast;
-		section_remove(self, section);
-	} else if (self->lost) {
-		self->lost--;
+		section_remove(section);
+	} else if (nr_lost) {
+		nr_lost--;
 	}
 	pthread_mutex_unlock(&lock);
 	if (!open)
@@ -192,12 +156,17 @@ bool bf_srcu_track_unlock(struct bf_srcu *ssp, int idx, bool fast, void *place)
 
 void bf_srcu_track_wait(struct bf_srcu *ssp, void *place)
 {
-	struct section *section = section_find(this_thread(), ssp, -1);
+	struct section *section;
+	void *began;
 
-	if (section)
+	pthread_mutex_lock(&lock);
+	section = section_find(ssp, -1);
+	began = section ? section->place : NULL;
+	pthread_mutex_unlock(&lock);
+	if (began)
 		bf_srcu_report_misuse(ssp, BF_SRCU_REPORT_DEADLOCK,
 				      "a thread waits for its own section",
-				      place, section->place);
+				      place, began);
 }
 
 static int compare_heads(const void *a, const void *b)
@@ -231,6 +200,7 @@ void bf_srcu_track_unqueue(struct bf_srcu_head *head)
 	pthread_mutex_unlock(&lock);
 }
 
+/* Empty for a thread that exited inside its section. */
 static void thread_name(int tid, char name[32])
 {
 	char path[64];
@@ -246,30 +216,19 @@ static void thread_name(int tid, char name[32])
 	fclose(file);
 }
 
-static void describe_thread(struct bf_srcu_text *text,
-			    const struct thread *thread,
-			    const struct bf_srcu *ssp)
-{
-	char name[32];
-	unsigned int i;
-
-	for (i = 0; i < thread->count; i++) {
-		if (thread->sections[i].ssp != ssp)
-			continue;
-		thread_name(thread->tid, name);
-		bf_srcu_text_add(text, "  thread %d (%s)", thread->tid, name);
-		add_line(text, " in a section since",
-			 thread->sections[i].place);
-	}
-}
-
 void bf_srcu_track_describe(struct bf_srcu_text *text, struct bf_srcu *ssp)
 {
-	const struct thread *thread;
+	const struct section *section;
+	char name[32];
 
 	pthread_mutex_lock(&lock);
-	LIST_FOREACH(thread, &threads, entry)
-	describe_thread(text, thread, ssp);
+	for (section = sections; section < sections + nr_sections; section++) {
+		if (section->ssp != ssp)
+			continue;
+		thread_name(section->tid, name);
+		bf_srcu_text_add(text, "  thread %d (%s)", section->tid, name);
+		add_line(text, " in a section since", section->place);
+	}
 	pthread_mutex_unlock(&lock);
 }
 
@@ -280,12 +239,9 @@ void bf_srcu_track_before_fork(void)
 
 void bf_srcu_track_after_fork(bool in_child)
 {
-	struct thread *self = this_thread();
-
 	if (in_child) {
-		LIST_INIT(&threads);
-		self->count = self->lost = 0;
-		self->listed = false;
+		nr_sections = nr_lost = 0;
+		*cached_tid() = 0;
 	}
 	pthread_mutex_unlock(&lock);
 }

@@ -330,6 +330,42 @@ static void test_stall_without_tracking(void **state)
 	check_stall(false, synchronize_srcu_expedited);
 }
 
+static int leaked_idx;
+
+static void *exit_inside(void *ssp)
+{
+	leaked_idx = srcu_read_lock(ssp);
+	return NULL;
+}
+
+static void *end_leaked(void *ssp)
+{
+	while (!__atomic_load_n(&reports, __ATOMIC_ACQUIRE))
+		usleep(1000);
+	srcu_up_read(ssp, leaked_idx);
+	return NULL;
+}
+
+/* The section that a thread has left open is the cause, so it is named. */
+static void test_stall_names_the_place_of_a_thread_that_exited(void **state)
+{
+	struct srcu_struct ssp;
+	pthread_t reader, ender;
+
+	bf_srcu_set_stall_timeout(20);
+	assert_int_equal(init_srcu_struct(&ssp), 0);
+	pthread_create(&reader, NULL, exit_inside, &ssp);
+	pthread_join(reader, NULL);
+	pthread_create(&ender, NULL, end_leaked, &ssp);
+	synchronize_srcu_expedited(&ssp);
+	pthread_join(ender, NULL);
+	assert_true(take_report_count() >= 1);
+	assert_int_equal(first_what, BF_SRCU_REPORT_STALL);
+	assert_non_null(strstr(first_text, "in a section since"));
+	assert_non_null(strstr(first_text, "test_srcu_track"));
+	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
 static void queue_one(struct srcu_struct *ssp)
 {
 	static struct srcu_head head;
@@ -367,10 +403,7 @@ static void *stall_after_exit_of(void *forker)
 
 static pid_t child;
 
-/*
- * The read-side section puts this thread on the list of threads.  The thread
- * leaves the list at its exit, in the parent and in the child.
- */
+/* The thread that continues in the child has used tracking before. */
 static void *fork_and_exit(void *arg)
 {
 	static pthread_t self, thread;
@@ -428,6 +461,7 @@ int main(void)
 		TRACK_TEST(test_deadlock_is_survived),
 		TRACK_TEST(test_stall_names_the_reader),
 		TRACK_TEST(test_stall_without_tracking),
+		TRACK_TEST(test_stall_names_the_place_of_a_thread_that_exited),
 		TRACK_TEST(test_stall_of_a_callback),
 		TRACK_TEST(test_exit_of_a_thread_that_forked),
 	};
