@@ -75,9 +75,9 @@ enum bf_policy {
 	BF_POLICY_LAZY,
 	/**
 	 * At the first KVM_RUN; later ones at the next KVM_RUN of any vCPU.  A
-	 * KVM_RUN installs at most 16, and nothing while another thread changes
-	 * the doorbells or the kernel has had 1,000.  The helper thread
-	 * installs the others at once.
+	 * KVM_RUN installs at most 16 doorbells, and nothing while another
+	 * thread changes the doorbells or the kernel has had 1,000.  The helper
+	 * thread installs the others at once.
 	 */
 	BF_POLICY_FIRST_RUN,
 	/**
@@ -230,7 +230,7 @@ void bf_front_detach_vcpu(struct bf_front_vcpu *vcpu);
  * bf_front_before_run - call it before each KVM_RUN
  * @vcpu: the vCPU
  *
- * Installs up to 16 doorbells and zones if BF_POLICY_FIRST_RUN says so, as long
+ * Installs up to 16 doorbells if BF_POLICY_FIRST_RUN says so, as long
  * as the kernel takes for it, and never waits for another thread; otherwise one
  * load.
  */

@@ -560,22 +560,24 @@ void bf_front_install_destroy(struct bf_front *front)
 /*
  * True: nothing is due any more.  Makes at most INSTALL_BATCH installs, and
  * none if the kernel copies long tables for each.  Waits for no other thread: a
- * removal holds the lock while it waits for signals in progress, and the zones
- * while the kernel sleeps.
+ * removal holds the lock while it waits for signals in progress.  The install
+ * of a zone may wait for that of a doorbell inside it.
  */
 static bool install_batch(struct bf_front *front)
 {
-	bool more = true;
+	struct front_doorbell *d = NULL;
+	bool done;
 
 	if (pthread_mutex_trylock(&front->lock))
 		return false;
-	for (int i = 0; i < INSTALL_BATCH && more && !front->stopped &&
-			!front->zones_claimed &&
-			front->counters[BF_FRONT_INSTALLED] < MANY_INSTALLED;
+	for (int i = 0; i < INSTALL_BATCH && !front->stopped &&
+			front->counters[BF_FRONT_INSTALLED] < MANY_INSTALLED &&
+			(d = find_due_doorbell(front));
 	     i++)
-		more = install_next(front);
+		bf_front_install_doorbell(front, d);
+	done = !front->nr_pending && TAILQ_EMPTY(&front->queued);
 	pthread_mutex_unlock(&front->lock);
-	return !more;
+	return done;
 }
 
 bool bf_front_install_is_due(const struct bf_front_vcpu *vcpu)

@@ -145,27 +145,46 @@ void bf_eventfd_close(struct bf_eventfd *eventfd)
 __thread bool bf_eventfd_no_poll;
 __thread bool bf_eventfd_no_saturate;
 
+int bf_eventfd_poll(int fd, short events)
+{
+	struct pollfd pfd = {.fd = fd, .events = events};
+#ifdef SYS_poll
+	long ret = syscall(SYS_poll, &pfd, 1, 0);
+#else
+	const struct timespec now = {0};
+	long ret = syscall(SYS_ppoll, &pfd, 1, &now, NULL, 0);
+#endif
+
+	return ret < 0 ? -1 : pfd.revents;
+}
+
 /*
  * From 2^64 - 2 on a write to a blocking eventfd sleeps until the counter is
  * read.  At 2^64 - 1 poll(2) returns POLLERR alone.
  */
 static bool write_would_sleep(const struct bf_eventfd *eventfd)
 {
-	struct pollfd pfd = {.fd = eventfd->fd, .events = POLLOUT};
+	int events;
 
-	return eventfd->blocks && !bf_eventfd_no_poll &&
-	       poll(&pfd, 1, 0) >= 0 && !(pfd.revents & POLLOUT);
+	if (!eventfd->blocks || bf_eventfd_no_poll)
+		return false;
+	events = bf_eventfd_poll(eventfd->fd, POLLOUT);
+	return events >= 0 && !(events & POLLOUT);
 }
 
+/*
+ * KVM_RUN is no cancellation point, and the caller is in a section, which a
+ * thread that ends here would leave open.  syscall(2) is none, unlike write(2).
+ */
 static bool add_one(const struct bf_eventfd *eventfd)
 {
 	const uint64_t one = 1;
-	ssize_t ret;
+	long ret;
 
 	if (write_would_sleep(eventfd))
 		return false;
 	do {
-		ret = write(eventfd->fd, &one, sizeof(one));
+		ret = syscall(SYS_write, eventfd->fd, &one, sizeof(one));
 	} while (ret < 0 && errno == EINTR);
 	return ret >= 0 || errno != EAGAIN;
 }

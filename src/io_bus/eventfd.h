@@ -63,6 +63,9 @@ extern __thread bool bf_eventfd_no_saturate;
  */
 void bf_eventfd_signal(struct bf_eventfd *eventfd);
 
+/* The events that poll(2) reports now, or -1.  No cancellation point. */
+int bf_eventfd_poll(int fd, short events);
+
 /*
  * saturate.c: adds 1 to a counter of 2^64 - 2, to which write(2) cannot add. If
  * the kernel has no asynchronous I/O, the counter stays.

@@ -53,19 +53,12 @@ static bool submit(aio_context_t context, int fd)
 	return true;
 }
 
-static bool is_saturated(int fd)
-{
-	struct pollfd pfd = {.fd = fd};
-
-	return poll(&pfd, 1, 0) != 0;
-}
-
 void bf_eventfd_saturate(int fd)
 {
 	aio_context_t context =
 		__atomic_load_n(&shared_context, __ATOMIC_RELAXED);
 
-	if (is_saturated(fd) || (context && submit(context, fd)))
+	if (bf_eventfd_poll(fd, 0) || (context && submit(context, fd)))
 		return;
 	if (context_make(context))
 		submit(__atomic_load_n(&shared_context, __ATOMIC_RELAXED), fd);

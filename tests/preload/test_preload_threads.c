@@ -110,6 +110,15 @@ static void test_long_jump(void **state)
 	compare_all_policies("long-jump");
 }
 
+/* pthread_cancel() of a vCPU's thread ends it where it does without belfry. */
+static void test_cancel(void **state)
+{
+	compare_all_policies("cancel");
+	run_scenario(&under, "cancel", "never");
+	assert_string_equal(under.out, alone.out);
+	assert_true(signals(&under.stats) > 0);
+}
+
 /* Wherever a kick stops the vCPU, the signals match its registers. */
 static void test_kick_leaves_registers_consistent(void **state)
 {
@@ -139,6 +148,7 @@ int main(void)
 		cmocka_unit_test(test_kick_by_unseen_handler),
 		cmocka_unit_test(test_no_kick_no_eintr),
 		cmocka_unit_test(test_long_jump),
+		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_kick_leaves_registers_consistent),
 		cmocka_unit_test(test_close_while_signalling),
 	};

@@ -110,6 +110,7 @@ void scenario_kick_unseen(void);
 void scenario_no_kick(void);
 void scenario_long_jump(void);
 void scenario_kick_regs(void);
+void scenario_cancel(void);
 void scenario_close_while_signalling(void);
 void scenario_seccomp(void);
 void scenario_seccomp_mild(void);

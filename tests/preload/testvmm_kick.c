@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -343,6 +344,58 @@ void scenario_long_jump(void)
 {
 	leave_vms(use_nothing);
 	leave_vms(use_immediate_exit);
+}
+
+static void *run_to_a_cancellation_point(void *arg)
+{
+	const struct testvmm *vm = arg;
+
+	while (!__atomic_load_n(&flag, __ATOMIC_RELAXED))
+		ioctl(vm->vcpu[0].fd, KVM_RUN, 0);
+	printf("left KVM_RUN\n");
+	pthread_testcancel();
+	return NULL;
+}
+
+static void kick_until_left(pthread_t vcpu)
+{
+	void *result;
+
+	flag = 1;
+	while (pthread_tryjoin_np(vcpu, &result)) {
+		pthread_kill(vcpu, SIGUSR1);
+		usleep(1000);
+	}
+	printf("cancelled: %d\n", result == PTHREAD_CANCELED);
+}
+
+/* KVM_RUN is no cancellation point, whatever belfry does there. */
+static void cancel_vcpu(int efd)
+{
+	struct testvmm vm;
+	pthread_t vcpu;
+
+	flag = 0;
+	create_vm(&vm, set_flag);
+	start_signals(&vm, efd);
+	pthread_create(&vcpu, NULL, run_to_a_cancellation_point, &vm);
+	usleep(20000);
+	pthread_cancel(vcpu);
+	usleep(20000);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, KVM_IOEVENTFD_FLAG_DEASSIGN,
+		       0);
+	printf("signalled: %d\n", testvmm_read_count(efd) > 0);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
+	kick_until_left(vcpu);
+	testvmm_destroy(&vm);
+	close(efd);
+}
+
+void scenario_cancel(void)
+{
+	alarm(60); /* ends a VMM that waits for the thread's section */
+	cancel_vcpu(testvmm_eventfd());
+	cancel_vcpu(eventfd(0, 0));
 }
 
 static void set_debug(struct testvmm *vm, uint32_t control)

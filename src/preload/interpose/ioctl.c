@@ -4,6 +4,7 @@
  * any other call pays one branch.
  */
 #include <linux/kvm.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -248,6 +249,21 @@ static long answer_call(struct call *call)
 	return ret;
 }
 
+/*
+ * ioctl() is no cancellation point, but the front waits for other threads in
+ * functions that are.
+ */
+static long answer_uncancelled(struct call *call)
+{
+	int state;
+	long ret;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	ret = answer_call(call);
+	pthread_setcancelstate(state, NULL);
+	return ret;
+}
+
 static long time_call(int fd, uint32_t request, void *arg)
 {
 	struct call call = {
@@ -258,7 +274,7 @@ static long time_call(int fd, uint32_t request, void *arg)
 		.who = record_nobody,
 	};
 	uint64_t start = stats_now();
-	long ret = answer_call(&call);
+	long ret = answer_uncancelled(&call);
 
 	stats_record(config.stats, call.key, start, ret < 0);
 	record_call(call.who, call.key, start, ret);
