@@ -117,13 +117,14 @@ static void update_and_look(void *updates)
 
 static void store_in_section(void *unused)
 {
-	struct section section = section_enter();
+	struct section section;
 
+	section_enter(&section);
 	world.section_was_old =
 		srcu_dereference(world.published, &world.domain) ==
 		&world.objects[0];
 	__atomic_store_n(&world.stored, 1, __ATOMIC_RELAXED);
-	section_leave(section);
+	section_leave(&section);
 }
 
 static void store_and_look(void *unused)
@@ -211,6 +212,7 @@ static const struct scenario *scenario;
 
 static void init(void)
 {
+	memset(&world, 0, sizeof(world));
 	world_init(scenario->fast);
 	rseq_works = scenario->rseq;
 }
@@ -237,6 +239,7 @@ static const char *check_progress(void)
 {
 	int i, idx, next;
 
+	memset(&world, 0, sizeof(world));
 	world_init(false);
 	rseq_works = false;
 	idx = srcu_read_lock(&world.domain);

@@ -39,9 +39,9 @@ static struct world {
 	bool section_was_old, looked, seen, seen_by_third;
 } world;
 
+/* The world is all zero. */
 static void world_init(bool fast)
 {
-	memset(&world, 0, sizeof(world));
 	world.domain.fast = world.domain.membarrier = fast;
 	world.domain.slots = world.slots;
 	world.domain.rseq_slots = world.slots;
@@ -76,23 +76,22 @@ struct section {
 	struct srcu_ctr *scp;
 };
 
-static struct section section_enter(void)
+static void section_enter(struct section *section)
 {
-	struct section section = {0, NULL};
-
+	section->idx = 0;
+	section->scp = NULL;
 	if (world.domain.fast)
-		section.scp = srcu_read_lock_fast(&world.domain);
+		section->scp = srcu_read_lock_fast(&world.domain);
 	else
-		section.idx = srcu_read_lock(&world.domain);
-	return section;
+		section->idx = srcu_read_lock(&world.domain);
 }
 
-static void section_leave(struct section section)
+static void section_leave(const struct section *section)
 {
 	if (world.domain.fast)
-		srcu_read_unlock_fast(&world.domain, section.scp);
+		srcu_read_unlock_fast(&world.domain, section->scp);
 	else
-		srcu_read_unlock(&world.domain, section.idx);
+		srcu_read_unlock(&world.domain, section->idx);
 }
 
 static void check_live(struct object *object)
@@ -110,13 +109,14 @@ static void mark(struct object *object)
 
 static void read_once(void)
 {
-	struct section section = section_enter();
-	struct object *object =
-		srcu_dereference(world.published, &world.domain);
+	struct section section;
+	struct object *object;
 
+	section_enter(&section);
+	object = srcu_dereference(world.published, &world.domain);
 	check_live(object);
 	mark(object);
-	section_leave(section);
+	section_leave(&section);
 }
 
 /* Publishes the next object; returns the one before it. */

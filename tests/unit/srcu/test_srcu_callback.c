@@ -369,25 +369,34 @@ static bool wait_2_s_for_cookie(struct srcu_struct *ssp, unsigned long cookie)
 }
 
 /*
- * The worker must not stay in a domain where each callback makes the next one
- * ready.  The first request of the other domain fails the test if it does.
+ * The worker must not stay in a domain that always has work.  The first request
+ * of the other domain fails the test if it does.
  */
-static void run_requests_beside_flood(struct flood *flood)
+static void requests_are_served(void)
 {
 	struct srcu_struct ssp;
 	struct noted cb;
+	int i;
 
-	call_srcu_expedited(&flood->ssp, &flood->head, flood_again);
 	setup_domain(&ssp);
 	noted = 0;
 	call_srcu_expedited(&ssp, &cb.head, note);
 	assert_true(wait_2_s_for_note());
 	assert_true(
 		wait_2_s_for_cookie(&ssp, start_poll_synchronize_srcu(&ssp)));
+	for (i = 0; i < 10; i++)
+		synchronize_srcu(&ssp);
 	call_srcu(&ssp, &cb.head, note);
 	srcu_barrier(&ssp);
 	assert_int_equal(get(&noted), 2);
 	assert_int_equal(cleanup_srcu_struct(&ssp), 0);
+}
+
+/* Each callback makes the next one ready. */
+static void run_requests_beside_flood(struct flood *flood)
+{
+	call_srcu_expedited(&flood->ssp, &flood->head, flood_again);
+	requests_are_served();
 	set(&flood->stop, 1);
 	srcu_barrier(&flood->ssp);
 	end_domain(&flood->ssp);
@@ -401,6 +410,57 @@ static void test_flood_does_not_starve_other_domain(void **state)
 	run_requests_beside_flood(&fenced);
 	assert_int_equal(init_srcu_struct_fast(&fast.ssp), 0);
 	run_requests_beside_flood(&fast);
+}
+
+static void free_head(struct srcu_head *head)
+{
+	free(head);
+}
+
+static void *produce(void *arg)
+{
+	struct flood *flood = arg;
+	struct srcu_head *head;
+	unsigned int i;
+
+	for (i = 0; !get(&flood->stop); i++) {
+		head = malloc(sizeof(*head));
+		if (!head)
+			break;
+		if (i % 2)
+			call_srcu(&flood->ssp, head, free_head);
+		else
+			call_srcu_expedited(&flood->ssp, head, free_head);
+	}
+	return NULL;
+}
+
+static void *synchronize_always(void *arg)
+{
+	struct flood *flood = arg;
+
+	while (!get(&flood->stop))
+		synchronize_srcu_expedited(&flood->ssp);
+	return NULL;
+}
+
+/* Without a pace, too: its grace periods then follow each other. */
+static void test_producers_do_not_starve_other_domain(void **state)
+{
+	static struct flood flood;
+	pthread_t threads[3];
+	int i;
+
+	setup_domain(&flood.ssp);
+	bf_srcu_set_pace(&flood.ssp, 0);
+	pthread_create(&threads[0], NULL, produce, &flood);
+	pthread_create(&threads[1], NULL, produce, &flood);
+	pthread_create(&threads[2], NULL, synchronize_always, &flood);
+	requests_are_served();
+	set(&flood.stop, 1);
+	for (i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	end_domain(&flood.ssp);
 }
 
 int main(void)
@@ -419,6 +479,7 @@ int main(void)
 		cmocka_unit_test(test_longest_pace),
 		cmocka_unit_test(test_statistics),
 		cmocka_unit_test(test_flood_does_not_starve_other_domain),
+		cmocka_unit_test(test_producers_do_not_starve_other_domain),
 	};
 
 	return cmocka_run_group_tests_name("srcu_callback", tests, NULL, NULL);

@@ -270,8 +270,8 @@ static void compare(struct report *report, const struct comparison *c)
 }
 
 static void (*const own_rows[])(struct report *report) = {
-	bench_two_threads, bench_paces, bench_idle,   bench_membarriers,
-	bench_domains,	   bench_flood, bench_memory,
+	bench_two_threads, bench_never_updated, bench_paces, bench_idle,
+	bench_membarriers, bench_domains,	bench_flood, bench_memory,
 };
 
 #define NR_OWN_ROWS (sizeof(own_rows) / sizeof(own_rows[0]))

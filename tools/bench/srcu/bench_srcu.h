@@ -12,6 +12,7 @@
 
 /* The library in the form of a peer. */
 extern const struct peer own_fenced, own_fast;
+extern const struct peer own_unused_fenced, own_unused_fast;
 extern const struct peer own_expedited; /* fenced, with expedited callbacks */
 extern struct srcu_struct bench_fenced, bench_fast;
 
@@ -48,6 +49,7 @@ double measure_transfer(const struct peer *peer);
 
 /* Rows without peers. */
 void bench_two_threads(struct report *report);
+void bench_never_updated(struct report *report);
 void bench_paces(struct report *report);
 void bench_idle(struct report *report);
 void bench_membarriers(struct report *report);

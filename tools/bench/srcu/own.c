@@ -26,6 +26,38 @@ static void fenced_read_loop(unsigned long count)
 	}
 }
 
+/* No thread ever updates these. */
+DEFINE_STATIC_SRCU(unused_fenced);
+DEFINE_STATIC_SRCU_FAST(unused_fast);
+
+static void unused_fenced_read_loop(unsigned long count)
+{
+	while (count--) {
+		srcu_read_unlock(&unused_fenced,
+				 srcu_read_lock(&unused_fenced));
+		KEEP_LOOP();
+	}
+}
+
+static void unused_fast_read_loop(unsigned long count)
+{
+	while (count--) {
+		srcu_read_unlock_fast(&unused_fast,
+				      srcu_read_lock_fast(&unused_fast));
+		KEEP_LOOP();
+	}
+}
+
+const struct peer own_unused_fenced = {
+	.name = "fenced",
+	.read_loop = unused_fenced_read_loop,
+};
+
+const struct peer own_unused_fast = {
+	.name = "fast",
+	.read_loop = unused_fast_read_loop,
+};
+
 static void fenced_section(void (*inside)(void *arg), void *arg)
 {
 	int idx = srcu_read_lock(&bench_fenced);

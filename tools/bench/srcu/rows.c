@@ -43,6 +43,37 @@ void bench_two_threads(struct report *report)
 	}
 }
 
+static void unused_row(struct report *report, const struct peer *unused,
+		       const struct peer *used, bool two)
+{
+	double (*measure)(const struct peer *peer) = two ? measure_pair_of_two :
+							   measure_pair;
+	struct samples never = {NULL, 0, 0}, after = {NULL, 0, 0};
+	char name[80];
+
+	for (int n = 0; n < 31; n++) {
+		samples_add(&never, measure(unused));
+		samples_add(&after, measure(used));
+	}
+	/* The least of each: other load adds time, and never takes any. */
+	snprintf(name, sizeof(name), "lock+unlock, %s, never updated, %s",
+		 unused->name, two ? "two threads" : "one thread");
+	row(report, name, "ns", "%.2f", samples_min(&never));
+	report_number(report, "updated", "%.2f", samples_min(&after));
+	report_goal(report, "<= 1.1 x updated",
+		    samples_min(&never) <= 1.1 * samples_min(&after));
+	samples_free(&never);
+	samples_free(&after);
+}
+
+void bench_never_updated(struct report *report)
+{
+	for (int two = 0; two < 2; two++) {
+		unused_row(report, &own_unused_fast, &own_fast, two);
+		unused_row(report, &own_unused_fenced, &own_fenced, two);
+	}
+}
+
 static struct srcu_head paced_head;
 
 static void paced_called(struct srcu_head *head)
