@@ -16,9 +16,9 @@
 
 /* The entries of a space. */
 struct bf_io_roots {
-	struct bf_span_node *doorbells; /* of addresses: see doorbell.h */
-	struct bf_span_node *zones;	/* of struct bf_region_span */
-	struct bf_span_node *ranges;	/* of struct bf_region_span */
+	struct bf_doorbell_trees *doorbells; /* NULL: there never was one */
+	struct bf_span_node *zones;	     /* of struct bf_region_span */
+	struct bf_span_node *ranges;	     /* of struct bf_region_span */
 };
 
 struct bf_io_state {

@@ -83,8 +83,8 @@ bool bf_doorbell_dispatch(struct bf_io_bus *bus,
 			  const struct bf_io_state *state,
 			  struct bf_io_access *access)
 {
-	const struct bf_doorbell_target target =
-		bf_doorbell_match(&state->space[access->space], access);
+	const struct bf_doorbell_target target = bf_doorbell_match(
+		state->space[access->space].doorbells, access);
 
 	if (!target.doorbell)
 		return false;

@@ -3,10 +3,11 @@
  * Doorbells, by the rules of KVM_IOEVENTFD.
  *
  * The collision rule allows at one address either a single doorbell of length
- * 0, or for each length either one wildcard or any number of datamatches.  So
- * the tree of a space has an entry for each address with doorbells, and that
- * entry has a tree by datamatch for each length.  A write makes at most two
- * searches, however many doorbells share the address.
+ * 0, or for each length either one wildcard or any number of datamatches.  So a
+ * space has a tree by address for each length, and an entry of it has one
+ * wildcard or a tree by datamatch.  A write makes at most two searches, however
+ * many doorbells share the address; and a third one if there are doorbells of
+ * length 0.
  */
 #ifndef BF_IO_BUS_DOORBELL_H
 #define BF_IO_BUS_DOORBELL_H
@@ -15,6 +16,13 @@
 
 #include "base/util.h"
 #include "io_bus/change.h"
+
+/* The doorbells of a space: a tree by address for each length, and for 0. */
+#define BF_DOORBELL_LENGTHS 5
+struct bf_doorbell_trees {
+	struct bf_node node;
+	struct bf_span_node *by_length[BF_DOORBELL_LENGTHS];
+};
 
 struct bf_io_doorbell {
 	struct bf_shared_eventfd *eventfd; /* NULL: callback */
@@ -74,8 +82,9 @@ int bf_doorbell_new(struct bf_io_bus *bus,
 bool bf_doorbell_len_valid(uint32_t len);
 
 /* In a section: the doorbell that a write matches. */
-struct bf_doorbell_target bf_doorbell_match(const struct bf_io_roots *roots,
-					    const struct bf_io_access *access);
+struct bf_doorbell_target
+bf_doorbell_match(const struct bf_doorbell_trees *trees,
+		  const struct bf_io_access *access);
 
 /* Bus locked: the doorbell of a description, with any consumer; NULL: none. */
 struct bf_io_doorbell *
@@ -90,12 +99,12 @@ int bf_doorbell_tree_remove(struct bf_change *change,
 void bf_doorbell_tree_clear(struct bf_io_roots *roots,
 			    const struct bf_entry *entry);
 
-/* Visits all doorbells below the root of a space. */
-int bf_doorbells_each(const struct bf_span_node *root, bf_entry_fn fn,
+/* Visits all doorbells of a space. */
+int bf_doorbells_each(const struct bf_doorbell_trees *trees, bf_entry_fn fn,
 		      void *opaque);
 
-/* Frees a tree that no access can see, but not its doorbells. */
-void bf_doorbells_free(struct bf_span_node *root);
+/* Frees trees that no access can see, but not their doorbells. */
+void bf_doorbells_free(struct bf_doorbell_trees *trees);
 
 /*
  * For the front, which validates descriptions and eventfds itself:

@@ -5,9 +5,6 @@
 
 #include "io_bus/doorbell.h"
 
-/* By length_index. */
-#define NR_LENGTHS 5
-
 /* Lengths that no doorbell can have share the index of length 0. */
 static const uint8_t length_index[BF_IO_MAX_LEN + 1] = {
 	[1] = 1,
@@ -16,18 +13,11 @@ static const uint8_t length_index[BF_IO_MAX_LEN + 1] = {
 	[8] = 4,
 };
 
-/* The doorbells at one address. */
+/* The doorbells of one length at one address. */
 struct doorbell_addr {
-	struct bf_node node;
-	/* A doorbell of length 0 is the wildcard of each length. */
-	struct bf_doorbell_target wildcard[NR_LENGTHS];
-	struct bf_span_node *matches[NR_LENGTHS]; /* of struct doorbell_match */
-};
-
-/* In the tree of a space. */
-struct addr_entry {
-	struct bf_span_entry span;
-	struct doorbell_addr *at;
+	struct bf_span_entry span;	    /* of the address */
+	struct bf_doorbell_target wildcard; /* of the values, if there is one */
+	struct bf_span_node *matches;	    /* of struct doorbell_match */
 };
 
 struct doorbell_match {
@@ -35,9 +25,9 @@ struct doorbell_match {
 	struct bf_doorbell_target target;
 };
 
-static struct addr_entry *addr_entry_of(const struct bf_span_entry *entry)
+static struct doorbell_addr *addr_of(struct bf_span_entry *entry)
 {
-	return container_of(entry, struct addr_entry, span);
+	return container_of(entry, struct doorbell_addr, span);
 }
 
 static struct bf_doorbell_target match_target(const struct bf_span_entry *entry)
@@ -46,106 +36,111 @@ static struct bf_doorbell_target match_target(const struct bf_span_entry *entry)
 }
 
 /* In a section, or with the bus locked; NULL: no doorbell is there. */
-static struct doorbell_addr *addr_find(const struct bf_io_roots *roots,
+static struct doorbell_addr *addr_find(const struct bf_span_node *root,
 				       uint64_t addr)
 {
-	const struct bf_span_hit hit = bf_span_find(
-		roots->doorbells, sizeof(struct addr_entry), addr, 1);
+	const struct bf_span_hit hit =
+		bf_span_find(root, sizeof(struct doorbell_addr), addr, 1);
 
-	return hit.entry ? addr_entry_of(hit.entry)->at : NULL;
+	return hit.entry ? addr_of(hit.entry) : NULL;
 }
 
 static struct bf_doorbell_target match_find(const struct doorbell_addr *at,
-					    unsigned int i, uint64_t value)
+					    uint64_t value)
 {
 	const struct bf_span_hit hit = bf_span_find(
-		at->matches[i], sizeof(struct doorbell_match), value, 1);
+		at->matches, sizeof(struct doorbell_match), value, 1);
 
 	return hit.entry ? match_target(hit.entry) :
 			   (struct bf_doorbell_target){NULL, NULL};
 }
 
-/* Relaxed: see clear_wildcard(). */
-static struct bf_doorbell_target wildcard_find(const struct doorbell_addr *at,
-					       unsigned int i)
+/* Relaxed: see bf_doorbell_tree_clear(). */
+static struct bf_doorbell_target wildcard_of(const struct doorbell_addr *at)
 {
 	return (struct bf_doorbell_target){
-		__atomic_load_n(&at->wildcard[i].doorbell, __ATOMIC_RELAXED),
-		at->wildcard[i].eventfd,
+		__atomic_load_n(&at->wildcard.doorbell, __ATOMIC_RELAXED),
+		at->wildcard.eventfd,
 	};
 }
 
-struct bf_doorbell_target bf_doorbell_match(const struct bf_io_roots *roots,
-					    const struct bf_io_access *access)
+static struct bf_doorbell_target match_in(const struct bf_span_node *root,
+					  const struct bf_io_access *access)
 {
-	const unsigned int i = length_index[access->len];
-	const struct doorbell_addr *at = addr_find(roots, access->addr);
+	const struct doorbell_addr *at = addr_find(root, access->addr);
 	struct bf_doorbell_target target = {NULL, NULL};
 
 	if (!at)
 		return target;
-	target = wildcard_find(at, i);
-	if (target.doorbell || !at->matches[i])
-		return target;
-	return match_find(at, i, bf_access_value(access));
+	target = wildcard_of(at);
+	return target.doorbell || !at->matches ?
+		       target :
+		       match_find(at, bf_access_value(access));
 }
 
-static unsigned int first_length(const struct bf_entry *entry)
+struct bf_doorbell_target
+bf_doorbell_match(const struct bf_doorbell_trees *trees,
+		  const struct bf_io_access *access)
 {
-	return length_index[entry->size];
+	const struct bf_doorbell_target target =
+		match_in(trees->by_length[length_index[access->len]], access);
+
+	return target.doorbell ? target : match_in(trees->by_length[0], access);
 }
 
-/* A doorbell of length 0 takes part in all lengths. */
-static unsigned int end_length(const struct bf_entry *entry)
+static struct bf_span_node **root_of(struct bf_doorbell_trees *trees,
+				     const struct bf_entry *entry)
 {
-	return entry->size ? first_length(entry) + 1 : NR_LENGTHS;
+	return &trees->by_length[length_index[entry->size]];
 }
 
-static struct bf_io_doorbell *any_of_length(const struct doorbell_addr *at,
-					    unsigned int i)
+/* The trees of the entry's space, for the change to change; NULL: no memory. */
+static struct bf_doorbell_trees *trees_own(struct bf_change *change,
+					   const struct bf_entry *entry)
 {
+	struct bf_io_roots *roots = bf_entry_roots(change->state, entry);
+	struct bf_doorbell_trees *trees = roots->doorbells;
+
+	if (!trees)
+		trees = bf_edit_make(&change->edit, sizeof(*trees));
+	else if (!bf_edit_owns(&change->edit, &trees->node))
+		trees = bf_edit_copy(&change->edit, &trees->node,
+				     sizeof(*trees), sizeof(*trees));
+	if (trees)
+		roots->doorbells = trees;
+	return trees;
+}
+
+static struct bf_io_doorbell *collision_in(const struct bf_span_node *root,
+					   const struct bf_entry *new)
+{
+	const struct doorbell_addr *at = addr_find(root, new->addr);
 	struct bf_span_entry *entry;
 	struct bf_span span;
 
-	if (at->wildcard[i].doorbell)
-		return at->wildcard[i].doorbell;
-	entry = bf_span_next(at->matches[i], 0, &span);
+	if (!at)
+		return NULL;
+	if (at->wildcard.doorbell)
+		return at->wildcard.doorbell;
+	if (!new->wildcard)
+		return match_find(at, new->datamatch).doorbell;
+	entry = bf_span_next(at->matches, 0, &span);
 	return entry ? match_target(entry).doorbell : NULL;
 }
 
-static struct bf_io_doorbell *
-collision_of_length(const struct doorbell_addr *at, unsigned int i,
-		    const struct bf_entry *new)
-{
-	if (new->wildcard || at->wildcard[i].doorbell)
-		return any_of_length(at, i);
-	return match_find(at, i, new->datamatch).doorbell;
-}
-
 /* The doorbell that a new one collides with, or NULL. */
-static struct bf_io_doorbell *find_collision(const struct doorbell_addr *at,
+static struct bf_io_doorbell *find_collision(struct bf_doorbell_trees *trees,
 					     const struct bf_entry *new)
 {
-	struct bf_io_doorbell *other = NULL;
+	struct bf_io_doorbell *other = collision_in(trees->by_length[0], new);
 	unsigned int i;
 
-	for (i = first_length(new); i < end_length(new) && !other; i++)
-		other = collision_of_length(at, i, new);
+	if (new->size)
+		return other ? other : collision_in(*root_of(trees, new), new);
+	/* A doorbell of length 0 takes part in all lengths. */
+	for (i = 1; i < BF_DOORBELL_LENGTHS && !other; i++)
+		other = collision_in(trees->by_length[i], new);
 	return other;
-}
-
-/*
- * Relaxed: in a published tree the grace period of the removal follows.  An
- * access that begins after that loads NULL.
- */
-static void clear_wildcard(struct doorbell_addr *at,
-			   const struct bf_entry *entry)
-{
-	unsigned int i;
-
-	for (i = first_length(entry); i < end_length(entry); i++)
-		__atomic_store_n(&at->wildcard[i].doorbell, NULL,
-				 __ATOMIC_RELAXED);
 }
 
 static struct bf_doorbell_target target_of(struct bf_io_doorbell *doorbell)
@@ -156,20 +151,19 @@ static struct bf_doorbell_target target_of(struct bf_io_doorbell *doorbell)
 	};
 }
 
+/* Adds a doorbell to an entry that the edit owns. */
 static int addr_add(struct bf_edit *edit, struct doorbell_addr *at,
 		    struct bf_entry *entry)
 {
 	const struct bf_span span = {entry->datamatch, entry->datamatch};
-	struct doorbell_match match = {
+	const struct doorbell_match match = {
 		.target = target_of(bf_doorbell_of(entry))};
 	struct bf_span_entry *existing;
-	unsigned int i = first_length(entry);
 
 	if (!entry->wildcard)
-		return bf_span_add(edit, &at->matches[i], span, &match.span,
+		return bf_span_add(edit, &at->matches, span, &match.span,
 				   sizeof(match), &existing);
-	for (; i < end_length(entry); i++)
-		at->wildcard[i] = match.target;
+	at->wildcard = match.target;
 	return 0;
 }
 
@@ -178,174 +172,146 @@ static int addr_make(struct bf_edit *edit, struct bf_span_node **root,
 		     struct bf_entry *entry)
 {
 	const struct bf_span span = {entry->addr, entry->addr};
-	struct addr_entry new = {.at = bf_edit_make(edit, sizeof(*new.at))};
+	struct doorbell_addr new = {.matches = NULL};
 	struct bf_span_entry *existing;
+	int ret = addr_add(edit, &new, entry);
 
-	if (!new.at || addr_add(edit, new.at, entry))
-		return -ENOMEM;
-	return bf_span_add(edit, root, span, &new.span, sizeof(new), &existing);
-}
-
-/* The doorbells at the address, for the edit to change; NULL: no memory. */
-static struct doorbell_addr *addr_own(struct bf_edit *edit,
-				      struct bf_span_node **root, uint64_t addr)
-{
-	struct bf_span_entry *own = bf_span_own(edit, root, addr);
-	struct addr_entry *entry;
-
-	if (!own)
-		return NULL;
-	entry = addr_entry_of(own);
-	if (!bf_edit_owns(edit, &entry->at->node))
-		entry->at = bf_edit_copy(edit, &entry->at->node,
-					 sizeof(*entry->at),
-					 sizeof(*entry->at));
-	return entry->at;
+	return ret ? ret :
+		     bf_span_add(edit, root, span, &new.span, sizeof(new),
+				 &existing);
 }
 
 int bf_doorbell_tree_add(struct bf_change *change, struct bf_entry *entry,
 			 struct bf_entry **existing)
 {
-	struct bf_io_roots *roots = bf_entry_roots(change->state, entry);
-	struct doorbell_addr *at = addr_find(roots, entry->addr);
-	struct bf_io_doorbell *other = at ? find_collision(at, entry) : NULL;
+	struct bf_doorbell_trees *trees = trees_own(change, entry);
+	struct bf_io_doorbell *other;
+	struct bf_span_node **root;
+	struct bf_span_entry *own;
 
+	if (!trees)
+		return -ENOMEM;
+	other = find_collision(trees, entry);
 	if (other) {
 		*existing = &other->entry;
 		return -EEXIST;
 	}
-	if (!at)
-		return addr_make(&change->edit, &roots->doorbells, entry);
-	at = addr_own(&change->edit, &roots->doorbells, entry->addr);
-	return at ? addr_add(&change->edit, at, entry) : -ENOMEM;
-}
-
-static bool addr_is_empty(const struct doorbell_addr *at)
-{
-	unsigned int i;
-
-	for (i = 0; i < NR_LENGTHS; i++)
-		if (at->wildcard[i].doorbell || at->matches[i])
-			return false;
-	return true;
+	root = root_of(trees, entry);
+	if (!addr_find(*root, entry->addr))
+		return addr_make(&change->edit, root, entry);
+	own = bf_span_own(&change->edit, root, entry->addr);
+	return own ? addr_add(&change->edit, addr_of(own), entry) : -ENOMEM;
 }
 
 int bf_doorbell_tree_remove(struct bf_change *change,
 			    const struct bf_entry *entry)
 {
-	struct bf_io_roots *roots = bf_entry_roots(change->state, entry);
-	struct doorbell_addr *at =
-		addr_own(&change->edit, &roots->doorbells, entry->addr);
+	struct bf_doorbell_trees *trees = trees_own(change, entry);
+	struct bf_span_entry *own;
+	struct bf_span_node **root;
+	struct doorbell_addr *at;
 
-	if (!at)
+	if (!trees)
 		return -ENOMEM;
+	root = root_of(trees, entry);
+	own = bf_span_own(&change->edit, root, entry->addr);
+	if (!own)
+		return -ENOMEM;
+	at = addr_of(own);
 	if (entry->wildcard)
-		clear_wildcard(at, entry);
-	else if (bf_span_remove(&change->edit,
-				&at->matches[first_length(entry)],
-				entry->datamatch))
+		at->wildcard.doorbell = NULL;
+	else if (bf_span_remove(&change->edit, &at->matches, entry->datamatch))
 		return -ENOMEM;
-	if (!addr_is_empty(at))
+	if (at->wildcard.doorbell || at->matches)
 		return 0;
-	bf_edit_drop(&change->edit, &at->node);
-	return bf_span_remove(&change->edit, &roots->doorbells, entry->addr);
+	return bf_span_remove(&change->edit, root, entry->addr);
 }
 
-/* An address without doorbells stays until the next change of that address. */
+/*
+ * An address without doorbells stays until the next change of that address.
+ *
+ * Relaxed: the grace period of the removal follows.  An access that begins
+ * after that loads NULL.
+ */
 void bf_doorbell_tree_clear(struct bf_io_roots *roots,
 			    const struct bf_entry *entry)
 {
-	uint64_t addr;
-	struct bf_span_entry *found = bf_span_seek(roots->doorbells,
-						   sizeof(struct addr_entry),
-						   entry->addr, &addr);
-	struct doorbell_addr *at = addr_entry_of(found)->at;
+	struct doorbell_addr *at =
+		addr_find(*root_of(roots->doorbells, entry), entry->addr);
 
 	if (entry->wildcard)
-		clear_wildcard(at, entry);
+		__atomic_store_n(&at->wildcard.doorbell, NULL,
+				 __ATOMIC_RELAXED);
 	else
-		bf_span_set_size(at->matches[first_length(entry)],
-				 entry->datamatch, 0);
+		bf_span_set_size(at->matches, entry->datamatch, 0);
 }
 
-static struct bf_span doorbell_span(const struct bf_io_doorbell *doorbell,
-				    uint64_t addr)
+static int doorbell_visit(struct bf_io_doorbell *doorbell, uint64_t addr,
+			  bf_entry_fn fn, void *opaque)
 {
 	const uint64_t size = doorbell->entry.size;
+	const struct bf_span span = {addr, addr + (size ? size - 1 : 0)};
 
-	return (struct bf_span){addr, addr + (size ? size - 1 : 0)};
+	return fn(opaque, span, &doorbell->entry);
 }
 
-static int matches_each(const struct bf_span_node *matches, uint64_t addr,
-			bf_entry_fn fn, void *opaque)
+static int addr_each(const struct doorbell_addr *at, uint64_t addr,
+		     bf_entry_fn fn, void *opaque)
 {
-	struct bf_io_doorbell *doorbell;
+	struct bf_io_doorbell *wildcard = wildcard_of(at).doorbell;
 	struct bf_span_entry *entry;
 	struct bf_span value;
 	int ret = 0;
 
-	bf_span_for_each(entry, matches, &value) {
-		doorbell = match_target(entry).doorbell;
-		ret = fn(opaque, doorbell_span(doorbell, addr),
-			 &doorbell->entry);
+	if (wildcard)
+		return doorbell_visit(wildcard, addr, fn, opaque);
+	bf_span_for_each(entry, at->matches, &value) {
+		ret = doorbell_visit(match_target(entry).doorbell, addr, fn,
+				     opaque);
 		if (ret)
 			break;
 	}
 	return ret;
 }
 
-static int addr_each(const struct doorbell_addr *at, uint64_t addr,
-		     bf_entry_fn fn, void *opaque)
-{
-	struct bf_io_doorbell *doorbell;
-	unsigned int i;
-	int ret = 0;
-
-	for (i = 0; i < NR_LENGTHS && !ret; i++) {
-		doorbell = wildcard_find(at, i).doorbell;
-		/* At its last length, because fn may free it. */
-		if (doorbell && end_length(&doorbell->entry) == i + 1)
-			ret = fn(opaque, doorbell_span(doorbell, addr),
-				 &doorbell->entry);
-		if (!ret)
-			ret = matches_each(at->matches[i], addr, fn, opaque);
-	}
-	return ret;
-}
-
-int bf_doorbells_each(const struct bf_span_node *root, bf_entry_fn fn,
-		      void *opaque)
+static int tree_each(const struct bf_span_node *root, bf_entry_fn fn,
+		     void *opaque)
 {
 	struct bf_span_entry *entry;
 	struct bf_span span;
 	int ret = 0;
 
 	bf_span_for_each(entry, root, &span) {
-		ret = addr_each(addr_entry_of(entry)->at, span.first, fn,
-				opaque);
+		ret = addr_each(addr_of(entry), span.first, fn, opaque);
 		if (ret)
 			break;
 	}
 	return ret;
 }
 
-static void addr_free(struct doorbell_addr *at)
+int bf_doorbells_each(const struct bf_doorbell_trees *trees, bf_entry_fn fn,
+		      void *opaque)
 {
 	unsigned int i;
+	int ret = 0;
 
-	for (i = 0; i < NR_LENGTHS; i++)
-		bf_span_free(at->matches[i]);
-	free(at);
+	for (i = 0; trees && i < BF_DOORBELL_LENGTHS && !ret; i++)
+		ret = tree_each(trees->by_length[i], fn, opaque);
+	return ret;
 }
 
-void bf_doorbells_free(struct bf_span_node *root)
+void bf_doorbells_free(struct bf_doorbell_trees *trees)
 {
 	struct bf_span_entry *entry;
 	struct bf_span span;
+	unsigned int i;
 
-	bf_span_for_each(entry, root, &span)
-		addr_free(addr_entry_of(entry)->at);
-	bf_span_free(root);
+	for (i = 0; trees && i < BF_DOORBELL_LENGTHS; i++) {
+		bf_span_for_each(entry, trees->by_length[i], &span)
+			bf_span_free(addr_of(entry)->matches);
+		bf_span_free(trees->by_length[i]);
+	}
+	free(trees);
 }
 
 bool bf_doorbell_len_valid(uint32_t len)
@@ -357,17 +323,17 @@ struct bf_io_doorbell *
 bf_doorbell_lookup(const struct bf_io_state *state,
 		   const struct bf_io_doorbell_desc *desc)
 {
+	const struct bf_doorbell_trees *trees;
 	const struct doorbell_addr *at;
-	struct bf_io_doorbell *doorbell;
-	unsigned int i;
 
 	if (desc->space >= BF_IO_SPACES || !bf_doorbell_len_valid(desc->len))
 		return NULL;
-	at = addr_find(&state->space[desc->space], desc->addr);
+	trees = state->space[desc->space].doorbells;
+	if (!trees)
+		return NULL;
+	at = addr_find(trees->by_length[length_index[desc->len]], desc->addr);
 	if (!at)
 		return NULL;
-	i = length_index[desc->len];
-	doorbell = desc->wildcard ? at->wildcard[i].doorbell :
-				    match_find(at, i, desc->datamatch).doorbell;
-	return doorbell && doorbell->entry.size == desc->len ? doorbell : NULL;
+	return desc->wildcard ? at->wildcard.doorbell :
+				match_find(at, desc->datamatch).doorbell;
 }
