@@ -399,6 +399,25 @@ void bf_io_remove_doorbell_async(struct bf_io_bus *bus,
 				 bf_io_done_fn done, void *opaque);
 
 /**
+ * bf_io_share_eventfds - another process may have eventfds of doorbells
+ *
+ * Call this before the program gives an eventfd to another process over a
+ * socket, or if it got one that way or by execve(2).  fork() does the same.
+ *
+ * A process with the eventfd can clear O_NONBLOCK of the open file and fill the
+ * counter at any moment, and a write(2) then sleeps.  From now on the bus
+ * signals each eventfd as the kernel signals an ioeventfd, by the completion of
+ * an asynchronous request, which never sleeps and takes about a microsecond
+ * more.  If the kernel has no asynchronous I/O or grants the process no context
+ * (/proc/sys/fs/aio-max-nr), the bus calls poll(2) before each write(2), and a
+ * process that fills the counter in between can still block the caller.
+ *
+ * Holds for the process, for eventfds of io_ring.h too, and cannot be undone.
+ * Any thread may call this, at any time, also a signal handler.
+ */
+void bf_io_share_eventfds(void);
+
+/**
  * bf_io_doorbell_opaque - return the @opaque of a doorbell's description
  * bf_io_range_opaque - return the @opaque of a range's description
  */

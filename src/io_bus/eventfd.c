@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "belfry/io_bus.h"
 #include "io_bus/eventfd.h"
 
 static int same_file_by_kcmp(int fd, int other)
@@ -145,7 +146,34 @@ void bf_eventfd_close(struct bf_eventfd *eventfd)
 __thread bool bf_eventfd_no_poll;
 __thread bool bf_eventfd_no_saturate;
 
-int bf_eventfd_poll(int fd, short events)
+static bool shared_with_others;
+
+void bf_eventfd_share(void)
+{
+	__atomic_store_n(&shared_with_others, true, __ATOMIC_RELAXED);
+}
+
+void bf_io_share_eventfds(void)
+{
+	bf_eventfd_share();
+}
+
+/* A constructor: an eventfd may exist before the first bus. */
+__attribute__((constructor)) static void watch_forks(void)
+{
+	pthread_atfork(bf_eventfd_share, NULL, NULL);
+}
+
+/*
+ * Relaxed: the caller of bf_eventfd_share() has not given the eventfd away yet,
+ * so whatever tells a thread of the other process orders this load, too.
+ */
+bool bf_eventfd_is_shared(void)
+{
+	return __atomic_load_n(&shared_with_others, __ATOMIC_RELAXED);
+}
+
+static int poll_now(int fd, short events)
 {
 	struct pollfd pfd = {.fd = fd, .events = events};
 #ifdef SYS_poll
@@ -166,9 +194,9 @@ static bool write_would_sleep(const struct bf_eventfd *eventfd)
 {
 	int events;
 
-	if (!eventfd->blocks || bf_eventfd_no_poll)
+	if (bf_eventfd_no_poll || !(eventfd->blocks || bf_eventfd_is_shared()))
 		return false;
-	events = bf_eventfd_poll(eventfd->fd, POLLOUT);
+	events = poll_now(eventfd->fd, POLLOUT);
 	return events >= 0 && !(events & POLLOUT);
 }
 
@@ -189,12 +217,21 @@ static bool add_one(const struct bf_eventfd *eventfd)
 	return ret >= 0 || errno != EAGAIN;
 }
 
+/*
+ * A write takes a third of the time of a completion.  If another process has
+ * the eventfd, it can make any write sleep: see saturate.c.
+ */
 void bf_eventfd_signal(struct bf_eventfd *eventfd)
 {
+	const bool may_complete = !bf_eventfd_no_saturate;
 	int saved = errno;
 
-	if (!add_one(eventfd) && !bf_eventfd_no_saturate)
-		bf_eventfd_saturate(eventfd->fd);
+	if (unlikely(bf_eventfd_is_shared()) && may_complete &&
+	    bf_eventfd_complete(eventfd->fd))
+		goto out;
+	if (!add_one(eventfd) && may_complete)
+		bf_eventfd_complete(eventfd->fd);
+out:
 	errno = saved;
 }
 

@@ -54,23 +54,29 @@ void bf_eventfd_close(struct bf_eventfd *eventfd);
  */
 extern __thread bool bf_eventfd_no_poll;
 
-/* The calling thread must not call bf_eventfd_saturate(). */
+/* The calling thread must not call bf_eventfd_complete(). */
 extern __thread bool bf_eventfd_no_saturate;
 
 /*
+ * Another process may have eventfds from now on, also those that exist already.
+ * fork() calls this.  Async-signal-safe.
+ */
+void bf_eventfd_share(void);
+bool bf_eventfd_is_shared(void);
+
+/*
  * Adds 1 to the counter, up to 2^64 - 1, as with the kernel's own signals.
- * Never blocks; keeps errno.
+ * Keeps errno.  Never blocks, with one exception: another process has the
+ * eventfd, and the kernel has no asynchronous I/O or the thread must not use
+ * it.
  */
 void bf_eventfd_signal(struct bf_eventfd *eventfd);
 
-/* The events that poll(2) reports now, or -1.  No cancellation point. */
-int bf_eventfd_poll(int fd, short events);
-
 /*
- * saturate.c: adds 1 to a counter of 2^64 - 2, to which write(2) cannot add. If
- * the kernel has no asynchronous I/O, the counter stays.
+ * saturate.c: adds 1 as the kernel does, also to a counter of 2^64 - 2, and
+ * never blocks.  False if the kernel has no asynchronous I/O.
  */
-void bf_eventfd_saturate(int fd);
+bool bf_eventfd_complete(int fd);
 
 /*
  * A duplicate that doorbells share.  Descriptors are few, and a device may have

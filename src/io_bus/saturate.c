@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * The kernel's ioeventfd counts up to 2^64 - 1, where poll(2) reports POLLERR;
- * write(2) only up to 2^64 - 2.  The completion of an asynchronous request
- * signals an eventfd as an ioeventfd does.
+ * Signals an eventfd as an ioeventfd does: by the completion of an asynchronous
+ * request.  The kernel counts up to 2^64 - 1, where poll(2) reports POLLERR,
+ * and never sleeps.  write(2) counts up to 2^64 - 2 and sleeps there, unless
+ * the open file has O_NONBLOCK; each process that holds the file can clear
+ * that flag at any moment.
  */
+#include <errno.h>
 #include <linux/aio_abi.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/util.h"
 #include "io_bus/eventfd.h"
 
 /*
@@ -19,11 +22,27 @@
  */
 static aio_context_t shared_context;
 
+/* As many completions wait for context_reap() at most. */
+#define EVENTS 64
+
+/* The head of a context's memory, as the kernel and libaio know it. */
+struct completions {
+	uint32_t id;
+	uint32_t nr;
+	uint32_t head;
+	uint32_t tail;
+	uint32_t magic;
+	uint32_t compat_features;
+	uint32_t incompat_features;
+};
+
+#define COMPLETIONS_MAGIC 0xa10a10a1u
+
 static bool context_make(aio_context_t old)
 {
 	aio_context_t new = 0;
 
-	if (syscall(SYS_io_setup, 8, &new))
+	if (syscall(SYS_io_setup, EVENTS, &new))
 		return false;
 	if (!__atomic_compare_exchange_n(&shared_context, &old, new, false,
 					 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
@@ -32,10 +51,30 @@ static bool context_make(aio_context_t old)
 }
 
 /*
+ * Drops the completions, of which no thread reads the results.  Relaxed: two
+ * threads may store in the wrong order, and the kernel then believes that some
+ * completions still wait.  The next caller drops them again.
+ */
+static void context_reap(aio_context_t context)
+{
+	struct completions *ring = (struct completions *)context;
+	struct io_event events[4];
+
+	if (ring->magic != COMPLETIONS_MAGIC || ring->incompat_features) {
+		syscall(SYS_io_getevents, context, 0, ARRAY_SIZE(events),
+			events, NULL);
+		return;
+	}
+	__atomic_store_n(&ring->head,
+			 __atomic_load_n(&ring->tail, __ATOMIC_RELAXED),
+			 __ATOMIC_RELAXED);
+}
+
+/*
  * An eventfd is readable, writable or both, so the request completes in
  * io_submit(2).
  */
-static bool submit(aio_context_t context, int fd)
+static long submit(aio_context_t context, int fd)
 {
 	struct iocb request = {
 		.aio_lio_opcode = IOCB_CMD_POLL,
@@ -45,21 +84,37 @@ static bool submit(aio_context_t context, int fd)
 		.aio_resfd = (uint32_t)fd,
 	};
 	struct iocb *requests[] = {&request};
-	struct io_event event;
 
-	if (syscall(SYS_io_submit, context, 1, requests) != 1)
-		return false;
-	syscall(SYS_io_getevents, context, 0, 1, &event, NULL);
-	return true;
+	return syscall(SYS_io_submit, context, 1, requests);
 }
 
-void bf_eventfd_saturate(int fd)
+/*
+ * EAGAIN: the completions of other threads fill the ring.  Each of them is
+ * about to drop its own, and so does this one.
+ */
+static bool context_signal(aio_context_t context, int fd)
+{
+	long ret;
+
+	for (int tries = 0; tries < EVENTS; tries++) {
+		ret = submit(context, fd);
+		if (ret == 1 || errno == EAGAIN)
+			context_reap(context);
+		if (ret == 1 || errno != EAGAIN)
+			break;
+	}
+	return ret == 1;
+}
+
+bool bf_eventfd_complete(int fd)
 {
 	aio_context_t context =
 		__atomic_load_n(&shared_context, __ATOMIC_RELAXED);
 
-	if (bf_eventfd_poll(fd, 0) || (context && submit(context, fd)))
-		return;
-	if (context_make(context))
-		submit(__atomic_load_n(&shared_context, __ATOMIC_RELAXED), fd);
+	if (context && context_signal(context, fd))
+		return true;
+	if (!context_make(context))
+		return false;
+	context = __atomic_load_n(&shared_context, __ATOMIC_RELAXED);
+	return context_signal(context, fd);
 }

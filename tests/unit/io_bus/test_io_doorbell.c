@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -253,6 +256,120 @@ static void test_full_eventfd(void **state)
 	fill_eventfd(EFD_NONBLOCK);
 }
 
+/*
+ * Another process with the eventfd: fills the counter and clears O_NONBLOCK, so
+ * that a write(2) sleeps.  The last time it does not read the counter again.
+ */
+static void block_writers(int fd, int told)
+{
+	const uint64_t full = UINT64_MAX - 1;
+	uint64_t count;
+
+	alarm(60);
+	for (int i = 0; i < 1000; i++) {
+		do {
+			fcntl(fd, F_SETFL, O_NONBLOCK);
+			if (read(fd, &count, 8) < 0)
+				count = 0;
+		} while (write(fd, &full, 8) != 8);
+		fcntl(fd, F_SETFL, 0);
+	}
+	close(told);
+	pause();
+	_exit(0);
+}
+
+static pid_t start_hostile(int fd, int told[2])
+{
+	pid_t pid;
+
+	assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+	pid = fork();
+	if (!pid)
+		block_writers(fd, told[1]);
+	assert_true(pid > 0);
+	close(told[1]);
+	return pid;
+}
+
+#define WRITES 2000
+
+/* Before, while and after the other process changes the eventfd. */
+static void *write_both(void *arg)
+{
+	struct pollfd told = {.fd = *(int *)arg};
+	unsigned long count = 0;
+
+	for (int after = 0; after < WRITES; count++) {
+		write_len(BF_IO_MMIO, 0x6000, 0, 4);
+		write_len(BF_IO_MMIO, 0x7000, 0, 4);
+		after += after || poll(&told, 1, 0) == 1;
+	}
+	return (void *)count;
+}
+
+/*
+ * Neither the guest's writes nor the removal of another doorbell may wait for
+ * the other process, and the other doorbell counts each write.
+ */
+static void test_hostile_holder_of_an_eventfd(void **state)
+{
+	struct bf_io_doorbell_desc desc = doorbell_at(0x6000, 4);
+	struct bf_io_doorbell *hostile, *other, *third;
+	pthread_t thread;
+	void *count;
+	int told[2];
+	pid_t pid;
+
+	alarm(60);
+	desc.eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_int_equal(add_doorbell(desc, &hostile), 0);
+	assert_int_equal(add_doorbell(doorbell_at(0x7000, 4), &other), 0);
+	pid = start_hostile(desc.eventfd, told);
+	assert_int_equal(pthread_create(&thread, NULL, write_both, told), 0);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(add_doorbell(doorbell_at(0x8000, 4), &third),
+				 0);
+		bf_io_remove_doorbell(bus, third);
+	}
+	pthread_join(thread, &count);
+	bf_io_remove_doorbell(bus, hostile);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	bf_io_remove_doorbell(bus, other);
+	assert_int_equal(taken(efd), (unsigned long)count);
+	close(told[0]);
+	close(desc.eventfd);
+	alarm(0);
+}
+
+static void *signal_shared(void *arg)
+{
+	for (int i = 0; i < WRITES; i++)
+		write_len(BF_IO_MMIO, 0x7000, 0, 4);
+	return NULL;
+}
+
+#define THREADS 80
+
+/* More threads than completions that the kernel keeps for the process. */
+static void test_shared_eventfd_counts_each_write(void **state)
+{
+	struct bf_io_doorbell *handle;
+	pthread_t threads[THREADS];
+
+	bf_io_share_eventfds();
+	assert_int_equal(add_doorbell(doorbell_at(0x7000, 4), &handle), 0);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL,
+						signal_shared, NULL),
+				 0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	bf_io_remove_doorbell(bus, handle);
+	assert_int_equal(taken(efd), THREADS * WRITES);
+}
+
 #define MANY 4000
 
 static void test_many_doorbells_at_one_address(void **state)
@@ -291,6 +408,8 @@ int main(void)
 		BUS_TEST(test_reused_fd_is_another_eventfd),
 		BUS_TEST(test_removed_doorbell_is_silent),
 		BUS_TEST(test_full_eventfd),
+		BUS_TEST(test_shared_eventfd_counts_each_write),
+		BUS_TEST(test_hostile_holder_of_an_eventfd),
 		BUS_TEST(test_many_doorbells_at_one_address),
 	};
 
