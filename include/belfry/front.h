@@ -98,8 +98,8 @@ struct bf_front_config {
 	/**
 	 * BF_POLICY_LAZY: the signals of a doorbell after which the kernel gets
 	 * it.  Each vCPU checks at intervals of up to 64 exits, so there may be
-	 * 64 signals more for each vCPU.  0: as many signals as cost the same
-	 * as an install; the library measures both once per boot.
+	 * 64 signals more for each vCPU.  0: 1,000 signals, which cost about as
+	 * much as an install.
 	 */
 	uint32_t install_after;
 	/**
@@ -177,7 +177,7 @@ int bf_front_detach(struct bf_front *front);
  * caller's stay there, so the caller must destroy that bus next.
  *
  * Waits for an install in progress, microseconds if no other call changes the
- * VM, and once per boot until the measurement has ended.
+ * VM.
  */
 void bf_front_destroy(struct bf_front *front);
 
@@ -398,7 +398,7 @@ struct bf_front_stats {
 	uint64_t signalled;	  /* signals of doorbells from user space */
 	uint64_t zones;		  /* coalesced zones registered */
 	uint64_t zones_installed; /* zones installed in the kernel */
-	uint64_t install_after;	  /* K of BF_POLICY_LAZY; 0: not measured yet */
+	uint64_t install_after;	  /* K of BF_POLICY_LAZY */
 	uint64_t reserved[4];	  /* 0 */
 };
 
@@ -428,27 +428,6 @@ void bf_front_get_stats(struct bf_front *front, struct bf_front_stats *stats);
 int bf_front_doorbell_signals(struct bf_front *front,
 			      const struct kvm_ioeventfd *arg,
 			      uint64_t *signals, bool *installed);
-
-/** What doorbells cost on this machine; see bf_front_measure(). */
-struct bf_front_costs {
-	uint64_t install_ns;	/* a registration, and the wait behind it */
-	uint64_t signal_ns;	/* a signal, more than one in the kernel */
-	uint64_t install_after; /* K: signals that cost as much as an install */
-	uint64_t reserved[4];	/* 0 */
-};
-
-/**
- * bf_front_measure - measure the costs of doorbells, or read them
- * @costs: the costs; @costs->install_after is set in any case
- *
- * The helper thread of BF_POLICY_LAZY calls it when it first needs K.  The
- * first call of a boot measures in a VM of its own, in some 25 ms, and writes
- * the result to a file of the user; later ones read the file.  A VMM that
- * enters a sandbox calls it before.
- *
- * Returns 0; -ENODEV: nothing can be measured, and K is a default.
- */
-int bf_front_measure(struct bf_front_costs *costs);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -192,8 +192,7 @@ void bf_front_get_stats(struct bf_front *front, struct bf_front_stats *stats)
 			     signals_of(&front->tracked),
 		.zones = counters[BF_FRONT_ZONES],
 		.zones_installed = counters[BF_FRONT_ZONES_INSTALLED],
-		.install_after = __atomic_load_n(&front->install_after,
-						 __ATOMIC_RELAXED),
+		.install_after = front->install_after,
 	};
 	pthread_mutex_unlock(&front->lock);
 }

@@ -72,7 +72,7 @@ struct bf_front {
 	bool install_on_run;	    /* pending ones go at the next KVM_RUN */
 	unsigned int nr_pending;    /* doorbells and zones; written locked */
 	unsigned int check_every;   /* a vCPU checks every so many exits */
-	unsigned int install_after; /* signals; 0: not measured yet */
+	unsigned int install_after; /* signals: K */
 
 	/* Written by each call on the VM. */
 	_Alignas(64) unsigned int calls; /* in progress, that may take long */

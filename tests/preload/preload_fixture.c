@@ -45,8 +45,6 @@ static void read_output(int fd, char *buf)
 	close(fd);
 }
 
-const char *preload_install_after = "16";
-
 /*
  * In the child.  TEST_LIBRARY is empty if the library cannot be preloaded and
  * is linked into TEST_UNDER instead.
@@ -59,7 +57,7 @@ static void exec_testvmm(const char *scenario, const char *policy,
 	if (!policy)
 		execl(getenv("TEST_ALONE"), "testvmm", scenario, NULL);
 	setenv("BELFRY_POLICY", policy, 1);
-	setenv("BELFRY_INSTALL_AFTER", preload_install_after, 1);
+	setenv("BELFRY_INSTALL_AFTER", "16", 1);
 	setenv("BELFRY_QUIET_MS", "1", 1);
 	if (stats)
 		setenv("BELFRY_STATS", stats, 1);

@@ -24,9 +24,6 @@ struct result {
 /* The last run alone, and the last run under belfry. */
 extern struct result alone, under;
 
-/* BELFRY_INSTALL_AFTER: "16", or "" to let belfry measure it. */
-extern const char *preload_install_after;
-
 /* Runs one scenario.  @policy NULL: alone. */
 void run_scenario(struct result *result, const char *scenario,
 		  const char *policy);

@@ -111,13 +111,6 @@ static void test_front_needs_to_read_fdinfo(void **state)
 	assert_true(forbidden_by_kill(SYS_openat) & FORBIDDEN_FRONT);
 }
 
-/* The measurement makes an eventfd for its throw-away VM. */
-static void test_calibration_needs_eventfd(void **state)
-{
-	assert_int_equal(forbidden_by_kill(SYS_eventfd2), FORBIDDEN_CALIBRATE);
-	assert_int_equal(forbidden_by_error(SYS_eventfd2), FORBIDDEN_CALIBRATE);
-}
-
 static void test_dupfd_query_may_fail(void **state)
 {
 	const uint32_t kill = SECCOMP_RET_KILL_THREAD;
@@ -138,7 +131,6 @@ int main(void)
 		cmocka_unit_test(test_front_needs_no_thread),
 		cmocka_unit_test(test_filter_counts_for_its_thread),
 		cmocka_unit_test(test_front_needs_to_read_fdinfo),
-		cmocka_unit_test(test_calibration_needs_eventfd),
 		cmocka_unit_test(test_dupfd_query_may_fail),
 	};
 

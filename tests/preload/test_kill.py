@@ -40,9 +40,9 @@ SHARED = ("/tmp", "/dev/shm", "/var/tmp")
 
 
 def belfry_files():
-    """In shared folders; without the caches that other runs leave."""
+    """In shared folders; without those of other tests."""
     return {path for folder in SHARED for path in Path(folder).glob("*belfry*")
-            if not path.name.startswith(("belfry-costs-", "belfry-test-"))}
+            if not path.name.startswith("belfry-test-")}
 
 
 def belfry_sockets():
@@ -95,7 +95,7 @@ class Kill(unittest.TestCase):
                    BELFRY_QUIET_MS="1",
                    **{name: str(path) for name, path in self.folders.items()})
         if self.random.random() < 0.5:
-            del env["BELFRY_INSTALL_AFTER"]  # belfry measures it
+            del env["BELFRY_INSTALL_AFTER"]
         policy = self.random.choice(["lazy", "first-run", "never", "eager"])
         return subprocess.Popen(
             [BELFRY, "run", "--policy", policy, "--json", "--output",
@@ -120,14 +120,7 @@ class Kill(unittest.TestCase):
         self.assertEqual(reap_all(), [])
         for name, folder in self.folders.items():
             left = [path.name for path in folder.iterdir()]
-            if name == "XDG_RUNTIME_DIR":
-                boot = Path("/proc/sys/kernel/random/boot_id").read_text()
-                cache = f"belfry-costs-{os.geteuid()}-{boot.strip()}"
-                self.assertIn(left, ([], [cache]))
-                for path in folder.iterdir():
-                    path.unlink()
-            else:
-                self.assertEqual(left, [], name)
+            self.assertEqual(left, [], name)
         self.assertEqual(list((self.root / "cwd").iterdir()), [])
         self.assertEqual((belfry_files(), belfry_sockets()),
                          self.before)

@@ -68,9 +68,6 @@ static void compare_forbidden(const char *scenario)
 	assert_true(under.stats.passed_through > 0);
 	assert_true(under.stats.passed_through < under.stats.vms);
 	assert_true(signals(&under.stats) > 0);
-	preload_install_after = "";
-	compare_scenario(scenario, "lazy");
-	preload_install_after = "16";
 }
 
 static void test_each_call_forbidden_at_start(void **state)

@@ -20,15 +20,6 @@
 #include "preload/seccomp/filter.h"
 #include "preload/seccomp/forbidden.h"
 
-static void calibrate(void)
-{
-	struct bf_front_costs costs;
-
-	if (!config.front.install_after &&
-	    config.front.policy == BF_POLICY_LAZY)
-		bf_front_measure(&costs);
-}
-
 static const char why[] = "a seccomp filter forbids system calls that belfry"
 			  " makes";
 
@@ -55,8 +46,6 @@ static void prepare_for_filter(uint32_t forbidden, bool all_threads)
 		vm_pass_through_all(why);
 		return;
 	}
-	if (forbidden & FORBIDDEN_CALIBRATE)
-		calibrate();
 	if (forbidden & FORBIDDEN_HELPER)
 		vm_start_helpers();
 }

@@ -219,13 +219,6 @@ static const struct {
 	{SYS_io_submit, false, FORBIDDEN_SATURATE, {0}},
 	{SYS_io_getevents, false, FORBIDDEN_SATURATE, {0}},
 	{SYS_io_destroy, false, FORBIDDEN_SATURATE, {0}},
-	{SYS_access, false, FORBIDDEN_CALIBRATE, {0}},
-	{SYS_geteuid, false, FORBIDDEN_CALIBRATE, {0}},
-	{SYS_poll, false, FORBIDDEN_CALIBRATE, {0}},
-	{SYS_read, false, FORBIDDEN_CALIBRATE, {0}},
-	{SYS_unlink, false, FORBIDDEN_CALIBRATE, {0}},
-	{SYS_eventfd2, false, FORBIDDEN_CALIBRATE, {0}},
-	{SYS_ioctl, false, FORBIDDEN_CALIBRATE, {0, KVM_CREATE_VM}},
 };
 
 static bool filter_allows(const struct sock_fprog *filter, size_t n)

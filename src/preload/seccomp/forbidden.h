@@ -22,7 +22,6 @@ enum forbidden {
 	FORBIDDEN_PID = 1 << 4,	      /* process_is_owner() */
 	FORBIDDEN_WRITE = 1 << 5,     /* a line on stderr */
 	FORBIDDEN_THREAD = 1 << 6,    /* gettid() and the thread's name */
-	FORBIDDEN_CALIBRATE = 1 << 7, /* measuring a throw-away VM */
 	FORBIDDEN_GUARD = 1 << 8,     /* blocking signals around KVM_RUN */
 	FORBIDDEN_POLL = 1 << 9,      /* asking whether an eventfd is full */
 	FORBIDDEN_LIMIT = 1 << 12,    /* reading the limit on fds */

@@ -285,7 +285,6 @@ static int run_comparison(const struct options *options)
 
 	if (run_find_library(library))
 		return CLI_FAILURE;
-	run_calibrate(&options->settings);
 	status = run_all(options, runs, library);
 	if (!status)
 		compare_print(&runs[0], &runs[1], options->goal, options->json,

@@ -124,7 +124,6 @@ static int measure_plain(const int *eventfds, struct costs *costs)
 	return ret;
 }
 
-/* Policy never: lazy would measure its threshold first. */
 static int measure_belfry(const int *eventfds, struct costs *costs)
 {
 	struct numbers numbers = {0};

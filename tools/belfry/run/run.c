@@ -137,7 +137,6 @@ static int become_command(const struct run_options *options)
 
 	if (run_find_library(library))
 		return CLI_FAILURE;
-	run_calibrate(&options->settings);
 	unsetenv("BELFRY_STATS");
 	unsetenv("BELFRY_RECORDING");
 	if (setenv("BELFRY_PRINT", print, 1) ||
@@ -205,7 +204,6 @@ static int run_command(const struct run_options *options, FILE *out)
 		return CLI_FAILURE;
 	if (run_record_begin(&record, options))
 		return CLI_FAILURE;
-	run_calibrate(&options->settings);
 	if (run_share_stats(&counters) ||
 	    run_set_environment(&options->settings, library, counters.path))
 		return CLI_FAILURE;

@@ -57,12 +57,6 @@ int run_set(struct run_settings *settings, const char *command, int c,
  */
 int run_find_library(char path[PATH_MAX]);
 
-/*
- * Measure the kernel's costs if the policy needs them.  The result is kept in a
- * file, so that the command need not measure.
- */
-void run_calibrate(const struct run_settings *settings);
-
 /* Print a line for a command of which no call was counted. */
 void run_explain_no_calls(const char *command, struct stats *stats, FILE *out);
 

@@ -138,15 +138,6 @@ static int set_preload(const char *library)
 	return ret ? cli_fail("run", "out of memory") : CLI_OK;
 }
 
-void run_calibrate(const struct run_settings *settings)
-{
-	struct bf_front_costs costs;
-
-	if (!strcmp(settings->policy, "lazy") && !settings->install_after &&
-	    !getenv("BELFRY_INSTALL_AFTER"))
-		bf_front_measure(&costs);
-}
-
 /* Without an option the variable of the caller stays. */
 static int set_variable(const char *name, const char *value)
 {
