@@ -67,7 +67,7 @@ static bool make_leaf(unsigned int n)
  * needs it too, because the same memory may have been entered again since the
  * first.  Without it the caller could see a VM without its front.
  */
-struct object *fd_table_get(int fd)
+static inline struct object *table_get(int fd)
 {
 	slot_t *slot = find_slot(fd);
 	struct object *obj;
@@ -82,6 +82,11 @@ struct object *fd_table_get(int fd)
 		object_put(obj);
 	}
 	return NULL;
+}
+
+struct object *fd_table_get(int fd)
+{
+	return table_get(fd);
 }
 
 struct object *fd_table_get_kind(int fd, enum object_kind kind)
@@ -250,7 +255,7 @@ static struct object *learn_fd(int fd, enum object_kind kind)
 
 struct object *fd_table_lookup(int fd, enum object_kind kind)
 {
-	struct object *obj = fd_table_get(fd);
+	struct object *obj = table_get(fd);
 
 	return likely(obj) ? obj : learn_fd(fd, kind);
 }

@@ -106,6 +106,13 @@ static inline struct object_vm *object_vm_of(struct object *obj)
 	return obj->kind == OBJECT_VM ? &obj->vm : &obj->vcpu.vm->vm;
 }
 
+/* The front of the vCPU's VM has had something to serve. */
+static inline bool object_serves(const struct object *vcpu)
+{
+	return atomic_load_explicit(&vcpu->vcpu.vm->vm.serves,
+				    memory_order_relaxed);
+}
+
 /* The VM and the vCPU as the recording names them. */
 static inline struct record_who object_who(const struct object *obj)
 {

@@ -127,9 +127,6 @@ bool kick_guard_begin(struct object *obj, int fd, uint64_t *mask)
 {
 	static const uint64_t kicks = ~NO_KICKS;
 
-	if (!atomic_load_explicit(&obj->vcpu.vm->vm.serves, relaxed) ||
-	    !obj->vcpu.run)
-		return false;
 	if (kicks_stay_pending() || immediate_exit_is_set(obj)) {
 		drop_mask(&obj->vcpu, fd);
 		return false;

@@ -26,7 +26,8 @@ void kick_note_mask(struct object_vcpu *vcpu);
 bool kick_handlers_exist(void);
 
 /*
- * Before a KVM_RUN of the program on @fd.  False: no guard, because the program
+ * Before a KVM_RUN of the program on @fd, of a vCPU whose exits the front
+ * serves.  False: no guard, because the program
  * has no handler, or shows that its kicks stay pending, or the thread must not
  * make the system calls.  True: the caller calls kick_guard_end() with *@mask.
  */

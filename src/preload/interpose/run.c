@@ -81,7 +81,7 @@ static long serve_exits(struct object *obj, int fd, void *arg, bool guarded)
 static long run_with_front(struct object *obj, int fd, void *arg)
 {
 	uint64_t mask;
-	bool guarded = kick_guard_begin(obj, fd, &mask);
+	bool guarded = object_serves(obj) && kick_guard_begin(obj, fd, &mask);
 	long ret = serve_exits(obj, fd, arg, guarded);
 
 	if (guarded)
@@ -91,7 +91,8 @@ static long run_with_front(struct object *obj, int fd, void *arg)
 
 static void count_run(struct stats_vcpu *vcpu)
 {
-	stats_run(config.stats, vcpu, config.loaded_ns, process_pid);
+	if (unlikely(!stats_run(config.stats, vcpu)))
+		stats_first_run(config.stats, config.loaded_ns, process_pid);
 }
 
 static long run_object(struct object *obj, int fd, void *arg)

@@ -94,14 +94,10 @@ void stats_record(struct stats *stats, uint32_t key, uint64_t start_ns,
 		count_stall(stats, call, ns);
 }
 
-void stats_run(struct stats *stats, struct stats_vcpu *vcpu, uint64_t loaded_ns,
-	       pid_t pid)
+void stats_first_run(struct stats *stats, uint64_t loaded_ns, pid_t pid)
 {
 	uint64_t never = 0;
 
-	stats_increment(&vcpu->runs);
-	if (atomic_load_explicit(&stats->first_run_ns, relaxed))
-		return;
 	if (!atomic_compare_exchange_strong_explicit(&stats->first_run_ns,
 						     &never, stats_now(),
 						     relaxed, relaxed))

@@ -111,11 +111,20 @@ static inline void stats_increment(_Atomic uint64_t *counter)
 }
 
 /*
- * Counts a KVM_RUN.  The first of all stores its time, @pid, and @loaded_ns,
- * the time at which the dynamic linker had loaded the program.
+ * Counts a KVM_RUN.  False: it may be the first of all, and the caller calls
+ * stats_first_run().
  */
-void stats_run(struct stats *stats, struct stats_vcpu *vcpu, uint64_t loaded_ns,
-	       pid_t pid);
+static inline bool stats_run(struct stats *stats, struct stats_vcpu *vcpu)
+{
+	stats_increment(&vcpu->runs);
+	return atomic_load_explicit(&stats->first_run_ns, memory_order_relaxed);
+}
+
+/*
+ * The first KVM_RUN of all stores its time, @pid, and @loaded_ns, the time at
+ * which the dynamic linker had loaded the program.
+ */
+void stats_first_run(struct stats *stats, uint64_t loaded_ns, pid_t pid);
 
 /* The counters of a new vCPU.  Beyond STATS_VCPUS - 1 vCPUs share them. */
 struct stats_vcpu *stats_vcpu(struct stats *stats);
