@@ -4,12 +4,6 @@
 
 #include "base/edit.h"
 
-static void node_push(struct bf_node **list, struct bf_node *node)
-{
-	node->link = *list;
-	*list = node;
-}
-
 void *bf_edit_alloc(struct bf_edit *edit, size_t size)
 {
 	struct bf_node *node = malloc(size);
@@ -17,7 +11,7 @@ void *bf_edit_alloc(struct bf_edit *edit, size_t size)
 	if (!node)
 		return NULL;
 	node->stamp = edit->stamp;
-	node_push(&edit->made, node);
+	LIST_INSERT_HEAD(&edit->made, node, link);
 	return node;
 }
 
@@ -42,38 +36,19 @@ void *bf_edit_copy(struct bf_edit *edit, struct bf_node *node, size_t size,
 	return copy;
 }
 
-/* A node of this edit stays in the list of made nodes until the edit ends. */
 void bf_edit_drop(struct bf_edit *edit, struct bf_node *node)
 {
-	if (!bf_edit_owns(edit, node)) {
-		node_push(&edit->replaced, node);
-		return;
+	if (bf_edit_owns(edit, node)) {
+		LIST_REMOVE(node, link);
+		free(node);
+	} else {
+		LIST_INSERT_HEAD(&edit->replaced, node, link);
 	}
-	node->stamp = 0;
-	edit->dropped = true;
-}
-
-static void free_dropped(struct bf_node *made)
-{
-	struct bf_node *node, *next;
-
-	for (node = made; node; node = next) {
-		next = node->link;
-		if (!node->stamp)
-			free(node);
-	}
-}
-
-struct bf_node *bf_edit_end(struct bf_edit *edit)
-{
-	if (edit->dropped)
-		free_dropped(edit->made);
-	return edit->replaced;
 }
 
 void bf_edit_abort(struct bf_edit *edit)
 {
-	bf_nodes_free(edit->made);
+	bf_nodes_free(LIST_FIRST(&edit->made));
 }
 
 void bf_nodes_free(struct bf_node *list)
@@ -81,7 +56,7 @@ void bf_nodes_free(struct bf_node *list)
 	struct bf_node *next;
 
 	for (; list; list = next) {
-		next = list->link;
+		next = LIST_NEXT(list, link);
 		free(list);
 	}
 }

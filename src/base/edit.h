@@ -8,7 +8,7 @@
  * that is aborted frees its copies, and the published tree stays as it was.
  *
  * One exception: a removal that gets no memory clears an entry of a published
- * node in place; see bf_span_set_size() and bf_trie_clear().
+ * node in place; see bf_span_set_size().
  *
  * Nothing here locks.  The caller makes one edit of a tree at a time.
  */
@@ -18,18 +18,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 /* The head of each node. */
 struct bf_node {
-	uint64_t stamp;	      /* of the edit that made it; 0: it was dropped */
-	struct bf_node *link; /* in the list of made or of replaced nodes */
+	uint64_t stamp;		  /* of the edit that made it */
+	LIST_ENTRY(bf_node) link; /* of the made or of the replaced nodes */
 };
+
+LIST_HEAD(bf_nodes, bf_node);
 
 struct bf_edit {
 	uint64_t stamp; /* not 0; no other edit of these trees has it */
-	struct bf_node *made;
-	struct bf_node *replaced;
-	bool dropped; /* a node that this edit made */
+	struct bf_nodes made;
+	struct bf_nodes replaced;
 };
 
 static inline void bf_edit_begin(struct bf_edit *edit, uint64_t stamp)
@@ -57,14 +59,17 @@ void *bf_edit_make(struct bf_edit *edit, size_t size);
 void *bf_edit_copy(struct bf_edit *edit, struct bf_node *node, size_t size,
 		   size_t used);
 
-/* Takes a node out: the new tree does not reach it. */
+/* Takes out a node that the new tree does not reach. */
 void bf_edit_drop(struct bf_edit *edit, struct bf_node *node);
 
 /*
- * Ends an edit that was published, or will be.  Returns the replaced nodes, to
- * be freed after a grace period.
+ * The replaced nodes of an edit that was published, or will be: to be freed
+ * after a grace period.
  */
-struct bf_node *bf_edit_end(struct bf_edit *edit);
+static inline struct bf_node *bf_edit_end(const struct bf_edit *edit)
+{
+	return LIST_FIRST(&edit->replaced);
+}
 
 /* Frees all nodes that the edit made; no reader has seen them. */
 void bf_edit_abort(struct bf_edit *edit);

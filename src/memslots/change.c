@@ -241,7 +241,7 @@ static struct bf_memslots_view *view_take_back(struct bf_slot_change *change)
 	struct bf_memslots_view *taken_back = bf_slots_view(change->slots);
 
 	view_publish(change->slots, change->view);
-	taken_back->replaced = change->edit.made;
+	taken_back->replaced = LIST_FIRST(&change->edit.made);
 	return taken_back;
 }
 
