@@ -65,12 +65,6 @@ void bf_eventfd_pool_destroy(struct bf_eventfd_pool *pool)
 {
 }
 
-uint64_t bf_count_start(void)
-{
-	machine_fail("an access was counted");
-	return 0;
-}
-
 void bf_count(struct bf_counters **countersp, bool write, uint64_t start)
 {
 	machine_fail("an access was counted");

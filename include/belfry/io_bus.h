@@ -22,7 +22,8 @@
  *
  * Changes of the bus do not wait for accesses, except for the removals that
  * say so.  belfry/io_txn.h makes several changes at once, all or nothing.  A
- * change takes time and memory with the logarithm of the number of entries.
+ * change takes time and memory with the logarithm of the number of entries; of
+ * the largest number that the space has had.
  *
  * Doorbells follow the rules and errno of KVM_IOEVENTFD
  * (Documentation/virt/kvm/api.rst, 4.59; virt/kvm/eventfd.c).  KVM's search may

@@ -15,15 +15,6 @@ void *bf_edit_alloc(struct bf_edit *edit, size_t size)
 	return node;
 }
 
-void *bf_edit_make(struct bf_edit *edit, size_t size)
-{
-	struct bf_node *node = bf_edit_alloc(edit, size);
-
-	if (node)
-		memset(node + 1, 0, size - sizeof(*node));
-	return node;
-}
-
 void *bf_edit_copy(struct bf_edit *edit, struct bf_node *node, size_t size,
 		   size_t used)
 {

@@ -49,9 +49,6 @@ static inline bool bf_edit_owns(const struct bf_edit *edit,
 /* A node of size bytes, undefined behind its head; NULL: no memory. */
 void *bf_edit_alloc(struct bf_edit *edit, size_t size);
 
-/* The same, zeroed behind its head. */
-void *bf_edit_make(struct bf_edit *edit, size_t size);
-
 /*
  * A node of size bytes with the first used bytes of another one, which the edit
  * drops; NULL: no memory.

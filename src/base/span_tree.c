@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * An addition splits each full node on its way down.  A removal joins nodes
- * that fit in one with room to spare, on its way back.
+ * An addition splits each full node on its way down.  A removal frees nodes
+ * that become empty, and joins none: to look at a neighbour would cost a cache
+ * miss, and joined nodes would be split again by the next additions.  The
+ * height is that of the most entries since the tree was empty.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/span_tree.h"
-
-/*
- * A removal looks at the neighbours of a node with at most so many items, each
- * of which costs a cache miss.
- */
-#define FEW (BF_SPAN_FANOUT / 2)
-
-/* Joined nodes have room for additions before they are split again. */
-#define JOIN_MAX (BF_SPAN_FANOUT * 3 / 4)
 
 /* The size of an entry or of a pointer to a child. */
 static size_t item_size(const struct bf_span_node *node)
@@ -281,37 +274,6 @@ int bf_span_add(struct bf_edit *edit, struct bf_span_node **root,
 	return ret ? ret : entry_add(edit, root, span, entry, entry_size);
 }
 
-/* Joins children i and i + 1 if they fit in one node; child i is owned. */
-static void children_join(struct bf_edit *edit, struct bf_span_node *node,
-			  uint32_t i)
-{
-	struct bf_span_node **child = &bf_span_children(node)[i];
-	struct bf_span_node *lower = child[0], *upper = child[1];
-
-	if (lower->count + upper->count > JOIN_MAX)
-		return;
-	items_move(lower, lower->count, upper, 0, upper->count);
-	node_set_count(lower, lower->count + upper->count);
-	bf_edit_drop(edit, &upper->node);
-	item_delete(node, i + 1);
-}
-
-/* Joins child i, which is owned and has few items, with its neighbours. */
-static int join_with_neighbours(struct bf_edit *edit, struct bf_span_node *node,
-				uint32_t i)
-{
-	struct bf_span_node **child = &bf_span_children(node)[i];
-
-	if (i + 1 < node->count)
-		children_join(edit, node, i);
-	if (!i || child[-1]->count + child[0]->count > JOIN_MAX)
-		return 0;
-	if (!child_own(edit, node, i - 1))
-		return -ENOMEM;
-	children_join(edit, node, i - 1);
-	return 0;
-}
-
 /* Removes the entry at first below a node, which the edit owns. */
 static int entry_remove(struct bf_edit *edit, struct bf_span_node *node,
 			uint64_t first)
@@ -319,20 +281,18 @@ static int entry_remove(struct bf_edit *edit, struct bf_span_node *node,
 	uint32_t i = rank_of(node, first) - 1;
 	struct bf_span_node *child;
 
-	if (!node->level) {
-		item_delete(node, i);
-		return 0;
-	}
-	child = child_own(edit, node, i);
-	if (!child || entry_remove(edit, child, first))
-		return -ENOMEM;
-	if (!child->count) {
-		item_delete(node, i);
+	if (node->level) {
+		child = child_own(edit, node, i);
+		if (!child || entry_remove(edit, child, first))
+			return -ENOMEM;
+		if (child->count) {
+			node->first[i] = child->first[0];
+			return 0;
+		}
 		bf_edit_drop(edit, &child->node);
-		return 0;
 	}
-	node->first[i] = child->first[0];
-	return child->count <= FEW ? join_with_neighbours(edit, node, i) : 0;
+	item_delete(node, i);
+	return 0;
 }
 
 /* Drops a root that is empty, or that has a single child. */

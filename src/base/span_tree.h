@@ -13,7 +13,8 @@
  *
  * Literature: Bayer and McCreight, "Organization and Maintenance of Large
  * Ordered Indices", Acta Informatica 1, 1972; Rodeh, "B-trees, Shadowing, and
- * Clones", ACM TOS 3(4), 2008.
+ * Clones", ACM TOS 3(4), 2008; Johnson and Shasha, "B-trees with Inserts and
+ * Deletes: Why Free-at-empty Is Better Than Merge-at-half", JCSS 47(1), 1993.
  */
 #ifndef BF_BASE_SPAN_TREE_H
 #define BF_BASE_SPAN_TREE_H

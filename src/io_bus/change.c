@@ -166,16 +166,11 @@ void bf_entry_unpublish(struct bf_entry *entry)
 	pthread_mutex_unlock(&bus->lock);
 }
 
-static void *entry_object(const struct bf_entry *entry)
-{
-	return (char *)(uintptr_t)entry - entry->ops->offset;
-}
-
 void bf_entry_free(struct bf_entry *entry)
 {
 	entry->ops->release(entry);
 	bf_counters_free(entry->counters);
-	free(entry_object(entry));
+	free(entry);
 }
 
 void bf_entry_removed(struct bf_entry *entry)
@@ -183,7 +178,7 @@ void bf_entry_removed(struct bf_entry *entry)
 	bf_io_done_fn done = entry->done;
 	void *opaque = entry->done_opaque;
 
-	PROBE_REMOVED(entry->bus, entry->kind, entry_object(entry));
+	PROBE_REMOVED(entry->bus, entry->kind, entry);
 	bf_entry_free(entry);
 	if (done)
 		done(opaque);

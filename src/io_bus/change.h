@@ -41,7 +41,6 @@ struct bf_entry;
 
 /* Of a kind.  The bus is locked in all but release. */
 struct bf_entry_ops {
-	size_t offset; /* of the entry in the doorbell, zone or range */
 	/* 0; -EEXIST, with *existing set; -ENOMEM. */
 	int (*add)(struct bf_change *change, struct bf_entry *entry,
 		   struct bf_entry **existing);
@@ -53,6 +52,7 @@ struct bf_entry_ops {
 	void (*release)(struct bf_entry *entry);
 };
 
+/* The first member of a doorbell, zone or range. */
 struct bf_entry {
 	const struct bf_entry_ops *ops;
 	struct bf_io_bus *bus;

@@ -20,11 +20,6 @@ struct bf_counters {
 	uint64_t last_ns;
 } __attribute__((aligned(64)));
 
-uint64_t bf_count_start(void)
-{
-	return bf_now_ns();
-}
-
 /* One for all CPUs where their number is not known. */
 static unsigned int nr_counters(void)
 {

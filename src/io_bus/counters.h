@@ -7,12 +7,9 @@
 
 struct bf_counters;
 
-/* The time at the beginning of a use, CLOCK_MONOTONIC. */
-uint64_t bf_count_start(void);
-
 /*
- * Counts a use that began at start and ends now.  The first use allocates the
- * counters; without memory the use is not counted.
+ * Counts a use that began at start, by bf_now_ns(), and ends now.  The first
+ * use allocates the counters; without memory the use is not counted.
  */
 void bf_count(struct bf_counters **countersp, bool write, uint64_t start);
 

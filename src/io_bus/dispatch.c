@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/util.h"
 #include "io_bus/bus.h"
 #include "io_bus/counters.h"
@@ -40,7 +41,7 @@ range_call_counted(const struct bf_io_bus *bus,
 		   const struct bf_region_span *range, uint64_t offset,
 		   const struct bf_io_access *access)
 {
-	uint64_t start = bf_count_start();
+	uint64_t start = bf_now_ns();
 	int ret = range_call(bus, range, offset, access);
 
 	bf_count(&range->region->entry.counters, access->write, start);

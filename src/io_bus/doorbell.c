@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "io_bus/counters.h"
 #include "io_bus/doorbell.h"
 #include "io_bus/probe.h"
@@ -28,7 +29,7 @@ static void doorbell_signal(const struct bf_io_bus *bus,
 			    struct bf_io_doorbell *doorbell, bool counting,
 			    const struct bf_io_access *access)
 {
-	uint64_t start = counting ? bf_count_start() : 0;
+	uint64_t start = counting ? bf_now_ns() : 0;
 
 	if (doorbell->counted)
 		__atomic_fetch_add(&doorbell->signals, 1, __ATOMIC_RELAXED);
@@ -104,7 +105,6 @@ static void doorbell_release(struct bf_entry *entry)
 }
 
 static const struct bf_entry_ops doorbell_ops = {
-	.offset = offsetof(struct bf_io_doorbell, entry),
 	.add = bf_doorbell_tree_add,
 	.remove = bf_doorbell_tree_remove,
 	.clear = bf_doorbell_tree_clear,

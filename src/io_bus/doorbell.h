@@ -25,13 +25,13 @@ struct bf_doorbell_trees {
 };
 
 struct bf_io_doorbell {
+	struct bf_entry entry;
 	struct bf_shared_eventfd *eventfd; /* NULL: callback */
 	bool dead;			   /* must not signal any more */
 	bool counted;
 	bf_io_doorbell_fn callback;
 	void *opaque;
-	uint64_t signals; /* if counted */
-	struct bf_entry entry;
+	uint64_t signals;  /* if counted */
 	const void *owner; /* NULL: bf_io_find_doorbell() finds it */
 };
 

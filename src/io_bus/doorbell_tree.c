@@ -99,16 +99,20 @@ static struct bf_doorbell_trees *trees_own(struct bf_change *change,
 					   const struct bf_entry *entry)
 {
 	struct bf_io_roots *roots = bf_entry_roots(change->state, entry);
-	struct bf_doorbell_trees *trees = roots->doorbells;
+	struct bf_doorbell_trees *own, *trees = roots->doorbells;
 
-	if (!trees)
-		trees = bf_edit_make(&change->edit, sizeof(*trees));
-	else if (!bf_edit_owns(&change->edit, &trees->node))
-		trees = bf_edit_copy(&change->edit, &trees->node,
-				     sizeof(*trees), sizeof(*trees));
+	if (trees && bf_edit_owns(&change->edit, &trees->node))
+		return trees;
 	if (trees)
-		roots->doorbells = trees;
-	return trees;
+		own = bf_edit_copy(&change->edit, &trees->node, sizeof(*own),
+				   sizeof(*own));
+	else
+		own = bf_edit_alloc(&change->edit, sizeof(*own));
+	if (own && !trees)
+		memset(own->by_length, 0, sizeof(own->by_length));
+	if (own)
+		roots->doorbells = own;
+	return own;
 }
 
 static struct bf_io_doorbell *collision_in(const struct bf_span_node *root,

@@ -154,8 +154,7 @@ static int compare_lines(const void *left, const void *right)
 static void print_doorbell(const struct line *line, FILE *out)
 {
 	const struct bf_entry *entry = line->entry;
-	const struct bf_io_doorbell *doorbell =
-		container_of(entry, struct bf_io_doorbell, entry);
+	const struct bf_io_doorbell *doorbell = bf_doorbell_of(entry);
 
 	fprintf(out, "%016" PRIx64 "                  doorbell, ",
 		line->span.first);

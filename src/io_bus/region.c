@@ -61,7 +61,6 @@ static void region_release(struct bf_entry *entry)
 }
 
 static const struct bf_entry_ops region_entry_ops = {
-	.offset = offsetof(struct bf_region, entry),
 	.add = region_add,
 	.remove = region_remove,
 	.clear = region_clear,

@@ -10,9 +10,9 @@
 #include "io_bus/change.h"
 
 struct bf_region {
+	struct bf_entry entry;
 	struct bf_io_ops ops; /* of a range; no handler is NULL */
 	void *opaque;	      /* of a zone: its ring */
-	struct bf_entry entry;
 	char name[32];
 };
 
