@@ -131,5 +131,11 @@ void scenario_busy(void);
 void scenario_many_threads(void);
 void scenario_irqchip(void);
 void scenario_deassigned(void);
+void scenario_shared_by_message(void);
+void scenario_shared_by_clone(void);
+void scenario_shared_by_raw_fork(void);
+void scenario_shared_by_libc_clone(void);
+void scenario_shared_by_execution(void);
+void scenario_bad_messages(void);
 
 #endif

@@ -6,11 +6,15 @@
  * abandons the fronts: another thread may have been inside one.
  */
 #include <limits.h>
+#include <sched.h>
+#include <unistd.h>
 
+#include "io_bus/eventfd.h"
 #include "preload/common/config.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/private_fd.h"
 #include "preload/interpose/fork.h"
+#include "preload/interpose/next.h"
 
 static void close_private_fd(int fd)
 {
@@ -40,4 +44,26 @@ void fork_forget_parent(bool raw)
 	fd_table_forget();
 	private_fd_forget();
 	record_forked();
+}
+
+/*
+ * Children that pthread_atfork() does not see.  They have the eventfds, too,
+ * and must not block a signal of the parent.
+ */
+INTERPOSE pid_t _Fork(void)
+{
+	bf_eventfd_share();
+	return next()->_Fork();
+}
+
+int clone_of_program(int (*fn)(void *), void *stack, int flags, void *arg,
+		     void *parent_tid, void *tls, void *child_tid)
+	INTERPOSE_AS("clone");
+
+int clone_of_program(int (*fn)(void *), void *stack, int flags, void *arg,
+		     void *parent_tid, void *tls, void *child_tid)
+{
+	if (!(flags & CLONE_VM))
+		bf_eventfd_share();
+	return next()->clone(fn, stack, flags, arg, parent_tid, tls, child_tid);
 }

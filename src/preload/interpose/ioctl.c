@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 
 #include "preload/common/config.h"
+#include "preload/common/memory.h"
 #include "preload/common/process.h"
 #include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
@@ -38,29 +39,11 @@ static long call_kernel(const struct call *call)
 	return next_result(next()->ioctl(call->fd, call->request, call->arg));
 }
 
-/*
- * rt_sigprocmask() reads its signal set before it finds that -1 is no valid
- * operation.  So it fails with EFAULT if the memory cannot be read, and changes
- * nothing in any case.
- */
-static bool memory_is_readable(const void *addr)
-{
-	const size_t size = 8;
-
-	return sys_call(SYS_rt_sigprocmask, -1, (long)addr, 0, size, 0, 0) !=
-	       -EFAULT;
-}
-
-/*
- * Copies all of a structure for the front, padding and the flags of later
- * kernels included.  @size is less than a page, so it is enough to check both
- * ends.
- */
-static bool copy_from_program(void *to, const char *from, size_t size)
+/* Copies all of a structure: padding and the flags of later kernels, too. */
+static bool copy_from_program(void *to, const void *from, size_t size)
 {
 	forbidden_disprove();
-	if (thread_forbids(FORBIDDEN_FRONT) || !memory_is_readable(from) ||
-	    !memory_is_readable(from + size - 8))
+	if (!memory_is_readable(from, size))
 		return false;
 	memcpy(to, from, size);
 	return true;

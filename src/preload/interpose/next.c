@@ -33,6 +33,10 @@ void next_find(void)
 	FIND(prctl);
 	FIND(sendmsg);
 	FIND(sendmmsg);
+	FIND(recvmsg);
+	FIND(recvmmsg);
+	FIND(clone);
+	FIND(_Fork);
 	FIND(syscall);
 	FIND(ioctl);
 	__atomic_store_n(&next_ioctl_is_libc,

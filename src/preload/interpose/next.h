@@ -36,6 +36,11 @@ struct next {
 	ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
 	int (*sendmmsg)(int fd, struct mmsghdr *messages, unsigned int count,
 			int flags);
+	ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
+	int (*recvmmsg)(int fd, struct mmsghdr *messages, unsigned int count,
+			int flags, struct timespec *timeout);
+	int (*clone)(int (*fn)(void *), void *stack, int flags, void *arg, ...);
+	pid_t (*_Fork)(void);
 	long (*syscall)(long nr, ...);
 };
 

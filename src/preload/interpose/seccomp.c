@@ -7,9 +7,11 @@
  */
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 
+#include "io_bus/eventfd.h"
 #include "preload/common/config.h"
 #include "preload/common/process.h"
 #include "preload/common/sys.h"
@@ -97,6 +99,27 @@ static void before_ioctl(int fd, unsigned long request)
 		fd_table_pass_through(fd, "the program calls it past ioctl()");
 }
 
+/* Another process may get or give an eventfd by the call: see send.c, fork.c. */
+static bool call_shares(long nr, long flags)
+{
+	switch (nr) {
+	case SYS_clone:
+		return !(flags & CLONE_VM);
+	case SYS_clone3:
+#ifdef SYS_fork
+	case SYS_fork:
+#endif
+	case SYS_sendmsg:
+	case SYS_sendmmsg:
+	case SYS_recvmsg:
+	case SYS_recvmmsg:
+	case SYS_pidfd_getfd:
+		return true;
+	default:
+		return false;
+	}
+}
+
 long syscall_of_program(long nr, long a, long b, long c, long d, long e, long f)
 	INTERPOSE_AS("syscall");
 int prctl_of_program(int option, long a, long b, long c, long d)
@@ -110,6 +133,8 @@ long syscall_of_program(long nr, long a, long b, long c, long d, long e, long f)
 		before_prctl(a, b, c);
 	else if (nr == SYS_ioctl)
 		before_ioctl((int)a, (unsigned long)b);
+	else if (call_shares(nr, a))
+		bf_eventfd_share();
 	return next()->syscall(nr, a, b, c, d, e, f);
 }
 

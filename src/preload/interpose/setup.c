@@ -8,6 +8,7 @@
 #include "preload/common/process.h"
 #include "preload/common/sys.h"
 #include "preload/fds/private_fd.h"
+#include "preload/fds/shared_eventfd.h"
 #include "preload/fds/vm.h"
 #include "preload/interpose/fork.h"
 #include "preload/interpose/next.h"
@@ -40,7 +41,7 @@ static void grow_fd_table(void)
  * The bus keeps duplicates of eventfds.  They become private fds, so that they
  * stay open when the program closes every fd that it does not know.
  */
-static const struct bf_eventfd_fd_ops eventfd_fd_ops = {private_fd_dup,
+static const struct bf_eventfd_fd_ops eventfd_fd_ops = {shared_eventfd_dup,
 							private_fd_close_run};
 
 __attribute__((constructor)) static void setup(void)
@@ -56,6 +57,7 @@ __attribute__((constructor)) static void setup(void)
 	if (!config.plain) {
 		grow_fd_table();
 		bf_eventfd_set_fd_ops(&eventfd_fd_ops);
+		shared_eventfd_find();
 	}
 	errno = saved_errno;
 }

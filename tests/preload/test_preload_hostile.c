@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* Eventfds that another process has, and arguments that the kernel refuses. */
+#include "preload_fixture.h"
+
+static void compare_never(const char *scenario)
+{
+	run_scenario(&alone, scenario, NULL);
+	assert_int_equal(alone.status, 0);
+	compare_scenario(scenario, "never");
+}
+
+static void test_holder_of_an_eventfd_blocks_nothing(void **state)
+{
+	/* clang-format off */
+	static const char *const scenarios[] = {
+		"shared-by-message",
+		"shared-by-clone",
+		"shared-by-raw-fork",
+		"shared-by-libc-clone",
+		"shared-by-execution",
+	};
+	/* clang-format on */
+
+	for (size_t i = 0; i < sizeof(scenarios) / sizeof(*scenarios); i++) {
+		compare_never(scenarios[i]);
+		assert_int_equal(signals(&under.stats), 3);
+	}
+}
+
+static void test_bad_messages(void **state)
+{
+	compare_never("bad-messages");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_holder_of_an_eventfd_blocks_nothing),
+		cmocka_unit_test(test_bad_messages),
+	};
+
+	if (!preload_has_kvm())
+		return 77;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * VMMs whose eventfds another process has, and VMMs that pass bad arguments to
+ * calls that the library follows.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "testvmm.h"
+
+static void make_sockets(int sockets[2])
+{
+	testvmm_check(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+				  sockets),
+		      "socketpair");
+}
+
+static void end_child(pid_t pid)
+{
+	testvmm_check(pid >= 0, "child");
+	if (!pid)
+		_exit(0);
+	waitpid(pid, NULL, __WALL);
+}
+
+static void share_by_message(int efd)
+{
+	int sockets[2], fds[2] = {efd, efd};
+
+	make_sockets(sockets);
+	testvmm_send_fds(sockets[0], fds);
+}
+
+static void share_by_clone(int efd)
+{
+	end_child((pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+}
+
+static void share_by_raw_fork(int efd)
+{
+	end_child(_Fork());
+}
+
+static int end_at_once(void *unused)
+{
+	return 0;
+}
+
+static void share_by_libc_clone(int efd)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+
+	waitpid(clone(end_at_once, stack + sizeof(stack), SIGCHLD, NULL), NULL,
+		__WALL);
+}
+
+static void share_by_execution(int efd)
+{
+	fcntl(efd, F_SETFD, 0);
+}
+
+/*
+ * The holder fills the counter and clears O_NONBLOCK; a write(2) sleeps.  The
+ * program plays the holder itself.
+ */
+static void run_beside_holder(void (*share)(int efd))
+{
+	const uint64_t full = UINT64_MAX - 1;
+	int efd = testvmm_eventfd();
+	struct testvmm vm;
+
+	alarm(20);
+	testvmm_create(&vm, 1);
+	share(efd);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
+	testvmm_check(write(efd, &full, sizeof(full)) == sizeof(full), "write");
+	fcntl(efd, F_SETFL, 0);
+	testvmm_start(&vm, 0, &guest_count, 3);
+	testvmm_run(&vm, 0);
+	fcntl(efd, F_SETFL, O_NONBLOCK);
+	printf("full: %d\n", testvmm_read_count(efd) == UINT64_MAX);
+	testvmm_destroy(&vm);
+	close(efd);
+}
+
+void scenario_shared_by_message(void)
+{
+	run_beside_holder(share_by_message);
+}
+
+void scenario_shared_by_clone(void)
+{
+	run_beside_holder(share_by_clone);
+}
+
+void scenario_shared_by_raw_fork(void)
+{
+	run_beside_holder(share_by_raw_fork);
+}
+
+void scenario_shared_by_libc_clone(void)
+{
+	run_beside_holder(share_by_libc_clone);
+}
+
+void scenario_shared_by_execution(void)
+{
+	run_beside_holder(share_by_execution);
+}
+
+/* A page of memory, and one behind it that cannot be read. */
+static char *page_before_gap(void)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *memory = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	testvmm_check(memory != MAP_FAILED, "mmap");
+	munmap(memory + page, page);
+	return memory + page;
+}
+
+static void print_result(const char *what, long ret)
+{
+	printf("%s: %ld %s\n", what, ret < 0 ? -1 : ret,
+	       ret < 0 ? strerrorname_np(errno) : "");
+}
+
+/* A header of SCM_RIGHTS at the end of the memory, which claims @len bytes. */
+static struct msghdr message_with(char *gap, size_t size, size_t len)
+{
+	struct cmsghdr header = {
+		.cmsg_len = len,
+		.cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS,
+	};
+
+	memcpy(gap - size, &header,
+	       size < sizeof(header) ? size : sizeof(header));
+	return (struct msghdr){
+		.msg_control = gap - size,
+		.msg_controllen = size,
+	};
+}
+
+static void send_bad_messages(int socket)
+{
+	static const size_t lens[] = {0, 1, 15, 16, 17, 20, 24, 1u << 20, ~0ul};
+	char *gap = page_before_gap();
+	struct msghdr message;
+
+	print_result("nowhere", sendmsg(socket, (struct msghdr *)16, 0));
+	print_result("gap", sendmsg(socket, (struct msghdr *)(gap - 8), 0));
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		message = message_with(gap, 24, lens[i]);
+		print_result("length", sendmsg(socket, &message, 0));
+	}
+	message = message_with(gap, 24, 20);
+	message.msg_controllen = 4096;
+	print_result("control", sendmsg(socket, &message, 0));
+	message.msg_controllen = ~0ul;
+	print_result("much control", sendmsg(socket, &message, 0));
+}
+
+#define TOO_MANY 1030u
+
+static void send_many(void)
+{
+	static struct mmsghdr messages[TOO_MANY];
+	int socket = (int)syscall(SYS_socket, AF_INET, SOCK_DGRAM, 0);
+	struct mmsghdr *last = (struct mmsghdr *)(void *)page_before_gap() - 1;
+
+	print_result("many", sendmmsg(socket, messages, TOO_MANY, 0));
+	print_result("none", sendmmsg(socket, (struct mmsghdr *)16, 0, 0));
+	print_result("nowhere", sendmmsg(socket, (struct mmsghdr *)16, 5, 0));
+	memset(last, 0, sizeof(*last));
+	print_result("gap", sendmmsg(socket, last, ~0u, 0));
+	close(socket);
+}
+
+/* The kernel refuses most of these, and the program gets its errno. */
+void scenario_bad_messages(void)
+{
+	int sockets[2];
+	struct testvmm vm;
+
+	testvmm_create(&vm, 0);
+	make_sockets(sockets);
+	send_bad_messages(sockets[0]);
+	send_many();
+	testvmm_destroy(&vm);
+}
