@@ -188,6 +188,60 @@ static void test_detach(void **state)
 	close(efd);
 }
 
+static struct {
+	int detach; /* the vCPU's thread leaves the front */
+	int alone;  /* and has left it */
+	int stop;
+	uint64_t writes;
+} moving;
+
+/* Signals without a pause, first through the front and then without it. */
+static void *signal_without_end(void *opaque)
+{
+	while (!get(&moving.stop)) {
+		if (get(&moving.detach) && vcpu) {
+			bf_front_detach_vcpu(vcpu);
+			vcpu = NULL;
+			set(&moving.alone, 1);
+		}
+		own_vcpu_start(vm.vcpu, OWN_CODE, 50);
+		if (vcpu ? run() :
+			   ioctl(vm.vcpu, KVM_RUN, 0) ||
+				    vm.run->exit_reason != KVM_EXIT_HLT)
+			return opaque; /* an exit that nothing served */
+		moving.writes += 50;
+	}
+	return NULL;
+}
+
+/* Each write signals once while a VM leaves its front and its vCPU runs. */
+static void test_detach_beside_vcpu(void **state)
+{
+	pthread_t thread;
+	void *failed;
+
+	memset(&moving, 0, sizeof(moving));
+	setup(&never);
+	assert_int_equal(change_doorbell(PORT, FLAGS), 0);
+	signal_port(1);
+	pthread_create(&thread, NULL, signal_without_end, &moving);
+	for (int i = 0; i < 200; i++)
+		assert_int_equal(bf_front_detach(front), -EBUSY);
+	usleep(2000);
+	assert_int_equal(bf_front_install_all(front), 0);
+	set(&moving.detach, 1);
+	wait_for(&moving.alone, 1);
+	assert_int_equal(bf_front_detach(front), 0);
+	usleep(2000);
+	set(&moving.stop, 1);
+	pthread_join(thread, &failed);
+	assert_null(failed);
+	assert_true(moving.writes > 0);
+	assert_int_equal(own_count(efd), moving.writes);
+	own_vm_destroy(&vm);
+	close(efd);
+}
+
 /* With 1,000 zones there is no room for a doorbell, so the front stays. */
 static void test_detach_is_refused(void **state)
 {
@@ -437,6 +491,7 @@ int main(void)
 		cmocka_unit_test(test_own_loop),
 		cmocka_unit_test(test_own_bus),
 		cmocka_unit_test(test_detach),
+		cmocka_unit_test(test_detach_beside_vcpu),
 		cmocka_unit_test(test_detach_is_refused),
 		cmocka_unit_test(test_slot_changes_are_bracketed),
 		cmocka_unit_test(test_other_ioctls),

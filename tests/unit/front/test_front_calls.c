@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The system calls of each kind of thread, as doc/front.md lists them.  A
+ * thread installs a filter with the calls of one row and does what the row
+ * says.  Any other call raises SIGSYS, is skipped, and is named.
+ */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "belfry/front.h"
+#include "own_vm.h"
+#include "tests/flags.h"
+
+#define PORT	  0x600
+#define FLAGS	  KVM_IOEVENTFD_FLAG_PIO
+#define MAX_CALLS 16
+
+struct row {
+	int calls[MAX_CALLS]; /* -1: the end */
+	void (*work)(void);
+};
+
+static struct own_vm vm;
+static struct bf_front *front;
+static struct bf_front_vcpu *vcpu;
+static int efd, ret, unlisted, done;
+
+static void note_call(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *interrupted = context;
+
+	unlisted = info->si_syscall;
+	interrupted->uc_mcontext.gregs[REG_RAX] = -ENOSYS;
+}
+
+/* Besides the row futex(2), in which the thread sleeps at its end. */
+static void allow_only(const int *calls)
+{
+	struct sock_filter code[2 * MAX_CALLS + 8] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+	};
+	struct sock_fprog filter = {.len = 1, .filter = code};
+	int always[] = {SYS_futex, SYS_rt_sigreturn, -1};
+
+	for (const int *list = calls; list;
+	     list = list == calls ? always : NULL)
+		for (const int *nr = list; *nr >= 0; nr++) {
+			code[filter.len++] = (struct sock_filter)BPF_JUMP(
+				BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)*nr, 0, 1);
+			code[filter.len++] = (struct sock_filter)BPF_STMT(
+				BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+		}
+	code[filter.len++] =
+		(struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+}
+
+/* The end of a thread makes calls of its own, so it sleeps. */
+static void *work_with_filter(void *arg)
+{
+	static pthread_mutex_t held = PTHREAD_MUTEX_INITIALIZER;
+	const struct row *row = arg;
+
+	allow_only(row->calls);
+	row->work();
+	set(&done, 1);
+	pthread_mutex_lock(&held);
+	pthread_mutex_lock(&held);
+	return NULL;
+}
+
+static void check_row(const struct row *row)
+{
+	struct sigaction action = {.sa_sigaction = note_call,
+				   .sa_flags = SA_SIGINFO};
+	pthread_t thread;
+
+	sigaction(SIGSYS, &action, NULL);
+	ret = -1;
+	unlisted = -1;
+	done = 0;
+	assert_int_equal(pthread_create(&thread, NULL, work_with_filter,
+					(void *)row),
+			 0);
+	pthread_detach(thread);
+	wait_for(&done, 1);
+	assert_int_equal(unlisted, -1);
+	assert_int_equal(ret, 0);
+}
+
+static void setup(enum bf_policy policy, int eventfd_flags)
+{
+	const struct bf_front_config config = {.policy = policy,
+					       .install_after = 1};
+
+	own_vm_create(&vm);
+	efd = eventfd(0, EFD_CLOEXEC | eventfd_flags);
+	assert_int_equal(bf_front_attach(vm.fd, &config, &front), 0);
+	assert_int_equal(
+		bf_front_attach_vcpu(front, vm.vcpu, vm.run, NULL, &vcpu), 0);
+	own_vm_code(&vm, OWN_CODE, own_signal_port, sizeof(own_signal_port));
+	own_vcpu_start(vm.vcpu, OWN_CODE, 100);
+}
+
+static void teardown(void)
+{
+	bf_front_detach_vcpu(vcpu);
+	bf_front_destroy(front);
+	own_vm_destroy(&vm);
+	close(efd);
+}
+
+static int change(uint32_t flags)
+{
+	struct kvm_ioeventfd arg = own_doorbell(efd, PORT, flags);
+
+	return bf_front_ioeventfd(front, &arg);
+}
+
+static void run_to_halt(void)
+{
+	do {
+		bf_front_before_run(vcpu);
+		ret = ioctl(vm.vcpu, KVM_RUN, 0);
+	} while (bf_front_after_run(vcpu, ret));
+	if (vm.run->exit_reason != KVM_EXIT_HLT)
+		ret = -1;
+}
+
+static void run_and_complete(void)
+{
+	ret = ioctl(vm.vcpu, KVM_RUN, 0);
+	if (!ret && bf_front_after_run(vcpu, ret))
+		ret = bf_front_complete(vcpu) == -EINTR ? 0 : -1;
+}
+
+static void assign(void)
+{
+	ret = change(FLAGS);
+}
+
+static void deassign(void)
+{
+	ret = change(FLAGS | KVM_IOEVENTFD_FLAG_DEASSIGN);
+}
+
+static void end(void)
+{
+	bf_front_detach_vcpu(vcpu);
+	bf_front_destroy(front);
+	vcpu = NULL;
+	front = NULL;
+	ret = 0;
+}
+
+static void test_signal(void **state)
+{
+	static const struct row row = {{SYS_ioctl, SYS_write, -1}, run_to_halt};
+
+	setup(BF_POLICY_NEVER, EFD_NONBLOCK);
+	assert_int_equal(change(FLAGS), 0);
+	check_row(&row);
+	assert_int_equal(own_count(efd), 100);
+	teardown();
+}
+
+static void test_signal_of_blocking_eventfd(void **state)
+{
+	static const struct row row = {{SYS_ioctl, SYS_poll, SYS_write, -1},
+				       run_to_halt};
+
+	setup(BF_POLICY_NEVER, 0);
+	assert_int_equal(change(FLAGS), 0);
+	check_row(&row);
+	assert_int_equal(own_count(efd), 100);
+	teardown();
+}
+
+/* The thread of lazy exists, and is woken. */
+static void test_threshold(void **state)
+{
+	static const struct row row = {{SYS_ioctl, SYS_write, -1}, run_to_halt};
+
+	setup(BF_POLICY_LAZY, EFD_NONBLOCK);
+	assert_int_equal(change(FLAGS), 0);
+	assert_int_equal(bf_front_start_thread(front), 0);
+	check_row(&row);
+	assert_int_equal(own_count(efd), 100);
+	teardown();
+}
+
+static void test_install_at_run(void **state)
+{
+	static const struct row row = {{SYS_ioctl, -1}, run_to_halt};
+
+	setup(BF_POLICY_FIRST_RUN, EFD_NONBLOCK);
+	assert_int_equal(change(FLAGS), 0);
+	check_row(&row);
+	assert_int_equal(own_count(efd), 100);
+	teardown();
+}
+
+static void test_complete(void **state)
+{
+	static const struct row row = {{SYS_ioctl, SYS_write, -1},
+				       run_and_complete};
+
+	setup(BF_POLICY_NEVER, EFD_NONBLOCK);
+	assert_int_equal(change(FLAGS), 0);
+	check_row(&row);
+	assert_int_equal(own_count(efd), 1);
+	teardown();
+}
+
+#define MEMORY SYS_brk, SYS_mmap, SYS_munmap, SYS_mprotect
+
+static void test_assign(void **state)
+{
+	static const struct row row = {
+		{SYS_fcntl, SYS_ioctl, SYS_readlink, MEMORY, -1}, assign};
+
+	setup(BF_POLICY_NEVER, EFD_NONBLOCK);
+	check_row(&row);
+	teardown();
+}
+
+static void test_deassign(void **state)
+{
+	static const struct row row = {
+		{SYS_ioctl, SYS_fcntl, SYS_close, MEMORY, -1}, deassign};
+
+	setup(BF_POLICY_NEVER, EFD_NONBLOCK);
+	assert_int_equal(change(FLAGS), 0);
+	check_row(&row);
+	teardown();
+}
+
+static void test_end(void **state)
+{
+	static const struct row row = {
+		{SYS_close, SYS_close_range, SYS_madvise, MEMORY, -1}, end};
+
+	setup(BF_POLICY_LAZY, EFD_NONBLOCK);
+	assert_int_equal(change(FLAGS), 0);
+	assert_int_equal(bf_front_start_thread(front), 0);
+	check_row(&row);
+	teardown();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_signal),
+		cmocka_unit_test(test_signal_of_blocking_eventfd),
+		cmocka_unit_test(test_threshold),
+		cmocka_unit_test(test_install_at_run),
+		cmocka_unit_test(test_complete),
+		cmocka_unit_test(test_assign),
+		cmocka_unit_test(test_deassign),
+		cmocka_unit_test(test_end),
+	};
+
+	return cmocka_run_group_tests_name("front_calls", tests, NULL, NULL);
+}
