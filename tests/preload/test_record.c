@@ -32,7 +32,7 @@ static int setup(void **state)
 	if (map == MAP_FAILED)
 		return -1;
 	recording = map;
-	recording->chunks = CHUNKS;
+	recording_chunks = CHUNKS;
 	record_forked(); /* drops the chunk of the last recording */
 	return 0;
 }
@@ -112,6 +112,20 @@ static void test_dropped_events_are_counted(void **state)
 	assert_int_equal(stored + recording->dropped, calls * threads);
 	assert_true(recording->dropped > 0);
 	assert_in_range(recording->threads_seen, 1, threads);
+}
+
+/* A process with the same memory must not lead the recorder out of it. */
+static void test_hostile_sizes(void **state)
+{
+	memset(recording, 0x11, offsetof(struct recording, next_priority));
+	recording->next_priority = UINT64_MAX / 2;
+	recording->next_chunk = CHUNKS + (1u << 24);
+	recording->threads_seen = 1u << 24;
+	recording->vms_seen = UINT32_MAX;
+	make_calls((void *)(uintptr_t)2);
+	record_call(first_vm, KVM_CREATE_PIT2, stats_now() - 2 * MS, 0);
+	assert_int_equal(record_new_vm(NULL), 0);
+	assert_true(recording->dropped >= 1);
 }
 
 /* A stall goes to priority[], which has room when the chunks are full. */
@@ -372,6 +386,7 @@ int main(void)
 		cmocka_unit_test(test_histogram),
 		cmocka_unit_test(test_calls_while_off),
 		WITH_RECORDING(test_dropped_events_are_counted),
+		WITH_RECORDING(test_hostile_sizes),
 		WITH_RECORDING(test_stalls_have_priority),
 		WITH_RECORDING(test_fork_starts_a_chunk),
 		WITH_RECORDING(test_signals_are_counted),

@@ -4,6 +4,8 @@
 
 usage: test_report.py BELFRY TESTVMM
 """
+import base64
+import hashlib
 import json
 import subprocess
 import sys
@@ -157,6 +159,20 @@ class WithoutKvm(WithFolder):
             self.assertNotIn(word, style.replace(
                 "http://www.w3.org/2000/svg", ""))
 
+    def test_policy_of_the_page(self):
+        """The page allows its own style and script, and nothing else."""
+        self.record("true")
+        policy, = (value for name, value in self.page.attributes
+                   if name == "content" and "default-src" in value)
+        style = self.page_path.read_text().split("<style>")[1]
+        for text in style.split("</style>")[0], self.page.scripts[1]:
+            digest = base64.b64encode(hashlib.sha256(text.encode()).digest())
+            self.assertIn(f"'sha256-{digest.decode()}'", policy)
+        for part in ("default-src 'none'", "base-uri 'none'",
+                     "form-action 'none'"):
+            self.assertIn(part, policy)
+        self.assertNotIn("unsafe", policy)
+
     def test_page_has_what_its_script_looks_for(self):
         self.record("true")
         self.assertEqual(len(self.page.ids), len(set(self.page.ids)))
@@ -187,6 +203,86 @@ class WithoutKvm(WithFolder):
             done = belfry("run", option, "/dev/full", "true", text=True)
             self.assertEqual(done.returncode, 1)
             self.assertIn("cannot write /dev/full", done.stderr)
+
+
+# A command that attacks belfry run through the memory that it shares.
+HOSTILE = """
+import os, random, struct, sys, time
+attack, seed = sys.argv[1:]
+source = random.Random(int(seed))
+files = [os.open(os.environ[name], os.O_RDWR)
+         for name in ("BELFRY_RECORDING", "BELFRY_STATS")]
+
+def spoil(sizes=(1, 2, 4, 8, 64, 4096)):
+    for fd in files:
+        data = source.randbytes(source.choice(sizes))
+        at = source.randrange(os.fstat(fd).st_size - len(data))
+        os.pwrite(fd, data, at)
+
+if attack == "cut":
+    for fd in files:
+        try:
+            os.ftruncate(fd, 0)
+        except OSError:
+            pass
+elif attack == "stall": # one event, whose causes index a table
+    event, room = "=7IiQQQ", 65536 + 16384
+    at = os.fstat(files[0]).st_size - room * struct.calcsize(event)
+    os.pwrite(files[0], struct.pack(event, 1, 0x4020ae46, 0, 1, 0, 2**32 - 1,
+                                    2**32 - 1, 0, 1, 2**40, 0), at)
+    os.pwrite(files[0], struct.pack("=Q", 1), 16) # their number
+elif attack == "all":
+    for fd in files:
+        os.pwrite(fd, source.randbytes(os.fstat(fd).st_size), 0)
+elif attack == "some":
+    for n in range(2000):
+        spoil()
+elif os.fork() == 0: # "meanwhile"
+    for fd in 0, 1, 2:
+        os.close(fd)
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        spoil()
+"""
+
+
+@unittest.skipIf(SANITIZED, "a sanitized library cannot be preloaded")
+class Hostile(WithFolder):
+    """A command that writes anything to the shared memory."""
+
+    def check(self, attack):
+        trace = self.record(sys.executable, "-c", HOSTILE, attack, "1")
+        self.assertEqual(self.done.returncode, 0, self.done.stderr)
+        self.assertEqual(trace["belfry"]["version"], 2)
+        return trace
+
+    def test_file_is_cut(self):
+        self.check("cut")
+
+    def test_cause_of_a_stall(self):
+        trace = self.check("stall")
+        self.assertEqual(len(trace["belfry"]["remaining_stalls"]), 1)
+
+    def test_all_bytes(self):
+        self.check("all")
+
+    def test_some_bytes(self):
+        self.check("some")
+
+    def test_bytes_that_change_meanwhile(self):
+        self.check("meanwhile")
+
+    def test_comparison(self):
+        for attack in "cut", "stall", "all":
+            done = belfry("compare", "--count", "1", "--json", "--",
+                          sys.executable, "-c", HOSTILE, attack, "1",
+                          text=True)
+            if done.returncode == 0:
+                json.loads(done.stdout)
+            else:
+                self.assertEqual((done.returncode,
+                                  len(done.stderr.splitlines())), (1, 1),
+                                 done.stderr)
 
 
 @unittest.skipIf(SANITIZED, "a sanitized library cannot be preloaded")

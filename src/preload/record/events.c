@@ -54,10 +54,10 @@ static bool take_chunk(void)
 	uint64_t n;
 
 	if (atomic_load_explicit(&recording->next_chunk, relaxed) >=
-	    recording->chunks)
+	    recording_chunks)
 		return false;
 	n = atomic_fetch_add_explicit(&recording->next_chunk, 1, relaxed);
-	if (n >= recording->chunks)
+	if (n >= recording_chunks)
 		return false;
 	writer.next = &recording->events[n * RECORDING_CHUNK];
 	writer.end = writer.next + RECORDING_CHUNK;

@@ -14,6 +14,7 @@
 #define relaxed memory_order_relaxed
 
 struct recording *recording;
+uint32_t recording_chunks;
 
 static void watch_doorbell(const struct bf_front *front,
 			   const struct kvm_ioeventfd *arg, int ret);
@@ -29,7 +30,7 @@ static bool recording_matches_build(const struct recording *map, size_t size)
 {
 	return map->magic == RECORDING_MAGIC &&
 	       map->version == RECORDING_VERSION &&
-	       recording_size(map->chunks) == size;
+	       recording_size(recording_chunks) == size;
 }
 
 static struct recording *map_recording(int fd)
@@ -41,6 +42,7 @@ static struct recording *map_recording(int fd)
 	if (fstat(fd, &st) || st.st_size < (off_t)sizeof(*map))
 		return NULL;
 	size = (size_t)st.st_size;
+	recording_chunks = recording_chunks_of(size);
 	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		return NULL;

@@ -18,6 +18,7 @@ struct bf_front;
 
 /* NULL: off.  Set before the program begins, then constant. */
 extern struct recording *recording;
+extern uint32_t recording_chunks; /* of recording->events */
 
 /* The VM and the vCPU that an event is about. */
 struct record_who {

@@ -4,6 +4,10 @@
  * reads it, in memory that both share, so that it survives _exit() and kill -9.
  * Both must come from one build; the version says so.
  *
+ * Each side treats the contents as hostile: another process may write anything
+ * there at any time.  So the memory holds no size: each side takes the number
+ * of chunks from the size of the file, once, and keeps it to itself.
+ *
  * There are two places for events.  priority[] holds stalls, doorbells, and the
  * creation and close of VMs and vCPUs; it has room for a minute that consists
  * of stalls.  All other calls share events[]: a thread takes a chunk of it
@@ -23,7 +27,7 @@
 #include "preload/record/stats.h"
 
 #define RECORDING_MAGIC	  0x7266656c6662u /* "bflfer" */
-#define RECORDING_VERSION 1
+#define RECORDING_VERSION 2
 
 #define RECORDING_THREADS   4096
 #define RECORDING_VMS	    4096
@@ -109,8 +113,7 @@ struct recorded_vm {
 
 struct recording {
 	uint64_t magic;
-	uint32_t version;
-	uint32_t chunks; /* of events[] */
+	uint64_t version;
 	_Atomic uint64_t next_priority;
 	_Atomic uint64_t next_chunk;
 	_Atomic uint64_t threads_seen;
@@ -130,6 +133,13 @@ static inline size_t recording_size(uint32_t chunks)
 {
 	return sizeof(struct recording) +
 	       (size_t)chunks * RECORDING_CHUNK * sizeof(struct recorded_event);
+}
+
+/* The size may come from a file that is no recording: check it. */
+static inline uint32_t recording_chunks_of(size_t size)
+{
+	return (uint32_t)((size - recording_size(0)) /
+			  (RECORDING_CHUNK * sizeof(struct recorded_event)));
 }
 
 #endif

@@ -7,7 +7,7 @@
 
 #define relaxed memory_order_relaxed
 
-static void copy_row(struct stats_row *row, struct stats_call *call)
+static void copy_row(struct stats_row *row, const struct stats_call *call)
 {
 	call_name(atomic_load_explicit(&call->key, relaxed), row->name,
 		  sizeof(row->name));
@@ -30,7 +30,7 @@ static int by_stalled_then_total(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-size_t stats_rows(struct stats *stats, struct stats_row rows[STATS_CALLS])
+size_t stats_rows(const struct stats *stats, struct stats_row rows[STATS_CALLS])
 {
 	size_t count = 0;
 
@@ -42,7 +42,7 @@ size_t stats_rows(struct stats *stats, struct stats_row rows[STATS_CALLS])
 	return count;
 }
 
-static void sum_call(struct stats_sums *sums, struct stats_call *call)
+static void sum_call(struct stats_sums *sums, const struct stats_call *call)
 {
 	uint64_t stalls = atomic_load_explicit(&call->stalls, relaxed);
 	uint64_t longest = atomic_load_explicit(&call->longest_ns, relaxed);
@@ -55,7 +55,7 @@ static void sum_call(struct stats_sums *sums, struct stats_call *call)
 		sums->longest_stall_ns = longest;
 }
 
-static void sum_vcpus(struct stats *stats, struct stats_sums *sums)
+static void sum_vcpus(const struct stats *stats, struct stats_sums *sums)
 {
 	for (size_t i = 0; i < STATS_VCPUS; i++) {
 		sums->runs +=
@@ -65,7 +65,7 @@ static void sum_vcpus(struct stats *stats, struct stats_sums *sums)
 	}
 }
 
-static void sum_start(struct stats *stats, struct stats_sums *sums)
+static void sum_start(const struct stats *stats, struct stats_sums *sums)
 {
 	uint64_t first = atomic_load_explicit(&stats->first_run_ns, relaxed);
 	uint64_t loaded = atomic_load_explicit(&stats->loaded_ns, relaxed);
@@ -77,7 +77,7 @@ static void sum_start(struct stats *stats, struct stats_sums *sums)
 	sums->to_first_run_ns = first - loaded;
 }
 
-void stats_sum(struct stats *stats, struct stats_sums *sums)
+void stats_sum(const struct stats *stats, struct stats_sums *sums)
 {
 	memset(sums, 0, sizeof(*sums));
 	for (size_t i = 0; i < STATS_CALLS; i++)

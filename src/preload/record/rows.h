@@ -34,8 +34,9 @@ struct stats_sums {
  * Fills in a row for each kind of call, sorted by the time stalled, then by the
  * total time.  Returns the number of rows.
  */
-size_t stats_rows(struct stats *stats, struct stats_row rows[STATS_CALLS]);
+size_t stats_rows(const struct stats *stats,
+		  struct stats_row rows[STATS_CALLS]);
 
-void stats_sum(struct stats *stats, struct stats_sums *sums);
+void stats_sum(const struct stats *stats, struct stats_sums *sums);
 
 #endif

@@ -2,11 +2,11 @@
 #include "tools/belfry/common/json.h"
 
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "tools/belfry/common/xalloc.h"
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
@@ -28,63 +28,20 @@ void json_set(struct json_object *to, const char *key,
 		xcheck(NULL);
 }
 
-/* Return the length of a character from its first byte; 0 if it is none. */
-static size_t utf8_length(unsigned char lead)
-{
-	if (lead < 0x80)
-		return 1;
-	if (lead >= 0xc2 && lead < 0xe0)
-		return 2;
-	if (lead >= 0xe0 && lead < 0xf0)
-		return 3;
-	return lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
-}
-
-/*
- * The first byte alone does not exclude overlong forms, surrogates and values
- * above U+10FFFF.
- */
-static bool utf8_is_second(unsigned char lead, unsigned char second)
-{
-	switch (lead) {
-	case 0xe0:
-		return second >= 0xa0;
-	case 0xed:
-		return second < 0xa0;
-	case 0xf0:
-		return second >= 0x90;
-	case 0xf4:
-		return second < 0x90;
-	}
-	return true;
-}
-
-/* Return the length of the first character of text; 0 if it is not UTF-8. */
-static size_t utf8_character(const char *text)
-{
-	const unsigned char *bytes = (const unsigned char *)text;
-	size_t length = utf8_length(bytes[0]);
-
-	for (size_t i = 1; i < length; i++) {
-		if ((bytes[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	return length > 1 && !utf8_is_second(bytes[0], bytes[1]) ? 0 : length;
-}
-
 struct json_object *json_text(const char *text)
 {
 	const size_t widest = strlen(REPLACEMENT);
-	char *clean = xgrow(NULL, 0, strlen(text) + 1, widest);
+	size_t size = strlen(text), length;
+	char *clean = xgrow(NULL, 0, size + 1, widest);
 	struct json_object *value;
 	char *to = clean;
+	uint32_t c;
 
-	while (*text) {
-		size_t length = utf8_character(text);
-
+	for (; size; size -= length, text += length) {
+		length = text_decode(text, size, &c);
 		to = mempcpy(to, length ? text : REPLACEMENT,
 			     length ? length : widest);
-		text += length ? length : 1;
+		length = length ? length : 1;
 	}
 	value = xcheck(json_object_new_string(clean));
 	free(clean);
@@ -124,4 +81,30 @@ void json_push(struct json_object *to, struct json_object *value)
 {
 	if (json_object_array_add(to, value))
 		xcheck(NULL);
+}
+
+/* JSON has these characters only inside strings, where escapes are allowed. */
+static bool needs_escape(uint32_t c, bool inside_page)
+{
+	if (inside_page && (c == '<' || c == '>' || c == '&'))
+		return true;
+	return text_is_control(c) && c != '\n';
+}
+
+void json_copy(const char *text, size_t size, bool inside_page, FILE *out)
+{
+	const uint32_t replacement = 0xfffd;
+	size_t length, copied = 0;
+	uint32_t c;
+
+	for (size_t i = 0; i < size; i += length) {
+		length = text_decode(text + i, size - i, &c);
+		if (length && !needs_escape(c, inside_page))
+			continue;
+		fwrite(text + copied, 1, i - copied, out);
+		fprintf(out, "\\u%04x", length ? c : replacement);
+		length = length ? length : 1;
+		copied = i + length;
+	}
+	fwrite(text + copied, 1, size - copied, out);
 }

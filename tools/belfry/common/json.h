@@ -7,7 +7,9 @@
 #define BF_CLI_JSON_H
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct json_object *json_new(void);
 struct json_object *json_new_array(void);
@@ -26,5 +28,12 @@ void json_set_us(struct json_object *to, const char *key, uint64_t ns);
 void json_push(struct json_object *to, struct json_object *value);
 struct json_object *json_text(const char *text);
 struct json_object *json_us(uint64_t ns);
+
+/*
+ * Copy a part of a JSON text that may be an attack.  Control characters and
+ * bytes that are not UTF-8 become escapes; inside a page also the characters of
+ * tags.
+ */
+void json_copy(const char *text, size_t size, bool inside_page, FILE *out);
 
 #endif

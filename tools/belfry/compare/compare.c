@@ -169,45 +169,44 @@ static void add_first_run(struct compare_runs *runs, const struct stats *stats,
 		    (double)(ns - stats->stalled_before_run_ns) / MS);
 }
 
-static void add_run(struct compare_runs *runs, const struct shared *shared,
-		    uint64_t end)
+static int add_run(struct compare_runs *runs, const struct shared *shared,
+		   const struct stats *stats, uint64_t end)
 {
-	struct stats *stats = shared->counters.stats;
 	struct stats_sums sums;
 
 	stats_sum(stats, &sums);
 	add_first_run(runs, stats, &sums);
-	compare_add_causes(runs, shared->events.recording, end);
 	samples_add(&runs->stalled, (double)sums.stalled_ns / MS);
 	samples_add(&runs->stalls, (double)sums.stalls);
 	samples_add(&runs->total, (double)(end - stats->started_ns) / MS);
+	return compare_add_causes(runs, &shared->events, end);
 }
 
 /* Run the command once.  Returns its exit status, or -1 after a message. */
 static int run_with(const struct options *options, struct compare_runs *runs,
-		    const struct shared *shared)
+		    struct shared *shared)
 {
-	struct stats *stats = shared->counters.stats;
 	struct saved_files saved;
+	struct stats stats;
 	bool started;
 	int status;
 
 	replace_files(&saved, options->show_output);
-	compare_files_begin(&command_files, stats);
-	status = run_child(options->command, stats, &started);
+	compare_files_begin(&command_files, shared->counters.stats);
+	status = run_child(options->command, &shared->counters, &started);
 	compare_files_end(&command_files);
 	restore_files(&saved);
 	if (!started)
 		return -1;
-	if (!stats->loaded) {
+	run_copy_stats(&shared->counters, &stats);
+	if (!stats.loaded) {
 		cli_fail(
 			COMMAND,
 			"%s did not load the library: is it statically linked?",
 			options->command[0]);
 		return -1;
 	}
-	add_run(runs, shared, stats_now());
-	return status;
+	return add_run(runs, shared, &stats, stats_now()) ? -1 : status;
 }
 
 static int run_once(const struct options *options, struct compare_runs *runs,

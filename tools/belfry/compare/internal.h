@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "preload/record/recording.h"
 #include "preload/record/stats.h"
 #include "tools/belfry/common/samples.h"
+#include "tools/belfry/run/run.h"
 
 /* The likely cause of a stall. */
 enum compare_cause {
@@ -34,9 +34,12 @@ struct compare_runs {
 	struct samples total;
 };
 
-/* Add the stalls of one run, which ended at end, to stalled_by. */
-void compare_add_causes(struct compare_runs *runs, struct recording *recording,
-			uint64_t end);
+/*
+ * Add the stalls of one run, which ended at end, to stalled_by.  Returns an
+ * enum cli_status.
+ */
+int compare_add_causes(struct compare_runs *runs,
+		       const struct run_recording *shared, uint64_t end);
 
 /*
  * Print the result.  goal is the highest allowed ratio, belfry to plain, of the

@@ -22,7 +22,8 @@ static const char *find_obstacle(const char *command)
 				    NULL;
 }
 
-void run_explain_no_calls(const char *command, struct stats *stats, FILE *out)
+void run_explain_no_calls(const char *command, const struct stats *stats,
+			  FILE *out)
 {
 	const char *obstacle = find_obstacle(command);
 

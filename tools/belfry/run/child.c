@@ -132,7 +132,7 @@ static int exit_status(int status)
 	return WEXITSTATUS(status);
 }
 
-int run_child(char **command, struct stats *stats, bool *started)
+int run_child(char **command, struct run_counters *counters, bool *started)
 {
 	struct signals signals;
 	const pid_t self = getpid();
@@ -145,7 +145,7 @@ int run_child(char **command, struct stats *stats, bool *started)
 		return cli_fail("run", "cannot create a pipe: %s",
 				strerror(errno));
 	hold_signals(&signals);
-	atomic_store(&stats->started_ns, stats_now());
+	counters->started_ns = stats_now();
 	pid = fork();
 	if (pid < 0) {
 		release_signals(&signals);
@@ -187,7 +187,7 @@ static bool uses_counters(pid_t pid)
 	return found;
 }
 
-bool run_wait_for_daemon(struct stats *stats, pid_t *pid)
+bool run_wait_for_daemon(const struct stats *stats, pid_t *pid)
 {
 	int pidfd;
 

@@ -23,6 +23,7 @@ struct run_options {
 
 /* The files of --trace and --report, and the recording behind them. */
 struct run_record {
+	const struct run_options *options;
 	struct run_recording shared; /* empty unless an option asks for a file */
 	FILE *trace;
 	FILE *report;
@@ -33,15 +34,15 @@ int run_record_begin(struct run_record *record,
 		     const struct run_options *options);
 
 /*
- * Write and close the files.  Nothing is written if stats is NULL: the command
- * did not start.  status is the exit status of the command.  Returns an enum
- * cli_status.
+ * Write and close the files.  Nothing is written if stats, a copy, is NULL: the
+ * command did not start.  status is the exit status of the command.  Returns an
+ * enum cli_status.
  */
-int run_record_end(struct run_record *record, struct stats *stats,
-		   const struct run_options *options, int status);
+int run_record_end(struct run_record *record, const struct stats *stats,
+		   int status);
 
 /* Print the counters of a command that has ended. */
-void run_print(struct stats *stats, const struct run_options *options,
+void run_print(const struct stats *stats, const struct run_options *options,
 	       FILE *out);
 
 #endif

@@ -11,7 +11,7 @@
 #define US 1e3
 #define MS 1e6
 
-static uint64_t read_counter(_Atomic uint64_t *counter)
+static uint64_t read_counter(const _Atomic uint64_t *counter)
 {
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
@@ -40,7 +40,7 @@ static void json_row(struct report *report, const struct stats_row *row)
 	report_count(report, "errors", row->errors);
 }
 
-static void json_doorbells(struct report *report, struct stats *stats)
+static void json_doorbells(struct report *report, const struct stats *stats)
 {
 	report_row(report, "doorbells assigned", "doorbells");
 	report_count(report, "value", read_counter(&stats->assigned));
@@ -53,7 +53,7 @@ static void json_doorbells(struct report *report, struct stats *stats)
 	report_count(report, "peers.refused", read_counter(&stats->refused));
 }
 
-static void json_sums(struct report *report, struct stats *stats,
+static void json_sums(struct report *report, const struct stats *stats,
 		      const struct run_options *options)
 {
 	struct stats_sums sums;
@@ -81,7 +81,8 @@ static void json_sums(struct report *report, struct stats *stats,
 	report_count(report, "peers.VMs", read_counter(&stats->vms));
 }
 
-static void print_doorbells(struct stats *stats, uint64_t signals, FILE *out)
+static void print_doorbells(const struct stats *stats, uint64_t signals,
+			    FILE *out)
 {
 	fprintf(out,
 		"doorbells: %" PRIu64 " assigned, %" PRIu64
@@ -95,7 +96,7 @@ static void print_doorbells(struct stats *stats, uint64_t signals, FILE *out)
 		signals);
 }
 
-static void print_passed_through(struct stats *stats, const char *before,
+static void print_passed_through(const struct stats *stats, const char *before,
 				 const char *after, FILE *out)
 {
 	uint64_t passed_through = read_counter(&stats->passed_through);
@@ -108,8 +109,8 @@ static void print_passed_through(struct stats *stats, const char *before,
 			after);
 }
 
-static void print_sums(struct stats *stats, const struct run_options *options,
-		       FILE *out)
+static void print_sums(const struct stats *stats,
+		       const struct run_options *options, FILE *out)
 {
 	struct stats_sums sums;
 
@@ -131,8 +132,8 @@ static void print_sums(struct stats *stats, const struct run_options *options,
 	print_passed_through(stats, "", "\n", out);
 }
 
-static void print_stalled(struct stats *stats, const struct stats_sums *sums,
-			  FILE *out)
+static void print_stalled(const struct stats *stats,
+			  const struct stats_sums *sums, FILE *out)
 {
 	if (sums->stalls)
 		fprintf(out, "stalled: %.1f ms in %" PRIu64 " calls over 1 ms",
@@ -147,8 +148,9 @@ static void print_stalled(struct stats *stats, const struct stats_sums *sums,
 	fputc('\n', out);
 }
 
-static void print_saved(struct stats *stats, const struct stats_sums *sums,
-			const char *policy, FILE *out)
+static void print_saved(const struct stats *stats,
+			const struct stats_sums *sums, const char *policy,
+			FILE *out)
 {
 	uint64_t assigned = read_counter(&stats->assigned);
 	uint64_t installed = read_counter(&stats->installed);
@@ -163,7 +165,7 @@ static void print_saved(struct stats *stats, const struct stats_sums *sums,
 	fputc('\n', out);
 }
 
-static void print_summary(struct stats *stats,
+static void print_summary(const struct stats *stats,
 			  const struct run_options *options, FILE *out)
 {
 	struct stats_sums sums;
@@ -174,8 +176,8 @@ static void print_summary(struct stats *stats,
 }
 
 static void print_rows(const struct stats_row *rows, size_t count,
-		       const struct run_options *options, struct stats *stats,
-		       FILE *out)
+		       const struct run_options *options,
+		       const struct stats *stats, FILE *out)
 {
 	struct report *report = report_new(options->json);
 	bool any = false;
@@ -193,7 +195,7 @@ static void print_rows(const struct stats_row *rows, size_t count,
 	report_free(report);
 }
 
-void run_print(struct stats *stats, const struct run_options *options,
+void run_print(const struct stats *stats, const struct run_options *options,
 	       FILE *out)
 {
 	struct stats_row *rows = calloc(STATS_CALLS, sizeof(*rows));

@@ -159,7 +159,7 @@ static void daemon_file(const struct run_options *options, pid_t pid,
 }
 
 /* Of a VMM that went on as a daemon: whether to --output or a file of its own. */
-static void print_of_daemon(struct stats *stats,
+static void print_of_daemon(const struct stats *stats,
 			    const struct run_options *options, const char *name)
 {
 	FILE *out = fopen(name, "we");
@@ -171,14 +171,18 @@ static void print_of_daemon(struct stats *stats,
 	_exit(0);
 }
 
-static void print_result(struct stats *stats, const struct run_options *options,
+/* stats receives a copy of the counters. */
+static void print_result(const struct run_counters *counters,
+			 struct stats *stats, const struct run_options *options,
 			 FILE *out)
 {
 	char name[PATH_MAX];
 	pid_t pid;
 
+	run_copy_stats(counters, stats);
 	if (run_wait_for_daemon(stats, &pid)) {
 		daemon_file(options, pid, name);
+		run_copy_stats(counters, stats);
 		print_of_daemon(stats, options, name);
 	}
 	if (!pid) {
@@ -197,6 +201,7 @@ static int run_command(const struct run_options *options, FILE *out)
 	char library[PATH_MAX];
 	struct run_record record;
 	struct run_counters counters;
+	struct stats stats;
 	bool started;
 	int status;
 
@@ -207,11 +212,10 @@ static int run_command(const struct run_options *options, FILE *out)
 	if (run_share_stats(&counters) ||
 	    run_set_environment(&options->settings, library, counters.path))
 		return CLI_FAILURE;
-	status = run_child(options->command, counters.stats, &started);
+	status = run_child(options->command, &counters, &started);
 	if (started)
-		print_result(counters.stats, options, out);
-	if (run_record_end(&record, started ? counters.stats : NULL, options,
-			   status))
+		print_result(&counters, &stats, options, out);
+	if (run_record_end(&record, started ? &stats : NULL, status))
 		return CLI_FAILURE;
 	return status;
 }

@@ -58,11 +58,16 @@ int run_set(struct run_settings *settings, const char *command, int c,
 int run_find_library(char path[PATH_MAX]);
 
 /* Print a line for a command of which no call was counted. */
-void run_explain_no_calls(const char *command, struct stats *stats, FILE *out);
+void run_explain_no_calls(const char *command, const struct stats *stats,
+			  FILE *out);
 
-/* Counters in memory shared with a program. */
+/*
+ * Counters in memory shared with a program, which may be hostile: it may write
+ * anything there at any time.  So only copies are used.
+ */
 struct run_counters {
 	struct stats *stats;
+	uint64_t started_ns; /* of the command */
 	int fd;
 	char path[64]; /* for BELFRY_STATS */
 };
@@ -71,6 +76,9 @@ struct run_counters {
 int run_share_stats(struct run_counters *counters);
 void run_unshare_stats(struct run_counters *counters);
 
+/* Copy the counters once. */
+void run_copy_stats(const struct run_counters *counters, struct stats *copy);
+
 /*
  * Set the environment of the command: LD_PRELOAD, the counters and the
  * settings.  Returns an enum cli_status.
@@ -78,9 +86,10 @@ void run_unshare_stats(struct run_counters *counters);
 int run_set_environment(const struct run_settings *settings,
 			const char *library, const char *stats_path);
 
-/* A recording in memory shared with a program. */
+/* A recording in memory shared with a program; see trace_gather(). */
 struct run_recording {
 	struct recording *recording; /* NULL: none */
+	uint32_t chunks;
 	int fd;
 };
 
@@ -96,7 +105,7 @@ void run_unshare_recording(struct run_recording *shared);
  * Fork a process that waits for that one, which *pid receives; 0: there is
  * none. Returns true in the new process, once the other has ended.
  */
-bool run_wait_for_daemon(struct stats *stats, pid_t *pid);
+bool run_wait_for_daemon(const struct stats *stats, pid_t *pid);
 
 /* Become the command.  Returns the exit status of a failure. */
 int run_exec(char **command);
@@ -106,6 +115,6 @@ int run_exec(char **command);
  * ended it.  *started is false if the command was not found, which gives 127,
  * or cannot be executed, which gives 126.
  */
-int run_child(char **command, struct stats *stats, bool *started);
+int run_child(char **command, struct run_counters *counters, bool *started);
 
 #endif

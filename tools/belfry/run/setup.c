@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tools/belfry/common/cli.h"
+#include "tools/belfry/common/shared.h"
 #include "tools/belfry/run/run.h"
 #include "belfry/front.h"
 
@@ -58,29 +59,14 @@ int run_find_library(char path[PATH_MAX])
 			       ": install it, or name it in BELFRY_PRELOAD");
 }
 
-static struct stats *map_stats(int fd)
-{
-	struct stats *stats;
-
-	if (ftruncate(fd, sizeof(*stats)))
-		return NULL;
-	stats = mmap(NULL, sizeof(*stats), PROT_READ | PROT_WRITE, MAP_SHARED,
-		     fd, 0);
-	if (stats == MAP_FAILED)
-		return NULL;
-	stats_init(stats);
-	return stats;
-}
-
 /*
  * High, out of the way of the command, which inherits it: the path means
  * nothing in a PID namespace with its own /proc.
  */
-static int create_stats_file(void)
+static int inherit(int fd)
 {
 	const int high = 240;
-	int fd = memfd_create("belfry-stats", MFD_CLOEXEC);
-	int inherited = fd < 0 ? -1 : fcntl(fd, F_DUPFD, high);
+	int inherited = fcntl(fd, F_DUPFD, high);
 
 	if (inherited < 0)
 		return fd;
@@ -90,16 +76,22 @@ static int create_stats_file(void)
 
 int run_share_stats(struct run_counters *counters)
 {
-	int fd = create_stats_file();
-
-	counters->stats = fd < 0 ? NULL : map_stats(fd);
+	counters->stats = shared_new("belfry-stats", sizeof(*counters->stats),
+				     &counters->fd);
 	if (!counters->stats)
 		return cli_fail("run", "cannot share memory: %s",
 				strerror(errno));
-	counters->fd = fd;
+	stats_init(counters->stats);
+	counters->fd = inherit(counters->fd);
 	snprintf(counters->path, sizeof(counters->path), "/proc/%d/fd/%d",
-		 (int)getpid(), fd);
+		 (int)getpid(), counters->fd);
 	return CLI_OK;
+}
+
+void run_copy_stats(const struct run_counters *counters, struct stats *copy)
+{
+	shared_copy(copy, counters->stats, sizeof(*copy));
+	copy->started_ns = counters->started_ns;
 }
 
 void run_unshare_stats(struct run_counters *counters)

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Collection of the complete events, in order. */
+/*
+ * Copies of the complete events, in order.  The recording belongs to a VMM that
+ * may be hostile: each part is copied once, and only the copy is checked and
+ * used.
+ */
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/belfry/trace/trace.h"
+#include "tools/belfry/common/shared.h"
 #include "tools/belfry/common/xalloc.h"
+#include "tools/belfry/trace/trace.h"
+
+#define MOST_ERRNO 4095
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -12,8 +19,9 @@ static uint64_t least(uint64_t a, uint64_t b)
 }
 
 /*
- * Acquire pairs with the release in record_done(): the fields of an event are
- * read only after its kind.  Without the acquire the fields might be stale.
+ * Acquire pairs with the release in event_publish(): the copy reads the fields
+ * of an event only after its kind.  Without the acquire the fields might be
+ * stale.
  */
 static bool is_complete(const struct recorded_event *event)
 {
@@ -21,20 +29,33 @@ static bool is_complete(const struct recorded_event *event)
 	       RECORDED_NOTHING;
 }
 
+/* Indexes are checked where they are used.  False: the event is none. */
+static bool check_event(struct recorded_event *event)
+{
+	if (event->error > 0 || event->error < -MOST_ERRNO)
+		event->error = 0;
+	event->gps &= (1u << NR_GPS) - 1;
+	return event->kind != RECORDED_NOTHING &&
+	       event->kind <= RECORDED_REFUSED;
+}
+
 static void gather(struct trace *trace, const struct recorded_event *from,
 		   uint64_t count)
 {
 	for (uint64_t i = 0; i < count; i++) {
-		if (is_complete(&from[i]))
-			trace->events[trace->nr_events++] = &from[i];
+		struct recorded_event *to = &trace->events[trace->nr_events];
+
+		if (!is_complete(&from[i]))
+			continue;
+		shared_copy(to, &from[i], sizeof(*to));
+		trace->nr_events += check_event(to);
 	}
 }
 
 /* Of two calls with the same start, the outer one comes first. */
 static int by_start(const void *a, const void *b)
 {
-	const struct recorded_event *x = *(struct recorded_event *const *)a;
-	const struct recorded_event *y = *(struct recorded_event *const *)b;
+	const struct recorded_event *x = a, *y = b;
 
 	if (x->start_ns != y->start_ns)
 		return x->start_ns < y->start_ns ? -1 : 1;
@@ -43,17 +64,20 @@ static int by_start(const void *a, const void *b)
 	return 0;
 }
 
-void trace_gather(struct trace *trace)
+void trace_gather(struct trace *trace, const struct recording *shared,
+		  uint32_t chunks)
 {
-	struct recording *recording = trace->recording;
-	uint64_t priority = least(recording->next_priority, RECORDING_PRIORITY);
-	uint64_t others = least(recording->next_chunk, recording->chunks) *
-			  RECORDING_CHUNK;
+	uint64_t priority, others;
 
+	trace->recording = xgrow(NULL, 0, 1, sizeof(*trace->recording));
+	shared_copy(trace->recording, shared,
+		    offsetof(struct recording, priority));
+	priority = least(trace->recording->next_priority, RECORDING_PRIORITY);
+	others = least(trace->recording->next_chunk, chunks) * RECORDING_CHUNK;
 	trace->events =
 		xgrow(NULL, 0, priority + others + 1, sizeof(*trace->events));
-	gather(trace, recording->priority, priority);
-	gather(trace, recording->events, others);
+	gather(trace, shared->priority, priority);
+	gather(trace, shared->events, others);
 	qsort(trace->events, trace->nr_events, sizeof(*trace->events),
 	      by_start);
 }
@@ -61,6 +85,8 @@ void trace_gather(struct trace *trace)
 void trace_free(struct trace *trace)
 {
 	free(trace->events);
+	free(trace->recording);
+	trace->recording = NULL;
 	trace->events = NULL;
 	trace->nr_events = 0;
 }

@@ -2,7 +2,6 @@
 /* The member TRACE_MEMBER: totals, doorbells, and stalls avoided. */
 #include <linux/kvm.h>
 #include <stdlib.h>
-#include <sys/utsname.h>
 
 #include "belfry/version.h"
 #include "tools/belfry/common/json.h"
@@ -66,7 +65,7 @@ static void set_percentile(struct json_object *to, const char *key,
 
 static struct json_object *call_json(const struct trace *trace, size_t n)
 {
-	struct stats_call *counters = &trace->stats->calls[n];
+	const struct stats_call *counters = &trace->stats->calls[n];
 	struct json_object *to = json_new();
 	char name[64];
 
@@ -201,36 +200,34 @@ static struct json_object *vms_json(const struct trace *trace)
  * Linux 6.18 and later defer the grace period of a registration to later calls;
  * before, the registration itself waited.
  */
-static bool kernel_defers(void)
+static bool kernel_defers(const struct utsname *system)
 {
-	struct utsname system;
 	int major = 0, minor = 0;
 
-	uname(&system);
-	sscanf(system.release, "%d.%d", &major, &minor);
+	sscanf(system->release, "%d.%d", &major, &minor);
 	return major > 6 || (major == 6 && minor >= 18);
 }
 
-static struct json_object *stalls_avoided(struct recording *recording)
+static struct json_object *stalls_avoided(const struct trace *trace)
 {
-	uint64_t seen = recording->vms_seen, sum = 0;
+	uint64_t seen = trace->recording->vms_seen, sum = 0;
 
-	if (!kernel_defers())
+	if (!kernel_defers(trace->system))
 		return NULL;
 	for (uint64_t n = 0; n < seen && n < RECORDING_VMS; n++)
-		sum += recording->vms[n].stalls_avoided;
+		sum += trace->recording->vms[n].stalls_avoided;
 	return xcheck(json_object_new_uint64(sum));
 }
 
 /* Sum up the rows: a VMM that was killed left no sums of its own. */
-static struct json_object *saved_json(struct recording *recording)
+static struct json_object *saved_json(const struct trace *trace)
 {
 	uint64_t assigned = 0, deassigned = 0, never_installed = 0;
 	uint64_t installed = 0, refused = 0;
 	struct json_object *to = json_new();
 
 	for (size_t i = 0; i < RECORDING_DOORBELLS; i++) {
-		struct recorded_doorbell *row = &recording->doorbells[i];
+		struct recorded_doorbell *row = &trace->recording->doorbells[i];
 
 		assigned += row->assigned;
 		deassigned += row->deassigned;
@@ -243,7 +240,7 @@ static struct json_object *saved_json(struct recording *recording)
 	json_set_count(to, "never_installed", never_installed);
 	json_set_count(to, "installed", installed);
 	json_set_count(to, "refused", refused);
-	json_set(to, "stalls_avoided_estimate", stalls_avoided(recording));
+	json_set(to, "stalls_avoided_estimate", stalls_avoided(trace));
 	return to;
 }
 
@@ -272,7 +269,7 @@ static struct json_object *remaining_stalls(const struct trace *trace)
 	struct json_object *array = json_new_array();
 
 	for (size_t i = 0; i < trace->nr_events; i++) {
-		const struct recorded_event *event = trace->events[i];
+		const struct recorded_event *event = &trace->events[i];
 
 		if (!trace_is_stall(trace, event))
 			continue;
@@ -309,15 +306,13 @@ static struct json_object *dropped_json(struct recording *recording)
 static void set_run(struct json_object *to, const struct trace *trace)
 {
 	struct json_object *words = json_new_array();
-	struct utsname system;
 
-	uname(&system);
 	for (char **word = trace->command; *word; word++)
 		json_push(words, json_text(*word));
 	json_set(to, "command", words);
 	json_set_text(to, "policy", trace->policy);
 	json_set(to, "status", xcheck(json_object_new_int(trace->status)));
-	json_set_text(to, "kernel", system.release);
+	json_set_text(to, "kernel", trace->system->release);
 	json_set_us(to, "tick_us", stats_tick());
 	json_set_us(to, "stall_us", STATS_STALL_NS);
 	json_set_us(to, "end_us", trace_time(trace, trace->end));
@@ -338,7 +333,7 @@ struct json_object *trace_summary(const struct trace *trace)
 	json_set(to, "calls", calls_json(trace));
 	json_set(to, "doorbells", doorbells_json(trace));
 	json_set(to, "vms", vms_json(trace));
-	json_set(to, "saved", saved_json(trace->recording));
+	json_set(to, "saved", saved_json(trace));
 	json_set(to, "remaining_stalls", remaining_stalls(trace));
 	json_set(to, "dropped", dropped_json(trace->recording));
 	return to;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The files of page/ by suffix, as strings that embed.py generated. */
+/* The page of --report around its data, which embed.py made of page/. */
 #ifndef BF_CLI_TRACE_TEMPLATE_H
 #define BF_CLI_TRACE_TEMPLATE_H
 
-extern const char template_html[];
-extern const char template_css[];
-extern const char template_js[];
+extern const char page_before_data[];
+extern const char page_after_data[];
 
 #endif

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/utsname.h>
 
 #include "preload/record/recording.h"
 #include "preload/record/stats.h"
@@ -20,20 +21,25 @@
 #define TRACE_VERSION 2
 
 struct trace {
-	struct recording *recording;
-	struct stats *stats;
+	struct recording *recording; /* a copy without its events */
+	const struct stats *stats;   /* a copy */
+	const struct utsname *system;
 	char **command;
 	const char *policy;
 	int status;	/* exit status of the command */
 	uint64_t begin; /* start of the command, by CLOCK_MONOTONIC */
 	uint64_t end;	/* end of the command */
 	/* Complete events by start; a call precedes the calls inside it. */
-	const struct recorded_event **events;
+	struct recorded_event *events;
 	size_t nr_events;
 };
 
-/* Fill in the events. */
-void trace_gather(struct trace *trace);
+/*
+ * Copy a recording and its events.  The VMM may write to shared meanwhile, so
+ * chunks is the number that the caller gave to it.
+ */
+void trace_gather(struct trace *trace, const struct recording *shared,
+		  uint32_t chunks);
 void trace_free(struct trace *trace);
 
 /* Return nanoseconds since the start; 0 for an earlier time. */
@@ -60,8 +66,8 @@ uint32_t trace_threads(const struct trace *trace);
 /* Build the member TRACE_MEMBER. */
 struct json_object *trace_summary(const struct trace *trace);
 
-/* Write a trace.  inside_page: escape all characters of tags. */
-void trace_write(const struct trace *trace, bool inside_page, FILE *out);
-void trace_write_page(const struct trace *trace, FILE *out);
+/* Write a trace, at most as long as trace_most() bytes. */
+void trace_write(const struct trace *trace, FILE *out);
+size_t trace_most(uint32_t chunks);
 
 #endif

@@ -4,40 +4,23 @@
  * than a short one.  The events come first, since ui.perfetto.dev stops at the
  * first member that it does not know.
  */
-#include <string.h>
-
 #include "tools/belfry/common/json.h"
 #include "tools/belfry/trace/trace.h"
 #include "tools/belfry/common/xalloc.h"
 
-/* JSON has these characters only inside strings, where escapes are allowed. */
-static void write_inside_page(const char *text, FILE *out)
-{
-	for (; *text; text++) {
-		if (strchr("<>&", *text))
-			fprintf(out, "\\u%04x", (unsigned int)*text);
-		else
-			fputc(*text, out);
-	}
-}
-
 /* Write value and drop the reference to it. */
-static void write_value(struct json_object *value, bool inside_page, FILE *out)
+static void write_value(struct json_object *value, FILE *out)
 {
 	const char *text = json_object_to_json_string_ext(
 		value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 
 	if (!text)
 		xcheck(NULL);
-	if (inside_page)
-		write_inside_page(text, out);
-	else
-		fputs(text, out);
+	fputs(text, out);
 	json_object_put(value);
 }
 
 struct list {
-	bool inside_page;
 	bool begun;
 	FILE *out;
 };
@@ -48,7 +31,7 @@ static void write_item(struct list *list, struct json_object *value)
 		return;
 	fputs(list->begun ? ",\n" : "\n", list->out);
 	list->begun = true;
-	write_value(value, list->inside_page, list->out);
+	write_value(value, list->out);
 }
 
 static void write_names(const struct trace *trace, struct list *list)
@@ -61,16 +44,25 @@ static void write_names(const struct trace *trace, struct list *list)
 	}
 }
 
-void trace_write(const struct trace *trace, bool inside_page, FILE *out)
+void trace_write(const struct trace *trace, FILE *out)
 {
-	struct list list = {.inside_page = inside_page, .out = out};
+	struct list list = {.out = out};
 
 	fputs("{\"traceEvents\": [", out);
 	write_names(trace, &list);
 	for (size_t i = 0; i < trace->nr_events; i++)
-		write_item(&list, trace_event(trace, trace->events[i]));
+		write_item(&list, trace_event(trace, &trace->events[i]));
 	fputs("\n],\n\"displayTimeUnit\": \"ms\",\n\"" TRACE_MEMBER "\": ",
 	      out);
-	write_value(trace_summary(trace), inside_page, out);
+	write_value(trace_summary(trace), out);
 	fputs("}\n", out);
+}
+
+/* The longest event has about 350 bytes; tables and names are limited. */
+size_t trace_most(uint32_t chunks)
+{
+	const size_t events =
+		RECORDING_PRIORITY + (size_t)chunks * RECORDING_CHUNK;
+
+	return ((size_t)64 << 20) + events * 1024;
 }
