@@ -7,6 +7,7 @@ usage: test_report.py BELFRY TESTVMM
 import base64
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,10 @@ from pathlib import Path
 sys.dont_write_bytecode = True  # writes nothing to the source tree
 import chrome_trace
 from belfry_test import HAVE_KVM, SANITIZED, TESTVMM, BelfryTest, belfry
+
+# Characters that command a terminal: C0, C1, and marks of direction.
+CONTROLS = ("\x01\x07\x1b\x7f\x80\x9b\x9f\u061c\u200e\u200f\u2028\u202a\u202e"
+            "\u2066\u2069")
 
 # Elements without an end tag.
 VOID = {"meta", "link", "br", "img", "input"}
@@ -104,6 +109,69 @@ class Usage(WithFolder):
             self.check_line(1, "report", str(self.trace_path))
         self.check_line(1, "report", "/nonexistent/file")
         self.check_line(1, "report", str(self.folder))
+
+    def write_trace(self, behind="", **members):
+        trace = {"traceEvents": [], "belfry": {"version": 2}} | members
+        self.trace_path.write_text(json.dumps(trace) + behind)
+
+    def test_many_stalls(self):
+        """A report whose time is quadratic takes ten minutes for these."""
+        stall = {"name": "KVM_IOEVENTFD", "ts": 1, "dur": 6000, "tid": 1,
+                 "args": {"stall": True, "vm": 1, "behind": "x"}}
+        self.write_trace(traceEvents=[stall] * 65536)
+        self.assertEqual(self.text().count("KVM_IOEVENTFD"), 65536)
+
+    def test_long_name(self):
+        self.write_trace(traceEvents=[
+            {"name": name, "args": {"stall": True}}
+            for name in ["n" * 100000, *"x" * 1000]])
+        self.assertLess(len(self.text()), 1000000)
+
+    def test_endless_file(self):
+        self.assertIn("too long", self.check_line(1, "report", "/dev/zero"))
+
+    def test_data_behind_the_trace(self):
+        self.write_trace(behind=" \n\t\r\n")
+        self.text()
+        for behind in "x", "{}", "\0", "\n\n]":
+            self.write_trace(behind=behind)
+            self.assertIn("data behind", self.check_line(
+                1, "report", str(self.trace_path)))
+
+    def check_no_controls(self, text):
+        for character in CONTROLS:
+            self.assertNotIn(character, text)
+
+    def test_control_characters_of_a_trace(self):
+        call = {"name": CONTROLS, "calls": 1}
+        doorbell = {"space": CONTROLS, "address": CONTROLS,
+                    "served_by": CONTROLS}
+        stall = {"name": "a\nb" + CONTROLS,
+                 "args": {"stall": True, "behind": CONTROLS}}
+        self.write_trace(traceEvents=[stall], belfry={
+            "version": 2, "command": [CONTROLS, "a\nb"], "policy": CONTROLS,
+            "kernel": CONTROLS, "calls": [call], "doorbells": [doorbell],
+            "remaining_stalls": [{"behind": CONTROLS}],
+            "dropped": {CONTROLS: 1}})
+        text = self.text()
+        self.check_no_controls(text)
+        self.assertIn("a?b", text.splitlines()[0])
+
+    def test_control_characters_of_the_command_line(self):
+        name = "x\n" + CONTROLS
+        for words in (["report", name], ["run", name],
+                      ["run", "--trace", f"/nonexistent/{name}", "true"],
+                      ["run", "--policy", name, "true"], ["--" + name],
+                      [name], ["compare", name], ["report", "--" + name],
+                      ["doctor", "--", name], ["doctor", "--json", name]):
+            done = belfry(*words)
+            self.check_no_controls((done.stdout + done.stderr).decode())
+            if words[0] != "doctor":
+                self.assertEqual(done.stderr.count(b"\n"), 1, done.stderr)
+
+    def test_bytes_of_the_command_line(self):
+        done = belfry("report", b"/nonexistent/\xff\xc0\x80\xed\xa0\x80")
+        self.assertIn("/nonexistent/??????", done.stderr.decode())
 
     def test_validator_finds_problems(self):
         call = {"name": "x", "cat": "c", "ph": "X", "ts": 1, "dur": 2.5,
@@ -197,6 +265,14 @@ class WithoutKvm(WithFolder):
         self.assertEqual(trace["belfry"]["command"][6], "\u00e9")
         for word in trace["belfry"]["command"][2:6]:
             self.assertEqual(set(word), {"\ufffd"})
+
+    def test_setting_with_control_characters(self):
+        """The library says which settings it refuses."""
+        env = os.environ | {"BELFRY_ZONES": "x\n" + CONTROLS}
+        done = belfry("run", "--quiet", "true", env=env)
+        for character in "\n" + CONTROLS:
+            self.assertNotIn(f"x{character}", done.stderr.decode())
+        self.assertIn(b"BELFRY_ZONES=x?", done.stderr)
 
     def test_full_disk(self):
         for option in "--trace", "--report":

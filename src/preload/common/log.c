@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "preload/common/config.h"
 #include "preload/common/log.h"
 #include "preload/seccomp/forbidden.h"
@@ -23,6 +24,7 @@ void log_line(const char *format, ...)
 		return;
 	if (len > (int)sizeof(line) - 2)
 		len = (int)sizeof(line) - 2;
+	text_clean(line, (size_t)len, 0);
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, (size_t)len) < 0)
 		return; /* stderr may be closed; the program runs on */

@@ -31,6 +31,13 @@ int cli_usage(const char *command, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /*
+ * Print one line.  Control characters in it, which may come from a name, become
+ * question marks.
+ */
+void cli_line(FILE *out, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/*
  * Print the error that getopt_long() found, as cli_usage() does: an unknown
  * option, or a missing or needless argument.  c is the return value of
  * getopt_long(), which must run with opterr = 0.

@@ -246,8 +246,7 @@ static int pass_line(const struct confined_task *task, int fd)
 				"cannot read %s: its reader"
 				" failed",
 				task->subject);
-	text_clean(line, strlen(line), 0);
-	fprintf(stderr, "%s\n", line);
+	cli_line(stderr, "%s", line);
 	return CLI_FAILURE;
 }
 

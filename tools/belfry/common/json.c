@@ -108,3 +108,16 @@ void json_copy(const char *text, size_t size, bool inside_page, FILE *out)
 	}
 	fwrite(text + copied, 1, size - copied, out);
 }
+
+void json_print(struct json_object *value, FILE *out)
+{
+	const char *text = json_object_to_json_string_ext(
+		value, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+			       JSON_C_TO_STRING_NOSLASHESCAPE);
+
+	if (!text)
+		xcheck(NULL);
+	json_copy(text, strlen(text), false, out);
+	fputc('\n', out);
+	json_object_put(value);
+}

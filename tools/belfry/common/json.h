@@ -29,6 +29,9 @@ void json_push(struct json_object *to, struct json_object *value);
 struct json_object *json_text(const char *text);
 struct json_object *json_us(uint64_t ns);
 
+/* Print value on lines of its own, and drop the reference to it. */
+void json_print(struct json_object *value, FILE *out);
+
 /*
  * Copy a part of a JSON text that may be an attack.  Control characters and
  * bytes that are not UTF-8 become escapes; inside a page also the characters of

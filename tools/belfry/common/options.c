@@ -8,36 +8,57 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "belfry/version.h"
 #include "tools/belfry/common/cli.h"
+#include "tools/belfry/common/xalloc.h"
 
-static void __attribute__((format(printf, 2, 0)))
-print_line(const char *command, const char *format, va_list args)
+static char *__attribute__((format(printf, 1, 0)))
+format_text(const char *format, va_list args)
 {
-	fprintf(stderr, command ? "belfry %s: " : "belfry: ", command);
-	vfprintf(stderr, format, args);
+	char *text;
+
+	return xcheck(vasprintf(&text, format, args) < 0 ? NULL : text);
+}
+
+void cli_line(FILE *out, const char *format, ...)
+{
+	va_list args;
+	char *text;
+
+	va_start(args, format);
+	text = format_text(format, args);
+	va_end(args);
+	text_clean(text, strlen(text), 0);
+	fprintf(out, "%s\n", text);
+	free(text);
 }
 
 int cli_fail(const char *command, const char *format, ...)
 {
 	va_list args;
+	char *text;
 
 	va_start(args, format);
-	print_line(command, format, args);
+	text = format_text(format, args);
 	va_end(args);
-	fputc('\n', stderr);
+	cli_line(stderr, "belfry%s%s: %s", command ? " " : "",
+		 command ? command : "", text);
+	free(text);
 	return CLI_FAILURE;
 }
 
 int cli_usage(const char *command, const char *format, ...)
 {
 	va_list args;
+	char *text;
 
 	va_start(args, format);
-	print_line(command, format, args);
+	text = format_text(format, args);
 	va_end(args);
-	fprintf(stderr, "; see belfry %s%s--help\n", command ? command : "",
-		command ? " " : "");
+	cli_fail(command, "%s; see belfry %s%s--help", text,
+		 command ? command : "", command ? " " : "");
+	free(text);
 	return CLI_USAGE;
 }
 

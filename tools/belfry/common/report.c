@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/belfry/common/report.h"
 
-#include <json-c/json.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+#include "tools/belfry/common/json.h"
 #include "tools/belfry/common/xalloc.h"
 
 #define TEXT_SIZE 64 /* bytes for a number as text */
@@ -74,13 +75,6 @@ static struct row *current_row(struct report *report)
 
 /* Rows as JSON. */
 
-static void add_member(struct json_object *to, const char *key,
-		       struct json_object *value)
-{
-	if (json_object_object_add(to, key, value))
-		xcheck(NULL);
-}
-
 /* Return the object that the key names before its dot; create it if needed. */
 static struct json_object *inner_object(struct json_object *outer,
 					const char *key, size_t length)
@@ -89,8 +83,8 @@ static struct json_object *inner_object(struct json_object *outer,
 	char *name = xcheck(strndup(key, length));
 
 	if (!json_object_object_get_ex(outer, name, &inner)) {
-		inner = xcheck(json_object_new_object());
-		add_member(outer, name, inner);
+		inner = json_new();
+		json_set(outer, name, inner);
 	}
 	free(name);
 	return inner;
@@ -107,7 +101,7 @@ static void add_json(struct report *report, const char *key,
 		to = inner_object(to, key, (size_t)(dot - key));
 		key = dot + 1;
 	}
-	add_member(to, key, value);
+	json_set(to, key, value);
 	/* Each row with a value has an object of peers, which may be empty. */
 	if (!strcmp(key, "value"))
 		inner_object(to, "peers", strlen("peers"));
@@ -116,7 +110,7 @@ static void add_json(struct report *report, const char *key,
 static void add_json_text(struct report *report, const char *key,
 			  const char *value)
 {
-	add_json(report, key, xcheck(json_object_new_string(value)));
+	add_json(report, key, json_text(value));
 }
 
 /* Four decimals are finer than any measurement here. */
@@ -151,6 +145,15 @@ static size_t find_column(struct report *report, const char *key)
 	return i;
 }
 
+/* A cell is one line without control characters. */
+static char *clean_copy(const char *text)
+{
+	char *copy = xstrdup(text);
+
+	text_clean(copy, strlen(copy), 0);
+	return copy;
+}
+
 static struct column *add_cell(struct report *report, const char *key,
 			       const char *text)
 {
@@ -159,7 +162,7 @@ static struct column *add_cell(struct report *report, const char *key,
 
 	row->cells = xgrow(row->cells, n, n + 1, sizeof(*row->cells));
 	row->cells[n].column = find_column(report, key);
-	row->cells[n].text = xstrdup(text);
+	row->cells[n].text = clean_copy(text);
 	return &report->columns[row->cells[n].column];
 }
 
@@ -187,25 +190,26 @@ static size_t max_size(size_t a, size_t b)
 	return a > b ? a : b;
 }
 
-static size_t column_width(const struct report *report, size_t column)
+/* Widths of the title, first, and of each column. */
+static size_t *find_widths(const struct report *report)
 {
-	size_t width = strlen(heading(report, column));
-	size_t i;
+	size_t *widths =
+		xgrow(NULL, 0, report->nr_columns + 1, sizeof(*widths));
+	size_t i, j;
 
-	for (i = 0; i < report->nr_rows; i++)
-		width = max_size(width,
-				 strlen(text_of(&report->rows[i], column)));
-	return width;
-}
+	for (j = 0; j < report->nr_columns; j++)
+		widths[j + 1] = strlen(heading(report, j));
+	for (i = 0; i < report->nr_rows; i++) {
+		const struct row *row = &report->rows[i];
 
-static size_t title_width(const struct report *report)
-{
-	size_t width = 0;
-	size_t i;
+		widths[0] = max_size(widths[0], strlen(row->title));
+		for (j = 0; j < row->nr_cells; j++) {
+			size_t *width = &widths[row->cells[j].column + 1];
 
-	for (i = 0; i < report->nr_rows; i++)
-		width = max_size(width, strlen(report->rows[i].title));
-	return width;
+			*width = max_size(*width, strlen(row->cells[j].text));
+		}
+	}
+	return widths;
 }
 
 /*
@@ -229,63 +233,65 @@ static void print_padded(FILE *out, size_t *blanks, const char *text,
 
 /* Print a row, or the headings if row is NULL. */
 static void print_line(const struct report *report, const struct row *row,
-		       size_t title_width, FILE *out)
+		       const size_t *widths, FILE *out)
 {
 	size_t blanks = 0;
 	size_t j;
 
-	print_padded(out, &blanks, row ? row->title : "", title_width, true);
+	print_padded(out, &blanks, row ? row->title : "", widths[0], true);
 	for (j = 0; j < report->nr_columns; j++) {
 		blanks += 2;
 		print_padded(out, &blanks,
 			     row ? text_of(row, j) : heading(report, j),
-			     column_width(report, j),
-			     report->columns[j].is_text);
+			     widths[j + 1], report->columns[j].is_text);
 	}
 	fputc('\n', out);
 }
 
 static void print_table(const struct report *report, FILE *out)
 {
-	size_t width = title_width(report);
+	size_t *widths = find_widths(report);
 	size_t i;
 
-	print_line(report, NULL, width, out);
+	print_line(report, NULL, widths, out);
 	for (i = 0; i < report->nr_rows; i++)
-		print_line(report, &report->rows[i], width, out);
+		print_line(report, &report->rows[i], widths, out);
+	free(widths);
 }
 
 static void print_json(const struct report *report, FILE *out)
 {
-	struct json_object *array = xcheck(json_object_new_array());
-	const char *text;
+	struct json_object *array = json_new_array();
 	size_t i;
 
 	for (i = 0; i < report->nr_rows; i++)
-		if (json_object_array_add(
-			    array, json_object_get(report->rows[i].json)))
-			xcheck(NULL);
-	text = json_object_to_json_string_ext(
-		array, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-			       JSON_C_TO_STRING_NOSLASHESCAPE);
-	if (!text)
-		xcheck(NULL);
-	fprintf(out, "%s\n", text);
-	json_object_put(array);
+		json_push(array, json_object_get(report->rows[i].json));
+	json_print(array, out);
 }
 
 /* Rows of either form. */
 
-void report_row(struct report *report, const char *name, const char *unit)
+/* Rows double in number, so that each is moved twice on average. */
+static struct row *add_row(struct report *report)
 {
 	size_t n = report->nr_rows++;
-	struct row *row;
 
-	report->rows = xgrow(report->rows, n, n + 1, sizeof(*report->rows));
-	row = &report->rows[n];
-	row->json = xcheck(json_object_new_object());
-	if (asprintf(&row->title, "%s [%s]", name, unit) < 0)
-		xcheck(NULL);
+	if (!(n & (n - 1)))
+		report->rows = xgrow(report->rows, n, n ? 2 * n : 1,
+				     sizeof(*report->rows));
+	return &report->rows[n];
+}
+
+void report_row(struct report *report, const char *name, const char *unit)
+{
+	struct row *row = add_row(report);
+	char *title = xasprintf("%s [%s]", name, unit);
+
+	row->title = clean_copy(title);
+	free(title);
+	if (!report->json)
+		return;
+	row->json = json_new();
 	add_json_text(report, "name", name);
 	add_json_text(report, "unit", unit);
 }
@@ -295,10 +301,13 @@ void report_number(struct report *report, const char *key, const char *format,
 {
 	char text[TEXT_SIZE] = "-";
 
+	if (report->json) {
+		add_json(report, key, json_number(value));
+		return;
+	}
 	if (isfinite(value))
 		strfromd(text, sizeof(text), format, value);
 	add_cell(report, key, text);
-	add_json(report, key, json_number(value));
 }
 
 void report_peer(struct report *report, const char *name, const char *format,
@@ -315,26 +324,32 @@ void report_count(struct report *report, const char *key, uint64_t value)
 	char text[TEXT_SIZE];
 
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-	add_cell(report, key, text);
-	add_json(report, key, xcheck(json_object_new_uint64(value)));
+	if (report->json)
+		add_json(report, key, xcheck(json_object_new_uint64(value)));
+	else
+		add_cell(report, key, text);
 }
 
 void report_text(struct report *report, const char *key, const char *value)
 {
-	add_cell(report, key, value)->is_text = true;
-	add_json_text(report, key, value);
+	if (report->json)
+		add_json_text(report, key, value);
+	else
+		add_cell(report, key, value)->is_text = true;
 }
 
 void report_goal(struct report *report, const char *goal, bool met)
 {
 	char *text;
 
-	if (asprintf(&text, "%s%s", goal, met ? "" : " MISSED") < 0)
-		xcheck(NULL);
+	if (report->json) {
+		add_json_text(report, "goal", goal);
+		add_json(report, "met", xcheck(json_object_new_boolean(met)));
+		return;
+	}
+	text = xasprintf("%s%s", goal, met ? "" : " MISSED");
 	add_cell(report, "goal", text)->is_text = true;
 	free(text);
-	add_json_text(report, "goal", goal);
-	add_json(report, "met", xcheck(json_object_new_boolean(met)));
 }
 
 void report_print(struct report *report, FILE *out)

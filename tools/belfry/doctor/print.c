@@ -3,9 +3,12 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/util.h"
+#include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/json.h"
+#include "tools/belfry/common/xalloc.h"
 #include "tools/belfry/doctor/internal.h"
 
 static const char *const problems[] = {
@@ -46,12 +49,14 @@ static void __attribute__((format(printf, 2, 3)))
 line(const char *title, const char *format, ...)
 {
 	va_list args;
+	char *text;
 
-	printf("  %-16s", title);
 	va_start(args, format);
-	vprintf(format, args);
+	if (vasprintf(&text, format, args) < 0)
+		xcheck(NULL);
 	va_end(args);
-	putchar('\n');
+	cli_line(stdout, "  %-16s%s", title, text);
+	free(text);
 }
 
 /* Two or three digits that count: "5.9 ms", "13 us", "0.4 us". */
@@ -127,7 +132,8 @@ static void print_sandbox(const struct command *command)
 
 static void print_command(const struct command *command)
 {
-	printf("\n%s\n", command->argv[0]);
+	putchar('\n');
+	cli_line(stdout, "%s", command->argv[0]);
 	if (command->is_script)
 		line("script", "its interpreter is %s", command->first.path);
 	line("program", "%s, %s", command->program.path,
@@ -146,9 +152,9 @@ static void print_remedy(const struct remedy *remedy, size_t number)
 {
 	char text[24];
 
-	printf("  %zu. %s\n", number, remedy->action);
+	cli_line(stdout, "  %zu. %s", number, remedy->action);
 	if (remedy->obstacle)
-		printf("     not here: %s\n", remedy->obstacle);
+		cli_line(stdout, "     not here: %s", remedy->obstacle);
 	else
 		printf("     saves %s %s\n", duration(remedy->saves, text),
 		       remedy->effect);
@@ -256,8 +262,5 @@ void diagnosis_print_json(const struct diagnosis *diagnosis)
 	json_set_bool(json, "gain", diagnosis->gain);
 	json_set_text(json, "result", diagnosis->verdict);
 	json_set(json, "remedies", remedies_json(diagnosis));
-	puts(json_object_to_json_string_ext(
-		json, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-			      JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(json);
+	json_print(json, stdout);
 }

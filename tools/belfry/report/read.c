@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/report/read.h"
@@ -11,72 +12,88 @@
 
 #define COMMAND "report"
 
-/* Read a whole file and append a zero.  Returns NULL with errno on failure. */
-static char *load_stream(FILE *file, size_t *length)
-{
-	size_t space = 1 << 16, used = 0;
-	char *text = xgrow(NULL, 0, space + 1, 1);
+#define MIB  ((size_t)1 << 20)
+#define MOST (512 * MIB)
 
-	errno = 0;
-	while ((used += fread(text + used, 1, space - used, file)) == space) {
-		text = xgrow(text, space + 1, 2 * space + 1, 1);
+struct text {
+	char *bytes; /* followed by a zero */
+	size_t length;
+};
+
+/* Read to the end of the file, which may have none: at most MOST + 1 bytes. */
+static ssize_t load(int fd, struct text *text)
+{
+	size_t space = 1 << 16;
+	ssize_t length;
+
+	text->bytes = xgrow(NULL, 0, space + 1, 1);
+	while ((length = read(fd, text->bytes + text->length,
+			      space - text->length)) > 0) {
+		text->length += (size_t)length;
+		if (text->length < space || text->length > MOST)
+			continue;
+		text->bytes = xgrow(text->bytes, space + 1, 2 * space + 1, 1);
 		space *= 2;
 	}
-	*length = used;
-	if (!ferror(file))
-		return text;
-	free(text);
-	return NULL;
+	return length;
 }
 
-static char *load_file(const char *name, size_t *length)
+static bool load_file(int fd, const char *name, struct text *text)
 {
-	FILE *file = fopen(name, "re");
-	char *text = file ? load_stream(file, length) : NULL;
-
-	if (!text)
+	if (load(fd, text) < 0)
 		cli_fail(COMMAND, "cannot read %s: %s", name, strerror(errno));
-	if (file)
-		fclose(file);
-	return text;
+	else if (text->length > MOST)
+		cli_fail(COMMAND, "%s is longer than %zu MiB: too long", name,
+			 MOST / MIB);
+	else
+		return true;
+	return false;
 }
 
 /* The tokener asks for more after a trace that lacks its last brace. */
-static struct json_object *parse_text(const char *name, const char *text,
-				      size_t length)
+static bool explain_error(struct json_tokener *tokener, const char *name)
 {
-	struct json_tokener *tokener = xcheck(json_tokener_new());
-	struct json_object *trace =
-		json_tokener_parse_ex(tokener, text, (int)length);
 	enum json_tokener_error error = json_tokener_get_error(tokener);
 
+	if (error == json_tokener_success)
+		return false;
 	if (error == json_tokener_continue)
 		cli_fail(COMMAND,
 			 "%s is cut off: its JSON does not end: was belfry run"
 			 " killed?",
 			 name);
-	else if (error != json_tokener_success)
+	else
 		cli_fail(COMMAND, "%s is not a trace: %s at byte %zu", name,
 			 json_tokener_error_desc(error),
 			 json_tokener_get_parse_end(tokener));
-	json_tokener_free(tokener);
-	return trace;
+	return true;
 }
 
-static struct json_object *parse_file(const char *name)
+/* Returns true after a line if more than white space follows the JSON. */
+static bool explain_rest(const char *name, const struct text *text, size_t end)
 {
-	const size_t most = INT32_MAX; /* the limit of json-c */
-	struct json_object *trace = NULL;
-	size_t length;
-	char *text = load_file(name, &length);
+	end += strspn(text->bytes + end, " \t\r\n");
+	if (end == text->length)
+		return false;
+	cli_fail(COMMAND,
+		 "%s has data behind its JSON, at byte %zu: is it"
+		 " damaged?",
+		 name, end);
+	return true;
+}
 
-	if (!text)
-		return NULL;
-	if (length > most)
-		cli_fail(COMMAND, "%s is longer than 2 GiB: too long", name);
-	else
-		trace = parse_text(name, text, length);
-	free(text);
+static struct json_object *parse(const char *name, const struct text *text)
+{
+	struct json_tokener *tokener = xcheck(json_tokener_new());
+	struct json_object *trace =
+		json_tokener_parse_ex(tokener, text->bytes, (int)text->length);
+
+	if (explain_error(tokener, name) ||
+	    explain_rest(name, text, json_tokener_get_parse_end(tokener))) {
+		json_object_put(trace);
+		trace = NULL;
+	}
+	json_tokener_free(tokener);
 	return trace;
 }
 
@@ -95,11 +112,16 @@ static const char *find_fault(struct json_object *trace)
 	return NULL;
 }
 
-struct json_object *trace_read(const char *name)
+struct json_object *trace_read(int fd, const char *name)
 {
-	struct json_object *trace = parse_file(name);
-	const char *fault = trace ? find_fault(trace) : NULL;
+	struct json_object *trace = NULL;
+	struct text text = {0};
+	const char *fault;
 
+	if (load_file(fd, name, &text))
+		trace = parse(name, &text);
+	free(text.bytes);
+	fault = trace ? find_fault(trace) : NULL;
 	if (!fault)
 		return trace;
 	cli_fail(COMMAND, "%s %s", name, fault);

@@ -9,10 +9,11 @@
 #include <stdint.h>
 
 /*
- * Read and parse a file.  Returns a trace with an array of events and the
- * member TRACE_MEMBER, or NULL after one line on stderr.
+ * Read and parse a file of that name, of at most 512 MiB.  Returns a trace with
+ * an array of events and the member TRACE_MEMBER, or NULL after one line on
+ * stderr.
  */
-struct json_object *trace_read(const char *name);
+struct json_object *trace_read(int fd, const char *name);
 
 /*
  * Members of an object.  If from is no object, lacks the member, or has one of

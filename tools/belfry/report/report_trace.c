@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* belfry report: print a trace of belfry run as text. */
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "tools/belfry/report/report_trace.h"
+#include "base/text.h"
 #include "tools/belfry/common/cli.h"
+#include "tools/belfry/common/confine.h"
 #include "tools/belfry/report/read.h"
 #include "tools/belfry/report/text.h"
 
-#define COMMAND "report"
+#define COMMAND	    "report"
+#define MOST_OUTPUT ((size_t)2 << 30)
 
 static int print_help(void)
 {
@@ -19,15 +26,52 @@ static int print_help(void)
 	return CLI_OK;
 }
 
-static int report_file(const char *name)
+struct reading {
+	const char *name;
+	int fd;
+};
+
+static int print_trace(void *arg, FILE *out)
 {
-	struct json_object *trace = trace_read(name);
+	const struct reading *reading = arg;
+	struct json_object *trace = trace_read(reading->fd, reading->name);
 
 	if (!trace)
 		return CLI_FAILURE;
-	trace_print(trace, stdout);
-	json_object_put(trace);
+	trace_print(trace, out);
 	return CLI_OK;
+}
+
+/* A file that has taken over the reader may have any output. */
+static void print_part(void *arg, char *text, size_t size)
+{
+	text_clean(text, size, '\n');
+	fwrite(text, 1, size, stdout);
+}
+
+static int report_file(const char *name)
+{
+	struct reading reading = {
+		.name = name,
+		.fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY),
+	};
+	const struct confined_task task = {
+		.command = COMMAND,
+		.subject = name,
+		.input = reading.fd,
+		.most = MOST_OUTPUT,
+		.run = print_trace,
+		.take = print_part,
+		.arg = &reading,
+	};
+	int status;
+
+	if (reading.fd < 0)
+		return cli_fail(COMMAND, "cannot read %s: %s", name,
+				strerror(errno));
+	status = confine(&task);
+	close(reading.fd);
+	return status;
 }
 
 int cmd_report(int argc, char **argv)

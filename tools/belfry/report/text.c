@@ -1,35 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A trace as text.  Names come from the VMM or from any writer of the file, so
- * control characters are replaced before they reach a terminal.
+ * A trace as text.  Names come from the VMM or from any writer of the file.
+ * Control characters are replaced, and long names are cut, since one of them
+ * makes each row of its table as long.
  */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "tools/belfry/common/report.h"
 #include "tools/belfry/report/read.h"
 #include "tools/belfry/report/text.h"
 #include "tools/belfry/trace/trace.h"
 #include "tools/belfry/common/xalloc.h"
 
-#define MS 1e3
+#define MS	1e3
+#define LONGEST 200 /* bytes of a name in a table */
 
 static char *clean(const char *text)
 {
 	char *copy = xstrdup(text);
 
-	for (char *c = copy; *c; c++) {
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
-	}
+	text_clean(copy, strlen(copy), 0);
 	return copy;
+}
+
+/* A copy in a table. */
+static char *cut(const char *text)
+{
+	size_t length = strlen(text);
+
+	if (length <= LONGEST)
+		return xstrdup(text);
+	return xasprintf("%.*s...", (int)text_whole(text, LONGEST), text);
 }
 
 static void set_text(struct report *report, const char *key, const char *text)
 {
-	char *copy = clean(text);
+	char *copy = cut(text);
 
 	report_text(report, key, copy);
 	free(copy);
@@ -37,7 +47,7 @@ static void set_text(struct report *report, const char *key, const char *text)
 
 static void begin_row(struct report *report, const char *name, const char *unit)
 {
-	char *copy = clean(name);
+	char *copy = cut(name);
 
 	report_row(report, copy, unit);
 	free(copy);

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/program.h"
 #include "tools/belfry/run/run.h"
 
@@ -28,18 +29,18 @@ void run_explain_no_calls(const char *command, const struct stats *stats,
 	const char *obstacle = find_obstacle(command);
 
 	if (atomic_load(&stats->loaded))
-		fputs("belfry run: no KVM call was seen; a program that is"
-		      " static, or started with an empty environment, runs"
-		      " without belfry\n",
-		      out);
+		cli_line(out,
+			 "belfry run: no KVM call was seen; a program that"
+			 " is static, or started with an empty environment,"
+			 " runs without belfry");
 	else if (obstacle)
-		fprintf(out,
-			"belfry run: %s %s, and started no program that"
-			" loads belfry: it ran without belfry\n",
-			command, obstacle);
+		cli_line(out,
+			 "belfry run: %s %s, and started no program that"
+			 " loads belfry: it ran without belfry",
+			 command, obstacle);
 	else
-		fprintf(out,
-			"belfry run: %s did not load the library: it ran"
-			" without belfry\n",
-			command);
+		cli_line(out,
+			 "belfry run: %s did not load the library: it ran"
+			 " without belfry",
+			 command);
 }

@@ -1,5 +1,9 @@
 /* The trace inside the page, and its events by thread. */
-const trace = JSON.parse(document.getElementById("trace").textContent);
+const CONTROLS =
+  /[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+const trace = JSON.parse(document.getElementById("trace").textContent,
+  (key, value) => typeof value === "string" ?
+    value.replace(CONTROLS, "\ufffd") : value);
 const about = trace.belfry;
 const MOST_LANES = 64;
 
