@@ -104,13 +104,14 @@ static void item_insert(struct bf_span_node *node, uint32_t i, uint64_t first,
 	items_move(node, i + 1, node, i, node->count - i);
 	node->first[i] = first;
 	memcpy(item_at(node, i), item, item_size(node));
-	node_set_count(node, node->count + 1U);
+	node->count++;
 }
 
 static void item_delete(struct bf_span_node *node, uint32_t i)
 {
-	items_move(node, i, node, i + 1, node->count - i - 1);
-	node_set_count(node, node->count - 1U);
+	node->count--;
+	items_move(node, i, node, i + 1, node->count - i);
+	node->first[node->count] = UINT64_MAX;
 }
 
 static void child_insert(struct bf_span_node *node, uint32_t i,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "io_bus/region.h"
 #include "io_bus/ring.h"
@@ -99,7 +99,9 @@ static int region_new(const struct bf_entry *entry, const char *name,
 	region->entry = *entry;
 	region->entry.ops = &region_entry_ops;
 	region->entry.name = region->name;
-	snprintf(region->name, sizeof(region->name), "%s", name ? name : "");
+	if (name)
+		memcpy(region->name, name,
+		       strnlen(name, sizeof(region->name) - 1));
 	*regionp = region;
 	return 0;
 }
