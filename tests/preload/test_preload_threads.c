@@ -110,6 +110,19 @@ static void test_long_jump(void **state)
 	compare_all_policies("long-jump");
 }
 
+/*
+ * After the first jump no handler interrupts the library, so that no jump
+ * leaves a section open, also in a program that sets immediate_exit.
+ */
+static void test_many_jumps(void **state)
+{
+	skip_with_sanitizer();
+	run_scenario(&alone, "many-jumps", NULL);
+	compare_scenario("many-jumps", "never");
+	assert_int_equal(under.status, 0);
+	assert_true(signals(&under.stats) > 0);
+}
+
 /* pthread_cancel() of a vCPU's thread ends it where it does without belfry. */
 static void test_cancel(void **state)
 {
@@ -148,6 +161,7 @@ int main(void)
 		cmocka_unit_test(test_kick_by_unseen_handler),
 		cmocka_unit_test(test_no_kick_no_eintr),
 		cmocka_unit_test(test_long_jump),
+		cmocka_unit_test(test_many_jumps),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_kick_leaves_registers_consistent),
 		cmocka_unit_test(test_close_while_signalling),

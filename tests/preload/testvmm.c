@@ -232,6 +232,7 @@ static const struct {
 	{"kick-unseen", scenario_kick_unseen},
 	{"no-kick", scenario_no_kick},
 	{"long-jump", scenario_long_jump},
+	{"many-jumps", scenario_many_jumps},
 	{"cancel", scenario_cancel},
 	{"kick-regs", scenario_kick_regs},
 	{"close-while-signalling", scenario_close_while_signalling},

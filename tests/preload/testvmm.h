@@ -109,6 +109,7 @@ void scenario_kick_flag(void);
 void scenario_kick_unseen(void);
 void scenario_no_kick(void);
 void scenario_long_jump(void);
+void scenario_many_jumps(void);
 void scenario_kick_regs(void);
 void scenario_cancel(void);
 void scenario_close_while_signalling(void);

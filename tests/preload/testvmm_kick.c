@@ -346,6 +346,36 @@ void scenario_long_jump(void)
 	leave_vms(use_immediate_exit);
 }
 
+/* Stops the vCPU by immediate_exit, and then leaves it by jumps. */
+void scenario_many_jumps(void)
+{
+	struct kick kick = {.target = pthread_self(), .delay = 2000};
+	struct testvmm vm;
+	pthread_t kicker;
+	int efd = testvmm_eventfd();
+
+	alarm(60); /* ends a VMM that waits for a section */
+	create_vm(&vm, set_immediate_exit);
+	use_immediate_exit(&vm);
+	start_signals(&vm, efd);
+	pthread_create(&kicker, NULL, kick_once, &kick);
+	ioctl(vm.vcpu[0].fd, KVM_RUN, 0);
+	pthread_join(kicker, NULL);
+	kicked_run->immediate_exit = 0;
+	signal(SIGUSR1, leave_run);
+	/* The first jump leaves the guest: no exit is served without doorbell. */
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, KVM_IOEVENTFD_FLAG_DEASSIGN,
+		       0);
+	leave_vcpu(&vm, 2000);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
+	for (useconds_t i = 0; i < 300; i++)
+		leave_vcpu(&vm, 300 + i % 20);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, KVM_IOEVENTFD_FLAG_DEASSIGN,
+		       0);
+	printf("signalled: %d\n", testvmm_read_count(efd) > 0);
+	testvmm_destroy(&vm);
+}
+
 static void *run_to_a_cancellation_point(void *arg)
 {
 	const struct testvmm *vm = arg;

@@ -42,6 +42,7 @@ struct object_vcpu {
 	struct kvm_run *run; /* NULL: the library does not read the exits */
 	struct bf_front_vcpu *front; /* NULL: the same */
 	uint32_t id;		     /* the argument of KVM_CREATE_VCPU */
+	bool has_own_mask;  /* the program called KVM_SET_SIGNAL_MASK */
 	bool kick_mask_set; /* KVM_RUN sets the signal mask kick_mask */
 	uint64_t kick_mask;
 	struct stats_vcpu *stats;

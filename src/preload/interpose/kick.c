@@ -24,6 +24,7 @@
 /* Set once and never cleared.  They order no other memory. */
 static _Atomic bool has_handlers;
 static _Atomic bool has_pending_kicks;
+static _Atomic bool has_jumps;
 static _Atomic uint64_t asked_ns; /* for handlers, by the coarse clock */
 
 static bool kicks_stay_pending(void)
@@ -31,11 +32,31 @@ static bool kicks_stay_pending(void)
 	return atomic_load_explicit(&has_pending_kicks, relaxed);
 }
 
+static bool immediate_exit_is_set(const struct object *obj)
+{
+	return __atomic_load_n(&obj->vcpu.run->immediate_exit,
+			       __ATOMIC_RELAXED);
+}
+
 /* The program's own mask takes the place of the guard's. */
 void kick_note_mask(struct object_vcpu *vcpu)
 {
 	atomic_store_explicit(&has_pending_kicks, true, relaxed);
 	vcpu->kick_mask_set = false;
+	vcpu->has_own_mask = true;
+}
+
+void kick_note_jump(void)
+{
+	atomic_store_explicit(&has_jumps, true, relaxed);
+}
+
+/* A guard keeps handlers, and their jumps, out of the library. */
+static bool needs_guard(const struct object *obj)
+{
+	if (atomic_load_explicit(&has_jumps, relaxed))
+		return !obj->vcpu.has_own_mask;
+	return !kicks_stay_pending() && !immediate_exit_is_set(obj);
 }
 
 static bool handles(int sig)
@@ -117,17 +138,11 @@ static bool give_mask(struct object_vcpu *vcpu, int fd, uint64_t mask)
 	return vcpu->kick_mask_set;
 }
 
-static bool immediate_exit_is_set(const struct object *obj)
-{
-	return __atomic_load_n(&obj->vcpu.run->immediate_exit,
-			       __ATOMIC_RELAXED);
-}
-
 bool kick_guard_begin(struct object *obj, int fd, uint64_t *mask)
 {
 	static const uint64_t kicks = ~NO_KICKS;
 
-	if (kicks_stay_pending() || immediate_exit_is_set(obj)) {
+	if (!needs_guard(obj)) {
 		drop_mask(&obj->vcpu, fd);
 		return false;
 	}

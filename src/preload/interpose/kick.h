@@ -19,6 +19,9 @@
 /* The program sets the vCPU's signal mask (KVM_SET_SIGNAL_MASK). */
 void kick_note_mask(struct object_vcpu *vcpu);
 
+/* A handler of the program has left a KVM_RUN by a long jump. */
+void kick_note_jump(void);
+
 /*
  * True: the program has a handler for a signal that may be a kick.  Asks the
  * kernel, unless a seccomp filter forbids that; then the last answer counts.

@@ -117,15 +117,16 @@ void _pthread_cleanup_push(struct _pthread_cleanup_buffer *buffer,
 			   void (*routine)(void *), void *arg);
 void _pthread_cleanup_pop(struct _pthread_cleanup_buffer *buffer, int execute);
 
-static void put_object(void *obj)
+/*
+ * A handler leaves KVM_RUN by a long jump.  The reference must not stay behind,
+ * or the VM would never end.
+ */
+static void leave_run(void *obj)
 {
+	kick_note_jump();
 	object_put(obj);
 }
 
-/*
- * A handler may leave KVM_RUN by a long jump.  The reference must not stay
- * behind, or the VM would never end.
- */
 int run_vcpu(int fd, void *arg)
 {
 	int saved_errno = errno;
@@ -135,7 +136,7 @@ int run_vcpu(int fd, void *arg)
 
 	if (!obj)
 		return next_return(run_unknown(fd, arg), saved_errno);
-	_pthread_cleanup_push(&cleanup, put_object, obj);
+	_pthread_cleanup_push(&cleanup, leave_run, obj);
 	ret = obj->kind == OBJECT_VCPU ? run_object(obj, fd, arg) :
 					 run_unknown(fd, arg);
 	_pthread_cleanup_pop(&cleanup, false);
