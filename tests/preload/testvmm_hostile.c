@@ -164,7 +164,7 @@ static void send_bad_messages(int socket)
 	struct msghdr message;
 
 	print_result("nowhere", sendmsg(socket, (struct msghdr *)16, 0));
-	print_result("gap", sendmsg(socket, (struct msghdr *)(gap - 8), 0));
+	print_result("gap", sendmsg(socket, (void *)(gap - 8), 0));
 	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
 		message = message_with(gap, 24, lens[i]);
 		print_result("length", sendmsg(socket, &message, 0));
