@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -150,6 +151,20 @@ static void test_page_size(void **state)
 }
 
 /* The ring gets the writes to a zone that the kernel has. */
+/* The front's thread gives a zone to the kernel, after a vCPU began to run. */
+static void run_until_zone_installed(void)
+{
+	struct adder adder = {0};
+	struct bf_front_stats stats;
+
+	add_adder(&adder, BF_IO_MMIO, FIXTURE_WINDOW + 8);
+	guest_write(&guest_write_mmio4, FIXTURE_WINDOW + 8, 1, 7);
+	do {
+		usleep(1000);
+		bf_vm_get_stats(fixture.vm, &stats);
+	} while (!stats.zones_installed);
+}
+
 static void test_coalesced_ring(void **state)
 {
 	const struct kvm_coalesced_mmio_zone zone = {
@@ -169,6 +184,7 @@ static void test_coalesced_ring(void **state)
 					      KVM_REGISTER_COALESCED_MMIO,
 					      &zone),
 			 0);
+	run_until_zone_installed();
 	guest_write(&guest_write_mmio4, FIXTURE_WINDOW, 3, 7);
 	assert_int_equal((ring->last - ring->first) % entries, 3);
 	for (i = ring->first; i != ring->last; i = (i + 1) % entries) {
