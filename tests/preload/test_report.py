@@ -281,6 +281,98 @@ class WithoutKvm(WithFolder):
             self.assertIn("cannot write /dev/full", done.stderr)
 
 
+@unittest.skipIf(SANITIZED, "a sanitized library cannot be preloaded")
+class Outputs(WithFolder):
+    """The files of --output, --trace and --report."""
+
+    OPTIONS = "--output", "--trace", "--report"
+
+    def setUp(self):
+        super().setUp()
+        self.file = self.folder / "file"
+
+    def run_all(self, path, *command):
+        """Runs belfry with each of the options; returns the results."""
+        return [belfry("run", option, path, *command, text=True)
+                for option in self.OPTIONS]
+
+    def check_only(self, *names):
+        self.assertEqual(sorted(os.listdir(self.folder)), sorted(names))
+
+    def test_failed_run_leaves_the_old_file(self):
+        self.file.write_text("old")
+        for done in self.run_all(self.file, "/nonexistent/command"):
+            self.assertEqual(done.returncode, 127)
+            self.assertEqual(self.file.read_text(), "old")
+        self.check_only("file")
+
+    def test_old_file_stays_until_the_end(self):
+        self.file.write_text("old")
+        for option in self.OPTIONS:
+            before = self.file.read_text()
+            done = belfry("run", option, self.file, "cat", self.file)
+            self.assertEqual(done.stdout.decode(), before)
+            self.assertNotEqual(self.file.read_text(), before)
+        self.check_only("file")
+
+    def test_mode(self):
+        self.file.touch()
+        self.file.chmod(0o640)
+        for done in self.run_all(self.file, "true"):
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(self.file.stat().st_mode & 0o7777, 0o640)
+            self.assertGreater(self.file.stat().st_size, 0)
+        self.file.unlink()
+        old = os.umask(0o027)
+        self.run_all(self.file, "true")
+        os.umask(old)
+        self.assertEqual(self.file.stat().st_mode & 0o7777, 0o640)
+
+    def test_one_name_for_two(self):
+        link = self.folder / "link"
+        link.symlink_to(self.file)
+        self.file.write_text("old")
+        for name in (self.file, link, f"{self.folder}/./file",
+                     f"{self.folder}/../{self.folder.name}/file"):
+            for a, b in (self.OPTIONS[:2], self.OPTIONS[1:],
+                         self.OPTIONS[::2]):
+                self.check_line(2, "run", a, str(self.file), b, str(name),
+                                "true")
+        self.assertEqual(self.file.read_text(), "old")
+        self.check_only("file", "link")
+
+    def test_link_to_own_file(self):
+        link = self.folder / "link"
+        link.symlink_to(self.file)
+        self.file.write_text("old")
+        for done in self.run_all(link, "true"):
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertTrue(link.is_symlink())
+            self.assertNotEqual(self.file.read_text(), "old")
+
+    @unittest.skipIf(os.geteuid(), "only root makes files of other users")
+    def test_link_of_another_user(self):
+        link = self.folder / "link"
+        link.symlink_to(self.file)
+        os.lchown(link, 65534, 65534)
+        self.file.write_text("old")
+        for done in self.run_all(link, "true"):
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("of another user", done.stderr)
+            self.assertEqual(self.file.read_text(), "old")
+
+    def test_devices(self):
+        for done in self.run_all("/dev/null", "true"):
+            self.assertEqual(done.returncode, 0, done.stderr)
+        done = belfry("run", "--trace", "/dev/stdout", "true", text=True)
+        json.loads(done.stdout)
+        fifo = self.folder / "fifo"
+        os.mkfifo(fifo)
+        with subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE) as cat:
+            belfry("run", "--trace", fifo, "true")
+            json.loads(cat.stdout.read())
+
+
 # A command that attacks belfry run through the memory that it shares.
 HOSTILE = """
 import os, random, struct, sys, time

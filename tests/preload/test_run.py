@@ -7,6 +7,7 @@ usage: test_run.py BELFRY LIBRARY TESTVMM STATIC_PROGRAM OTHER_LIBRARY
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -171,6 +172,19 @@ class Status(unittest.TestCase):
                     break
                 time.sleep(0.1)
             self.assertIn("1 of 1 doorbells", table.read_text())
+
+    def test_installed_tool(self):
+        """It takes no library from a folder beside the installation."""
+        with tempfile.TemporaryDirectory() as folder:
+            for source, name in (BELFRY, "bin/belfry"), (
+                    LIBRARY, "src/preload/libbelfry-preload.so"):
+                Path(folder, name).parent.mkdir(parents=True)
+                shutil.copy(source, Path(folder, name))
+            done = subprocess.run(
+                [f"{folder}/bin/belfry", "run", "sh", "-c",
+                 'echo "$LD_PRELOAD"'], capture_output=True, text=True,
+                timeout=60, check=False)
+            self.assertNotIn(folder, done.stdout)
 
     def test_static_launcher(self):
         """A static program that starts a dynamic one needs no message."""

@@ -18,22 +18,42 @@
 #include "tools/belfry/common/xalloc.h"
 
 #define LOOK_MS 5
+#define LONGEST ((off_t)1 << 28) /* bytes; a longer file is not kept */
 
 struct compare_mapping {
 	void *start;
 	size_t size;
 };
 
+/*
+ * The command chose the path.  To open a device or a FIFO may block or have
+ * effects, so only a regular file is opened.
+ */
+static int open_regular(const char *path)
+{
+	int place = open(path, O_PATH | O_CLOEXEC), fd = -1;
+	char name[32];
+	struct stat st;
+
+	if (place < 0)
+		return -1;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", place);
+	if (!fstat(place, &st) && S_ISREG(st.st_mode))
+		fd = open(name, O_RDONLY | O_CLOEXEC);
+	close(place);
+	return fd;
+}
+
 /* Mapped pages are the last ones that the kernel evicts. */
 static void *map_file(const char *path, size_t *size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open_regular(path);
 	void *start = MAP_FAILED;
 	struct stat st;
 
 	if (fd < 0)
 		return start;
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode)) {
+	if (!fstat(fd, &st) && st.st_size <= LONGEST) {
 		*size = (size_t)st.st_size;
 		start = mmap(NULL, *size, PROT_READ, MAP_SHARED | MAP_POPULATE,
 			     fd, 0);

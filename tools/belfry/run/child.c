@@ -187,19 +187,26 @@ static bool uses_counters(pid_t pid)
 	return found;
 }
 
-bool run_wait_for_daemon(const struct stats *stats, pid_t *pid)
+pid_t run_find_daemon(const struct stats *stats, int *pidfd)
 {
-	int pidfd;
+	pid_t pid = (pid_t)atomic_load(&stats->vm_pid);
 
-	*pid = (pid_t)atomic_load(&stats->vm_pid);
-	pidfd = *pid ? (int)syscall(SYS_pidfd_open, *pid, 0) : -1;
-	if (pidfd < 0 || !uses_counters(*pid)) {
+	*pidfd = pid ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	if (*pidfd >= 0 && uses_counters(pid))
+		return pid;
+	if (*pidfd >= 0)
+		close(*pidfd);
+	return 0;
+}
+
+bool run_wait_for_daemon(int pidfd)
+{
+	pid_t pid = fork();
+
+	if (pid) { /* daemon() forks again, so that no child stays */
 		close(pidfd);
-		*pid = 0;
-		return false;
-	}
-	if (fork()) { /* daemon() forks again, so that no child stays */
-		close(pidfd);
+		if (pid > 0)
+			waitpid(pid, NULL, 0);
 		return false;
 	}
 	if (daemon(1, 0))

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "tools/belfry/common/output.h"
 #include "tools/belfry/run/run.h"
 
 struct run_options {
@@ -25,21 +26,23 @@ struct run_options {
 struct run_record {
 	const struct run_options *options;
 	struct run_recording shared; /* empty unless an option asks for a file */
-	FILE *trace;
-	FILE *report;
+	struct output trace;
+	struct output report;
 };
 
-/* Open the files and set up the recording.  Returns an enum cli_status. */
-int run_record_begin(struct run_record *record,
-		     const struct run_options *options);
+/* Each of these returns an enum cli_status. */
+int run_record_open(struct run_record *record);
+int run_record_share(struct run_record *record);
 
 /*
- * Write and close the files.  Nothing is written if stats, a copy, is NULL: the
- * command did not start.  status is the exit status of the command.  Returns an
- * enum cli_status.
+ * Write the files.  stats are a copy of the counters, status is the exit status
+ * of the command.
  */
-int run_record_end(struct run_record *record, const struct stats *stats,
-		   int status);
+int run_record_write(struct run_record *record, const struct stats *stats,
+		     int status);
+
+/* Files that were not written stay as they were. */
+void run_record_close(struct run_record *record);
 
 /* Print the counters of a command that has ended. */
 void run_print(const struct stats *stats, const struct run_options *options,

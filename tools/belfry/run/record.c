@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The files of --trace and --report. */
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/confine.h"
@@ -11,38 +9,26 @@
 #include "tools/belfry/trace/template.h"
 #include "tools/belfry/trace/trace.h"
 
-static int open_file(FILE **file, const char *name)
+int run_record_open(struct run_record *record)
 {
-	if (!name)
-		return CLI_OK;
-	*file = fopen(name, "we");
-	if (*file)
-		return CLI_OK;
-	return cli_fail("run", "cannot write %s: %s", name, strerror(errno));
+	int status =
+		output_begin(&record->trace, "run", record->options->trace);
+
+	return status ? status :
+			output_begin(&record->report, "run",
+				     record->options->report);
 }
 
 /*
  * An outer belfry run may have set BELFRY_RECORDING.  Its recording must not
  * receive the events of this command.
  */
-int run_record_begin(struct run_record *record,
-		     const struct run_options *options)
+int run_record_share(struct run_record *record)
 {
-	int status;
-
-	*record = (struct run_record){.options = options};
 	unsetenv("BELFRY_RECORDING");
-	status = open_file(&record->trace, options->trace);
-	if (!status)
-		status = open_file(&record->report, options->report);
-	if (!status && (options->trace || options->report))
-		status = run_share_recording(&record->shared, options->events);
-	return status;
-}
-
-static int end_file(FILE *file, const char *name)
-{
-	return file ? cli_close_output("run", file, name) : CLI_OK;
+	if (!record->trace.file && !record->report.file)
+		return CLI_OK;
+	return run_share_recording(&record->shared, record->options->events);
 }
 
 /* The recording, and the trace that a confined child makes of it. */
@@ -65,10 +51,10 @@ static void take_trace(void *arg, char *text, size_t size)
 {
 	const struct run_record *record = ((struct reading *)arg)->record;
 
-	if (record->trace)
-		json_copy(text, size, false, record->trace);
-	if (record->report)
-		json_copy(text, size, true, record->report);
+	if (record->trace.file)
+		json_copy(text, size, false, record->trace.file);
+	if (record->report.file)
+		json_copy(text, size, true, record->report.file);
 }
 
 static int write_trace(const struct run_record *record,
@@ -99,23 +85,28 @@ static int write_trace(const struct run_record *record,
 	};
 
 	uname(&system);
-	if (record->report)
-		fputs(page_before_data, record->report);
+	if (record->report.file)
+		fputs(page_before_data, record->report.file);
 	status = confine(&task);
-	if (record->report)
-		fputs(page_after_data, record->report);
+	if (record->report.file)
+		fputs(page_after_data, record->report.file);
 	return status;
 }
 
-int run_record_end(struct run_record *record, const struct stats *stats,
-		   int status)
+int run_record_write(struct run_record *record, const struct stats *stats,
+		     int status)
 {
-	int failed = CLI_OK, trace_failed, report_failed;
+	if (!record->shared.recording)
+		return CLI_OK;
+	if (write_trace(record, stats, status))
+		return CLI_FAILURE;
+	return output_end(&record->trace, "run") |
+	       output_end(&record->report, "run");
+}
 
-	if (stats && record->shared.recording)
-		failed = write_trace(record, stats, status);
+void run_record_close(struct run_record *record)
+{
 	run_unshare_recording(&record->shared);
-	trace_failed = end_file(record->trace, record->options->trace);
-	report_failed = end_file(record->report, record->options->report);
-	return failed | trace_failed | report_failed;
+	output_cancel(&record->trace);
+	output_cancel(&record->report);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* belfry run: run a program with the preload library. */
-#include <errno.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -8,6 +7,8 @@
 #include <unistd.h>
 
 #include "tools/belfry/common/cli.h"
+#include "tools/belfry/common/output.h"
+#include "tools/belfry/common/xalloc.h"
 #include "tools/belfry/run/internal.h"
 
 #define EVENTS	    16384
@@ -145,78 +146,107 @@ static int become_command(const struct run_options *options)
 	return run_exec(options->command);
 }
 
-/* --output, or a file for the daemon. */
-static void daemon_file(const struct run_options *options, pid_t pid,
-			char name[PATH_MAX])
+/* The file of a daemon's result, if --output names none. */
+static int begin_daemon_output(struct output *output, pid_t pid)
 {
-	const char *folder = getenv("TMPDIR");
+	const char *folder = secure_getenv("TMPDIR");
+	char *name = xasprintf("%s/belfry-run-%d.txt", folder ? folder : "/tmp",
+			       (int)pid);
+	int status = output_begin(output, "run", name);
 
-	if (options->output)
-		snprintf(name, PATH_MAX, "%s", options->output);
-	else
-		snprintf(name, PATH_MAX, "%s/belfry-run-%d.txt",
-			 folder ? folder : "/tmp", (int)pid);
+	free(name);
+	return status;
 }
 
-/* Of a VMM that went on as a daemon: whether to --output or a file of its own. */
-static void print_of_daemon(const struct stats *stats,
-			    const struct run_options *options, const char *name)
+/* A VMM goes on as a daemon: another process prints when that one ends. */
+static void print_at_end_of(pid_t pid, int pidfd,
+			    const struct run_counters *counters,
+			    const struct run_options *options,
+			    struct output *output)
 {
-	FILE *out = fopen(name, "we");
+	struct stats stats;
 
-	if (out) {
-		run_print(stats, options, out);
-		fclose(out);
+	if (!output->file && begin_daemon_output(output, pid))
+		return;
+	if (!options->quiet)
+		cli_line(stderr,
+			 "belfry run: process %d goes on; when it ends, its"
+			 " result is in %s",
+			 (int)pid, output->name);
+	if (run_wait_for_daemon(pidfd)) {
+		run_copy_stats(counters, &stats);
+		run_print(&stats, options, output->file);
+		_exit(output_end(output, "run"));
 	}
-	_exit(0);
+	output_leave(output);
 }
 
-/* stats receives a copy of the counters. */
 static void print_result(const struct run_counters *counters,
-			 struct stats *stats, const struct run_options *options,
-			 FILE *out)
+			 const struct stats *stats,
+			 const struct run_options *options,
+			 struct output *output)
 {
-	char name[PATH_MAX];
-	pid_t pid;
+	int pidfd;
+	pid_t pid = run_find_daemon(stats, &pidfd);
 
-	run_copy_stats(counters, stats);
-	if (run_wait_for_daemon(stats, &pid)) {
-		daemon_file(options, pid, name);
-		run_copy_stats(counters, stats);
-		print_of_daemon(stats, options, name);
-	}
-	if (!pid) {
-		run_print(stats, options, out);
-	} else if (!options->quiet) {
-		daemon_file(options, pid, name);
-		fprintf(stderr,
-			"belfry run: process %d goes on; when it ends, its"
-			" result is in %s\n",
-			(int)pid, name);
-	}
+	if (pid)
+		print_at_end_of(pid, pidfd, counters, options, output);
+	else
+		run_print(stats, options, output->file ? output->file : stderr);
 }
 
-static int run_command(const struct run_options *options, FILE *out)
+static int run_command(const struct run_options *options,
+		       struct run_record *record, struct output *output)
 {
 	char library[PATH_MAX];
-	struct run_record record;
 	struct run_counters counters;
 	struct stats stats;
 	bool started;
 	int status;
 
-	if (run_find_library(library))
-		return CLI_FAILURE;
-	if (run_record_begin(&record, options))
+	if (run_find_library(library) || run_record_share(record))
 		return CLI_FAILURE;
 	if (run_share_stats(&counters) ||
 	    run_set_environment(&options->settings, library, counters.path))
 		return CLI_FAILURE;
 	status = run_child(options->command, &counters, &started);
-	if (started)
-		print_result(&counters, &stats, options, out);
-	if (run_record_end(&record, started ? &stats : NULL, status))
+	if (!started)
+		return status;
+	run_copy_stats(&counters, &stats);
+	print_result(&counters, &stats, options, output);
+	if (run_record_write(record, &stats, status) |
+	    output_end(output, "run"))
 		return CLI_FAILURE;
+	return status;
+}
+
+static int check_outputs(const struct run_record *record,
+			 const struct output *output)
+{
+	if (output_is_same(&record->trace, &record->report) ||
+	    output_is_same(&record->trace, output) ||
+	    output_is_same(&record->report, output))
+		return cli_usage("run", "--output, --report and --trace need"
+					" files of their own");
+	return CLI_OK;
+}
+
+/* Outputs that were not ended leave the old files as they were. */
+static int run_with_outputs(const struct run_options *options)
+{
+	struct run_record record = {.options = options};
+	struct output output = {0};
+	int status;
+
+	status = output_begin(&output, "run", options->output);
+	if (!status)
+		status = run_record_open(&record);
+	if (!status)
+		status = check_outputs(&record, &output);
+	if (!status)
+		status = run_command(options, &record, &output);
+	run_record_close(&record);
+	output_cancel(&output);
 	return status;
 }
 
@@ -232,19 +262,9 @@ int cmd_run(int argc, char **argv)
 		.events = EVENTS,
 	};
 	int status = parse_options(&options, argc, argv);
-	FILE *out = stderr;
 
 	if (status)
 		return status < 0 ? answer_question(-status) : status;
-	if (options.exec)
-		return become_command(&options);
-	if (options.output)
-		out = fopen(options.output, "we");
-	if (!out)
-		return cli_fail("run", "cannot write %s: %s", options.output,
-				strerror(errno));
-	status = run_command(&options, out);
-	if (options.output && cli_close_output("run", out, options.output))
-		return CLI_FAILURE;
-	return status;
+	return options.exec ? become_command(&options) :
+			      run_with_outputs(&options);
 }

@@ -102,10 +102,15 @@ void run_unshare_recording(struct run_recording *shared);
 
 /*
  * The command has ended, but a process that it started may have a VM and go on.
- * Fork a process that waits for that one, which *pid receives; 0: there is
- * none. Returns true in the new process, once the other has ended.
+ * Returns its number, with a descriptor of it, or 0.
  */
-bool run_wait_for_daemon(const struct stats *stats, pid_t *pid);
+pid_t run_find_daemon(const struct stats *stats, int *pidfd);
+
+/*
+ * Fork a process that waits for that one.  Returns true in the new process,
+ * once the other has ended, and false here.
+ */
+bool run_wait_for_daemon(int pidfd);
 
 /* Become the command.  Returns the exit status of a failure. */
 int run_exec(char **command);

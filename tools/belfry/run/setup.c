@@ -28,12 +28,20 @@ static void executable_folder(char *path, size_t size)
 		*slash = '\0';
 }
 
-/* In the build tree the path from the tool to the library is fixed. */
+/*
+ * In the build tree the path from the tool to the library is fixed.  An
+ * installed tool, in bin/, must not look there: beside /usr/local/bin it would
+ * be /usr/local/src.
+ */
 static bool find_built(char *path)
 {
 	char folder[PATH_MAX], file[2 * PATH_MAX];
+	const char *name;
 
 	executable_folder(folder, sizeof(folder));
+	name = strrchr(folder, '/');
+	if (!name || strcmp(name + 1, BELFRY_BUILT_FOLDER) != 0)
+		return false;
 	snprintf(file, sizeof(file), "%s/" BELFRY_BUILT_PRELOAD_DIR "/" LIBRARY,
 		 folder);
 	return realpath(file, path) != NULL;
@@ -49,7 +57,7 @@ static int find_chosen(const char *chosen, char *path)
 
 int run_find_library(char path[PATH_MAX])
 {
-	const char *chosen = getenv("BELFRY_PRELOAD");
+	const char *chosen = secure_getenv("BELFRY_PRELOAD");
 
 	if (chosen)
 		return find_chosen(chosen, path);
