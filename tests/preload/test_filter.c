@@ -123,6 +123,36 @@ static void test_dupfd_query_may_fail(void **state)
 	assert_int_equal(forbidden_by(SYS_fcntl, F_SETLK, kill), 0);
 }
 
+/* Allows write(2) if the argument has the value; else the filter kills. */
+static uint32_t forbidden_unless(unsigned int arg, uint32_t value)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 0, 2),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 (uint32_t)offsetof(struct seccomp_data, args) +
+				 8 * arg),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	};
+	const struct sock_fprog filter = {ARRAY_SIZE(code), code};
+
+	return filter_forbids(&filter);
+}
+
+/* A signal writes 8 bytes to a number that is not known beforehand. */
+static void test_arguments_of_the_library(void **state)
+{
+	assert_false(forbidden_unless(2, 8) & FORBIDDEN_SERVE);
+	assert_true(forbidden_unless(2, 0) & FORBIDDEN_SERVE);
+	assert_true(forbidden_unless(0, 0) & FORBIDDEN_SERVE);
+	assert_true(forbidden_unless(1, 0) & FORBIDDEN_SERVE);
+	assert_false(forbidden_unless(0, 2) & FORBIDDEN_WRITE);
+	assert_true(forbidden_unless(0, 1) & FORBIDDEN_WRITE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +162,7 @@ int main(void)
 		cmocka_unit_test(test_filter_counts_for_its_thread),
 		cmocka_unit_test(test_front_needs_to_read_fdinfo),
 		cmocka_unit_test(test_dupfd_query_may_fail),
+		cmocka_unit_test(test_arguments_of_the_library),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

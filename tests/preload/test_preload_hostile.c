@@ -32,11 +32,26 @@ static void test_bad_messages(void **state)
 	compare_never("bad-messages");
 }
 
+static void test_bad_filters(void **state)
+{
+	compare_never("bad-filters");
+	assert_int_equal(under.stats.passed_through, 0);
+}
+
+/* The library cannot know whether the filter allows its fds. */
+static void test_filter_of_fds(void **state)
+{
+	compare_never("filter-of-fds");
+	assert_int_equal(under.stats.passed_through, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_holder_of_an_eventfd_blocks_nothing),
 		cmocka_unit_test(test_bad_messages),
+		cmocka_unit_test(test_bad_filters),
+		cmocka_unit_test(test_filter_of_fds),
 	};
 
 	if (!preload_has_kvm())

@@ -202,6 +202,8 @@ static const struct {
 	{"closed-eventfd", scenario_closed_eventfd},
 	{"unseen-eventfds", scenario_unseen_eventfds},
 	{"full-eventfd", scenario_full_eventfd},
+	{"bad-filters", scenario_bad_filters},
+	{"filter-of-fds", scenario_filter_of_fds},
 	{"shared-by-message", scenario_shared_by_message},
 	{"shared-by-clone", scenario_shared_by_clone},
 	{"shared-by-raw-fork", scenario_shared_by_raw_fork},

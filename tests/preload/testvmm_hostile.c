@@ -204,3 +204,81 @@ void scenario_bad_messages(void)
 	send_many();
 	testvmm_destroy(&vm);
 }
+
+static void print_filter(const char *what, const struct sock_fprog *filter)
+{
+	print_result(what,
+		     prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter, 0, 0));
+	print_result(what,
+		     syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, filter));
+}
+
+static void try_code(const char *what, struct sock_filter *code,
+		     unsigned short len)
+{
+	const struct sock_fprog filter = {len, code};
+
+	print_filter(what, &filter);
+}
+
+/* The kernel refuses each of these filters, and the program gets its errno. */
+void scenario_bad_filters(void)
+{
+	const struct sock_filter ret =
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	struct sock_filter loop[] = {BPF_STMT(BPF_JMP | BPF_JA, ~0u), ret};
+	struct sock_filter far[] = {
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 255, 255), ret};
+	struct sock_filter endless[] = {BPF_STMT(BPF_LD | BPF_IMM, 0)};
+	struct sock_filter odd[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 2), ret};
+	struct sock_filter beyond[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 64),
+				       ret};
+	struct sock_filter none[] = {BPF_STMT(0xffff, ~0u), ret};
+	char *gap = page_before_gap();
+	struct testvmm vm;
+
+	alarm(20);
+	testvmm_create(&vm, 1);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	try_code("loop", loop, 2);
+	try_code("far", far, 2);
+	try_code("endless", endless, 1);
+	try_code("odd", odd, 2);
+	try_code("beyond", beyond, 2);
+	try_code("none", none, 2);
+	try_code("empty", loop, 0);
+	try_code("nowhere", (struct sock_filter *)16, 2);
+	memcpy(gap - sizeof(ret), &ret, sizeof(ret));
+	try_code("gap", (struct sock_filter *)(void *)gap - 1, 2);
+	try_code("long", (struct sock_filter *)(void *)gap - 1, 65535);
+	print_filter("no filter", (const struct sock_fprog *)16);
+	print_filter("half a filter",
+		     (const struct sock_fprog *)(const void *)(gap - 8));
+	testvmm_destroy(&vm);
+}
+
+/* The filter lets the program write to its standard streams alone. */
+void scenario_filter_of_fds(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 0, 2),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, STDERR_FILENO, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	};
+	int efd = testvmm_eventfd();
+	struct testvmm vm;
+
+	testvmm_create(&vm, 1);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
+	testvmm_start(&vm, 0, &guest_count, 3);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	try_code("filter", code, sizeof(code) / sizeof(code[0]));
+	testvmm_run(&vm, 0);
+	testvmm_print_count("signals", efd);
+	testvmm_destroy(&vm);
+}

@@ -52,45 +52,72 @@ static void prepare_for_filter(uint32_t forbidden, bool all_threads)
 		vm_start_helpers();
 }
 
-/* A child that shares its parent's memory installs a filter for itself only. */
-static void forbid(uint32_t forbidden, bool all_threads)
+/* A filter that the kernel has not seen yet. */
+struct new_filter {
+	uint32_t forbids;
+	bool all_threads;
+};
+
+/*
+ * Does what the filter will forbid, and asks what it will forbid to ask.  The
+ * kernel may still refuse the filter, so it counts only afterwards; but for all
+ * threads at once, because each of them may get it before this one returns.  A
+ * child that shares its parent's memory installs a filter for itself only.
+ */
+static void before_install(struct new_filter *new)
 {
-	if (!process_is_owner())
+	if (!new->forbids)
 		return;
+	if (!process_is_owner()) {
+		new->forbids = 0;
+		return;
+	}
 	if (!config.plain)
-		prepare_for_filter(forbidden, all_threads);
+		prepare_for_filter(new->forbids, new->all_threads);
 	kick_handlers_exist();
-	forbidden_add(forbidden, all_threads);
+	if (new->all_threads)
+		forbidden_add(new->forbids, true);
+}
+
+/* Makes no system call: the filter is there. */
+static void after_install(const struct new_filter *new)
+{
+	if (new->forbids && !new->all_threads)
+		forbidden_add(new->forbids, false);
 }
 
 /* Without a filter the call only asks whether the kernel has seccomp. */
-static void before_filter(const struct sock_fprog *filter, bool all_threads)
+static struct new_filter read_filter(long addr, bool all_threads)
 {
-	if (filter && filter->filter)
-		forbid(filter_forbids(filter), all_threads);
+	struct new_filter new = {.all_threads = all_threads};
+	struct sock_fprog filter;
+
+	if (addr && filter_read((const void *)addr, &filter))
+		new.forbids = filter_forbids(&filter);
+	return new;
 }
 
-static void before_prctl(long option, long mode, long filter)
+static const struct new_filter strict = {.forbids = ~0u};
+
+static struct new_filter filter_of_prctl(long option, long mode, long filter)
 {
 	if (option != PR_SET_SECCOMP)
-		return;
-	if (mode == SECCOMP_MODE_FILTER)
-		before_filter((const struct sock_fprog *)filter, false);
-	else
-		forbid(~0u, false);
+		return (struct new_filter){0};
+	return mode == SECCOMP_MODE_FILTER ? read_filter(filter, false) :
+					     strict;
 }
 
 /*
  * The kernel accepts strict mode only without flags and argument.  With them
  * the call only asks whether the kernel has seccomp(2).
  */
-static void before_seccomp(long operation, long flags, long arg)
+static struct new_filter filter_of_seccomp(long operation, long flags, long arg)
 {
 	if (operation == SECCOMP_SET_MODE_FILTER)
-		before_filter((const struct sock_fprog *)arg,
-			      flags & SECCOMP_FILTER_FLAG_TSYNC);
-	else if (operation == SECCOMP_SET_MODE_STRICT && !flags && !arg)
-		forbid(~0u, false);
+		return read_filter(arg, flags & SECCOMP_FILTER_FLAG_TSYNC);
+	if (operation == SECCOMP_SET_MODE_STRICT && !flags && !arg)
+		return strict;
+	return (struct new_filter){0};
 }
 
 static void before_ioctl(int fd, unsigned long request)
@@ -125,21 +152,39 @@ long syscall_of_program(long nr, long a, long b, long c, long d, long e, long f)
 int prctl_of_program(int option, long a, long b, long c, long d)
 	INTERPOSE_AS("prctl");
 
-long syscall_of_program(long nr, long a, long b, long c, long d, long e, long f)
+static void before_syscall(long nr, long a, long b)
 {
-	if (nr == SYS_seccomp)
-		before_seccomp(a, b, c);
-	else if (nr == SYS_prctl)
-		before_prctl(a, b, c);
-	else if (nr == SYS_ioctl)
+	if (nr == SYS_ioctl)
 		before_ioctl((int)a, (unsigned long)b);
 	else if (call_shares(nr, a))
 		bf_eventfd_share();
-	return next()->syscall(nr, a, b, c, d, e, f);
+}
+
+long syscall_of_program(long nr, long a, long b, long c, long d, long e, long f)
+{
+	struct new_filter new = {0};
+	long ret;
+
+	if (nr == SYS_seccomp)
+		new = filter_of_seccomp(a, b, c);
+	else if (nr == SYS_prctl)
+		new = filter_of_prctl(a, b, c);
+	before_install(&new);
+	before_syscall(nr, a, b);
+	ret = next()->syscall(nr, a, b, c, d, e, f);
+	if (ret >= 0)
+		after_install(&new);
+	return ret;
 }
 
 int prctl_of_program(int option, long a, long b, long c, long d)
 {
-	before_prctl(option, a, b);
-	return next()->prctl(option, a, b, c, d);
+	struct new_filter new = filter_of_prctl(option, a, b);
+	int ret;
+
+	before_install(&new);
+	ret = next()->prctl(option, a, b, c, d);
+	if (ret >= 0)
+		after_install(&new);
+	return ret;
 }

@@ -1,150 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs a filter on each system call that the library makes in the program's
+ * Asks a filter about each system call that the library makes in the program's
  * threads, and in its own, which inherit or get the filter.
  */
 #include <fcntl.h>
-#include <linux/audit.h>
+#include <linux/futex.h>
+#include <linux/kcmp.h>
 #include <linux/kvm.h>
-#include <linux/seccomp.h>
 #include <sched.h>
-#include <stdint.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "io_bus/eventfd.h"
+#include "preload/common/memory.h"
+#include "preload/seccomp/bpf.h"
 #include "preload/seccomp/filter.h"
 #include "preload/seccomp/forbidden.h"
 #include "base/util.h"
-
-#define CELLS 16
-
-struct machine {
-	const struct seccomp_data *data;
-	uint32_t a;
-	uint32_t x;
-	uint32_t cells[CELLS];
-};
-
-static uint32_t load_word(const struct machine *m, uint32_t offset)
-{
-	uint32_t word = 0;
-
-	if (offset <= sizeof(*m->data) - sizeof(word))
-		memcpy(&word, (const char *)m->data + offset, sizeof(word));
-	return word;
-}
-
-static uint32_t load_value(const struct machine *m, const struct sock_filter *f)
-{
-	switch (BPF_MODE(f->code)) {
-	case BPF_ABS:
-		return load_word(m, f->k);
-	case BPF_MEM:
-		return m->cells[f->k % CELLS];
-	case BPF_LEN:
-		return sizeof(*m->data);
-	default:
-		return f->k;
-	}
-}
-
-static uint32_t alu_result(uint32_t a, uint16_t code, uint32_t b)
-{
-	switch (BPF_OP(code)) {
-	case BPF_ADD:
-		return a + b;
-	case BPF_SUB:
-		return a - b;
-	case BPF_MUL:
-		return a * b;
-	case BPF_DIV:
-		return b ? a / b : 0;
-	case BPF_AND:
-		return a & b;
-	case BPF_OR:
-		return a | b;
-	case BPF_XOR:
-		return a ^ b;
-	case BPF_LSH:
-		return a << (b & 31);
-	case BPF_RSH:
-		return a >> (b & 31);
-	default:
-		return -a;
-	}
-}
-
-static uint32_t jump_offset(uint32_t a, const struct sock_filter *f, uint32_t b)
-{
-	switch (BPF_OP(f->code)) {
-	case BPF_JA:
-		return f->k;
-	case BPF_JEQ:
-		return a == b ? f->jt : f->jf;
-	case BPF_JGT:
-		return a > b ? f->jt : f->jf;
-	case BPF_JGE:
-		return a >= b ? f->jt : f->jf;
-	default:
-		return a & b ? f->jt : f->jf;
-	}
-}
-
-static void move_register(struct machine *m, uint16_t code)
-{
-	if (BPF_MISCOP(code) == BPF_TAX)
-		m->x = m->a;
-	else
-		m->a = m->x;
-}
-
-static void execute(struct machine *m, const struct sock_filter *f, uint32_t b)
-{
-	switch (BPF_CLASS(f->code)) {
-	case BPF_LD:
-		m->a = load_value(m, f);
-		break;
-	case BPF_LDX:
-		m->x = load_value(m, f);
-		break;
-	case BPF_ST:
-		m->cells[f->k % CELLS] = m->a;
-		break;
-	case BPF_STX:
-		m->cells[f->k % CELLS] = m->x;
-		break;
-	case BPF_ALU:
-		m->a = alu_result(m->a, f->code, b);
-		break;
-	default:
-		move_register(m, f->code);
-	}
-}
-
-/* Ends: the kernel accepts forward jumps only. */
-static uint32_t run_filter(const struct sock_fprog *filter,
-			   const struct seccomp_data *data)
-{
-	struct machine m = {.data = data};
-
-	for (uint32_t pc = 0; pc < filter->len; pc++) {
-		const struct sock_filter *f = &filter->filter[pc];
-		uint32_t b = BPF_SRC(f->code) == BPF_X ? m.x : f->k;
-
-		switch (BPF_CLASS(f->code)) {
-		case BPF_JMP:
-			pc += jump_offset(m.a, f, b);
-			break;
-		case BPF_RET:
-			return BPF_RVAL(f->code) == BPF_A ? m.a : f->k;
-		default:
-			execute(&m, f, b);
-		}
-	}
-	return SECCOMP_RET_KILL_PROCESS;
-}
 
 /* The flags of a new thread in libc.  A filter may allow only these. */
 #define THREAD                                                               \
@@ -152,98 +29,152 @@ static uint32_t run_filter(const struct sock_fprog *filter,
 	 CLONE_THREAD | CLONE_SETTLS | CLONE_PARENT_SETTID |                 \
 	 CLONE_CHILD_CLEARTID)
 
-#define MEMORY (FORBIDDEN_FRONT | FORBIDDEN_HELPER | FORBIDDEN_LEARN)
+#define MEMORY	 (FORBIDDEN_FRONT | FORBIDDEN_HELPER | FORBIDDEN_LEARN)
+#define LOCK	 (FORBIDDEN_SERVE | FORBIDDEN_FRONT | FORBIDDEN_HELPER)
+#define PRIVATE	 (MAP_PRIVATE | MAP_ANONYMOUS)
+#define WRITABLE (PROT_READ | PROT_WRITE)
+
+/* The calls of the program itself. */
+#define OWN (FORBIDDEN_RUN | FORBIDDEN_REGISTER)
+
+/* The arguments that the library knows beforehand. */
+#define ARG(n) (1u << (n))
+
+#define MUST(number, activities, known_args, ...)                      \
+	{                                                              \
+		{number, known_args, {__VA_ARGS__}}, activities, false \
+	}
+#define MAY(number, activities, known_args, ...)                      \
+	{                                                             \
+		{number, known_args, {__VA_ARGS__}}, activities, true \
+	}
 
 /*
- * The system calls, with the first arguments, and the activities that need
- * each.  A call with may_fail may fail, but no call may kill.  The calls that
- * libc makes for a new thread are here too.
+ * The system calls, and the activities that need each.  A call by MAY()
+ * may fail, but no call may kill.  The calls that libc makes for a new thread
+ * are here too.  The library does not know the number of an fd, nor addresses.
  */
-static const struct {
-	int nr;
-	bool may_fail;
+static const struct call {
+	struct bpf_call call;
 	uint32_t needed_for;
-	uint64_t args[2];
+	bool may_fail;
 } calls[] = {
-	{SYS_write, false, FORBIDDEN_SERVE | FORBIDDEN_WRITE, {0}},
-	{SYS_futex,
-	 false,
-	 FORBIDDEN_SERVE | FORBIDDEN_FRONT | FORBIDDEN_HELPER,
-	 {0}},
-	{SYS_poll, false, FORBIDDEN_POLL, {0}},
-	{SYS_ioctl, false, FORBIDDEN_RUN, {0, KVM_RUN}},
-	{SYS_ioctl,
-	 false,
-	 FORBIDDEN_REGISTER | FORBIDDEN_FRONT | FORBIDDEN_HELPER,
-	 {0, KVM_IOEVENTFD}},
-	{SYS_ioctl,
-	 false,
-	 FORBIDDEN_FRONT | FORBIDDEN_HELPER,
-	 {0, KVM_REGISTER_COALESCED_MMIO}},
-	{SYS_getpid, false, FORBIDDEN_PID, {0}},
-	{SYS_get_robust_list, false, FORBIDDEN_PID, {0}},
-	{SYS_close, false, FORBIDDEN_FRONT, {0}},
-	{SYS_close_range, true, FORBIDDEN_FRONT, {0}},
-	{SYS_fcntl, false, FORBIDDEN_FRONT, {0, F_GETFL}},
-	{SYS_fcntl, false, FORBIDDEN_FRONT, {0, F_DUPFD_CLOEXEC}},
-	{SYS_fcntl,
-	 true,
-	 FORBIDDEN_FRONT | FORBIDDEN_LEARN,
-	 {0, BF_F_DUPFD_QUERY}},
-	{SYS_kcmp, true, FORBIDDEN_FRONT | FORBIDDEN_LEARN, {0}},
-	{SYS_openat, true, FORBIDDEN_FRONT, {0}},
-	{SYS_newfstatat, true, FORBIDDEN_FRONT, {0}},
-	{SYS_readlink, true, FORBIDDEN_FRONT, {0}},
-	{SYS_read, true, FORBIDDEN_FRONT, {0}},
-	{SYS_prctl, true, FORBIDDEN_FRONT, {PR_GET_SECCOMP}},
-	{SYS_rt_sigprocmask,
-	 false,
-	 FORBIDDEN_FRONT | FORBIDDEN_HELPER | FORBIDDEN_GUARD,
-	 {0}},
-	{SYS_rt_sigaction, true, FORBIDDEN_HELPER | FORBIDDEN_GUARD, {0}},
-	{SYS_ioctl, true, FORBIDDEN_GUARD, {0, KVM_SET_SIGNAL_MASK}},
-	{SYS_brk, true, FORBIDDEN_FRONT | FORBIDDEN_LEARN, {0}},
-	{SYS_mmap, true, MEMORY, {0}},
-	{SYS_mprotect, true, MEMORY, {0}},
-	{SYS_munmap, true, MEMORY, {0}},
-	{SYS_madvise, true, MEMORY, {0}},
-	{SYS_rseq, false, FORBIDDEN_HELPER, {0}},
-	{SYS_exit, false, FORBIDDEN_HELPER, {0}},
-	{SYS_clone3, true, FORBIDDEN_HELPER, {0}},
-	{SYS_clone, true, FORBIDDEN_HELPER, {THREAD}},
-	{SYS_set_robust_list, true, FORBIDDEN_HELPER, {0}},
-	{SYS_prctl, true, FORBIDDEN_HELPER | FORBIDDEN_THREAD, {0}},
-	{SYS_prlimit64, false, FORBIDDEN_LIMIT, {0}},
-	{SYS_gettid, false, FORBIDDEN_THREAD, {0}},
-	{SYS_io_setup, false, FORBIDDEN_SATURATE, {0}},
-	{SYS_io_submit, false, FORBIDDEN_SATURATE, {0}},
-	{SYS_io_getevents, false, FORBIDDEN_SATURATE, {0}},
-	{SYS_io_destroy, false, FORBIDDEN_SATURATE, {0}},
+	MUST(SYS_write, FORBIDDEN_SERVE, ARG(2), 0, 0, 8),
+	MUST(SYS_write, FORBIDDEN_WRITE, ARG(0), STDERR_FILENO),
+	MUST(SYS_futex, LOCK, ARG(1), 0, FUTEX_WAIT_PRIVATE),
+	MUST(SYS_futex, LOCK, ARG(1), 0, FUTEX_WAKE_PRIVATE),
+	MUST(SYS_futex, FORBIDDEN_FRONT | FORBIDDEN_HELPER, ARG(1), 0,
+	     FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME),
+	MUST(SYS_poll, FORBIDDEN_POLL, ARG(1) | ARG(2), 0, 1, 0),
+	MUST(SYS_ioctl, FORBIDDEN_RUN, ARG(1), 0, KVM_RUN),
+	MUST(SYS_ioctl, FORBIDDEN_REGISTER | FORBIDDEN_FRONT | FORBIDDEN_HELPER,
+	     ARG(1), 0, KVM_IOEVENTFD),
+	MUST(SYS_ioctl, FORBIDDEN_FRONT | FORBIDDEN_HELPER, ARG(1), 0,
+	     KVM_REGISTER_COALESCED_MMIO),
+	MUST(SYS_getpid, FORBIDDEN_PID, 0, 0),
+	MUST(SYS_get_robust_list, FORBIDDEN_PID, ARG(0), 0),
+	MUST(SYS_close, FORBIDDEN_FRONT, 0, 0),
+	MAY(SYS_close_range, FORBIDDEN_FRONT, ARG(2), 0),
+	MUST(SYS_fcntl, FORBIDDEN_FRONT, ARG(1), 0, F_GETFL),
+	MAY(SYS_fcntl, FORBIDDEN_FRONT, ARG(1), 0, F_GETFD),
+	MUST(SYS_fcntl, FORBIDDEN_FRONT, ARG(1), 0, F_DUPFD_CLOEXEC),
+	MAY(SYS_fcntl, FORBIDDEN_FRONT | FORBIDDEN_LEARN, ARG(1), 0,
+	    BF_F_DUPFD_QUERY),
+	MAY(SYS_kcmp, FORBIDDEN_FRONT | FORBIDDEN_LEARN, ARG(2), 0, 0,
+	    KCMP_FILE),
+	MAY(SYS_openat, FORBIDDEN_FRONT, 0, 0),
+	MAY(SYS_newfstatat, FORBIDDEN_FRONT, 0, 0),
+	MAY(SYS_readlink, FORBIDDEN_FRONT, 0, 0),
+	MAY(SYS_read, FORBIDDEN_FRONT, 0, 0),
+	MAY(SYS_prctl, FORBIDDEN_FRONT, ARG(0), PR_GET_SECCOMP),
+	MUST(SYS_rt_sigprocmask, FORBIDDEN_FRONT, ARG(0) | ARG(3), ~UINT64_C(0),
+	     0, 0, 8),
+	MUST(SYS_rt_sigprocmask,
+	     FORBIDDEN_FRONT | FORBIDDEN_HELPER | FORBIDDEN_GUARD,
+	     ARG(0) | ARG(3), SIG_BLOCK, 0, 0, 8),
+	MUST(SYS_rt_sigprocmask,
+	     FORBIDDEN_FRONT | FORBIDDEN_HELPER | FORBIDDEN_GUARD,
+	     ARG(0) | ARG(3), SIG_SETMASK, 0, 0, 8),
+	MAY(SYS_rt_sigaction, FORBIDDEN_HELPER | FORBIDDEN_GUARD, ARG(3), 0, 0,
+	    0, 8),
+	MAY(SYS_ioctl, FORBIDDEN_GUARD, ARG(1), 0, KVM_SET_SIGNAL_MASK),
+	MAY(SYS_brk, FORBIDDEN_FRONT | FORBIDDEN_LEARN, 0, 0),
+	MAY(SYS_mmap, MEMORY, ARG(2) | ARG(3), 0, 0, WRITABLE, PRIVATE),
+	MAY(SYS_mmap, MEMORY, ARG(2) | ARG(3), 0, 0, PROT_NONE,
+	    PRIVATE | MAP_NORESERVE),
+	MAY(SYS_mmap, FORBIDDEN_HELPER, ARG(2) | ARG(3), 0, 0, PROT_NONE,
+	    PRIVATE | MAP_STACK),
+	MAY(SYS_mprotect, MEMORY, ARG(2), 0, 0, WRITABLE),
+	MAY(SYS_munmap, MEMORY, 0, 0),
+	MAY(SYS_madvise, MEMORY, ARG(2), 0, 0, MADV_DONTNEED),
+	MAY(SYS_madvise, FORBIDDEN_LEARN, ARG(2), 0, 0, MADV_DONTFORK),
+	MUST(SYS_rseq, FORBIDDEN_HELPER, 0, 0),
+	MUST(SYS_exit, FORBIDDEN_HELPER, 0, 0),
+	MAY(SYS_clone3, FORBIDDEN_HELPER, 0, 0),
+	MAY(SYS_clone, FORBIDDEN_HELPER, ARG(0), THREAD),
+	MAY(SYS_set_robust_list, FORBIDDEN_HELPER, 0, 0),
+	MAY(SYS_prctl, FORBIDDEN_HELPER, ARG(0), PR_SET_NAME),
+	MAY(SYS_prctl, FORBIDDEN_HELPER, ARG(0), PR_SET_TIMERSLACK),
+	MAY(SYS_prctl, FORBIDDEN_THREAD, ARG(0), PR_GET_NAME),
+	MUST(SYS_prlimit64, FORBIDDEN_LIMIT, ARG(0) | ARG(1), 0, RLIMIT_NOFILE),
+	MUST(SYS_gettid, FORBIDDEN_THREAD, 0, 0),
+	MUST(SYS_io_setup, FORBIDDEN_SATURATE, 0, 0),
+	MUST(SYS_io_submit, FORBIDDEN_SATURATE, ARG(1), 0, 1),
+	MUST(SYS_io_getevents, FORBIDDEN_SATURATE, 0, 0),
+	MUST(SYS_io_destroy, FORBIDDEN_SATURATE, 0, 0),
 };
 
-static bool filter_allows(const struct sock_fprog *filter, size_t n)
+static bool action_is_allowed(uint32_t action, const void *opaque)
 {
-	const struct seccomp_data data = {
-		.nr = calls[n].nr,
-		.arch = AUDIT_ARCH_X86_64,
-		.args = {calls[n].args[0], calls[n].args[1]},
-	};
-	uint32_t action = run_filter(filter, &data) & SECCOMP_RET_ACTION_FULL;
+	const struct call *call = opaque;
 
+	action &= SECCOMP_RET_ACTION_FULL;
 	return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG ||
-	       (action == SECCOMP_RET_ERRNO && calls[n].may_fail);
+	       (action == SECCOMP_RET_ERRNO && call->may_fail);
+}
+
+/*
+ * A filter that looks at an fd or an address may refuse the library's and allow
+ * the program's.
+ */
+static uint32_t call_forbids(const struct sock_fprog *filter,
+			     const struct call *call)
+{
+	switch (bpf_ask(filter, &call->call, action_is_allowed, call)) {
+	case BPF_ACCEPTED:
+		return 0;
+	case BPF_DEPENDS:
+		return call->needed_for & ~OWN;
+	default:
+		return call->needed_for;
+	}
 }
 
 uint32_t filter_forbids(const struct sock_fprog *filter)
 {
 	uint32_t forbidden = 0;
 
-	for (size_t n = 0; n < ARRAY_SIZE(calls); n++) {
-		if (!filter_allows(filter, n))
-			forbidden |= calls[n].needed_for;
-	}
+	for (size_t n = 0; n < ARRAY_SIZE(calls); n++)
+		forbidden |= call_forbids(filter, &calls[n]);
 	/* kcmp(2), for kernels without the query, needs the pid. */
 	if (forbidden & FORBIDDEN_PID && bf_same_file(0, 0) != 1)
 		forbidden |= FORBIDDEN_FRONT | FORBIDDEN_LEARN;
 	return forbidden;
+}
+
+/* Without the question the memory is read as the program wrote it. */
+static bool is_readable(const void *addr, size_t size)
+{
+	return !memory_may_be_asked() || memory_is_readable(addr, size);
+}
+
+bool filter_read(const void *addr, struct sock_fprog *filter)
+{
+	if (!is_readable(addr, sizeof(*filter)))
+		return false;
+	memcpy(filter, addr, sizeof(*filter));
+	return filter->filter &&
+	       is_readable(filter->filter,
+			   filter->len * sizeof(*filter->filter)) &&
+	       bpf_is_sane(filter);
 }
