@@ -391,7 +391,7 @@ static void kick_until_left(pthread_t vcpu)
 {
 	void *result;
 
-	flag = 1;
+	__atomic_store_n(&flag, 1, __ATOMIC_RELAXED);
 	while (pthread_tryjoin_np(vcpu, &result)) {
 		pthread_kill(vcpu, SIGUSR1);
 		usleep(1000);
