@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Removals without memory, and the memory that removals keep. */
+/* Removals without memory, and the memory that removals and threads keep. */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -154,6 +155,45 @@ static void test_no_memory_is_kept(void **state)
 	assert_in_range(alloc_live(), 0, live + 2);
 }
 
+static void *write_to_range(void *unused)
+{
+	write_at(BF_IO_MMIO, FREE);
+	return NULL;
+}
+
+static int run_thread(void)
+{
+	pthread_t thread;
+	int ret = pthread_create(&thread, NULL, write_to_range, NULL);
+
+	return ret ? ret : pthread_join(thread, NULL);
+}
+
+/* The memory of this thread and of the next one stays. */
+static int run_first_thread(void **state)
+{
+	struct bf_io_range *range;
+
+	if (bf_io_bus_create("first", &bus) || add_range(FREE, &range) ||
+	    write_at(BF_IO_MMIO, FREE) || run_thread())
+		return -1;
+	bf_io_bus_destroy(bus);
+	return 0;
+}
+
+/* What a thread keeps for its handlers serves the next thread. */
+static void test_threads_in_turn_keep_no_memory(void **state)
+{
+	struct bf_io_range *range;
+	long live;
+
+	assert_int_equal(add_range(FREE, &range), 0);
+	live = alloc_live();
+	for (unsigned int i = 0; i < 100; i++)
+		assert_int_equal(run_thread(), 0);
+	assert_int_equal(alloc_live(), live);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,8 +203,9 @@ int main(void)
 		OOM_TEST(test_removals_with_some_memory),
 		OOM_TEST(test_removals_in_a_handler_need_no_memory),
 		OOM_TEST(test_no_memory_is_kept),
+		OOM_TEST(test_threads_in_turn_keep_no_memory),
 	};
 
-	return cmocka_run_group_tests_name("io_bus_oom_removal", tests, NULL,
-					   NULL);
+	return cmocka_run_group_tests_name("io_bus_oom_removal", tests,
+					   run_first_thread, NULL);
 }
