@@ -42,10 +42,8 @@ static long close_object(int fd, struct object *obj)
 	long ret = close_uncancelled(fd);
 
 	object_put(obj);
-	if (!untracked) {
-		stats_record(config.stats, key, start, ret < 0);
+	if (!untracked)
 		record_call(who, key, start, ret);
-	}
 	return ret;
 }
 

@@ -261,7 +261,6 @@ static __attribute__((noinline)) long time_call(int fd, uint32_t request,
 	uint64_t start = stats_now();
 	long ret = answer_uncancelled(&call);
 
-	stats_record(config.stats, call.key, start, ret < 0);
 	record_call(call.who, call.key, start, ret);
 	return ret;
 }

@@ -24,7 +24,6 @@ static void prepare_run(const struct object_vm *vm, struct bf_front_vcpu *vcpu)
 		return;
 	start = stats_now();
 	bf_front_before_run(vcpu);
-	stats_record(config.stats, STATS_INSTALL, start, false);
 	record_call(who, STATS_INSTALL, start, 0);
 }
 

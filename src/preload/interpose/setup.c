@@ -12,7 +12,7 @@
 #include "preload/fds/vm.h"
 #include "preload/interpose/fork.h"
 #include "preload/interpose/next.h"
-#include "preload/record/print.h"
+#include "preload/record/rows.h"
 
 /*
  * The highest fd of a table that has room for the VMM's fds and the private

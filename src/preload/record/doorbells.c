@@ -156,13 +156,13 @@ static void note_deassigned(struct recorded_doorbell *row, uint64_t now)
 	add_instant(RECORDED_DEASSIGNED, row, 0, now);
 }
 
-void recording_add_ioeventfd(uint32_t vm, bool has_front,
-			     const struct kvm_ioeventfd *arg, long ret)
+void record_ioeventfd(uint32_t vm, bool has_front,
+		      const struct kvm_ioeventfd *arg, long ret)
 {
 	const struct recorded_key key = make_key(vm, arg);
 	struct recorded_doorbell *row;
 
-	if (ret < 0 || !vm || !process_is_owner())
+	if (!recording || ret < 0 || !vm || !process_is_owner())
 		return;
 	row = claim_row(&key);
 	if (!row)

@@ -125,7 +125,9 @@ void event_add_instant(enum recorded_kind kind, struct record_who who,
 
 struct recorded_vm *recorded_vm_row(uint32_t vm)
 {
-	return vm && vm <= RECORDING_VMS ? &recording->vms[vm - 1] : NULL;
+	return recording && vm && vm <= RECORDING_VMS ?
+		       &recording->vms[vm - 1] :
+		       NULL;
 }
 
 void event_forget_thread(void)

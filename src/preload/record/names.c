@@ -3,7 +3,7 @@
 #include <linux/kvm.h>
 #include <stdio.h>
 
-#include "preload/record/names.h"
+#include "preload/record/rows.h"
 #include "preload/record/stats.h"
 
 struct name {

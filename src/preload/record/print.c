@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "preload/record/print.h"
 #include "preload/record/rows.h"
 #include "preload/common/log.h"
 

@@ -16,16 +16,6 @@
 struct recording *recording;
 uint32_t recording_chunks;
 
-static void watch_doorbell(const struct bf_front *front,
-			   const struct kvm_ioeventfd *arg, int ret);
-static void watch_zone(const struct bf_front *front,
-		       const struct kvm_coalesced_mmio_zone *zone, int ret);
-
-static const struct bf_front_watch watch = {
-	.doorbell = watch_doorbell,
-	.zone = watch_zone,
-};
-
 static bool recording_matches_build(const struct recording *map, size_t size)
 {
 	return map->magic == RECORDING_MAGIC &&
@@ -52,26 +42,6 @@ static struct recording *map_recording(int fd)
 	return NULL;
 }
 
-/*
- * Needs the counters of belfry run: a histogram has the index that its call has
- * there.
- */
-void record_setup(void)
-{
-	const char *path = getenv("BELFRY_RECORDING");
-	int fd;
-
-	if (!path || !config.stats_shared)
-		return;
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	recording = map_recording(fd);
-	sys_close(fd);
-	if (recording)
-		bf_front_watch = &watch;
-}
-
 void record_forked(void)
 {
 	event_forget_thread();
@@ -86,27 +56,13 @@ static bool call_has_priority(uint32_t key, uint64_t ns)
 	       key == STATS_CLOSE_VCPU;
 }
 
-static void add_to_histogram(uint32_t key, uint64_t ns)
+static void add_call(struct record_who who, uint32_t key, uint64_t start_ns,
+		     uint64_t now, long ret)
 {
-	struct stats_call *call = stats_call(config.stats, key);
+	uint32_t gps = pending_gp_note_call(who.vm, key, start_ns, now, ret);
+	struct recorded_event *event =
+		event_alloc(call_has_priority(key, now - start_ns), who);
 
-	if (call)
-		histogram_add(
-			&recording->histograms[call - config.stats->calls], ns);
-}
-
-void recording_add_call(struct record_who who, uint32_t key, uint64_t start_ns,
-			long ret)
-{
-	uint64_t now = stats_now();
-	struct recorded_event *event;
-	uint32_t gps;
-
-	if (!process_is_owner())
-		return;
-	add_to_histogram(key, now - start_ns);
-	gps = pending_gp_note_call(who.vm, key, start_ns, now, ret);
-	event = event_alloc(call_has_priority(key, now - start_ns), who);
 	if (!event)
 		return;
 	event->key = key;
@@ -117,13 +73,32 @@ void recording_add_call(struct record_who who, uint32_t key, uint64_t start_ns,
 	event_publish(event, RECORDED_CALL);
 }
 
-uint32_t recording_add_vm(const struct bf_front *front)
+void record_call(struct record_who who, uint32_t key, uint64_t start_ns,
+		 long ret)
 {
-	uint32_t vm = (uint32_t)atomic_fetch_add_explicit(&recording->vms_seen,
-							  1, relaxed) +
-		      1;
-	struct recorded_vm *row = recorded_vm_row(vm);
+	uint64_t now = stats_now();
+	struct stats_call *call =
+		stats_record(config.stats, key, now - start_ns, ret < 0);
 
+	if (!recording || !process_is_owner())
+		return;
+	if (call)
+		histogram_add(
+			&recording->histograms[call - config.stats->calls],
+			now - start_ns);
+	add_call(who, key, start_ns, now, ret);
+}
+
+uint32_t record_new_vm(const struct bf_front *front)
+{
+	struct recorded_vm *row;
+	uint32_t vm;
+
+	if (!recording)
+		return 0;
+	vm = 1 + (uint32_t)atomic_fetch_add_explicit(&recording->vms_seen, 1,
+						     relaxed);
+	row = recorded_vm_row(vm);
 	if (!row)
 		return vm;
 	atomic_store_explicit(&row->pid, (uint32_t)process_pid, relaxed);
@@ -131,7 +106,7 @@ uint32_t recording_add_vm(const struct bf_front *front)
 	return vm;
 }
 
-void recording_end_vm(uint32_t vm)
+void record_vm_end(uint32_t vm)
 {
 	struct recorded_vm *row = recorded_vm_row(vm);
 
@@ -170,4 +145,29 @@ static void watch_zone(const struct bf_front *front,
 {
 	if (!ret)
 		pending_gp_add(vm_of_front(front), GP_ZONE, stats_now());
+}
+
+static const struct bf_front_watch watch = {
+	.doorbell = watch_doorbell,
+	.zone = watch_zone,
+};
+
+/*
+ * Needs the counters of belfry run: a histogram has the index that its call has
+ * there.
+ */
+void record_setup(void)
+{
+	const char *path = getenv("BELFRY_RECORDING");
+	int fd;
+
+	if (!path || !config.stats_shared)
+		return;
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	recording = map_recording(fd);
+	sys_close(fd);
+	if (recording)
+		bf_front_watch = &watch;
 }

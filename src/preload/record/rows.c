@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "preload/record/names.h"
 #include "preload/record/rows.h"
 
 #define relaxed memory_order_relaxed

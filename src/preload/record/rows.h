@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The counters as rows, sorted for printing. */
+/* The counters as named rows, sorted for printing. */
 #ifndef BF_PRELOAD_ROWS_H
 #define BF_PRELOAD_ROWS_H
 
@@ -38,5 +38,18 @@ size_t stats_rows(const struct stats *stats,
 		  struct stats_row rows[STATS_CALLS]);
 
 void stats_sum(const struct stats *stats, struct stats_sums *sums);
+
+/*
+ * Writes the name of @key, an ioctl's number or an enum stats_key, to @buf, cut
+ * to @size.  An ioctl that the kernel headers of the build lack is named by its
+ * number.
+ */
+void call_name(uint32_t key, char *buf, size_t size);
+
+/*
+ * Prints the counters to stderr, for a library that runs without belfry run.
+ * Prints nothing if the program made no KVM call.
+ */
+void print_stats(struct stats *stats);
 
 #endif

@@ -113,10 +113,12 @@ static void add_port_signals(struct recorded_key *write,
 	}
 }
 
-void recording_add_exit(struct record_who who, const struct kvm_run *run)
+void record_exit(struct record_who who, const struct kvm_run *run)
 {
 	struct recorded_key write = {.vm = who.vm};
 
+	if (!recording)
+		return;
 	if (run->exit_reason == KVM_EXIT_MMIO)
 		add_mmio_signal(&write, run, who.vcpu);
 	else

@@ -76,15 +76,14 @@ static void count_stall(struct stats *stats, struct stats_call *call,
 		add_count(&stats->stalled_before_run_ns, ns);
 }
 
-void stats_record(struct stats *stats, uint32_t key, uint64_t start_ns,
-		  bool error)
+struct stats_call *stats_record(struct stats *stats, uint32_t key, uint64_t ns,
+				bool error)
 {
-	uint64_t ns = stats_now() - start_ns;
 	struct stats_call *call = stats_call(stats, key);
 
 	if (!call) {
 		add_count(&stats->uncounted, 1);
-		return;
+		return NULL;
 	}
 	add_count(&call->calls, 1);
 	add_count(&call->errors, error);
@@ -92,6 +91,7 @@ void stats_record(struct stats *stats, uint32_t key, uint64_t start_ns,
 	raise_maximum(&call->longest_ns, ns);
 	if (ns > STATS_STALL_NS)
 		count_stall(stats, call, ns);
+	return call;
 }
 
 void stats_first_run(struct stats *stats, uint64_t loaded_ns, pid_t pid)

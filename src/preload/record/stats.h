@@ -94,9 +94,9 @@ void stats_init(struct stats *stats);
 /* The counters of @key, or NULL if calls[] is full of other keys. */
 struct stats_call *stats_call(struct stats *stats, uint32_t key);
 
-/* Counts one call that began at @start_ns and ends now. */
-void stats_record(struct stats *stats, uint32_t key, uint64_t start_ns,
-		  bool error);
+/* Counts one call of @ns.  Returns its counters; NULL as stats_call(). */
+struct stats_call *stats_record(struct stats *stats, uint32_t key, uint64_t ns,
+				bool error);
 
 /*
  * Adds 1 to a counter of a vCPU.  No atomic addition: one thread at a time runs

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "tools/belfry/common/json.h"
-#include "preload/record/names.h"
+#include "preload/record/rows.h"
 #include "tools/belfry/trace/trace.h"
 
 uint32_t trace_threads(const struct trace *trace)

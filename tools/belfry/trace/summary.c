@@ -5,7 +5,7 @@
 
 #include "belfry/version.h"
 #include "tools/belfry/common/json.h"
-#include "preload/record/names.h"
+#include "preload/record/rows.h"
 #include "tools/belfry/trace/trace.h"
 #include "tools/belfry/common/xalloc.h"
 
