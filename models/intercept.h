@@ -8,8 +8,10 @@
 
 #include "machine.h"
 
-#define MACHINE_VALUE(value)	   ((uint64_t)(uintptr_t)(value))
-#define MACHINE_TYPED(word, value) ((__typeof__(*(word)))(uintptr_t)(value))
+#define MACHINE_VALUE(value) ((uint64_t)(uintptr_t)(value))
+/* A statement: its value may be left unused. */
+#define MACHINE_TYPED(word, value) \
+	({ (__typeof__(*(word)))(uintptr_t)(value); })
 
 #define __atomic_load_n(word, order) \
 	MACHINE_TYPED(word, machine_load_word((word), sizeof(*(word)), (order)))
@@ -22,6 +24,13 @@
 #define __atomic_fetch_add(word, value, order)                        \
 	MACHINE_TYPED(word, machine_add_word((word), sizeof(*(word)), \
 					     MACHINE_VALUE(value), (order)))
+#define __atomic_add_fetch(word, value, order) \
+	(__atomic_fetch_add(word, value, order) + (value))
+#define __atomic_fetch_sub(word, value, order) \
+	__atomic_fetch_add(word, -(value), order)
+#define __atomic_fetch_or(word, value, order)                        \
+	MACHINE_TYPED(word, machine_or_word((word), sizeof(*(word)), \
+					    MACHINE_VALUE(value), (order)))
 #define __atomic_compare_exchange_n(word, old, value, weak, order, order2)     \
 	machine_cas_word((word), sizeof(*(word)), (old), MACHINE_VALUE(value), \
 			 (order))

@@ -22,12 +22,13 @@ enum op {
 	OP_FENCE,
 	OP_BARRIER,
 	OP_WAIT,
+	OP_UNTIL,
 	OP_DONE,
 };
 
 static const char *const op_names[] = {
-	"starts",      "loads",	     "stores",	    "changes",
-	"has a fence", "interrupts", "looks again", "is done",
+	"starts",     "loads",	     "stores",	   "changes", "has a fence",
+	"interrupts", "looks again", "sleeps for", "is done",
 };
 
 struct store {
@@ -44,6 +45,8 @@ struct thread {
 	enum op op; /* next operation */
 	unsigned char *word;
 	int order;
+	unsigned int until; /* OP_UNTIL: the word is this value, or is not */
+	bool until_equal;
 	bool waits; /* calls machine_wait() in some run */
 	bool woken; /* a store became visible since the last wait */
 	uint64_t history;
@@ -60,7 +63,7 @@ struct usage {
 static struct {
 	const struct machine_program *program;
 	enum machine_memory memory;
-	void *image; /* contents of the world at the beginning */
+	char *image; /* contents of the world at the beginning */
 	struct thread *self;
 	unsigned int message; /* that the load takes */
 	struct view_thread views[MACHINE_THREADS];
@@ -79,10 +82,62 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 	return hash ^ (hash >> 29);
 }
 
+/* The nth piece of the world; its size is 0 behind the last one. */
+static struct machine_region world_region(unsigned int n)
+{
+	const struct machine_program *program = machine.program;
+
+	if (n == 0)
+		return (struct machine_region){program->world,
+					       program->world_size};
+	if (n > MACHINE_STATICS)
+		return (struct machine_region){NULL, 0};
+	return program->statics[n - 1];
+}
+
+/* SIZE_MAX: not in the world. */
 static size_t world_offset(const volatile void *word)
 {
-	return (size_t)((const char *)word -
-			(const char *)machine.program->world);
+	struct machine_region region;
+	size_t before = 0, offset;
+
+	for (unsigned int n = 0; (region = world_region(n)).size; n++) {
+		offset = (uintptr_t)word - (uintptr_t)region.memory;
+		if (offset < region.size)
+			return before + offset;
+		before += region.size;
+	}
+	return SIZE_MAX;
+}
+
+static size_t world_total(void)
+{
+	struct machine_region region;
+	size_t total = 0;
+
+	for (unsigned int n = 0; (region = world_region(n)).size; n++)
+		total += region.size;
+	return total;
+}
+
+static void world_save(char *image)
+{
+	struct machine_region region;
+
+	for (unsigned int n = 0; (region = world_region(n)).size; n++) {
+		memcpy(image, region.memory, region.size);
+		image += region.size;
+	}
+}
+
+static void world_restore(const char *image)
+{
+	struct machine_region region;
+
+	for (unsigned int n = 0; (region = world_region(n)).size; n++) {
+		memcpy(region.memory, image, region.size);
+		image += region.size;
+	}
 }
 
 unsigned int machine_self(void)
@@ -103,6 +158,12 @@ void machine_fail(const char *what)
 	machine.failure = what;
 	if (!machine.self)
 		return;
+	machine.self->op = OP_DONE;
+	_longjmp(machine.scheduler, 1);
+}
+
+void machine_exit(void)
+{
 	machine.self->op = OP_DONE;
 	_longjmp(machine.scheduler, 1);
 }
@@ -161,7 +222,7 @@ static bool is_shared(const volatile void *word, bool write)
 	struct usage *usage = &machine.usage[offset / 4];
 	unsigned int bit = 1U << machine_self();
 
-	if (offset >= machine.program->world_size)
+	if (offset == SIZE_MAX)
 		return false;
 	if (write && !(usage->writers & bit)) {
 		usage->writers |= (unsigned char)bit;
@@ -330,6 +391,15 @@ uint64_t machine_add_word(volatile void *word, size_t size, uint64_t value,
 	return old;
 }
 
+uint64_t machine_or_word(volatile void *word, size_t size, uint64_t value,
+			 int order)
+{
+	uint64_t old = begin_rmw(word, size, order);
+
+	end_rmw(word, size, old | value, order);
+	return old;
+}
+
 uint64_t machine_swap_word(volatile void *word, size_t size, uint64_t value,
 			   int order)
 {
@@ -356,8 +426,11 @@ void machine_fence(int order)
 {
 	if (machine.self && machine.memory == MACHINE_VIEWS) {
 		/* The fences of seq_cst have an order among themselves. */
-		if (order == __ATOMIC_SEQ_CST)
+		if (order == __ATOMIC_SEQ_CST) {
 			stop_at(OP_FENCE, NULL, order);
+			/* Else the next of two fences looks like the first. */
+			add_to_history(OP_FENCE);
+		}
 		views_fence(own_views(), order);
 		return;
 	}
@@ -404,6 +477,30 @@ void machine_checkpoint(unsigned int value)
 		machine.self->history = value;
 }
 
+static void sleep_until(unsigned int *word, unsigned int value, bool equal)
+{
+	if (!machine.self)
+		return;
+	is_shared(word, true);
+	machine.self->until = value;
+	machine.self->until_equal = equal;
+	stop_at(OP_UNTIL, word, __ATOMIC_ACQUIRE);
+	add_to_history(OP_UNTIL);
+	if (machine.memory == MACHINE_VIEWS)
+		load_last(word, sizeof(*word), __ATOMIC_ACQUIRE);
+}
+
+void machine_lock(unsigned int *word)
+{
+	sleep_until(word, 0, true);
+	end_rmw(word, sizeof(*word), 1, __ATOMIC_ACQUIRE);
+}
+
+void machine_sleep(unsigned int *word, unsigned int value)
+{
+	sleep_until(word, value, false);
+}
+
 static void run_thread(void)
 {
 	struct thread *thread = machine.self;
@@ -435,21 +532,21 @@ static void create_thread(unsigned int i)
 void machine_load(const struct machine_program *program,
 		  enum machine_memory memory)
 {
-	if (program->world_size > WORLD_WORDS * sizeof(uint32_t))
+	machine.program = program;
+	if (world_total() > WORLD_WORDS * sizeof(uint32_t))
 		abort();
 	memset(machine.usage, 0, sizeof(machine.usage));
 	memset(machine.threads, 0, sizeof(machine.threads));
 	views_forget();
 	machine.barriers = false;
-	machine.program = program;
 	machine.memory = memory;
 	machine.self = NULL;
 	program->init();
 	free(machine.image);
-	machine.image = malloc(program->world_size);
+	machine.image = malloc(world_total());
 	if (!machine.image)
 		abort();
-	memcpy(machine.image, program->world, program->world_size);
+	world_save(machine.image);
 	for (unsigned int i = 0; i < program->nr_threads; i++)
 		create_thread(i);
 }
@@ -458,7 +555,7 @@ void machine_reset(void)
 {
 	const struct machine_program *program = machine.program;
 
-	memcpy(program->world, machine.image, program->world_size);
+	world_restore(machine.image);
 	memset(machine.views, 0, sizeof(machine.views));
 	views_reset();
 	machine.failure = NULL;
@@ -509,6 +606,10 @@ static bool can_continue(const struct thread *thread)
 	case OP_WAIT:
 		return thread->woken || (machine.memory == MACHINE_VIEWS &&
 					 views_behind(views_of(thread)));
+	case OP_UNTIL:
+		return (read_word(thread->word, sizeof(thread->until)) ==
+			thread->until) == thread->until_equal &&
+		       may_bypass(thread);
 	case OP_FENCE:
 		return thread->nr_stores == 0;
 	case OP_BARRIER:
@@ -661,6 +762,7 @@ static uint64_t thread_key(uint64_t key, const struct thread *thread)
 {
 	key = mix(key, thread->history);
 	key = mix(key, thread->op);
+	key = mix(key, thread->op == OP_UNTIL ? thread->until : 0);
 	key = mix(key, thread->waits && thread->woken);
 	key = mix(key, (uintptr_t)thread->word);
 	for (unsigned int i = 0; i < thread->nr_stores; i++) {
@@ -673,11 +775,13 @@ static uint64_t thread_key(uint64_t key, const struct thread *thread)
 uint64_t machine_key(void)
 {
 	const struct machine_program *program = machine.program;
+	struct machine_region region;
 	uint64_t key = 1;
 
-	for (size_t i = 0; i < program->world_size; i += sizeof(uint64_t))
-		key = mix(key, read_word((char *)program->world + i,
-					 sizeof(uint64_t)));
+	for (unsigned int n = 0; (region = world_region(n)).size; n++)
+		for (size_t i = 0; i < region.size; i += sizeof(uint64_t))
+			key = mix(key, read_word((char *)region.memory + i,
+						 sizeof(uint64_t)));
 	for (unsigned int i = 0; i < program->nr_threads; i++)
 		key = thread_key(key, &machine.threads[i]);
 	if (machine.memory == MACHINE_VIEWS)

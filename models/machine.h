@@ -25,6 +25,7 @@ enum machine_memory {
 
 #define MACHINE_THREADS 4
 #define MACHINE_ACTIONS 128
+#define MACHINE_STATICS 3
 
 struct machine_program {
 	void (*init)(void); /* sets up the world, single-threaded */
@@ -34,6 +35,11 @@ struct machine_program {
 	void (*check)(void); /* at the end, when all stores are visible */
 	void *world;	     /* all memory that changes */
 	size_t world_size;   /* a multiple of 8 */
+	/* Static variables of the source, which change too. */
+	struct machine_region {
+		void *memory;
+		size_t size; /* a multiple of 8 */
+	} statics[MACHINE_STATICS];
 };
 
 struct machine_action {
@@ -75,9 +81,11 @@ uint64_t machine_load_word(const volatile void *word, size_t size, int order);
 void machine_store_word(volatile void *word, size_t size, uint64_t value,
 			int order);
 
-/* Add or exchange; return the old value. */
+/* Add, set bits or exchange; return the old value. */
 uint64_t machine_add_word(volatile void *word, size_t size, uint64_t value,
 			  int order);
+uint64_t machine_or_word(volatile void *word, size_t size, uint64_t value,
+			 int order);
 uint64_t machine_swap_word(volatile void *word, size_t size, uint64_t value,
 			   int order);
 bool machine_cas_word(volatile void *word, size_t size, void *expected,
@@ -96,7 +104,18 @@ void machine_wait(void);
  */
 void machine_checkpoint(unsigned int value);
 
+/*
+ * What the kernel and the C library do in one step: sleep until *word is 0 and
+ * make it 1; sleep until *word is not value.  Both acquire, and both see the
+ * newest value.  A sleep that does not end is a deadlock.
+ */
+void machine_lock(unsigned int *word);
+void machine_sleep(unsigned int *word, unsigned int value);
+
 void machine_fail(const char *what);
+
+/* Ends the running thread, for code that never returns. */
+void machine_exit(void);
 
 /* The number of the running thread; 0 outside of the threads. */
 unsigned int machine_self(void);

@@ -9,8 +9,13 @@
 #include "srcu/wait.h"
 #include "srcu/worker.h"
 
-/* Steps before a sleep, for a reader on another CPU that is about to leave. */
+/*
+ * Steps before a sleep, for a reader on another CPU that is about to leave.  A
+ * model has less.
+ */
+#ifndef SRCU_SPINS
 #define SRCU_SPINS 64
+#endif
 
 /* A normal request begins at once after this long without a request. */
 #define SRCU_HOLDOFF_NS 25000
@@ -175,7 +180,10 @@ static void gp_wait(struct bf_srcu *ssp)
 		return;
 	/*
 	 * Read before the announcement: a reader that sees the announcement
-	 * changes wake_seq.
+	 * changes wake_seq.  Acquire, with the release in
+	 * bf_srcu_wake_sleepers(): an updater that reads the number of a
+	 * wake-up sees that the reader has cleared the announcement, and
+	 * announces again.  Without it this updater may sleep unannounced.
 	 */
 	seq = __atomic_load_n(&ssp->wake_seq, __ATOMIC_ACQUIRE);
 	while (bf_srcu_gp_announce_sleep(ssp, SRCU_WAIT_SYNC))
@@ -267,7 +275,7 @@ static void gather_requests(struct bf_srcu *ssp, unsigned long cookie)
 	bf_srcu_start_pace(ssp, now);
 	while (!bf_srcu_gp_done(ssp->gp_seq, cookie) &&
 	       !bf_srcu_gp_wanted_now(ssp) && now < ssp->gp_due) {
-		seq = __atomic_load_n(&ssp->wake_seq, __ATOMIC_ACQUIRE);
+		seq = __atomic_load_n(&ssp->wake_seq, __ATOMIC_RELAXED);
 		sleep_for_readers(ssp, seq, ssp->gp_due - now);
 		now = bf_now_ns();
 	}

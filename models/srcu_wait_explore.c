@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Explores callbacks, shared membarriers, and the sleep and wake-up of updaters
+ * and of the worker: the real worker.c, wait.c, callback.c and membarrier.c, on
+ * the grace period of gp.c.  The whole worker beside a caller has too many
+ * states, so each scenario has one hand-over between two of these parts.
+ *
+ *	srcu_wait_explore [--views] [--expect-failure]
+ *
+ * A wake-up that is lost is a deadlock.  Sleeps with a limit below that of a
+ * fast domain end at any time, because a fenced domain loses wake-ups on
+ * purpose: see src/srcu/wait.h.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "explore.h"
+#include "intercept.h"
+
+#include "base/util.h"
+#include "belfry/srcu.h"
+
+#define NR_SLOTS MACHINE_THREADS
+
+/* Time does not pass, and a domain without a pace need not wait for it. */
+#define BF_CLOCK_H
+static uint64_t bf_now_ns(void)
+{
+	return 0;
+}
+
+#define nanosleep(time, rest) ((void)(time))
+#define prctl(...)	      ((void)0)
+#define SRCU_SPINS	      1
+
+static void model_lock(pthread_mutex_t *mutex);
+static void model_unlock(pthread_mutex_t *mutex);
+#define pthread_mutex_lock   model_lock
+#define pthread_mutex_unlock model_unlock
+
+#define BF_SRCU_FUTEX_H
+#define NSEC_PER_SEC  1000000000ULL
+#define NSEC_PER_MSEC 1000000ULL
+#define FUTEX_FOREVER UINT64_MAX
+static int futex_wait(unsigned int *word, unsigned int value,
+		      uint64_t timeout_ns);
+static void futex_wake_all(unsigned int *word);
+
+/* The machine's threads are coroutines, which share thread-local variables. */
+#define BF_BASE_THREAD_LOCAL_H
+#define BF_THREAD_LOCAL(type, name)                        \
+	static type of_threads_##name[MACHINE_THREADS];    \
+	static type *name(void)                            \
+	{                                                  \
+		return &of_threads_##name[machine_self()]; \
+	}                                                  \
+	_Static_assert(1, "a semicolon follows")
+
+#define syscall(...) (machine_membarrier(), 0L)
+
+#include "srcu/gp.c"
+#include "srcu/reader.c"
+#include "srcu/membarrier.c"
+#include "srcu/wait.c"
+#include "srcu/callback.c"
+#include "srcu/worker.c"
+#define SRCU_STUBS_HAVE_WAKE
+#include "srcu_stubs.h"
+
+static struct {
+	struct srcu_struct domain;
+	struct __bf_srcu_slot slots[NR_SLOTS];
+	/* The kernel's side of a futex. */
+	unsigned int futex_lock, futex_wakes;
+	struct srcu_head head;
+	struct barrier barrier;
+	int published, poisoned, before, after;
+	bool requested, served, seen;
+	int count, found_old, missed_count;
+} world;
+
+static void check(bool good, const char *what)
+{
+	if (!good)
+		machine_fail(what);
+}
+
+static void word_unlock(unsigned int *word)
+{
+	__atomic_store_n(word, 0, __ATOMIC_RELEASE);
+}
+
+static void model_lock(pthread_mutex_t *mutex)
+{
+	machine_lock((unsigned int *)(void *)mutex);
+}
+
+static void model_unlock(pthread_mutex_t *mutex)
+{
+	word_unlock((unsigned int *)(void *)mutex);
+}
+
+/* The kernel compares under a lock that the waker takes too. */
+static int futex_wait(unsigned int *word, unsigned int value,
+		      uint64_t timeout_ns)
+{
+	unsigned int wakes;
+	bool same;
+
+	machine_lock(&world.futex_lock);
+	same = __atomic_load_n(word, __ATOMIC_RELAXED) == value;
+	wakes = world.futex_wakes;
+	word_unlock(&world.futex_lock);
+	if (!same)
+		return 0;
+	if (timeout_ns < SRCU_RECHECK_MAX_NS) {
+		machine_wait();
+		return 0;
+	}
+	machine_sleep(&world.futex_wakes, wakes);
+	return 0;
+}
+
+static void futex_wake_all(unsigned int *word)
+{
+	machine_lock(&world.futex_lock);
+	__atomic_store_n(&world.futex_wakes, world.futex_wakes + 1,
+			 __ATOMIC_RELAXED);
+	word_unlock(&world.futex_lock);
+}
+
+bool bf_srcu_track_queue(struct bf_srcu *ssp, struct bf_srcu_head *head,
+			 void *place)
+{
+	return true;
+}
+
+void bf_srcu_track_unqueue(struct bf_srcu_head *head)
+{
+}
+
+void bf_srcu_track_wait(struct bf_srcu *ssp, void *place)
+{
+}
+
+void bf_srcu_report_misuse(const struct bf_srcu *ssp, enum bf_srcu_report about,
+			   const char *what, void *place, void *began)
+{
+	machine_fail(what);
+}
+
+void bf_srcu_text_add(struct bf_srcu_text *text, const char *format, ...)
+{
+}
+
+void bf_srcu_send_report(enum bf_srcu_report what,
+			 const struct bf_srcu_text *text)
+{
+}
+
+uint64_t bf_srcu_stall_due_ns(const struct bf_srcu *ssp)
+{
+	return UINT64_MAX;
+}
+
+void bf_srcu_stall_check(struct bf_srcu *ssp)
+{
+}
+
+int bf_thread_start(struct bf_thread *start)
+{
+	return -EAGAIN;
+}
+
+/* A restartable sequence as other threads see it: see srcu_explore.c. */
+bool __bf_srcu_rseq_inc(unsigned long *word)
+{
+	word += machine_self() *
+		(sizeof(struct __bf_srcu_slot) / sizeof(*word));
+	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
+			 __ATOMIC_RELEASE);
+	return true;
+}
+
+/* An updater that sleeps, and readers that wake it. */
+
+static void publish_and_poison(void *unused)
+{
+	__atomic_store_n(&world.published, 1, __ATOMIC_RELEASE);
+	synchronize_srcu_expedited(&world.domain);
+	__atomic_store_n(&world.poisoned, 1, __ATOMIC_RELAXED);
+}
+
+static void read_fast(void *unused)
+{
+	struct srcu_ctr *scp = srcu_read_lock_fast(&world.domain);
+
+	if (!__atomic_load_n(&world.published, __ATOMIC_ACQUIRE))
+		check(!__atomic_load_n(&world.poisoned, __ATOMIC_RELAXED),
+		      "an object was poisoned under a reader");
+	srcu_read_unlock_fast(&world.domain, scp);
+}
+
+/* The worker's sleep: a request is served, or it wakes the worker. */
+
+static void request(void *unused)
+{
+	__atomic_store_n(&world.requested, true, __ATOMIC_RELAXED);
+	bf_srcu_worker_poke(SRCU_NOW);
+}
+
+/* worker_main(), with this request in the place of a pass. */
+static void serve(void *unused)
+{
+	unsigned int word;
+
+	for (;;) {
+		word = __atomic_load_n(&thread.word, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&world.requested, __ATOMIC_RELAXED))
+			return;
+		if (worker_rest(WORKER_ASLEEP, word, FUTEX_FOREVER))
+			worker_nap();
+	}
+}
+
+/* A domain leaves the worker's list while a callback is queued. */
+
+static void queue(void *unused)
+{
+	__atomic_store_n(&world.before, 1, __ATOMIC_RELAXED);
+	queue_callback(&world.domain, &world.head, SRCU_CB_NORMAL);
+}
+
+static void drop_domain(void *unused)
+{
+	if (!bf_srcu_gp_wanted(&world.domain))
+		worker_drop(&world.domain);
+}
+
+static void check_listed(void)
+{
+	check(world.domain.queued, "a callback is on no list of the worker");
+}
+
+/* A callback: its order against its caller. */
+
+static void note_call(struct srcu_head *head)
+{
+	check(__atomic_load_n(&world.before, __ATOMIC_RELAXED),
+	      "a callback missed a store that came before it was queued");
+	__atomic_store_n(&world.after, 1, __ATOMIC_RELAXED);
+}
+
+static void check_called(void)
+{
+	check(__atomic_load_n(&world.after, __ATOMIC_RELAXED),
+	      "the stores of a callback were not visible");
+}
+
+/* The beginning of bf_srcu_barrier(). */
+static void call_and_look(void *unused)
+{
+	__atomic_store_n(&world.before, 1, __ATOMIC_RELAXED);
+	call_srcu(&world.domain, &world.head, note_call);
+	if (!__atomic_load_n(&world.domain.cb_count, __ATOMIC_ACQUIRE))
+		check_called();
+}
+
+/* A grace period that takes the callback along, if it is queued by then. */
+static void drive_and_run(void *unused)
+{
+	bf_srcu_gp_start(&world.domain);
+	while (!bf_srcu_gp_advance(&world.domain))
+		machine_wait();
+	pthread_mutex_lock(&world.domain.lock);
+	bf_srcu_run_callbacks(&world.domain, SRCU_ALL_CALLBACKS);
+	pthread_mutex_unlock(&world.domain.lock);
+}
+
+/* A thread that sleeps until a barrier is reached. */
+
+static void sleep_for_barrier(void *unused)
+{
+	wait_for_barrier(&world.barrier);
+	check_called();
+}
+
+static void reach_barrier(void *unused)
+{
+	__atomic_store_n(&world.after, 1, __ATOMIC_RELAXED);
+	barrier_reached(&world.barrier.head);
+}
+
+/* A membarrier of another thread serves this one if it began late enough. */
+
+static void wait_for_membarrier(void *unused)
+{
+	unsigned long number;
+
+	__atomic_store_n(&world.published, 1, __ATOMIC_RELAXED);
+	__bf_srcu_fence();
+	number = bf_srcu_membarrier_next();
+	if (!bf_srcu_membarrier_done(number))
+		return;
+	world.missed_count = !__atomic_load_n(&world.count, __ATOMIC_RELAXED);
+}
+
+static void make_membarriers(void *unused)
+{
+	bf_srcu_membarrier();
+	bf_srcu_membarrier();
+}
+
+static void count_and_load(void *unused)
+{
+	__atomic_store_n(&world.count, 1, __ATOMIC_RELAXED);
+	world.found_old = !__atomic_load_n(&world.published, __ATOMIC_RELAXED);
+}
+
+static void check_membarrier(void)
+{
+	check(!world.missed_count || !world.found_old,
+	      "a membarrier was too early for a grace period");
+}
+
+static void check_nothing(void)
+{
+}
+
+static const struct scenario {
+	const char *name;
+	void (*threads[3])(void *unused);
+	void (*check)(void);
+	bool fast;
+} scenarios[] = {
+	{"an updater sleeps for a reader",
+	 {publish_and_poison, read_fast},
+	 check_nothing,
+	 true},
+	{"a request, and the worker's sleep",
+	 {request, serve},
+	 check_nothing,
+	 false},
+	{"a callback of a domain that leaves the list",
+	 {queue, drop_domain},
+	 check_listed,
+	 false},
+	{"a callback, and no barrier after it",
+	 {call_and_look, drive_and_run},
+	 check_nothing,
+	 false},
+	{"a thread sleeps for a barrier",
+	 {sleep_for_barrier, reach_barrier},
+	 check_nothing,
+	 false},
+	{"a membarrier of another thread",
+	 {wait_for_membarrier, make_membarriers, count_and_load},
+	 check_membarrier,
+	 true},
+};
+
+static const struct scenario *scenario;
+
+static void init(void)
+{
+	memset(&world, 0, sizeof(world));
+	memset(&worker, 0, sizeof(worker));
+	memset(&barriers, 0, sizeof(barriers));
+	thread.word = thread.rest = 0;
+	thread.no_nap = false;
+	thread.running = 1;
+	bf_srcu_nr_slots = NR_SLOTS;
+	world.domain.fast = world.domain.membarrier = scenario->fast;
+	world.domain.slots = world.domain.rseq_slots = world.slots;
+	world.domain.queued = true;
+	world.barrier.head.func = barrier_reached;
+	bf_srcu_set_bank(&world.domain, 0);
+}
+
+static struct explore_result explore_scenario(void)
+{
+	struct machine_program program = {
+		.init = init,
+		.threads = {scenario->threads[0], scenario->threads[1],
+			    scenario->threads[2]},
+		.nr_threads = scenario->threads[2] ? 3 : 2,
+		.check = scenario->check,
+		.world = &world,
+		.world_size = sizeof(world),
+		.statics = {{&worker, sizeof(worker)},
+			    {&thread, sizeof(thread)},
+			    {&barriers, sizeof(barriers)}},
+	};
+
+	return explore(&program, explore_memory);
+}
+
+#include "explore_scenarios.h"
