@@ -407,11 +407,12 @@ bool bf_srcu_worker_start(void)
 {
 	bool running;
 
-	if (__atomic_load_n(&thread.running, __ATOMIC_ACQUIRE))
+	/* Relaxed: nothing is read because of it. */
+	if (__atomic_load_n(&thread.running, __ATOMIC_RELAXED))
 		return true;
 	pthread_mutex_lock(&thread.start_lock);
 	running = thread.running || worker_spawn();
-	__atomic_store_n(&thread.running, running, __ATOMIC_RELEASE);
+	__atomic_store_n(&thread.running, running, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&thread.start_lock);
 	return running;
 }
