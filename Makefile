@@ -7,8 +7,10 @@ MESON_FLAGS ?=
 # Installs missing packages.  `make SETUP=true ...` installs none.
 SETUP ?= scripts/setup
 
-# The kernels of `make check-kernels`: how their versions start.
+# The kernels of `make check-kernels`: how their versions start.  ARCH is amd64
+# or arm64.
 KERNELS ?= 7.3 7.2 6.18
+ARCH ?= amd64
 
 .PHONY: build check check-kernels check-long clean demo format help install
 
@@ -29,8 +31,8 @@ check-long:
 	@LOG=long scripts/check $(BUILD) --suite long
 
 check-kernels:
-	@$(SETUP) vm
-	@scripts/vm-test --loads 1000 --timeout 3600 \
+	@$(SETUP) vm $(filter vm-arm64,vm-$(ARCH))
+	@scripts/vm-test --arch $(ARCH) --loads 1000 --timeout 3600 \
 	  $(addprefix --kernel ,$(KERNELS))
 
 demo:

@@ -8,7 +8,7 @@
 #include <linux/string.h>
 
 enum { METHOD_MARK, METHOD_PROMOTE };
-enum { SCOPE_KVM, SCOPE_ALL };
+enum { ACT_ON_KVM, ACT_ON_ALL };
 
 static const char *const method_names[] = {"mark", "promote"};
 static const char *const scope_names[] = {"kvm", "all"};
@@ -29,7 +29,7 @@ static struct choice method = {
 static struct choice scope = {
 	.names = scope_names,
 	.count = ARRAY_SIZE(scope_names),
-	.value = SCOPE_KVM,
+	.value = ACT_ON_KVM,
 };
 
 static int choice_set(const char *text, const struct kernel_param *param)
@@ -103,7 +103,7 @@ void belfry_on_call(struct srcu_struct *ssp, unsigned long func)
 
 static bool in_scope(const struct srcu_struct *ssp)
 {
-	return READ_ONCE(scope.value) == SCOPE_ALL || belfry_domain_has(ssp);
+	return READ_ONCE(scope.value) == ACT_ON_ALL || belfry_domain_has(ssp);
 }
 
 void belfry_on_expedited(struct srcu_struct *ssp)

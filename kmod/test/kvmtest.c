@@ -13,33 +13,31 @@
  * so that the noise of the host meets all of them. Without the module they
  * measure once, labelled "bare".
  */
+#include "kvmtest.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/kvm.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
-#define PAGE		  4096
 #define DRAIN_US	  40000 /* longer than a grace period and its timers */
 #define MAX_ROUNDS	  101
 #define DISPATCH_ROUNDS	  7
-#define DOORBELL_PORT	  0x500
 #define DOORBELL_GPA	  0xf0000000ull
 #define MEMSLOT_GPA	  0x10000000ull
 
 static int kvm;
 static int event;
 static char *page;
+static size_t page_size;
 
 static void fail(const char *what)
 {
@@ -48,7 +46,7 @@ static void fail(const char *what)
 	exit(1);
 }
 
-static int check(int result, const char *what)
+int check(int result, const char *what)
 {
 	if (result < 0)
 		fail(what);
@@ -139,25 +137,13 @@ static void memslot(int vm, unsigned int slot, size_t size)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = slot,
-		.guest_phys_addr = MEMSLOT_GPA + slot * PAGE,
+		.guest_phys_addr = MEMSLOT_GPA + slot * page_size,
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)page,
 	};
 
 	check(ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region),
 	      "KVM_SET_USER_MEMORY_REGION");
-}
-
-static void irqchip(int vm)
-{
-	check(ioctl(vm, KVM_CREATE_IRQCHIP, 0), "KVM_CREATE_IRQCHIP");
-}
-
-static void pit(int vm)
-{
-	struct kvm_pit_config config = {};
-
-	check(ioctl(vm, KVM_CREATE_PIT2, &config), "KVM_CREATE_PIT2");
 }
 
 static void drain(void)
@@ -171,7 +157,7 @@ static uint64_t time_memslot(int vm)
 {
 	uint64_t start = now_ns();
 
-	memslot(vm, 1, PAGE);
+	memslot(vm, 1, page_size);
 	return now_ns() - start;
 }
 
@@ -191,23 +177,23 @@ static uint64_t memslot_after_ioeventfd(int vm)
 static uint64_t memslot_after_irqchip(int vm)
 {
 	drain();
-	irqchip(vm);
+	irqchip_add(vm);
 	return time_memslot(vm);
 }
 
-static uint64_t memslot_after_pit(int vm)
+static uint64_t memslot_after_pit_or_its(int vm)
 {
-	irqchip(vm);
+	irqchip_add(vm);
 	drain();
-	pit(vm);
+	pit_or_its_add(vm);
 	return time_memslot(vm);
 }
 
-static uint64_t memslot_after_irqchip_and_pit(int vm)
+static uint64_t memslot_after_both(int vm)
 {
 	drain();
-	irqchip(vm);
-	pit(vm);
+	irqchip_add(vm);
+	pit_or_its_add(vm);
 	return time_memslot(vm);
 }
 
@@ -240,7 +226,7 @@ static uint64_t memslots_16(int vm)
 	drain();
 	start = now_ns();
 	for (unsigned int i = 0; i < 16; i++)
-		memslot(vm, i, PAGE);
+		memslot(vm, i, page_size);
 	return now_ns() - start;
 }
 
@@ -253,7 +239,7 @@ static uint64_t ioeventfds_and_memslots_16(int vm)
 	for (unsigned int i = 0; i < 16; i++) {
 		for (unsigned int j = 0; j < 4; j++)
 			assign(vm, 4 * i + j);
-		memslot(vm, i, PAGE);
+		memslot(vm, i, page_size);
 	}
 	return now_ns() - start;
 }
@@ -299,8 +285,8 @@ static const struct scenario {
 	{"memslot", memslot_alone},
 	{"ioeventfd, memslot", memslot_after_ioeventfd},
 	{"irqchip, memslot", memslot_after_irqchip},
-	{"pit, memslot", memslot_after_pit},
-	{"irqchip, pit, memslot", memslot_after_irqchip_and_pit},
+	{"pit or its, memslot", memslot_after_pit_or_its},
+	{"irqchip, pit or its, memslot", memslot_after_both},
 	{"deassign", deassign_alone},
 	{"assign, deassign", deassign_after_assign},
 	{"close", close_alone, true},
@@ -368,12 +354,12 @@ static void whole_vm(void)
 {
 	int vm = vm_create();
 
-	irqchip(vm);
-	pit(vm);
+	irqchip_add(vm);
+	pit_or_its_add(vm);
 	for (unsigned int i = 0; i < 16; i++)
 		assign(vm, i);
 	for (unsigned int slot = 0; slot < 4; slot++)
-		memslot(vm, slot, PAGE);
+		memslot(vm, slot, page_size);
 	for (unsigned int i = 0; i < 8; i++)
 		deassign(vm, i);
 	close(vm);
@@ -388,7 +374,7 @@ static void small_vm(void)
 	int vm = vm_create();
 
 	assign(vm, 0);
-	memslot(vm, 1, PAGE);
+	memslot(vm, 1, page_size);
 	assign(vm, 1);
 	close(vm);
 }
@@ -458,69 +444,45 @@ static void stress(unsigned int seconds)
 	       run_threads(make_both_vms, 4, seconds));
 }
 
-/*
- * A guest in real mode that writes to the doorbell's port ecx times, then
- * halts:
- *   1: out %al, %dx; dec %ecx; jnz 1b; hlt
- */
-static const uint8_t guest_code[] = {0xee, 0x66, 0x49, 0x75, 0xfb, 0xf4};
-
-struct guest {
-	int vm, vcpu;
-	struct kvm_run *run;
-};
-
-static void guest_set_registers(struct guest *guest, uint32_t count)
+static void *shared_memory(void)
 {
-	struct kvm_regs regs = {
-		.rcx = count,
-		.rdx = DOORBELL_PORT,
-		.rflags = 2,
-	};
-	struct kvm_sregs sregs;
+	void *memory = mmap(NULL, page_size, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-	check(ioctl(guest->vcpu, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
-	sregs.cs.base = 0;
-	sregs.cs.selector = 0;
-	check(ioctl(guest->vcpu, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
-	check(ioctl(guest->vcpu, KVM_SET_REGS, &regs), "KVM_SET_REGS");
+	if (memory == MAP_FAILED)
+		fail("mmap");
+	return memory;
 }
 
 static void guest_init(struct guest *guest)
 {
+	void *memory = shared_memory();
 	struct kvm_userspace_memory_region region = {
 		.slot = 30,
-		.memory_size = PAGE,
+		.memory_size = page_size,
+		.userspace_addr = (uintptr_t)memory,
 	};
-	struct kvm_ioeventfd doorbell = {
-		.addr = DOORBELL_PORT,
-		.len = 1,
-		.fd = event,
-		.flags = KVM_IOEVENTFD_FLAG_PIO,
-	};
-	char *memory = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int size = check(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "mmap size");
 
-	memcpy(memory, guest_code, sizeof(guest_code));
-	region.userspace_addr = (uintptr_t)memory;
+	guest_write_code(memory);
 	guest->vm = vm_create();
 	check(ioctl(guest->vm, KVM_SET_USER_MEMORY_REGION, &region),
 	      "KVM_SET_USER_MEMORY_REGION");
-	check(ioctl(guest->vm, KVM_IOEVENTFD, &doorbell), "KVM_IOEVENTFD");
+	guest_add_doorbell(guest->vm, event);
 	guest->vcpu =
 		check(ioctl(guest->vm, KVM_CREATE_VCPU, 0), "KVM_CREATE_VCPU");
 	guest->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
 			  guest->vcpu, 0);
 	if (guest->run == MAP_FAILED)
 		fail("mmap of the vCPU");
+	guest_init_vcpu(guest);
 }
 
 static void guest_run(struct guest *guest, uint32_t count)
 {
 	guest_set_registers(guest, count);
 	check(ioctl(guest->vcpu, KVM_RUN, 0), "KVM_RUN");
-	if (guest->run->exit_reason != KVM_EXIT_HLT) {
+	if (!guest_has_ended(guest)) {
 		errno = guest->run->exit_reason;
 		fail("exit of KVM_RUN");
 	}
@@ -544,7 +506,7 @@ static void *change_vm(void *arg)
 
 	while (guest_runs) {
 		assign(guest->vm, 0);
-		memslot(guest->vm, 1, PAGE);
+		memslot(guest->vm, 1, page_size);
 		deassign(guest->vm, 0);
 		memslot(guest->vm, 1, 0);
 		changes++;
@@ -603,8 +565,8 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	kvm = check(open("/dev/kvm", O_RDWR), "open /dev/kvm");
 	event = check(eventfd(0, EFD_NONBLOCK), "eventfd");
-	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	page_size = sysconf(_SC_PAGESIZE);
+	page = shared_memory();
 	modes_init();
 	if (!strcmp(argv[1], "measure") && count <= MAX_ROUNDS)
 		measure(count);

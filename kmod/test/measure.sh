@@ -5,7 +5,7 @@
 # shellcheck disable=SC2154
 
 load_kvm
-kvmtest measure 3
+kvmtest measure 5
 
 load belfry
 expect state "$(cat "$belfry/parameters/state")" active

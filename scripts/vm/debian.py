@@ -14,6 +14,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from . import arch
+
 KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 MIRROR = os.environ.get("BELFRY_DEBIAN_MIRROR",
                         "http://deb.debian.org/debian")
@@ -22,8 +24,8 @@ SUITES = {
     "trixie": ["trixie", "trixie-backports"],
     "sid": ["sid"],
 }
-IMAGE = re.compile(r"linux-(binary|image)-((\d+)\.(\d+)\.(\d+)\S*-amd64)")
-FLAVOURS = re.compile(r"cloud|unsigned|dbg|-rt-")
+IMAGE = re.compile(r"linux-(binary|image)-((\d+)\.(\d+)\.(\d+)\S*-(\w+))")
+FLAVOURS = re.compile(r"cloud|unsigned|dbg|-rt-|-16k-")
 
 # Suites that keep kernels without their headers: the source makes up for it.
 SOURCE_SUITES = {"trixie": ["trixie-backports"]}
@@ -79,12 +81,15 @@ class Kernel:
 
     def make_options(self):
         """Headers made out of the source have no list of symbols."""
-        return ["W=1"] if self.has_headers else ["KBUILD_MODPOST_WARN=1"]
+        return [*self.release.arch.make_options,
+                "W=1" if self.has_headers else "KBUILD_MODPOST_WARN=1"]
 
     def prepare_build(self):
         if self.has_headers:
-            self.release.prepare_root([f"linux-headers-{self.name}"])
-        elif self.release.name in SOURCE_SUITES:
+            self.release.prepare_root([
+                f"linux-headers-{self.name}{self.release.arch.suffix}"])
+        elif self.release.name in SOURCE_SUITES and \
+                self.release.arch is arch.AMD64:
             self.release.prepare_root(SOURCE_TOOLS)
             self.prepare_source()
         else:
@@ -125,9 +130,11 @@ class Kernel:
 class Release:
     """A Debian release: its package lists, and a root folder to build in."""
 
-    def __init__(self, name):
+    def __init__(self, name, of=arch.AMD64):
         self.name = name
-        self.folder = cache_folder() / name
+        self.arch = of
+        self.folder = cache_folder() / (
+            name if of is arch.AMD64 else f"{name}-{of.name}")
         self.root = self.folder / "root"
 
     def options(self):
@@ -144,8 +151,11 @@ class Release:
             "Dir::State": self.folder / "state",
             "Dir::State::status": self.folder / "status",
         }
-        return [word for key, value in values.items()
-                for word in ("-o", f"{key}={value}")]
+        words = [f"{key}={value}" for key, value in values.items()]
+        # The host's comes first, so that tools are of that.
+        words += [f"APT::Architectures::={name}"
+                  for name in dict.fromkeys(("amd64", self.arch.name))]
+        return [word for pair in words for word in ("-o", pair)]
 
     def apt(self, tool, *words, **options):
         return run(tool, "-q", *self.options(), *words, **options)
@@ -178,7 +188,8 @@ class Release:
         known = set(self.apt("apt-cache", "pkgnames", "linux-").split())
         for package in known:
             match = IMAGE.fullmatch(package)
-            if not match or FLAVOURS.search(package):
+            if not match or FLAVOURS.search(package) or \
+                    match[6] != self.arch.name:
                 continue
             # linux-image-V is an empty package where linux-binary-V exists.
             if match[1] == "binary" or f"linux-binary-{match[2]}" not in known:
@@ -201,7 +212,7 @@ class Release:
         self.apt("apt-get", "download", *wanted, cwd=archives)
         # base-files brings /bin, /lib and /sbin as links into /usr.
         for name in sorted(wanted, key=lambda name: name != "base-files"):
-            archive, = archives.glob(f"{name}_*.deb")
+            archive = find_archive(archives, name)
             unpack_archive(archive, target)
             archive.unlink()
             (stamps / name).touch()
@@ -224,6 +235,14 @@ class Release:
         awk = self.root / "usr/bin/awk"
         if not awk.exists():
             awk.symlink_to("mawk")
+
+    def busybox(self):
+        """Busybox for the guest."""
+        if self.arch is arch.AMD64:
+            return self.root / "usr/bin/busybox"
+        folder = self.folder / "guest"
+        self.unpack([f"busybox-static{self.arch.suffix}"], folder)
+        return folder / "usr/bin/busybox"
 
     def run_in_root(self, source, *command):
         """Run a command in the root folder, with source mounted on /build."""
@@ -257,6 +276,15 @@ def hours_ago(hours):
     return time.time() - hours * 3600
 
 
+def find_archive(folder, package):
+    """The file of "name" or of "name:architecture"."""
+    name, _, of = package.partition(":")
+    ends = (f"_{of}",) if of else ("_amd64", "_all")
+    archive, = (path for path in folder.glob(f"{name}_*.deb")
+                if path.stem.endswith(ends))
+    return archive
+
+
 def unpack_archive(archive, target):
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive],
                           stdout=subprocess.PIPE) as package:
@@ -281,7 +309,8 @@ class KernelFiles:
             modules = f"linux-modules-{kernel.name}"
             if release.apt("apt-cache", "pkgnames", modules):
                 packages.append(modules)
-        release.unpack(packages, self.folder)
+        release.unpack([f"{name}{release.arch.suffix}" for name in packages],
+                       self.folder)
 
     def image(self):
         for pattern in ("boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz",
@@ -314,10 +343,9 @@ class Lock:
         self.file.close()
 
 
-def check_machine():
+def check_machine(of):
     """Raise Unavailable, with its reason, where no test can run."""
-    for tool in ("apt-get", "dpkg-deb", "qemu-system-x86_64", "unshare",
-                 "gcc"):
+    for tool in ("apt-get", "dpkg-deb", of.qemu[0], "unshare", of.compiler):
         if not shutil.which(tool):
             raise Unavailable(f"no {tool}")
     if not Path(KEYS).exists():
@@ -328,9 +356,9 @@ def check_machine():
 def all_kernels(releases):
     """The kernels of the releases that can be had, newest first."""
     kernels, why = [], None
-    for name in releases:
+    for release in releases:
         try:
-            kernels += Release(name).kernels()
+            kernels += release.kernels()
         except Unavailable as error:
             why = why or error
     if not kernels:

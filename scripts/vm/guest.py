@@ -54,9 +54,10 @@ class Initramfs:
     def link(self, name, target):
         self.add(name, target.encode(), 0o120777)
 
-    def busybox(self, path):
+    def busybox(self, path, host_path):
+        """The guest's; the host's, of the same release, names its applets."""
         self.add("bin/busybox", Path(path).read_bytes())
-        applets = subprocess.run([path, "--list"], text=True, check=True,
+        applets = subprocess.run([host_path, "--list"], text=True, check=True,
                                  stdout=subprocess.PIPE).stdout.split()
         for applet in set(applets) - {"busybox"}:
             self.link(f"bin/{applet}", "busybox")
@@ -120,7 +121,8 @@ def load_order(files, names):
 class Run:
     """What a boot left: results, faults of the kernel, the status."""
 
-    def __init__(self, lines, seconds):
+    def __init__(self, arch, lines, seconds):
+        self.arch = arch
         self.lines = lines
         self.seconds = round(seconds, 1)
         self.results = [json.loads(match[1]) for match
@@ -130,7 +132,7 @@ class Run:
         self.status = int(ends[-1].split("@end ")[1]) if ends else None
 
 
-def boot(image, initramfs, options="", cpus=1, memory=1024, timeout=300,
+def boot(arch, image, initramfs, options="", cpus=1, memory=1024, timeout=300,
          log=None, icount=False):
     """Boot until the guest powers off; killed after timeout seconds.
 
@@ -142,13 +144,13 @@ def boot(image, initramfs, options="", cpus=1, memory=1024, timeout=300,
         archive = Path(folder, "initramfs")
         archive.write_bytes(initramfs.image())
         command = [
-            "qemu-system-x86_64", "-accel", "tcg,thread=single",
-            "-cpu", "max,+svm", "-smp", str(cpus), "-m", str(memory),
+            *arch.qemu, "-accel", "tcg,thread=single",
+            "-smp", str(cpus), "-m", str(memory),
             "-nodefaults", "-no-user-config", "-no-reboot",
             "-display", "none", "-serial", "stdio", "-monitor", "none",
             "-kernel", str(image), "-initrd", str(archive), "-append",
-            f"console=ttyS0 loglevel=5 panic=-1 oops=panic rdinit=/init "
-            f"{options}",
+            f"console={arch.console} loglevel=5 panic=-1 oops=panic "
+            f"rdinit=/init {options}",
         ]
         if icount:
             command += ["-icount", "shift=3,sleep=off"]
@@ -169,4 +171,4 @@ def boot(image, initramfs, options="", cpus=1, memory=1024, timeout=300,
     text = output.decode(errors="replace").replace("\r", "")
     if log:
         Path(log).write_text(text)
-    return Run(text.split("\n"), time.monotonic() - start)
+    return Run(arch, text.split("\n"), time.monotonic() - start)

@@ -6,7 +6,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-from . import debian
+from . import arch, debian
 
 TOP = Path(__file__).resolve().parents[2]
 SOURCE = TOP / "kmod"
@@ -30,13 +30,17 @@ WRONG = "return get_state_synchronize_srcu(ssp) + RCU_SEQ_STATE_MASK + 1;"
 RATIOS = [
     ("ioeventfd, memslot", "memslot", 1.3, 1.3),
     ("irqchip, memslot", "memslot", 1.3, 1.3),
-    ("pit, memslot", "memslot", 1.3, 1.3),
-    ("irqchip, pit, memslot", "memslot", 1.3, 1.3),
+    ("pit or its, memslot", "memslot", 1.3, 1.3),
+    ("irqchip, pit or its, memslot", "memslot", 1.3, 1.3),
     ("assign, deassign", "deassign", 1.5, 1.3),
     ("assign, close", "close", 1.1, 1.1),
     ("16 x (4 ioeventfds, memslot)", "16 memslots", 1.5, 2.5),
 ]
 STALLING = RATIOS[:6]
+
+# A memslot of an arm64 guest takes a third of the time: 64 assigns alone come
+# to 0.7 x 16 memslots there.
+ARM64_RATIOS = {"16 x (4 ioeventfds, memslot)": (2.2, 9.0)}
 
 # The same call without the module, most times of that.
 OVERHEADS = [
@@ -90,6 +94,12 @@ DKMS_PACKAGES = ["bash", "diffutils", "dkms", "gzip", "openssl", "tar",
 SIGNED = b"~Module signature appended~\n"
 
 
+def has_dkms(kernel):
+    """Headers made out of the source have no list of symbols, and DKMS builds
+    for its own machine."""
+    return kernel.has_headers and kernel.release.arch is arch.AMD64
+
+
 def build_dkms(kernel, folder):
     """Build and sign with DKMS, as an administrator does; return the file."""
     target = Path(folder, kernel.name, "dkms")
@@ -114,18 +124,19 @@ def modules(test, kernel, folder):
     """The modules that a test loads: a file for each name."""
     with building:
         found = {name: build(kernel, name, folder) for name in TESTS[test][0]}
-    # Headers made out of the source have no list of symbols: no DKMS.
-    if test == "loads" and kernel.has_headers:
+    if test == "loads" and has_dkms(kernel):
         found["belfry_dkms"] = build_dkms(kernel, folder)
     return found
 
 
-def build_program(folder):
+def build_program(of, folder):
     program = Path(folder, "kvmtest")
     with building:
         if not program.exists():
-            debian.run("gcc", "-O2", "-Wall", "-Werror", "-static", "-pthread",
-                       "-o", program, SOURCE / "test/kvmtest.c")
+            debian.run(of.compiler, "-O2", "-Wall", "-Werror", "-static",
+                       "-pthread", "-o", program,
+                       *(SOURCE / "test" / name for name in (
+                           "kvmtest.c", of.program)))
     return program
 
 
@@ -153,6 +164,8 @@ def check_method(run, method):
     bare = one(run, "measure", "bare")["us"]
     column = METHODS.index(method)
     for name, alone, *most in RATIOS:
+        if run.arch is arch.ARM64:
+            most = ARM64_RATIOS.get(name, most)
         if rows[name] > most[column] * rows[alone]:
             raise Failed(f"{method}: {name} takes {rows[name]} us,"
                          f" {alone} {rows[alone]} us")
@@ -290,7 +303,8 @@ def stalls(kernel):
 def tests_of(kernel):
     tests = ["measure", "cycles", "loads", "broken"] if stalls(kernel) else \
         ["unneeded"]
-    return tests + (["tool"] if TOOL.exists() else [])
+    tool = TOOL.exists() and kernel.release.arch is arch.AMD64
+    return tests + (["tool"] if tool else [])
 
 
 def print_row(name, cells, show):
