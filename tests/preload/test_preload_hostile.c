@@ -45,6 +45,17 @@ static void test_filter_of_fds(void **state)
 	assert_int_equal(under.stats.passed_through, 1);
 }
 
+static void test_children_have_no_duplicates(void **state)
+{
+	compare_never("eventfds-of-children");
+}
+
+/* Beside close_range() no number of the program counts as the library's. */
+static void test_sweep(void **state)
+{
+	compare_never("sweep");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -52,6 +63,8 @@ int main(void)
 		cmocka_unit_test(test_bad_messages),
 		cmocka_unit_test(test_bad_filters),
 		cmocka_unit_test(test_filter_of_fds),
+		cmocka_unit_test(test_children_have_no_duplicates),
+		cmocka_unit_test(test_sweep),
 	};
 
 	if (!preload_has_kvm())

@@ -202,6 +202,8 @@ static const struct {
 	{"closed-eventfd", scenario_closed_eventfd},
 	{"unseen-eventfds", scenario_unseen_eventfds},
 	{"full-eventfd", scenario_full_eventfd},
+	{"eventfds-of-children", scenario_eventfds_of_children},
+	{"sweep", scenario_sweep},
 	{"bad-filters", scenario_bad_filters},
 	{"filter-of-fds", scenario_filter_of_fds},
 	{"shared-by-message", scenario_shared_by_message},

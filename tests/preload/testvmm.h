@@ -138,6 +138,8 @@ void scenario_shared_by_raw_fork(void);
 void scenario_shared_by_libc_clone(void);
 void scenario_shared_by_execution(void);
 void scenario_bad_messages(void);
+void scenario_eventfds_of_children(void);
+void scenario_sweep(void);
 void scenario_bad_filters(void);
 void scenario_filter_of_fds(void);
 

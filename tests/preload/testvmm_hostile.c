@@ -7,12 +7,17 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -280,5 +285,107 @@ void scenario_filter_of_fds(void)
 	try_code("filter", code, sizeof(code) / sizeof(code[0]));
 	testvmm_run(&vm, 0);
 	testvmm_print_count("signals", efd);
+	testvmm_destroy(&vm);
+}
+
+static unsigned int count_eventfds(void)
+{
+	unsigned int count = 0;
+	char path[32], link[64];
+	ssize_t len;
+
+	for (int fd = 0; fd < 1024; fd++) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		len = readlink(path, link, sizeof(link) - 1);
+		link[len > 0 ? len : 0] = 0;
+		count += !strcmp(link, "anon_inode:[eventfd]");
+	}
+	return count;
+}
+
+/* The first ioctl shows the library that it is in a child. */
+static void count_in_child(pid_t pid, int kvm)
+{
+	if (!pid) {
+		ioctl(kvm, KVM_GET_API_VERSION, 0);
+		printf("eventfds: %u\n", count_eventfds());
+		fflush(stdout);
+		_exit(0);
+	}
+	waitpid(pid, NULL, __WALL);
+}
+
+/* A child has the eventfds of the program and no others. */
+void scenario_eventfds_of_children(void)
+{
+	const unsigned long shared = CLONE_FILES | SIGCHLD;
+	int efd = testvmm_eventfd();
+	struct testvmm vm;
+
+	testvmm_create(&vm, 1);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
+	count_in_child(fork(), vm.kvm);
+	count_in_child((pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0), vm.kvm);
+	end_child((pid_t)syscall(SYS_clone, shared, 0, 0, 0, 0));
+	testvmm_start(&vm, 0, &guest_count, 3);
+	testvmm_run(&vm, 0);
+	testvmm_print_count("signals", efd);
+	testvmm_destroy(&vm);
+}
+
+/* Of Linux 6.10: do two fds refer to one open file? */
+#ifndef F_DUPFD_QUERY
+#define F_DUPFD_QUERY 1027
+#endif
+
+static atomic_bool stop_sweeping;
+
+static void *sweep(void *arg)
+{
+	while (!atomic_load(&stop_sweeping))
+		close_range(512, 1000, 0);
+	return NULL;
+}
+
+/* Each number of the program must be closable, whatever the library does. */
+static void *open_and_close(void *arg)
+{
+	unsigned long wrong = 0;
+	int fd;
+
+	while (!atomic_load(&stop_sweeping)) {
+		fd = fcntl(STDOUT_FILENO, F_DUPFD, 512);
+		if (fd >= 0 && close(fd) &&
+		    fcntl(fd, F_DUPFD_QUERY, STDOUT_FILENO) == 1)
+			wrong++;
+	}
+	return (void *)wrong;
+}
+
+void scenario_sweep(void)
+{
+	/* Without belfry each round takes two stalls. */
+	const int rounds = getenv("BELFRY_POLICY") ? 5000 : 100;
+	struct testvmm vm;
+	pthread_t threads[2];
+	void *wrong;
+	int efd;
+
+	testvmm_create(&vm, 1);
+	pthread_create(&threads[0], NULL, sweep, NULL);
+	pthread_create(&threads[1], NULL, open_and_close, NULL);
+	for (int i = 0; i < rounds; i++) {
+		efd = testvmm_eventfd();
+		testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
+		testvmm_ioeventfd(vm.fd, efd, GUEST_MMIO, 4,
+				  KVM_IOEVENTFD_FLAG_DEASSIGN, 0);
+		close(efd);
+	}
+	atomic_store(&stop_sweeping, true);
+	pthread_join(threads[0], NULL);
+	pthread_join(threads[1], &wrong);
+	/* These threads close each other's numbers, which no call can mend. */
+	printf("wrong answers: %s\n",
+	       (unsigned long)wrong > 2 ? "many" : "few");
 	testvmm_destroy(&vm);
 }

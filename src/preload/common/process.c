@@ -11,11 +11,13 @@
 static _Atomic bool always = true;
 _Atomic bool *process_known = &always;
 pid_t process_pid;
+pid_t process_parent;
 static void (*forget_parent)(bool raw);
 
 void process_adopt(void)
 {
 	atomic_store_explicit(process_known, true, memory_order_relaxed);
+	process_parent = process_pid;
 	if (!thread_forbids(FORBIDDEN_PID))
 		process_pid = getpid();
 }

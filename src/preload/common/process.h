@@ -20,6 +20,9 @@ extern _Atomic bool *process_known;
 /* As process_adopt() read it. */
 extern pid_t process_pid;
 
+/* The owner before process_adopt(): the parent, in its own namespace. */
+extern pid_t process_parent;
+
 /*
  * The calling process owns the tables.  In each child with a copy of the memory
  * @forget is called: by fork(), or later, by process_check(), if @raw is true.

@@ -33,6 +33,16 @@ bool private_fd_contains(int fd);
 /* The lowest private fd in [first, last], or -1. */
 int private_fd_first(unsigned int first, unsigned int last);
 
+/*
+ * Around a call that closes a range of fds and the search for those that it
+ * must spare.  A duplicate that is made meanwhile is not used.
+ */
+void private_fd_sweep_begins(void);
+void private_fd_sweep_ends(void);
+
+/* In a child process: closes its copies of the parent's private fds. */
+void private_fd_close_all(void);
+
 /* In the child of a fork(): the parent's private fds mean nothing there. */
 void private_fd_forget(void);
 

@@ -47,6 +47,23 @@ static long close_object(int fd, struct object *obj)
 	return ret;
 }
 
+/*
+ * The program may close a number that it has lost meanwhile.  Low numbers are
+ * never private but under a low limit, and their close may take long.
+ */
+static long close_unknown(int fd)
+{
+	long ret = -EBADF;
+
+	private_fd_sweep_begins();
+	if (!private_fd_contains(fd))
+		ret = close_uncancelled(fd);
+	private_fd_sweep_ends();
+	return ret;
+}
+
+#define LOWEST_GUARDED 128
+
 INTERPOSE int close(int fd)
 {
 	int saved_errno = errno;
@@ -54,8 +71,10 @@ INTERPOSE int close(int fd)
 
 	if (!obj && private_fd_contains(fd))
 		return next_return(-EBADF, saved_errno);
-	if (!obj)
+	if (!obj && fd < LOWEST_GUARDED)
 		return next()->close(fd);
+	if (!obj)
+		return next_return(close_unknown(fd), saved_errno);
 	return next_return(close_object(fd, obj), saved_errno);
 }
 
@@ -110,11 +129,16 @@ static int close_around_private(unsigned int first, unsigned int last,
 
 INTERPOSE int close_range(unsigned int first, unsigned int last, int flags)
 {
+	int ret;
+
 	if (first > last || (flags & CLOSE_RANGE_CLOEXEC) ||
 	    !process_is_owner())
 		return next()->close_range(first, last, flags);
 	before_close_range(first, last, (unsigned int)flags);
-	return close_around_private(first, last, flags);
+	private_fd_sweep_begins();
+	ret = close_around_private(first, last, flags);
+	private_fd_sweep_ends();
+	return ret;
 }
 
 /* For a kernel without close_range(2). */

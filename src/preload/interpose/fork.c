@@ -1,46 +1,51 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * After fork() the kernel answers EIO to every call of the child on its
- * parent's VMs, so the child forgets them.  It closes the private fds of the
- * VMs: the program does not know these, and a VM must end with the parent.  It
- * abandons the fronts: another thread may have been inside one.
+ * parent's VMs, so the child forgets them.  It closes the private fds: the
+ * program does not know these, a VM must end with the parent, and an eventfd
+ * with its last holder.  It abandons the fronts: another thread may have been
+ * inside one.
  */
-#include <limits.h>
+#include <linux/kcmp.h>
 #include <sched.h>
 #include <unistd.h>
 
 #include "io_bus/eventfd.h"
 #include "preload/common/config.h"
+#include "preload/common/process.h"
+#include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/private_fd.h"
 #include "preload/interpose/fork.h"
 #include "preload/interpose/next.h"
+#include "preload/seccomp/forbidden.h"
 
-static void close_private_fd(int fd)
+/*
+ * A child by a raw clone() may share its fds with the parent, and only the
+ * parent may close those.  False if the kernel does not tell: the parent has
+ * ended, or belongs to another PID namespace.
+ */
+static bool has_own_fds(bool raw)
 {
-	struct object *obj = fd_table_get(fd);
-	struct object_vm *vm;
-
-	if (!obj)
-		return;
-	vm = object_vm_of(obj);
-	if (vm->fd >= 0)
-		private_fd_close(vm->fd);
-	vm->fd = -1;
+	if (!raw)
+		return true;
+	return !thread_forbids(FORBIDDEN_LEARN | FORBIDDEN_PID) &&
+	       process_parent != process_pid &&
+	       sys_call(SYS_kcmp, process_pid, process_parent, KCMP_FILES, 0, 0,
+			0) > 0;
 }
 
 /*
  * In a child by a raw clone() the locks of the C library and of the front are
- * as a thread of the parent left them, so the kernel answers all calls.  Its
- * fds may be shared with the parent, so the private ones stay open.
+ * as a thread of the parent left them, so the kernel answers all calls.
  */
 void fork_forget_parent(bool raw)
 {
 	object_forget_free();
 	if (raw)
 		config.plain = true;
-	else
-		fd_table_walk(0, INT_MAX, close_private_fd);
+	if (has_own_fds(raw))
+		private_fd_close_all();
 	fd_table_forget();
 	private_fd_forget();
 	record_forked();
