@@ -148,6 +148,40 @@ static void test_close_while_signalling(void **state)
 	assert_int_equal(under.stats.passed_through, 0);
 }
 
+/*
+ * close(), dup() and fork() in a handler meet no lock of the library, nor the C
+ * library's malloc(), that the interrupted thread holds.
+ */
+static void run_handler(const char *scenario, const char *done)
+{
+	skip_with_sanitizer();
+	for (int i = 0; i < 2; i++) {
+		run_scenario(&under, scenario, i ? "first-run" : "lazy");
+		assert_string_equal(under.out, done);
+		assert_int_equal(under.status, 0);
+	}
+}
+
+static void test_close_in_handler(void **state)
+{
+	run_handler("close-in-handler", "closed in the handler\n");
+}
+
+static void test_close_in_malloc(void **state)
+{
+	run_handler("close-in-malloc", "closed in the handler\n");
+}
+
+static void test_dup_in_handler(void **state)
+{
+	run_handler("dup-in-handler", "duplicated in the handler\n");
+}
+
+static void test_fork_in_handler(void **state)
+{
+	run_handler("fork-in-handler", "forked in the handler\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +199,10 @@ int main(void)
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_kick_leaves_registers_consistent),
 		cmocka_unit_test(test_close_while_signalling),
+		cmocka_unit_test(test_close_in_handler),
+		cmocka_unit_test(test_close_in_malloc),
+		cmocka_unit_test(test_dup_in_handler),
+		cmocka_unit_test(test_fork_in_handler),
 	};
 
 	if (!preload_has_kvm())

@@ -259,6 +259,10 @@ static const struct {
 	{"many-threads", scenario_many_threads},
 	{"irqchip", scenario_irqchip},
 	{"deassigned", scenario_deassigned},
+	{"close-in-handler", scenario_close_in_handler},
+	{"close-in-malloc", scenario_close_in_malloc},
+	{"dup-in-handler", scenario_dup_in_handler},
+	{"fork-in-handler", scenario_fork_in_handler},
 };
 
 int main(int argc, char **argv)

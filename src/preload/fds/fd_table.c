@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Two levels of atomic pointers: a lookup takes no lock, and a program with few
- * fds allocates one leaf.
+ * fds has one leaf.
  */
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/util.h"
 #include "io_bus/eventfd.h"
 #include "preload/common/config.h"
 #include "preload/common/process.h"
+#include "preload/common/signals.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/vm.h"
 #include "preload/seccomp/forbidden.h"
@@ -24,7 +25,10 @@ struct leaf {
 	slot_t slots[LEAF_SLOTS];
 };
 
-static _Atomic(struct leaf *) leaves[LEAVES];
+/* The only one of most programs. */
+static struct leaf first_leaf;
+
+static _Atomic(struct leaf *) leaves[LEAVES] = {&first_leaf};
 
 static slot_t *find_slot(int fd)
 {
@@ -40,20 +44,23 @@ static slot_t *find_slot(int fd)
 }
 
 /*
+ * Not by calloc(): dup() is safe in a handler that interrupts malloc().
+ *
  * Release: orders the zeroed slots before the leaf's address, for find_slot().
  * Without it a reader could take old memory for the address of an object.
  */
 static bool make_leaf(unsigned int n)
 {
 	struct leaf *none = NULL;
-	struct leaf *leaf = calloc(1, sizeof(*leaf));
+	struct leaf *leaf = mmap(NULL, sizeof(*leaf), PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (!leaf)
+	if (leaf == MAP_FAILED)
 		return false;
 	if (!atomic_compare_exchange_strong_explicit(
 		    &leaves[n / LEAF_SLOTS], &none, leaf, memory_order_release,
 		    memory_order_relaxed))
-		free(leaf);
+		munmap(leaf, sizeof(*leaf));
 	return true;
 }
 
@@ -231,18 +238,10 @@ static struct object *new_untracked(enum object_kind kind)
 	return vcpu;
 }
 
-/*
- * NULL if the kernel cannot compare files, or a seccomp filter forbids the
- * comparison.
- */
-static struct object *learn_fd(int fd, enum object_kind kind)
+static struct object *learn_fd_held(int fd, enum object_kind kind)
 {
-	struct object *obj;
+	struct object *obj = find_same_file(fd);
 
-	if (thread_forbids(FORBIDDEN_LEARN) || !process_is_owner() ||
-	    bf_same_file(fd, fd) != 1)
-		return NULL;
-	obj = find_same_file(fd);
 	if (!obj)
 		obj = new_untracked(kind);
 	if (!obj)
@@ -250,6 +249,24 @@ static struct object *learn_fd(int fd, enum object_kind kind)
 	object_get(obj);
 	if (!fd_table_set(fd, obj))
 		object_put(obj);
+	return obj;
+}
+
+/*
+ * NULL if the kernel cannot compare files, or a seccomp filter forbids the
+ * comparison.
+ */
+static struct object *learn_fd(int fd, enum object_kind kind)
+{
+	struct signals_held held;
+	struct object *obj;
+
+	if (thread_forbids(FORBIDDEN_LEARN) || !process_is_owner() ||
+	    bf_same_file(fd, fd) != 1)
+		return NULL;
+	held = signals_hold();
+	obj = learn_fd_held(fd, kind);
+	signals_release(held);
 	return obj;
 }
 

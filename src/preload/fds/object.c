@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "preload/common/signals.h"
 #include "preload/fds/object.h"
 #include "preload/fds/private_fd.h"
 #include "preload/fds/vm.h"
@@ -102,11 +103,14 @@ static void end_vcpu(struct object_vcpu *vcpu)
 
 void object_end(struct object *obj)
 {
+	struct signals_held held = signals_hold();
+
 	if (obj->kind == OBJECT_VM)
 		end_vm(&obj->vm);
 	else
 		end_vcpu(&obj->vcpu);
 	push_free(obj);
+	signals_release(held);
 }
 
 void object_forget_free(void)

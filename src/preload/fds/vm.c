@@ -6,6 +6,7 @@
 #include "preload/common/config.h"
 #include "preload/common/process.h"
 #include "preload/common/log.h"
+#include "preload/common/signals.h"
 #include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/private_fd.h"
@@ -40,10 +41,14 @@ static void report_passthrough(const char *why)
 
 void vm_pass_through(struct object_vm *vm, const char *why)
 {
+	struct signals_held held;
+
 	if (!vm->front || atomic_exchange(&vm->passthrough, true))
 		return;
+	held = signals_hold();
 	bf_front_install_all(vm->front);
 	report_passthrough(why);
+	signals_release(held);
 }
 
 /* NULL, or the reason to pass every VM through. */

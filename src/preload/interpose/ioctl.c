@@ -11,6 +11,7 @@
 #include "preload/common/config.h"
 #include "preload/common/memory.h"
 #include "preload/common/process.h"
+#include "preload/common/signals.h"
 #include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/vm.h"
@@ -135,6 +136,17 @@ static long answer_zone(struct object_vm *vm, struct call *call)
 	return bf_front_zone(vm->front, call->request, &call->zone);
 }
 
+/* The kernel does not return early from these calls for a signal. */
+static long answer_held(struct object_vm *vm, struct call *call)
+{
+	struct signals_held held = signals_hold();
+	long ret = call->request == KVM_IOEVENTFD ? answer_ioeventfd(vm, call) :
+						    answer_zone(vm, call);
+
+	signals_release(held);
+	return ret;
+}
+
 /* Tells the front when the call may hold the kernel's locks for long. */
 static long answer_other(struct object_vm *vm, struct call *call)
 {
@@ -152,12 +164,16 @@ static long create_vcpu(struct object *vm, struct call *call)
 {
 	const uint32_t id = (uint32_t)(uintptr_t)call->arg;
 	long fd = answer_other(&vm->vm, call);
+	struct signals_held held;
 
 	if (fd < 0)
 		return fd;
 	call->who.vcpu = id;
-	if (process_is_owner() && !thread_forbids(FORBIDDEN_LEARN))
-		vm_track_vcpu(vm, (int)fd, id);
+	if (!process_is_owner() || thread_forbids(FORBIDDEN_LEARN))
+		return fd;
+	held = signals_hold();
+	vm_track_vcpu(vm, (int)fd, id);
+	signals_release(held);
 	return fd;
 }
 
@@ -166,6 +182,7 @@ static long set_guest_debug(struct object_vcpu *vcpu, struct call *call)
 {
 	const uint32_t step = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
 	bool stepping = call->copied && (call->debug[0] & step) == step;
+	struct signals_held held = signals_hold();
 	long ret;
 
 	if (stepping)
@@ -173,6 +190,7 @@ static long set_guest_debug(struct object_vcpu *vcpu, struct call *call)
 	ret = call_kernel(call);
 	if (!ret && !stepping)
 		bf_front_set_stepping(vcpu->front, false);
+	signals_release(held);
 	return ret;
 }
 
@@ -190,10 +208,9 @@ static long answer_on_vm(struct object *vm, struct call *call)
 {
 	switch (call->request) {
 	case KVM_IOEVENTFD:
-		return answer_ioeventfd(&vm->vm, call);
 	case KVM_REGISTER_COALESCED_MMIO:
 	case KVM_UNREGISTER_COALESCED_MMIO:
-		return answer_zone(&vm->vm, call);
+		return answer_held(&vm->vm, call);
 	case KVM_CREATE_VCPU:
 		return create_vcpu(vm, call);
 	default:
@@ -204,13 +221,16 @@ static long answer_on_vm(struct object *vm, struct call *call)
 static long create_vm(struct call *call)
 {
 	long fd = call_kernel(call);
+	struct signals_held held;
 
 	if (fd < 0 || !process_is_owner())
 		return fd;
 	atomic_fetch_add_explicit(&config.stats->vms, 1, memory_order_relaxed);
 	atomic_store_explicit(&config.stats->vm_pid, (uint64_t)process_pid,
 			      memory_order_relaxed);
+	held = signals_hold();
 	call->who = vm_track(call->fd, (int)fd);
+	signals_release(held);
 	return fd;
 }
 

@@ -1,25 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include <linux/kvm.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
 #include "preload/common/config.h"
+#include "preload/common/signals.h"
 #include "preload/common/sys.h"
 #include "preload/interpose/kick.h"
 #include "preload/seccomp/forbidden.h"
 
 #define relaxed memory_order_relaxed
 
-#define SIGNALS	 64
-#define BIT(sig) (UINT64_C(1) << ((sig)-1))
-
-/* A thread sends the first six to itself.  The C library uses 32 and 33. */
-#define NO_KICKS                                                    \
-	(BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE) |   \
-	 BIT(SIGTRAP) | BIT(SIGABRT) | BIT(SIGSYS) | BIT(SIGKILL) | \
-	 BIT(SIGSTOP) | BIT(32) | BIT(33))
+#define SIGNALS 64
 
 /* Set once and never cleared.  They order no other memory. */
 static _Atomic bool has_handlers;
@@ -79,7 +72,7 @@ static bool handles(int sig)
 static bool ask_for_handlers(void)
 {
 	for (int sig = 1; sig <= SIGNALS; sig++) {
-		if (!(BIT(sig) & NO_KICKS) && handles(sig))
+		if (!(SIGNAL_BIT(sig) & SIGNALS_NEVER_HELD) && handles(sig))
 			return true;
 	}
 	return false;
@@ -123,12 +116,6 @@ static void drop_mask(struct object_vcpu *vcpu, int fd)
 		vcpu->kick_mask_set = false;
 }
 
-static void set_thread_mask(int how, const uint64_t *set, uint64_t *old)
-{
-	sys_call(SYS_rt_sigprocmask, how, (long)set, (long)old, sizeof(*set), 0,
-		 0);
-}
-
 static bool give_mask(struct object_vcpu *vcpu, int fd, uint64_t mask)
 {
 	if (vcpu->kick_mask_set && vcpu->kick_mask == mask)
@@ -140,7 +127,7 @@ static bool give_mask(struct object_vcpu *vcpu, int fd, uint64_t mask)
 
 bool kick_guard_begin(struct object *obj, int fd, uint64_t *mask)
 {
-	static const uint64_t kicks = ~NO_KICKS;
+	static const uint64_t kicks = ~SIGNALS_NEVER_HELD;
 
 	if (!needs_guard(obj)) {
 		drop_mask(&obj->vcpu, fd);
@@ -148,17 +135,17 @@ bool kick_guard_begin(struct object *obj, int fd, uint64_t *mask)
 	}
 	if (thread_forbids(FORBIDDEN_GUARD) || !kick_handlers_exist())
 		return false;
-	set_thread_mask(SIG_BLOCK, &kicks, mask);
+	signals_set_mask(SIG_BLOCK, &kicks, mask);
 	if (give_mask(&obj->vcpu, fd, *mask))
 		return true;
-	set_thread_mask(SIG_SETMASK, mask, NULL);
+	signals_set_mask(SIG_SETMASK, mask, NULL);
 	return false;
 }
 
 /* A handler that sets immediate_exit needs no guard. */
 void kick_guard_end(struct object *obj, uint64_t mask)
 {
-	set_thread_mask(SIG_SETMASK, &mask, NULL);
+	signals_set_mask(SIG_SETMASK, &mask, NULL);
 	if (immediate_exit_is_set(obj))
 		atomic_store_explicit(&has_pending_kicks, true, relaxed);
 }

@@ -8,6 +8,7 @@
 
 #include "preload/common/config.h"
 #include "preload/common/process.h"
+#include "preload/common/signals.h"
 #include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/vm.h"
@@ -18,12 +19,15 @@
 static void prepare_run(const struct object_vm *vm, struct bf_front_vcpu *vcpu)
 {
 	const struct record_who who = {vm->number, RECORDED_NO_VCPU};
+	struct signals_held held;
 	uint64_t start;
 
 	if (likely(!bf_front_install_is_due(vcpu)))
 		return;
 	start = stats_now();
+	held = signals_hold();
 	bf_front_before_run(vcpu);
+	signals_release(held);
 	record_call(who, STATS_INSTALL, start, 0);
 }
 

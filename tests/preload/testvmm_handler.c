@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* VMMs whose signal handlers close a VM, duplicate an fd or fork. */
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "testvmm.h"
+
+#define BELLS  8
+#define ROUNDS 800
+#define DUPS   200
+
+#define MAX_NUMBER (300 * 1024)
+#define FORKS	   400
+
+static volatile int victim = -1;
+static volatile unsigned int handled;
+
+/* A child hits one thread with signals, at moments that it does not choose. */
+static pid_t start_hits(unsigned int pause_us)
+{
+	const pid_t target = getpid();
+	pid_t pid = fork();
+
+	testvmm_check(pid >= 0, "fork");
+	while (!pid && getppid() == target) {
+		kill(target, SIGUSR1);
+		usleep(pause_us);
+	}
+	if (!pid)
+		_exit(0);
+	return pid;
+}
+
+static void end_hits(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void set_handler(void (*handler)(int))
+{
+	struct sigaction action = {
+		.sa_handler = handler,
+		.sa_flags = SA_RESTART,
+	};
+
+	sigaction(SIGUSR1, &action, NULL);
+	alarm(60); /* a deadlock ends the test */
+}
+
+static void close_victim(int sig)
+{
+	const int fd = victim;
+
+	if (fd < 0)
+		return;
+	victim = -1;
+	close(fd);
+	handled++;
+}
+
+static int new_vm(int kvm)
+{
+	int vm;
+
+	do {
+		vm = ioctl(kvm, KVM_CREATE_VM, 0);
+	} while (vm < 0);
+	return vm;
+}
+
+static void register_bells(int vm, int efd)
+{
+	for (unsigned int i = 0; i < BELLS; i++)
+		testvmm_assign(vm, efd, GUEST_MMIO + 8 * i, 4, 0, 0);
+}
+
+static void change_bell(int vm, int efd)
+{
+	testvmm_assign(vm, efd, GUEST_MMIO, 4, 0, 0);
+	testvmm_assign(vm, efd, GUEST_MMIO, 4, KVM_IOEVENTFD_FLAG_DEASSIGN, 0);
+}
+
+static void use_heap(void)
+{
+	void *blocks[64];
+
+	for (unsigned int i = 0; i < 64; i++)
+		blocks[i] = malloc(1500 + i * 64);
+	for (unsigned int i = 0; i < 64; i += 2)
+		free(blocks[i]);
+	for (unsigned int i = 1; i < 64; i += 2)
+		free(blocks[i]);
+}
+
+/* The handler closes VMs, and interrupts @work, which gets another VM. */
+static void close_during(void (*work)(int vm, int efd))
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	int efd = testvmm_eventfd(), other = new_vm(kvm), vm;
+	pid_t hits;
+
+	set_handler(close_victim);
+	hits = start_hits(37);
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		vm = new_vm(kvm);
+		register_bells(vm, efd);
+		victim = vm;
+		while (handled == i)
+			work(other, efd);
+	}
+	end_hits(hits);
+	printf("closed in the handler\n");
+}
+
+void scenario_close_in_handler(void)
+{
+	close_during(change_bell);
+}
+
+static void change_heap(int vm, int efd)
+{
+	use_heap();
+}
+
+/* The handler interrupts malloc() and free(). */
+void scenario_close_in_malloc(void)
+{
+	close_during(change_heap);
+}
+
+static unsigned int tables; /* the library has one for 1,024 numbers */
+
+static void allow_tables(void)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_max > MAX_NUMBER)
+		limit.rlim_max = MAX_NUMBER;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	tables = (unsigned int)(limit.rlim_cur / 1024);
+}
+
+static void dup_victim(int sig)
+{
+	const int fd = victim;
+
+	if (fd < 0)
+		return;
+	close(dup(fd));
+	close(fcntl(fd, F_DUPFD_CLOEXEC, 1024 * (int)(handled % tables)));
+	handled++;
+}
+
+/* The handler interrupts malloc() and free(). */
+void scenario_dup_in_handler(void)
+{
+	int efd = testvmm_eventfd();
+	struct testvmm vm;
+	pid_t hits;
+
+	allow_tables();
+	testvmm_create(&vm, 1);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
+	set_handler(dup_victim);
+	hits = start_hits(37);
+	victim = vm.fd;
+	while (handled < DUPS)
+		use_heap();
+	victim = -1;
+	end_hits(hits);
+	printf("duplicated in the handler\n");
+	testvmm_destroy(&vm);
+}
+
+static void fork_and_wait(int sig)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	handled++;
+}
+
+static void *hit_thread(void *arg)
+{
+	const pthread_t *target = arg;
+	unsigned int seen;
+
+	while ((seen = handled) < FORKS) {
+		pthread_kill(*target, SIGUSR1);
+		while (handled == seen)
+			usleep(100);
+	}
+	return NULL;
+}
+
+/* The handler interrupts KVM_IOEVENTFD. */
+void scenario_fork_in_handler(void)
+{
+	pthread_t self = pthread_self(), thread;
+	int efd = testvmm_eventfd();
+	struct testvmm vm;
+
+	testvmm_create(&vm, 1);
+	set_handler(fork_and_wait);
+	pthread_create(&thread, NULL, hit_thread, &self);
+	while (handled < FORKS)
+		change_bell(vm.fd, efd);
+	pthread_join(thread, NULL);
+	printf("forked in the handler\n");
+	testvmm_destroy(&vm);
+}
