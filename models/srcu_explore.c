@@ -29,6 +29,7 @@ static void check(bool good, const char *what)
 static void wait_for_readers(void);
 
 #include "srcu_scenario.h"
+#include "srcu_rseq.h"
 #include "srcu_stubs.h"
 
 static void membarrier(void)
@@ -37,9 +38,6 @@ static void membarrier(void)
 	machine_membarrier();
 #endif
 }
-
-/* Readers use restartable sequences, not atomic counters. */
-static bool rseq_works;
 
 static void wait_for_readers(void)
 {
@@ -51,21 +49,6 @@ static void wait_for_readers(void)
 		machine_checkpoint(0);
 		machine_wait();
 	}
-}
-
-/*
- * A restartable sequence as other threads see it: a load and a plain store to
- * the counter of this thread's CPU.  On x86 a store is a release.
- */
-bool __bf_srcu_rseq_inc(unsigned long *word)
-{
-	if (!rseq_works)
-		return false;
-	word += machine_self() *
-		(sizeof(struct __bf_srcu_slot) / sizeof(*word));
-	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
-			 __ATOMIC_RELEASE);
-	return true;
 }
 
 static void reader(void *sections)

@@ -70,6 +70,7 @@ static void futex_wake_all(unsigned int *word);
 #include "srcu/callback.c"
 #include "srcu/worker.c"
 #define SRCU_STUBS_HAVE_WAKE
+#include "srcu_rseq.h"
 #include "srcu_stubs.h"
 
 static struct {
@@ -175,16 +176,6 @@ void bf_srcu_stall_check(struct bf_srcu *ssp)
 int bf_thread_start(struct bf_thread *start)
 {
 	return -EAGAIN;
-}
-
-/* A restartable sequence as other threads see it: see srcu_explore.c. */
-bool __bf_srcu_rseq_inc(unsigned long *word)
-{
-	word += machine_self() *
-		(sizeof(struct __bf_srcu_slot) / sizeof(*word));
-	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
-			 __ATOMIC_RELEASE);
-	return true;
 }
 
 /* An updater that sleeps, and readers that wake it. */

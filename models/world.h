@@ -30,6 +30,7 @@ static void *world_alloc(size_t size);
 #include "srcu/gp.c"
 #include "srcu/reader.c"
 #include "srcu/wait.h"
+#include "srcu_rseq.h"
 #include "srcu_stubs.h"
 
 #define NR_SLOTS MACHINE_THREADS
@@ -56,16 +57,6 @@ static void *arena_alloc(struct arena *arena, size_t size)
 	check(arena->used <= sizeof(arena->memory),
 	      "the model has too little memory");
 	return memory;
-}
-
-/* A restartable sequence as other threads see it: see srcu_explore.c. */
-bool __bf_srcu_rseq_inc(unsigned long *word)
-{
-	word += machine_self() *
-		(sizeof(struct __bf_srcu_slot) / sizeof(*word));
-	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + 1,
-			 __ATOMIC_RELEASE);
-	return true;
 }
 
 /* No grace period passes at once, so that a removal waits for one. */
