@@ -17,7 +17,7 @@ void shared_eventfd_find(void)
 		bf_eventfd_share();
 		return;
 	}
-	while ((entry = readdir(dir)))
+	while (!bf_eventfd_is_shared() && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.' &&
 		    !bf_eventfd_check(atoi(entry->d_name)))
 			bf_eventfd_share();
