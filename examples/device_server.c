@@ -20,8 +20,9 @@
 
 #include "example.h"
 
-#define FRAMES 3   /* drawn by the client */
-#define PIXELS 256 /* more than the ring holds */
+#define FRAMES 3 /* drawn by the client */
+#define PIXELS 256
+#define WRITES 128 /* that the ring holds; a drawing has more */
 
 /* The address map of the device. */
 #define DISPLAY	    0x1000 /* registers */
@@ -247,10 +248,14 @@ static void add_display(struct bf_io_bus *bus, struct display *display,
 		.size = CANVAS_SIZE,
 		.name = "canvas",
 	};
+	const struct bf_io_ring_desc ring = {
+		.entries = WRITES,
+		.wake = BF_IO_WAKE_NEVER,
+	};
 
 	display->front = alloc_frame();
 	display->back = alloc_frame();
-	must(bf_io_ring_create(NULL, &display->ring), "ring");
+	must(bf_io_ring_create(&ring, &display->ring), "ring");
 	zone.ring = display->ring;
 	add_ranges(bus, display, parts);
 	must(bf_io_add_zone(bus, &zone, NULL, NULL), "zone");

@@ -101,7 +101,8 @@ struct bf_memslots_config {
 	/*
 	 * The number of address spaces, 1 to BF_MEMSLOTS_SPACES, and of slots
 	 * in each, 1 to 32,767.  0: as many as vm_fd has, or without a VM 1
-	 * and 32,764.
+	 * space and as many slots as KVM has on this processor: 32,764 on
+	 * x86-64, 32,767 on aarch64.
 	 */
 	uint32_t spaces;
 	uint32_t slots;
@@ -171,7 +172,7 @@ struct bf_memslots_conflict {
  *	      to remove does not exist; hva, size or KVM_MEM_READONLY of a slot
  *	      that exists differ
  *   -EEXIST  overlaps another slot of its address space
- *   -EINVAL  beyond the map's gpa_bits
+ *   -EINVAL  beyond the map's gpa_bits, on x86-64; on aarch64 -EFAULT
  *   -ENOMEM  out of memory; never for the removal of one slot alone, unless
  *	      KVM answers so
  *   -EBUSY   the map forwards, has no @pause, and KVM cannot make the change

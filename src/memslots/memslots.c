@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "memslots/change.h"
+#include "memslots/host.h"
 #include "srcu/wait.h"
 
-#define DEFAULT_SLOTS 32764 /* KVM's on x86 */
-#define MAX_SLOTS     32767
+#define MAX_SLOTS 32767
 
 static size_t roots_size(uint32_t spaces)
 {
@@ -116,7 +116,7 @@ static int complete_config(struct bf_memslots_config *config)
 	if (!config->spaces)
 		config->spaces = 1;
 	if (!config->slots)
-		config->slots = DEFAULT_SLOTS;
+		config->slots = bf_host_slots;
 	if (config->spaces > BF_MEMSLOTS_SPACES || config->slots > MAX_SLOTS ||
 	    config->gpa_bits > 64 || !config->pause != !config->resume ||
 	    !bf_reserved_is_zero(config->reserved))

@@ -5,66 +5,23 @@
  * not overflow is left out: with 32,767 slots of 2^31 pages they cannot.
  */
 #include <errno.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "memslots/change.h"
+#include "memslots/host.h"
 
 #define FLAGS	  (KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)
 #define MAX_PAGES ((1ULL << 31) - 1)
 
-/* Bits of user addresses, with and without 5-level (LVA) page tables. */
-#ifdef __x86_64__
-#define FEW_BITS  47
-#define MANY_BITS 56
-#else
-#define FEW_BITS  48
-#define MANY_BITS 52
-#endif
-
-static uint64_t host_page, hva_end;
-static pthread_once_t host_once = PTHREAD_ONCE_INIT;
-
-/*
- * Can a page be mapped at addr?  Yes, if one is mapped there already.  A
- * sanitizer's mmap() would end the process for the attempt, so this makes the
- * system call itself.
- */
-static bool is_mappable(uint64_t addr)
-{
-	long page = syscall(SYS_mmap, addr, host_page, PROT_NONE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
-				    MAP_FIXED_NOREPLACE,
-			    -1, 0L);
-
-	if (page == -1)
-		return errno == EEXIST;
-	syscall(SYS_munmap, page, host_page);
-	return (uint64_t)page == addr;
-}
-
-static void host_probe(void)
-{
-	unsigned int bits = FEW_BITS;
-
-	host_page = (uint64_t)sysconf(_SC_PAGESIZE);
-	if (is_mappable((1ULL << MANY_BITS) - (1 << 20)))
-		bits = MANY_BITS;
-	hva_end = 1ULL << bits;
-#ifdef __x86_64__
-	hva_end -= host_page; /* the kernel's guard */
-#endif
-}
-
 static bool is_whole_pages(uint64_t value)
 {
-	return !(value & (host_page - 1));
+	return !(value & (bf_host_page() - 1));
 }
 
 static bool hva_fits(uint64_t hva, uint64_t size)
 {
-	return size <= hva_end && hva <= hva_end - size;
+	uint64_t end = bf_host_hva_end();
+
+	return size <= end && hva <= end - size;
 }
 
 int bf_rules_check(const struct bf_memslots_config *config,
@@ -72,7 +29,6 @@ int bf_rules_check(const struct bf_memslots_config *config,
 {
 	uint64_t gpa = change->guest_phys_addr, size = change->memory_size;
 
-	pthread_once(&host_once, host_probe);
 	if (change->flags & ~(uint32_t)FLAGS ||
 	    (change->slot & 0xffff) >= config->slots ||
 	    change->slot >> 16 >= config->spaces)
@@ -82,7 +38,7 @@ int bf_rules_check(const struct bf_memslots_config *config,
 	    !hva_fits(change->userspace_addr, size))
 		return -EINVAL;
 	/* As in the kernel, no slot can have the last page. */
-	if (gpa + size < gpa || size / host_page > MAX_PAGES)
+	if (gpa + size < gpa || size / bf_host_page() > MAX_PAGES)
 		return -EINVAL;
 	return 0;
 }
@@ -118,5 +74,5 @@ int bf_rules_check_gpa(const struct bf_memslots_config *config,
 
 	if (!config->gpa_bits || config->gpa_bits >= 64)
 		return 0;
-	return last >> config->gpa_bits ? -EINVAL : 0;
+	return last >> config->gpa_bits ? bf_host_beyond_gpa : 0;
 }

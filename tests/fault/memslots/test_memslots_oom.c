@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -18,7 +19,7 @@
 #include "belfry/memslots.h"
 #include "memslots/change.h"
 
-#define PAGE  4096ULL
+#define PAGE  ((uint64_t)sysconf(_SC_PAGESIZE))
 #define SLOTS 2200 /* for a tree of three levels */
 
 long __real_syscall(long nr, long a, long b, long c, long d, long e, long f);
@@ -372,8 +373,10 @@ static void test_cleared_places_are_reused(void **state)
 #define CALLER_DATA 0x63616c6cU
 #define READERS	    2
 #define REMOVALS    3000
+#define MAX_PAGE    65536 /* of any kernel */
 
-static uint32_t page[PAGE / sizeof(uint32_t)] __attribute__((aligned(PAGE)));
+static uint32_t page[MAX_PAGE / sizeof(uint32_t)]
+	__attribute__((aligned(MAX_PAGE)));
 static bool stop;
 static unsigned long found, wrong;
 

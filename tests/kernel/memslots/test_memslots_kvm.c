@@ -18,7 +18,7 @@
 #include "belfry/memslots.h"
 #include "tests/model/memslots/memslots_model.h"
 
-#define PAGE  4096ULL
+#define PAGE  ((uint64_t)sysconf(_SC_PAGESIZE))
 #define CALLS 2000
 
 static int kvm_fd, vm_fd;

@@ -11,7 +11,7 @@
 static const struct bf_io_ring_desc descs[STREAM_RINGS] = {
 	{.entries = 5, .wake = BF_IO_WAKE_NONEMPTY},
 	{.entries = 12, .wake = BF_IO_WAKE_HALF},
-	{.entries = 0, .wake = BF_IO_WAKE_NEVER},
+	{.entries = 169, .wake = BF_IO_WAKE_NEVER},
 };
 
 static void ring_init(struct model_ring *ring,

@@ -1,19 +1,58 @@
 // SPDX-License-Identifier: MIT
 /* The model of the memory slots. */
 #include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "memslots_model.h"
+#include "base/util.h"
 
-#define PAGE	4096ULL
-#define HVA_END ((1ULL << 47) - PAGE)
+#define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
+
+/* The ends of user memory that processors and kernels have, but for a page. */
+static const unsigned int widths[] = {47, 48, 52, 56, 63};
 
 /* Addresses of slots: near both ends of the space, and in the middle. */
-static const uint64_t bases[] = {
-	0,
-	1ULL << 32,
-	(1ULL << 40) - 64 * PAGE,
-	-(512 * PAGE),
-};
+static uint64_t base_of(uint64_t number)
+{
+	switch (number) {
+	case 0:
+		return 0;
+	case 1:
+		return 1ULL << 32;
+	case 2:
+		return (1ULL << 40) - 64 * PAGE;
+	default:
+		return -(512 * PAGE);
+	}
+}
+
+/* mincore(2) says ENOMEM if the page is none of user memory. */
+static bool is_user_page(uint64_t addr)
+{
+	return syscall(SYS_mincore, addr, PAGE, -1L) == -1 && errno == EFAULT;
+}
+
+static uint64_t find_hva_end(void)
+{
+	uint64_t end;
+
+	for (size_t i = 0; i < ARRAY_SIZE(widths); i++)
+		for (end = (1ULL << widths[i]) - PAGE; end <= 1ULL << widths[i];
+		     end += PAGE)
+			if (is_user_page(end - PAGE) && !is_user_page(end))
+				return end;
+	return 0;
+}
+
+static uint64_t hva_end(void)
+{
+	static uint64_t end;
+
+	if (!end)
+		end = find_hva_end();
+	return end;
+}
 
 uint64_t model_random(uint64_t *state)
 {
@@ -33,7 +72,7 @@ static bool is_refused(const struct model *model,
 		return true;
 	if (gpa % PAGE || size % PAGE || change->userspace_addr % PAGE)
 		return true;
-	if (size > HVA_END || change->userspace_addr > HVA_END - size)
+	if (size > hva_end() || change->userspace_addr > hva_end() - size)
 		return true;
 	return gpa + size < gpa || size / PAGE >= 1ULL << 31;
 }
@@ -135,7 +174,7 @@ static uint64_t pick(uint64_t *random, uint64_t n)
 
 uint64_t model_gpa(uint64_t *random)
 {
-	uint64_t page = bases[pick(random, 4)] + pick(random, 512) * PAGE;
+	uint64_t page = base_of(pick(random, 4)) + pick(random, 512) * PAGE;
 
 	if (!pick(random, 16))
 		return model_random(random);
@@ -165,7 +204,7 @@ static void spoil(struct kvm_userspace_memory_region *change, uint64_t *random)
 		change->slot |= 0x1000U << 16;
 		break;
 	case 6:
-		change->userspace_addr = HVA_END - pick(random, 4) * PAGE;
+		change->userspace_addr = hva_end() - pick(random, 4) * PAGE;
 		break;
 	default:
 		change->memory_size =
@@ -185,7 +224,7 @@ struct kvm_userspace_memory_region model_change(uint64_t *random,
 	struct kvm_userspace_memory_region change = {
 		.slot = id | (uint32_t)pick(random, spaces) << 16,
 		.guest_phys_addr =
-			bases[pick(random, 4)] + pick(random, 512) * PAGE,
+			base_of(pick(random, 4)) + pick(random, 512) * PAGE,
 		.memory_size = (1 + id % 24) * PAGE,
 		.userspace_addr = (1ULL << 40) + ((uint64_t)id << 30),
 		.flags = id % 5 ? 0 : KVM_MEM_READONLY,

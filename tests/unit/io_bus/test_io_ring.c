@@ -20,8 +20,9 @@ static void test_layout_of_kernel(void **state)
 
 	assert_int_equal(bf_io_ring_create(NULL, &ring), 0);
 	memory = bf_io_ring_memory(ring, &entries);
-	assert_int_equal(entries, (4096 - sizeof(*memory)) /
-					  sizeof(memory->coalesced_mmio[0]));
+	assert_int_equal(entries,
+			 ((size_t)sysconf(_SC_PAGESIZE) - sizeof(*memory)) /
+				 sizeof(memory->coalesced_mmio[0]));
 	assert_int_equal(memory->first, 0);
 	assert_int_equal(memory->last, 0);
 	add_zone(ring, BF_IO_MMIO, 0x1000);

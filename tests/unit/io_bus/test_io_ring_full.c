@@ -60,11 +60,14 @@ static void test_full_ring_falls_through(void **state)
  */
 static void test_hostile_consumer(void **state)
 {
-	static const uint32_t garbage[] = {
-		UINT32_MAX, 0x80000000, 170, 171, 4096, 169, 0, 1,
-	};
 	struct bf_io_ring *ring = ring_new(0, BF_IO_WAKE_HALF);
-	struct kvm_coalesced_mmio_ring *memory = bf_io_ring_memory(ring, NULL);
+	uint32_t entries;
+	struct kvm_coalesced_mmio_ring *memory =
+		bf_io_ring_memory(ring, &entries);
+	const uint32_t garbage[] = {
+		UINT32_MAX, 0x80000000,	 entries, entries + 1,
+		1U << 20,   entries - 1, 0,	  1,
+	};
 	struct bag bag = {.count = 0};
 	unsigned int i, j, k, handled = 0;
 

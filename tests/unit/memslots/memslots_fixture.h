@@ -3,9 +3,12 @@
 #ifndef BF_TESTS_MEMSLOTS_FIXTURE_H
 #define BF_TESTS_MEMSLOTS_FIXTURE_H
 
+#include <unistd.h>
+
 #include "belfry/memslots.h"
 
-#define PAGE 4096ULL
+#define PAGE	 ((uint64_t)sysconf(_SC_PAGESIZE))
+#define MAX_PAGE 65536
 
 extern struct bf_memslots *map;
 extern char *memory; /* 16 pages of zeroes */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,18 +11,21 @@
 
 #include "memslots_fixture.h"
 #include "base/util.h"
+#include "memslots/host.h"
 
 static void test_find(void **state)
 {
+	const uint64_t end = 0x10000 + 2 * PAGE;
+
 	assert_null(find(0, 1, false));
 	assert_int_equal(set(0, 0x10000, 2, 0), 0);
 	assert_ptr_equal(find(0x10000, 1, true), memory);
-	assert_ptr_equal(find(0x11fff, 1, true), memory + 0x1fff);
-	assert_ptr_equal(find(0x10001, 0x1fff, false), memory + 1);
-	assert_null(find(0x10001, 0x2000, false));
+	assert_ptr_equal(find(end - 1, 1, true), memory + 2 * PAGE - 1);
+	assert_ptr_equal(find(0x10001, 2 * PAGE - 1, false), memory + 1);
+	assert_null(find(0x10001, 2 * PAGE, false));
 	assert_null(find(0x10000, UINT64_MAX, false));
 	assert_null(find(0xffff, 1, false));
-	assert_null(find(0x12000, 1, false));
+	assert_null(find(end, 1, false));
 	assert_null(find(UINT64_MAX, 1, false));
 	assert_null(find(UINT64_MAX, UINT64_MAX, false));
 }
@@ -99,20 +103,36 @@ static void test_gpa_bits(void **state)
 	assert_int_equal(bf_memslots_create(&config, &small), 0);
 	assert_int_equal(bf_memslots_set(small, &change), 0);
 	change.guest_phys_addr += PAGE;
-	assert_int_equal(bf_memslots_set(small, &change), -EINVAL);
+	assert_int_equal(bf_memslots_set(small, &change), bf_host_beyond_gpa);
 	change = region(1, (1ULL << 32) - PAGE, 2, 0);
 	assert_int_equal(bf_memslots_set(small, &change), -EEXIST);
 	bf_memslots_destroy(small);
 }
 
+/* A slot starts at a multiple of the kernel's page and of no smaller one. */
+static void test_page(void **state)
+{
+	struct kvm_userspace_memory_region change;
+	int member;
+
+	for (member = 0; member < 3; member++) {
+		change = region(0, PAGE, 2, 1);
+		*(member == 0 ? &change.guest_phys_addr :
+		  member == 1 ? &change.memory_size :
+				&change.userspace_addr) -= PAGE / 2;
+		assert_int_equal(bf_memslots_set(map, &change), -EINVAL);
+	}
+	assert_int_equal(set(0, PAGE, 1, 1), 0);
+}
+
 static void test_conflict(void **state)
 {
 	const struct kvm_userspace_memory_region changes[] = {
-		region(1, 0x20000, 1, 0),
-		region(3, 0x1000, 1, 1),
+		region(1, 32 * PAGE, 1, 0),
+		region(3, PAGE, 1, 1),
 	};
 	struct bf_memslots_conflict conflict;
-	char text[128], cut[8];
+	char text[128], expected[128], cut[8];
 	int length;
 
 	assert_int_equal(set(7, 0, 16, 0), 0);
@@ -122,12 +142,14 @@ static void test_conflict(void **state)
 	assert_int_equal(conflict.existing.slot, 7);
 	length = bf_memslots_conflict_format(&conflict, text, sizeof(text));
 	assert_int_equal(length, strlen(text));
-	assert_string_equal(text, "change 1: slot 3 [0x1000, 0x1fff] overlaps "
-				  "slot 7 [0, 0xffff]");
+	snprintf(expected, sizeof(expected),
+		 "change 1: slot 3 [%#llx, %#llx] overlaps slot 7 [0, %#llx]",
+		 0ULL + PAGE, 2ULL * PAGE - 1, 16ULL * PAGE - 1);
+	assert_string_equal(text, expected);
 	assert_true(bf_memslots_conflict_format(&conflict, cut, sizeof(cut)) >
 		    7);
 	assert_string_equal(cut, "change ");
-	assert_null(find(0x20000, 1, false));
+	assert_null(find(32 * PAGE, 1, false));
 	assert_int_equal(bf_memslots_commit(map, NULL, NULL, 0, &conflict), 0);
 }
 
@@ -192,9 +214,9 @@ static void test_many_slots(void **state)
 	uint64_t gpa = 0;
 	uint32_t i;
 
-	for (i = 0; i < 32764; i++)
-		assert_int_equal(set(i, 2 * PAGE * (i * 7919 % 32764), 1, 0),
-				 0);
+	for (i = 0; i < bf_host_slots; i++)
+		assert_int_equal(
+			set(i, 2 * PAGE * (i * 7919 % bf_host_slots), 1, 0), 0);
 	assert_int_equal(set(i, 2 * PAGE * i, 1, 0), -EINVAL);
 	bf_memslots_take(map, &snapshot);
 	for (i = 0; bf_memslots_next(&snapshot, 0, gpa, &found); i++) {
@@ -202,7 +224,7 @@ static void test_many_slots(void **state)
 		gpa = found.guest_phys_addr + found.memory_size;
 	}
 	bf_memslots_drop(&snapshot);
-	assert_int_equal(i, 32764);
+	assert_int_equal(i, bf_host_slots);
 }
 
 int main(void)
@@ -213,6 +235,7 @@ int main(void)
 		MAP_TEST(test_spaces),
 		MAP_TEST(test_bad_config),
 		MAP_TEST(test_gpa_bits),
+		MAP_TEST(test_page),
 		MAP_TEST(test_conflict),
 		MAP_TEST(test_transaction),
 		MAP_TEST(test_no_change_is_not_published),

@@ -39,17 +39,16 @@ static void test_scatter_list(void **state)
 
 static void test_copy_stops_at_the_edge(void **state)
 {
-	char out[3 * PAGE], in[3 * PAGE];
+	static char out[3 * MAX_PAGE], in[3 * MAX_PAGE];
+	const size_t size = 3 * PAGE;
 	size_t i;
 
-	for (i = 0; i < sizeof(out); i++)
+	for (i = 0; i < size; i++)
 		out[i] = (char)(i * 31 / 7);
 	assert_int_equal(set(0, 0, 1, 4), 0);
 	assert_int_equal(set(1, PAGE, 1, 0), 0);
-	assert_int_equal(bf_memslots_write(map, 0, 5, out, sizeof(out)),
-			 2 * PAGE - 5);
-	assert_int_equal(bf_memslots_read(map, 0, 5, in, sizeof(in)),
-			 2 * PAGE - 5);
+	assert_int_equal(bf_memslots_write(map, 0, 5, out, size), 2 * PAGE - 5);
+	assert_int_equal(bf_memslots_read(map, 0, 5, in, size), 2 * PAGE - 5);
 	assert_memory_equal(in, out, 2 * PAGE - 5);
 	assert_int_equal(memory[4 * PAGE + 5], out[0]);
 	assert_int_equal(memory[0], out[PAGE - 5]);
@@ -60,15 +59,15 @@ static void test_copy_stops_at_the_edge(void **state)
 static void test_read_only(void **state)
 {
 	struct kvm_userspace_memory_region change = region(1, PAGE, 1, 1);
-	char buf[2 * PAGE] = "guest";
+	static char buf[2 * MAX_PAGE] = "guest";
+	const size_t size = 2 * PAGE;
 
 	change.flags = KVM_MEM_READONLY;
 	assert_int_equal(set(0, 0, 1, 0), 0);
 	assert_int_equal(bf_memslots_set(map, &change), 0);
-	assert_int_equal(bf_memslots_write(map, 0, 0, buf, sizeof(buf)), PAGE);
+	assert_int_equal(bf_memslots_write(map, 0, 0, buf, size), PAGE);
 	assert_int_equal(bf_memslots_write(map, 0, PAGE, buf, 1), 0);
-	assert_int_equal(bf_memslots_read(map, 0, 0, buf, sizeof(buf)),
-			 sizeof(buf));
+	assert_int_equal(bf_memslots_read(map, 0, 0, buf, size), size);
 	assert_null(find(PAGE, 1, true));
 	assert_non_null(find(PAGE, 1, false));
 }

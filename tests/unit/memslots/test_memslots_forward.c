@@ -10,12 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "memslots/change.h"
 
-#define PAGE	  4096ULL
+#define PAGE	  ((uint64_t)sysconf(_SC_PAGESIZE))
 #define MAX_CALLS 32
 
 long __real_syscall(long nr, long a, long b, long c, long d, long e, long f);

@@ -3,9 +3,11 @@
 #ifndef BF_TESTS_VM_LAYERS_FIXTURE_H
 #define BF_TESTS_VM_LAYERS_FIXTURE_H
 
+#include <unistd.h>
+
 #include "vm_fixture.h"
 
-#define PAGE   4096ULL
+#define PAGE   ((uint64_t)sysconf(_SC_PAGESIZE))
 #define ROUNDS 2000 /* of random changes */
 
 extern struct fixture fixture;

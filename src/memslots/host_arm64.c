@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+/* KVM's limits on aarch64. */
+#include <errno.h>
+
+#include "memslots/host.h"
+
+const uint32_t bf_host_slots = 32767;
+
+const int bf_host_beyond_gpa = -EFAULT;
+
+uint64_t bf_host_least_hva_end(uint64_t page)
+{
+	return 1ULL << 48;
+}
