@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+//! Calls from the library into Rust.
+
+use std::cell::Cell;
+use std::os::raw::c_void;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+thread_local! {
+    /// How many calls of the library into Rust this thread is in.
+    static DEPTH: Cell<usize> = Cell::new(0);
+}
+
+/// Calls a closure for the library.  Returns `None` if it panics.
+pub(crate) fn enter<R>(call: impl FnOnce() -> R) -> Option<R> {
+    DEPTH.with(|depth| depth.set(depth.get() + 1));
+    let result = catch_unwind(AssertUnwindSafe(call)).ok();
+    DEPTH.with(|depth| depth.set(depth.get() - 1));
+    result
+}
+
+/// Ends an object of the library.  In a callback the end would wait for the
+/// callback itself, so a thread of its own does it.
+pub(crate) fn end(object: impl FnOnce() + Send + 'static) {
+    let inside = DEPTH.try_with(|depth| depth.get() > 0).unwrap_or(true);
+    if inside {
+        std::thread::spawn(object);
+    } else {
+        object();
+    }
+}
+
+/// The `done` function of a removal: drops the closure behind a handle.
+///
+/// # Safety
+/// `opaque` comes from `Box::into_raw` of a `Box<T>`, and no thread uses it.
+pub(crate) unsafe extern "C" fn drop_box<T>(opaque: *mut c_void) {
+    enter(|| drop(Box::from_raw(opaque as *mut T)));
+}
