@@ -2,8 +2,8 @@
 /*
  * Changes a VM while its guest runs: adds a device, memory and a vCPU, and
  * removes the device and the vCPU.  No vCPU stops for a change.  The guest is
- * guests/hotplug.S: it polls a hotplug controller, probes the address that the
- * controller names, and reports the word that it read there.
+ * guests/hotplug_*.S: it polls a hotplug controller, probes the address that
+ *the controller names, and reports the word that it read there.
  *
  *	hotplug [--engine kvm|trap]
  */
@@ -148,7 +148,7 @@ static struct bf_vcpu *add_vcpu(struct bf_vm *vm, char *memory, unsigned int id,
 	};
 	struct bf_vcpu *vcpu;
 
-	memcpy(memory + PROGRAM(id), guest->start, guest->size);
+	guest_place(guest, memory + PROGRAM(id));
 	must(bf_vcpu_create(vm, id, &vcpu), "vCPU");
 	must(bf_vcpu_boot64(vcpu, &boot), "boot");
 	return vcpu;

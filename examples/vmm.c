@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * A virtual machine monitor: memory, two vCPUs with a serial port each, and a
- * virtio-style device with two queues.  The guest is guests/driver.S: it
+ * virtio-style device with two queues.  The guest is guests/driver_*.S: it
  * prints a line, makes requests, and waits until the device has served them.
  *
  *	vmm [--engine kvm|trap]
@@ -138,7 +138,8 @@ static char *add_memory(struct bf_vm *vm)
 
 	expect(memory != MAP_FAILED, "memory for the guest");
 	must(bf_memslots_set(bf_vm_memslots(vm), &slot), "memory slot");
-	return memcpy(memory, guest_driver.start, guest_driver.size);
+	guest_place(&guest_driver, memory);
+	return memory;
 }
 
 static struct bf_vcpu *add_vcpu(struct bf_vm *vm, int id, uint16_t port,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Guest programs.  They are position independent and the same on every engine.
- * bf_vcpu_boot64() starts them with their arguments in rdi, rsi, rdx and rcx.
- * They need no stack and end with HLT.  A further run ends at the same HLT.
+ * bf_vcpu_boot64() starts them with their arguments.  They need no stack and
+ * end with KVM_EXIT_HLT.  A further run ends in the same way.
  *
  * The loops take two instructions a write: where KVM emulates guest code, an
  * instruction costs most of a microsecond.
@@ -22,28 +22,34 @@ struct guest {
 	size_t size;
 };
 
-/* rdi: address, rsi: number of stores (may be 0), rdx: value. */
+/* Copies a program to guest memory; hva is its address in this process. */
+void guest_place(const struct guest *guest, void *hva);
+
+/* Arguments: address, number of stores (may be 0), value. */
 extern const struct guest guest_write_mmio1;
 extern const struct guest guest_write_mmio2;
 extern const struct guest guest_write_mmio4;
 extern const struct guest guest_write_mmio8;
 
-/* rdi: port, rsi: number of writes (may be 0), rdx: value. */
+/*
+ * Arguments: port, number of writes (may be 0), value.  Programs with ports
+ * have size 0 on aarch64.
+ */
 extern const struct guest guest_write_pio1;
 extern const struct guest guest_write_pio2;
 extern const struct guest guest_write_pio4;
 
 /*
- * REP OUTSL.  rdi: port, rsi: number of 4-byte writes (may be 0), rdx: address
- * of the values, rcx: number of values, not 0.  Starts again with the first
- * value after the last.
+ * REP OUTSL.  Arguments: port, number of 4-byte writes (may be 0), address of
+ * the values, number of values, not 0.  Starts again with the first value after
+ * the last.
  */
 extern const struct guest guest_write_pio_string;
 
 /*
- * A driver of a virtio-style device (with the registers of virtio-mmio).  rdi:
- * queue, rsi: address of the device, rdx: serial port, rcx: number of requests,
- * not 0.
+ * A driver of a virtio-style device (with the registers of virtio-mmio).
+ * Arguments: queue, address of the device, serial port (on aarch64 the address
+ * of one), number of requests, not 0.
  *
  * Reads MagicValue and ends if it is not "virt".  Prints a line to the serial
  * port.  Writes the queue to QueueNotify once for each request.  Then polls the
@@ -53,8 +59,8 @@ extern const struct guest guest_write_pio_string;
 extern const struct guest guest_driver;
 
 /*
- * Polls a hotplug controller and probes addresses for it.  rdi: address of the
- * controller, which has a word EVENT at 0 (0: wait; 1: probe; else stop), a
+ * Polls a hotplug controller and probes addresses for it.  Argument: address of
+ * the controller, which has a word EVENT at 0 (0: wait; 1: probe; else stop), a
  * quadword ADDRESS at 8 and a word FOUND at 16.
  *
  * A probe stores GUEST_HOTPLUG_TOKEN at ADDRESS + 4, loads the word at ADDRESS

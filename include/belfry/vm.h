@@ -330,7 +330,7 @@ bf_vcpu_coalesced_ring(const struct bf_vcpu *vcpu, uint32_t *entriesp);
 struct bf_vcpu_boot64_desc {
 	uint64_t rip;	       /* gpa of the first instruction */
 	uint64_t rsp;	       /* guest address of the stack's end, or 0 */
-	uint64_t args[6];      /* rdi, rsi, rdx, rcx, r8, r9 */
+	uint64_t args[6];      /* rdi, rsi, rdx, rcx, r8, r9; or x0 to x5 */
 	uint64_t page_tables;  /* KVM: gpa of 24 KiB of guest memory, page
 				  aligned, for an identity map of 4 GiB */
 	void *page_tables_hva; /* KVM: the same memory in this process */
@@ -342,13 +342,19 @@ struct bf_vcpu_boot64_desc {
  * @vcpu: not running
  * @desc: the start; the page table fields are for KVM alone
  *
- * The vCPU has flat segments, disabled interrupts, memory below 4 GiB mapped
- * one to one, and the arguments in the registers of the System V call
- * convention. The program ends with HLT.
+ * The vCPU has disabled interrupts, memory below 4 GiB mapped one to one, and
+ * the arguments in the registers of the processor's call convention.
+ *
+ * On x86-64 the vCPU has flat segments, and the program ends with HLT.  On
+ * aarch64 the function makes KVM_ARM_VCPU_INIT with the preferred target and
+ * KVM_SET_GUEST_DEBUG; the program runs at EL1 and ends with BRK #0, which
+ * bf_vcpu_run() reports as KVM_EXIT_HLT.  A KVM_RUN of the caller's returns
+ * KVM_EXIT_DEBUG there.  A caller that writes code to guest memory cleans the
+ * caches (__builtin___clear_cache()).
  *
  * Returns 0; -EINVAL (the page tables are not aligned or absent, rip is not
- * mapped, a reserved word is not 0); the kernel's errno; -ENOTSUP (the machine
- * is not x86-64).  Does not block for long.
+ * mapped, a reserved word is not 0); the kernel's errno.  Does not block for
+ * long.
  */
 int bf_vcpu_boot64(struct bf_vcpu *vcpu,
 		   const struct bf_vcpu_boot64_desc *desc);

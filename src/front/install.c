@@ -61,18 +61,9 @@ static bool may_stall(unsigned long request)
 	case (uint32_t)KVM_CREATE_DEVICE:
 	case (uint32_t)KVM_CREATE_IRQCHIP:
 	case (uint32_t)KVM_ENABLE_CAP:
-	case (uint32_t)KVM_SET_TSS_ADDR:
-	case (uint32_t)KVM_SET_IDENTITY_MAP_ADDR:
-	case (uint32_t)KVM_SET_PMU_EVENT_FILTER:
-#ifdef __x86_64__
-	case (uint32_t)KVM_CREATE_PIT2:
-	case (uint32_t)KVM_X86_SET_MSR_FILTER:
-	case (uint32_t)KVM_XEN_HVM_SET_ATTR:
-	case (uint32_t)KVM_HYPERV_EVENTFD:
-#endif
 		return true;
 	}
-	return false;
+	return bf_front_arch_may_stall((uint32_t)request);
 }
 
 void bf_front_call_begins(struct bf_front *front, unsigned long request)

@@ -196,6 +196,12 @@ int bf_front_apply_zone_policy(struct bf_front *front, struct front_zone *z);
 void bf_front_note_call(struct bf_front *front);
 
 /*
+ * calls_*.c: does this ioctl of one processor's, on a VM's descriptor, hold
+ * KVM's locks for long?
+ */
+bool bf_front_arch_may_stall(uint32_t request);
+
+/*
  * After an exit: if it is a write, and a doorbell or a zone may have reached
  * its threshold, wakes the helper.
  */

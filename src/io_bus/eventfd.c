@@ -173,17 +173,26 @@ bool bf_eventfd_is_shared(void)
 	return __atomic_load_n(&shared_with_others, __ATOMIC_RELAXED);
 }
 
+/* Not every processor has poll(2), and ppoll(2) is the slower one. */
+#ifdef SYS_poll
+static long poll_one(struct pollfd *pfd)
+{
+	return syscall(SYS_poll, pfd, 1, 0);
+}
+#else
+static long poll_one(struct pollfd *pfd)
+{
+	const struct timespec now = {0};
+
+	return syscall(SYS_ppoll, pfd, 1, &now, NULL, 0);
+}
+#endif
+
 static int poll_now(int fd, short events)
 {
 	struct pollfd pfd = {.fd = fd, .events = events};
-#ifdef SYS_poll
-	long ret = syscall(SYS_poll, &pfd, 1, 0);
-#else
-	const struct timespec now = {0};
-	long ret = syscall(SYS_ppoll, &pfd, 1, &now, NULL, 0);
-#endif
 
-	return ret < 0 ? -1 : pfd.revents;
+	return poll_one(&pfd) < 0 ? -1 : pfd.revents;
 }
 
 /*

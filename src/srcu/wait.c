@@ -4,6 +4,7 @@
  * itself, in turns with the other waiters and the worker: it holds the lock for
  * a step, never across a sleep.
  */
+#include "base/cpu.h"
 #include "srcu/membarrier.h"
 #include "srcu/report.h"
 #include "srcu/wait.h"
@@ -138,15 +139,6 @@ bool bf_srcu_gp_announce_sleep(struct bf_srcu *ssp, unsigned int sleeper)
 	return true;
 }
 
-static void cpu_relax(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield" ::: "memory");
-#endif
-}
-
 /* Steps for a few microseconds; true: the grace period is over. */
 static bool gp_spin(struct bf_srcu *ssp)
 {
@@ -155,7 +147,7 @@ static bool gp_spin(struct bf_srcu *ssp)
 	for (i = 0; i < SRCU_SPINS; i++) {
 		if (bf_srcu_gp_step(ssp))
 			return true;
-		cpu_relax();
+		bf_cpu_relax();
 	}
 	return false;
 }

@@ -68,7 +68,8 @@ static int kvm_open_vm(struct bf_kvm_vm *kvm, const struct bf_vm_config *config)
 	ring = bf_kvm_number(device, KVM_CHECK_EXTENSION,
 			     KVM_CAP_COALESCED_MMIO);
 	fd = size < 0 ? size :
-			bf_kvm_number(device, KVM_CREATE_VM, config->vm_type);
+			bf_kvm_number(device, KVM_CREATE_VM,
+				      bf_kvm_vm_type(device, config->vm_type));
 	close(device);
 	kvm->page_size = (size_t)size;
 	/* The kernel says where the ring is in pages. */
@@ -132,7 +133,11 @@ static void kvm_vm_destroy(struct bf_vm *vm)
 static int kvm_vcpu_boot64(struct bf_vcpu *vcpu,
 			   const struct bf_vcpu_boot64_desc *desc)
 {
-	return bf_kvm_boot64(vcpu->fd, desc);
+	int ret = bf_kvm_boot64(vcpu->vm->fd, vcpu->fd, desc);
+
+	if (!ret)
+		bf_kvm_vcpu_booted(vcpu);
+	return ret;
 }
 
 static uint64_t kvm_guest_addr(struct bf_vm *vm, uint64_t gpa)

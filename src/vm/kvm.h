@@ -28,10 +28,22 @@ void bf_kvm_vcpu_destroy(struct bf_vcpu *vcpu);
 int bf_kvm_vcpu_run(struct bf_vcpu *vcpu);
 void bf_kvm_vcpu_kick(struct bf_vcpu *vcpu);
 
+/* bf_kvm_boot64() has started it. */
+void bf_kvm_vcpu_booted(struct bf_vcpu *vcpu);
+
 /* Closes all vCPUs of the kernel's; the VM has none any more. */
 void bf_kvm_free_vcpus(struct bf_kvm_vm *kvm);
 
-/* kvm_boot_*.c: as bf_vcpu_boot64(), for the fd of a vCPU. */
-int bf_kvm_boot64(int fd, const struct bf_vcpu_boot64_desc *desc);
+/* kvm_boot_*.c: as bf_vcpu_boot64(), for the fd of a VM and of its vCPU. */
+int bf_kvm_boot64(int vm_fd, int fd, const struct bf_vcpu_boot64_desc *desc);
+
+/* The registers alone, of a vCPU that bf_kvm_boot64() has started before. */
+int bf_kvm_set_regs(int fd, const struct bf_vcpu_boot64_desc *desc);
+
+/* The exit of a vCPU that bf_kvm_boot64() started: is it the program's end? */
+bool bf_kvm_is_end(const struct kvm_run *page);
+
+/* The type of a VM for KVM_CREATE_VM, for the type that the caller wants. */
+unsigned long bf_kvm_vm_type(int device, unsigned long wanted);
 
 #endif

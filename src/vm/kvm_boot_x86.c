@@ -110,7 +110,7 @@ static int set_sregs(int fd, uint64_t cr3)
 	return (int)bf_kvm_ioctl(fd, KVM_SET_SREGS, &sregs);
 }
 
-static int set_regs(int fd, const struct bf_vcpu_boot64_desc *desc)
+int bf_kvm_set_regs(int fd, const struct bf_vcpu_boot64_desc *desc)
 {
 	struct kvm_regs regs = {
 		.rip = desc->rip,
@@ -127,7 +127,17 @@ static int set_regs(int fd, const struct bf_vcpu_boot64_desc *desc)
 	return (int)bf_kvm_ioctl(fd, KVM_SET_REGS, &regs);
 }
 
-int bf_kvm_boot64(int fd, const struct bf_vcpu_boot64_desc *desc)
+bool bf_kvm_is_end(const struct kvm_run *page)
+{
+	return page->exit_reason == KVM_EXIT_HLT;
+}
+
+unsigned long bf_kvm_vm_type(int device, unsigned long wanted)
+{
+	return wanted;
+}
+
+int bf_kvm_boot64(int vm_fd, int fd, const struct bf_vcpu_boot64_desc *desc)
 {
 	int ret;
 
@@ -137,5 +147,5 @@ int bf_kvm_boot64(int fd, const struct bf_vcpu_boot64_desc *desc)
 	ret = has_cpuid(fd) ? 0 : set_cpuid(fd);
 	if (!ret)
 		ret = set_sregs(fd, desc->page_tables);
-	return ret ? ret : set_regs(fd, desc);
+	return ret ? ret : bf_kvm_set_regs(fd, desc);
 }

@@ -22,6 +22,7 @@ struct bf_kvm_vcpu {
 	uint32_t id;
 	int fd;
 	struct kvm_run *page; /* NULL: not mapped yet */
+	bool booted;	      /* its program is one of bf_vcpu_boot64() */
 	pid_t tid;	      /* of the thread that runs it; 0: none.  Set only
 				 where a kick sends a signal */
 };
@@ -134,6 +135,7 @@ int bf_kvm_vcpu_create(struct bf_vcpu *vcpu)
 		ret = kvm_vcpu_map(vm, kvm);
 	if (ret)
 		return ret;
+	kvm->booted = false;
 	vcpu->engine_data = kvm;
 	vcpu->fd = kvm->fd;
 	set_page(vcpu, vm, kvm->page);
@@ -148,14 +150,24 @@ void bf_kvm_vcpu_destroy(struct bf_vcpu *vcpu)
 {
 }
 
+void bf_kvm_vcpu_booted(struct bf_vcpu *vcpu)
+{
+	struct bf_kvm_vcpu *kvm = vcpu->engine_data;
+
+	kvm->booted = true;
+}
+
 static int run_guest(struct bf_vcpu *vcpu)
 {
+	const struct bf_kvm_vcpu *kvm = vcpu->engine_data;
 	int ret;
 
 	do {
 		bf_front_before_run(vcpu->front);
 		ret = (int)bf_kvm_number(vcpu->fd, KVM_RUN, 0);
 	} while (bf_front_after_run(vcpu->front, ret));
+	if (!ret && kvm->booted && bf_kvm_is_end(kvm->page))
+		kvm->page->exit_reason = KVM_EXIT_HLT;
 	return ret;
 }
 

@@ -120,7 +120,20 @@ static void write_string(struct diff_vm *vm, const struct diff_write *write)
 	}
 }
 
-/* The page tables and sregs stay; each write only sets the registers. */
+/*
+ * The engine makes system calls, and belfry passes a VM through to the kernel
+ * whose vCPU the program reaches past ioctl().
+ */
+long __wrap_bf_kvm_ioctl(int fd, unsigned long request, void *arg);
+
+long __wrap_bf_kvm_ioctl(int fd, unsigned long request, void *arg)
+{
+	int ret = ioctl(fd, request, arg);
+
+	return ret < 0 ? -errno : ret;
+}
+
+/* The page tables stay; each write only sets the registers. */
 static void set_up_guest(struct diff_vm *vm, const struct diff_write *write)
 {
 	const struct guest *guest = guest_for(write);
@@ -131,22 +144,14 @@ static void set_up_guest(struct diff_vm *vm, const struct diff_write *write)
 		.page_tables = PAGE_TABLES,
 		.page_tables_hva = vm->memory + PAGE_TABLES,
 	};
-	const struct kvm_regs regs = {
-		.rip = boot.rip,
-		.rdi = boot.args[0],
-		.rsi = boot.args[1],
-		.rdx = boot.args[2],
-		.rcx = boot.args[3],
-		.rflags = 2,
-	};
+	int ret;
 
-	memcpy(vm->memory + PROGRAM, guest->start, guest->size);
+	guest_place(guest, vm->memory + PROGRAM);
 	write_string(vm, write);
-	if (!vm->booted)
-		diff_check(!bf_kvm_boot64(vm->vcpu, &boot), "KVM_SET_SREGS");
+	ret = vm->booted ? bf_kvm_set_regs(vm->vcpu, &boot) :
+			   bf_kvm_boot64(vm->fd, vm->vcpu, &boot);
+	diff_check(!ret, "the start of a guest");
 	vm->booted = true;
-	diff_check(!diff_ioctl(vm, vm->vcpu, KVM_SET_REGS, &regs),
-		   "KVM_SET_REGS");
 }
 
 static void add_event(struct diff_vm *vm, uint64_t addr, uint32_t len, bool pio,
@@ -200,7 +205,7 @@ void diff_write(struct diff_vm *vm, const struct diff_write *write)
 	for (;;) {
 		diff_check(!diff_ioctl(vm, vm->vcpu, KVM_RUN, NULL), "KVM_RUN");
 		empty_ring(vm);
-		if (vm->run->exit_reason == KVM_EXIT_HLT)
+		if (bf_kvm_is_end(vm->run))
 			break;
 		add_exit(vm);
 	}

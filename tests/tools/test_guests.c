@@ -104,7 +104,7 @@ static void run_guest(struct machine *m, const struct guest *guest,
 	};
 
 	memset(&m->device, 0, sizeof(m->device));
-	memcpy(m->memory, guest->start, guest->size);
+	guest_place(guest, m->memory);
 	assert_int_equal(bf_vcpu_boot64(m->vcpu, &boot), 0);
 	assert_int_equal(bf_vcpu_run(m->vcpu), 0);
 	if (bf_vcpu_page(m->vcpu)->exit_reason != KVM_EXIT_HLT)

@@ -19,6 +19,7 @@
 #include "preload/fds/vm.h"
 #include "preload/interpose/kick.h"
 #include "preload/interpose/next.h"
+#include "preload/seccomp/calls.h"
 #include "preload/seccomp/filter.h"
 #include "preload/seccomp/forbidden.h"
 
@@ -133,9 +134,7 @@ static bool call_shares(long nr, long flags)
 	case SYS_clone:
 		return !(flags & CLONE_VM);
 	case SYS_clone3:
-#ifdef SYS_fork
-	case SYS_fork:
-#endif
+	case CALL_FORK:
 	case SYS_sendmsg:
 	case SYS_sendmmsg:
 	case SYS_recvmsg:

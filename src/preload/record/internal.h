@@ -66,4 +66,12 @@ void pending_gp_defer(uint32_t vm, uint64_t now);
 uint32_t pending_gp_note_call(uint32_t vm, uint32_t key, uint64_t start,
 			      uint64_t end, long ret);
 
+/* gp_*.c: ioctls of one processor's. */
+
+/* Does the call wait for the grace periods that are pending? */
+bool gp_arch_waits(uint32_t key);
+
+/* The enum recorded_gp that the call leaves, or -1. */
+int gp_arch_of(uint32_t key);
+
 #endif

@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The ioctls that a VMM on x86-64 makes, by number. */
+/* The ioctls that a VMM makes, by number. */
 #include <linux/kvm.h>
 #include <stdio.h>
 
+#include "preload/record/names.h"
 #include "preload/record/rows.h"
 #include "preload/record/stats.h"
 
-struct name {
-	uint32_t key;
-	const char *name;
-};
-
 /* clang-format off */
-#define NAME(request) { (uint32_t)(request), #request }
-
-static const struct name names[] = {
+static const struct call_name names[] = {
 	{ STATS_CLOSE_VM, "close(vm)" },
 	{ STATS_CLOSE_VCPU, "close(vcpu)" },
 	{ STATS_DEASSIGN, "KVM_IOEVENTFD (deassign)" },
@@ -23,103 +17,37 @@ static const struct name names[] = {
 	NAME(KVM_CLEAR_DIRTY_LOG),
 	NAME(KVM_CREATE_DEVICE),
 	NAME(KVM_CREATE_IRQCHIP),
-	NAME(KVM_CREATE_PIT2),
 	NAME(KVM_CREATE_VCPU),
 	NAME(KVM_CREATE_VM),
 	NAME(KVM_DIRTY_TLB),
 	NAME(KVM_ENABLE_CAP),
 	NAME(KVM_GET_API_VERSION),
-	NAME(KVM_GET_CLOCK),
-	NAME(KVM_GET_CPUID2),
-	NAME(KVM_GET_DEBUGREGS),
 	NAME(KVM_GET_DEVICE_ATTR),
 	NAME(KVM_GET_DIRTY_LOG),
-	NAME(KVM_GET_EMULATED_CPUID),
-	NAME(KVM_GET_FPU),
-	NAME(KVM_GET_IRQCHIP),
-	NAME(KVM_GET_LAPIC),
 	NAME(KVM_GET_MP_STATE),
-	NAME(KVM_GET_MSRS),
-	NAME(KVM_GET_MSR_FEATURE_INDEX_LIST),
-	NAME(KVM_GET_MSR_INDEX_LIST),
-	NAME(KVM_GET_NESTED_STATE),
-	NAME(KVM_GET_NR_MMU_PAGES),
 	NAME(KVM_GET_ONE_REG),
-	NAME(KVM_GET_PIT2),
-	NAME(KVM_GET_REGS),
 	NAME(KVM_GET_REG_LIST),
-	NAME(KVM_GET_SREGS),
-	NAME(KVM_GET_SREGS2),
 	NAME(KVM_GET_STATS_FD),
-	NAME(KVM_GET_SUPPORTED_CPUID),
-	NAME(KVM_GET_SUPPORTED_HV_CPUID),
-	NAME(KVM_GET_TSC_KHZ),
 	NAME(KVM_GET_VCPU_EVENTS),
 	NAME(KVM_GET_VCPU_MMAP_SIZE),
-	NAME(KVM_GET_XCRS),
-	NAME(KVM_GET_XSAVE),
-	NAME(KVM_GET_XSAVE2),
 	NAME(KVM_HAS_DEVICE_ATTR),
-	NAME(KVM_HYPERV_EVENTFD),
-	NAME(KVM_INTERRUPT),
 	{ (uint32_t)KVM_IOEVENTFD, "KVM_IOEVENTFD (assign)" },
 	NAME(KVM_IRQFD),
 	NAME(KVM_IRQ_LINE),
 	NAME(KVM_IRQ_LINE_STATUS),
-	NAME(KVM_KVMCLOCK_CTRL),
-	NAME(KVM_MEMORY_ENCRYPT_OP),
-	NAME(KVM_MEMORY_ENCRYPT_REG_REGION),
-	NAME(KVM_MEMORY_ENCRYPT_UNREG_REGION),
-	NAME(KVM_NMI),
 	NAME(KVM_REGISTER_COALESCED_MMIO),
-	NAME(KVM_REINJECT_CONTROL),
 	NAME(KVM_RESET_DIRTY_RINGS),
 	NAME(KVM_RUN),
-	NAME(KVM_SET_BOOT_CPU_ID),
-	NAME(KVM_SET_CLOCK),
-	NAME(KVM_SET_CPUID),
-	NAME(KVM_SET_CPUID2),
-	NAME(KVM_SET_DEBUGREGS),
 	NAME(KVM_SET_DEVICE_ATTR),
-	NAME(KVM_SET_FPU),
 	NAME(KVM_SET_GSI_ROUTING),
 	NAME(KVM_SET_GUEST_DEBUG),
-	NAME(KVM_SET_IDENTITY_MAP_ADDR),
-	NAME(KVM_SET_IRQCHIP),
-	NAME(KVM_SET_LAPIC),
 	NAME(KVM_SET_MP_STATE),
-	NAME(KVM_SET_MSRS),
-	NAME(KVM_SET_NESTED_STATE),
-	NAME(KVM_SET_NR_MMU_PAGES),
 	NAME(KVM_SET_ONE_REG),
-	NAME(KVM_SET_PIT2),
-	NAME(KVM_SET_PMU_EVENT_FILTER),
-	NAME(KVM_SET_REGS),
 	NAME(KVM_SET_SIGNAL_MASK),
-	NAME(KVM_SET_SREGS),
-	NAME(KVM_SET_SREGS2),
-	NAME(KVM_SET_TSC_KHZ),
-	NAME(KVM_SET_TSS_ADDR),
 	NAME(KVM_SET_USER_MEMORY_REGION),
-	NAME(KVM_SET_VAPIC_ADDR),
 	NAME(KVM_SET_VCPU_EVENTS),
-	NAME(KVM_SET_XCRS),
-	NAME(KVM_SET_XSAVE),
 	NAME(KVM_SIGNAL_MSI),
-	NAME(KVM_SMI),
-	NAME(KVM_TPR_ACCESS_REPORTING),
-	NAME(KVM_TRANSLATE),
 	NAME(KVM_UNREGISTER_COALESCED_MMIO),
-	NAME(KVM_X86_GET_MCE_CAP_SUPPORTED),
-	NAME(KVM_X86_SETUP_MCE),
-	NAME(KVM_X86_SET_MCE),
-	NAME(KVM_X86_SET_MSR_FILTER),
-	NAME(KVM_XEN_HVM_CONFIG),
-	NAME(KVM_XEN_HVM_EVTCHN_SEND),
-	NAME(KVM_XEN_HVM_GET_ATTR),
-	NAME(KVM_XEN_HVM_SET_ATTR),
-	NAME(KVM_XEN_VCPU_GET_ATTR),
-	NAME(KVM_XEN_VCPU_SET_ATTR),
 #ifdef KVM_SET_USER_MEMORY_REGION2
 	NAME(KVM_SET_USER_MEMORY_REGION2),
 #endif
@@ -135,13 +63,23 @@ static const struct name names[] = {
 };
 /* clang-format on */
 
+static const char *search(const struct call_name *table, size_t count,
+			  uint32_t key)
+{
+	for (size_t i = 0; i < count; i++)
+		if (table[i].key == key)
+			return table[i].name;
+	return NULL;
+}
+
 void call_name(uint32_t key, char *buf, size_t size)
 {
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (names[i].key == key) {
-			snprintf(buf, size, "%s", names[i].name);
-			return;
-		}
-	}
-	snprintf(buf, size, "KVM ioctl 0x%08x", key);
+	const char *name = search(names, sizeof(names) / sizeof(names[0]), key);
+
+	if (!name)
+		name = search(arch_names, nr_arch_names, key);
+	if (name)
+		snprintf(buf, size, "%s", name);
+	else
+		snprintf(buf, size, "KVM ioctl 0x%08x", key);
 }

@@ -72,12 +72,11 @@ static bool waits_for_gp(const struct recorded_vm *vm, uint32_t key,
 	case KVM_SET_USER_MEMORY_REGION2:
 #endif
 	case KVM_UNREGISTER_COALESCED_MMIO:
-	case KVM_SET_PMU_EVENT_FILTER:
-	case KVM_X86_SET_MSR_FILTER:
 		return true;
 	}
-	return is_close(key) &&
-	       atomic_load_explicit(&vm->ended_ns, relaxed) >= start;
+	if (is_close(key))
+		return atomic_load_explicit(&vm->ended_ns, relaxed) >= start;
+	return gp_arch_waits(key);
 }
 
 /*
@@ -128,10 +127,10 @@ static void note_zone(const struct recorded_vm *row, uint32_t vm,
 static void note_registration(const struct recorded_vm *row, uint32_t vm,
 			      uint32_t key, uint64_t start, uint64_t now)
 {
-	if (key == KVM_CREATE_IRQCHIP)
-		pending_gp_add(vm, GP_IRQCHIP, now);
-	if (key == KVM_CREATE_PIT2)
-		pending_gp_add(vm, GP_PIT, now);
+	const int gp = gp_arch_of(key);
+
+	if (gp >= 0)
+		pending_gp_add(vm, (enum recorded_gp)gp, now);
 	if (key == KVM_REGISTER_COALESCED_MMIO)
 		note_zone(row, vm, start, now);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "preload/seccomp/bpf.h"
+#include "preload/seccomp/calls.h"
 
 #define CELLS 16
 
@@ -217,7 +218,7 @@ static enum bpf_answer ask_all(const struct sock_fprog *filter, uint32_t pc,
 static struct machine machine_for(const struct bpf_call *call)
 {
 	struct machine m = {
-		.data = {.nr = (int)call->nr, .arch = AUDIT_ARCH_X86_64},
+		.data = {.nr = (int)call->nr, .arch = FILTER_ARCH},
 		.known = 3,
 	};
 

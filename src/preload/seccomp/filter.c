@@ -19,6 +19,7 @@
 #include "io_bus/eventfd.h"
 #include "preload/common/memory.h"
 #include "preload/seccomp/bpf.h"
+#include "preload/seccomp/calls.h"
 #include "preload/seccomp/filter.h"
 #include "preload/seccomp/forbidden.h"
 #include "base/util.h"
@@ -65,7 +66,7 @@ static const struct call {
 	MUST(SYS_futex, LOCK, ARG(1), 0, FUTEX_WAKE_PRIVATE),
 	MUST(SYS_futex, FORBIDDEN_FRONT | FORBIDDEN_HELPER, ARG(1), 0,
 	     FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME),
-	MUST(SYS_poll, FORBIDDEN_POLL, ARG(1) | ARG(2), 0, 1, 0),
+	MUST(CALL_POLL, FORBIDDEN_POLL, CALL_POLL_KNOWN, 0, 1, 0, 0),
 	MUST(SYS_ioctl, FORBIDDEN_RUN, ARG(1), 0, KVM_RUN),
 	MUST(SYS_ioctl, FORBIDDEN_REGISTER | FORBIDDEN_FRONT | FORBIDDEN_HELPER,
 	     ARG(1), 0, KVM_IOEVENTFD),
@@ -84,7 +85,7 @@ static const struct call {
 	    KCMP_FILE),
 	MAY(SYS_openat, FORBIDDEN_FRONT, 0, 0),
 	MAY(SYS_newfstatat, FORBIDDEN_FRONT, 0, 0),
-	MAY(SYS_readlink, FORBIDDEN_FRONT, 0, 0),
+	MAY(CALL_READLINK, FORBIDDEN_FRONT, 0, 0),
 	MAY(SYS_read, FORBIDDEN_FRONT, 0, 0),
 	MAY(SYS_prctl, FORBIDDEN_FRONT, ARG(0), PR_GET_SECCOMP),
 	MUST(SYS_rt_sigprocmask, FORBIDDEN_FRONT, ARG(0) | ARG(3), ~UINT64_C(0),

@@ -65,7 +65,7 @@ static uint64_t place_program(struct fixture *fixture,
 	static uint64_t next;
 	uint64_t gpa = PROGRAMS + 4096 * (next++ % 8);
 
-	memcpy(fixture->memory + gpa, guest->start, guest->size);
+	guest_place(guest, fixture->memory + gpa);
 	return gpa;
 }
 

@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "testing/trap/trap.h"
+#include "guests/guests.h"
+#include "testing/trap/optional.h"
 #include "tools/belfry/doorbell/doorbell.h"
 #include "tools/belfry/doorbell/doorbell_vm.h"
 #include "tools/belfry/common/cli.h"
@@ -71,7 +72,7 @@ static int print_help(void)
 	     "  --engine ENGINE  runs the guest:\n"
 	     "                     kvm   /dev/kvm (default, where it works)\n"
 	     "                     trap  a thread whose accesses fault; it has\n"
-	     "                           no kernel doorbells\n"
+	     "                           no kernel doorbells; x86-64 alone\n"
 	     "  --count N        signals of a run (default " DEFAULT_COUNT ")\n"
 	     "  --json           the result as one JSON array\n"
 	     "\n"
@@ -83,8 +84,11 @@ static int set_engine(struct options *options, const char *name)
 {
 	if (!strcmp(name, "kvm"))
 		options->engine = NULL;
+	else if (!strcmp(name, "trap") && !trap_engine)
+		return cli_usage(COMMAND, "the trap engine runs on x86-64"
+					  " alone: use --engine kvm");
 	else if (!strcmp(name, "trap"))
-		options->engine = &bf_trap_engine;
+		options->engine = trap_engine;
 	else
 		return cli_usage(COMMAND, "unknown engine '%s'", name);
 	options->engine_given = true;
@@ -140,13 +144,13 @@ static int choose_engine(struct options *options)
 
 	if (!options->engine) {
 		problem = cli_kvm_problem();
-		if (problem && options->engine_given) {
+		if (problem && (options->engine_given || !trap_engine)) {
 			cli_fail(COMMAND, "%s", problem);
 			return CLI_SKIPPED;
 		}
 		if (problem) {
 			cli_fail(COMMAND, "%s; using the trap engine", problem);
-			options->engine = &bf_trap_engine;
+			options->engine = trap_engine;
 		}
 	}
 	if (options->engine)
@@ -157,6 +161,8 @@ static int choose_engine(struct options *options)
 
 static bool is_shown(const struct row *row, const struct options *options)
 {
+	if (row->desc.pio && !guest_write_pio4.size)
+		return false;
 	return !options->engine || row->desc.kind != DOORBELL_KERNEL;
 }
 

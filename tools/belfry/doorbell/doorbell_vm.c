@@ -13,7 +13,7 @@
 #include "tools/belfry/common/samples.h"
 
 /* Guest memory: the program at 0, and page tables above it. */
-#define MEMORY_SIZE 0x10000u
+#define MEMORY_SIZE 0x10000u /* a page of any size */
 #define PAGE_TABLES 0x4000u
 
 #define DOORBELL_GPA  0xd0000000ull
@@ -214,7 +214,7 @@ static int boot_guest(struct doorbell_vm *vm, unsigned long count)
 		.page_tables_hva = vm->memory + PAGE_TABLES,
 	};
 
-	memcpy(vm->memory, guest->start, guest->size);
+	guest_place(guest, vm->memory);
 	return bf_vcpu_boot64(vm->vcpu, &boot) ? -ENOEXEC : 0;
 }
 

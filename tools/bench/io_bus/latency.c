@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <x86intrin.h>
 
+#include "tools/bench/common/ticks.h"
 #include "tools/bench/io_bus/bench_io_bus.h"
 
 #define RANGES		1000
@@ -14,18 +14,6 @@
 #define PEER_ROUNDS	3
 #define PEER_DISPATCHES 5000 /* one may take milliseconds */
 #define SPARE		8    /* ranges that the changer adds and removes */
-
-/* The fences keep accesses on their side of the time stamp. */
-static uint64_t ticks(void)
-{
-	uint64_t now;
-
-	_mm_mfence();
-	_mm_lfence();
-	now = __rdtsc();
-	_mm_lfence();
-	return now;
-}
 
 /* Return the ticks between two successive time stamps. */
 static uint64_t ticks_cost(void)

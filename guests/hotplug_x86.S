@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A guest that polls a hotplug controller.  guests.h describes its registers. */
-#include "program.inc"
+#include "program_x86.inc"
 #include "guests.h"
 
 #define EVENT	0

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Guests that write to a device.  guests.h describes their arguments. */
-#include "program.inc"
+#include "program_x86.inc"
 
 .macro write_mmio name, store:vararg
 guest \name

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A driver of a virtio-style device.  guests.h describes its arguments. */
-#include "program.inc"
+#include "program_x86.inc"
 
 /* Registers of a 16550 */
 #define SERIAL_LSR	5
