@@ -27,17 +27,20 @@ void private_fd_close(int fd);
 /* Closes each fd in [first, last]; all must be private. */
 void private_fd_close_run(int first, int last);
 
-/* One load.  False in a child that does not own the fd table. */
-bool private_fd_contains(int fd);
-
-/* The lowest private fd in [first, last], or -1. */
-int private_fd_first(unsigned int first, unsigned int last);
+/*
+ * Around a call of the program that closes or replaces @fd.  False: the number
+ * is private and looks closed to the program.  Otherwise the number does not
+ * become private until private_fd_replace_ends().
+ */
+bool private_fd_replace_begins(int fd);
+void private_fd_replace_ends(int fd);
 
 /*
- * Around a call that closes a range of fds and the search for those that it
- * must spare.  A duplicate that is made meanwhile is not used.
+ * The same around a call that closes a range of fds, and the search for those
+ * that it must spare: the lowest private fd in [first, last], or -1.
  */
 void private_fd_sweep_begins(void);
+int private_fd_first(unsigned int first, unsigned int last);
 void private_fd_sweep_ends(void);
 
 /* In a child process: closes its copies of the parent's private fds. */

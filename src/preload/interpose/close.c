@@ -16,14 +16,34 @@
 #include "preload/fds/private_fd.h"
 #include "preload/interpose/next.h"
 
-/* A close that is cancelled would leave the entry without its fd. */
+static void end_replacement(const int *fd)
+{
+	private_fd_replace_ends(*fd);
+}
+
+/* The thread may be cancelled here: the library is built for unwinding. */
+static int close_counted(int fd)
+{
+	const int counted __attribute__((cleanup(end_replacement))) = fd;
+
+	return next()->close(counted);
+}
+
+static int close_of_program(int fd)
+{
+	if (!private_fd_replace_begins(fd))
+		return next_return(-EBADF, 0);
+	return close_counted(fd);
+}
+
+/* A close that is cancelled would leave the object without its end. */
 static long close_uncancelled(int fd)
 {
 	int state;
 	long ret;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	ret = next_result(next()->close(fd));
+	ret = next_result(close_of_program(fd));
 	pthread_setcancelstate(state, NULL);
 	return ret;
 }
@@ -47,34 +67,13 @@ static long close_object(int fd, struct object *obj)
 	return ret;
 }
 
-/*
- * The program may close a number that it has lost meanwhile.  Low numbers are
- * never private but under a low limit, and their close may take long.
- */
-static long close_unknown(int fd)
-{
-	long ret = -EBADF;
-
-	private_fd_sweep_begins();
-	if (!private_fd_contains(fd))
-		ret = close_uncancelled(fd);
-	private_fd_sweep_ends();
-	return ret;
-}
-
-#define LOWEST_GUARDED 128
-
 INTERPOSE int close(int fd)
 {
 	int saved_errno = errno;
 	struct object *obj = fd_table_take_owned(fd);
 
-	if (!obj && private_fd_contains(fd))
-		return next_return(-EBADF, saved_errno);
-	if (!obj && fd < LOWEST_GUARDED)
-		return next()->close(fd);
 	if (!obj)
-		return next_return(close_unknown(fd), saved_errno);
+		return close_of_program(fd);
 	return next_return(close_object(fd, obj), saved_errno);
 }
 
@@ -148,10 +147,8 @@ static void close_each(int first)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > INT_MAX)
 		return;
-	for (int fd = first; fd < (int)limit.rlim_cur; fd++) {
-		if (!private_fd_contains(fd))
-			next()->close(fd);
-	}
+	for (int fd = first; fd < (int)limit.rlim_cur; fd++)
+		close(fd);
 }
 
 INTERPOSE void closefrom(int first)

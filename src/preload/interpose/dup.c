@@ -44,28 +44,34 @@ static long refuse_private_fd(int from, int flags)
 	return ret < 0 ? ret : -EBUSY;
 }
 
-/* Before a dup2() or dup3(); @old: the object of the file that it closes. */
+/* A dup2() or dup3(); @old: the object of the file that it closes. */
 struct replacement {
+	int to;
 	struct object *source;
 	struct object *old;
 };
 
-static struct replacement before_dup(int from, int to)
+/* False: @to is private. */
+static bool before_dup(struct replacement *replacement, int from, int to)
 {
-	return (struct replacement){fd_table_get_owned(from),
-				    fd_table_take_owned(to)};
+	if (!private_fd_replace_begins(to))
+		return false;
+	*replacement = (struct replacement){to, fd_table_get_owned(from),
+					    fd_table_take_owned(to)};
+	return true;
 }
 
-static int after_dup(const struct replacement *replacement, int to, int ret)
+static int after_dup(const struct replacement *replacement, int ret)
 {
 	struct object *old = replacement->old;
 	int saved_errno = errno;
 
+	private_fd_replace_ends(replacement->to);
 	add_duplicate(ret, replacement->source);
 	if (old && ret >= 0)
 		object_put(old);
 	else if (old)
-		fd_table_alias(to, old);
+		fd_table_alias(replacement->to, old);
 	errno = saved_errno;
 	return ret;
 }
@@ -77,10 +83,9 @@ INTERPOSE int dup2(int from, int to)
 
 	if (from == to)
 		return next()->dup2(from, to);
-	if (private_fd_contains(to))
+	if (!before_dup(&replacement, from, to))
 		return next_return(refuse_private_fd(from, 0), errno);
-	replacement = before_dup(from, to);
-	return after_dup(&replacement, to, next()->dup2(from, to));
+	return after_dup(&replacement, next()->dup2(from, to));
 }
 
 INTERPOSE int dup3(int from, int to, int flags)
@@ -89,10 +94,9 @@ INTERPOSE int dup3(int from, int to, int flags)
 
 	if (from == to)
 		return next()->dup3(from, to, flags);
-	if (private_fd_contains(to))
+	if (!before_dup(&replacement, from, to))
 		return next_return(refuse_private_fd(from, flags), errno);
-	replacement = before_dup(from, to);
-	return after_dup(&replacement, to, next()->dup3(from, to, flags));
+	return after_dup(&replacement, next()->dup3(from, to, flags));
 }
 
 static int call_fcntl(int (*function)(int, int, ...), int fd, int command,
