@@ -235,9 +235,10 @@ class Release:
         awk = self.root / "usr/bin/awk"
         if not awk.exists():
             awk.symlink_to("mawk")
+        self.busybox()
 
     def busybox(self):
-        """Busybox for the guest."""
+        """Busybox for the guest, which prepare_root() unpacks."""
         if self.arch is arch.AMD64:
             return self.root / "usr/bin/busybox"
         folder = self.folder / "guest"
@@ -330,7 +331,7 @@ class KernelFiles:
 
 
 class Lock:
-    """One user of the cache folder at a time."""
+    """One change of the cache folder at a time; guests boot without it."""
 
     def __enter__(self):
         folder = cache_folder()
