@@ -32,7 +32,7 @@ SOURCE_SUITES = {"trixie": ["trixie-backports"]}
 
 # The root folder: what a build of a module runs besides the compiler.
 TOOLS = ["base-files", "binutils", "busybox-static", "coreutils", "dash",
-         "findutils", "grep", "libc6-dev", "make", "mawk", "perl-base", "sed"]
+         "findutils", "grep", "libc6-dev", "make", "mawk", "perl", "sed"]
 
 
 # What modules_prepare of a kernel's source runs besides.
@@ -88,9 +88,9 @@ class Kernel:
         if self.has_headers:
             self.release.prepare_root([
                 f"linux-headers-{self.name}{self.release.arch.suffix}"])
-        elif self.release.name in SOURCE_SUITES and \
-                self.release.arch is arch.AMD64:
-            self.release.prepare_root(SOURCE_TOOLS)
+        elif self.release.name in SOURCE_SUITES:
+            self.release.prepare_root([*SOURCE_TOOLS,
+                                       *self.release.arch.build_packages])
             self.prepare_source()
         else:
             raise Unavailable(f"no headers of {self.name}")
@@ -115,8 +115,9 @@ class Kernel:
         shutil.copy(config, folder / ".config")
         (folder / "localversion").write_text(self.name[len(version):] + "\n")
         for target in ("olddefconfig", "modules_prepare"):
-            done = self.release.run_in_root(folder, "make", "-C", "/build",
-                                            "-j2", target)
+            done = self.release.run_in_root(
+                folder, "make", "-C", "/build", "-j2",
+                *self.release.arch.make_options, target)
             if done.returncode:
                 raise Unavailable(f"make {target} of {self.name} failed: "
                                   + first_error(done.stdout))
@@ -210,8 +211,7 @@ class Release:
             return
         archives = self.folder / "cache/archives"
         self.apt("apt-get", "download", *wanted, cwd=archives)
-        # base-files brings /bin, /lib and /sbin as links into /usr.
-        for name in sorted(wanted, key=lambda name: name != "base-files"):
+        for name in wanted:
             archive = find_archive(archives, name)
             unpack_archive(archive, target)
             archive.unlink()
@@ -230,6 +230,11 @@ class Release:
         raise Unavailable(f"no source of {version}")
 
     def prepare_root(self, packages):
+        # Before trixie no package brings these links.
+        for name in ("bin", "lib", "lib64", "sbin"):
+            (self.root / "usr" / name).mkdir(parents=True, exist_ok=True)
+            if not (self.root / name).exists():
+                (self.root / name).symlink_to(f"usr/{name}")
         self.unpack(self.closure([*TOOLS, *packages]), self.root)
         (self.root / "build").mkdir(exist_ok=True)
         awk = self.root / "usr/bin/awk"
@@ -368,9 +373,9 @@ def all_kernels(releases):
 
 
 def first(kernels, version, headers=False):
-    """The newest kernel with a version that starts so."""
+    """The newest kernel with a version that starts so; 6.1 is not 6.12."""
+    starts = re.compile(re.escape(version) + r"(?!\d)" if version else "")
     for kernel in kernels:
-        if kernel.name.startswith(version) and (kernel.has_headers
-                                                or not headers):
+        if starts.match(kernel.name) and (kernel.has_headers or not headers):
             return kernel
     raise Unavailable(f"the package lists have no kernel {version}")
