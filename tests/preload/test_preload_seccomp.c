@@ -42,6 +42,17 @@ static void test_filters_of_threads(void **state)
 	assert_int_equal(under.stats.passed_through, 0);
 }
 
+/* Such a thread gets no EINTR, though the program has a handler. */
+static void test_kicks_of_filtered_threads(void **state)
+{
+	if (!*getenv("TEST_LIBRARY"))
+		skip();
+	compare_all_policies("seccomp-kicks");
+	run_scenario(&under, "seccomp-kicks", "never");
+	assert_string_equal(under.out, alone.out);
+	assert_int_equal(signals(&under.stats), 300);
+}
+
 /* Neither a filter elsewhere nor one without getpid() matters. */
 static void test_filter_of_another_thread(void **state)
 {
@@ -96,6 +107,7 @@ int main(void)
 		cmocka_unit_test(test_filter_passes_vms_through),
 		cmocka_unit_test(test_mild_filter_changes_nothing),
 		cmocka_unit_test(test_filters_of_threads),
+		cmocka_unit_test(test_kicks_of_filtered_threads),
 		cmocka_unit_test(test_filter_of_another_thread),
 		cmocka_unit_test(test_each_call_forbidden_at_start),
 		cmocka_unit_test(test_each_call_forbidden_later),

@@ -243,6 +243,7 @@ static const struct {
 	{"seccomp", scenario_seccomp},
 	{"seccomp-mild", scenario_seccomp_mild},
 	{"seccomp-threads", scenario_seccomp_threads},
+	{"seccomp-kicks", scenario_seccomp_kicks},
 	{"seccomp-idle", scenario_seccomp_idle},
 	{"forbidden", scenario_forbidden},
 	{"forbidden-late", scenario_forbidden_late},

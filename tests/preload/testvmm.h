@@ -116,6 +116,7 @@ void scenario_close_while_signalling(void);
 void scenario_seccomp(void);
 void scenario_seccomp_mild(void);
 void scenario_seccomp_threads(void);
+void scenario_seccomp_kicks(void);
 void scenario_seccomp_idle(void);
 void scenario_forbidden(void);
 void scenario_forbidden_late(void);

@@ -346,6 +346,28 @@ void scenario_long_jump(void)
 	leave_vms(use_immediate_exit);
 }
 
+/* KVM_RUN with a signal mask of the program's that blocks nothing. */
+static void use_mask(struct testvmm *vm)
+{
+	struct {
+		uint32_t len;
+		uint8_t set[8];
+	} mask = {.len = 8};
+
+	testvmm_check(!ioctl(vm->vcpu[0].fd, KVM_SET_SIGNAL_MASK, &mask),
+		      "KVM_SET_SIGNAL_MASK");
+}
+
+static void leave_often(struct testvmm *vm, int efd)
+{
+	testvmm_assign(vm->fd, efd, GUEST_MMIO, 4, 0, 0);
+	for (useconds_t i = 0; i < 300; i++)
+		leave_vcpu(vm, 300 + i % 20);
+	testvmm_assign(vm->fd, efd, GUEST_MMIO, 4, KVM_IOEVENTFD_FLAG_DEASSIGN,
+		       0);
+	printf("signalled: %d\n", testvmm_read_count(efd) > 0);
+}
+
 /* Stops the vCPU by immediate_exit, and then leaves it by jumps. */
 void scenario_many_jumps(void)
 {
@@ -367,12 +389,11 @@ void scenario_many_jumps(void)
 	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, KVM_IOEVENTFD_FLAG_DEASSIGN,
 		       0);
 	leave_vcpu(&vm, 2000);
-	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
-	for (useconds_t i = 0; i < 300; i++)
-		leave_vcpu(&vm, 300 + i % 20);
-	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, KVM_IOEVENTFD_FLAG_DEASSIGN,
-		       0);
-	printf("signalled: %d\n", testvmm_read_count(efd) > 0);
+	leave_often(&vm, efd);
+	use_mask(&vm);
+	leave_often(&vm, efd);
+	ioctl(vm.vcpu[0].fd, KVM_SET_SIGNAL_MASK, NULL);
+	leave_often(&vm, efd);
 	testvmm_destroy(&vm);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* VMMs with a seccomp filter, and one that closes its VM during a signal. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -68,6 +69,11 @@ void scenario_seccomp_mild(void)
 
 static struct kvm_run *run;
 static int done;
+
+static void set_immediate_exit(int sig)
+{
+	__atomic_store_n(&run->immediate_exit, 1, __ATOMIC_RELAXED);
+}
 
 #define ALLOW(call, n) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, n, 0)
 
@@ -137,7 +143,7 @@ static void start_and_wait(void *(*fn)(void *), void *arg)
 }
 
 /* Filters of threads: belfry serves, and registers in the main thread. */
-void scenario_seccomp_threads(void)
+static void run_beside_registration(void)
 {
 	int efd = testvmm_eventfd();
 	struct testvmm vm;
@@ -154,17 +160,29 @@ void scenario_seccomp_threads(void)
 	_exit(0);
 }
 
+void scenario_seccomp_threads(void)
+{
+	run_beside_registration();
+}
+
+/* The thread cannot guard a kick, but the program kicks by immediate_exit. */
+void scenario_seccomp_kicks(void)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	signal(SIGUSR1, set_immediate_exit);
+	testvmm_check(ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_IMMEDIATE_EXIT) >
+			      0,
+		      "KVM_CAP_IMMEDIATE_EXIT");
+	run_beside_registration();
+}
+
 void scenario_seccomp_idle(void)
 {
 	start_and_wait(idle_with_filter, NULL);
 	run_with_forbidden(SYS_getpid);
 	fflush(stdout);
 	_exit(0);
-}
-
-static void set_immediate_exit(int sig)
-{
-	__atomic_store_n(&run->immediate_exit, 1, __ATOMIC_RELAXED);
 }
 
 static void *run_until_exit(void *arg)

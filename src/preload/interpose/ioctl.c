@@ -78,6 +78,10 @@ static void read_arg(struct call *call)
 		call->copied = copy_from_program(call->debug, call->arg,
 						 sizeof(call->debug));
 		break;
+	case KVM_CHECK_EXTENSION:
+		if ((uintptr_t)call->arg == KVM_CAP_IMMEDIATE_EXIT)
+			kick_note_capability();
+		break;
 	}
 }
 
@@ -196,12 +200,15 @@ static long set_guest_debug(struct object_vcpu *vcpu, struct call *call)
 
 static long answer_on_vcpu(struct object_vcpu *vcpu, struct call *call)
 {
-	if (call->request == (uint32_t)KVM_SET_SIGNAL_MASK)
-		kick_note_mask(vcpu);
+	long ret;
+
 	if (call->request == (uint32_t)KVM_SET_GUEST_DEBUG && vcpu->front &&
 	    !thread_forbids(FORBIDDEN_FRONT) && process_is_owner())
 		return set_guest_debug(vcpu, call);
-	return call_kernel(call);
+	ret = call_kernel(call);
+	if (call->request == (uint32_t)KVM_SET_SIGNAL_MASK && !ret)
+		kick_note_mask(vcpu, call->arg);
+	return ret;
 }
 
 static long answer_on_vm(struct object *vm, struct call *call)

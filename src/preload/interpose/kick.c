@@ -18,6 +18,7 @@
 static _Atomic bool has_handlers;
 static _Atomic bool has_pending_kicks;
 static _Atomic bool has_jumps;
+static _Atomic bool knows_immediate_exit;
 static _Atomic uint64_t asked_ns; /* for handlers, by the coarse clock */
 
 static bool kicks_stay_pending(void)
@@ -32,11 +33,17 @@ static bool immediate_exit_is_set(const struct object *obj)
 }
 
 /* The program's own mask takes the place of the guard's. */
-void kick_note_mask(struct object_vcpu *vcpu)
+void kick_note_mask(struct object_vcpu *vcpu, bool has_mask)
 {
-	atomic_store_explicit(&has_pending_kicks, true, relaxed);
+	if (has_mask)
+		atomic_store_explicit(&has_pending_kicks, true, relaxed);
 	vcpu->kick_mask_set = false;
-	vcpu->has_own_mask = true;
+	vcpu->has_own_mask = has_mask;
+}
+
+void kick_note_capability(void)
+{
+	atomic_store_explicit(&knows_immediate_exit, true, relaxed);
 }
 
 void kick_note_jump(void)
@@ -47,9 +54,8 @@ void kick_note_jump(void)
 /* A guard keeps handlers, and their jumps, out of the library. */
 static bool needs_guard(const struct object *obj)
 {
-	if (atomic_load_explicit(&has_jumps, relaxed))
-		return !obj->vcpu.has_own_mask;
-	return !kicks_stay_pending() && !immediate_exit_is_set(obj);
+	return atomic_load_explicit(&has_jumps, relaxed) ||
+	       (!kicks_stay_pending() && !immediate_exit_is_set(obj));
 }
 
 static bool handles(int sig)
@@ -63,7 +69,7 @@ static bool handles(int sig)
 
 	if (sys_call(SYS_rt_sigaction, sig, 0, (long)&action,
 		     sizeof(action.mask), 0, 0))
-		return false;
+		return true; /* unknown */
 	return action.handler != (uintptr_t)SIG_DFL &&
 	       action.handler != (uintptr_t)SIG_IGN;
 }
@@ -118,6 +124,8 @@ static void drop_mask(struct object_vcpu *vcpu, int fd)
 
 static bool give_mask(struct object_vcpu *vcpu, int fd, uint64_t mask)
 {
+	if (vcpu->has_own_mask)
+		return true;
 	if (vcpu->kick_mask_set && vcpu->kick_mask == mask)
 		return true;
 	vcpu->kick_mask_set = set_mask_in_kvm(fd, &mask);
@@ -150,7 +158,19 @@ void kick_guard_end(struct object *obj, uint64_t mask)
 		atomic_store_explicit(&has_pending_kicks, true, relaxed);
 }
 
+/*
+ * A thread without the guard's calls cannot find out whether a handler has run.
+ * A program that has asked for immediate_exit knows that a kick by a flag alone
+ * is lost between its check of the flag and KVM_RUN.
+ */
+static bool kicks_are_safe(void)
+{
+	return kicks_stay_pending() ||
+	       (thread_forbids(FORBIDDEN_GUARD) &&
+		atomic_load_explicit(&knows_immediate_exit, relaxed));
+}
+
 bool kick_may_be_lost(void)
 {
-	return !kicks_stay_pending() && kick_handlers_exist();
+	return !kicks_are_safe() && kick_handlers_exist();
 }

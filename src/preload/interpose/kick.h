@@ -16,8 +16,11 @@
 
 #include "preload/fds/object.h"
 
-/* The program sets the vCPU's signal mask (KVM_SET_SIGNAL_MASK). */
-void kick_note_mask(struct object_vcpu *vcpu);
+/* The program has set the vCPU's signal mask, or taken it away. */
+void kick_note_mask(struct object_vcpu *vcpu, bool has_mask);
+
+/* The program asks whether KVM has immediate_exit: all kernels have it. */
+void kick_note_capability(void);
 
 /* A handler of the program has left a KVM_RUN by a long jump. */
 void kick_note_jump(void);
