@@ -7,7 +7,8 @@
 #include <cmocka.h>
 
 #include "base/util.h"
-#include "testing/trap/trap.h"
+#include "guests/guests.h"
+#include "testing/trap/optional.h"
 #include "tools/belfry/doorbell/doorbell_vm.h"
 
 /* So many that one read of the eventfd often returns several. */
@@ -20,6 +21,8 @@ static void check_doorbell(const struct doorbell_desc *desc,
 	struct doorbell_vm *vm;
 	int i;
 
+	if (desc->pio && !guest_write_pio4.size)
+		return;
 	assert_int_equal(doorbell_vm_create(&vm, desc, engine), 0);
 	for (i = 0; i < 3; i++) {
 		assert_int_equal(
@@ -59,7 +62,9 @@ static bool have_kvm(void)
 static void test_signals_arrive_with_trap_engine(void **state)
 {
 	(void)state;
-	check_engine(&bf_trap_engine);
+	if (!trap_engine)
+		skip();
+	check_engine(trap_engine);
 }
 
 static void test_signals_arrive_with_kvm(void **state)
@@ -87,7 +92,9 @@ static void test_unmatched_write_fails(void **state)
 	struct doorbell_vm *vm;
 
 	(void)state;
-	assert_int_equal(doorbell_vm_create(&vm, &desc, &bf_trap_engine), 0);
+	if (!trap_engine)
+		skip();
+	assert_int_equal(doorbell_vm_create(&vm, &desc, trap_engine), 0);
 	assert_int_not_equal(doorbell_vm_signal(vm, COUNT, &ns, &events), 0);
 	assert_int_equal(events, 0);
 	doorbell_vm_destroy(vm);
@@ -101,7 +108,9 @@ static void test_kernel_doorbell_needs_kvm(void **state)
 	struct doorbell_vm *vm;
 
 	(void)state;
-	assert_int_equal(doorbell_vm_create(&vm, &desc, &bf_trap_engine), 0);
+	if (!trap_engine)
+		skip();
+	assert_int_equal(doorbell_vm_create(&vm, &desc, trap_engine), 0);
 	assert_int_not_equal(doorbell_vm_signal(vm, COUNT, &ns, &events), 0);
 	doorbell_vm_destroy(vm);
 }

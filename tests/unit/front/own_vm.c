@@ -11,15 +11,6 @@
 
 #include "own_vm.h"
 
-/* out %ax, %dx; loop back to it; hlt */
-const uint8_t own_signal_port[4] = {0xef, 0xe2, 0xfd, 0xf4};
-
-/* mov %eax, %es:0x0ffe; jmp back to it */
-const uint8_t own_write_across[7] = {0x66, 0x26, 0xa3, 0xfe, 0x0f, 0xeb, 0xf9};
-
-/* mov %ax, %es:(%bx); loop back to it; hlt */
-const uint8_t own_signal_mmio[6] = {0x26, 0x89, 0x07, 0xe2, 0xfb, 0xf4};
-
 static void add_vcpu(struct own_vm *vm)
 {
 	vm->vcpu = ioctl(vm->fd, KVM_CREATE_VCPU, 0);
@@ -56,28 +47,15 @@ void own_vm_destroy(struct own_vm *vm)
 	munmap(vm->memory, OWN_MEMORY);
 }
 
-void own_vm_code(struct own_vm *vm, uint32_t at, const uint8_t *code,
-		 size_t size)
+void own_vm_code(struct own_vm *vm, uint32_t at, const struct own_code *code)
 {
-	memcpy(vm->memory + at, code, size);
+	own_place(vm->memory + at, code);
 }
 
-void own_vcpu_start(int vcpu, uint32_t rip, uint16_t cx)
+void own_place(void *hva, const struct own_code *code)
 {
-	const struct kvm_regs regs = {.rip = rip,
-				      .rflags = 2,
-				      .rax = 0x20001,
-				      .rcx = cx,
-				      .rdx = 0x600};
-	struct kvm_sregs sregs;
-
-	assert_int_equal(ioctl(vcpu, KVM_GET_SREGS, &sregs), 0);
-	sregs.cs.base = 0;
-	sregs.cs.selector = 0;
-	sregs.es.base = OWN_DOORBELL;
-	sregs.es.selector = OWN_DOORBELL >> 4;
-	assert_int_equal(ioctl(vcpu, KVM_SET_SREGS, &sregs), 0);
-	assert_int_equal(ioctl(vcpu, KVM_SET_REGS, &regs), 0);
+	memcpy(hva, code->bytes, code->size);
+	__builtin___clear_cache(hva, (char *)hva + code->size);
 }
 
 struct kvm_ioeventfd own_doorbell(int efd, uint64_t addr, uint32_t flags)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A VM of one vCPU in real mode, with plain ioctls and without belfry. */
+/*
+ * A VM of one vCPU, with plain ioctls and without belfry.  On x86-64 the guest
+ * runs in real mode, on aarch64 without MMU.
+ */
 #ifndef BF_TESTS_OWN_VM_H
 #define BF_TESTS_OWN_VM_H
 
@@ -13,14 +16,43 @@
 #define OWN_EXTRA    0x2000U /* code of a second program */
 #define OWN_DOORBELL 0xd0000U
 
-/* Writes AX to port 0x600, CX times, and halts. */
-extern const uint8_t own_signal_port[4];
+#define OWN_VALUE 0x20001U /* that the guest writes, cut to a length */
 
-/* Writes 4 bytes to ES:0x0ffe, across a page, without end. */
-extern const uint8_t own_write_across[7];
+/*
+ * Doorbells beside each other, in the space that flags name: ports, or on
+ * aarch64 memory.  OWN_ACROSS is the address of own_write_across.  OWN_END is
+ * the exit reason at a program's end.
+ */
+#ifdef __x86_64__
+#define OWN_PORT       0x600U
+#define OWN_PORT_FLAGS KVM_IOEVENTFD_FLAG_PIO
+#define OWN_PORT_SPACE BF_IO_PIO
+#define OWN_PORT_EXIT  KVM_EXIT_IO
+#define OWN_ACROSS     (OWN_DOORBELL + 0xffe)
+#define OWN_END	       KVM_EXIT_HLT
+#else
+#define OWN_PORT       0xe0600U
+#define OWN_PORT_FLAGS 0U
+#define OWN_PORT_SPACE BF_IO_MMIO
+#define OWN_PORT_EXIT  KVM_EXIT_MMIO
+#define OWN_ACROSS     OWN_DOORBELL
+#define OWN_END	       KVM_EXIT_DEBUG
+#endif
 
-/* Writes 2 bytes to ES:0x0000, CX times, and halts. */
-extern const uint8_t own_signal_mmio[6];
+struct own_code {
+	const void *bytes;
+	size_t size;
+	size_t store; /* bytes of the instruction that writes */
+};
+
+/* Writes 2 bytes to OWN_PORT, as often as the vCPU's count, and ends. */
+extern const struct own_code own_signal_port;
+
+/* Writes to OWN_ACROSS without end; on x86-64 4 bytes, across a page. */
+extern const struct own_code own_write_across;
+
+/* Writes 2 bytes to OWN_DOORBELL, as often as the vCPU's count, and ends. */
+extern const struct own_code own_signal_mmio;
 
 struct own_vm {
 	int kvm;
@@ -35,11 +67,14 @@ struct own_vm {
 void own_vm_create(struct own_vm *vm);
 void own_vm_destroy(struct own_vm *vm);
 
-void own_vm_code(struct own_vm *vm, uint32_t at, const uint8_t *code,
-		 size_t size);
+void own_vm_code(struct own_vm *vm, uint32_t at, const struct own_code *code);
+void own_place(void *hva, const struct own_code *code);
 
-/* DX is 0x600, ES:0 is OWN_DOORBELL. */
-void own_vcpu_start(int vcpu, uint32_t rip, uint16_t cx);
+/* The registers at the start of a program. */
+void own_vcpu_start(int vcpu, uint32_t pc, uint16_t count);
+
+/* The address of the next instruction. */
+uint64_t own_vcpu_pc(int vcpu);
 
 /* A doorbell of 2 bytes; returns the argument of KVM_IOEVENTFD. */
 struct kvm_ioeventfd own_doorbell(int efd, uint64_t addr, uint32_t flags);

@@ -20,8 +20,8 @@
 #include "own_vm.h"
 #include "tests/flags.h"
 
-#define PORT  0x600
-#define FLAGS KVM_IOEVENTFD_FLAG_PIO
+#define PORT  OWN_PORT
+#define FLAGS OWN_PORT_FLAGS
 
 static const struct bf_front_config never = {.policy = BF_POLICY_NEVER};
 
@@ -68,7 +68,7 @@ static int run(void)
 
 static void signal_port(uint16_t times)
 {
-	own_vm_code(&vm, OWN_CODE, own_signal_port, sizeof(own_signal_port));
+	own_vm_code(&vm, OWN_CODE, &own_signal_port);
 	own_vcpu_start(vm.vcpu, OWN_CODE, times);
 }
 
@@ -114,7 +114,7 @@ static void test_own_loop(void **state)
 	assert_int_equal(change_doorbell(PORT, FLAGS), -EEXIST);
 	signal_port(5);
 	assert_int_equal(run(), 0);
-	assert_int_equal(vm.run->exit_reason, KVM_EXIT_HLT);
+	assert_int_equal(vm.run->exit_reason, OWN_END);
 	assert_int_equal(own_count(efd), 5);
 	arg = own_doorbell(-1, PORT, FLAGS);
 	assert_int_equal(bf_front_doorbell_signals(front, &arg, &signals,
@@ -129,7 +129,7 @@ static void test_own_loop(void **state)
 			 -ENOENT);
 	signal_port(1);
 	assert_int_equal(run(), 0);
-	assert_int_equal(vm.run->exit_reason, KVM_EXIT_IO);
+	assert_int_equal(vm.run->exit_reason, OWN_PORT_EXIT);
 	assert_int_equal(stats().signalled, 5);
 	assert_int_equal(stats().never_installed, 1);
 	teardown();
@@ -148,7 +148,7 @@ static void test_own_bus(void **state)
 	static const struct bf_io_ops ops = {.write = remember_source};
 	struct bf_front_config config = never;
 	struct bf_io_range_desc range = {
-		.addr = PORT, .size = 2, .space = BF_IO_PIO, .ops = &ops};
+		.addr = PORT, .size = 2, .space = OWN_PORT_SPACE, .ops = &ops};
 	void *source = NULL;
 
 	assert_int_equal(bf_io_bus_create("own", &config.bus), 0);
@@ -161,7 +161,7 @@ static void test_own_bus(void **state)
 		bf_front_attach_vcpu(front, vm.vcpu, vm.run, &vm, &vcpu), 0);
 	signal_port(1);
 	assert_int_equal(run(), 0);
-	assert_int_equal(vm.run->exit_reason, KVM_EXIT_HLT);
+	assert_int_equal(vm.run->exit_reason, OWN_END);
 	assert_ptr_equal(source, &vm);
 	teardown();
 	bf_io_bus_destroy(config.bus);
@@ -179,7 +179,7 @@ static void test_detach(void **state)
 	assert_int_equal(bf_front_detach(front), 0);
 	signal_port(3);
 	assert_int_equal(ioctl(vm.vcpu, KVM_RUN, 0), 0);
-	assert_int_equal(vm.run->exit_reason, KVM_EXIT_HLT);
+	assert_int_equal(vm.run->exit_reason, OWN_END);
 	assert_int_equal(own_count(efd), 3);
 	/* The front has closed its duplicate: the last close raises POLLHUP. */
 	arg = own_doorbell(efd, PORT, FLAGS | KVM_IOEVENTFD_FLAG_DEASSIGN);
@@ -207,7 +207,7 @@ static void *signal_without_end(void *opaque)
 		own_vcpu_start(vm.vcpu, OWN_CODE, 50);
 		if (vcpu ? run() :
 			   ioctl(vm.vcpu, KVM_RUN, 0) ||
-				    vm.run->exit_reason != KVM_EXIT_HLT)
+				    vm.run->exit_reason != OWN_END)
 			return opaque; /* an exit that nothing served */
 		moving.writes += 50;
 	}
@@ -256,7 +256,7 @@ static void test_detach_is_refused(void **state)
 	assert_int_equal(bf_front_detach(front), -ENOSPC);
 	assert_int_equal(
 		bf_front_attach_vcpu(front, vm.vcpu, vm.run, NULL, &vcpu), 0);
-	own_vm_code(&vm, OWN_CODE, own_signal_mmio, sizeof(own_signal_mmio));
+	own_vm_code(&vm, OWN_CODE, &own_signal_mmio);
 	own_vcpu_start(vm.vcpu, OWN_CODE, 2);
 	assert_int_equal(run(), 0);
 	assert_int_equal(own_count(efd), 2);
@@ -266,8 +266,9 @@ static void test_detach_is_refused(void **state)
 /* Each change of a map, refused ones apart, keeps installs away for a while. */
 static void test_slot_changes_are_bracketed(void **state)
 {
-	struct kvm_userspace_memory_region slot = {
-		.slot = 1, .guest_phys_addr = 0x100000, .memory_size = 0x1000};
+	struct kvm_userspace_memory_region slot = {.slot = 1,
+						   .guest_phys_addr = 0x100000,
+						   .memory_size = OWN_MEMORY};
 	struct bf_memslots_config map_config = {.forward = true};
 	struct bf_front_config config = {.policy = BF_POLICY_LAZY};
 	uint64_t before;
@@ -325,16 +326,14 @@ static void serve_first_signal(void)
 /* immediate_exit stops the vCPU, and the page shows no doorbell. */
 static void test_page_after_a_kick(void **state)
 {
-	struct kvm_regs regs;
-
 	serve_first_signal();
 	vm.run->immediate_exit = 1;
 	assert_int_equal(run(), -1);
 	assert_int_equal(errno, EINTR);
 	assert_int_equal(vm.run->exit_reason, KVM_EXIT_INTR);
 	assert_int_equal(vm.run->immediate_exit, 1);
-	assert_int_equal(ioctl(vm.vcpu, KVM_GET_REGS, &regs), 0);
-	assert_int_equal(regs.rip, OWN_CODE + 1);
+	assert_int_equal(own_vcpu_pc(vm.vcpu),
+			 OWN_CODE + own_signal_port.store);
 	vm.run->immediate_exit = 0;
 	assert_int_equal(run(), 0);
 	assert_int_equal(own_count(efd), 2);
@@ -343,15 +342,13 @@ static void test_page_after_a_kick(void **state)
 
 static void test_complete(void **state)
 {
-	struct kvm_regs regs;
-
 	serve_first_signal();
 	assert_int_equal(bf_front_complete(vcpu), -EINTR);
 	assert_int_equal(vm.run->exit_reason, KVM_EXIT_INTR);
 	assert_int_equal(vm.run->immediate_exit, 0);
 	assert_int_equal(own_count(efd), 1);
-	assert_int_equal(ioctl(vm.vcpu, KVM_GET_REGS, &regs), 0);
-	assert_int_equal(regs.rip, OWN_CODE + 1);
+	assert_int_equal(own_vcpu_pc(vm.vcpu),
+			 OWN_CODE + own_signal_port.store);
 	teardown();
 }
 
@@ -365,7 +362,7 @@ static void test_interrupted_completion(void **state)
 	assert_int_equal(run(), -1);
 	assert_int_equal(errno, EINTR);
 	assert_int_equal(run(), 0);
-	assert_int_equal(vm.run->exit_reason, KVM_EXIT_HLT);
+	assert_int_equal(vm.run->exit_reason, OWN_END);
 	teardown();
 }
 
@@ -419,8 +416,8 @@ static void test_kick_beside_completion(void **state)
 
 	setup(&never);
 	sigaction(SIGUSR1, &action, NULL);
-	assert_int_equal(change_doorbell(OWN_DOORBELL + 0xffe, 0), 0);
-	own_vm_code(&vm, OWN_CODE, own_write_across, sizeof(own_write_across));
+	assert_int_equal(change_doorbell(OWN_ACROSS, 0), 0);
+	own_vm_code(&vm, OWN_CODE, &own_write_across);
 	own_vcpu_start(vm.vcpu, OWN_CODE, 0);
 	kicker.thread = pthread_self();
 	pthread_create(&thread, NULL, kick, NULL);

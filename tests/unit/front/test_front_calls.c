@@ -24,10 +24,19 @@
 
 #include "belfry/front.h"
 #include "own_vm.h"
+#include "preload/seccomp/calls.h"
 #include "tests/flags.h"
 
-#define PORT	  0x600
-#define FLAGS	  KVM_IOEVENTFD_FLAG_PIO
+#define PORT  OWN_PORT
+#define FLAGS OWN_PORT_FLAGS
+
+/* Of an interrupted system call: the register with its result. */
+#ifdef __x86_64__
+#define RESULT gregs[REG_RAX]
+#else
+#define RESULT regs[0]
+#endif
+
 #define MAX_CALLS 16
 
 struct row {
@@ -45,7 +54,7 @@ static void note_call(int sig, siginfo_t *info, void *context)
 	ucontext_t *interrupted = context;
 
 	unlisted = info->si_syscall;
-	interrupted->uc_mcontext.gregs[REG_RAX] = -ENOSYS;
+	interrupted->uc_mcontext.RESULT = -ENOSYS;
 }
 
 /* Besides the row futex(2), in which the thread sleeps at its end. */
@@ -115,7 +124,7 @@ static void setup(enum bf_policy policy, int eventfd_flags)
 	assert_int_equal(bf_front_attach(vm.fd, &config, &front), 0);
 	assert_int_equal(
 		bf_front_attach_vcpu(front, vm.vcpu, vm.run, NULL, &vcpu), 0);
-	own_vm_code(&vm, OWN_CODE, own_signal_port, sizeof(own_signal_port));
+	own_vm_code(&vm, OWN_CODE, &own_signal_port);
 	own_vcpu_start(vm.vcpu, OWN_CODE, 100);
 }
 
@@ -140,7 +149,7 @@ static void run_to_halt(void)
 		bf_front_before_run(vcpu);
 		ret = ioctl(vm.vcpu, KVM_RUN, 0);
 	} while (bf_front_after_run(vcpu, ret));
-	if (vm.run->exit_reason != KVM_EXIT_HLT)
+	if (vm.run->exit_reason != OWN_END)
 		ret = -1;
 }
 
@@ -183,7 +192,7 @@ static void test_signal(void **state)
 
 static void test_signal_of_blocking_eventfd(void **state)
 {
-	static const struct row row = {{SYS_ioctl, SYS_poll, SYS_write, -1},
+	static const struct row row = {{SYS_ioctl, CALL_POLL, SYS_write, -1},
 				       run_to_halt};
 
 	setup(BF_POLICY_NEVER, 0);
@@ -234,7 +243,7 @@ static void test_complete(void **state)
 static void test_assign(void **state)
 {
 	static const struct row row = {
-		{SYS_fcntl, SYS_ioctl, SYS_readlink, MEMORY, -1}, assign};
+		{SYS_fcntl, SYS_ioctl, CALL_READLINK, MEMORY, -1}, assign};
 
 	setup(BF_POLICY_NEVER, EFD_NONBLOCK);
 	check_row(&row);

@@ -35,13 +35,13 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
 struct holder {
 	struct bf_memslots_pinned *pin;
 	char *hva;
-	int revoked;   /* calls of revoke() */
-	bool lets_go;  /* what revoke() returns */
+	int revoked;   /* calls of revoke_pin() */
+	bool lets_go;  /* what revoke_pin() returns */
 	bool unpinned; /* the memory is not used any more */
 	sem_t removed;
 };
 
-static bool revoke(void *opaque)
+static bool revoke_pin(void *opaque)
 {
 	struct holder *holder = opaque;
 
@@ -57,7 +57,7 @@ static int pin(struct holder *holder, uint64_t gpa, uint64_t len)
 		.gpa = gpa,
 		.len = len,
 		.write = true,
-		.revoke = revoke,
+		.revoke = revoke_pin,
 		.opaque = holder,
 	};
 	void *hva;

@@ -16,9 +16,7 @@
 #include <cmocka.h>
 
 #include "belfry/vm.h"
-#ifdef BF_HAVE_TRAP
-#include "testing/trap/trap.h"
-#endif
+#include "testing/trap/optional.h"
 
 #define ROUNDS 20
 
@@ -70,15 +68,13 @@ static void test_kvm(void **state)
 
 static void test_trap(void **state)
 {
-#ifdef BF_HAVE_TRAP
-	static const struct bf_vm_config config = {.engine = &bf_trap_engine};
+	const struct bf_vm_config config = {.engine = trap_engine};
 	struct bf_vm *vm;
 
+	if (!trap_engine)
+		skip();
 	assert_int_equal(bf_vm_create(&config, &vm), 0);
 	create_and_remove(vm);
-#else
-	skip();
-#endif
 }
 
 int main(void)

@@ -20,7 +20,7 @@ static void test_mmio_doorbell(void **state)
 
 static void test_pio_doorbell(void **state)
 {
-	need_vm();
+	need_ports();
 	assert_int_equal(assign(FIXTURE_PORT, 4, KVM_IOEVENTFD_FLAG_PIO), 0);
 	guest_write(&guest_write_pio4, FIXTURE_PORT, WRITES, 7);
 	assert_int_equal(taken(), WRITES);

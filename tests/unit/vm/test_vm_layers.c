@@ -12,7 +12,7 @@
 
 #include "testing/random.h"
 #include "base/util.h"
-#include "testing/trap/trap.h"
+#include "testing/trap/optional.h"
 #include "vm_layers_fixture.h"
 
 static int section_enter(void)
@@ -36,12 +36,12 @@ static bool is_online(uint64_t id)
 
 static void test_bad_config(void **state)
 {
-	struct bf_vm_config config = config_of(&bf_trap_engine);
+	struct bf_vm_config config = config_of(trap_engine);
 	struct bf_vm *none = NULL;
 
 	config.pause = NULL;
 	assert_int_equal(bf_vm_create(&config, &none), -EINVAL);
-	config = config_of(&bf_trap_engine);
+	config = config_of(trap_engine);
 	config.kick_signal = -1;
 	assert_int_equal(bf_vm_create(&config, &none), -EINVAL);
 	config.kick_signal = SIGRTMAX + 1;

@@ -27,6 +27,9 @@ int vm_teardown(void **state);
 /* Skips the test if the machine cannot create the VM. */
 void need_vm(void);
 
+/* The same where guests have no ports. */
+void need_ports(void);
+
 /* Reads efd: the number of signals since the last call. */
 uint64_t taken(void);
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "testing/trap/trap.h"
+#include "testing/trap/optional.h"
 #include "vm_layers_fixture.h"
 
 struct fixture fixture;
@@ -53,7 +53,8 @@ int layers_setup_kvm(void **state)
 
 int layers_setup_trap(void **state)
 {
-	return setup_engine(&bf_trap_engine);
+	fixture.vm = NULL;
+	return trap_engine ? setup_engine(trap_engine) : 0;
 }
 
 /* bf_vm_destroy() destroys the remaining vCPUs. */
