@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "base/util.h"
+
 /* False in a child that has a copy of the memory, until process_adopt(). */
 extern _Atomic bool *process_known;
 
@@ -36,7 +38,8 @@ void process_forget_parent(void);
 /* Relaxed: the kernel wipes the page before the child runs. */
 static inline void process_check(void)
 {
-	if (!atomic_load_explicit(process_known, memory_order_relaxed))
+	if (unlikely(
+		    !atomic_load_explicit(process_known, memory_order_relaxed)))
 		process_forget_parent();
 }
 

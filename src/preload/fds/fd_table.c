@@ -84,7 +84,8 @@ static inline struct object *table_get(int fd)
 	while ((obj = atomic_load_explicit(slot, memory_order_acquire))) {
 		if (!object_tryget(obj))
 			continue;
-		if (atomic_load_explicit(slot, memory_order_acquire) == obj)
+		if (likely(atomic_load_explicit(slot, memory_order_acquire) ==
+			   obj))
 			return obj;
 		object_put(obj);
 	}
@@ -256,7 +257,8 @@ static struct object *learn_fd_held(int fd, enum object_kind kind)
  * NULL if the kernel cannot compare files, or a seccomp filter forbids the
  * comparison.
  */
-static struct object *learn_fd(int fd, enum object_kind kind)
+static __attribute__((noinline)) struct object *learn_fd(int fd,
+							 enum object_kind kind)
 {
 	struct signals_held held;
 	struct object *obj;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ioctl().  A KVM call is timed and answered here, by the front or the kernel;
- * any other call pays one branch.
+ * any other call pays two branches.
  */
 #include <linux/kvm.h>
 #include <pthread.h>
@@ -274,9 +274,7 @@ static long answer_uncancelled(struct call *call)
 	return ret;
 }
 
-/* Out of line, so that KVM_RUN and other ioctls save no registers for it. */
-static __attribute__((noinline)) long time_call(int fd, uint32_t request,
-						void *arg)
+static long time_call(int fd, uint32_t request, void *arg)
 {
 	struct call call = {
 		.fd = fd,
@@ -292,6 +290,16 @@ static __attribute__((noinline)) long time_call(int fd, uint32_t request,
 	return ret;
 }
 
+/* Out of line, so that KVM_RUN and other ioctls save no registers for it. */
+static __attribute__((noinline)) int answer_timed(int fd, uint32_t request,
+						  void *arg)
+{
+	int saved_errno = errno;
+
+	process_check();
+	return next_return(time_call(fd, request, arg), saved_errno);
+}
+
 /*
  * The kernel reads 32 bits of the request.  A program that keeps it in an int
  * passes it sign-extended.
@@ -301,13 +309,9 @@ int ioctl_of_program(int fd, unsigned long request, void *arg)
 
 int ioctl_of_program(int fd, unsigned long request, void *arg)
 {
-	int saved_errno;
-
-	if (_IOC_TYPE(request) != KVMIO)
-		return next()->ioctl(fd, request, arg);
-	process_check();
 	if ((uint32_t)request == KVM_RUN)
 		return run_vcpu(fd, arg);
-	saved_errno = errno;
-	return next_return(time_call(fd, (uint32_t)request, arg), saved_errno);
+	if (_IOC_TYPE(request) == KVMIO)
+		return answer_timed(fd, (uint32_t)request, arg);
+	return next()->ioctl(fd, request, arg);
 }

@@ -132,11 +132,13 @@ static void leave_run(void *obj)
 
 int run_vcpu(int fd, void *arg)
 {
-	int saved_errno = errno;
-	struct object *obj = fd_table_lookup(fd, OBJECT_VCPU);
 	struct _pthread_cleanup_buffer cleanup;
+	int saved_errno = errno;
+	struct object *obj;
 	long ret;
 
+	process_check();
+	obj = fd_table_lookup(fd, OBJECT_VCPU);
 	if (!obj)
 		return next_return(run_unknown(fd, arg), saved_errno);
 	_pthread_cleanup_push(&cleanup, leave_run, obj);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/util.h"
 #include "preload/record/recording.h"
 
 struct bf_front;
@@ -61,13 +62,13 @@ void recording_end_run(void);
 /* Around a KVM_RUN of the program. */
 static inline void record_run_begins(struct record_who who)
 {
-	if (recording)
+	if (unlikely(recording))
 		recording_begin_run(who);
 }
 
 static inline void record_run_ends(void)
 {
-	if (recording)
+	if (unlikely(recording))
 		recording_end_run();
 }
 
