@@ -42,6 +42,7 @@ static bool bf_io_in_callback(const struct bf_io_bus *bus)
 
 #include "base/edit.c"
 #include "base/span_tree.c"
+#include "srcu/deferred.c"
 #include "io_bus/bus.c"
 #include "io_bus/dispatch.c"
 #include "io_bus/doorbell.c"

@@ -15,6 +15,7 @@
 
 #include "base/edit.c"
 #include "base/span_tree.c"
+#include "srcu/deferred.c"
 #include "memslots/rules.c"
 #include "memslots/change.c"
 #include "memslots/forward.c"
@@ -52,18 +53,12 @@ struct bf_slot *bf_slot_find(const struct bf_slots *slots, uint32_t number)
 	return &world.slot[number];
 }
 
-struct bf_memslots_view *bf_view_new(uint32_t spaces,
-				     const struct bf_memslots_view *from)
+struct bf_memslots_view *bf_view_new(uint32_t spaces)
 {
-	const size_t size = sizeof(struct bf_memslots_view) + sizeof(void *);
-	struct bf_memslots_view *view = world_alloc(size);
+	struct bf_memslots_view *view = world_alloc(bf_view_size(spaces));
 
-	if (!view)
-		return NULL;
-	memset(view, 0, size);
-	view->spaces = spaces;
-	if (from)
-		view->roots[0] = from->roots[0];
+	if (view)
+		view->spaces = spaces;
 	return view;
 }
 
@@ -176,7 +171,7 @@ static void init(void)
 	init_domain(&world.slots.map.srcu, world.srcu_slots);
 	world.slots.config.spaces = 1;
 	world.slots.config.slots = 2;
-	world.slots.map.view = bf_view_new(1, NULL);
+	world.slots.map.view = bf_view_new(1);
 	add_slot(GOING);
 	add_slot(STAYING);
 	world.slots.guest.set = scenario->set;

@@ -89,6 +89,7 @@ void bf_io_bus_destroy(struct bf_io_bus *bus)
 
 	if (!bus)
 		return;
+	bf_deferred_free(&bus->srcu, &bus->deferred);
 	do {
 		synchronize_srcu_expedited(&bus->srcu);
 		srcu_barrier(&bus->srcu);

@@ -13,6 +13,7 @@
 #include "belfry/io_bus.h"
 #include "belfry/srcu.h"
 #include "io_bus/eventfd.h"
+#include "srcu/deferred.h"
 
 /* The entries of a space. */
 struct bf_io_roots {
@@ -22,11 +23,11 @@ struct bf_io_roots {
 };
 
 struct bf_io_state {
-	uint64_t number; /* of the change that published it */
+	struct bf_node node; /* its stamp is the number of the change */
 	bool counting;
 	struct bf_io_roots space[BF_IO_SPACES];
 	struct srcu_head head;
-	struct bf_node *replaced; /* nodes that the next state does not have */
+	struct bf_node *replaced; /* itself, and nodes that the next one lacks */
 };
 
 struct bf_io_bus {
@@ -37,6 +38,7 @@ struct bf_io_bus {
 	struct bf_io_state *state __attribute__((aligned(64)));
 	uint64_t changes;				   /* made so far */
 	pthread_mutex_t lock __attribute__((aligned(64))); /* of changes */
+	struct bf_deferred deferred; /* replaced states, removed doorbells */
 	struct bf_eventfd_pool eventfds;
 };
 

@@ -17,36 +17,22 @@ void bf_io_defer(struct bf_io_bus *bus, struct srcu_head *head,
 		call_srcu(&bus->srcu, head, fn);
 }
 
-static struct bf_io_state *state_copy(const struct bf_io_state *state)
-{
-	struct bf_io_state *copy = malloc(sizeof(*copy));
-
-	if (copy)
-		*copy = *state;
-	return copy;
-}
-
 static void state_free(struct srcu_head *head)
 {
-	struct bf_io_state *state =
-		container_of(head, struct bf_io_state, head);
-
-	bf_nodes_free(state->replaced);
-	free(state);
+	bf_nodes_free(container_of(head, struct bf_io_state, head)->replaced);
 }
 
 int bf_change_begin(struct bf_change *change, struct bf_io_bus *bus)
 {
 	pthread_mutex_lock(&bus->lock);
 	change->bus = bus;
-	change->state = state_copy(bus->state);
-	if (!change->state) {
-		pthread_mutex_unlock(&bus->lock);
-		return -ENOMEM;
-	}
-	change->state->number = bus->changes + 1;
-	bf_edit_begin(&change->edit, change->state->number);
-	return 0;
+	bf_edit_begin(&change->edit, bus->changes + 1);
+	change->state = bf_edit_copy(&change->edit, &bus->state->node,
+				     sizeof(*bus->state), sizeof(*bus->state));
+	if (change->state)
+		return 0;
+	pthread_mutex_unlock(&bus->lock);
+	return -ENOMEM;
 }
 
 void bf_change_count(struct bf_io_bus *bus)
@@ -68,14 +54,14 @@ void bf_change_commit(struct bf_change *change)
 	bf_change_count(bus);
 	/* Release: a reader that loads the state sees all that it leads to. */
 	srcu_assign_pointer(bus->state, change->state);
+	bf_deferred_add(&bus->deferred, &old->head, state_free);
+	bf_deferred_free(&bus->srcu, &bus->deferred);
 	pthread_mutex_unlock(&bus->lock);
-	bf_io_defer(bus, &old->head, state_free);
 }
 
 void bf_change_abort(struct bf_change *change)
 {
 	bf_edit_abort(&change->edit);
-	free(change->state);
 	pthread_mutex_unlock(&change->bus->lock);
 }
 

@@ -47,7 +47,7 @@ static bool is_alive(const struct bf_io_bus *bus,
 		     const struct bf_io_doorbell *doorbell)
 {
 	return __atomic_load_n(&bus->changes, __ATOMIC_RELAXED) ==
-		       state->number ||
+		       state->node.stamp ||
 	       !__atomic_load_n(&doorbell->dead, __ATOMIC_RELAXED);
 }
 
@@ -295,7 +295,10 @@ uint64_t bf_doorbell_remove(struct bf_io_bus *bus,
 	signals = bf_io_doorbell_signals(doorbell);
 	doorbell_release(entry);
 	PROBE_REMOVED(bus, BF_IO_DOORBELL, doorbell);
-	bf_io_defer(bus, &entry->head, free_removed);
+	pthread_mutex_lock(&bus->lock);
+	bf_deferred_add(&bus->deferred, &entry->head, free_removed);
+	bf_deferred_free(&bus->srcu, &bus->deferred);
+	pthread_mutex_unlock(&bus->lock);
 	return signals;
 }
 

@@ -8,13 +8,14 @@
 int bf_slot_change_begin(struct bf_slot_change *change, struct bf_slots *slots,
 			 size_t count)
 {
-	const struct bf_memslots_view *view = bf_slots_view(slots);
+	struct bf_memslots_view *view = bf_slots_view(slots);
+	const size_t size = bf_view_size(view->spaces);
 
 	*change = (struct bf_slot_change){.slots = slots};
 	bf_edit_begin(&change->edit, ++slots->edits);
 	change->touched = count > 1 ? calloc(count, sizeof(struct bf_touched)) :
 				      &change->one;
-	change->view = bf_view_new(view->spaces, view);
+	change->view = bf_edit_copy(&change->edit, &view->node, size, size);
 	if (!change->touched || !change->view) {
 		bf_slot_change_abort(change);
 		return -ENOMEM;
@@ -139,7 +140,7 @@ static int check_place(struct bf_slot_change *change,
 static int spare_alloc(struct bf_slot *slot)
 {
 	if (!slot->spare)
-		slot->spare = bf_view_new(0, NULL);
+		slot->spare = bf_view_new(0);
 	return slot->spare ? 0 : -ENOMEM;
 }
 
@@ -261,12 +262,10 @@ struct bf_memslots_view *bf_slot_change_abort(struct bf_slot_change *change)
 	struct bf_memslots_view *taken_back = NULL;
 
 	slots_undo(change);
-	if (change->published) {
+	if (change->published)
 		taken_back = view_take_back(change);
-	} else {
+	else
 		bf_edit_abort(&change->edit);
-		free(change->view);
-	}
 	touched_free(change);
 	return taken_back;
 }

@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "memslots/change.h"
-#include "srcu/wait.h"
 
 /* A transaction as the caller asks for it, and what is left to do behind it. */
 struct request {
@@ -156,35 +155,11 @@ static int commit_or_clear(struct bf_slots *slots, struct request *request)
 	return ret;
 }
 
-/*
- * The views that wait for a grace period: beyond that, the worker of SRCU frees
- * them.
- */
-#define MAX_REPLACED 32
-
-/*
- * Makes the views that were replaced before go with this one.  A view without
- * memory to give back is freed by the next change that finds no reader, and not
- * by the worker: to wake a thread for each addition beside a busy reader costs
- * the updater a system call, and the reader its CPU if the thread runs there.
- * Lock held.
- */
-static void view_replaced(struct bf_slots *slots, struct request *request)
+/* A view without memory to give back is freed at any time.  Lock held. */
+static void view_defer(struct bf_slots *slots, struct bf_memslots_view *view)
 {
-	struct bf_memslots_view *view = request->view;
-
-	view->older = slots->replaced;
-	view->nr_older = view->older ? view->older->nr_older + 1 : 0;
-	slots->replaced = NULL;
-	if (request->async || request->wait)
-		return;
-	request->view = NULL;
-	if (bf_srcu_gp_try(&slots->map.srcu))
-		bf_view_retire(view);
-	else if (view->nr_older < MAX_REPLACED)
-		slots->replaced = view;
-	else
-		call_srcu(&slots->map.srcu, &view->head, bf_view_called);
+	bf_deferred_add(&slots->deferred, &view->head, bf_view_called);
+	bf_deferred_free(&slots->map.srcu, &slots->deferred);
 }
 
 /*
@@ -219,10 +194,10 @@ static int commit_and_end(struct bf_memslots *map, struct request *request)
 		request->async = request->wait = false;
 	if (request->wait)
 		bf_pins_revoke(slots, request->view);
-	if (request->view)
-		view_replaced(slots, request);
+	if (request->view && !request->async && !request->wait)
+		view_defer(slots, request->view);
 	pthread_mutex_unlock(&slots->lock);
-	if (request->view)
+	if (request->view && (request->async || request->wait))
 		view_end(slots, request);
 	return ret;
 }

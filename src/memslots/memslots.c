@@ -6,26 +6,17 @@
 
 #include "memslots/change.h"
 #include "memslots/host.h"
-#include "srcu/wait.h"
 
 #define MAX_SLOTS 32767
 
-static size_t roots_size(uint32_t spaces)
+struct bf_memslots_view *bf_view_new(uint32_t spaces)
 {
-	return spaces * sizeof(struct bf_span_node *);
-}
-
-struct bf_memslots_view *bf_view_new(uint32_t spaces,
-				     const struct bf_memslots_view *from)
-{
-	struct bf_memslots_view *view =
-		calloc(1, sizeof(*view) + roots_size(spaces));
+	struct bf_memslots_view *view = calloc(1, bf_view_size(spaces));
 
 	if (!view)
 		return NULL;
 	view->spaces = spaces;
-	if (from)
-		memcpy(view->roots, from->roots, roots_size(spaces));
+	view->replaced = &view->node;
 	return view;
 }
 
@@ -33,13 +24,8 @@ void bf_view_retire(struct bf_memslots_view *view)
 {
 	void (*done)(void *opaque) = view->done;
 	void *opaque = view->opaque;
-	struct bf_memslots_view *older;
 
-	for (; view; view = older) {
-		older = view->older;
-		bf_nodes_free(view->replaced);
-		free(view);
-	}
+	bf_nodes_free(view->replaced);
 	if (done)
 		done(opaque);
 }
@@ -129,7 +115,7 @@ static int slots_build(struct bf_slots *slots)
 {
 	int ret;
 
-	slots->map.view = bf_view_new(slots->config.spaces, NULL);
+	slots->map.view = bf_view_new(slots->config.spaces);
 	if (!slots->map.view)
 		return -ENOMEM;
 	ret = bf_srcu_init(&slots->map.srcu, "memslots");
@@ -195,10 +181,7 @@ void bf_memslots_destroy(struct bf_memslots *map)
 		return;
 	slots = bf_slots_of(map);
 	srcu_barrier(&map->srcu);
-	/* Ends a grace period that the last change may have left. */
-	bf_srcu_gp_try(&map->srcu);
-	if (slots->replaced)
-		bf_view_retire(slots->replaced);
+	bf_deferred_free(&map->srcu, &slots->deferred);
 	view = bf_slots_view(slots);
 	for (space = 0; space < view->spaces; space++)
 		bf_span_free(view->roots[space]);

@@ -8,6 +8,7 @@
 #include "base/span_tree.h"
 #include "base/sparse.h"
 #include "belfry/memslots.h"
+#include "srcu/deferred.h"
 
 /* The entry of a slot in the tree of its address space, by guest address. */
 struct bf_mapping {
@@ -20,12 +21,11 @@ struct bf_mapping {
 
 /* One version of the map.  A change publishes a new one as a whole. */
 struct bf_memslots_view {
+	struct bf_node node;
 	uint32_t spaces;
 	/* Of a view that was replaced, for bf_view_retire(): */
 	struct srcu_head head;
-	struct bf_node *replaced; /* by the next view, which is without them */
-	struct bf_memslots_view *older; /* replaced before; freed with it */
-	unsigned int nr_older;
+	struct bf_node *replaced; /* itself, and nodes that the next one lacks */
 	void (*done)(void *opaque);
 	void *opaque;
 	size_t pins;   /* that its end waits for; under pin_lock */
@@ -63,8 +63,7 @@ struct bf_slots {
 	struct bf_sparse by_number;	   /* of bf_slot */
 	uint32_t ends[BF_MEMSLOTS_SPACES]; /* no number from here on was used */
 	uint64_t edits;			   /* the stamp of the last one */
-	/* The last of the views that wait for a grace period of a change. */
-	struct bf_memslots_view *replaced;
+	struct bf_deferred deferred;	   /* views that were replaced */
 	SLIST_HEAD(, bf_memslots_listener) listeners;
 	pthread_mutex_t pin_lock; /* inside lock; guards pins */
 	pthread_cond_t unpinned;
@@ -110,14 +109,16 @@ struct bf_slot *bf_slot_get(struct bf_slots *slots, uint32_t number);
 /* The slot of a number in range if it exists, else NULL; lock held. */
 struct bf_slot *bf_slot_find(const struct bf_slots *slots, uint32_t number);
 
-/* A view with the roots of another one, or of NULL: without any. */
-struct bf_memslots_view *bf_view_new(uint32_t spaces,
-				     const struct bf_memslots_view *from);
+static inline size_t bf_view_size(uint32_t spaces)
+{
+	return sizeof(struct bf_memslots_view) +
+	       spaces * sizeof(struct bf_span_node *);
+}
 
-/*
- * Frees a view that no reader sees, and the older ones; calls its done
- * function.
- */
+/* A view without slots; NULL: no memory. */
+struct bf_memslots_view *bf_view_new(uint32_t spaces);
+
+/* Frees a view that no reader sees, and calls its done function. */
 void bf_view_retire(struct bf_memslots_view *view);
 /* The same, as an SRCU callback. */
 void bf_view_called(struct srcu_head *head);
