@@ -7,13 +7,18 @@
 
 #define BF_NS_PER_S 1000000000u
 
+static inline uint64_t bf_timespec_ns(const struct timespec *time)
+{
+	return (uint64_t)time->tv_sec * BF_NS_PER_S + (uint64_t)time->tv_nsec;
+}
+
 /* Nanoseconds on CLOCK_MONOTONIC. */
 static inline uint64_t bf_now_ns(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * BF_NS_PER_S + (uint64_t)now.tv_nsec;
+	return bf_timespec_ns(&now);
 }
 
 #endif

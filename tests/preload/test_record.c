@@ -65,9 +65,9 @@ static void test_calls_while_off(void **state)
 	struct object *vm = object_new_vm();
 
 	assert_null(recording);
-	record_call(record_nobody, KVM_RUN, stats_now(), 0);
+	record_call(record_nobody, KVM_RUN, bf_now_ns(), 0);
 	assert_int_equal(record_new_vm(NULL), 0);
-	record_call(object_who(vm), STATS_CLOSE_VM, stats_now(), 0);
+	record_call(object_who(vm), STATS_CLOSE_VM, bf_now_ns(), 0);
 	object_put(vm);
 }
 
@@ -76,7 +76,7 @@ static void *make_calls(void *arg)
 	const uintptr_t calls = (uintptr_t)arg;
 
 	for (uintptr_t i = 0; i < calls; i++)
-		record_call(first_vm, KVM_CHECK_EXTENSION, stats_now(), 0);
+		record_call(first_vm, KVM_CHECK_EXTENSION, bf_now_ns(), 0);
 	return NULL;
 }
 
@@ -123,7 +123,7 @@ static void test_hostile_sizes(void **state)
 	recording->threads_seen = 1u << 24;
 	recording->vms_seen = UINT32_MAX;
 	make_calls((void *)(uintptr_t)2);
-	record_call(first_vm, KVM_CREATE_PIT2, stats_now() - 2 * MS, 0);
+	record_call(first_vm, KVM_CREATE_PIT2, bf_now_ns() - 2 * MS, 0);
 	assert_int_equal(record_new_vm(NULL), 0);
 	assert_true(recording->dropped >= 1);
 }
@@ -136,7 +136,7 @@ static void test_stalls_have_priority(void **state)
 	/* On a busy machine some of these calls are stalls. */
 	make_calls((void *)(uintptr_t)(2 * CHUNKS * RECORDING_CHUNK));
 	event = &recording->priority[recording->next_priority];
-	record_call(first_vm, KVM_CREATE_PIT2, stats_now() - 2 * MS, 0);
+	record_call(first_vm, KVM_CREATE_PIT2, bf_now_ns() - 2 * MS, 0);
 	assert_int_equal(event->key, KVM_CREATE_PIT2);
 	assert_int_equal(event->kind, RECORDED_CALL);
 }

@@ -58,7 +58,7 @@ static long close_object(int fd, struct object *obj)
 						STATS_CLOSE_VCPU;
 	struct record_who who = object_who(obj);
 	bool untracked = object_vm_of(obj)->untracked;
-	uint64_t start = stats_now();
+	uint64_t start = bf_now_ns();
 	long ret = close_uncancelled(fd);
 
 	object_put(obj);

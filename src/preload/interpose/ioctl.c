@@ -283,7 +283,7 @@ static long time_call(int fd, uint32_t request, void *arg)
 		.key = request,
 		.who = record_nobody,
 	};
-	uint64_t start = stats_now();
+	uint64_t start = bf_now_ns();
 	long ret = answer_uncancelled(&call);
 
 	record_call(call.who, call.key, start, ret);

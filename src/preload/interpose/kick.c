@@ -95,7 +95,7 @@ bool kick_handlers_exist(void)
 	if (thread_forbids(FORBIDDEN_GUARD))
 		return false;
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &tick);
-	now = stats_ns(&tick);
+	now = bf_timespec_ns(&tick);
 	if (atomic_exchange_explicit(&asked_ns, now, relaxed) == now ||
 	    !ask_for_handlers())
 		return false;

@@ -24,7 +24,7 @@ static void prepare_run(const struct object_vm *vm, struct bf_front_vcpu *vcpu)
 
 	if (likely(!bf_front_install_is_due(vcpu)))
 		return;
-	start = stats_now();
+	start = bf_now_ns();
 	held = signals_hold();
 	bf_front_before_run(vcpu);
 	signals_release(held);

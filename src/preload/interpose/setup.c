@@ -48,7 +48,7 @@ __attribute__((constructor)) static void setup(void)
 {
 	int saved_errno = errno;
 
-	config.loaded_ns = stats_now();
+	config.loaded_ns = bf_now_ns();
 	next_find();
 	process_setup(fork_forget_parent);
 	config_load();

@@ -11,8 +11,6 @@
 #include "preload/common/process.h"
 #include "preload/record/internal.h"
 
-#define relaxed memory_order_relaxed
-
 #define MATCHED_FLAGS                                            \
 	(KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_PIO | \
 	 KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY)
@@ -49,24 +47,19 @@ static uint64_t hash_key(const struct recorded_key *key)
 static void store_key(struct recorded_doorbell *row,
 		      const struct recorded_key *key)
 {
-	atomic_store_explicit(&row->vm, key->vm, relaxed);
-	atomic_store_explicit(&row->addr, key->addr, relaxed);
-	atomic_store_explicit(&row->len, key->len, relaxed);
-	atomic_store_explicit(&row->flags, key->flags, relaxed);
-	atomic_store_explicit(&row->datamatch, key->datamatch, relaxed);
+	relaxed_store(&row->vm, key->vm);
+	relaxed_store(&row->addr, key->addr);
+	relaxed_store(&row->len, key->len);
+	relaxed_store(&row->flags, key->flags);
+	relaxed_store(&row->datamatch, key->datamatch);
 }
 
 /* True if the row has @hash.  With @claim, an empty row gets it. */
 static bool row_has_hash(struct recorded_doorbell *row, uint64_t hash,
 			 bool claim)
 {
-	uint64_t old = atomic_load_explicit(&row->id, relaxed);
-
-	if (!old && claim &&
-	    atomic_compare_exchange_strong_explicit(&row->id, &old, hash,
-						    relaxed, relaxed))
-		return true;
-	return old == hash;
+	return (claim && relaxed_set_once(&row->id, hash)) ||
+	       relaxed_load(&row->id) == hash;
 }
 
 /*
@@ -85,7 +78,7 @@ static struct recorded_doorbell *find_row(const struct recorded_key *key,
 
 		if (row_has_hash(row, hash, claim))
 			return row;
-		if (!claim && !atomic_load_explicit(&row->id, relaxed))
+		if (!claim && !relaxed_load(&row->id))
 			return NULL;
 	}
 	return NULL;
@@ -98,8 +91,7 @@ static struct recorded_doorbell *claim_row(const struct recorded_key *key)
 	if (row)
 		store_key(row, key);
 	else
-		atomic_fetch_add_explicit(&recording->dropped_doorbells, 1,
-					  relaxed);
+		relaxed_add(&recording->dropped_doorbells, 1);
 	return row;
 }
 
@@ -108,16 +100,11 @@ static uint32_t row_index(const struct recorded_doorbell *row)
 	return (uint32_t)(row - recording->doorbells);
 }
 
-static void increment(_Atomic uint64_t *counter)
-{
-	atomic_fetch_add_explicit(counter, 1, relaxed);
-}
-
 static void add_instant(enum recorded_kind kind,
 			const struct recorded_doorbell *row, int error,
 			uint64_t now)
 {
-	const struct record_who who = {atomic_load_explicit(&row->vm, relaxed),
+	const struct record_who who = {relaxed_load(&row->vm),
 				       RECORDED_NO_VCPU};
 
 	event_add_instant(kind, who, row_index(row), error, now);
@@ -125,34 +112,30 @@ static void add_instant(enum recorded_kind kind,
 
 static void note_installed(struct recorded_doorbell *row, uint64_t now)
 {
-	increment(&row->installed);
-	atomic_store_explicit(&row->installed_ns, now, relaxed);
-	atomic_store_explicit(&row->in_kernel, 1, relaxed);
-	pending_gp_add(atomic_load_explicit(&row->vm, relaxed), GP_DOORBELL,
-		       now);
+	relaxed_add(&row->installed, 1);
+	relaxed_store(&row->installed_ns, now);
+	relaxed_store(&row->in_kernel, 1);
+	pending_gp_add(relaxed_load(&row->vm), GP_DOORBELL, now);
 }
 
 /* Without a front, the kernel itself answered the assign. */
 static void note_assigned(struct recorded_doorbell *row, bool has_front,
 			  uint64_t now)
 {
-	uint64_t never = 0;
-
-	increment(&row->assigned);
-	atomic_compare_exchange_strong_explicit(&row->assigned_ns, &never, now,
-						relaxed, relaxed);
+	relaxed_add(&row->assigned, 1);
+	relaxed_set_once(&row->assigned_ns, now);
 	add_instant(RECORDED_ASSIGNED, row, 0, now);
 	if (!has_front)
 		note_installed(row, now);
-	else if (!atomic_load_explicit(&row->in_kernel, relaxed))
-		pending_gp_defer(atomic_load_explicit(&row->vm, relaxed), now);
+	else if (!relaxed_load(&row->in_kernel))
+		pending_gp_defer(relaxed_load(&row->vm), now);
 }
 
 static void note_deassigned(struct recorded_doorbell *row, uint64_t now)
 {
-	increment(&row->deassigned);
-	if (!atomic_exchange_explicit(&row->in_kernel, 0, relaxed))
-		increment(&row->never_installed);
+	relaxed_add(&row->deassigned, 1);
+	if (!atomic_exchange_explicit(&row->in_kernel, 0, memory_order_relaxed))
+		relaxed_add(&row->never_installed, 1);
 	add_instant(RECORDED_DEASSIGNED, row, 0, now);
 }
 
@@ -168,21 +151,21 @@ void record_ioeventfd(uint32_t vm, bool has_front,
 	if (!row)
 		return;
 	if (arg->flags & KVM_IOEVENTFD_FLAG_DEASSIGN)
-		note_deassigned(row, stats_now());
+		note_deassigned(row, bf_now_ns());
 	else
-		note_assigned(row, has_front, stats_now());
+		note_assigned(row, has_front, bf_now_ns());
 }
 
 void doorbell_add_install(uint32_t vm, const struct kvm_ioeventfd *arg, int ret)
 {
 	const struct recorded_key key = make_key(vm, arg);
 	struct recorded_doorbell *row = claim_row(&key);
-	uint64_t now = stats_now();
+	uint64_t now = bf_now_ns();
 
 	if (!row)
 		return;
 	if (ret)
-		increment(&row->refused);
+		relaxed_add(&row->refused, 1);
 	else
 		note_installed(row, now);
 	add_instant(ret ? RECORDED_REFUSED : RECORDED_INSTALLED, row, ret, now);
@@ -201,8 +184,8 @@ static struct recorded_doorbell *find_assigned(const struct recorded_key *write,
 	};
 	struct recorded_doorbell *row = find_row(&exact, false);
 
-	if (!row || atomic_load_explicit(&row->assigned, relaxed) ==
-			    atomic_load_explicit(&row->deassigned, relaxed))
+	if (!row ||
+	    relaxed_load(&row->assigned) == relaxed_load(&row->deassigned))
 		return NULL;
 	return row;
 }
@@ -211,7 +194,7 @@ void doorbell_add_signal(struct recorded_key *write, uint32_t vcpu)
 {
 	const struct record_who who = {write->vm, vcpu};
 	struct recorded_doorbell *row = find_assigned(write, write->len, 0);
-	uint64_t never = 0, now;
+	uint64_t now;
 
 	if (!row)
 		row = find_assigned(write, write->len,
@@ -220,12 +203,11 @@ void doorbell_add_signal(struct recorded_key *write, uint32_t vcpu)
 		row = find_assigned(write, 0, 0);
 	if (!row)
 		return;
-	increment(&row->signals);
-	if (atomic_load_explicit(&row->first_signal_ns, relaxed))
+	relaxed_add(&row->signals, 1);
+	if (relaxed_load(&row->first_signal_ns))
 		return;
-	now = stats_now();
-	if (atomic_compare_exchange_strong_explicit(
-		    &row->first_signal_ns, &never, now, relaxed, relaxed))
+	now = bf_now_ns();
+	if (relaxed_set_once(&row->first_signal_ns, now))
 		event_add_instant(RECORDED_SIGNALLED, who, row_index(row), 0,
 				  now);
 }

@@ -13,8 +13,6 @@
 #include "preload/record/internal.h"
 #include "preload/seccomp/forbidden.h"
 
-#define relaxed memory_order_relaxed
-
 struct writer {
 	bool numbered;
 	uint32_t thread;	     /* index of threads[] */
@@ -38,8 +36,7 @@ static void describe_thread(struct recorded_thread *thread)
 
 static void number_thread(void)
 {
-	uint64_t n =
-		atomic_fetch_add_explicit(&recording->threads_seen, 1, relaxed);
+	uint64_t n = relaxed_add(&recording->threads_seen, 1);
 
 	writer.numbered = true;
 	writer.thread = RECORDED_NO_THREAD;
@@ -53,10 +50,9 @@ static bool take_chunk(void)
 {
 	uint64_t n;
 
-	if (atomic_load_explicit(&recording->next_chunk, relaxed) >=
-	    recording_chunks)
+	if (relaxed_load(&recording->next_chunk) >= recording_chunks)
 		return false;
-	n = atomic_fetch_add_explicit(&recording->next_chunk, 1, relaxed);
+	n = relaxed_add(&recording->next_chunk, 1);
 	if (n >= recording_chunks)
 		return false;
 	writer.next = &recording->events[n * RECORDING_CHUNK];
@@ -67,7 +63,7 @@ static bool take_chunk(void)
 static struct recorded_event *alloc_from_chunk(void)
 {
 	if (writer.next == writer.end && !take_chunk()) {
-		atomic_fetch_add_explicit(&recording->dropped, 1, relaxed);
+		relaxed_add(&recording->dropped, 1);
 		return NULL;
 	}
 	return writer.next++;
@@ -77,8 +73,7 @@ static struct recorded_event *alloc_from_chunk(void)
  * dropped. */
 static struct recorded_event *alloc_from_priority(void)
 {
-	uint64_t n = atomic_fetch_add_explicit(&recording->next_priority, 1,
-					       relaxed);
+	uint64_t n = relaxed_add(&recording->next_priority, 1);
 
 	return n < RECORDING_PRIORITY ? &recording->priority[n] : NULL;
 }
@@ -119,7 +114,7 @@ void event_add_instant(enum recorded_kind kind, struct record_who who,
 	event->doorbell = doorbell;
 	event->error = error;
 	event->start_ns = now;
-	atomic_store_explicit(&event->end_ns, now, relaxed);
+	relaxed_store(&event->end_ns, now);
 	event_publish(event, kind);
 }
 

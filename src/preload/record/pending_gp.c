@@ -11,8 +11,6 @@
 
 #include "preload/record/internal.h"
 
-#define relaxed memory_order_relaxed
-
 /*
  * The timer of a grace period runs in ticks of the kernel's clock.  A grace
  * period of the last LIKELY_TICKS is a likely cause of a stall.  One of the
@@ -28,7 +26,7 @@ void pending_gp_add(uint32_t vm, enum recorded_gp gp, uint64_t now)
 	struct recorded_vm *row = recorded_vm_row(vm);
 
 	if (row)
-		atomic_store_explicit(&row->pending_gp_ns[gp], now, relaxed);
+		relaxed_store(&row->pending_gp_ns[gp], now);
 }
 
 void pending_gp_defer(uint32_t vm, uint64_t now)
@@ -36,7 +34,7 @@ void pending_gp_defer(uint32_t vm, uint64_t now)
 	struct recorded_vm *row = recorded_vm_row(vm);
 
 	if (row)
-		atomic_store_explicit(&row->deferred_ns, now, relaxed);
+		relaxed_store(&row->deferred_ns, now);
 }
 
 /*
@@ -46,14 +44,10 @@ void pending_gp_defer(uint32_t vm, uint64_t now)
 static bool take_recent(_Atomic uint64_t *since, uint64_t start,
 			unsigned int ticks)
 {
-	uint64_t begun = atomic_load_explicit(since, relaxed);
+	uint64_t begun = relaxed_load(since);
 
-	if (!begun || begun > start)
-		return false;
-	if (!atomic_compare_exchange_strong_explicit(since, &begun, 0, relaxed,
-						     relaxed))
-		return false;
-	return start - begun <= ticks * stats_tick();
+	return begun && begun <= start && relaxed_swap(since, &begun, 0) &&
+	       start - begun <= ticks * stats_tick();
 }
 
 static bool is_close(uint32_t key)
@@ -75,7 +69,7 @@ static bool waits_for_gp(const struct recorded_vm *vm, uint32_t key,
 		return true;
 	}
 	if (is_close(key))
-		return atomic_load_explicit(&vm->ended_ns, relaxed) >= start;
+		return relaxed_load(&vm->ended_ns) >= start;
 	return gp_arch_waits(key);
 }
 
@@ -88,7 +82,7 @@ static bool reached_kernel(const struct recorded_vm *vm, uint32_t key,
 {
 	if (key != STATS_DEASSIGN && key != KVM_UNREGISTER_COALESCED_MMIO)
 		return true;
-	return stalled || !atomic_load_explicit(&vm->front, relaxed);
+	return stalled || !relaxed_load(&vm->front);
 }
 
 /* Returns the grace periods that a call of waits_for_gp() waited for. */
@@ -99,7 +93,7 @@ static uint32_t waited_for_gp(struct recorded_vm *vm, uint32_t key,
 	uint32_t gps = 0;
 
 	if (take_recent(&vm->deferred_ns, start, sure) && !stalled)
-		atomic_fetch_add_explicit(&vm->stalls_avoided, 1, relaxed);
+		relaxed_add(&vm->stalls_avoided, 1);
 	if (!reached_kernel(vm, key, stalled))
 		return 0;
 	for (unsigned int i = 0; i < NR_GPS; i++) {
@@ -116,10 +110,9 @@ static uint32_t waited_for_gp(struct recorded_vm *vm, uint32_t key,
 static void note_zone(const struct recorded_vm *row, uint32_t vm,
 		      uint64_t start, uint64_t now)
 {
-	if (!atomic_load_explicit(&row->front, relaxed))
+	if (!relaxed_load(&row->front))
 		pending_gp_add(vm, GP_ZONE, now);
-	else if (atomic_load_explicit(&row->pending_gp_ns[GP_ZONE], relaxed) <
-		 start)
+	else if (relaxed_load(&row->pending_gp_ns[GP_ZONE]) < start)
 		pending_gp_defer(vm, now);
 }
 

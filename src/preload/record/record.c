@@ -11,8 +11,6 @@
 #include "preload/record/internal.h"
 #include "front/front.h"
 
-#define relaxed memory_order_relaxed
-
 struct recording *recording;
 uint32_t recording_chunks;
 
@@ -69,14 +67,14 @@ static void add_call(struct record_who who, uint32_t key, uint64_t start_ns,
 	event->gps = gps;
 	event->error = ret < 0 ? (int)ret : 0;
 	event->start_ns = start_ns;
-	atomic_store_explicit(&event->end_ns, now, relaxed);
+	relaxed_store(&event->end_ns, now);
 	event_publish(event, RECORDED_CALL);
 }
 
 void record_call(struct record_who who, uint32_t key, uint64_t start_ns,
 		 long ret)
 {
-	uint64_t now = stats_now();
+	uint64_t now = bf_now_ns();
 	struct stats_call *call =
 		stats_record(config.stats, key, now - start_ns, ret < 0);
 
@@ -96,13 +94,12 @@ uint32_t record_new_vm(const struct bf_front *front)
 
 	if (!recording)
 		return 0;
-	vm = 1 + (uint32_t)atomic_fetch_add_explicit(&recording->vms_seen, 1,
-						     relaxed);
+	vm = 1 + (uint32_t)relaxed_add(&recording->vms_seen, 1);
 	row = recorded_vm_row(vm);
 	if (!row)
 		return vm;
-	atomic_store_explicit(&row->pid, (uint32_t)process_pid, relaxed);
-	atomic_store_explicit(&row->front, (uintptr_t)front, relaxed);
+	relaxed_store(&row->pid, (uint32_t)process_pid);
+	relaxed_store(&row->front, (uintptr_t)front);
 	return vm;
 }
 
@@ -111,7 +108,7 @@ void record_vm_end(uint32_t vm)
 	struct recorded_vm *row = recorded_vm_row(vm);
 
 	if (row)
-		atomic_store_explicit(&row->ended_ns, stats_now(), relaxed);
+		relaxed_store(&row->ended_ns, bf_now_ns());
 }
 
 /*
@@ -120,15 +117,13 @@ void record_vm_end(uint32_t vm)
  */
 static uint32_t vm_of_front(const struct bf_front *front)
 {
-	uint64_t n = atomic_load_explicit(&recording->vms_seen, relaxed);
+	uint64_t n = relaxed_load(&recording->vms_seen);
 
 	for (n = n < RECORDING_VMS ? n : RECORDING_VMS; n; n--) {
 		struct recorded_vm *row = recorded_vm_row((uint32_t)n);
 
-		if (atomic_load_explicit(&row->front, relaxed) ==
-			    (uintptr_t)front &&
-		    atomic_load_explicit(&row->pid, relaxed) ==
-			    (uint32_t)process_pid)
+		if (relaxed_load(&row->front) == (uintptr_t)front &&
+		    relaxed_load(&row->pid) == (uint32_t)process_pid)
 			return (uint32_t)n;
 	}
 	return 0;
@@ -144,7 +139,7 @@ static void watch_zone(const struct bf_front *front,
 		       const struct kvm_coalesced_mmio_zone *zone, int ret)
 {
 	if (!ret)
-		pending_gp_add(vm_of_front(front), GP_ZONE, stats_now());
+		pending_gp_add(vm_of_front(front), GP_ZONE, bf_now_ns());
 }
 
 static const struct bf_front_watch watch = {

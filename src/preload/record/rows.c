@@ -4,18 +4,15 @@
 
 #include "preload/record/rows.h"
 
-#define relaxed memory_order_relaxed
-
 static void copy_row(struct stats_row *row, const struct stats_call *call)
 {
-	call_name(atomic_load_explicit(&call->key, relaxed), row->name,
-		  sizeof(row->name));
-	row->calls = atomic_load_explicit(&call->calls, relaxed);
-	row->errors = atomic_load_explicit(&call->errors, relaxed);
-	row->total_ns = atomic_load_explicit(&call->total_ns, relaxed);
-	row->longest_ns = atomic_load_explicit(&call->longest_ns, relaxed);
-	row->stalls = atomic_load_explicit(&call->stalls, relaxed);
-	row->stalled_ns = atomic_load_explicit(&call->stalled_ns, relaxed);
+	call_name(relaxed_load(&call->key), row->name, sizeof(row->name));
+	row->calls = relaxed_load(&call->calls);
+	row->errors = relaxed_load(&call->errors);
+	row->total_ns = relaxed_load(&call->total_ns);
+	row->longest_ns = relaxed_load(&call->longest_ns);
+	row->stalls = relaxed_load(&call->stalls);
+	row->stalled_ns = relaxed_load(&call->stalled_ns);
 }
 
 static int by_stalled_then_total(const void *a, const void *b)
@@ -34,7 +31,7 @@ size_t stats_rows(const struct stats *stats, struct stats_row rows[STATS_CALLS])
 	size_t count = 0;
 
 	for (size_t i = 0; i < STATS_CALLS; i++) {
-		if (atomic_load_explicit(&stats->calls[i].key, relaxed))
+		if (relaxed_load(&stats->calls[i].key))
 			copy_row(&rows[count++], &stats->calls[i]);
 	}
 	qsort(rows, count, sizeof(*rows), by_stalled_then_total);
@@ -43,13 +40,13 @@ size_t stats_rows(const struct stats *stats, struct stats_row rows[STATS_CALLS])
 
 static void sum_call(struct stats_sums *sums, const struct stats_call *call)
 {
-	uint64_t stalls = atomic_load_explicit(&call->stalls, relaxed);
-	uint64_t longest = atomic_load_explicit(&call->longest_ns, relaxed);
+	uint64_t stalls = relaxed_load(&call->stalls);
+	uint64_t longest = relaxed_load(&call->longest_ns);
 
 	if (!stalls)
 		return;
 	sums->stalls += stalls;
-	sums->stalled_ns += atomic_load_explicit(&call->stalled_ns, relaxed);
+	sums->stalled_ns += relaxed_load(&call->stalled_ns);
 	if (longest > sums->longest_stall_ns)
 		sums->longest_stall_ns = longest;
 }
@@ -57,22 +54,19 @@ static void sum_call(struct stats_sums *sums, const struct stats_call *call)
 static void sum_vcpus(const struct stats *stats, struct stats_sums *sums)
 {
 	for (size_t i = 0; i < STATS_VCPUS; i++) {
-		sums->runs +=
-			atomic_load_explicit(&stats->vcpu[i].runs, relaxed);
-		sums->signals +=
-			atomic_load_explicit(&stats->vcpu[i].signals, relaxed);
+		sums->runs += relaxed_load(&stats->vcpu[i].runs);
+		sums->signals += relaxed_load(&stats->vcpu[i].signals);
 	}
 }
 
 static void sum_start(const struct stats *stats, struct stats_sums *sums)
 {
-	uint64_t first = atomic_load_explicit(&stats->first_run_ns, relaxed);
-	uint64_t loaded = atomic_load_explicit(&stats->loaded_ns, relaxed);
+	uint64_t first = relaxed_load(&stats->first_run_ns);
+	uint64_t loaded = relaxed_load(&stats->loaded_ns);
 
 	if (!first || !loaded)
 		return;
-	sums->loading_ns =
-		loaded - atomic_load_explicit(&stats->started_ns, relaxed);
+	sums->loading_ns = loaded - relaxed_load(&stats->started_ns);
 	sums->to_first_run_ns = first - loaded;
 }
 

@@ -8,8 +8,6 @@
 
 #include "preload/record/internal.h"
 
-#define relaxed memory_order_relaxed
-
 #define MAX_GAP_NS 1000000u
 
 struct open_run {
@@ -22,12 +20,8 @@ static __thread struct open_run open_run;
 static void note_first_run(struct record_who who, uint64_t now)
 {
 	struct recorded_vm *vm = recorded_vm_row(who.vm);
-	uint64_t never = 0;
 
-	if (!vm || atomic_load_explicit(&vm->first_run_ns, relaxed))
-		return;
-	if (atomic_compare_exchange_strong_explicit(&vm->first_run_ns, &never,
-						    now, relaxed, relaxed))
+	if (vm && relaxed_set_once(&vm->first_run_ns, now))
 		event_add_instant(RECORDED_FIRST_RUN, who, RECORDED_NO_DOORBELL,
 				  0, now);
 }
@@ -48,21 +42,21 @@ static struct recorded_event *start_run(struct record_who who, uint64_t now)
 		return NULL;
 	event->key = KVM_RUN;
 	event->start_ns = now;
-	atomic_store_explicit(&event->count, 0, relaxed);
+	relaxed_store(&event->count, 0);
 	return event;
 }
 
 void recording_begin_run(struct record_who who)
 {
-	uint64_t now = stats_now();
+	uint64_t now = bf_now_ns();
 
 	note_first_run(who, now);
 	if (!continues_run(who, now))
 		open_run.event = start_run(who, now);
 	if (!open_run.event)
 		return;
-	atomic_fetch_add_explicit(&open_run.event->count, 1, relaxed);
-	atomic_store_explicit(&open_run.event->end_ns, 0, relaxed);
+	relaxed_add(&open_run.event->count, 1);
+	relaxed_store(&open_run.event->end_ns, 0);
 	event_publish(open_run.event, RECORDED_RUN);
 }
 
@@ -70,9 +64,8 @@ void recording_end_run(void)
 {
 	if (!open_run.event)
 		return;
-	open_run.ended_ns = stats_now();
-	atomic_store_explicit(&open_run.event->end_ns, open_run.ended_ns,
-			      relaxed);
+	open_run.ended_ns = bf_now_ns();
+	relaxed_store(&open_run.event->end_ns, open_run.ended_ns);
 }
 
 void run_forget(void)

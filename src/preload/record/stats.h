@@ -11,7 +11,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <time.h>
+
+#include "base/clock.h"
+
+/* No counter orders other memory. */
+#define relaxed_load(word) atomic_load_explicit(word, memory_order_relaxed)
+#define relaxed_store(word, value) \
+	atomic_store_explicit(word, value, memory_order_relaxed)
+#define relaxed_add(word, value) \
+	atomic_fetch_add_explicit(word, value, memory_order_relaxed)
+#define relaxed_swap(word, old, new)             \
+	atomic_compare_exchange_strong_explicit( \
+		word, old, new, memory_order_relaxed, memory_order_relaxed)
+
+/* Stores a value in a word that is 0; false: the word is not 0. */
+static inline bool relaxed_set_once(_Atomic uint64_t *word, uint64_t value)
+{
+	uint64_t never = 0;
+
+	return !relaxed_load(word) && relaxed_swap(word, &never, value);
+}
 
 #define STATS_MAGIC   0x73797266656c6562u /* "belfrys" + 's' */
 #define STATS_VERSION 3
@@ -71,20 +90,6 @@ struct stats {
 	struct stats_vcpu vcpu[STATS_VCPUS];
 };
 
-static inline uint64_t stats_ns(const struct timespec *time)
-{
-	return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
-}
-
-/* CLOCK_MONOTONIC in nanoseconds. */
-static inline uint64_t stats_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return stats_ns(&now);
-}
-
 /* The kernel's tick in nanoseconds. */
 uint64_t stats_tick(void);
 
@@ -104,10 +109,7 @@ struct stats_call *stats_record(struct stats *stats, uint32_t key, uint64_t ns,
  */
 static inline void stats_increment(_Atomic uint64_t *counter)
 {
-	atomic_store_explicit(
-		counter,
-		atomic_load_explicit(counter, memory_order_relaxed) + 1,
-		memory_order_relaxed);
+	relaxed_store(counter, relaxed_load(counter) + 1);
 }
 
 /*
@@ -117,7 +119,7 @@ static inline void stats_increment(_Atomic uint64_t *counter)
 static inline bool stats_run(struct stats *stats, struct stats_vcpu *vcpu)
 {
 	stats_increment(&vcpu->runs);
-	return atomic_load_explicit(&stats->first_run_ns, memory_order_relaxed);
+	return relaxed_load(&stats->first_run_ns);
 }
 
 /*

@@ -206,7 +206,7 @@ static int run_with(const struct options *options, struct compare_runs *runs,
 			options->command[0]);
 		return -1;
 	}
-	return add_run(runs, shared, &stats, stats_now()) ? -1 : status;
+	return add_run(runs, shared, &stats, bf_now_ns()) ? -1 : status;
 }
 
 static int run_once(const struct options *options, struct compare_runs *runs,

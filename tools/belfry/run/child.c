@@ -145,7 +145,7 @@ int run_child(char **command, struct run_counters *counters, bool *started)
 		return cli_fail("run", "cannot create a pipe: %s",
 				strerror(errno));
 	hold_signals(&signals);
-	counters->started_ns = stats_now();
+	counters->started_ns = bf_now_ns();
 	pid = fork();
 	if (pid < 0) {
 		release_signals(&signals);

@@ -71,7 +71,7 @@ static int write_trace(const struct run_record *record,
 				.policy = record->options->settings.policy,
 				.status = status,
 				.begin = stats->started_ns,
-				.end = stats_now(),
+				.end = bf_now_ns(),
 			},
 	};
 	const struct confined_task task = {
