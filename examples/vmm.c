@@ -125,7 +125,7 @@ static void add_queue(struct bf_vm *vm, struct queue *queue, int number)
 		.fd = queue->kick,
 	};
 
-	must(bf_vm_ioeventfd(vm, &doorbell), "doorbell");
+	must(bf_front_ioeventfd(bf_vm_front(vm), &doorbell), "doorbell");
 }
 
 static char *add_memory(struct bf_vm *vm)

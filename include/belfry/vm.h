@@ -191,8 +191,10 @@ struct bf_vcpus *bf_vm_vcpus(struct bf_vm *vm);
 /**
  * bf_vm_front - the front of a VM
  *
- * Returns the front, which lives as long as the VM, for the calls of
- * belfry/front.h that have no function here.  Never blocks.
+ * Returns the front, which lives as long as the VM.  Its calls register
+ * doorbells and zones, and read counters: bf_front_ioeventfd(), bf_front_zone(),
+ * bf_front_get_stats().  With an engine other than KVM doorbells stay in user
+ * space, and there are no zones (-ENOTSUP).  Never blocks.
  */
 struct bf_front *bf_vm_front(struct bf_vm *vm);
 
@@ -205,27 +207,6 @@ struct bf_front *bf_vm_front(struct bf_vm *vm);
  * block.
  */
 uint64_t bf_vm_guest_addr(struct bf_vm *vm, uint64_t gpa);
-
-/**
- * bf_vm_ioeventfd - assign or deassign a doorbell: bf_front_ioeventfd()
- * bf_vm_coalesced_zone - register or unregister a zone: bf_front_zone()
- *
- * As those functions of the VM's front.  With an engine other than KVM
- * doorbells stay in user space, and there are no zones (-ENOTSUP).
- */
-int bf_vm_ioeventfd(struct bf_vm *vm, const struct kvm_ioeventfd *arg);
-int bf_vm_coalesced_zone(struct bf_vm *vm, unsigned long request,
-			 const struct kvm_coalesced_mmio_zone *zone);
-
-/** The counters of a VM are those of its front. */
-#define bf_vm_stats bf_front_stats
-
-/**
- * bf_vm_get_stats - read the counters of a VM's front
- * @vm: the VM
- * @stats: the counters; see bf_front_get_stats()
- */
-void bf_vm_get_stats(struct bf_vm *vm, struct bf_front_stats *stats);
 
 /**
  * bf_vcpu_create - create a vCPU (KVM_CREATE_VCPU)

@@ -144,19 +144,3 @@ uint64_t bf_vm_guest_addr(struct bf_vm *vm, uint64_t gpa)
 {
 	return vm->engine->guest_addr(vm, gpa);
 }
-
-int bf_vm_ioeventfd(struct bf_vm *vm, const struct kvm_ioeventfd *arg)
-{
-	return bf_front_ioeventfd(vm->front, arg);
-}
-
-int bf_vm_coalesced_zone(struct bf_vm *vm, unsigned long request,
-			 const struct kvm_coalesced_mmio_zone *zone)
-{
-	return bf_front_zone(vm->front, request, zone);
-}
-
-void bf_vm_get_stats(struct bf_vm *vm, struct bf_front_stats *stats)
-{
-	bf_front_get_stats(vm->front, stats);
-}

@@ -275,12 +275,12 @@ static void test_callers_doorbell_on_the_bus(void **state)
 	assert_int_equal(bf_vm_create(&config, &vm), 0);
 	assert_int_equal(
 		bf_io_add_doorbell(bf_vm_bus(vm), &desc, &callers, NULL), 0);
-	assert_int_equal(bf_vm_ioeventfd(vm, &arg), -EEXIST);
+	assert_int_equal(bf_front_ioeventfd(bf_vm_front(vm), &arg), -EEXIST);
 	arg.flags = KVM_IOEVENTFD_FLAG_DEASSIGN;
-	assert_int_equal(bf_vm_ioeventfd(vm, &arg), -ENOENT);
+	assert_int_equal(bf_front_ioeventfd(bf_vm_front(vm), &arg), -ENOENT);
 	bf_io_remove_doorbell(bf_vm_bus(vm), callers);
 	arg.flags = 0;
-	assert_int_equal(bf_vm_ioeventfd(vm, &arg), 0);
+	assert_int_equal(bf_front_ioeventfd(bf_vm_front(vm), &arg), 0);
 	assert_int_equal(bf_io_find_doorbell(bf_vm_bus(vm), &desc, &found),
 			 -ENOENT);
 	bf_vm_destroy(vm);

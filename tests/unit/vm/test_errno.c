@@ -97,7 +97,7 @@ static void make_call(struct pair *pair, const struct call *call,
 		.pad = {0x5a, 0xa5}, /* the kernel ignores it */
 	};
 	int kernel = ioctl(pair->plain, KVM_IOEVENTFD, &arg) ? -errno : 0;
-	int belfry = bf_vm_ioeventfd(pair->belfry, &arg);
+	int belfry = bf_front_ioeventfd(bf_vm_front(pair->belfry), &arg);
 
 	if (kernel == belfry && (!check_expected || kernel == call->expected))
 		return;
@@ -254,9 +254,9 @@ static void test_full_bus_eager(void **state)
 		assert_int_equal(ioctl(pair.plain, KVM_REGISTER_COALESCED_MMIO,
 				       &zone),
 				 0);
-		assert_int_equal(bf_vm_coalesced_zone(
-					 pair.belfry,
-					 KVM_REGISTER_COALESCED_MMIO, &zone),
+		assert_int_equal(bf_front_zone(bf_vm_front(pair.belfry),
+					       KVM_REGISTER_COALESCED_MMIO,
+					       &zone),
 				 0);
 	}
 	make_call(&pair, &call, 0, true);

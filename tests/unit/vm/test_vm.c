@@ -171,7 +171,7 @@ static void run_until_zone_installed(void)
 	guest_write(&guest_write_mmio4, FIXTURE_WINDOW + 8, 1, 7);
 	do {
 		usleep(1000);
-		bf_vm_get_stats(fixture.vm, &stats);
+		bf_front_get_stats(bf_vm_front(fixture.vm), &stats);
 	} while (!stats.zones_installed);
 }
 
@@ -190,9 +190,8 @@ static void test_coalesced_ring(void **state)
 	assert_in_range((uintptr_t)ring, (uintptr_t)bf_vcpu_page(vcpu.vcpu),
 			(uintptr_t)bf_vcpu_page(vcpu.vcpu) +
 				bf_vcpu_page_size(vcpu.vcpu));
-	assert_int_equal(bf_vm_coalesced_zone(fixture.vm,
-					      KVM_REGISTER_COALESCED_MMIO,
-					      &zone),
+	assert_int_equal(bf_front_zone(bf_vm_front(fixture.vm),
+				       KVM_REGISTER_COALESCED_MMIO, &zone),
 			 0);
 	run_until_zone_installed();
 	guest_write(&guest_write_mmio4, FIXTURE_WINDOW, 3, 7);

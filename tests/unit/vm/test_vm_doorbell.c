@@ -44,7 +44,7 @@ static int deassign(uint64_t addr, uint32_t len, uint32_t flags)
 
 static void test_removed_doorbell_is_silent(void **state)
 {
-	struct bf_vm_stats stats;
+	struct bf_front_stats stats;
 
 	need_vm();
 	assert_int_equal(assign(FIXTURE_WINDOW, 4, 0), 0);
@@ -55,7 +55,7 @@ static void test_removed_doorbell_is_silent(void **state)
 	fixture_boot(&vcpu, &guest_write_mmio4, FIXTURE_WINDOW, 1, 1);
 	assert_int_equal(fixture_run(&vcpu), KVM_EXIT_MMIO);
 	assert_int_equal(taken(), 0);
-	bf_vm_get_stats(fixture.vm, &stats);
+	bf_front_get_stats(bf_vm_front(fixture.vm), &stats);
 	assert_int_equal(stats.assigned, 1);
 	assert_int_equal(stats.deassigned, 1);
 	/* Either the front or the kernel signalled for all writes. */
@@ -65,12 +65,12 @@ static void test_removed_doorbell_is_silent(void **state)
 /* A doorbell that is removed before the first run is never installed. */
 static void test_removal_before_install(void **state)
 {
-	struct bf_vm_stats stats;
+	struct bf_front_stats stats;
 
 	need_vm();
 	assert_int_equal(assign(FIXTURE_WINDOW, 4, 0), 0);
 	assert_int_equal(deassign(FIXTURE_WINDOW, 4, 0), 0);
-	bf_vm_get_stats(fixture.vm, &stats);
+	bf_front_get_stats(bf_vm_front(fixture.vm), &stats);
 	assert_int_equal(stats.never_installed, 1);
 	assert_int_equal(stats.installed, 0);
 	fixture_boot(&vcpu, &guest_write_mmio4, FIXTURE_WINDOW, 1, 1);
@@ -111,12 +111,14 @@ static void check_zone_and_doorbell(bool zone_first)
 
 	need_vm();
 	if (zone_first)
-		assert_int_equal(
-			bf_vm_coalesced_zone(fixture.vm, request, &zone), 0);
+		assert_int_equal(bf_front_zone(bf_vm_front(fixture.vm), request,
+					       &zone),
+				 0);
 	assert_int_equal(assign(FIXTURE_WINDOW, 4, 0), 0);
 	if (!zone_first)
-		assert_int_equal(
-			bf_vm_coalesced_zone(fixture.vm, request, &zone), 0);
+		assert_int_equal(bf_front_zone(bf_vm_front(fixture.vm), request,
+					       &zone),
+				 0);
 	guest_write(&guest_write_mmio4, FIXTURE_WINDOW, WRITES, 1);
 	assert_int_equal(taken(), WRITES);
 }
@@ -135,21 +137,21 @@ static void test_doorbell_inside_zone(void **state)
 static void test_kernel_refuses_doorbell(void **state)
 {
 	struct kvm_coalesced_mmio_zone zone = {.size = 4};
-	struct bf_vm_stats stats;
+	struct bf_front_stats stats;
 	unsigned int i;
 
 	need_vm();
 	for (i = 0; i < 1000; i++) {
 		zone.addr = 0xe0000000 + 16 * i;
-		assert_int_equal(bf_vm_coalesced_zone(
-					 fixture.vm,
-					 KVM_REGISTER_COALESCED_MMIO, &zone),
+		assert_int_equal(bf_front_zone(bf_vm_front(fixture.vm),
+					       KVM_REGISTER_COALESCED_MMIO,
+					       &zone),
 				 0);
 	}
 	assert_int_equal(assign(FIXTURE_WINDOW, 4, 0), 0);
 	guest_write(&guest_write_mmio4, FIXTURE_WINDOW, WRITES, 1);
 	assert_int_equal(taken(), WRITES);
-	bf_vm_get_stats(fixture.vm, &stats);
+	bf_front_get_stats(bf_vm_front(fixture.vm), &stats);
 	assert_int_equal(stats.refused, 1);
 	assert_int_equal(stats.signalled, WRITES);
 	assert_int_equal(deassign(FIXTURE_WINDOW, 4, 0), 0);
@@ -175,7 +177,7 @@ static void test_exactly_once_beside_installs(void **state)
 {
 	struct fixture_vcpu second = {0};
 	struct adder adder = {0};
-	struct bf_vm_stats stats;
+	struct bf_front_stats stats;
 	uint64_t signals = 0, total = 0;
 	unsigned int moves = 0;
 
@@ -197,7 +199,7 @@ static void test_exactly_once_beside_installs(void **state)
 		signals += taken();
 		assert_int_equal(adder.writes + signals, total);
 	} while (moves < 40);
-	bf_vm_get_stats(fixture.vm, &stats);
+	bf_front_get_stats(bf_vm_front(fixture.vm), &stats);
 	print_message("%u moves, %lu writes: %lu device, %lu front, rest in "
 		      "the kernel\n",
 		      moves, (unsigned long)total, (unsigned long)adder.writes,
@@ -222,7 +224,8 @@ static void test_exactly_once_beside_first_run(void **state)
 	fixture_add_vcpu(&fixture, &second, 1);
 	for (i = 0; i < 200; i++) {
 		arg.datamatch = i;
-		assert_int_equal(bf_vm_ioeventfd(fixture.vm, &arg), 0);
+		assert_int_equal(
+			bf_front_ioeventfd(bf_vm_front(fixture.vm), &arg), 0);
 	}
 	fixture_boot(&vcpu, &guest_write_mmio4, FIXTURE_WINDOW, NR_WRITES, 199);
 	fixture_boot(&second, &guest_write_mmio4, FIXTURE_WINDOW, NR_WRITES, 0);

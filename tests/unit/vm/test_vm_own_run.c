@@ -49,14 +49,14 @@ static void assign(uint64_t addr, uint32_t flags)
 {
 	const struct kvm_ioeventfd arg = own_doorbell(efd, addr, flags);
 
-	assert_int_equal(bf_vm_ioeventfd(vm, &arg), 0);
+	assert_int_equal(bf_front_ioeventfd(bf_vm_front(vm), &arg), 0);
 }
 
 static uint64_t installed(void)
 {
 	struct bf_front_stats stats;
 
-	bf_vm_get_stats(vm, &stats);
+	bf_front_get_stats(bf_vm_front(vm), &stats);
 	return stats.installed;
 }
 

@@ -85,7 +85,7 @@ int assign(uint64_t addr, uint32_t len, uint32_t flags)
 {
 	struct kvm_ioeventfd arg = doorbell(addr, len, flags);
 
-	return bf_vm_ioeventfd(fixture.vm, &arg);
+	return bf_front_ioeventfd(bf_vm_front(fixture.vm), &arg);
 }
 
 void guest_write(const struct guest *guest, uint64_t target, uint64_t writes,

@@ -74,7 +74,7 @@ static int add_kernel(struct doorbell_vm *vm)
 		.flags = vm->desc.pio ? KVM_IOEVENTFD_FLAG_PIO : 0,
 	};
 
-	return bf_vm_ioeventfd(vm->machine, &arg);
+	return bf_front_ioeventfd(bf_vm_front(vm->machine), &arg);
 }
 
 static int add_belfry(struct doorbell_vm *vm)
@@ -248,9 +248,9 @@ static int run_guest(struct doorbell_vm *vm, uint64_t *ns)
 /* With a doorbell in the kernel no exit reaches this process. */
 static int check_path(const struct doorbell_vm *vm)
 {
-	struct bf_vm_stats stats;
+	struct bf_front_stats stats;
 
-	bf_vm_get_stats(vm->machine, &stats);
+	bf_front_get_stats(bf_vm_front(vm->machine), &stats);
 	if (vm->desc.kind == DOORBELL_LAZY)
 		return stats.installed == 1 ? 0 : -EPROTO;
 	if (vm->desc.kind != DOORBELL_KERNEL)

@@ -167,7 +167,7 @@ static int belfry_doorbell(struct stall_vm *vm, unsigned int nth, bool remove)
 {
 	struct kvm_ioeventfd arg = ioeventfd(vm, nth, remove);
 
-	return bf_vm_ioeventfd(vm->vm, &arg);
+	return bf_front_ioeventfd(bf_vm_front(vm->vm), &arg);
 }
 
 static int belfry_memory(struct stall_vm *vm, unsigned int slot, bool remove)

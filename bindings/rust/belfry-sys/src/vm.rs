@@ -4,9 +4,8 @@
 use std::os::raw::{c_char, c_int, c_ulong, c_void};
 
 use crate::{
-    bf_front, bf_front_stats, bf_front_vcpu, bf_io_bus, bf_memslots, bf_memslots_pause_fn,
-    bf_policy, bf_vcpu_entry, bf_vcpus, kvm_coalesced_mmio_ring, kvm_coalesced_mmio_zone,
-    kvm_ioeventfd, kvm_run,
+    bf_front, bf_front_vcpu, bf_io_bus, bf_memslots, bf_memslots_pause_fn, bf_policy,
+    bf_vcpu_entry, bf_vcpus, kvm_coalesced_mmio_ring, kvm_run,
 };
 
 opaque! {
@@ -56,13 +55,6 @@ extern "C" {
     pub fn bf_vm_vcpus(vm: *mut bf_vm) -> *mut bf_vcpus;
     pub fn bf_vm_front(vm: *mut bf_vm) -> *mut bf_front;
     pub fn bf_vm_guest_addr(vm: *mut bf_vm, gpa: u64) -> u64;
-    pub fn bf_vm_ioeventfd(vm: *mut bf_vm, arg: *const kvm_ioeventfd) -> c_int;
-    pub fn bf_vm_coalesced_zone(
-        vm: *mut bf_vm,
-        request: c_ulong,
-        zone: *const kvm_coalesced_mmio_zone,
-    ) -> c_int;
-    pub fn bf_vm_get_stats(vm: *mut bf_vm, stats: *mut bf_front_stats);
     pub fn bf_vcpu_create(vm: *mut bf_vm, id: c_ulong, vcpup: *mut *mut bf_vcpu) -> c_int;
     pub fn bf_vcpu_destroy(vcpu: *mut bf_vcpu);
     pub fn bf_vcpu_of(entry: *mut bf_vcpu_entry) -> *mut bf_vcpu;
