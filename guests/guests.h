@@ -25,6 +25,14 @@ struct guest {
 /* Copies a program to guest memory; hva is its address in this process. */
 void guest_place(const struct guest *guest, void *hva);
 
+/*
+ * The offset of a program in an area of GUEST_AREA bytes, in which each program
+ * has a place of its own: QEMU's TCG goes on to run a program of a nested guest
+ * after another one has replaced it.  Of one thread.
+ */
+#define GUEST_AREA 0x2000
+size_t guest_offset(const struct guest *guest);
+
 /* Arguments: address, number of stores (may be 0), value. */
 extern const struct guest guest_write_mmio1;
 extern const struct guest guest_write_mmio2;

@@ -335,6 +335,44 @@ class KernelFiles:
         return None
 
 
+# Of the tool and the tests.
+CROSS_LIBRARIES = ["libcmocka-dev", "libjson-c-dev", "libseccomp-dev"]
+# The cross compiler brings these.
+OF_COMPILER = re.compile(r"gcc-|libc6|libgcc-")
+
+CROSS_FILE = """\
+[binaries]
+pkgconfig = 'pkg-config'
+
+[properties]
+sys_root = '{root}'
+pkg_config_libdir = '{root}/usr/lib/aarch64-linux-gnu/pkgconfig'
+"""
+
+
+def this_release():
+    """The Debian release of this machine: its cross compiler fits."""
+    for line in Path("/etc/os-release").read_text().splitlines():
+        key, _, value = line.partition("=")
+        if key == "VERSION_CODENAME" and value in SUITES:
+            return value
+    raise Unavailable("this machine runs another Debian release")
+
+
+def cross_file(of):
+    """Unpack the libraries of an architecture; a file for Meson that names
+    them."""
+    release = Release(this_release(), of)
+    release.update()
+    root = release.folder / "libraries"
+    names = [f"{name}{of.suffix}" for name in CROSS_LIBRARIES]
+    release.unpack([name for name in release.closure(names)
+                    if not OF_COMPILER.match(name)], root)
+    path = release.folder / "cross.txt"
+    path.write_text(CROSS_FILE.format(root=root))
+    return path
+
+
 class Lock:
     """One change of the cache folder at a time; guests boot without it."""
 

@@ -39,7 +39,7 @@ static uint64_t search_end(uint64_t first, uint64_t last)
 
 static void host_ask(void)
 {
-	const uint64_t low = 1ULL << 32, high = 1ULL << 63;
+	const uint64_t low = 1ULL << 32, high = bf_host_no_user;
 
 	host_page = (uint64_t)sysconf(_SC_PAGESIZE);
 	if (is_user_page(low) && !is_user_page(high))

@@ -22,6 +22,9 @@ extern const uint32_t bf_host_slots;
 /* The negative errno for a slot beyond the guest's physical addresses. */
 extern const int bf_host_beyond_gpa;
 
+/* An address that is never user memory; user addresses are below it. */
+extern const uint64_t bf_host_no_user;
+
 /* bf_host_hva_end() where the kernel does not tell. */
 uint64_t bf_host_least_hva_end(uint64_t page);
 

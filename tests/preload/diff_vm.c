@@ -16,7 +16,7 @@
 
 #define MEMORY	    0x20000u
 #define PAGE_TABLES 0x0u
-#define PROGRAM	    0x8000u
+#define PROGRAMS    0x8000u  /* GUEST_AREA */
 #define VALUES	    0x10000u /* of a string */
 #define MAX_STRING  16
 
@@ -138,7 +138,7 @@ static void set_up_guest(struct diff_vm *vm, const struct diff_write *write)
 {
 	const struct guest *guest = guest_for(write);
 	const struct bf_vcpu_boot64_desc boot = {
-		.rip = PROGRAM,
+		.rip = PROGRAMS + guest_offset(guest),
 		.args = {write->addr, write->times,
 			 write->string ? VALUES : write->value, write->times},
 		.page_tables = PAGE_TABLES,
@@ -146,7 +146,7 @@ static void set_up_guest(struct diff_vm *vm, const struct diff_write *write)
 	};
 	int ret;
 
-	guest_place(guest, vm->memory + PROGRAM);
+	guest_place(guest, vm->memory + boot.rip);
 	write_string(vm, write);
 	ret = vm->booted ? bf_kvm_set_regs(vm->vcpu, &boot) :
 			   bf_kvm_boot64(vm->fd, vm->vcpu, &boot);

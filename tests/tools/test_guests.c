@@ -15,8 +15,9 @@
 #include "testing/trap/optional.h"
 
 #define MEMORY_SIZE 0x10000u
+#define PROGRAMS    0x0u /* GUEST_AREA */
 #define TABLES	    0x4000u
-#define VALUES	    0x1000u
+#define VALUES	    0x3000u
 #define WINDOW	    0xd0000000ull
 #define PORT	    0x510u
 #define COUNT	    37u
@@ -98,13 +99,14 @@ static void run_guest(struct machine *m, const struct guest *guest,
 		      uint64_t rdi, uint64_t rsi, uint64_t rdx, uint64_t rcx)
 {
 	const struct bf_vcpu_boot64_desc boot = {
+		.rip = PROGRAMS + guest_offset(guest),
 		.args = {rdi, rsi, rdx, rcx},
 		.page_tables = TABLES,
 		.page_tables_hva = m->memory + TABLES,
 	};
 
 	memset(&m->device, 0, sizeof(m->device));
-	guest_place(guest, m->memory);
+	guest_place(guest, m->memory + boot.rip);
 	assert_int_equal(bf_vcpu_boot64(m->vcpu, &boot), 0);
 	assert_int_equal(bf_vcpu_run(m->vcpu), 0);
 	if (bf_vcpu_page(m->vcpu)->exit_reason != KVM_EXIT_HLT)

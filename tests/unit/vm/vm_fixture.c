@@ -12,7 +12,7 @@
 
 #define MEMORY_SIZE 0x20000UL
 #define PAGE_TABLES 0x0UL
-#define PROGRAMS    0x8000UL /* one page a vCPU */
+#define PROGRAMS    0x8000UL /* GUEST_AREA */
 #define VALUES	    0x10000UL
 
 bool fixture_have_kvm(void)
@@ -58,12 +58,10 @@ void fixture_add_vcpu(struct fixture *fixture, struct fixture_vcpu *vcpu,
 	assert_int_equal(bf_vcpu_create(fixture->vm, id, &vcpu->vcpu), 0);
 }
 
-/* Each program has its own page, so that vCPUs can run different ones. */
 static uint64_t place_program(struct fixture *fixture,
 			      const struct guest *guest)
 {
-	static uint64_t next;
-	uint64_t gpa = PROGRAMS + 4096 * (next++ % 8);
+	uint64_t gpa = PROGRAMS + guest_offset(guest);
 
 	guest_place(guest, fixture->memory + gpa);
 	return gpa;
