@@ -68,6 +68,8 @@ def run(*command, **options):
 class Kernel:
     """A kernel that a release offers."""
 
+    has_checks = False  # lockdep, KASAN, rcutorture
+
     def __init__(self, release, name, package, version, has_headers):
         self.release = release
         self.name = name
@@ -83,6 +85,9 @@ class Kernel:
         """Headers made out of the source have no list of symbols."""
         return [*self.release.arch.make_options,
                 "W=1" if self.has_headers else "KBUILD_MODPOST_WARN=1"]
+
+    def files(self):
+        return KernelFiles(self)
 
     def prepare_build(self):
         if self.has_headers:
@@ -325,10 +330,13 @@ class KernelFiles:
                 return path
         raise Unavailable(f"{self.kernel.package} brings no image")
 
+    def modules(self):
+        return self.folder.glob("**/kernel/**/*.ko*")
+
     def module(self, name):
         """The file of a module, or None; - and _ are the same to the kernel.
         """
-        for path in self.folder.glob("**/kernel/**/*.ko*"):
+        for path in self.modules():
             stem = path.name.split(".ko")[0]
             if stem.replace("-", "_") == name.replace("-", "_"):
                 return path

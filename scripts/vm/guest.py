@@ -133,11 +133,11 @@ class Run:
 
 
 def boot(arch, image, initramfs, options="", cpus=1, memory=1024, timeout=300,
-         log=None, icount=False):
+         log=None, icount=None):
     """Boot until the guest powers off; killed after timeout seconds.
 
-    With icount the guest's clock counts its instructions, 8 ns for each, and
-    jumps to the next timer when the guest sleeps.  A loaded host changes no
+    With icount the guest's clock counts its instructions, 2^icount ns for each,
+    and jumps to the next timer when the guest sleeps.  A loaded host changes no
     result.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -152,8 +152,8 @@ def boot(arch, image, initramfs, options="", cpus=1, memory=1024, timeout=300,
             f"console={arch.console} loglevel=5 panic=-1 oops=panic "
             f"rdinit=/init {options}",
         ]
-        if icount:
-            command += ["-icount", "shift=3,sleep=off"]
+        if icount is not None:
+            command += ["-icount", f"shift={icount},sleep=off"]
         start = time.monotonic()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE,
