@@ -172,6 +172,11 @@ static void test_close_in_malloc(void **state)
 	run_handler("close-in-malloc", "closed in the handler\n");
 }
 
+static void test_close_in_fork(void **state)
+{
+	run_handler("close-in-fork", "closed in the handler\n");
+}
+
 static void test_dup_in_handler(void **state)
 {
 	run_handler("dup-in-handler", "duplicated in the handler\n");
@@ -201,6 +206,7 @@ int main(void)
 		cmocka_unit_test(test_close_while_signalling),
 		cmocka_unit_test(test_close_in_handler),
 		cmocka_unit_test(test_close_in_malloc),
+		cmocka_unit_test(test_close_in_fork),
 		cmocka_unit_test(test_dup_in_handler),
 		cmocka_unit_test(test_fork_in_handler),
 	};

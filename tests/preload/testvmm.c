@@ -262,6 +262,7 @@ static const struct {
 	{"deassigned", scenario_deassigned},
 	{"close-in-handler", scenario_close_in_handler},
 	{"close-in-malloc", scenario_close_in_malloc},
+	{"close-in-fork", scenario_close_in_fork},
 	{"dup-in-handler", scenario_dup_in_handler},
 	{"fork-in-handler", scenario_fork_in_handler},
 };

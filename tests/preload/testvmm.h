@@ -145,6 +145,7 @@ void scenario_bad_filters(void);
 void scenario_filter_of_fds(void);
 void scenario_close_in_handler(void);
 void scenario_close_in_malloc(void);
+void scenario_close_in_fork(void);
 void scenario_dup_in_handler(void);
 void scenario_fork_in_handler(void);
 

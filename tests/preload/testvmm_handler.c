@@ -136,6 +136,21 @@ void scenario_close_in_malloc(void)
 	close_during(change_heap);
 }
 
+static void fork_child(int vm, int efd)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+}
+
+/* The handler interrupts fork(). */
+void scenario_close_in_fork(void)
+{
+	close_during(fork_child);
+}
+
 static unsigned int tables; /* the library has one for 1,024 numbers */
 
 static void allow_tables(void)

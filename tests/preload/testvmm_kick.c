@@ -420,6 +420,12 @@ static void kick_until_left(pthread_t vcpu)
 	printf("cancelled: %d\n", result == PTHREAD_CANCELED);
 }
 
+static void wait_for_signal(int efd)
+{
+	while (!testvmm_read_count(efd))
+		usleep(1000);
+}
+
 /* KVM_RUN is no cancellation point, whatever belfry does there. */
 static void cancel_vcpu(int efd)
 {
@@ -430,12 +436,12 @@ static void cancel_vcpu(int efd)
 	create_vm(&vm, set_flag);
 	start_signals(&vm, efd);
 	pthread_create(&vcpu, NULL, run_to_a_cancellation_point, &vm);
-	usleep(20000);
+	wait_for_signal(efd);
 	pthread_cancel(vcpu);
-	usleep(20000);
+	wait_for_signal(efd);
 	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, KVM_IOEVENTFD_FLAG_DEASSIGN,
 		       0);
-	printf("signalled: %d\n", testvmm_read_count(efd) > 0);
+	printf("signalled\n");
 	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
 	kick_until_left(vcpu);
 	testvmm_destroy(&vm);

@@ -36,6 +36,7 @@ void next_find(void)
 	FIND(recvmsg);
 	FIND(recvmmsg);
 	FIND(clone);
+	FIND(fork);
 	FIND(_Fork);
 	FIND(syscall);
 	FIND(ioctl);
