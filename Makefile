@@ -12,7 +12,7 @@ SETUP ?= scripts/setup
 KERNELS ?= 7.3 7.2 6.18
 ARCH ?= amd64
 
-.PHONY: build check check-kernels check-long clean demo format help install
+.PHONY: build check check-kernels check-long clean demo dist format help install
 
 build:
 	@$(SETUP) build
@@ -40,6 +40,10 @@ demo:
 	@$(MAKE) --no-print-directory build
 	@scripts/demo $(BUILD)
 
+# The release tarball of HEAD, reproducible, and its bill of materials.
+dist:
+	@scripts/dist --check
+
 install: build
 	@meson install --no-rebuild -C $(BUILD)
 
@@ -47,7 +51,7 @@ format:
 	@scripts/format
 
 clean:
-	rm -rf build build-ci
+	rm -rf build build-ci build-dist
 
 help:
 	@echo 'make demo     measure on this machine what belfry improves'
@@ -56,6 +60,7 @@ help:
 	@echo 'make check-kernels  test the kernel module in Debian kernels'
 	@echo 'make build    build the library and the tool in $(BUILD)/'
 	@echo 'make install  build, then install (DESTDIR= is respected)'
+	@echo 'make dist     make the release tarball in build-dist/'
 	@echo 'make format   format every C file'
 	@echo 'make clean    remove the build folders'
 	@echo
