@@ -23,6 +23,7 @@
 #include <cmocka.h>
 
 #include "belfry/front.h"
+#include "belfry/io_bus.h"
 #include "own_vm.h"
 #include "preload/seccomp/calls.h"
 #include "tests/flags.h"
@@ -37,7 +38,7 @@
 #define RESULT regs[0]
 #endif
 
-#define MAX_CALLS 16
+#define MAX_CALLS 24
 
 struct row {
 	int calls[MAX_CALLS]; /* -1: the end */
@@ -273,6 +274,66 @@ static void test_end(void **state)
 	teardown();
 }
 
+/* The calls of a thread's start come from the thread that starts it. */
+static void install_by_helper(void)
+{
+	struct bf_front_stats stats;
+
+	if (bf_front_start_thread(front))
+		return;
+	run_to_halt();
+	do {
+		usleep(1000);
+		bf_front_get_stats(front, &stats);
+	} while (!stats.installed);
+	if (!ret)
+		end();
+}
+
+static void test_helper(void **state)
+{
+	static const struct row row = {
+		{SYS_ioctl, SYS_write, SYS_clone3, MEMORY, SYS_madvise,
+		 SYS_rt_sigprocmask, SYS_set_robust_list, SYS_rseq, SYS_prctl,
+		 SYS_clock_nanosleep, SYS_close, SYS_close_range, SYS_exit, -1},
+		install_by_helper};
+
+	setup(BF_POLICY_LAZY, EFD_NONBLOCK);
+	assert_int_equal(change(FLAGS), 0);
+	check_row(&row);
+	assert_int_equal(own_count(efd), 100);
+	teardown();
+}
+
+static void test_full_eventfd(void **state)
+{
+	static const struct row row = {{SYS_ioctl, SYS_write, SYS_io_setup,
+					SYS_io_submit, -1},
+				       run_to_halt};
+	const uint64_t full = UINT64_MAX - 1;
+
+	setup(BF_POLICY_NEVER, EFD_NONBLOCK);
+	assert_int_equal(change(FLAGS), 0);
+	assert_int_equal(write(efd, &full, sizeof(full)), sizeof(full));
+	check_row(&row);
+	assert_true(own_count(efd) == UINT64_MAX);
+	teardown();
+}
+
+/* The last test: eventfds stay shared. */
+static void test_shared_eventfd(void **state)
+{
+	static const struct row row = {{SYS_ioctl, SYS_io_submit, -1},
+				       run_to_halt};
+
+	setup(BF_POLICY_NEVER, EFD_NONBLOCK);
+	assert_int_equal(change(FLAGS), 0);
+	bf_io_share_eventfds();
+	check_row(&row);
+	assert_int_equal(own_count(efd), 100);
+	teardown();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,6 +345,9 @@ int main(void)
 		cmocka_unit_test(test_assign),
 		cmocka_unit_test(test_deassign),
 		cmocka_unit_test(test_end),
+		cmocka_unit_test(test_helper),
+		cmocka_unit_test(test_full_eventfd),
+		cmocka_unit_test(test_shared_eventfd),
 	};
 
 	return cmocka_run_group_tests_name("front_calls", tests, NULL, NULL);
