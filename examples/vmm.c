@@ -21,9 +21,18 @@
 #define MEMORY_SIZE 0x10000
 #define PAGE_TABLES 0x4000
 
+/* The first serial port: a port, or an address where there are none. */
+#ifdef __x86_64__
+#define SERIAL	     0x2f8
+#define SERIAL_SPACE BF_IO_PIO
+#else
+#define SERIAL	     0xc0000000
+#define SERIAL_SPACE BF_IO_MMIO
+#endif
+
 /* A serial port: the guest writes characters to port + 0. */
 struct serial {
-	uint16_t port;
+	uint64_t port;
 	FILE *out; /* one stream a port, so that lines stay whole */
 	unsigned int lines;
 };
@@ -58,7 +67,7 @@ static void add_serial(struct bf_io_bus *bus, struct serial *serial)
 	static const struct bf_io_ops ops = {serial_read, serial_write};
 	const struct bf_io_range_desc range = {.addr = serial->port,
 					       .size = 8,
-					       .space = BF_IO_PIO,
+					       .space = SERIAL_SPACE,
 					       .name = "serial",
 					       .ops = &ops,
 					       .opaque = serial};
@@ -142,7 +151,7 @@ static char *add_memory(struct bf_vm *vm)
 	return memory;
 }
 
-static struct bf_vcpu *add_vcpu(struct bf_vm *vm, int id, uint16_t port,
+static struct bf_vcpu *add_vcpu(struct bf_vm *vm, int id, uint64_t port,
 				char *memory)
 {
 	const struct bf_vcpu_boot64_desc boot = {
@@ -166,7 +175,8 @@ static void *vcpu_thread(void *vcpu)
 int main(int argc, char **argv)
 {
 	static const struct bf_io_ops device_ops = {.read = device_read};
-	struct serial serials[VCPUS] = {{.port = 0x3f8}, {.port = 0x2f8}};
+	struct serial serials[VCPUS] = {{.port = SERIAL},
+					{.port = SERIAL + 0x100}};
 	struct queue queues[VCPUS] = {{0}};
 	const struct bf_io_range_desc device = {.addr = DEVICE,
 						.size = 0x200,

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "io_bus/eventfd.h"
+#include "preload/seccomp/calls.h"
 #include "preload/seccomp/filter.h"
 #include "preload/seccomp/forbidden.h"
 #include "base/util.h"
@@ -57,7 +58,7 @@ static void test_signal_needs_write(void **state)
 {
 	assert_int_equal(forbidden_by_kill(SYS_write),
 			 FORBIDDEN_SERVE | FORBIDDEN_WRITE);
-	assert_false(forbidden_by_kill(SYS_poll) & FORBIDDEN_SERVE);
+	assert_false(forbidden_by_kill(CALL_POLL) & FORBIDDEN_SERVE);
 	assert_int_equal(forbidden_by(SYS_ioctl, KVM_RUN,
 				      SECCOMP_RET_KILL_PROCESS),
 			 FORBIDDEN_RUN);
