@@ -117,24 +117,12 @@ static bool consumer_valid(const struct bf_io_doorbell_desc *desc)
 	       (desc->consumer == BF_IO_CONSUMER_CALLBACK && desc->callback);
 }
 
-static struct bf_entry entry_of_desc(struct bf_io_bus *bus,
-				     const struct bf_io_doorbell_desc *desc)
-{
-	return (struct bf_entry){
-		.ops = &doorbell_ops,
-		.bus = bus,
-		.kind = BF_IO_DOORBELL,
-		.space = desc->space,
-		.addr = desc->addr,
-		.size = desc->len,
-		.wildcard = desc->wildcard,
-		.datamatch = desc->wildcard ? 0 : desc->datamatch,
-	};
-}
-
 static int check_desc(const struct bf_io_doorbell_desc *desc)
 {
-	const struct bf_entry entry = entry_of_desc(NULL, desc);
+	const struct bf_entry entry = {
+		.kind = BF_IO_DOORBELL,
+		.size = desc->len,
+	};
 
 	if (!bf_doorbell_len_valid(desc->len) ||
 	    bf_entry_check_addr(&entry, desc->addr) ||
@@ -142,6 +130,24 @@ static int check_desc(const struct bf_io_doorbell_desc *desc)
 	    !consumer_valid(desc) || !bf_reserved_is_zero(desc->reserved))
 		return -EINVAL;
 	return 0;
+}
+
+/*
+ * Fills in an entry of zeroes, word by word: a copy of one on the stack would
+ * wait until the zeroes are in the cache.
+ */
+static void entry_describe(struct bf_entry *entry, struct bf_io_bus *bus,
+			   const struct bf_io_doorbell_desc *desc)
+{
+	entry->ops = &doorbell_ops;
+	entry->bus = bus;
+	entry->kind = BF_IO_DOORBELL;
+	entry->space = desc->space;
+	entry->addr = desc->addr;
+	entry->size = desc->len;
+	entry->wildcard = desc->wildcard;
+	if (!desc->wildcard)
+		entry->datamatch = desc->datamatch;
 }
 
 /*
@@ -160,7 +166,7 @@ static int doorbell_make(struct bf_io_bus *bus,
 			bf_eventfd_put(&bus->eventfds, eventfd);
 		return -ENOMEM;
 	}
-	doorbell->entry = entry_of_desc(bus, desc);
+	entry_describe(&doorbell->entry, bus, desc);
 	doorbell->counted = desc->counted;
 	doorbell->callback = eventfd ? NULL : desc->callback;
 	doorbell->opaque = room ? doorbell + 1 : desc->opaque;
