@@ -12,7 +12,8 @@ SETUP ?= scripts/setup
 KERNELS ?= 7.3 7.2 6.18
 ARCH ?= amd64
 
-.PHONY: build check check-kernels check-long clean demo dist format help install
+.PHONY: build check check-kernels check-long clean deb demo dist format help \
+  install
 
 build:
 	@$(SETUP) build
@@ -44,6 +45,11 @@ demo:
 dist:
 	@scripts/dist --check
 
+# Packages for Debian 12 and 13, tested in fresh systems.  Needs root.
+deb:
+	@$(SETUP) deb
+	@scripts/deb
+
 install: build
 	@meson install --no-rebuild -C $(BUILD)
 
@@ -51,7 +57,7 @@ format:
 	@scripts/format
 
 clean:
-	rm -rf build build-ci build-dist
+	rm -rf build build-ci build-deb build-dist
 
 help:
 	@echo 'make demo     measure on this machine what belfry improves'
@@ -61,6 +67,7 @@ help:
 	@echo 'make build    build the library and the tool in $(BUILD)/'
 	@echo 'make install  build, then install (DESTDIR= is respected)'
 	@echo 'make dist     make the release tarball in build-dist/'
+	@echo 'make deb      make and test the Debian packages in build-deb/'
 	@echo 'make format   format every C file'
 	@echo 'make clean    remove the build folders'
 	@echo
