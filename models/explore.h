@@ -33,7 +33,8 @@ struct explore_model {
 
 /*
  * Explores the scenarios up to the first that fails, and prints a line for
- * each.  Returns 0 if all pass, or, with --expect-failure, if one fails.
+ * each; with --only=NAME, those with names that begin so.  Returns 0 if all
+ * pass, or, with --expect-failure, if one fails.
  */
 int explore_main(int argc, char **argv, const struct explore_model *model);
 

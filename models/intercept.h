@@ -6,7 +6,12 @@
 #ifndef BF_MODELS_INTERCEPT_H
 #define BF_MODELS_INTERCEPT_H
 
+#include <string.h>
+
 #include "machine.h"
+
+#define memcpy(to, from, size) machine_copy((to), (from), (size))
+#define memset(to, byte, size) machine_set((to), (byte), (size))
 
 #define MACHINE_VALUE(value) ((uint64_t)(uintptr_t)(value))
 /* A statement: its value may be left unused. */
@@ -33,7 +38,7 @@
 					    MACHINE_VALUE(value), (order)))
 #define __atomic_compare_exchange_n(word, old, value, weak, order, order2)     \
 	machine_cas_word((word), sizeof(*(word)), (old), MACHINE_VALUE(value), \
-			 (order))
+			 (order), (order2))
 #define __atomic_thread_fence(order) machine_fence(order)
 
 #endif

@@ -60,6 +60,12 @@ struct usage {
 	bool shared;
 };
 
+/* The clock of each thread's last plain accesses in a run; 0: none. */
+struct plain {
+	unsigned long run;
+	unsigned char read[MACHINE_THREADS], written[MACHINE_THREADS];
+};
+
 static struct {
 	const struct machine_program *program;
 	enum machine_memory memory;
@@ -67,12 +73,14 @@ static struct {
 	struct thread *self;
 	unsigned int message; /* that the load takes */
 	struct view_thread views[MACHINE_THREADS];
+	unsigned long run;
 	bool learned;
 	bool barriers; /* machine_membarrier() is called in some run */
 	const char *failure;
 	jmp_buf scheduler;
 	struct thread threads[MACHINE_THREADS];
 	struct usage usage[WORLD_WORDS];
+	struct plain plain[WORLD_WORDS * sizeof(uint32_t)]; /* of each byte */
 	char stacks[MACHINE_THREADS][STACK_SIZE] __attribute__((aligned(16)));
 } machine;
 
@@ -237,6 +245,64 @@ static bool is_shared(const volatile void *word, bool write)
 	return usage->shared;
 }
 
+static struct view_thread *own_views(void)
+{
+	return &machine.views[machine_self()];
+}
+
+static struct plain *plain_byte(size_t offset)
+{
+	struct plain *plain = &machine.plain[offset];
+
+	if (plain->run != machine.run)
+		*plain = (struct plain){.run = machine.run};
+	return plain;
+}
+
+/* Fails if another thread's plain access conflicts and is not known of. */
+static void check_race(const struct plain *plain, bool write)
+{
+	for (unsigned int i = 0; i < machine.program->nr_threads; i++) {
+		unsigned int clock = plain->written[i];
+
+		if (write && clock < plain->read[i])
+			clock = plain->read[i];
+		if (i != machine_self() && !views_knows(own_views(), i, clock))
+			machine_fail("a data race");
+	}
+}
+
+static void check_races(const volatile void *memory, size_t size, bool write)
+{
+	size_t offset = world_offset(memory);
+
+	if (offset == SIZE_MAX)
+		return;
+	for (size_t i = 0; i < size; i++)
+		if (machine.plain[offset + i].run == machine.run)
+			check_race(&machine.plain[offset + i], write);
+}
+
+void machine_plain(const volatile void *memory, size_t size, bool write)
+{
+	unsigned int i = machine_self();
+	size_t offset;
+	unsigned char clock;
+
+	if (!machine.self || machine.memory != MACHINE_VIEWS)
+		return;
+	offset = world_offset(memory);
+	if (offset == SIZE_MAX)
+		return;
+	check_races(memory, size, write);
+	clock = (unsigned char)views_clock(own_views(), i);
+	for (size_t n = 0; n < size; n++) {
+		struct plain *plain = plain_byte(offset + n);
+
+		(write ? plain->written : plain->read)[i] = clock;
+	}
+}
+
 bool machine_learned(void)
 {
 	bool learned = machine.learned;
@@ -250,24 +316,13 @@ static void add_to_history(uint64_t value)
 	machine.self->history = mix(machine.self->history + 1, value);
 }
 
-static struct view_thread *own_views(void)
-{
-	return &machine.views[machine_self()];
-}
-
-static void fence_if_seq_cst(int order)
-{
-	if (order == __ATOMIC_SEQ_CST)
-		machine_fence(order);
-}
-
 static uint64_t load_message(const volatile void *word, size_t size, int order)
 {
 	unsigned int number = views_word(word, size);
 	uint64_t value;
 
-	fence_if_seq_cst(order);
 	stop_at(OP_LOAD, word, order);
+	check_races(word, size, false);
 	value = views_load(own_views(), number, machine.message, order);
 	add_to_history(value);
 	return value;
@@ -322,6 +377,7 @@ static void buffer_store(struct thread *thread, volatile void *word,
 static void store_message(volatile void *word, size_t size, uint64_t value,
 			  int order, bool rmw)
 {
+	check_races(word, size, true);
 	views_store(own_views(), views_word(word, size), value, order, rmw);
 	write_word(word, size, value);
 	make_visible(machine.self);
@@ -340,7 +396,6 @@ void machine_store_word(volatile void *word, size_t size, uint64_t value,
 	if (!machine.self || !is_shared(word, true)) {
 		write_word(word, size, value);
 	} else if (machine.memory == MACHINE_VIEWS) {
-		fence_if_seq_cst(order);
 		stop_at(OP_STORE, word, order);
 		store_message(word, size, value, order, false);
 	} else if (machine.memory == MACHINE_SC) {
@@ -349,8 +404,9 @@ void machine_store_word(volatile void *word, size_t size, uint64_t value,
 		make_visible(machine.self);
 	} else {
 		buffer_store(machine.self, word, size, value, order);
+		if (order == __ATOMIC_SEQ_CST)
+			machine_fence(order);
 	}
-	fence_if_seq_cst(order);
 }
 
 /* Read-modify-write instructions bypass the buffer: see may_bypass(). */
@@ -360,26 +416,27 @@ static uint64_t begin_rmw(volatile void *word, size_t size, int order)
 
 	if (!machine.self || !is_shared(word, true))
 		return read_word(word, size);
-	if (machine.memory == MACHINE_VIEWS)
-		fence_if_seq_cst(order);
 	stop_at(OP_RMW, word, order);
 	old = read_word(word, size);
-	if (machine.memory == MACHINE_VIEWS)
-		load_last(word, size, order);
 	add_to_history(old);
 	make_visible(machine.self);
 	return old;
 }
 
+static bool is_message(volatile void *word)
+{
+	return machine.self && machine.memory == MACHINE_VIEWS &&
+	       is_shared(word, true);
+}
+
 static void end_rmw(volatile void *word, size_t size, uint64_t value, int order)
 {
-	if (!machine.self || machine.memory != MACHINE_VIEWS ||
-	    !is_shared(word, true))
+	if (!is_message(word)) {
 		write_word(word, size, value);
-	else
-		store_message(word, size, value, order, true);
-	if (machine.memory == MACHINE_VIEWS)
-		fence_if_seq_cst(order);
+		return;
+	}
+	load_last(word, size, order);
+	store_message(word, size, value, order, true);
 }
 
 uint64_t machine_add_word(volatile void *word, size_t size, uint64_t value,
@@ -410,7 +467,7 @@ uint64_t machine_swap_word(volatile void *word, size_t size, uint64_t value,
 }
 
 bool machine_cas_word(volatile void *word, size_t size, void *expected,
-		      uint64_t value, int order)
+		      uint64_t value, int order, int order_failed)
 {
 	uint64_t old = begin_rmw(word, size, order);
 
@@ -418,6 +475,8 @@ bool machine_cas_word(volatile void *word, size_t size, void *expected,
 		end_rmw(word, size, value, order);
 		return true;
 	}
+	if (is_message(word))
+		load_last(word, size, order_failed);
 	write_word(expected, size, old);
 	return false;
 }
@@ -559,6 +618,7 @@ void machine_reset(void)
 	memset(machine.views, 0, sizeof(machine.views));
 	views_reset();
 	machine.failure = NULL;
+	machine.run++;
 	for (unsigned int i = 0; i < program->nr_threads; i++) {
 		machine.threads[i].op = OP_START;
 		machine.threads[i].word = NULL;
@@ -593,7 +653,7 @@ static unsigned int load_actions(const struct thread *thread,
 	unsigned int word = views_word(thread->word, 0), message;
 
 	for (message = views_count(word);
-	     message-- > views_first(views_of(thread), word);)
+	     message-- > views_first(views_of(thread), word, thread->order);)
 		actions[nr++] = (struct machine_action){i, (int)message};
 	return nr;
 }
@@ -658,7 +718,7 @@ static bool may_be_written(const struct thread *thread)
  * other threads if it commutes with all that they may do.  A store to a word
  * that no other thread writes to only adds a choice to their loads.  A load of
  * a word that no other thread will write to has its choices already.  A
- * membarrier commutes with nothing.
+ * membarrier commutes with nothing, and a seq_cst access not with other ones.
  */
 static bool commutes(const struct thread *thread)
 {
@@ -670,7 +730,8 @@ static bool commutes(const struct thread *thread)
 	case OP_LOAD:
 	case OP_STORE:
 	case OP_RMW:
-		return !may_be_written(thread);
+		return thread->order != __ATOMIC_SEQ_CST &&
+		       !may_be_written(thread);
 	default:
 		return false;
 	}

@@ -25,7 +25,7 @@ enum machine_memory {
 
 #define MACHINE_THREADS 4
 #define MACHINE_ACTIONS 128
-#define MACHINE_STATICS 3
+#define MACHINE_STATICS 6
 
 struct machine_program {
 	void (*init)(void); /* sets up the world, single-threaded */
@@ -89,8 +89,19 @@ uint64_t machine_or_word(volatile void *word, size_t size, uint64_t value,
 uint64_t machine_swap_word(volatile void *word, size_t size, uint64_t value,
 			   int order);
 bool machine_cas_word(volatile void *word, size_t size, void *expected,
-		      uint64_t value, int order);
+		      uint64_t value, int order, int order_failed);
 void machine_fence(int order);
+
+/*
+ * A plain access by the running thread, which the compiler reports (plain.c).
+ * Under MACHINE_VIEWS a data race fails.
+ */
+void machine_plain(const volatile void *memory, size_t size, bool write);
+
+/* memcpy() and memset() of the code under test; clang calls them itself. */
+void *machine_copy(void *to, const void *from,
+		   size_t size) __asm__("__tsan_memcpy");
+void *machine_set(void *to, int byte, size_t size) __asm__("__tsan_memset");
 
 /* A full fence in every thread, one after another: membarrier(2). */
 void machine_membarrier(void);

@@ -28,6 +28,11 @@ static void check(bool good, const char *what)
 
 static void wait_for_readers(void);
 
+static unsigned int thread_number(void)
+{
+	return machine_self();
+}
+
 #include "srcu_scenario.h"
 #include "srcu_rseq.h"
 #include "srcu_stubs.h"
@@ -42,7 +47,7 @@ static void membarrier(void)
 static void wait_for_readers(void)
 {
 	bf_srcu_gp_start(&world.domain);
-	if (world.domain.fast)
+	if (world.domain.membarrier)
 		membarrier();
 	while (!bf_srcu_gp_advance(&world.domain)) {
 		/* The updater's later actions depend on memory alone. */
@@ -168,6 +173,12 @@ static const struct scenario {
 	 2,
 	 1,
 	 {updater, hand_over_section, end_handed_section}},
+	{"2 fast readers without membarrier(2)",
+	 true,
+	 false,
+	 1,
+	 1,
+	 {updater, reader, reader}},
 	{"2 atomic readers, 2 updates",
 	 false,
 	 false,
@@ -198,6 +209,12 @@ static void init(void)
 	memset(&world, 0, sizeof(world));
 	world_init(scenario->fast);
 	rseq_works = scenario->rseq;
+	/* A domain without membarrier(2) has no inline readers. */
+	if (scenario->fast && !scenario->rseq) {
+		world.domain.membarrier = false;
+		world.domain.rseq_slots = NULL;
+		world.domain.fast_bank = NULL;
+	}
 }
 
 static struct explore_result explore_scenario(void)

@@ -6,8 +6,8 @@
  *	genmc -imm -- -DGENMC -D__BF_SRCU_MODEL -D__BF_SRCU_C11 \
  *		-Iinclude -Isrc models/srcu_genmc.c
  *
- * Debian has no package of GenMC.  `meson compile` checks that gcc and clang
- * accept the file with these options, and the stress test runs its scenario.
+ * Debian has no package of GenMC.  srcu_genmc_native.c runs the file as GenMC
+ * gets it, and the stress test runs its scenario for longer.
  *
  * -DREADERS=, -DSECTIONS= and -DUPDATES= enlarge it.  -DATOMIC_READERS chooses
  * the counters that need no restartable sequence.  Without -DGENMC the readers
@@ -59,10 +59,15 @@ static void check(bool good, const char *what)
 
 static void wait_for_readers(void);
 
+static __thread unsigned int cpu; /* each thread has its own CPU */
+
+static unsigned int thread_number(void)
+{
+	return cpu;
+}
+
 #include "srcu_scenario.h"
 #include "srcu_stubs.h"
-
-static __thread unsigned int cpu; /* each thread has its own CPU */
 
 #ifdef GENMC
 static void wait_for_readers(void)

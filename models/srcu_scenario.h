@@ -7,7 +7,8 @@
  * poison, which comes later, remains.
  *
  * A checker includes this after src/srcu/gp.c and reader.c, and defines
- * NR_SLOTS, NR_OBJECTS, check() and wait_for_readers().
+ * NR_SLOTS, NR_OBJECTS, check(), wait_for_readers() and thread_number(), which
+ * is below NR_SLOTS.
  */
 #ifndef BF_MODELS_SRCU_SCENARIO_H
 #define BF_MODELS_SRCU_SCENARIO_H
@@ -19,9 +20,9 @@ enum object_state {
 
 struct object {
 	int state;
-	int mark;	 /* stored by readers; poison at the end */
-	bool was_marked; /* by any reader */
-	int mark_after;	 /* the updater's load after the grace period */
+	int mark;	/* stored by readers; poison at the end */
+	int mark_after; /* the updater's load after the grace period */
+	bool was_marked[NR_SLOTS]; /* by a reader of this number */
 };
 
 static struct world {
@@ -52,11 +53,20 @@ static void world_init(bool fast)
 	world.published = &world.objects[0];
 }
 
+static bool was_marked(const struct object *object)
+{
+	bool marked = false;
+
+	for (int i = 0; i < NR_SLOTS; i++)
+		marked |= object->was_marked[i];
+	return marked;
+}
+
 static void check_object(const struct object *object)
 {
 	check(object->mark == OBJECT_POISON,
 	      "a section wrote to an object after it was poisoned");
-	check(!object->was_marked || object->mark_after,
+	check(!was_marked(object) || object->mark_after,
 	      "a section's store was not visible after the grace period");
 }
 
@@ -103,7 +113,7 @@ static void check_live(struct object *object)
 static void mark(struct object *object)
 {
 	__atomic_store_n(&object->mark, OBJECT_LIVE, __ATOMIC_RELAXED);
-	object->was_marked = true;
+	object->was_marked[thread_number()] = true;
 	check_live(object);
 }
 

@@ -24,6 +24,7 @@
 
 #include "base/util.h"
 #include "belfry/srcu.h"
+#include "sleep.h"
 
 #define NR_SLOTS MACHINE_THREADS
 
@@ -37,29 +38,6 @@ static uint64_t bf_now_ns(void)
 #define nanosleep(time, rest) ((void)(time))
 #define prctl(...)	      ((void)0)
 #define SRCU_SPINS	      1
-
-static void model_lock(pthread_mutex_t *mutex);
-static void model_unlock(pthread_mutex_t *mutex);
-#define pthread_mutex_lock   model_lock
-#define pthread_mutex_unlock model_unlock
-
-#define BF_SRCU_FUTEX_H
-#define NSEC_PER_SEC  1000000000ULL
-#define NSEC_PER_MSEC 1000000ULL
-#define FUTEX_FOREVER UINT64_MAX
-static int futex_wait(unsigned int *word, unsigned int value,
-		      uint64_t timeout_ns);
-static void futex_wake_all(unsigned int *word);
-
-/* The machine's threads are coroutines, which share thread-local variables. */
-#define BF_BASE_THREAD_LOCAL_H
-#define BF_THREAD_LOCAL(type, name)                        \
-	static type of_threads_##name[MACHINE_THREADS];    \
-	static type *name(void)                            \
-	{                                                  \
-		return &of_threads_##name[machine_self()]; \
-	}                                                  \
-	_Static_assert(1, "a semicolon follows")
 
 #define syscall(...) (machine_membarrier(), 0L)
 
@@ -76,63 +54,20 @@ static void futex_wake_all(unsigned int *word);
 static struct {
 	struct srcu_struct domain;
 	struct __bf_srcu_slot slots[NR_SLOTS];
-	/* The kernel's side of a futex. */
-	unsigned int futex_lock, futex_wakes;
 	struct srcu_head head;
 	struct barrier barrier;
 	int published, poisoned, before, after;
 	bool requested, served, seen;
 	int count, found_old, missed_count;
+	int idx[2]; /* of two sections */
+	unsigned int wake_seq;
+	unsigned long cookie;
 } world;
 
 static void check(bool good, const char *what)
 {
 	if (!good)
 		machine_fail(what);
-}
-
-static void word_unlock(unsigned int *word)
-{
-	__atomic_store_n(word, 0, __ATOMIC_RELEASE);
-}
-
-static void model_lock(pthread_mutex_t *mutex)
-{
-	machine_lock((unsigned int *)(void *)mutex);
-}
-
-static void model_unlock(pthread_mutex_t *mutex)
-{
-	word_unlock((unsigned int *)(void *)mutex);
-}
-
-/* The kernel compares under a lock that the waker takes too. */
-static int futex_wait(unsigned int *word, unsigned int value,
-		      uint64_t timeout_ns)
-{
-	unsigned int wakes;
-	bool same;
-
-	machine_lock(&world.futex_lock);
-	same = __atomic_load_n(word, __ATOMIC_RELAXED) == value;
-	wakes = world.futex_wakes;
-	word_unlock(&world.futex_lock);
-	if (!same)
-		return 0;
-	if (timeout_ns < SRCU_RECHECK_MAX_NS) {
-		machine_wait();
-		return 0;
-	}
-	machine_sleep(&world.futex_wakes, wakes);
-	return 0;
-}
-
-static void futex_wake_all(unsigned int *word)
-{
-	machine_lock(&world.futex_lock);
-	__atomic_store_n(&world.futex_wakes, world.futex_wakes + 1,
-			 __ATOMIC_RELAXED);
-	word_unlock(&world.futex_lock);
 }
 
 bool bf_srcu_track_queue(struct bf_srcu *ssp, struct bf_srcu_head *head,
@@ -197,6 +132,57 @@ static void read_fast(void *unused)
 	srcu_read_unlock_fast(&world.domain, scp);
 }
 
+/* Two readers leave at once, and the last one wakes an updater. */
+
+static void sleep_announced(void *unused)
+{
+	futex_wait(&world.domain.wake_seq, world.wake_seq, FUTEX_FOREVER);
+}
+
+static void leave_first(void *unused)
+{
+	srcu_read_unlock(&world.domain, world.idx[0]);
+}
+
+static void leave_second(void *unused)
+{
+	srcu_read_unlock(&world.domain, world.idx[1]);
+}
+
+/* The steps of gp_wait() up to the sleep, with both readers inside. */
+static void announce_beside_two(void)
+{
+	world.idx[0] = srcu_read_lock(&world.domain);
+	world.idx[1] = srcu_read_lock(&world.domain);
+	bf_srcu_gp_begin(&world.domain, true);
+	world.wake_seq = world.domain.wake_seq;
+	while (bf_srcu_gp_announce_sleep(&world.domain, SRCU_WAIT_SYNC))
+		bf_srcu_gp_step(&world.domain);
+}
+
+/* A reader leaves while an updater flips: an earlier announcement stands. */
+
+static void announce_beside_reader(void)
+{
+	world.idx[0] = srcu_read_lock(&world.domain);
+	bf_srcu_gp_begin(&world.domain, true);
+	bf_srcu_gp_announce_sleep(&world.domain, SRCU_WAIT_SYNC);
+}
+
+/* As gp_wait(), but it sleeps for ever; see srcu/wait.h. */
+static void flip_and_sleep(void *unused)
+{
+	unsigned int seq;
+
+	if (bf_srcu_gp_step(&world.domain))
+		return;
+	seq = __atomic_load_n(&world.domain.wake_seq, __ATOMIC_ACQUIRE);
+	while (bf_srcu_gp_announce_sleep(&world.domain, SRCU_WAIT_SYNC))
+		if (bf_srcu_gp_step(&world.domain))
+			return;
+	futex_wait(&world.domain.wake_seq, seq, FUTEX_FOREVER);
+}
+
 /* The worker's sleep: a request is served, or it wakes the worker. */
 
 static void request(void *unused)
@@ -253,13 +239,15 @@ static void check_called(void)
 	      "the stores of a callback were not visible");
 }
 
-/* The beginning of bf_srcu_barrier(). */
+/* A barrier that finds no callback. */
 static void call_and_look(void *unused)
 {
 	__atomic_store_n(&world.before, 1, __ATOMIC_RELAXED);
 	call_srcu(&world.domain, &world.head, note_call);
-	if (!__atomic_load_n(&world.domain.cb_count, __ATOMIC_ACQUIRE))
-		check_called();
+	if (__atomic_load_n(&world.domain.cb_count, __ATOMIC_RELAXED))
+		return;
+	srcu_barrier(&world.domain);
+	check_called();
 }
 
 /* A grace period that takes the callback along, if it is queued by then. */
@@ -271,6 +259,61 @@ static void drive_and_run(void *unused)
 	pthread_mutex_lock(&world.domain.lock);
 	bf_srcu_run_callbacks(&world.domain, SRCU_ALL_CALLBACKS);
 	pthread_mutex_unlock(&world.domain.lock);
+}
+
+/* The whole worker, which ends with the callback that it is for. */
+
+static void end_worker(struct srcu_head *head)
+{
+	note_call(head);
+	machine_exit();
+}
+
+static void call_expedited(void *unused)
+{
+	__atomic_store_n(&world.before, 1, __ATOMIC_RELAXED);
+	call_srcu_expedited(&world.domain, &world.head, end_worker);
+}
+
+static void run_worker(void *unused)
+{
+	worker_main(NULL);
+}
+
+/* A poll, and one pass of the worker, which may come before it. */
+
+static void poll_twice(void *unused)
+{
+	world.cookie = start_poll_synchronize_srcu(&world.domain);
+	if (poll_state_synchronize_srcu(&world.domain, world.cookie))
+		check_called();
+}
+
+static void run_pass(void *unused)
+{
+	struct worker_pass pass = {.max_callbacks = 1, .may_begin = true};
+
+	__atomic_store_n(&world.after, 1, __ATOMIC_RELAXED);
+	round_begin();
+	worker_run_pass(&pass);
+	round_end();
+}
+
+static void check_polled(void)
+{
+	check(world.domain.queued ||
+		      poll_state_synchronize_srcu(&world.domain, world.cookie),
+	      "a poll is on no list of the worker");
+}
+
+static void list_domain(void)
+{
+	worker.list = &world.domain;
+}
+
+static void unlist_domain(void)
+{
+	world.domain.queued = false;
 }
 
 /* A thread that sleeps until a barrier is reached. */
@@ -319,6 +362,38 @@ static void check_membarrier(void)
 	      "a membarrier was too early for a grace period");
 }
 
+/* Full barriers of the caller: each of two threads stores, and then loads. */
+
+static void end_section_and_load(void *unused)
+{
+	int idx = srcu_read_lock(&world.domain);
+
+	__atomic_store_n(&world.published, 1, __ATOMIC_RELAXED);
+	srcu_read_unlock(&world.domain, idx);
+	bf_srcu_mb_after_read_unlock();
+	world.missed_count = !__atomic_load_n(&world.count, __ATOMIC_RELAXED);
+}
+
+static void poll_and_load(void *unused)
+{
+	__atomic_store_n(&world.published, 1, __ATOMIC_RELAXED);
+	start_poll_synchronize_srcu(&world.domain);
+	world.missed_count = !__atomic_load_n(&world.count, __ATOMIC_RELAXED);
+}
+
+static void store_and_load(void *unused)
+{
+	__atomic_store_n(&world.count, 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	world.found_old = !__atomic_load_n(&world.published, __ATOMIC_RELAXED);
+}
+
+static void check_full_barrier(void)
+{
+	check(!world.missed_count || !world.found_old,
+	      "a full barrier let a load pass a store");
+}
+
 static void check_nothing(void)
 {
 }
@@ -328,31 +403,73 @@ static const struct scenario {
 	void (*threads[3])(void *unused);
 	void (*check)(void);
 	bool fast;
+	void (*set_up)(void);
 } scenarios[] = {
 	{"an updater sleeps for a reader",
 	 {publish_and_poison, read_fast},
 	 check_nothing,
-	 true},
+	 true,
+	 NULL},
+	{"two readers leave at once",
+	 {sleep_announced, leave_first, leave_second},
+	 check_nothing,
+	 false,
+	 announce_beside_two},
+	{"a reader leaves beside a flip",
+	 {flip_and_sleep, leave_first},
+	 check_nothing,
+	 false,
+	 announce_beside_reader},
 	{"a request, and the worker's sleep",
 	 {request, serve},
 	 check_nothing,
-	 false},
+	 false,
+	 NULL},
 	{"a callback of a domain that leaves the list",
 	 {queue, drop_domain},
 	 check_listed,
-	 false},
+	 false,
+	 NULL},
 	{"a callback, and no barrier after it",
 	 {call_and_look, drive_and_run},
 	 check_nothing,
-	 false},
+	 false,
+	 NULL},
+	{"a poll, and a pass that drops the domain",
+	 {poll_twice, run_pass},
+	 check_polled,
+	 false,
+	 list_domain},
+	{"a poll, and a pass of the worker",
+	 {poll_twice, run_pass},
+	 check_polled,
+	 false,
+	 unlist_domain},
+	{"a callback, and the worker",
+	 {call_expedited, run_worker},
+	 check_nothing,
+	 false,
+	 unlist_domain},
 	{"a thread sleeps for a barrier",
 	 {sleep_for_barrier, reach_barrier},
 	 check_nothing,
-	 false},
+	 false,
+	 NULL},
+	{"a full barrier after a section",
+	 {end_section_and_load, store_and_load},
+	 check_full_barrier,
+	 false,
+	 NULL},
+	{"a full barrier in a poll",
+	 {poll_and_load, store_and_load},
+	 check_full_barrier,
+	 false,
+	 NULL},
 	{"a membarrier of another thread",
 	 {wait_for_membarrier, make_membarriers, count_and_load},
 	 check_membarrier,
-	 true},
+	 true,
+	 NULL},
 };
 
 static const struct scenario *scenario;
@@ -362,8 +479,11 @@ static void init(void)
 	memset(&world, 0, sizeof(world));
 	memset(&worker, 0, sizeof(worker));
 	memset(&barriers, 0, sizeof(barriers));
+	memset(&kernel, 0, sizeof(kernel));
+	memset(of_threads_in_callbacks, 0, sizeof(of_threads_in_callbacks));
+	memset(of_threads_in_round, 0, sizeof(of_threads_in_round));
 	thread.word = thread.rest = 0;
-	thread.no_nap = false;
+	thread.no_nap = thread.forbidden = false;
 	thread.running = 1;
 	bf_srcu_nr_slots = NR_SLOTS;
 	world.domain.fast = world.domain.membarrier = scenario->fast;
@@ -371,6 +491,8 @@ static void init(void)
 	world.domain.queued = true;
 	world.barrier.head.func = barrier_reached;
 	bf_srcu_set_bank(&world.domain, 0);
+	if (scenario->set_up)
+		scenario->set_up();
 }
 
 static struct explore_result explore_scenario(void)
@@ -385,7 +507,11 @@ static struct explore_result explore_scenario(void)
 		.world_size = sizeof(world),
 		.statics = {{&worker, sizeof(worker)},
 			    {&thread, sizeof(thread)},
-			    {&barriers, sizeof(barriers)}},
+			    {&barriers, sizeof(barriers)},
+			    {&kernel, sizeof(kernel)},
+			    {of_threads_in_callbacks,
+			     sizeof(of_threads_in_callbacks)},
+			    {of_threads_in_round, sizeof(of_threads_in_round)}},
 	};
 
 	return explore(&program, explore_memory);

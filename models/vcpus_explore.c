@@ -11,7 +11,7 @@
  */
 
 /* The blocks of the arrays by index and by id: two of 2 slots, one of 4. */
-#define ARENA_SIZE (2 * (2 + 2 + 4) * sizeof(void *))
+#define ARENA_SIZE (2 * ((2 + 2 + 4) * sizeof(void *) + 3 * ARENA_HEAD))
 
 #include "world.h"
 

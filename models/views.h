@@ -5,12 +5,20 @@
  * Each store to a shared word is a message with a number.  A view says for each
  * word which message a thread has to know at least; a load may return this
  * message or any later one.  A release store puts the thread's view into its
- * message, and an acquire load takes the view of the message over.  Fences of
- * seq_cst join one view of all threads.
+ * message, and an acquire load takes the view of the message over.
+ *
+ * All seq_cst operations share one view.  A fence joins it with the thread's. A
+ * store adds its own message to it and nothing else, and a load returns no
+ * message before that view's.  So a seq_cst access orders no access to another
+ * word but seq_cst ones, as on Arm.
+ *
+ * A view has the clocks of the threads, too, which fences of seq_cst do not
+ * join: they say which plain accesses happened before.  A plain access that is
+ * not ordered against a conflicting one of another thread is a data race.
  *
  * What the memory does not show: a store never goes behind an earlier store to
- * the same word by another thread, a failed compare-and-swap reads the last
- * message, and a seq_cst access is one with seq_cst fences around it.
+ * the same word by another thread, and a failed compare-and-swap reads the last
+ * message.
  */
 #ifndef BF_MODELS_VIEWS_H
 #define BF_MODELS_VIEWS_H
@@ -19,11 +27,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "machine.h"
+
 #define VIEW_WORDS    64
 #define VIEW_MESSAGES 24
 
 struct view {
 	unsigned char at[VIEW_WORDS];
+	unsigned char clock[MACHINE_THREADS];
 };
 
 /* What a thread knows. */
@@ -31,6 +42,7 @@ struct view_thread {
 	struct view now;      /* for its next accesses */
 	struct view acquired; /* by relaxed loads: for an acquire fence */
 	struct view released; /* at a release fence: for relaxed stores */
+	bool handed_on;	      /* its clock was, since its last plain access */
 };
 
 /* The words stay, with one message each that has the present value. */
@@ -42,7 +54,8 @@ void views_forget(void);
 unsigned int views_word(const volatile void *word, size_t size);
 
 /* The first message that the thread may load, and the number of all. */
-unsigned int views_first(const struct view_thread *thread, unsigned int word);
+unsigned int views_first(const struct view_thread *thread, unsigned int word,
+			 int order);
 unsigned int views_count(unsigned int word);
 
 uint64_t views_load(struct view_thread *thread, unsigned int word,
@@ -51,6 +64,14 @@ uint64_t views_load(struct view_thread *thread, unsigned int word,
 void views_store(struct view_thread *thread, unsigned int word, uint64_t value,
 		 int order, bool rmw);
 void views_fence(struct view_thread *thread, int order);
+
+/*
+ * The clock of a plain access by thread self, and whether the thread knows of
+ * an access of another one at that clock.
+ */
+unsigned int views_clock(struct view_thread *thread, unsigned int self);
+bool views_knows(const struct view_thread *thread, unsigned int other,
+		 unsigned int clock);
 
 /* Does any word have a message that the thread need not know yet? */
 bool views_behind(const struct view_thread *thread);

@@ -588,8 +588,9 @@ void bf_front_before_run(struct bf_front_vcpu *vcpu)
 
 	if (likely(!bf_front_install_is_due(vcpu)))
 		return;
+	/* Relaxed: the lock of install_batch() orders what the setter did. */
 	if (__atomic_exchange_n(&front->install_on_run, false,
-				__ATOMIC_ACQUIRE) &&
+				__ATOMIC_RELAXED) &&
 	    !install_batch(front))
 		helper_wake(front);
 }

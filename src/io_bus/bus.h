@@ -42,4 +42,10 @@ struct bf_io_bus {
 	struct bf_eventfd_pool eventfds;
 };
 
+/* In a section.  An access calls this once, so all its parts see one state. */
+static inline const struct bf_io_state *bf_bus_state(struct bf_io_bus *bus)
+{
+	return srcu_dereference(bus->state, &bus->srcu);
+}
+
 #endif

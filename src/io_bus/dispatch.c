@@ -111,12 +111,6 @@ part_dispatch(struct bf_io_bus *bus, const struct bf_io_state *state,
 	return range_dispatch(bus, state, access);
 }
 
-/* In a section.  An access calls this once, so all its parts see one state. */
-static inline const struct bf_io_state *state_load(struct bf_io_bus *bus)
-{
-	return srcu_dereference(bus->state, &bus->srcu);
-}
-
 static int dispatch_invalid(struct bf_io_access *access)
 {
 	access->taken_by = BF_IO_NONE;
@@ -137,7 +131,7 @@ __attribute__((noinline)) int bf_io_dispatch(struct bf_io_bus *bus,
 		     access->space >= BF_IO_SPACES))
 		return dispatch_invalid(access);
 	idx = srcu_down_read(&bus->srcu);
-	ret = part_dispatch(bus, state_load(bus), access);
+	ret = part_dispatch(bus, bf_bus_state(bus), access);
 	srcu_up_read(&bus->srcu, idx);
 	return ret;
 }
@@ -186,7 +180,7 @@ int bf_io_dispatch_long(struct bf_io_bus *bus, struct bf_io_access *access,
 	if (!access->len || access->space >= BF_IO_SPACES)
 		return dispatch_invalid(access);
 	idx = srcu_down_read(&bus->srcu);
-	ret = parts_dispatch(bus, state_load(bus), access, done);
+	ret = parts_dispatch(bus, bf_bus_state(bus), access, done);
 	srcu_up_read(&bus->srcu, idx);
 	return ret;
 }
@@ -223,7 +217,7 @@ int bf_io_dispatch_string(struct bf_io_bus *bus, struct bf_io_access *access,
 	if (!count)
 		return dispatch_missed(bus, access);
 	idx = srcu_down_read(&bus->srcu);
-	ret = elements_dispatch(bus, state_load(bus), access, count);
+	ret = elements_dispatch(bus, bf_bus_state(bus), access, count);
 	srcu_up_read(&bus->srcu, idx);
 	return ret;
 }

@@ -193,7 +193,7 @@ int bf_io_find_range(struct bf_io_bus *bus, uint16_t space, uint64_t addr,
 	if (space >= BF_IO_SPACES)
 		return -EINVAL;
 	idx = srcu_down_read(&bus->srcu);
-	state = srcu_dereference(bus->state, &bus->srcu);
+	state = bf_bus_state(bus);
 	hit = bf_region_find(state->space[space].ranges, &access);
 	if (hit.entry)
 		*rangep = container_of(bf_region_span_of(hit.entry)->region,

@@ -132,14 +132,12 @@ static void cb_collect(struct bf_srcu *ssp)
 void bf_srcu_gp_start(struct bf_srcu *ssp)
 {
 	/*
-	 * Release, with the acquire in bf_srcu_poll_state(), as in gp_end():
-	 * this number also says that the grace period before it is over, and
-	 * a poll may read this number without reading that of gp_end().
-	 * Without it the poll returns true before the sections of that grace
-	 * period are visible as ended.
+	 * This number also says that the grace period before it is over, and a
+	 * poll may read it without reading that of gp_end().  The fence in
+	 * gp_end() orders this store, too, behind the end of the sections.
 	 */
 	__atomic_store_n(&ssp->gp_seq, ssp->gp_seq + SRCU_GP_SCAN1,
-			 __ATOMIC_RELEASE);
+			 __ATOMIC_RELAXED);
 	cb_collect(ssp);
 	/*
 	 * Orders every store before the request for this grace period (such as
@@ -165,13 +163,13 @@ static void gp_end(struct bf_srcu *ssp)
 	 * bf_srcu_read_lock(), and against full fences of the caller's program.
 	 * The acquires of slot_exits() alone leave store-to-load order between
 	 * threads open, which the kernel's SRCU promises (its litmus tests
-	 * C-srcu-observed-*).  No reader depends on this fence for the life of
-	 * an object.
+	 * C-srcu-observed-*).  It also orders the new number behind them, for
+	 * bf_srcu_poll_state().
 	 */
 	__bf_srcu_fence();
 	/*
-	 * Release, with the acquire in bf_srcu_poll_state(): a thread that sees
-	 * the new number sees that the sections before it have ended.
+	 * Release, with the acquire in bf_srcu_poll_state(), for
+	 * ThreadSanitizer, which does not know the fences in both functions.
 	 */
 	__atomic_store_n(&ssp->gp_seq, (ssp->gp_seq | SRCU_GP_MASK) + 1,
 			 __ATOMIC_RELEASE);
@@ -197,8 +195,8 @@ void bf_srcu_set_bank(struct bf_srcu *ssp, unsigned int idx)
 static void gp_flip(struct bf_srcu *ssp)
 {
 	bf_srcu_set_bank(ssp, ssp->idx ^ 1);
-	/* Release: as in bf_srcu_gp_start(). */
-	__atomic_store_n(&ssp->gp_seq, ssp->gp_seq + 1, __ATOMIC_RELEASE);
+	/* Relaxed: as in bf_srcu_gp_start(). */
+	__atomic_store_n(&ssp->gp_seq, ssp->gp_seq + 1, __ATOMIC_RELAXED);
 }
 
 bool bf_srcu_gp_advance(struct bf_srcu *ssp)
@@ -252,9 +250,10 @@ unsigned long bf_srcu_get_state(struct bf_srcu *ssp)
 	/*
 	 * Orders the caller's stores before the load of the number: the fence
 	 * of a grace period that has not begun then comes after the stores.
+	 * Relaxed: the caller reads nothing because of this number.
 	 */
 	__bf_srcu_fence();
-	return bf_srcu_gp_snap(__atomic_load_n(&ssp->gp_seq, __ATOMIC_ACQUIRE));
+	return bf_srcu_gp_snap(__atomic_load_n(&ssp->gp_seq, __ATOMIC_RELAXED));
 }
 
 bool bf_srcu_poll_state(struct bf_srcu *ssp, unsigned long cookie)

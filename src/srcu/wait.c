@@ -41,8 +41,9 @@ void bf_srcu_wake_sleepers(struct bf_srcu *ssp)
  *   step behind the announcement sees this exit.  Without the fence the reader
  *   may scan the wrong bank while the step reads an old count.
  *
- * The exchange lets one of several readers do the work.  A sleeper that still
- * has to wait announces itself again.
+ * The exchange lets one of several readers do the work; the wake-up itself
+ * orders it, so it is relaxed.  A sleeper that still has to wait announces
+ * itself again.
  */
 void __bf_srcu_wake(struct bf_srcu *ssp, int idx)
 {
@@ -51,7 +52,7 @@ void __bf_srcu_wake(struct bf_srcu *ssp, int idx)
 	__bf_srcu_fence();
 	if (idx == __bf_srcu_bank(ssp) || !bf_srcu_gp_bank_left(ssp))
 		return;
-	sleepers = __atomic_exchange_n(&ssp->waiting, 0, __ATOMIC_SEQ_CST);
+	sleepers = __atomic_exchange_n(&ssp->waiting, 0, __ATOMIC_RELAXED);
 	if (sleepers & SRCU_WAIT_SYNC)
 		bf_srcu_wake_sleepers(ssp);
 	if (sleepers & SRCU_WAIT_WORKER)
@@ -102,7 +103,7 @@ static void end_wait(struct bf_srcu *ssp)
 	ssp->gp_blocked = 0;
 	if (waited > ssp->stats.longest_wait_ns)
 		ssp->stats.longest_wait_ns = waited;
-	if (__atomic_exchange_n(&ssp->waiting, 0, __ATOMIC_SEQ_CST) &
+	if (__atomic_exchange_n(&ssp->waiting, 0, __ATOMIC_RELAXED) &
 	    SRCU_WAIT_WORKER)
 		bf_srcu_worker_poke(SRCU_NEXT);
 }
@@ -133,7 +134,7 @@ bool bf_srcu_gp_announce_sleep(struct bf_srcu *ssp, unsigned int sleeper)
 	ssp->gp_announced_ns = bf_now_ns();
 	if (!ssp->gp_blocked)
 		ssp->gp_blocked = ssp->gp_stalled = ssp->gp_announced_ns;
-	__atomic_fetch_or(&ssp->waiting, sleeper, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&ssp->waiting, sleeper, __ATOMIC_RELAXED);
 	__bf_srcu_fence();
 	want_membarrier(ssp);
 	return true;

@@ -102,7 +102,7 @@ static bool must_wake(unsigned int rest, enum srcu_haste haste)
 
 /*
  * This thread changes the word before it loads rest.  The worker stores rest
- * before it reads the word for the last time (worker_rest()).  All four
+ * before it reads the word for the last time (worker_rest()).  These four
  * accesses are sequentially consistent: either the worker sees the change, or
  * this thread sees the worker at rest.  Otherwise the worker would sleep
  * through the request.
@@ -121,7 +121,7 @@ void bf_srcu_worker_poke(enum srcu_haste haste)
 	__atomic_fetch_add(&thread.word, 1, __ATOMIC_SEQ_CST);
 	rest = __atomic_load_n(&thread.rest, __ATOMIC_SEQ_CST);
 	if (must_wake(rest, haste) &&
-	    __atomic_exchange_n(&thread.rest, WORKER_AWAKE, __ATOMIC_SEQ_CST))
+	    __atomic_exchange_n(&thread.rest, WORKER_AWAKE, __ATOMIC_RELAXED))
 		futex_wake_all(&thread.rest);
 	if (thread.wanted)
 		thread.wanted(thread.opaque);
@@ -214,13 +214,14 @@ static bool worker_step(struct bf_srcu *ssp, struct worker_pass *pass)
  * callback pushes it and then reads queued; this function clears queued and
  * then reads the pushed callbacks.  All four accesses are sequentially
  * consistent, so one of the two threads sees the other.  Otherwise a callback
- * might stay behind on a domain that is not on the list.
+ * might stay behind on a domain that is not on the list.  Of the two exchanges
+ * that put it back one finds queued cleared.
  */
 static bool worker_drop(struct bf_srcu *ssp)
 {
 	__atomic_store_n(&ssp->queued, false, __ATOMIC_SEQ_CST);
 	return !bf_srcu_gp_wanted(ssp) ||
-	       __atomic_exchange_n(&ssp->queued, true, __ATOMIC_SEQ_CST);
+	       __atomic_exchange_n(&ssp->queued, true, __ATOMIC_RELAXED);
 }
 
 /*
@@ -359,13 +360,14 @@ static bool worker_rest(unsigned int how, unsigned int word, uint64_t time_ns)
 	__atomic_store_n(&thread.rest, how, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&thread.word, __ATOMIC_SEQ_CST) == word)
 		futex_wait(&thread.rest, how, time_ns);
-	__atomic_store_n(&thread.rest, WORKER_AWAKE, __ATOMIC_SEQ_CST);
-	return __atomic_load_n(&thread.word, __ATOMIC_SEQ_CST) != word;
+	/* Relaxed: a poke that misses this makes a wake-up too many. */
+	__atomic_store_n(&thread.rest, WORKER_AWAKE, __ATOMIC_RELAXED);
+	return __atomic_load_n(&thread.word, __ATOMIC_RELAXED) != word;
 }
 
 static void worker_nap(void)
 {
-	unsigned int word = __atomic_load_n(&thread.word, __ATOMIC_SEQ_CST);
+	unsigned int word = __atomic_load_n(&thread.word, __ATOMIC_RELAXED);
 
 	if (!__atomic_load_n(&thread.no_nap, __ATOMIC_RELAXED))
 		worker_rest(WORKER_NAPS, word, WORKER_NAP_NS);

@@ -8,8 +8,8 @@
 
 /*
  * Release: orders the stores to the slots before the store to the count.  Pairs
- * with the acquire in bf_vcpus_created() and bf_vcpus_online().  Without it a
- * reader may see a vCPU in the count before a lookup finds the vCPU.
+ * with the acquire in bf_vcpus_online().  Without it a reader may see a vCPU in
+ * the count before a lookup finds the vCPU.
  */
 static void set_count(uint32_t *count, uint32_t value)
 {

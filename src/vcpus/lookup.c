@@ -25,12 +25,13 @@ uint32_t bf_vcpu_entry_index(const struct bf_vcpu_entry *entry)
 	return entry->index;
 }
 
-/* The acquire of both counts pairs with the release in set_count(). */
+/* Relaxed: this number says nothing of the result of a lookup. */
 uint32_t bf_vcpus_created(const struct bf_vcpus *vcpus)
 {
-	return __atomic_load_n(&vcpus->created, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&vcpus->created, __ATOMIC_RELAXED);
 }
 
+/* Acquire: pairs with the release in set_count(). */
 uint32_t bf_vcpus_online(const struct bf_vcpus *vcpus)
 {
 	return __atomic_load_n(&vcpus->online, __ATOMIC_ACQUIRE);
