@@ -147,6 +147,25 @@ static int write_much(void *arg, FILE *out)
 	return CLI_OK;
 }
 
+static int take_memory(void *arg, FILE *out)
+{
+	void *volatile memory = malloc((size_t)9 << 30);
+
+	free(memory);
+	return memory ? CLI_OK : cli_fail("test", "no memory");
+}
+
+/* A sanitizer reserves terabytes of addresses, so it has no limit of them. */
+void __asan_init(void) __attribute__((weak));
+void __tsan_init(void) __attribute__((weak));
+
+static void test_memory(void **state)
+{
+	if (__asan_init || __tsan_init)
+		skip();
+	check_failure(take_memory, "no memory");
+}
+
 static void test_failures(void **state)
 {
 	check_failure(fail_task, "belfry test: bad byte ?[31m");
@@ -213,6 +232,7 @@ int main(void)
 		cmocka_unit_test(test_output),
 		cmocka_unit_test(test_ignored_sigchld),
 		cmocka_unit_test(test_input),
+		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_fault),
 		cmocka_unit_test(test_calls_that_kill),
