@@ -42,6 +42,9 @@ STALLING = RATIOS[:6]
 # to 0.7 x 16 memslots there.
 ARM64_RATIOS = {"16 x (4 ioeventfds, memslot)": (2.2, 9.0)}
 
+# The probes of arm64 6.18 lengthen 64 assigns by 17%, also when switched off.
+ARM64_OVERHEADS = {"64 assigns": (1.25, 8.0)}
+
 # The same call without the module, most times of that.
 OVERHEADS = [
     ("64 assigns", 1.15, 8.0),
@@ -177,6 +180,8 @@ def check_method(run, method):
             raise Failed(f"{method}: {name} takes {rows[name]} us,"
                          f" {alone} {rows[alone]} us")
     for name, *most in OVERHEADS:
+        if run.arch is arch.ARM64:
+            most = ARM64_OVERHEADS.get(name, most)
         if rows[name] > slack * most[column] * bare[name]:
             raise Failed(f"{method}: {name} takes {rows[name]} us,"
                          f" without the module {bare[name]} us")
