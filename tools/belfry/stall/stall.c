@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/kernel_module.h"
@@ -285,6 +286,17 @@ static int set_policy(const char *name)
 	return CLI_OK;
 }
 
+/* Eight VMs at a time take more than 1,024, the usual soft limit. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int cmd_stall(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -332,5 +344,6 @@ int cmd_stall(int argc, char **argv)
 		cli_fail(COMMAND, "%s", problem);
 		return CLI_SKIPPED;
 	}
+	raise_descriptor_limit();
 	return measure_and_print(count, json);
 }
