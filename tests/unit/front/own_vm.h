@@ -43,6 +43,7 @@ struct own_code {
 	const void *bytes;
 	size_t size;
 	size_t store; /* bytes of the instruction that writes */
+	int round;    /* instructions for each write */
 };
 
 /* Writes 2 bytes to OWN_PORT, as often as the vCPU's count, and ends. */

@@ -25,10 +25,12 @@ static const uint32_t write_across[] = {0x79000061, 0x17ffffff};
 static const uint32_t signal_mmio[] = {0x79000061, 0xd1000442, 0xb5ffffc2,
 				       0xd4200000};
 
-const struct own_code own_signal_port = {signal_port, sizeof(signal_port), 4};
-const struct own_code own_write_across = {write_across, sizeof(write_across),
-					  4};
-const struct own_code own_signal_mmio = {signal_mmio, sizeof(signal_mmio), 4};
+const struct own_code own_signal_port = {signal_port, sizeof(signal_port), 4,
+					 3};
+const struct own_code own_write_across = {write_across, sizeof(write_across), 4,
+					  2};
+const struct own_code own_signal_mmio = {signal_mmio, sizeof(signal_mmio), 4,
+					 3};
 
 static struct kvm_vcpu_init preferred_target(void)
 {

@@ -18,10 +18,12 @@ static const uint8_t write_across[] = {0x66, 0x26, 0xa3, 0xfe,
 /* mov %ax, %es:(%bx); loop back to it; hlt */
 static const uint8_t signal_mmio[] = {0x26, 0x89, 0x07, 0xe2, 0xfb, 0xf4};
 
-const struct own_code own_signal_port = {signal_port, sizeof(signal_port), 1};
-const struct own_code own_write_across = {write_across, sizeof(write_across),
-					  5};
-const struct own_code own_signal_mmio = {signal_mmio, sizeof(signal_mmio), 3};
+const struct own_code own_signal_port = {signal_port, sizeof(signal_port), 1,
+					 2};
+const struct own_code own_write_across = {write_across, sizeof(write_across), 5,
+					  2};
+const struct own_code own_signal_mmio = {signal_mmio, sizeof(signal_mmio), 3,
+					 2};
 
 /* DX is OWN_PORT, ES:0 is OWN_DOORBELL. */
 void own_vcpu_start(int vcpu, uint32_t pc, uint16_t count)
