@@ -212,15 +212,10 @@ impl Doorbell {
     }
 }
 
-/// What ends a bus when the last reference to it goes.
-enum Owner {
-    Bus,
-    Front(Arc<dyn Send + Sync>),
-}
-
+/// A bus of the program's own, or of a front, which then ends it.
 struct Inner {
     raw: NonNull<sys::bf_io_bus>,
-    owner: Owner,
+    front: Option<Arc<dyn Send + Sync>>,
 }
 
 // SAFETY: any thread may use a bus at any time.
@@ -229,7 +224,7 @@ unsafe impl Sync for Inner {}
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Owner::Bus = self.owner {
+        if self.front.is_none() {
             let bus = Pointer(self.raw);
             // SAFETY: no handle and no access is left: they have references.
             callback::end(move || unsafe { bus.destroy() });
@@ -263,19 +258,19 @@ impl Bus {
         let mut raw = ptr::null_mut();
         // SAFETY: the name is a string, and raw takes the bus.
         check(unsafe { sys::bf_io_bus_create(name.as_ptr(), &mut raw) })?;
-        Ok(Bus::from_raw(raw, Owner::Bus))
+        Ok(Bus::from_raw(raw, None))
     }
 
-    fn from_raw(raw: *mut sys::bf_io_bus, owner: Owner) -> Bus {
+    fn from_raw(raw: *mut sys::bf_io_bus, front: Option<Arc<dyn Send + Sync>>) -> Bus {
         let raw = NonNull::new(raw).expect("a bus");
         Bus {
-            inner: Arc::new(Inner { raw, owner }),
+            inner: Arc::new(Inner { raw, front }),
         }
     }
 
     /// The bus of a front, which lives as long as the front.
     pub(crate) fn of_front(raw: *mut sys::bf_io_bus, front: Arc<dyn Send + Sync>) -> Bus {
-        Bus::from_raw(raw, Owner::Front(front))
+        Bus::from_raw(raw, Some(front))
     }
 
     /// The bus for a function of `belfry_sys`; valid while a reference to this
