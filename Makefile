@@ -9,7 +9,7 @@ SETUP ?= scripts/setup
 
 # The kernels of `make check-kernels`: how their versions start.  ARCH is amd64
 # or arm64.
-KERNELS ?= 7.3 7.2 6.18
+KERNELS ?= 7.3 7.2 6.18 6.12 6.1
 ARCH ?= amd64
 
 .PHONY: build check check-kernels check-long clean deb demo dist format help \
@@ -32,8 +32,11 @@ check-long:
 	@LOG=long scripts/check $(BUILD) --suite long
 
 check-kernels:
-	@$(SETUP) vm $(filter vm-arm64,vm-$(ARCH))
-	@scripts/vm-test --arch $(ARCH) --loads 1000 --timeout 3600 \
+	@$(SETUP) build vm $(filter vm-arm64,vm-$(ARCH))
+	@$(MAKE) --no-print-directory build
+	@scripts/vm-test --arch $(ARCH) --release trixie --release bookworm \
+	  $(if $(filter amd64,$(ARCH)),--library) --loads 1000 --timeout 3600 \
+	  --json $(BUILD)/kernels.json --table $(BUILD)/kernels.md \
 	  $(addprefix --kernel ,$(KERNELS))
 
 demo:
@@ -63,7 +66,7 @@ help:
 	@echo 'make demo     measure on this machine what belfry improves'
 	@echo 'make check    run the tests; the last line counts the results'
 	@echo 'make check-long     run the tests that take longest'
-	@echo 'make check-kernels  test the kernel module in Debian kernels'
+	@echo 'make check-kernels  test the library and the kernel module in Debian kernels'
 	@echo 'make build    build the library and the tool in $(BUILD)/'
 	@echo 'make install  build, then install (DESTDIR= is respected)'
 	@echo 'make dist     make the release tarball in build-dist/'

@@ -48,6 +48,18 @@ counters() {
   echo "@json {\"test\": \"counters\", \"label\": \"$1\", \"counters\": {$text}}"
 }
 
+# tool LABEL COMMAND OPTION...: the output of a command as a result.
+tool() {
+  label=$1
+  shift
+  status=0
+  belfry "$@" --json >/tmp/found 2>/tmp/said || status=$?
+  cat /tmp/said
+  found=$(tr -d '\n' </tmp/found)
+  echo "@json {\"test\": \"$1\", \"label\": \"$label\"," \
+    "\"status\": $status, \"found\": ${found:-null}}"
+}
+
 expect() {
   [ "$2" = "$3" ] || fail "$1: $2, expected $3"
 }

@@ -4,18 +4,6 @@
 # and on.  /bin/belfry is the build of the machine that runs the test.
 # shellcheck disable=SC2154
 
-# tool LABEL COMMAND OPTION...: the output of a command as a result.
-tool() {
-  label=$1
-  shift
-  status=0
-  belfry "$@" --json >/tmp/found 2>/tmp/said || status=$?
-  cat /tmp/said
-  found=$(tr -d '\n' </tmp/found)
-  echo "@json {\"test\": \"$1\", \"label\": \"$label\"," \
-    "\"status\": $status, \"found\": ${found:-null}}"
-}
-
 echo "@json {\"test\": \"settings\", \"stalls\": $stalls}"
 load_kvm
 tool bare doctor

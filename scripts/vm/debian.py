@@ -415,7 +415,9 @@ def all_kernels(releases):
             why = why or error
     if not kernels:
         raise why or Unavailable("no kernels")
-    return sorted(kernels, key=lambda kernel: kernel.version, reverse=True)
+    return sorted(kernels, key=lambda kernel: [
+        int(number) for number in re.findall(r"\d+", kernel.name)],
+        reverse=True)
 
 
 def first(kernels, version, headers=False):

@@ -26,6 +26,7 @@ mount -t sysfs none /sys
 mount -t devtmpfs none /dev
 mount -t tracefs none /sys/kernel/tracing 2>/dev/null
 mount -t tmpfs none /tmp
+ulimit -Hn 1048576 # as systemd has it
 . /test
 echo "@end $?"
 poweroff -f
@@ -62,9 +63,9 @@ class Initramfs:
         for applet in set(applets) - {"busybox"}:
             self.link(f"bin/{applet}", "busybox")
 
-    def program(self, path):
+    def program(self, path, name=None):
         """A program, with the shared libraries that it names."""
-        self.add(f"bin/{Path(path).name}", Path(path).read_bytes())
+        self.add(name or f"bin/{Path(path).name}", Path(path).read_bytes())
         said = subprocess.run(["ldd", path], text=True, check=False,
                               stdout=subprocess.PIPE,
                               stderr=subprocess.DEVNULL).stdout

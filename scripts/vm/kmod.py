@@ -10,6 +10,7 @@ from . import arch, debian
 
 TOP = Path(__file__).resolve().parents[2]
 SOURCE = TOP / "kmod"
+SCRIPTS = SOURCE / "test"
 
 # What each build defines besides; the broken one is made below.
 BUILDS = {
@@ -129,13 +130,10 @@ def build_dkms(kernel, folder):
 building = threading.Lock()  # tests run at the same time and share builds
 
 
-def modules(test, kernel, folder):
-    """The modules that a test loads: a file for each name."""
+def module(name, kernel, folder):
+    """Build a variant of the module unless another test has; its file."""
     with building:
-        found = {name: build(kernel, name, folder) for name in TESTS[test][0]}
-    if test == "loads" and has_dkms(kernel):
-        found["belfry_dkms"] = build_dkms(kernel, folder)
-    return found
+        return build(kernel, name, folder)
 
 
 def build_program(of, folder):
@@ -144,7 +142,7 @@ def build_program(of, folder):
         if not program.exists():
             debian.run(of.compiler, "-O2", "-Wall", "-Werror", "-static",
                        "-pthread", "-o", program,
-                       *(SOURCE / "test" / name for name in (
+                       *(SCRIPTS / name for name in (
                            "kvmtest.c", of.program)))
     return program
 

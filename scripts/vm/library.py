@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""The library's tests and `belfry stall` inside a kernel.
+
+The programs of a build folder have the same paths in the guest.
+"""
+import json
+import shlex
+from pathlib import Path
+
+from . import debian, kmod
+from .kmod import Failed, check_common, one
+
+BUILD = kmod.TOP / "build"
+PRELOAD = BUILD / "src/preload/libbelfry-preload.so"
+SCRIPTS = Path(__file__).resolve().parent
+
+# The other tests run Python, QEMU or shell scripts.
+FOLDERS = ("tests/test_", "tests/preload/differential", "tools/belfry")
+
+# cli_doorbell needs the folder that it runs in; bench_bus times the machine.
+LEFT_OUT = {"cli_doorbell", "bench_bus"}
+SKIPPED = 77
+
+
+def tests_of_build():
+    """(name, environment, words) of the tests that a guest can run."""
+    for test in json.loads(debian.run("meson", "introspect", "--tests",
+                                      BUILD)):
+        program = Path(test["cmd"][0])
+        if BUILD in program.parents and test["name"] not in LEFT_OUT and \
+                str(program.relative_to(BUILD)).startswith(FOLDERS):
+            yield test["name"], test["env"], test["cmd"]
+
+
+def command_line(name, environment, words):
+    values = [f"{key}={shlex.quote(value)}"
+              for key, value in environment.items()]
+    return " ".join([name, *values, *map(shlex.quote, words)])
+
+
+def add_tests(initramfs, match):
+    """Build the tests and add them, with the files that they name."""
+    tests = [test for test in tests_of_build() if match in test[0]]
+    files = {Path(word) for _, environment, words in tests
+             for word in [words[0], *environment.values()]
+             if word.startswith(f"{BUILD}/")}
+    files |= {BUILD / word for *_, words in tests for word in words[1:]
+              if word.startswith("src/")}
+    debian.run("ninja", "-C", BUILD, *sorted(
+        str(path.relative_to(BUILD)) for path in files if not path.is_dir()))
+    for path in files:
+        if path.is_file():
+            initramfs.program(path, str(path).lstrip("/"))
+    initramfs.add("tests", "".join(f"{command_line(*test)}\n"
+                                   for test in tests).encode())
+
+
+def add_files(initramfs, name, match):
+    if name == "library":
+        add_tests(initramfs, match)
+    else:
+        initramfs.program(kmod.TOOL)
+        initramfs.program(PRELOAD)
+
+
+def programs_of(run):
+    return [result for result in run.results if result["test"] == "program"]
+
+
+def check_library(run):
+    check_common(run)
+    programs = programs_of(run)
+    failed = [program["label"] for program in programs
+              if program["status"] not in (0, SKIPPED)]
+    if failed or not programs:
+        raise Failed(f"{len(failed)} of {len(programs)} programs fail: "
+                     + " ".join(failed))
+
+
+def check_stall(run):
+    check_common(run)
+    if one(run, "stall", "library")["status"]:
+        raise Failed("belfry stall fails")
+
+
+# As kmod.TESTS.  A guest on one CPU would hide races of the tests.
+TESTS = {
+    "library": ([], check_library, {"cpus": 2, "memory": 3072}),
+    "stall": (["belfry"], check_stall, {"icount": 3}),
+}
