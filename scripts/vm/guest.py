@@ -12,6 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from . import shared
+
 FAULTS = re.compile(
     r"\bWARNING: |\bBUG: |\bBUG:|\bOops\b|kernel BUG|KASAN|UBSAN|INFO: task"
     r"|possible circular locking|inconsistent lock state|suspicious RCU"
@@ -66,11 +68,8 @@ class Initramfs:
     def program(self, path, name=None):
         """A program, with the shared libraries that it names."""
         self.add(name or f"bin/{Path(path).name}", Path(path).read_bytes())
-        said = subprocess.run(["ldd", path], text=True, check=False,
-                              stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL).stdout
-        for library in re.findall(r"(/\S+) \(0x", said):
-            self.add(library.lstrip("/"), Path(library).read_bytes())
+        for library, file in shared.libraries(path):
+            self.add(library, file.read_bytes())
 
     def image(self):
         def entry(number, name, mode, data):
