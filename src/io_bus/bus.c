@@ -89,11 +89,11 @@ void bf_io_bus_destroy(struct bf_io_bus *bus)
 
 	if (!bus)
 		return;
-	bf_deferred_free(&bus->srcu, &bus->deferred);
 	do {
 		synchronize_srcu_expedited(&bus->srcu);
 		srcu_barrier(&bus->srcu);
 	} while (cleanup_srcu_struct(&bus->srcu));
+	bf_deferred_end(&bus->deferred);
 	cleanup_srcu_struct(&bus->consumer_srcu);
 	bf_eventfd_pool_close(&bus->eventfds);
 	for (space = 0; space < BF_IO_SPACES; space++)

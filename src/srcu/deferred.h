@@ -34,4 +34,7 @@ static inline void bf_deferred_add(struct bf_deferred *deferred,
  */
 void bf_deferred_free(struct srcu_struct *ssp, struct bf_deferred *deferred);
 
+/* Frees all, at the end of the domain: there is no reader any more. */
+void bf_deferred_end(struct bf_deferred *deferred);
+
 #endif
