@@ -270,6 +270,7 @@ static int dup_between_sweeps(int fd, int first, int end)
 	atomic_fetch_sub(&gate, GATE_DUP);
 	return ret;
 }
+
 int private_fd_dup(int fd)
 {
 	const int limit = read_limit();
