@@ -338,14 +338,6 @@ void scenario_eventfds_of_children(void)
 #define F_DUPFD_QUERY 1027
 #endif
 
-/* ThreadSanitizer takes two closes of a number for a race of the program. */
-const char *__tsan_default_suppressions(void);
-
-const char *__tsan_default_suppressions(void)
-{
-	return "race:sweep\nrace:open_and_close\n";
-}
-
 static atomic_bool stop_sweeping;
 
 enum { SWEPT_FIRST = 512, SWEPT_LAST = 1000, SWEPT_SINGLY = 530 };
