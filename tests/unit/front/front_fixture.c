@@ -9,6 +9,7 @@
 
 #include "tests/flags.h"
 #include "front_fixture.h"
+#include "vm/kvm.h"
 
 void front_setup(struct front_fixture *f, const struct bf_front_config *config)
 {
@@ -87,7 +88,7 @@ static unsigned int run_until_halt(struct front_fixture *f,
 	unsigned int unclaimed = 0;
 
 	while (ioctl(bf_vcpu_fd(vcpu->vcpu), KVM_RUN, 0) == 0 &&
-	       page->exit_reason != KVM_EXIT_HLT)
+	       !bf_kvm_is_end(page))
 		unclaimed += !bf_front_after_run(run, 0);
 	return unclaimed;
 }
