@@ -38,6 +38,19 @@ static void test_empty_table(void **state)
 	}
 }
 
+static void test_device_holds_its_vm(void **state)
+{
+	struct object *vm = object_new_vm();
+	struct object *device = object_new_device(vm);
+
+	object_put(vm);
+	assert_int_equal(count_refs(vm), 1);
+	assert_ptr_equal(object_vm_of(device), &vm->vm);
+	assert_int_equal(object_who(device).vcpu, RECORDED_NO_VCPU);
+	object_put(device);
+	assert_int_equal(count_refs(vm), 0);
+}
+
 static void test_set_get_take(void **state)
 {
 	const int fds[] = {0, 3, 1023, 1024, MAX_FD};
@@ -275,6 +288,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty_table),
+		cmocka_unit_test(test_device_holds_its_vm),
 		cmocka_unit_test(test_set_get_take),
 		cmocka_unit_test(test_fd_too_large),
 		cmocka_unit_test(test_stale_entry_is_replaced),

@@ -123,7 +123,7 @@ static void test_hostile_sizes(void **state)
 	recording->threads_seen = 1u << 24;
 	recording->vms_seen = UINT32_MAX;
 	make_calls((void *)(uintptr_t)2);
-	record_call(first_vm, KVM_CREATE_PIT2, bf_now_ns() - 2 * MS, 0);
+	record_call(first_vm, KVM_IRQFD, bf_now_ns() - 2 * MS, 0);
 	assert_int_equal(record_new_vm(NULL), 0);
 	assert_true(recording->dropped >= 1);
 }
@@ -136,8 +136,8 @@ static void test_stalls_have_priority(void **state)
 	/* On a busy machine some of these calls are stalls. */
 	make_calls((void *)(uintptr_t)(2 * CHUNKS * RECORDING_CHUNK));
 	event = &recording->priority[recording->next_priority];
-	record_call(first_vm, KVM_CREATE_PIT2, bf_now_ns() - 2 * MS, 0);
-	assert_int_equal(event->key, KVM_CREATE_PIT2);
+	record_call(first_vm, KVM_IRQFD, bf_now_ns() - 2 * MS, 0);
+	assert_int_equal(event->key, KVM_IRQFD);
 	assert_int_equal(event->kind, RECORDED_CALL);
 }
 
@@ -291,7 +291,7 @@ static void test_stall_names_pending_gps(void **state)
 {
 	const uint64_t t = 1000 * MS;
 
-	note_call(KVM_CREATE_IRQCHIP, t, t);
+	pending_gp_add(1, GP_IRQCHIP, t);
 	assert_int_equal(note_call(KVM_SET_USER_MEMORY_REGION, t + MS,
 				   t + 7 * MS),
 			 1u << GP_IRQCHIP);
@@ -300,7 +300,7 @@ static void test_stall_names_pending_gps(void **state)
 				   t + 9 * MS),
 			 0);
 	/* Other calls leave no grace period and wait for none. */
-	note_call(KVM_CREATE_PIT2, t + 10 * MS, t + 10 * MS);
+	pending_gp_add(1, GP_PIT, t + 10 * MS);
 	assert_int_equal(
 		note_call(KVM_CHECK_EXTENSION, t + 11 * MS, t + 15 * MS), 0);
 	assert_int_equal(note_call(STATS_DEASSIGN, t + 11 * MS, t + 15 * MS),
@@ -313,7 +313,7 @@ static void test_removal_by_front_waits_for_no_gp(void **state)
 	const uint64_t t = 1000 * MS;
 
 	recording->vms[0].front = 1;
-	note_call(KVM_CREATE_IRQCHIP, t, t);
+	pending_gp_add(1, GP_IRQCHIP, t);
 	assert_int_equal(note_call(STATS_DEASSIGN, t + 10, t + 20), 0);
 	assert_int_equal(note_call(KVM_SET_USER_MEMORY_REGION, t + 30,
 				   t + 6 * MS),
@@ -357,6 +357,9 @@ static void test_stalls_avoided(void **state)
 	recording->vms[0].ended_ns = t + 15;
 	note_call(STATS_CLOSE_VCPU, t + 10, t + 20);
 	assert_int_equal(stalls_avoided(), 2);
+	pending_gp_defer(1, t);
+	note_call(STATS_CLOSE_DEVICE, t + 10, t + 20);
+	assert_int_equal(stalls_avoided(), 3);
 }
 
 /* The front holds the first zone back, and installs the second in the call. */

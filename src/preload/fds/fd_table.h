@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table from the program's fds to VMs and vCPUs.  Each entry holds a
- * reference on its object.  Lookups and changes take no lock.
+ * The table from the program's fds to VMs, vCPUs and devices.  Each entry holds
+ * a reference on its object.  Lookups and changes take no lock.
  */
 #ifndef BF_PRELOAD_FD_TABLE_H
 #define BF_PRELOAD_FD_TABLE_H
@@ -55,7 +55,7 @@ struct object *fd_table_lookup(int fd, enum object_kind kind);
  */
 void fd_table_alias(int fd, struct object *obj);
 
-/* vm_pass_through() for @fd, an fd of the VM or of one of its vCPUs. */
+/* vm_pass_through() for @fd, an fd of the VM, of a vCPU or of a device. */
 void fd_table_pass_through(int fd, const char *why);
 
 #endif

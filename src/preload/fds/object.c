@@ -79,6 +79,18 @@ struct object *object_new_vcpu(struct object *vm)
 	return obj;
 }
 
+struct object *object_new_device(struct object *vm)
+{
+	struct object *obj = object_alloc(OBJECT_DEVICE);
+
+	if (!obj)
+		return NULL;
+	object_get(vm);
+	obj->device.vm = vm;
+	object_start(obj);
+	return obj;
+}
+
 static void end_vm(struct object_vm *vm)
 {
 	if (vm->front)
@@ -105,10 +117,17 @@ void object_end(struct object *obj)
 {
 	struct signals_held held = signals_hold();
 
-	if (obj->kind == OBJECT_VM)
+	switch (obj->kind) {
+	case OBJECT_VM:
 		end_vm(&obj->vm);
-	else
+		break;
+	case OBJECT_VCPU:
 		end_vcpu(&obj->vcpu);
+		break;
+	case OBJECT_DEVICE:
+		object_put(obj->device.vm);
+		break;
+	}
 	push_free(obj);
 	signals_release(held);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A VM or a vCPU of the program, as the library knows it.
+ * A VM, a vCPU or a device of the program, as the library knows it.
  *
  * References: one for each fd in the table, one for each call that uses the
- * object, and one that each vCPU holds on its VM.  The memory of an object is
- * never freed, only used for another object, so that fd_table_get() may try to
- * take a reference on an object that has just ended.
+ * object, and one that each vCPU and each device holds on its VM.  The memory
+ * of an object is never freed, only used for another object, so that
+ * fd_table_get() may try to take a reference on an object that has just ended.
  */
 #ifndef BF_PRELOAD_OBJECT_H
 #define BF_PRELOAD_OBJECT_H
@@ -23,6 +23,7 @@
 enum object_kind {
 	OBJECT_VM,
 	OBJECT_VCPU,
+	OBJECT_DEVICE, /* of KVM_CREATE_DEVICE */
 };
 
 struct object;
@@ -48,17 +49,23 @@ struct object_vcpu {
 	struct stats_vcpu *stats;
 };
 
+struct object_device {
+	struct object *vm; /* counted */
+};
+
 struct object {
 	_Atomic uint32_t refs; /* 0: on the free list */
 	enum object_kind kind;
 	struct object *next_free;
 	struct object_vm vm;
 	struct object_vcpu vcpu;
+	struct object_device device;
 };
 
 /* With one reference, for the caller.  NULL: out of memory. */
 struct object *object_new_vm(void);
 struct object *object_new_vcpu(struct object *vm);
+struct object *object_new_device(struct object *vm);
 
 /* Takes a reference.  The caller must hold one already. */
 static inline void object_get(struct object *obj)
@@ -101,10 +108,17 @@ static inline void object_put(struct object *obj)
 		object_end(obj);
 }
 
-/* @obj itself, or the VM of a vCPU. */
+/* Of @obj itself, or of the VM of a vCPU or a device. */
 static inline struct object_vm *object_vm_of(struct object *obj)
 {
-	return obj->kind == OBJECT_VM ? &obj->vm : &obj->vcpu.vm->vm;
+	switch (obj->kind) {
+	case OBJECT_VCPU:
+		return &obj->vcpu.vm->vm;
+	case OBJECT_DEVICE:
+		return &obj->device.vm->vm;
+	default:
+		return &obj->vm;
+	}
 }
 
 /* The front of the vCPU's VM has had something to serve. */
@@ -115,11 +129,13 @@ static inline bool object_serves(const struct object *vcpu)
 }
 
 /* The VM and the vCPU as the recording names them. */
-static inline struct record_who object_who(const struct object *obj)
+static inline struct record_who object_who(struct object *obj)
 {
-	if (obj->kind == OBJECT_VM)
-		return (struct record_who){obj->vm.number, RECORDED_NO_VCPU};
-	return (struct record_who){obj->vcpu.vm->vm.number, obj->vcpu.id};
+	return (struct record_who){
+		.vm = object_vm_of(obj)->number,
+		.vcpu = obj->kind == OBJECT_VCPU ? obj->vcpu.id :
+						   RECORDED_NO_VCPU,
+	};
 }
 
 /*

@@ -165,6 +165,14 @@ static bool attach_vcpu(struct object_vcpu *vcpu, int fd)
 						  NULL, &vcpu->front);
 }
 
+void vm_track_device(struct object *vm, int fd)
+{
+	struct object *obj = object_new_device(vm);
+
+	if (obj && !fd_table_set(fd, obj))
+		object_put(obj);
+}
+
 void vm_track_vcpu(struct object *vm, int fd, uint32_t id)
 {
 	struct object *obj = object_new_vcpu(vm);

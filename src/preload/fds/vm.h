@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tracks the program's VMs and vCPUs from their creation on. */
+/* Tracks the program's VMs, vCPUs and devices from their creation on. */
 #ifndef BF_PRELOAD_VM_H
 #define BF_PRELOAD_VM_H
 
@@ -14,6 +14,9 @@ struct record_who vm_track(int kvm_fd, int fd);
 
 /* Enters vCPU @id of @vm, which KVM_CREATE_VCPU has just returned. */
 void vm_track_vcpu(struct object *vm, int fd, uint32_t id);
+
+/* Enters a device of @vm, which KVM_CREATE_DEVICE has just returned. */
+void vm_track_device(struct object *vm, int fd);
 
 /*
  * Passes a VM through: gives the kernel every doorbell and zone of the VM, now

@@ -50,12 +50,16 @@ static long close_uncancelled(int fd)
 
 /*
  * Drops the entry's reference within the measured time: the last one ends the
- * VM or the vCPU.
+ * object, and maybe its VM.
  */
 static long close_object(int fd, struct object *obj)
 {
-	uint32_t key = obj->kind == OBJECT_VM ? STATS_CLOSE_VM :
-						STATS_CLOSE_VCPU;
+	static const uint32_t keys[] = {
+		[OBJECT_VM] = STATS_CLOSE_VM,
+		[OBJECT_VCPU] = STATS_CLOSE_VCPU,
+		[OBJECT_DEVICE] = STATS_CLOSE_DEVICE,
+	};
+	uint32_t key = keys[obj->kind];
 	struct record_who who = object_who(obj);
 	bool untracked = object_vm_of(obj)->untracked;
 	uint64_t start = bf_now_ns();

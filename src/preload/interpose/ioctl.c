@@ -15,6 +15,7 @@
 #include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/vm.h"
+#include "preload/interpose/device.h"
 #include "preload/interpose/kick.h"
 #include "preload/interpose/next.h"
 #include "preload/interpose/run.h"
@@ -25,12 +26,14 @@ struct call {
 	int fd;
 	uint32_t request;
 	void *arg;
-	uint32_t key; /* in the counters: the request, or STATS_DEASSIGN */
+	uint32_t key; /* in the counters: the request, or enum stats_key */
 	struct record_who who;
 	bool copied; /* the argument, to the member that fits the request */
 	union {
 		struct kvm_ioeventfd ioeventfd;
 		struct kvm_coalesced_mmio_zone zone;
+		struct kvm_create_device device;
+		struct kvm_device_attr attr;
 		uint32_t debug[2]; /* the begin of struct kvm_guest_debug */
 	};
 };
@@ -73,6 +76,14 @@ static void read_arg(struct call *call)
 	case KVM_UNREGISTER_COALESCED_MMIO:
 		call->copied = copy_from_program(&call->zone, call->arg,
 						 sizeof(call->zone));
+		break;
+	case (uint32_t)KVM_CREATE_DEVICE:
+		call->copied = copy_from_program(&call->device, call->arg,
+						 sizeof(call->device));
+		break;
+	case KVM_SET_DEVICE_ATTR:
+		call->copied = copy_from_program(&call->attr, call->arg,
+						 sizeof(call->attr));
 		break;
 	case (uint32_t)KVM_SET_GUEST_DEBUG:
 		call->copied = copy_from_program(call->debug, call->arg,
@@ -181,6 +192,40 @@ static long create_vcpu(struct object *vm, struct call *call)
 	return fd;
 }
 
+/* The kernel has written the device's fd to the argument. */
+static void track_device(struct object *vm, const struct call *call)
+{
+	struct kvm_create_device device;
+	struct signals_held held;
+
+	if (!process_is_owner() || thread_forbids(FORBIDDEN_LEARN) ||
+	    !copy_from_program(&device, call->arg, sizeof(device)))
+		return;
+	held = signals_hold();
+	vm_track_device(vm, (int)device.fd);
+	signals_release(held);
+}
+
+static long create_device(struct object *vm, struct call *call)
+{
+	long ret;
+
+	if (!call->copied || call->device.flags & KVM_CREATE_DEVICE_TEST)
+		return answer_other(&vm->vm, call);
+	call->key = device_creation_key(&call->device);
+	ret = answer_other(&vm->vm, call);
+	if (!ret)
+		track_device(vm, call);
+	return ret;
+}
+
+static long answer_on_device(struct call *call)
+{
+	if (call->request == KVM_SET_DEVICE_ATTR && call->copied)
+		call->key = device_attr_key(&call->attr);
+	return call_kernel(call);
+}
+
 /* KVM reports no step over a doorbell that the front serves. */
 static long set_guest_debug(struct object_vcpu *vcpu, struct call *call)
 {
@@ -220,6 +265,8 @@ static long answer_on_vm(struct object *vm, struct call *call)
 		return answer_held(&vm->vm, call);
 	case KVM_CREATE_VCPU:
 		return create_vcpu(vm, call);
+	case (uint32_t)KVM_CREATE_DEVICE:
+		return create_device(vm, call);
 	default:
 		return answer_other(&vm->vm, call);
 	}
@@ -241,6 +288,18 @@ static long create_vm(struct call *call)
 	return fd;
 }
 
+static long answer_on_object(struct object *obj, struct call *call)
+{
+	switch (obj->kind) {
+	case OBJECT_VCPU:
+		return answer_on_vcpu(&obj->vcpu, call);
+	case OBJECT_DEVICE:
+		return answer_on_device(call);
+	default:
+		return answer_on_vm(obj, call);
+	}
+}
+
 static long answer_call(struct call *call)
 {
 	struct object *obj;
@@ -253,8 +312,7 @@ static long answer_call(struct call *call)
 	if (!obj)
 		return call_kernel(call);
 	call->who = object_who(obj);
-	ret = obj->kind == OBJECT_VM ? answer_on_vm(obj, call) :
-				       answer_on_vcpu(&obj->vcpu, call);
+	ret = answer_on_object(obj, call);
 	object_put(obj);
 	return ret;
 }

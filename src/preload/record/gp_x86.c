@@ -9,7 +9,7 @@ bool gp_arch_waits(uint32_t key)
 	return key == KVM_SET_PMU_EVENT_FILTER || key == KVM_X86_SET_MSR_FILTER;
 }
 
-int gp_arch_of(uint32_t key)
+int gp_arch_of(struct recorded_vm *vm, uint32_t key)
 {
 	switch (key) {
 	case KVM_CREATE_IRQCHIP:

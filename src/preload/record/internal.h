@@ -71,7 +71,10 @@ uint32_t pending_gp_note_call(uint32_t vm, uint32_t key, uint64_t start,
 /* Does the call wait for the grace periods that are pending? */
 bool gp_arch_waits(uint32_t key);
 
-/* The enum recorded_gp that the call leaves, or -1. */
-int gp_arch_of(uint32_t key);
+/*
+ * The enum recorded_gp that the call leaves, or -1.  Keeps in @vm what later
+ * calls need.  KVM_RUN is the first one of the VM.
+ */
+int gp_arch_of(struct recorded_vm *vm, uint32_t key);
 
 #endif

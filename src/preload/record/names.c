@@ -20,8 +20,12 @@ struct name {
 static const struct name names[] = {
 	{STATS_CLOSE_VM, "close(vm)"},
 	{STATS_CLOSE_VCPU, "close(vcpu)"},
+	{STATS_CLOSE_DEVICE, "close(device)"},
 	{STATS_DEASSIGN, "KVM_IOEVENTFD (deassign)"},
 	{STATS_INSTALL, "installs before KVM_RUN"},
+	{STATS_CREATE_VGIC, "KVM_CREATE_DEVICE (vGIC)"},
+	{STATS_PLACE_REDIST, "KVM_SET_DEVICE_ATTR (redistributors)"},
+	{STATS_PLACE_ITS, "KVM_SET_DEVICE_ATTR (ITS)"},
 	{(uint32_t)KVM_IOEVENTFD, "KVM_IOEVENTFD (assign)"},
 #include "preload/ioctl_names.h"
 };

@@ -50,11 +50,6 @@ static bool take_recent(_Atomic uint64_t *since, uint64_t start,
 	       start - begun <= ticks * stats_tick();
 }
 
-static bool is_close(uint32_t key)
-{
-	return key == STATS_CLOSE_VM || key == STATS_CLOSE_VCPU;
-}
-
 /* A close waits only if it ended the VM. */
 static bool waits_for_gp(const struct recorded_vm *vm, uint32_t key,
 			 uint64_t start)
@@ -68,7 +63,7 @@ static bool waits_for_gp(const struct recorded_vm *vm, uint32_t key,
 	case KVM_UNREGISTER_COALESCED_MMIO:
 		return true;
 	}
-	if (is_close(key))
+	if (stats_is_close(key))
 		return relaxed_load(&vm->ended_ns) >= start;
 	return gp_arch_waits(key);
 }
@@ -89,7 +84,7 @@ static bool reached_kernel(const struct recorded_vm *vm, uint32_t key,
 static uint32_t waited_for_gp(struct recorded_vm *vm, uint32_t key,
 			      uint64_t start, bool stalled)
 {
-	unsigned int sure = is_close(key) ? SURE_CLOSE_TICKS : SURE_TICKS;
+	unsigned int sure = stats_is_close(key) ? SURE_CLOSE_TICKS : SURE_TICKS;
 	uint32_t gps = 0;
 
 	if (take_recent(&vm->deferred_ns, start, sure) && !stalled)
@@ -117,10 +112,10 @@ static void note_zone(const struct recorded_vm *row, uint32_t vm,
 }
 
 /* Doorbells are noted in doorbells.c. */
-static void note_registration(const struct recorded_vm *row, uint32_t vm,
+static void note_registration(struct recorded_vm *row, uint32_t vm,
 			      uint32_t key, uint64_t start, uint64_t now)
 {
-	const int gp = gp_arch_of(key);
+	const int gp = gp_arch_of(row, key);
 
 	if (gp >= 0)
 		pending_gp_add(vm, (enum recorded_gp)gp, now);

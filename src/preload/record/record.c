@@ -50,8 +50,7 @@ void record_forked(void)
 static bool call_has_priority(uint32_t key, uint64_t ns)
 {
 	return ns > STATS_STALL_NS || key == KVM_CREATE_VM ||
-	       key == KVM_CREATE_VCPU || key == STATS_CLOSE_VM ||
-	       key == STATS_CLOSE_VCPU;
+	       key == KVM_CREATE_VCPU || stats_is_close(key);
 }
 
 static void add_call(struct record_who who, uint32_t key, uint64_t start_ns,

@@ -27,7 +27,7 @@
 #include "preload/record/stats.h"
 
 #define RECORDING_MAGIC	  0x7266656c6662u /* "bflfer" */
-#define RECORDING_VERSION 2
+#define RECORDING_VERSION 3
 
 #define RECORDING_THREADS   4096
 #define RECORDING_VMS	    4096
@@ -54,8 +54,14 @@ enum recorded_gp {
 	GP_ZONE,
 	GP_IRQCHIP,
 	GP_PIT,
+	GP_VGIC_ADDRESS, /* of existing vCPUs' redistributors, or of an ITS */
+	GP_VGIC_VCPU,	 /* a later vCPU's redistributor */
+	GP_VGIC_RUN,	 /* the distributor */
 	NR_GPS,
 };
+
+/* The others are of interrupt controllers and timers in the kernel. */
+#define GPS_OF_DOORBELLS (1u << GP_DOORBELL | 1u << GP_ZONE)
 
 #define RECORDED_NO_THREAD   UINT32_MAX /* threads[] was full */
 #define RECORDED_NO_VCPU     UINT32_MAX
@@ -109,6 +115,7 @@ struct recorded_vm {
 	_Atomic uint64_t deferred_ns; /* last registration held back; 0: none */
 	_Atomic uint64_t stalls_avoided; /* calls that did not stall for it */
 	_Atomic uint64_t pending_gp_ns[NR_GPS]; /* begun; 0: none pending */
+	_Atomic uint32_t vgic;			/* bits of gp_arm64.c */
 };
 
 struct recording {

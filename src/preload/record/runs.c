@@ -21,9 +21,11 @@ static void note_first_run(struct record_who who, uint64_t now)
 {
 	struct recorded_vm *vm = recorded_vm_row(who.vm);
 
-	if (vm && relaxed_set_once(&vm->first_run_ns, now))
-		event_add_instant(RECORDED_FIRST_RUN, who, RECORDED_NO_DOORBELL,
-				  0, now);
+	if (!vm || !relaxed_set_once(&vm->first_run_ns, now))
+		return;
+	pending_gp_note_call(who.vm, KVM_RUN, now, now, 0);
+	event_add_instant(RECORDED_FIRST_RUN, who, RECORDED_NO_DOORBELL, 0,
+			  now);
 }
 
 static bool continues_run(struct record_who who, uint64_t now)

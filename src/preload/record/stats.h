@@ -20,6 +20,8 @@
 	atomic_store_explicit(word, value, memory_order_relaxed)
 #define relaxed_add(word, value) \
 	atomic_fetch_add_explicit(word, value, memory_order_relaxed)
+#define relaxed_or(word, value) \
+	atomic_fetch_or_explicit(word, value, memory_order_relaxed)
 #define relaxed_swap(word, old, new)             \
 	atomic_compare_exchange_strong_explicit( \
 		word, old, new, memory_order_relaxed, memory_order_relaxed)
@@ -33,7 +35,7 @@ static inline bool relaxed_set_once(_Atomic uint64_t *word, uint64_t value)
 }
 
 #define STATS_MAGIC   0x73797266656c6562u /* "belfrys" + 's' */
-#define STATS_VERSION 3
+#define STATS_VERSION 4
 
 /* A longer call is a stall: no KVM call of a VMM has that much to do. */
 #define STATS_STALL_NS 1000000u
@@ -46,8 +48,12 @@ enum stats_key {
 	STATS_NONE,
 	STATS_CLOSE_VM,
 	STATS_CLOSE_VCPU,
+	STATS_CLOSE_DEVICE,
 	STATS_DEASSIGN, /* KVM_IOEVENTFD with the flag; KVM_IOEVENTFD: assigns */
 	STATS_INSTALL,	/* doorbells installed before a KVM_RUN */
+	STATS_CREATE_VGIC, /* KVM_CREATE_DEVICE of an Arm vGIC */
+	STATS_PLACE_REDIST, /* KVM_SET_DEVICE_ATTR: its redistributors' address */
+	STATS_PLACE_ITS,    /* KVM_SET_DEVICE_ATTR: the address of an ITS */
 };
 
 struct stats_call {
@@ -89,6 +95,13 @@ struct stats {
 	struct stats_call calls[STATS_CALLS];
 	struct stats_vcpu vcpu[STATS_VCPUS];
 };
+
+/* Each may be the close that ends a VM. */
+static inline bool stats_is_close(uint32_t key)
+{
+	return key == STATS_CLOSE_VM || key == STATS_CLOSE_VCPU ||
+	       key == STATS_CLOSE_DEVICE;
+}
 
 /* The kernel's tick in nanoseconds. */
 uint64_t stats_tick(void);

@@ -19,6 +19,9 @@ static bool is_of_irqchip(uint32_t key)
 	case KVM_SET_GSI_ROUTING:
 	case KVM_SET_IRQCHIP:
 	case KVM_IRQFD:
+	case STATS_CREATE_VGIC:
+	case STATS_PLACE_REDIST:
+	case STATS_PLACE_ITS:
 		return true;
 	}
 	return false;
@@ -30,7 +33,7 @@ static bool is_of_irqchip(uint32_t key)
  */
 static enum compare_cause cause_of(const struct recorded_event *stall)
 {
-	if (stall->gps & (1u << GP_DOORBELL | 1u << GP_ZONE))
+	if (stall->gps & GPS_OF_DOORBELLS)
 		return CAUSE_DOORBELL;
 	if (stall->gps || is_of_irqchip(stall->key))
 		return CAUSE_IRQCHIP;

@@ -122,7 +122,7 @@ static void set_error(struct json_object *args, int error)
 
 static void set_stall(struct json_object *args, uint32_t gps)
 {
-	char names[128];
+	char names[TRACE_GPS_SIZE];
 
 	json_set_bool(args, "stall", 1);
 	trace_name_gps(gps, names, sizeof(names));

@@ -118,6 +118,9 @@ void trace_name_gps(uint32_t gps, char *buf, size_t size)
 		[GP_ZONE] = "KVM_REGISTER_COALESCED_MMIO",
 		[GP_IRQCHIP] = "KVM_CREATE_IRQCHIP",
 		[GP_PIT] = "KVM_CREATE_PIT2",
+		[GP_VGIC_ADDRESS] = "KVM_SET_DEVICE_ATTR",
+		[GP_VGIC_VCPU] = "KVM_CREATE_VCPU",
+		[GP_VGIC_RUN] = "the first KVM_RUN",
 	};
 	size_t used = 0;
 

@@ -252,12 +252,11 @@ struct behind {
 static struct json_object *stalls_behind(uint32_t gps, const struct behind *sum)
 {
 	struct json_object *to = json_new();
-	char names[128];
+	char names[TRACE_GPS_SIZE];
 
 	trace_name_gps(gps, names, sizeof(names));
 	json_set(to, "behind", gps ? json_text(names) : NULL);
-	json_set_bool(to, "irqchip",
-		      (gps & (1u << GP_IRQCHIP | 1u << GP_PIT)) != 0);
+	json_set_bool(to, "irqchip", (gps & ~GPS_OF_DOORBELLS) != 0);
 	json_set_count(to, "stalls", sum->stalls);
 	json_set_us(to, "stalled_us", sum->ns);
 	return to;

@@ -50,6 +50,7 @@ bool trace_is_stall(const struct trace *trace,
 		    const struct recorded_event *event);
 
 /* Name the calls of a set of grace periods: "KVM_IOEVENTFD, ...". */
+#define TRACE_GPS_SIZE 160 /* of all names */
 void trace_name_gps(uint32_t gps, char *buf, size_t size);
 
 /* Add the space, address, length and datamatch of a doorbell. */

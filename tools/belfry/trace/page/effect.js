@@ -34,8 +34,8 @@ function remainingItem(entry) {
       "memory, or a busy machine.";
   if (entry.irqchip)
     return `${what}, behind the in-kernel irqchip (${entry.behind}): user ` +
-      "space cannot avoid it. A split irqchip leaves no grace period " +
-      "behind. Nor does a VM stall that changes some ticks after the " +
+      "space cannot avoid it. On x86-64 a split irqchip leaves no grace " +
+      "period behind. Nor does a VM stall that changes some ticks after the " +
       "irqchip was created.";
   return `${what}, behind ${entry.behind}, installed in the kernel.`;
 }
