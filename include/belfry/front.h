@@ -137,7 +137,7 @@ struct bf_front_config {
  * passes their removal to the kernel.  @vm_fd -1 is a VM without a kernel
  * behind it: doorbells stay in user space, and there are no zones.
  *
- * Returns 0;
+ * Return: 0;
  *   -EBADF   @vm_fd is not open
  *   -ENOTTY  @vm_fd is not a VM
  *   -EIO     the VM belongs to another process
@@ -157,7 +157,7 @@ int bf_front_attach(int vm_fd, const struct bf_front_config *config,
  * last exit the front served needs no further call: its next KVM_RUN completes
  * the exit.  Counts of the front are lost.
  *
- * Returns 0, and @front is gone;
+ * Return: 0, and @front is gone;
  *   -EBUSY    a vCPU is attached
  *   -ENOTSUP  there is no kernel behind the VM
  *   -ENOSPC, -ENOMEM  the kernel refused a doorbell
@@ -184,7 +184,7 @@ void bf_front_destroy(struct bf_front *front);
 /**
  * bf_front_bus - the bus of a front
  *
- * Returns the bus of the configuration, or the one that the front made, which
+ * Return: the bus of the configuration, or the one that the front made, which
  * lives as long as the front.  Never blocks.
  */
 struct bf_io_bus *bf_front_bus(const struct bf_front *front);
@@ -197,8 +197,8 @@ struct bf_io_bus *bf_front_bus(const struct bf_front *front);
  * calls of each kind of thread.  The thread blocks all signals, sleeps until
  * there is something to install, and ends with the front.
  *
- * Returns 0, also if the policy needs no thread, or the negative errno of
- * pthread_create(3).  Does not block for long.
+ * Return: 0, also if the policy needs no thread, or the errno of
+ * pthread_create(3), negative.  Does not block for long.
  */
 int bf_front_start_thread(struct bf_front *front);
 
@@ -212,7 +212,7 @@ int bf_front_start_thread(struct bf_front *front);
  *	(struct bf_io_access); may be NULL
  * @vcpup: receives the vCPU; unchanged on error
  *
- * Returns 0; -EINVAL: @run is NULL; -ENOMEM.  Does not block for long.
+ * Return: 0; -EINVAL: @run is NULL; -ENOMEM.  Does not block for long.
  */
 int bf_front_attach_vcpu(struct bf_front *front, int vcpu_fd,
 			 struct kvm_run *run, void *source,
@@ -246,12 +246,12 @@ void bf_front_before_run(struct bf_front_vcpu *vcpu);
  * decides: if the bus does not take it, the caller gets the whole string; later
  * elements that the bus does not take are dropped (writes) or read as zero.
  *
- * Returns true: the exit is served, and the data of a read is in the page.  The
+ * Return: true if the exit is served; the data of a read is in the page.  The
  * caller enters again, and the kernel completes the instruction first.  Until
  * then the registers are those of an instruction in progress, so a caller that
  * wants to stop here calls bf_front_complete().
  *
- * Returns false: the exit is the caller's; the bus did not take it, or its
+ * Return: false if the exit is the caller's: the bus did not take it, or its
  * handler failed.  If KVM_RUN failed, the page shows no exit that was served
  * before: it shows KVM_EXIT_INTR instead.
  *
@@ -271,9 +271,9 @@ bool bf_front_after_run(struct bf_front_vcpu *vcpu, int ret);
  * KVM_RUN is under way immediate_exit has a nonzero value other than 1; what
  * the caller or its signal handler stores there survives.
  *
- * Returns -EINTR: the vCPU is between two instructions, and the page shows
- * KVM_EXIT_INTR; 0: the page has an exit for the caller, of the same
- * instruction; another errno of KVM_RUN.
+ * Return: -EINTR if the vCPU is between two instructions; the page shows
+ * KVM_EXIT_INTR.  0 if the page has an exit for the caller, of the same
+ * instruction.  Otherwise another errno of KVM_RUN, negative.
  */
 int bf_front_complete(struct bf_front_vcpu *vcpu);
 
@@ -300,7 +300,7 @@ void bf_front_set_stepping(struct bf_front_vcpu *vcpu, bool stepping);
  * kernel, inside bf_front_call_begins() and bf_front_call_ends().  A VMM that
  * makes its VM ioctls in one function calls this one there.
  *
- * Returns the result of the ioctl, or its errno, negative.  Blocks as the ioctl
+ * Return: the result of the ioctl, or its errno, negative.  Blocks as the ioctl
  * does.
  */
 int bf_front_ioctl(struct bf_front *front, unsigned long request, void *arg);
@@ -310,7 +310,7 @@ int bf_front_ioctl(struct bf_front *front, unsigned long request, void *arg);
  * @front: the front
  * @arg: as for the ioctl (Documentation/virt/kvm/api.rst, 4.59)
  *
- * Returns 0 or the kernel's errno:
+ * Return: 0;
  *   -EINVAL  the length is not 0, 1, 2, 4 or 8; the range wraps; a flag is
  *            unknown; a datamatch has length 0; @arg->fd is not an eventfd
  *   -EBADF   @arg->fd is not open
@@ -349,7 +349,7 @@ int bf_front_ioeventfd(struct bf_front *front, const struct kvm_ioeventfd *arg);
  * sees the writes of each vCPU in their order.  A handler on the bus that
  * depends on this order empties the ring, too.
  *
- * Returns 0 or
+ * Return: 0;
  *   -EINVAL   another @request, or @zone->pio is above 1
  *   -ENOMEM   out of memory
  *   -ENOSPC   the kernel has no room
@@ -383,7 +383,7 @@ void bf_front_call_ends(struct bf_front *front, unsigned long request);
  * BF_POLICY_EAGER from now on.  May be called while vCPUs run; their exits
  * still go to bf_front_after_run().
  *
- * Returns 0, or the errno of the first doorbell that the kernel refused, which
+ * Return: 0, or the errno of the first doorbell that the kernel refused, which
  * the front still serves.  Blocks as the installs do.
  */
 int bf_front_install_all(struct bf_front *front);
@@ -422,7 +422,7 @@ void bf_front_get_stats(struct bf_front *front, struct bf_front_stats *stats);
  *
  * Signals of the kernel are not counted: nothing in user space sees them.
  *
- * Returns 0; -ENOENT: the front has no such doorbell.  May wait for an install
+ * Return: 0; -ENOENT: the front has no such doorbell.  May wait for an install
  * of this doorbell that is in progress.
  */
 int bf_front_doorbell_signals(struct bf_front *front,
