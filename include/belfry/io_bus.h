@@ -223,7 +223,7 @@ struct bf_io_section {
  * @name: for reports; the bus keeps 31 characters; NULL: ""
  * @busp: set to the bus
  *
- * Returns 0 or -ENOMEM.
+ * Return: 0 or -ENOMEM.
  */
 int bf_io_bus_create(const char *name, struct bf_io_bus **busp);
 
@@ -245,11 +245,13 @@ void bf_io_bus_destroy(struct bf_io_bus *bus);
  * @access: the access; dispatch sets taken_by.  The data of a read is valid if
  *          this returns 0
  *
- * Returns 0 when an entry took the access; -EOPNOTSUPP when none did; a
- * handler's own failure, with taken_by BF_IO_RANGE; -EINVAL for a length of 0
- * or above BF_IO_MAX_LEN, or an unknown space.  Any address and any data are
- * safe.  No zone and no range takes an access that reaches beyond the end of
- * the space; a doorbell of length 0 takes it.
+ * Return: 0 when an entry took the access;
+ *   -EOPNOTSUPP  no entry took it
+ *   -EINVAL  the length is 0 or above BF_IO_MAX_LEN, or the space is unknown
+ *   ...      a handler's own failure, with taken_by BF_IO_RANGE
+ *
+ * Any address and any data are safe.  No zone and no range takes an access that
+ * reaches beyond the end of the space; a doorbell of length 0 takes it.
  *
  * An access of a thread that learned of a registration's return, by whatever
  * means, sees that registration.
@@ -272,9 +274,9 @@ int bf_io_dispatch(struct bf_io_bus *bus, struct bf_io_access *access);
  * the end, up to the first part that is not taken.  All parts see one state of
  * the bus.  No entry takes a part that begins beyond the end of the space.
  *
- * Returns 0 when every part was taken; otherwise the answer to the first part
- * that was not; -EINVAL for a length of 0 or an unknown space.  Otherwise as
- * bf_io_dispatch().
+ * Return: 0 when every part was taken; otherwise the answer to the first part
+ * that was not, as bf_io_dispatch() returns it.  -EINVAL for a length of 0 or
+ * an unknown space.
  */
 int bf_io_dispatch_long(struct bf_io_bus *bus, struct bf_io_access *access,
 			uint32_t *done);
@@ -290,7 +292,7 @@ int bf_io_dispatch_long(struct bf_io_bus *bus, struct bf_io_access *access,
  * returns 0; a later write that is not taken is dropped, and a later read that
  * is not taken returns zeroes.  All elements see one state of the bus.
  *
- * Returns -EOPNOTSUPP when count is 0.  Otherwise as bf_io_dispatch().
+ * Return: as bf_io_dispatch(), and -EOPNOTSUPP when @count is 0.
  */
 int bf_io_dispatch_string(struct bf_io_bus *bus, struct bf_io_access *access,
 			  uint32_t count);
@@ -304,7 +306,7 @@ int bf_io_dispatch_string(struct bf_io_bus *bus, struct bf_io_access *access,
  * this bus, that is, until the last access has left that began before; see
  * bf_io_remove_range() for how long that takes.
  *
- * Returns 0, or -EDEADLK inside a handler, a callback or a section of this bus.
+ * Return: 0, or -EDEADLK inside a handler, a callback or a section of this bus.
  */
 int bf_io_synchronize(struct bf_io_bus *bus);
 
@@ -332,7 +334,7 @@ void bf_io_section_end(struct bf_io_section *section);
  *             as the bus
  * @conflict: set on -EEXIST; may be NULL
  *
- * Returns 0, or the first error in KVM's order:
+ * Return: 0, or the first error in KVM's order;
  *   -EINVAL  length not 0, 1, 2, 4 or 8; addr + len wraps; unknown space;
  *            datamatch with length 0; no consumer, or no callback where the
  *            consumer is one
@@ -357,7 +359,7 @@ int bf_io_add_doorbell(struct bf_io_bus *bus,
  *        that is the same object, which a duplicate is
  * @doorbellp: set to the handle, which is valid until the section ends
  *
- * Returns 0; -ENOENT; -EINVAL: no consumer, or the descriptor is not an
+ * Return: 0; -ENOENT; -EINVAL: no consumer, or the descriptor is not an
  * eventfd; -EBADF: the descriptor is not open.
  */
 int bf_io_find_doorbell(struct bf_io_bus *bus,
@@ -375,7 +377,7 @@ int bf_io_find_doorbell(struct bf_io_bus *bus,
  * period: microseconds, unless a callback sleeps or a thread is preempted in
  * one; see bf_io_remove_range().
  *
- * Returns 0, or -EDEADLK inside a callback of the same bus.  Cannot fail
+ * Return: 0, or -EDEADLK inside a callback of the same bus.  Cannot fail
  * otherwise.
  */
 int bf_io_remove_doorbell(struct bf_io_bus *bus,
@@ -429,7 +431,7 @@ void *bf_io_range_opaque(const struct bf_io_range *range);
  * bf_io_doorbell_signals - the number of signals that a doorbell gave
  * @doorbell: the doorbell
  *
- * Returns the number of writes that signalled the eventfd or called the
+ * Return: the number of writes that signalled the eventfd or called the
  * callback; 0 if the description did not say counted.
  */
 uint64_t bf_io_doorbell_signals(const struct bf_io_doorbell *doorbell);
@@ -442,7 +444,7 @@ uint64_t bf_io_doorbell_signals(const struct bf_io_doorbell *doorbell);
  *          the bus
  * @conflict: set on -EEXIST; may be NULL
  *
- * Returns 0; -EINVAL: size 0, the range wraps, unknown space or no ops;
+ * Return: 0; -EINVAL: size 0, the range wraps, unknown space or no ops;
  * -EEXIST: the range overlaps another one of the space; -ENOMEM.
  */
 int bf_io_add_range(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,
@@ -457,7 +459,7 @@ int bf_io_add_range(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,
  * @addr: the address
  * @rangep: set to the handle, which is valid until the section ends
  *
- * Returns 0; -ENOENT; -EINVAL: unknown space.
+ * Return: 0; -ENOENT; -EINVAL: unknown space.
  */
 int bf_io_find_range(struct bf_io_bus *bus, uint16_t space, uint64_t addr,
 		     struct bf_io_range **rangep);
@@ -474,7 +476,7 @@ int bf_io_find_range(struct bf_io_bus *bus, uint16_t space, uint64_t addr,
  * it.  The new place may overlap the old one.  To move the doorbells of the
  * range at the same instant, use belfry/io_txn.h.
  *
- * Returns 0; -EINVAL: the range would wrap, or is of another bus; -EEXIST: it
+ * Return: 0; -EINVAL: the range would wrap, or is of another bus; -EEXIST: it
  * would overlap another range; -ENOMEM.
  */
 int bf_io_move_range(struct bf_io_bus *bus, struct bf_io_range *range,
@@ -493,7 +495,7 @@ int bf_io_move_range(struct bf_io_bus *bus, struct bf_io_range *range,
  * the wait last as long.  A thread that must not wait that long removes
  * asynchronously.
  *
- * Returns 0, or -EDEADLK inside a handler, a callback or a section of the same
+ * Return: 0, or -EDEADLK inside a handler, a callback or a section of the same
  * bus.  Cannot fail otherwise.
  */
 int bf_io_remove_range(struct bf_io_bus *bus, struct bf_io_range *range);
@@ -523,7 +525,7 @@ void bf_io_remove_range_async(struct bf_io_bus *bus, struct bf_io_range *range,
  * does not take: reads, writes that are not inside the zone, and all writes
  * while the ring is full.
  *
- * Returns 0; -EINVAL: size 0, the zone wraps, unknown space or no ring;
+ * Return: 0; -EINVAL: size 0, the zone wraps, unknown space or no ring;
  * -EEXIST: the zone overlaps another one of the space; -ENOMEM.
  */
 int bf_io_add_zone(struct bf_io_bus *bus, const struct bf_io_zone_desc *desc,
@@ -547,7 +549,9 @@ void bf_io_remove_zone_async(struct bf_io_bus *bus, struct bf_io_zone *zone,
  *		snprintf()
  *
  * For example: "range serial mmio [0x1000, 0x10ff] collides with range uart
- * mmio [0x10f8, 0x11ff]".  Returns the length of the whole text.
+ * mmio [0x10f8, 0x11ff]".
+ *
+ * Return: the length of the whole text.
  */
 int bf_io_conflict_format(const struct bf_io_conflict *conflict, char *buf,
 			  size_t size);
