@@ -62,7 +62,7 @@ struct bf_io_ring_desc {
  * @desc: the description; NULL: all zero
  * @ringp: set to the ring
  *
- * Returns 0; -EINVAL: too many entries, unknown wake, or the descriptor is not
+ * Return: 0; -EINVAL: too many entries, unknown wake, or the descriptor is not
  * an eventfd; -EBADF: the eventfd is not open; -ENOMEM, -EMFILE, -ENFILE.
  */
 int bf_io_ring_create(const struct bf_io_ring_desc *desc,
@@ -72,7 +72,7 @@ int bf_io_ring_create(const struct bf_io_ring_desc *desc,
  * bf_io_ring_destroy - free a ring
  * @ring: the ring; NULL does nothing
  *
- * Returns 0, or -EBUSY: a zone of a bus has the ring, or the removal of such a
+ * Return: 0, or -EBUSY: a zone of a bus has the ring, or the removal of such a
  * zone is not complete.
  */
 int bf_io_ring_destroy(struct bf_io_ring *ring);
@@ -83,7 +83,7 @@ int bf_io_ring_destroy(struct bf_io_ring *ring);
  * @entries: set to the number of elements of coalesced_mmio[], one of which
  *           always stays free; may be NULL
  *
- * Returns the kernel's structure, which lives as long as @ring.  A consumer
+ * Return: the kernel's structure, which lives as long as @ring.  A consumer
  * takes the entries from first up to last, and then stores the new first with
  * release order.  Before it sleeps on the eventfd it must execute a full fence
  * after that store and load last once more, as bf_io_ring_drain() does.
@@ -99,7 +99,7 @@ struct kvm_coalesced_mmio_ring *bf_io_ring_memory(struct bf_io_ring *ring,
  * @ring: the ring
  * @size: set to the size of the memory, in bytes; may be NULL
  *
- * Returns a descriptor for mmap() in another process, which belongs to the
+ * Return: a descriptor for mmap() in another process, which belongs to the
  * ring.
  */
 int bf_io_ring_fd(const struct bf_io_ring *ring, size_t *size);
@@ -120,7 +120,7 @@ typedef void (*bf_io_drain_fn)(void *opaque,
  * wake allows, the eventfd is signalled.  Of two writes of one thread the
  * earlier comes first, whichever rings they went to.
  *
- * Returns the number of entries that it took.
+ * Return: the number of entries that it took.
  */
 size_t bf_io_ring_drain(struct bf_io_ring *const *rings, unsigned int count,
 			bf_io_drain_fn fn, void *opaque);
