@@ -43,7 +43,7 @@ struct bf_io_stats {
  * @bus: the bus
  * @on: true: accesses that begin from now on are counted
  *
- * Returns 0 or -ENOMEM.  Turning counting off keeps the counts.
+ * Return: 0 or -ENOMEM.  Turning counting off keeps the counts.
  */
 int bf_io_count(struct bf_io_bus *bus, bool on);
 
@@ -64,7 +64,7 @@ void bf_io_doorbell_stats(const struct bf_io_doorbell *doorbell,
  * bf_io_publications - the number of states that a bus has published
  * @bus: the bus
  *
- * Returns one for each change and for each transaction.
+ * Return: one for each change and for each transaction.
  */
 uint64_t bf_io_publications(const struct bf_io_bus *bus);
 
@@ -77,7 +77,9 @@ uint64_t bf_io_publications(const struct bf_io_bus *bus);
  * zones and ranges.  An entry inside another one is indented below it.
  * Counters are printed unless they are 0.
  *
- * Returns 0, -ENOMEM, or -EIO if @out has an error.  Blocks as @out does.
+ * Return: 0; -ENOMEM: part of the map may have been printed; -EIO: @out has an
+ * error.  Blocks as @out does; meanwhile removals wait for it as for a handler
+ * that sleeps.
  */
 int bf_io_dump(struct bf_io_bus *bus, FILE *out);
 
