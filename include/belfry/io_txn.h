@@ -39,7 +39,7 @@ struct bf_io_txn;
  * @txnp: set to the transaction; it ends with bf_io_txn_commit() or
  *        bf_io_txn_abort()
  *
- * Returns 0 or -ENOMEM.
+ * Return: 0 or -ENOMEM.
  */
 int bf_io_txn_begin(struct bf_io_bus *bus, struct bf_io_txn **txnp);
 
@@ -52,7 +52,7 @@ int bf_io_txn_begin(struct bf_io_bus *bus, struct bf_io_txn **txnp);
  * @rangep, @zonep, @doorbellp: set to the handle, which is valid once the
  *		transaction is committed; may be NULL
  *
- * Returns what bf_io_add_range() and its like return, except for -EEXIST, which
+ * Return: what bf_io_add_range() and its like return, except for -EEXIST, which
  * the commit returns.
  */
 int bf_io_txn_add_range(struct bf_io_txn *txn,
@@ -74,7 +74,7 @@ int bf_io_txn_add_doorbell(struct bf_io_txn *txn,
  *		more once the transaction is committed
  * @done, @opaque: as for bf_io_remove_range_async(); called after the commit
  *
- * Returns 0; -EINVAL: the entry is of another bus; -EBUSY: a transaction
+ * Return: 0; -EINVAL: the entry is of another bus; -EBUSY: a transaction
  * removes or moves it already; -ENOMEM.
  */
 int bf_io_txn_remove_range(struct bf_io_txn *txn, struct bf_io_range *range,
@@ -93,7 +93,7 @@ int bf_io_txn_remove_doorbell(struct bf_io_txn *txn,
  * @range, @zone, @doorbell: the handle of an entry of the bus; stays valid
  * @addr: the new address, in the same space
  *
- * Returns 0; -EINVAL: the entry would wrap, or is of another bus; -EBUSY,
+ * Return: 0; -EINVAL: the entry would wrap, or is of another bus; -EBUSY,
  * -ENOMEM as for a removal.
  */
 int bf_io_txn_move_range(struct bf_io_txn *txn, struct bf_io_range *range,
@@ -111,7 +111,7 @@ int bf_io_txn_move_doorbell(struct bf_io_txn *txn,
  * Publishes one state of the bus.  Removals complete as asynchronous ones do,
  * and bf_io_synchronize() waits for them.
  *
- * Returns 0; -EEXIST: an addition or a move collides with an entry that stays
+ * Return: 0; -EEXIST: an addition or a move collides with an entry that stays
  * on the bus, or with another one of the transaction; -ENOMEM.  On error
  * entries to add are freed, and entries to remove or to move are where they
  * were.
