@@ -127,9 +127,12 @@ struct bf_memslots_config {
  * @config: the options; NULL means all zero
  * @mapp: receives the map
  *
- * Returns 0; -ENOMEM; -EINVAL: a number is out of range, or one of @pause and
- * @resume is set without the other, or a reserved word is not 0; or the errno
- * of KVM_CHECK_EXTENSION, negative.  Does not block.
+ * Return: 0;
+ *   -ENOMEM  out of memory
+ *   -EINVAL  a number is out of range, or one of pause and resume is set
+ *            without the other, or a reserved word is not 0
+ *   ...      the errno of KVM_CHECK_EXTENSION
+ * Does not block.
  */
 int bf_memslots_create(const struct bf_memslots_config *config,
 		       struct bf_memslots **mapp);
@@ -180,7 +183,7 @@ struct bf_memslots_conflict {
  *   ...      or the answer of KVM
  *   -ENOTRECOVERABLE  KVM refused a change and then refused to undo the changes
  *	      before it: KVM has other slots than the map
- * Returns 0.  Readers see all of the changes or none.  A reader that learns of
+ * Return: 0.  Readers see all of the changes or none.  A reader that learns of
  * the return in any way sees the changes.
  *
  * May sleep while another change is in progress.  After a removal or a move the
@@ -218,7 +221,7 @@ int bf_memslots_commit(struct bf_memslots *map,
  *	for a grace period of this map.  Not called on error; may be NULL
  * @opaque: for @done
  *
- * Returns as bf_memslots_commit().  A thread that holds a snapshot may call it.
+ * Return: as bf_memslots_commit().  A thread that holds a snapshot may call it.
  * See "Locking" at the head of this file.
  */
 int bf_memslots_commit_async(struct bf_memslots *map,
@@ -233,8 +236,10 @@ int bf_memslots_commit_async(struct bf_memslots *map,
  * bf_memslots_remove_async - remove a slot; a callback tells when it is unused
  * @slot: its number, with the address space in the upper 16 bits
  *
- * Return and wait as bf_memslots_commit() and bf_memslots_commit_async() do.  A
+ * They wait as bf_memslots_commit() and bf_memslots_commit_async() do.  A
  * removal needs no memory.
+ *
+ * Return: as bf_memslots_commit().
  */
 int bf_memslots_set(struct bf_memslots *map,
 		    const struct kvm_userspace_memory_region *change);
@@ -247,7 +252,7 @@ int bf_memslots_remove_async(struct bf_memslots *map, uint32_t slot,
  * @slot: receives the smallest number that no slot of the space has, with the
  *	space in the upper 16 bits
  *
- * Returns 0; -EINVAL: no such address space; -ENOSPC: all numbers are used.
+ * Return: 0; -EINVAL: no such address space; -ENOSPC: all numbers are used.
  * May sleep while a change is in progress; O(n).  The number is not reserved,
  * so a caller that adds slots on several threads holds a lock over this call
  * and the addition.
@@ -262,7 +267,9 @@ int bf_memslots_free_slot(struct bf_memslots *map, uint32_t space,
  * @size: of @buf, in bytes
  *
  * For example: "change 0: slot 3 [0x1000, 0x1fff] overlaps slot 1
- * [0x0, 0xffff]".  Returns the length of the whole text.
+ * [0x0, 0xffff]".
+ *
+ * Return: the length of the whole text.
  */
 int bf_memslots_conflict_format(const struct bf_memslots_conflict *conflict,
 				char *buf, size_t size);
@@ -302,7 +309,7 @@ static inline void bf_memslots_drop(struct bf_memslots_snapshot *snapshot)
  * bf_memslots_hva - find the address of a byte, or of a span within one slot
  * @len: the number of bytes; 0 is taken for 1
  *
- * Returns the address, good until the snapshot is dropped; NULL if the span is
+ * Return: the address, good until the snapshot is dropped; NULL if the span is
  * not within one slot, or @write and the slot is read-only.
  */
 void *bf_memslots_hva(const struct bf_memslots_snapshot *snapshot,
@@ -312,7 +319,7 @@ void *bf_memslots_hva(const struct bf_memslots_snapshot *snapshot,
  * bf_memslots_span - find the address of a byte, and how far its slot goes on
  * @len: receives the bytes from @gpa to the end of the slot; 0 with NULL
  *
- * Returns as bf_memslots_hva().
+ * Return: as bf_memslots_hva().
  */
 void *bf_memslots_span(const struct bf_memslots_snapshot *snapshot,
 		       uint32_t space, uint64_t gpa, bool write, uint64_t *len);
@@ -326,7 +333,7 @@ void *bf_memslots_span(const struct bf_memslots_snapshot *snapshot,
  *	or up to the first byte without memory (or read-only, with @write), or
  *	as many as @max entries hold; may be NULL
  *
- * Returns the number of entries.  Slots that are adjacent in the guest and in
+ * Return: the number of entries.  Slots that are adjacent in the guest and in
  * this process share one.
  */
 size_t bf_memslots_iov(const struct bf_memslots_snapshot *snapshot,
@@ -338,7 +345,7 @@ size_t bf_memslots_iov(const struct bf_memslots_snapshot *snapshot,
  * @gpa: where to begin
  * @region: receives the slot that contains @gpa, or else the first behind it
  *
- * Returns false if there is none.  The next one is at guest_phys_addr +
+ * Return: false if there is none.  The next one is at guest_phys_addr +
  * memory_size or behind.
  */
 bool bf_memslots_next(const struct bf_memslots_snapshot *snapshot,
@@ -353,7 +360,7 @@ bool bf_memslots_next(const struct bf_memslots_snapshot *snapshot,
  * such as a memory backend.  It stays with the slot when the slot is moved or
  * gets other flags.  The library does not use it.
  *
- * Returns 0; -ENOENT: no slot contains @gpa.
+ * Return: 0; -ENOENT: no slot contains @gpa.
  */
 int bf_memslots_tag(const struct bf_memslots_snapshot *snapshot, uint32_t space,
 		    uint64_t gpa, void **tag);
@@ -365,7 +372,7 @@ int bf_memslots_tag(const struct bf_memslots_snapshot *snapshot, uint32_t space,
  *	memory
  *
  * For rare events, such as a memory failure (SIGBUS): it walks the slots, O(n).
- * Returns 0; -ENOENT: no slot of the space has this memory.
+ * Return: 0; -ENOENT: no slot of the space has this memory.
  */
 int bf_memslots_gpa_of_hva(const struct bf_memslots_snapshot *snapshot,
 			   uint32_t space, const void *hva, uint64_t *gpa);
@@ -377,7 +384,7 @@ int bf_memslots_gpa_of_hva(const struct bf_memslots_snapshot *snapshot,
  * @buf: the side of this process; may itself be guest memory
  * @len: the number of bytes, which may lie in several slots
  *
- * Return the number of bytes copied: @len, or fewer if the guest has no memory
+ * Return: the number of bytes copied: @len, or fewer if the guest has no memory
  * there or, for a write, read-only memory.  The copy is not atomic.  It may
  * block in page faults of the memory itself.
  */
@@ -428,7 +435,7 @@ struct bf_memslots_pin_desc {
  * is complete only when the pin has ended.  A use of the address costs nothing,
  * and neither does a lookup beside it.
  *
- * Returns 0; -ENOMEM; -EINVAL: no revoke(), or a reserved word is not 0;
+ * Return: 0; -ENOMEM; -EINVAL: no revoke(), or a reserved word is not 0;
  * -ENOENT: the memory is not within one slot, or @write and the slot is
  * read-only.  May sleep while another thread pins, unpins or revokes; does not
  * wait for KVM.  A removal calls revoke() for each pin of the map that it
@@ -496,7 +503,7 @@ struct bf_memslots_listener_desc {
  * caller of these functions holds.  They must not wait for a removal.
  * The order of several listeners is undefined.
  *
- * Returns 0; -ENOMEM; -EINVAL: a reserved word is not 0.  May sleep while a
+ * Return: 0; -ENOMEM; -EINVAL: a reserved word is not 0.  May sleep while a
  * change is in progress.
  */
 int bf_memslots_listen(struct bf_memslots *map,
@@ -540,7 +547,7 @@ struct bf_memslots_backing {
  * memory has pages of hugetlbfs if enough of them are free; else the kernel is
  * asked for transparent ones.  Touches no page.
  *
- * Returns 0; -EINVAL: size 0 or too large, no such node, or a reserved word is
+ * Return: 0; -EINVAL: size 0 or too large, no such node, or a reserved word is
  * not 0; -ENOMEM; -EMFILE; -ENOSYS: no memfd, or no NUMA.  Sleeps as mmap(2)
  * does.
  */
@@ -560,9 +567,12 @@ void bf_memslots_backing_destroy(struct bf_memslots_backing *backing);
  *	allocated, and of all; a result other than 0 ends the call; may be NULL
  * @opaque: for @progress
  *
- * Returns 0; -ECANCELED: @progress ended it; -ENOMEM, or another errno of
- * madvise(2), MADV_POPULATE_WRITE.  Takes as long as the kernel takes to clear
- * the memory.
+ * Takes as long as the kernel takes to clear the memory.
+ *
+ * Return: 0;
+ *   -ECANCELED  @progress ended it
+ *   -ENOMEM     out of memory
+ *   ...         another errno of madvise(2), MADV_POPULATE_WRITE
  */
 int bf_memslots_backing_prefault(struct bf_memslots_backing *backing,
 				 int (*progress)(void *opaque, uint64_t done,
