@@ -294,8 +294,9 @@ static inline void __bf_srcu_define_object(void)
  * bf_srcu_read_unlock_fast(). The kernel's names, init_srcu_struct() and
  * init_srcu_struct_fast(), take the domain alone and make the name from it.
  *
- * Return 0, or -ENOMEM: 64 bytes for each possible CPU are allocated.  They do
- * not sleep.
+ * Return: 0, or -ENOMEM: 64 bytes for each possible CPU are allocated.
+ *
+ * They do not sleep.
  */
 int bf_srcu_init(struct bf_srcu *ssp, const char *name);
 int bf_srcu_init_fast(struct bf_srcu *ssp, const char *name);
@@ -307,7 +308,7 @@ int bf_srcu_init_fast(struct bf_srcu *ssp, const char *name);
  * before, so that no callback is left.  May sleep for some microseconds, or
  * while a callback of another domain runs.
  *
- * Returns 0, or -EBUSY while a section is open, a grace period is in progress
+ * Return: 0, or -EBUSY while a section is open, a grace period is in progress
  * or a callback is left, the calling one included.  After -EBUSY nothing is
  * freed, and the domain is as usable as before.
  */
@@ -675,8 +676,8 @@ bool bf_srcu_poll_state(struct bf_srcu *ssp, unsigned long cookie);
  * filter it keeps the policy and the CPUs of the thread that starts it, because
  * the filter may kill the process for changing them.
  *
- * Returns 0 (also if the worker runs already), -EPERM after
- * bf_srcu_forbid_worker(), or -EAGAIN if no thread can be started.
+ * Return: 0, also if the worker runs already; -EPERM: after
+ * bf_srcu_forbid_worker(); -EAGAIN: no thread can be started.
  */
 int bf_srcu_start_worker(void);
 
@@ -692,7 +693,7 @@ int bf_srcu_start_worker(void);
  * flag, write to an eventfd, or the like.  Call this before the first use of
  * any domain.
  *
- * Returns 0, or -EBUSY if the worker runs already.
+ * Return: 0, or -EBUSY if the worker runs already.
  */
 int bf_srcu_forbid_worker(void (*wanted)(void *opaque), void *opaque);
 
@@ -704,7 +705,7 @@ int bf_srcu_forbid_worker(void (*wanted)(void *opaque), void *opaque);
  * callbacks make meanwhile are left to the next call.  Does not wait for
  * readers.
  *
- * Returns the number of nanoseconds after which the program should call it
+ * Return: the number of nanoseconds after which the program should call it
  * again; UINT64_MAX: when @wanted is called.  Returns 0 at once if another
  * thread, or a callback that calls this, is inside it.
  */
