@@ -122,7 +122,7 @@ struct bf_vcpus_config {
  * @config: the options; NULL means all zero
  * @vcpusp: receives the table; untouched on error
  *
- * Returns 0, -EINVAL (unknown flags, or a reserved word that is not zero) or
+ * Return: 0; -EINVAL: unknown flags, or a reserved word that is not zero;
  * -ENOMEM.  Does not block.
  *
  * Memory: a page for each 512 indices that were ever assigned, and for each
@@ -148,7 +148,7 @@ void bf_vcpus_destroy(struct bf_vcpus *vcpus);
 /**
  * bf_vcpus_srcu - the SRCU domain of the table's readers
  *
- * Returns the configured domain or the table's own, which is fenced.  It is
+ * Return: the configured domain or the table's own, which is fenced.  It is
  * valid until the table is destroyed.
  */
 struct bf_srcu *bf_vcpus_srcu(struct bf_vcpus *vcpus);
@@ -160,14 +160,14 @@ struct bf_srcu *bf_vcpus_srcu(struct bf_vcpus *vcpus);
  * @ops: the vCPU's callbacks, which must outlive it, or NULL
  * @flags: 0 or BF_VCPUS_REUSE_INDEX
  *
- * Checks in this order, and changes nothing on error:
+ * Return: 0, or the first error in this order, which changes nothing;
  *   -EINVAL  unknown flags; @id is not below the maximum; the maximum number
  *            of vCPUs is created
  *   -EEXIST  the id is in use: by a vCPU that is online, being created, or
  *            removed and not yet released
  *   -ENOSPC  the last new index was assigned
  *   -ENOMEM  out of memory
- * Returns 0: the vCPU counts as created, but no lookup finds it.  The caller
+ * After success the vCPU counts as created, but no lookup finds it.  The caller
  * then calls bf_vcpu_entry_publish() or bf_vcpu_entry_cancel(), from any thread.
  *
  * Waits for no grace period.  Sleeps while all vCPUs are locked
@@ -214,7 +214,7 @@ int bf_vcpus_add(struct bf_vcpus *vcpus, struct bf_vcpu_entry *entry,
  * table's domain, frees the id and the index, and calls the release function.
  * The table assigns the freed index only with BF_VCPUS_REUSE_INDEX.
  *
- * Returns 0, or -ENOENT if the vCPU is not online: it is being created, or
+ * Return: 0, or -ENOENT if the vCPU is not online: it is being created, or
  * another thread removed it.  (A caller that may lose this race must keep the
  * entry from being released, for example by a section.)
  *
@@ -239,7 +239,7 @@ int bf_vcpu_entry_remove(struct bf_vcpu_entry *entry);
  * vCPUs held.  Call it under the lock that guards your pointer to the vCPU, so
  * that no other thread uses the pointer after the removal.
  *
- * Returns 0, or -ENOENT as bf_vcpu_entry_remove() does.  If several threads
+ * Return: 0, or -ENOENT as bf_vcpu_entry_remove() does.  If several threads
  * remove one vCPU, exactly one call returns 0.
  */
 int bf_vcpu_entry_remove_async(struct bf_vcpu_entry *entry,
@@ -250,12 +250,13 @@ int bf_vcpu_entry_remove_async(struct bf_vcpu_entry *entry,
  * bf_vcpus_by_id - find a vCPU by its id
  * @index, @id: any number, also one from the guest
  *
- * The caller is inside a section of the table's domain.  Return the vCPU's
- * entry, which is valid until the section ends.  Return NULL
- * if the number is out of range, if no vCPU ever had it, or if its vCPU is
- * being created or was removed.  (A negative int becomes a number that is out
- * of range.)  The time is constant: two loads.  Access no memory of the
- * vCPU itself.
+ * The caller is inside a section of the table's domain.  The time is constant:
+ * two loads.  They access no memory of the vCPU itself.
+ *
+ * Return: the vCPU's entry, which is valid until the section ends; NULL if the
+ * number is out of range, if no vCPU ever had it, or if its vCPU is being
+ * created or was removed.  (A negative int becomes a number that is out of
+ * range.)
  */
 struct bf_vcpu_entry *bf_vcpus_by_index(const struct bf_vcpus *vcpus,
 					uint64_t index);
@@ -318,7 +319,9 @@ struct bf_vcpu_entry *bf_vcpus_iter_next(struct bf_vcpus_iter *iter);
  * On return every vCPU that was online at the call has been kicked, except
  * those that were removed meanwhile and those without a kick function.  Enters
  * a section of the table's domain itself.  Sleeps only if a kick function
- * sleeps.  Returns the number of kicked vCPUs.
+ * sleeps.
+ *
+ * Return: the number of kicked vCPUs.
  */
 unsigned int bf_vcpus_kick_all(struct bf_vcpus *vcpus);
 
@@ -351,11 +354,13 @@ void bf_vcpu_entry_unlock(struct bf_vcpu_entry *entry);
  * bf_vcpus_unlock_all - unlock them in reverse order, in any thread
  *
  * Lock in the order of the indices.  On error unlock in reverse order.
+ *
+ * Return: 0;
  *   -EBUSY  a vCPU is being created; bf_vcpus_trylock_all() also: a thread is
  *           in bf_vcpus_reserve(), or has locked all vCPUs
  *   -EINTR  bf_vcpus_trylock_all(): a vCPU is locked;
  *           bf_vcpus_lock_all(): a signal, as for bf_vcpu_entry_lock()
- * Return 0: until bf_vcpus_unlock_all() no other thread locks a vCPU, and
+ * After success, until bf_vcpus_unlock_all(), no other thread locks a vCPU, and
  * creations sleep.  A removal hides its vCPU, but the vCPU is not released
  * before bf_vcpus_unlock_all().
  *
