@@ -45,7 +45,7 @@ extern "C" {
 /**
  * bf_version - the version of the library that runs
  *
- * Returns a string like "0.1.0" that is valid as long as the library is
+ * Return: a string like "0.1.0" that is valid as long as the library is
  * loaded.  It may differ from BELFRY_VERSION, with which the program was
  * compiled.  Never blocks, cannot fail.
  */
