@@ -92,15 +92,16 @@ struct bf_vm_config {
  * @config: the description; NULL: all zero
  * @vmp: the new VM; unchanged on error
  *
- * Returns 0 or
- *   -ENOENT, -EACCES, ...  the errno of open() on the KVM device
+ * Return: 0;
+ *   -ENOENT, -EACCES  or another errno of open(2) on the KVM device
  *   -ENOTTY   the device is not KVM, or has another API version than 12
  *   -EINVAL   the policy or @config->kick_signal does not exist; only one of
- *             pause and resume is set; a reserved word is not 0
+ *             pause and resume is set; a reserved word is not 0; the machine
+ *             does not have the type
  *   -ENOMEM   out of memory
- * or the errno of KVM_CREATE_VM, -EINVAL for a type that the machine does not
- * have.  May block as KVM_CREATE_VM does, which takes
- * some milliseconds for the first VM of a machine.
+ *   ...       another errno of KVM_CREATE_VM
+ * May block as KVM_CREATE_VM does, which takes some milliseconds for the first
+ * VM of a machine.
  */
 int bf_vm_create(const struct bf_vm_config *config, struct bf_vm **vmp);
 
@@ -128,17 +129,20 @@ void bf_vm_destroy(struct bf_vm *vm);
  * @request: the request, KVM_CREATE_IRQCHIP for example
  * @arg: its argument, a pointer or a number, as for ioctl(2)
  *
- * As bf_front_ioctl().  Returns the result of the ioctl, or its errno,
- * negative; -EPERM    KVM_CREATE_VCPU and KVM_SET_USER_MEMORY_REGION, which
+ * As bf_front_ioctl().
+ *
+ * Return: the result of the ioctl;
+ *   -EPERM    KVM_CREATE_VCPU and KVM_SET_USER_MEMORY_REGION, which
  *             bf_vcpu_create() and belfry/memslots.h make
  *   -ENOTSUP  the engine is not KVM
+ *   ...       the errno of the ioctl
  */
 int bf_vm_ioctl(struct bf_vm *vm, unsigned long request, void *arg);
 
 /**
  * bf_vm_fd - the KVM file descriptor of a VM
  *
- * Returns the fd, which belongs to the VM, or -1 if the engine is not KVM.
+ * Return: the fd, which belongs to the VM, or -1 if the engine is not KVM.
  *
  * A caller that has the fd may create vCPUs on it and run them by its own
  * KVM_RUN.  The VM sees neither, so as long as it has no vCPU of
@@ -155,7 +159,7 @@ int bf_vm_fd(struct bf_vm *vm);
 /**
  * bf_vm_bus - the bus that receives the accesses of a VM's guest
  *
- * Returns the bus, which lives as long as the VM.  belfry/io_bus.h registers
+ * Return: the bus, which lives as long as the VM.  belfry/io_bus.h registers
  * devices on it.  Never blocks.
  */
 struct bf_io_bus *bf_vm_bus(struct bf_vm *vm);
@@ -163,7 +167,7 @@ struct bf_io_bus *bf_vm_bus(struct bf_vm *vm);
 /**
  * bf_vm_memslots - the memory map of a VM
  *
- * Returns the map, which lives as long as the VM.  belfry/memslots.h changes
+ * Return: the map, which lives as long as the VM.  belfry/memslots.h changes
  * the map with the rules and errno of KVM_SET_USER_MEMORY_REGION, and devices
  * look up and copy guest memory with it.  The guest has the slots of the map.
  *
@@ -177,7 +181,7 @@ struct bf_memslots *bf_vm_memslots(struct bf_vm *vm);
 /**
  * bf_vm_vcpus - the vCPU table of a VM
  *
- * Returns the table, which lives as long as the VM.  belfry/vcpus.h looks up,
+ * Return: the table, which lives as long as the VM.  belfry/vcpus.h looks up,
  * counts, visits, kicks and locks vCPUs in it.  Only bf_vcpu_create() adds a
  * vCPU to it, and only bf_vcpu_destroy() and bf_vcpu_entry_remove_async()
  * remove one. Never blocks.
@@ -191,7 +195,7 @@ struct bf_vcpus *bf_vm_vcpus(struct bf_vm *vm);
 /**
  * bf_vm_front - the front of a VM
  *
- * Returns the front, which lives as long as the VM.  Its calls register
+ * Return: the front, which lives as long as the VM.  Its calls register
  * doorbells and zones, and read counters: bf_front_ioeventfd(), bf_front_zone(),
  * bf_front_get_stats().  With an engine other than KVM doorbells stay in user
  * space, and there are no zones (-ENOTSUP).  Never blocks.
@@ -218,8 +222,11 @@ uint64_t bf_vm_guest_addr(struct bf_vm *vm, uint64_t gpa);
  * under the next index.  During the call the table counts the vCPU as created,
  * but no lookup finds it.
  *
- * Returns 0 or the kernel's errno, negative: -EINVAL (the id is too large, or
- * the VM has too many vCPUs), -EEXIST (the id is in use), -ENOMEM, -EMFILE, ...
+ * Return: 0;
+ *   -EINVAL  the id is too large, or the VM has too many vCPUs
+ *   -EEXIST  the id is in use
+ *   -ENOMEM, -EMFILE  out of memory or of file descriptors
+ *   ...      another errno of KVM_CREATE_VCPU
  * On error the table is unchanged.
  *
  * A caller may create an id again after it has destroyed the vCPU.  KVM cannot
@@ -275,7 +282,7 @@ int bf_vcpu_fd(const struct bf_vcpu *vcpu);
  * From now on the caller may call KVM_RUN on bf_vcpu_fd(), between
  * bf_front_before_run() and bf_front_after_run().  bf_vcpu_run() works as well.
  *
- * Returns the vCPU of the VM's front, valid until bf_vcpu_destroy(), which
+ * Return: the vCPU of the VM's front, valid until bf_vcpu_destroy(), which
  * detaches it.  Never blocks.
  */
 struct bf_front_vcpu *bf_vcpu_front(struct bf_vcpu *vcpu);
@@ -295,7 +302,7 @@ size_t bf_vcpu_page_size(const struct bf_vcpu *vcpu);
  * @vcpu: any vCPU of the VM
  * @entriesp: the number of entries of the ring; unchanged without a ring
  *
- * Returns the ring, which is a part of the vCPU's page, or NULL if the engine
+ * Return: the ring, which is a part of the vCPU's page, or NULL if the engine
  * or the kernel has none.  The VM has one ring, and the pages of all its vCPUs
  * show the same one.  Empty it as Documentation/virt/kvm/api.rst, 4.116, says:
  * one thread at a time takes the entry at first, advances first modulo
@@ -333,9 +340,11 @@ struct bf_vcpu_boot64_desc {
  * KVM_EXIT_DEBUG there.  A caller that writes code to guest memory cleans the
  * caches (__builtin___clear_cache()).
  *
- * Returns 0; -EINVAL (the page tables are not aligned or absent, rip is not
- * mapped, a reserved word is not 0); the kernel's errno.  Does not block for
- * long.
+ * Return: 0;
+ *   -EINVAL  the page tables are not aligned or absent, rip is not mapped, or a
+ *            reserved word is not 0
+ *   ...      the errno of an ioctl
+ * Does not block for long.
  */
 int bf_vcpu_boot64(struct bf_vcpu *vcpu,
 		   const struct bf_vcpu_boot64_desc *desc);
@@ -350,14 +359,14 @@ int bf_vcpu_boot64(struct bf_vcpu *vcpu,
  * exit, is the caller's: the exit is in bf_vcpu_page(), and the next call
  * completes it, as with KVM_RUN.
  *
- * Returns 0 (an exit is in bf_vcpu_page()),
- *   -EINTR  a signal or immediate_exit; the guest has lost nothing, and the page
- *           shows no exit that was served already.  The caller
- *           clears immediate_exit and calls again: as long as it is set, every
- *           call returns -EINTR at once.  A signal handler that must stop the
- *           vCPU sets immediate_exit: otherwise a signal between two KVM_RUN
- *           calls has no effect
- * or the errno of KVM_RUN, negative.
+ * Return: 0, with an exit in bf_vcpu_page();
+ *   -EINTR  a signal or immediate_exit; the guest has lost nothing, and the
+ *           page shows no exit that was served already.  The caller clears
+ *           immediate_exit and calls again: as long as it is set, every call
+ *           returns -EINTR at once.  A signal handler that must stop the vCPU
+ *           sets immediate_exit: otherwise a signal between two KVM_RUN calls
+ *           has no effect
+ *   ...     another errno of KVM_RUN
  *
  * Blocks as long as the guest runs.  A handler of an exit of this vCPU must not
  * call it.
