@@ -40,8 +40,8 @@
  * Thread safety: any thread may call any function at any time, unless its
  * description says otherwise.  One thread at a time uses a vCPU.
  * Contexts: no function is async-signal-safe.
- * fork: a child may not use the fronts of its parent, as KVM's descriptors work
- * only in the process that opened them.  It may abandon them.
+ * fork(): a child may not use the fronts of its parent, as KVM's descriptors
+ * work only in the process that opened them.  It may abandon them.
  */
 #ifndef BELFRY_FRONT_H
 #define BELFRY_FRONT_H
