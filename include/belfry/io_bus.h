@@ -29,7 +29,7 @@
  * (Documentation/virt/kvm/api.rst, 4.59; virt/kvm/eventfd.c).  KVM's search may
  * miss an entry when entries nest; this one is exact.
  *
- * Unless its description says otherwise, a function
+ * Thread safety: unless its description says otherwise, a function
  * - may be called from any thread at any time, from handlers and callbacks too;
  * - waits for no access; for another change of the bus at most;
  * - changes nothing, and sets nothing, if it returns an error;
@@ -213,8 +213,9 @@ struct bf_io_conflict {
 	struct bf_io_party existing;
 };
 
-/** A section of a bus; its words are private.  See bf_io_section_begin(). */
+/** A section of a bus; see bf_io_section_begin(). */
 struct bf_io_section {
+	/* private: */
 	uint64_t words[6];
 };
 
