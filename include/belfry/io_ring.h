@@ -10,6 +10,9 @@
  * wakes no consumer; here there may be any number, and an eventfd wakes the
  * consumer.
  *
+ * The rules are those of Documentation/virt/kvm/api.rst, 4.116, and of
+ * virt/kvm/coalesced_mmio.c.
+ *
  * Entries: phys_addr is the address, len the length in bytes, data the bytes
  * of the write; pio is the number of the space, which is 0 for BF_IO_MMIO and
  * 1 for BF_IO_PIO as in the kernel.
@@ -19,11 +22,8 @@
  * one ring at a time.  A handler that depends on writes before its access
  * drains the rings first.
  *
- * The rules are those of Documentation/virt/kvm/api.rst, 4.116, and of
- * virt/kvm/coalesced_mmio.c.
- *
- * All that belfry/io_bus.h says of functions holds here, and: one thread at a
- * time drains a ring.
+ * Thread safety: all that belfry/io_bus.h says of functions holds here, and one
+ * thread at a time drains a ring.
  * fork(): the child shares the memory.  It may drain the ring, and must not
  * write to the zone.
  */
@@ -72,8 +72,8 @@ int bf_io_ring_create(const struct bf_io_ring_desc *desc,
  * bf_io_ring_destroy - free a ring
  * @ring: the ring; NULL does nothing
  *
- * Return: 0, or -EBUSY: a zone of a bus has the ring, or the removal of such a
- * zone is not complete.
+ * Return: 0, or -EBUSY: a zone of a bus or of a transaction has the ring, or
+ * the removal of such a zone is not complete.
  */
 int bf_io_ring_destroy(struct bf_io_ring *ring);
 
