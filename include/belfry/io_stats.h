@@ -3,8 +3,9 @@
  * belfry/io_stats.h - counters and the map of a bus
  *
  * Counting is off at first.  It then costs an access the test of one word that
- * the access reads anyway.  Each CPU has its own counters, so that counting
- * shares no cache line between vCPUs.
+ * the access reads anyway.  While it is on, an access reads the clock twice.
+ * Each CPU has its own counters, so that counting shares no cache line between
+ * vCPUs.
  *
  * If <sys/sdt.h> was present at build time, the provider "belfry" has these
  * probes (for bpftrace, perf, systemtap):
@@ -14,9 +15,13 @@
  *   io_register(bus, kind, space, addr, size)	an entry is added or moved here
  *   io_remove(bus, kind, space, addr, size)	an entry is removed or moved away
  *   io_removed(bus, kind, object)		a removal is complete
- * bus is the name (a string), and kind an enum bf_io_kind.
+ * bus is the name (a string), and kind an enum bf_io_kind.  To count the
+ * accesses that no entry takes:
  *
- * All that belfry/io_bus.h says of functions holds here.
+ *	bpftrace -e 'usdt:/path/to/libbelfry.so:belfry:io_miss
+ *		{ @[str(arg0), arg1, arg2] = count(); }'
+ *
+ * Thread safety: all that belfry/io_bus.h says of functions holds here.
  */
 #ifndef BELFRY_IO_STATS_H
 #define BELFRY_IO_STATS_H
