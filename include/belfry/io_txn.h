@@ -14,12 +14,15 @@
  * The order of the changes in a transaction does not matter: the commit makes
  * all removals before all additions, so two ranges may swap their addresses.
  *
- * All that belfry/io_bus.h says of functions holds here.  A function that fails
- * leaves the transaction as it was, except for the commit.
- * Thread safety: one thread at a time uses a transaction.  Different threads
- * may build and commit different transactions, of the same bus too.  An entry
- * that is in a transaction must not be removed or moved by other means until
- * the transaction ends.
+ * A function that fails leaves the transaction as it was, except for the
+ * commit.  Unlike the removal of one entry, a transaction with removals may
+ * fail for want of memory.
+ *
+ * Thread safety: all that belfry/io_bus.h says of functions holds here.  One
+ * thread at a time uses a transaction.  Different threads may build and commit
+ * different transactions, of the same bus too.  An entry that is in a
+ * transaction must not be removed or moved by other means until the transaction
+ * ends.
  */
 #ifndef BELFRY_IO_TXN_H
 #define BELFRY_IO_TXN_H
