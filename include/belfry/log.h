@@ -20,10 +20,10 @@ extern "C" {
 /**
  * bf_set_log - hand the library's messages to a function
  * @fn: called once for each message; NULL for standard error, as at first
- * @opaque: passed to @log
+ * @opaque: passed to @fn
  *
- * @text is one line or several; each ends with a newline.  It is valid during
- * the call.
+ * The text is one line or several; each ends with a newline.  It is valid
+ * during the call.
  *
  * Context of @fn: any thread that uses the library, the library's own threads
  * included, possibly inside a read-side section and with locks of the library
