@@ -32,15 +32,15 @@
  * reader may be preempted inside a snapshot for 1 to 50 ms.  A thread that must
  * not wait so long calls the async functions.
  *
- * Locking: the callback of an async removal runs later on another thread, so
- * call the async removal under the lock that guards your handle of the memory,
- * and drop the handle under the same lock.  No other thread then finds the
- * handle between the two, and the callback need not take that lock.
- *
  * The rules for changes, and their errno, are those of
  * KVM_SET_USER_MEMORY_REGION (Documentation/virt/kvm/api.rst, 4.35;
  * virt/kvm/kvm_main.c).  KVM has no transaction; a map publishes several
  * changes at once.
+ *
+ * Locking: the callback of an async removal runs later on another thread, so
+ * call the async removal under the lock that guards your handle of the memory,
+ * and drop the handle under the same lock.  No other thread then finds the
+ * handle between the two, and the callback need not take that lock.
  *
  * Parameters: @map is a map of bf_memslots_create(), @snapshot a snapshot that
  * was taken, @space an address space of the map, @gpa an address there, and
@@ -48,7 +48,7 @@
  * length a guest chooses, the answer is memory of a slot or none.  No range
  * wraps.  Out-parameters are untouched on error.
  *
- * Lookups, the functions with a @snapshot, never block, allocate nothing and
+ * Lookups: the functions with a @snapshot never block, allocate nothing and
  * make no system call.  Each slot that they look at takes O(log n).
  *
  * Stability: 0.x; functions may still change, each change is in CHANGELOG.md.
@@ -59,7 +59,7 @@
  * description says otherwise.  No call may overlap the destruction of a map.
  * Contexts: no function is async-signal-safe.  But a handler of a fault that a
  * guest's access raised outside of these functions may look up and copy.
- * fork: a child may not use the maps of its parent.
+ * fork(): a child may not use the maps of its parent.
  */
 #ifndef BELFRY_MEMSLOTS_H
 #define BELFRY_MEMSLOTS_H
@@ -80,8 +80,9 @@ extern "C" {
 /* One version of the slots; opaque. */
 struct bf_memslots_view;
 
-/** A map.  Its members are private. */
+/** A map. */
 struct bf_memslots {
+	/* private: here because taking and dropping are inline */
 	struct bf_srcu srcu;
 	const struct bf_memslots_view *view;
 };
@@ -274,8 +275,9 @@ int bf_memslots_free_slot(struct bf_memslots *map, uint32_t space,
 int bf_memslots_conflict_format(const struct bf_memslots_conflict *conflict,
 				char *buf, size_t size);
 
-/** A kept view of a map.  Its members are private. */
+/** A kept view of a map. */
 struct bf_memslots_snapshot {
+	/* private: here because taking and dropping are inline */
 	struct bf_memslots *map;
 	const struct bf_memslots_view *view;
 	int idx;
@@ -402,6 +404,7 @@ size_t bf_memslots_write(struct bf_memslots *map, uint32_t space, uint64_t gpa,
 /** Guest memory that a device keeps using; see bf_memslots_pin(). */
 struct bf_memslots_pinned;
 
+/** Memory to pin, and its holder. */
 struct bf_memslots_pin_desc {
 	uint64_t gpa;
 	uint64_t len; /* bytes, within one slot; 0 is taken for 1 */
