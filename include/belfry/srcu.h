@@ -19,18 +19,18 @@
  *	synchronize_srcu_expedited(&domain);
  *	free(old);
  *
- * Names: every symbol and structure begins with bf_srcu.  The names of the
- * Linux kernel (include/linux/srcu.h, Documentation/RCU) are macros for them,
- * at the end of this header.  A program with its own definitions of these names
- * defines BF_SRCU_NO_KERNEL_NAMES before it includes a header of belfry; it may
- * then link its own srcu_read_lock() beside the library.
- *
  * Domains are independent: a reader in one domain never delays another domain.
  * Readers need no registration.  They may sleep, nest, migrate between CPUs and
  * run in signal handlers.  Threads may exit at any time.  A thread that begins
  * a section with bf_srcu_read_lock() must end it itself; a section that another
  * thread ends, or a coroutine that moved to another thread, begins with
  * bf_srcu_down_read().
+ *
+ * Names: every symbol and structure begins with bf_srcu.  The names of the
+ * Linux kernel (include/linux/srcu.h, Documentation/RCU) are macros for them,
+ * at the end of this header.  A program with its own definitions of these names
+ * defines BF_SRCU_NO_KERNEL_NAMES before it includes a header of belfry; it may
+ * then link its own srcu_read_lock() beside the library.
  *
  * Flavours: in a fenced domain (bf_srcu_init()) readers execute a memory fence,
  * and updaters interrupt no thread.  In a fast domain (bf_srcu_init_fast())
@@ -179,6 +179,7 @@ struct bf_srcu_ctr; /* opaque: see bf_srcu_read_lock_fast() */
 
 /** struct bf_srcu - a domain; the caller owns it and initializes it */
 struct bf_srcu {
+	/* private: see the source */
 	/*
 	 * Readers read these; a flip, and a thread that waits for readers,
 	 * write them.  Inline readers count in rseq_slots; where that is NULL
@@ -706,8 +707,9 @@ int bf_srcu_forbid_worker(void (*wanted)(void *opaque), void *opaque);
  * readers.
  *
  * Return: the number of nanoseconds after which the program should call it
- * again; UINT64_MAX: when @wanted is called.  Returns 0 at once if another
- * thread, or a callback that calls this, is inside it.
+ * again, or UINT64_MAX: at the next call of the function that
+ * bf_srcu_forbid_worker() got.  0 at once if another thread, or a callback that
+ * calls this, is inside it.
  */
 uint64_t bf_srcu_drain(void);
 
@@ -738,7 +740,7 @@ enum bf_srcu_report {
  * - STALL: the grace period waits on.
  * - DEADLOCK: the thread waits, for ever unless another thread ends its section
  *   with bf_srcu_up_read(); other threads and domains go on.  If the thread is
- * in a callback that called bf_srcu_barrier(), no callback runs any more.
+ *   in a callback that called bf_srcu_barrier(), no callback runs any more.
  * - UNLOCK: the exit is not counted, so the domain stays usable.
  * - FLAVOUR: the section is counted, and may protect nothing.
  * - CALLBACK: the head is not queued again; its function is called once.
