@@ -42,7 +42,7 @@
  * function's comment says otherwise.  No thread may use a table during its
  * destruction.  Lookups, counts and iterations take no lock and never block.
  * Contexts: only the two lookups and the two counts are async-signal-safe.
- * fork: a child must not use its parent's tables.
+ * fork(): a child must not use its parent's tables.
  */
 #ifndef BELFRY_VCPUS_H
 #define BELFRY_VCPUS_H
