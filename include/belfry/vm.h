@@ -20,7 +20,7 @@
  * Thread safety: any thread may call any function at any time, unless the
  * function says otherwise.  One thread at a time runs a vCPU.
  * Contexts: no function here is async-signal-safe.
- * fork: a child may not use the VMs of its parent; a KVM fd works only in the
+ * fork(): a child may not use the VMs of its parent; a KVM fd works only in the
  * process that opened it.
  */
 #ifndef BELFRY_VM_H
