@@ -168,7 +168,10 @@ struct bf_memslots_conflict {
  * @conflict: filled in if these rules refuse a change; may be NULL
  *
  * The map checks each change against the result of the changes before it, in
- * KVM's order.  On error nothing changes:
+ * KVM's order.  On error nothing changes.  Readers see all of the changes or
+ * none.  A reader that learns of the return in any way sees the changes.
+ *
+ * Return: 0;
  *   -EINVAL  flags other than KVM_MEM_LOG_DIRTY_PAGES and KVM_MEM_READONLY;
  *	      a slot or an address space out of range; gpa, size or hva not a
  *	      multiple of the page size; hva + size is beyond this process's
@@ -181,11 +184,9 @@ struct bf_memslots_conflict {
  *	      KVM answers so
  *   -EBUSY   the map forwards, has no @pause, and KVM cannot make the change
  *	      without (see below)
- *   ...      or the answer of KVM
+ *   ...      another answer of KVM
  *   -ENOTRECOVERABLE  KVM refused a change and then refused to undo the changes
  *	      before it: KVM has other slots than the map
- * Return: 0.  Readers see all of the changes or none.  A reader that learns of
- * the return in any way sees the changes.
  *
  * May sleep while another change is in progress.  After a removal or a move the
  * call returns when no snapshot and no pin uses the old place, so its memory

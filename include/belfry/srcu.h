@@ -292,12 +292,12 @@ static inline void __bf_srcu_define_object(void)
  *
  * Readers of a fenced domain use bf_srcu_read_lock() and bf_srcu_read_unlock(),
  * readers of a fast one bf_srcu_read_lock_fast() and
- * bf_srcu_read_unlock_fast(). The kernel's names, init_srcu_struct() and
+ * bf_srcu_read_unlock_fast().  The kernel's names, init_srcu_struct() and
  * init_srcu_struct_fast(), take the domain alone and make the name from it.
  *
- * Return: 0, or -ENOMEM: 64 bytes for each possible CPU are allocated.
+ * They allocate 64 bytes for each possible CPU, and do not sleep.
  *
- * They do not sleep.
+ * Return: 0 or -ENOMEM.
  */
 int bf_srcu_init(struct bf_srcu *ssp, const char *name);
 int bf_srcu_init_fast(struct bf_srcu *ssp, const char *name);
@@ -653,7 +653,7 @@ void bf_srcu_barrier(struct bf_srcu *ssp);
 /**
  * bf_srcu_get_state - get a cookie for a grace period that begins from now on
  * bf_srcu_start_poll - get such a cookie, and request the grace period
- * bf_srcu_poll_state - has the grace period of a cookie ended?
+ * bf_srcu_poll_state - tell whether the grace period of a cookie has ended
  *
  * Without a request of its own, a cookie of bf_srcu_get_state() becomes true
  * once the requests of others have led to its grace period.

@@ -34,8 +34,6 @@
  * kvm_lock_all_vcpus()).
  *
  * Stability: 0.x.  Functions may still change; CHANGELOG.md lists each change.
- * The members of struct bf_vcpu_entry and struct bf_vcpus_iter are private.
- * They are in the header because the caller provides the memory.
  * Parameters: @vcpus is a table of bf_vcpus_create(), and @entry the entry of a
  * vCPU that the caller reserved, or found and keeps from being released.
  * Thread safety: any thread may call any function at any time, unless the
@@ -68,6 +66,7 @@ struct bf_vcpu_entry_ops;
  * bf_vcpu_entry_cancel() returns or the table calls the release function.
  */
 struct bf_vcpu_entry {
+	/* private: here because the caller provides the memory */
 	struct bf_vcpus *vcpus;
 	const struct bf_vcpu_entry_ops *ops;
 	uint32_t id;
@@ -284,6 +283,7 @@ uint32_t bf_vcpus_online(const struct bf_vcpus *vcpus);
 
 /** The state of an iteration; see bf_vcpus_iter_begin(). */
 struct bf_vcpus_iter {
+	/* private: here because the caller provides the memory */
 	const struct bf_vcpus *vcpus;
 	uint64_t next, end;
 	uint64_t seq; /* later publications are left out */

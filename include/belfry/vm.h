@@ -149,7 +149,7 @@ int bf_vm_ioctl(struct bf_vm *vm, unsigned long request, void *arg);
  * bf_vcpu_create(), the kernel gets every doorbell and zone at once, as under
  * BF_POLICY_EAGER: such vCPUs are served, but registrations leave their grace
  * periods behind.  With the first bf_vcpu_create() the policy is in force
- * again. A caller that needs the fd for an ioctl calls bf_vm_ioctl() instead.
+ * again.  A caller that needs the fd for an ioctl calls bf_vm_ioctl() instead.
  * A caller with its own loop takes bf_vcpu_front(), or belfry/front.h alone.
  *
  * Blocks as an install does if doorbells are pending, otherwise not.
@@ -184,7 +184,7 @@ struct bf_memslots *bf_vm_memslots(struct bf_vm *vm);
  * Return: the table, which lives as long as the VM.  belfry/vcpus.h looks up,
  * counts, visits, kicks and locks vCPUs in it.  Only bf_vcpu_create() adds a
  * vCPU to it, and only bf_vcpu_destroy() and bf_vcpu_entry_remove_async()
- * remove one. Never blocks.
+ * remove one.  Never blocks.
  *
  * bf_vcpus_kick_all() sets immediate_exit in the page of each vCPU and makes
  * its bf_vcpu_run() return -EINTR.  With KVM that needs a kick_signal: without
@@ -249,7 +249,7 @@ int bf_vcpu_create(struct bf_vm *vm, unsigned long id, struct bf_vcpu **vcpup);
  * count as one of KVM's vCPUs.  Needs no memory.
  *
  * Sleeps, so do not call it inside a section of the table or with a vCPU
- * locked. bf_vcpu_entry_remove_async() of bf_vcpu_get_entry(@vcpu) does not
+ * locked.  bf_vcpu_entry_remove_async() of bf_vcpu_get_entry(@vcpu) does not
  * wait, and may be called there.
  */
 void bf_vcpu_destroy(struct bf_vcpu *vcpu);
@@ -309,7 +309,7 @@ size_t bf_vcpu_page_size(const struct bf_vcpu *vcpu);
  * @entriesp, and repeats until first equals last.  The load of last is an
  * acquire, and the store of first a release: the kernel writes the entry before
  * last, and overwrites it after it has loaded first.  Valid until
- * bf_vcpu_destroy(). Never blocks.
+ * bf_vcpu_destroy().  Never blocks.
  */
 struct kvm_coalesced_mmio_ring *
 bf_vcpu_coalesced_ring(const struct bf_vcpu *vcpu, uint32_t *entriesp);
