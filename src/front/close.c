@@ -32,7 +32,7 @@ static bool take_turn(void)
 	return !pthread_mutex_timedlock(&turn, &until);
 }
 
-void bf_close_in_turn(int fd, void (*close_fd)(int fd))
+static void close_in_turn(int fd, void (*close_fd)(int fd))
 {
 	bool has_turn = take_turn();
 
@@ -46,5 +46,5 @@ void bf_close_vm(const struct bf_front *front, int fd, void (*close_fd)(int fd))
 	if (front && bf_front_has_pending_gp(front))
 		close_fd(fd);
 	else
-		bf_close_in_turn(fd, close_fd);
+		close_in_turn(fd, close_fd);
 }

@@ -35,7 +35,11 @@ int bf_change_begin(struct bf_change *change, struct bf_io_bus *bus)
 	return -ENOMEM;
 }
 
-void bf_change_count(struct bf_io_bus *bus)
+/*
+ * After a change that was made in place, the number of the state differs from
+ * that of the changes.  Bus locked.
+ */
+static void count_change(struct bf_io_bus *bus)
 {
 	__atomic_store_n(&bus->changes, bus->changes + 1, __ATOMIC_RELAXED);
 }
@@ -51,7 +55,7 @@ void bf_change_commit(struct bf_change *change)
 	struct bf_io_state *old = bus->state;
 
 	old->replaced = bf_edit_end(&change->edit);
-	bf_change_count(bus);
+	count_change(bus);
 	/* Release: a reader that loads the state sees all that it leads to. */
 	srcu_assign_pointer(bus->state, change->state);
 	bf_deferred_add(&bus->deferred, &old->head, state_free);
@@ -148,7 +152,7 @@ void bf_entry_unpublish(struct bf_entry *entry)
 		return;
 	pthread_mutex_lock(&bus->lock);
 	entry->ops->clear(bf_entry_roots(bus->state, entry), entry);
-	bf_change_count(bus);
+	count_change(bus);
 	pthread_mutex_unlock(&bus->lock);
 }
 

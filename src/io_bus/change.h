@@ -25,12 +25,6 @@ void bf_change_commit(struct bf_change *change);
 void bf_change_abort(struct bf_change *change);
 
 /*
- * Counts a change.  After one that was made in place, the number of the state
- * differs from that of the changes.  Bus locked.
- */
-void bf_change_count(struct bf_io_bus *bus);
-
-/*
  * Calls fn after a grace period of bus->srcu: at once if no access is under
  * way, which spares waking the SRCU worker.  Bus not locked.
  */

@@ -21,7 +21,8 @@
 /* A normal request begins at once after this long without a request. */
 #define SRCU_HOLDOFF_NS 25000
 
-void bf_srcu_wake_sleepers(struct bf_srcu *ssp)
+/* Makes every sleeper of the domain look again. */
+static void wake_sleepers(struct bf_srcu *ssp)
 {
 	__atomic_fetch_add(&ssp->wake_seq, 1, __ATOMIC_RELEASE);
 	futex_wake_all(&ssp->wake_seq);
@@ -54,7 +55,7 @@ void __bf_srcu_wake(struct bf_srcu *ssp, int idx)
 		return;
 	sleepers = __atomic_exchange_n(&ssp->waiting, 0, __ATOMIC_RELAXED);
 	if (sleepers & SRCU_WAIT_SYNC)
-		bf_srcu_wake_sleepers(ssp);
+		wake_sleepers(ssp);
 	if (sleepers & SRCU_WAIT_WORKER)
 		bf_srcu_worker_poke(SRCU_NOW);
 }
@@ -119,7 +120,7 @@ bool bf_srcu_gp_step(struct bf_srcu *ssp)
 	if (ssp->gp_blocked)
 		end_wait(ssp);
 	if (ssp->sleepers)
-		bf_srcu_wake_sleepers(ssp);
+		wake_sleepers(ssp);
 	if (ssp->cb_done && !ssp->cb_running)
 		bf_srcu_worker_kick(ssp, SRCU_NEXT);
 	return true;
@@ -173,10 +174,10 @@ static void gp_wait(struct bf_srcu *ssp)
 		return;
 	/*
 	 * Read before the announcement: a reader that sees the announcement
-	 * changes wake_seq.  Acquire, with the release in
-	 * bf_srcu_wake_sleepers(): an updater that reads the number of a
-	 * wake-up sees that the reader has cleared the announcement, and
-	 * announces again.  Without it this updater may sleep unannounced.
+	 * changes wake_seq.  Acquire, with the release in wake_sleepers(): an
+	 * updater that reads the number of a wake-up sees that the reader has
+	 * cleared the announcement, and announces again.  Without it this
+	 * updater may sleep unannounced.
 	 */
 	seq = __atomic_load_n(&ssp->wake_seq, __ATOMIC_ACQUIRE);
 	while (bf_srcu_gp_announce_sleep(ssp, SRCU_WAIT_SYNC))
@@ -296,7 +297,7 @@ void bf_srcu_expedite_current(struct bf_srcu *ssp)
 		 __atomic_load_n(&ssp->cb_next, __ATOMIC_RELAXED);
 	ssp->gp_urgent = wanted;
 	if (wanted && ssp->sleepers)
-		bf_srcu_wake_sleepers(ssp);
+		wake_sleepers(ssp);
 	pthread_mutex_unlock(&ssp->lock);
 	if (wanted)
 		bf_srcu_worker_kick(ssp, SRCU_NOW);
@@ -308,7 +309,7 @@ void bf_srcu_set_pace(struct bf_srcu *ssp, uint64_t pace_ns)
 	ssp->pace_ns = pace_ns;
 	ssp->gp_due = 0;
 	if (ssp->sleepers)
-		bf_srcu_wake_sleepers(ssp);
+		wake_sleepers(ssp);
 	pthread_mutex_unlock(&ssp->lock);
 	bf_srcu_worker_poke(SRCU_NOW);
 }

@@ -71,7 +71,4 @@ uint64_t bf_srcu_gp_sleep_ns(const struct bf_srcu *ssp);
  */
 bool bf_srcu_gp_try(struct bf_srcu *ssp);
 
-/* Makes every sleeper of the domain look again. */
-void bf_srcu_wake_sleepers(struct bf_srcu *ssp);
-
 #endif

@@ -55,7 +55,7 @@ static void close_slowly(int fd)
 static void *close_many(void *unused)
 {
 	for (int i = 0; i < CLOSES; i++)
-		bf_close_in_turn(1, close_slowly);
+		bf_close_vm(NULL, 1, close_slowly);
 	return NULL;
 }
 
@@ -95,7 +95,7 @@ static void hold_lock(int fd)
 
 static void *close_and_hold(void *unused)
 {
-	bf_close_in_turn(1, hold_lock);
+	bf_close_vm(NULL, 1, hold_lock);
 	return NULL;
 }
 
@@ -114,7 +114,7 @@ static void test_close_beside_held_lock(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, close_and_hold, NULL),
 			 0);
 	wait_for(&held, 1);
-	bf_close_in_turn(1, close_now);
+	bf_close_vm(NULL, 1, close_now);
 	pthread_join(thread, NULL);
 }
 
@@ -132,7 +132,7 @@ static void test_fork(void **state)
 	wait_for(&held, 1);
 	pid = fork();
 	if (!pid) {
-		bf_close_in_turn(1, close_now);
+		bf_close_vm(NULL, 1, close_now);
 		_exit(release ? 0 : 1);
 	}
 	assert_true(pid > 0);
