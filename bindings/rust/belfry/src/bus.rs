@@ -91,15 +91,24 @@
 //! ```
 
 use std::ffi::CString;
-use std::os::raw::{c_char, c_int, c_void};
+use std::os::raw::{c_int, c_void};
 use std::os::unix::io::{AsFd, AsRawFd};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use belfry_sys as sys;
 
-use crate::callback::{self, drop_box};
-use crate::error::{check, Error};
+use crate::callback;
+use crate::error::{self, check, Error};
+
+mod entry;
+mod ring;
+mod txn;
+
+use entry::Closure;
+pub use entry::{DoorbellHandle, Handle, Kind, RangeHandle, ZoneHandle};
+pub use ring::{drain, Coalesced, Ring, Wake};
+pub use txn::Transaction;
 
 /// An address space of a bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -121,6 +130,15 @@ impl Space {
             Space::Pio => sys::BF_IO_PIO as u16,
             Space::Ccw => sys::BF_IO_CCW as u16,
             Space::Own(number) => number,
+        }
+    }
+
+    fn from_number(number: u16) -> Space {
+        match number.into() {
+            sys::BF_IO_MMIO => Space::Mmio,
+            sys::BF_IO_PIO => Space::Pio,
+            sys::BF_IO_CCW => Space::Ccw,
+            _ => Space::Own(number),
         }
     }
 }
@@ -145,7 +163,7 @@ pub enum Operation<'a> {
     Write(&'a [u8]),
 }
 
-/// The place of a device.
+/// The place of a device or of a zone.
 #[derive(Clone, Debug)]
 pub struct Range {
     space: Space,
@@ -169,6 +187,55 @@ impl Range {
     pub fn name(mut self, name: &str) -> Range {
         self.name = name.into();
         self
+    }
+
+    fn c_name(&self) -> Result<CString, Error> {
+        CString::new(self.name.as_str()).map_err(|_| Error::INVALID)
+    }
+
+    /// Describes a device here; the name lives as long as the call.
+    fn with_desc<D, R>(
+        &self,
+        device: D,
+        add: impl FnOnce(&sys::bf_io_range_desc, Closure) -> Result<R, Error>,
+    ) -> Result<R, Error>
+    where
+        D: Fn(u64, Operation<'_>) -> Result<(), Error> + Send + Sync + 'static,
+    {
+        let name = self.c_name()?;
+        let device = Closure::new(device);
+        let ops = sys::bf_io_ops {
+            read: Some(handler::<D>),
+            write: Some(handler::<D>),
+        };
+        let desc = sys::bf_io_range_desc {
+            addr: self.addr,
+            size: self.size,
+            space: self.space.number(),
+            name: name.as_ptr(),
+            ops: &ops,
+            opaque: device.opaque,
+            ..Default::default()
+        };
+        add(&desc, device)
+    }
+
+    /// Describes a zone here, with its reference to the ring.
+    fn with_zone_desc<R>(
+        &self,
+        ring: &Ring,
+        add: impl FnOnce(&sys::bf_io_zone_desc, Closure) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let name = self.c_name()?;
+        let desc = sys::bf_io_zone_desc {
+            addr: self.addr,
+            size: self.size,
+            space: self.space.number(),
+            name: name.as_ptr(),
+            ring: ring.raw(),
+            ..Default::default()
+        };
+        add(&desc, Closure::new(ring.reference()))
     }
 }
 
@@ -289,31 +356,35 @@ impl Bus {
     where
         D: Fn(u64, Operation<'_>) -> Result<(), Error> + Send + Sync + 'static,
     {
-        let name = CString::new(range.name.as_str()).map_err(|_| Error::INVALID)?;
-        let device = Closure::new(device);
-        let ops = sys::bf_io_ops {
-            read: Some(handler::<D>),
-            write: Some(handler::<D>),
-        };
-        let desc = sys::bf_io_range_desc {
-            addr: range.addr,
-            size: range.size,
-            space: range.space.number(),
-            name: name.as_ptr(),
-            ops: &ops,
-            opaque: device.opaque,
-            ..Default::default()
-        };
-        let mut raw = ptr::null_mut();
-        let mut conflict = sys::bf_io_conflict::default();
-        // SAFETY: the closure lives until the removal is complete.
-        let ret = unsafe { sys::bf_io_add_range(self.as_ptr(), &desc, &mut raw, &mut conflict) };
-        check_conflict(ret, &conflict)?;
-        Ok(RangeHandle(Entry {
-            raw,
-            bus: self.clone(),
-            closure: Some(device.keep()),
-        }))
+        range.with_desc(device, |desc, device| {
+            let mut raw = ptr::null_mut();
+            let mut conflict = sys::bf_io_conflict::default();
+            // SAFETY: the closure lives until the removal is complete.
+            let ret = unsafe { sys::bf_io_add_range(self.as_ptr(), desc, &mut raw, &mut conflict) };
+            check_conflict(ret, &conflict)?;
+            Ok(Handle::new(self, raw, Some(device)))
+        })
+    }
+
+    /// Adds a zone: the ring takes the writes inside it, and has a reference
+    /// until the zone is removed.
+    ///
+    /// A zone may lie over devices, which get what the zone does not take:
+    /// reads, and writes while the ring is full.  Does not wait for accesses.
+    pub fn add_zone(&self, zone: &Range, ring: &Ring) -> Result<ZoneHandle, Error> {
+        zone.with_zone_desc(ring, |desc, reference| {
+            let mut raw = ptr::null_mut();
+            let mut conflict = sys::bf_io_conflict::default();
+            // SAFETY: the zone has a reference to the ring.
+            let ret = unsafe { sys::bf_io_add_zone(self.as_ptr(), desc, &mut raw, &mut conflict) };
+            check_conflict(ret, &conflict)?;
+            Ok(Handle::new(self, raw, Some(reference)))
+        })
+    }
+
+    /// Begins several changes at once.
+    pub fn transaction<'t>(&self) -> Result<Transaction<'t>, Error> {
+        Transaction::begin(self)
     }
 
     /// Adds a doorbell that adds 1 to an eventfd for each matching write.  The
@@ -326,11 +397,7 @@ impl Bus {
         doorbell: &Doorbell,
         eventfd: impl AsFd,
     ) -> Result<DoorbellHandle, Error> {
-        let desc = sys::bf_io_doorbell_desc {
-            consumer: sys::BF_IO_CONSUMER_EVENTFD,
-            eventfd: eventfd.as_fd().as_raw_fd(),
-            ..doorbell.desc()
-        };
+        let desc = eventfd_doorbell(doorbell, &eventfd);
         self.register_doorbell(&desc, None)
     }
 
@@ -340,13 +407,7 @@ impl Bus {
     where
         C: Fn(u64) + Send + Sync + 'static,
     {
-        let call = Closure::new(call);
-        let desc = sys::bf_io_doorbell_desc {
-            consumer: sys::BF_IO_CONSUMER_CALLBACK,
-            callback: Some(doorbell_callback::<C>),
-            opaque: call.opaque,
-            ..doorbell.desc()
-        };
+        let (desc, call) = closure_doorbell(doorbell, call);
         self.register_doorbell(&desc, Some(call))
     }
 
@@ -360,11 +421,7 @@ impl Bus {
         // SAFETY: the closure lives until the removal is complete.
         let ret = unsafe { sys::bf_io_add_doorbell(self.as_ptr(), desc, &mut raw, &mut conflict) };
         check_conflict(ret, &conflict)?;
-        Ok(DoorbellHandle(Entry {
-            raw,
-            bus: self.clone(),
-            closure: closure.map(Closure::keep),
-        }))
+        Ok(Handle::new(self, raw, closure))
     }
 
     /// Dispatches a write of 1 to 8 bytes.
@@ -419,6 +476,12 @@ impl Bus {
         check(unsafe { sys::bf_io_synchronize(self.as_ptr()) }).map(drop)
     }
 
+    /// Counts the uses of devices and doorbells from now on, or ends that:
+    /// [`RangeHandle::stats`], [`DoorbellHandle::stats`].  Fails without memory.
+    pub fn count(&self, on: bool) -> Result<(), Error> {
+        check(unsafe { sys::bf_io_count(self.as_ptr(), on) }).map(drop)
+    }
+
     /// The number of states that the bus has published.
     pub fn publications(&self) -> u64 {
         unsafe { sys::bf_io_publications(self.as_ptr()) }
@@ -426,57 +489,32 @@ impl Bus {
 }
 
 fn check_conflict(ret: c_int, conflict: &sys::bf_io_conflict) -> Result<(), Error> {
-    if ret >= 0 {
-        return Ok(());
-    }
-    let text = (Error::from_errno(-ret) == Error::EXISTS).then(|| {
-        let mut text = [0u8; 256];
+    error::check_conflict(ret, |text, size| {
         // SAFETY: the buffer has that size.
-        let len = unsafe {
-            sys::bf_io_conflict_format(conflict, text.as_mut_ptr() as *mut c_char, text.len())
-        };
-        let len = usize::try_from(len).unwrap_or(0).min(text.len() - 1);
-        String::from_utf8_lossy(&text[..len]).into_owned()
-    });
-    Err(Error::with_conflict(ret, text))
+        unsafe { sys::bf_io_conflict_format(conflict, text, size) }
+    })
 }
 
-/// A closure on the heap; the library has its address.
-struct Closure {
-    opaque: *mut c_void,
-    drop: unsafe extern "C" fn(*mut c_void),
-}
-
-impl Closure {
-    fn new<C: Send + 'static>(closure: C) -> Closure {
-        Closure {
-            opaque: Box::into_raw(Box::new(closure)) as *mut c_void,
-            drop: drop_box::<C>,
-        }
-    }
-
-    /// The bus has the closure now, and its removal drops it.
-    fn keep(self) -> Kept {
-        let kept = Kept {
-            opaque: self.opaque,
-            drop: self.drop,
-        };
-        std::mem::forget(self);
-        kept
+fn eventfd_doorbell(doorbell: &Doorbell, eventfd: &impl AsFd) -> sys::bf_io_doorbell_desc {
+    sys::bf_io_doorbell_desc {
+        consumer: sys::BF_IO_CONSUMER_EVENTFD,
+        eventfd: eventfd.as_fd().as_raw_fd(),
+        ..doorbell.desc()
     }
 }
 
-impl Drop for Closure {
-    fn drop(&mut self) {
-        // SAFETY: the bus refused the entry, so no access calls the closure.
-        unsafe { (self.drop)(self.opaque) };
-    }
-}
-
-/// The same of an entry that is on the bus.
-struct Kept {
-    opaque: *mut c_void,
-    drop: unsafe extern "C" fn(*mut c_void),
+fn closure_doorbell<C>(doorbell: &Doorbell, call: C) -> (sys::bf_io_doorbell_desc, Closure)
+where
+    C: Fn(u64) + Send + Sync + 'static,
+{
+    let call = Closure::new(call);
+    let desc = sys::bf_io_doorbell_desc {
+        consumer: sys::BF_IO_CONSUMER_CALLBACK,
+        callback: Some(doorbell_callback::<C>),
+        opaque: call.opaque,
+        ..doorbell.desc()
+    };
+    (desc, call)
 }
 
 unsafe extern "C" fn handler<D>(
@@ -510,136 +548,4 @@ unsafe extern "C" fn doorbell_callback<C>(
 {
     let call = &*(opaque as *const C);
     callback::enter(|| call(value));
-}
-
-/// The functions of the library for one kind of entry.
-trait Kind: Sized {
-    /// # Safety
-    /// The entry is one of the bus, and no other thread removes it.
-    unsafe fn remove(bus: *mut sys::bf_io_bus, entry: *mut Self) -> c_int;
-    /// # Safety
-    /// The same; the last two are for each other.
-    unsafe fn remove_async(
-        bus: *mut sys::bf_io_bus,
-        entry: *mut Self,
-        done: sys::bf_io_done_fn,
-        opaque: *mut c_void,
-    );
-}
-
-impl Kind for sys::bf_io_range {
-    unsafe fn remove(bus: *mut sys::bf_io_bus, entry: *mut Self) -> c_int {
-        sys::bf_io_remove_range(bus, entry)
-    }
-    unsafe fn remove_async(
-        bus: *mut sys::bf_io_bus,
-        entry: *mut Self,
-        done: sys::bf_io_done_fn,
-        opaque: *mut c_void,
-    ) {
-        sys::bf_io_remove_range_async(bus, entry, done, opaque)
-    }
-}
-
-impl Kind for sys::bf_io_doorbell {
-    unsafe fn remove(bus: *mut sys::bf_io_bus, entry: *mut Self) -> c_int {
-        sys::bf_io_remove_doorbell(bus, entry)
-    }
-    unsafe fn remove_async(
-        bus: *mut sys::bf_io_bus,
-        entry: *mut Self,
-        done: sys::bf_io_done_fn,
-        opaque: *mut c_void,
-    ) {
-        sys::bf_io_remove_doorbell_async(bus, entry, done, opaque)
-    }
-}
-
-/// An entry of a bus, with its closure.
-struct Entry<K: Kind> {
-    raw: *mut K,
-    bus: Bus,
-    closure: Option<Kept>,
-}
-
-// SAFETY: any thread may use a handle, and a removal takes the only one.
-unsafe impl<K: Kind> Send for Entry<K> {}
-unsafe impl<K: Kind> Sync for Entry<K> {}
-
-impl<K: Kind> Entry<K> {
-    /// Removes the entry and waits.  A refused entry is as it was.
-    fn remove(mut self) -> Result<(), (Error, Self)> {
-        // SAFETY: this is the only handle.
-        let ret = unsafe { K::remove(self.bus.as_ptr(), self.raw) };
-        if let Err(error) = check(ret) {
-            return Err((error, self));
-        }
-        self.raw = ptr::null_mut();
-        Ok(())
-    }
-}
-
-impl<K: Kind> Drop for Entry<K> {
-    fn drop(&mut self) {
-        let closure = self.closure.take();
-        if self.raw.is_null() {
-            if let Some(closure) = closure {
-                // SAFETY: the removal is complete.
-                unsafe { (closure.drop)(closure.opaque) };
-            }
-            return;
-        }
-        let (done, opaque) = match closure {
-            Some(closure) => (Some(closure.drop), closure.opaque),
-            None => (None, ptr::null_mut()),
-        };
-        // SAFETY: this is the only handle; the library calls done once.
-        unsafe { K::remove_async(self.bus.as_ptr(), self.raw, done, opaque) };
-    }
-}
-
-/// A device of a bus.  Its end removes the device without waiting: an access
-/// under way may still be in the closure, which is dropped after that.
-pub struct RangeHandle(Entry<sys::bf_io_range>);
-
-impl RangeHandle {
-    /// Moves the device to another address of its space.
-    pub fn move_to(&self, addr: u64) -> Result<(), Error> {
-        let mut conflict = sys::bf_io_conflict::default();
-        // SAFETY: the handle is valid.
-        let ret =
-            unsafe { sys::bf_io_move_range(self.0.bus.as_ptr(), self.0.raw, addr, &mut conflict) };
-        check_conflict(ret, &conflict)
-    }
-
-    /// Removes the device, and waits until no thread is in its closure.
-    ///
-    /// In a device of the same bus that would be for ever: the call returns
-    /// [`Error::DEADLOCK`] and the handle.
-    pub fn remove(self) -> Result<(), (Error, RangeHandle)> {
-        self.0
-            .remove()
-            .map_err(|(error, entry)| (error, RangeHandle(entry)))
-    }
-}
-
-/// A doorbell of a bus.  Its end removes the doorbell without waiting.
-pub struct DoorbellHandle(Entry<sys::bf_io_doorbell>);
-
-impl DoorbellHandle {
-    /// How often the doorbell was signalled.
-    pub fn signals(&self) -> u64 {
-        // SAFETY: the handle is valid.
-        unsafe { sys::bf_io_doorbell_signals(self.0.raw) }
-    }
-
-    /// Removes the doorbell.  After that it signals no more.
-    ///
-    /// In a doorbell's closure of the same bus the call returns
-    /// [`Error::DEADLOCK`] and the handle.
-    pub fn remove(self) -> Result<(), (Error, DoorbellHandle)> {
-        self.0
-            .remove()
-            .map_err(|(error, entry)| (error, DoorbellHandle(entry)))
-    }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-use std::os::raw::c_int;
+use std::os::raw::{c_char, c_int};
 use std::{fmt, io};
 
 /// The errno of a call, and for a collision the two entries that collide.
@@ -36,13 +36,6 @@ impl Error {
     pub fn errno(&self) -> c_int {
         self.errno
     }
-
-    pub(crate) fn with_conflict(ret: c_int, conflict: Option<String>) -> Error {
-        Error {
-            errno: -ret,
-            conflict,
-        }
-    }
 }
 
 /// Takes the result of a function of the library.
@@ -52,6 +45,25 @@ pub(crate) fn check(ret: c_int) -> Result<c_int, Error> {
     } else {
         Ok(ret)
     }
+}
+
+/// Takes the result of a change.  A collision has a text, which the closure
+/// formats as snprintf() does.
+pub(crate) fn check_conflict(
+    ret: c_int,
+    format: impl FnOnce(*mut c_char, usize) -> c_int,
+) -> Result<(), Error> {
+    let mut error = match check(ret) {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    if error == Error::EXISTS {
+        let mut text = [0u8; 256];
+        let len = format(text.as_mut_ptr() as *mut c_char, text.len());
+        let len = usize::try_from(len).unwrap_or(0).min(text.len() - 1);
+        error.conflict = Some(String::from_utf8_lossy(&text[..len]).into_owned());
+    }
+    Err(error)
 }
 
 impl PartialEq for Error {
