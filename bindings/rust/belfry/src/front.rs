@@ -55,13 +55,18 @@ use belfry_sys as sys;
 use crate::bus::Bus;
 use crate::callback;
 use crate::error::{check, Error};
+use crate::memslots::Memslots;
 
 const PROT_READ_WRITE: c_int = 3;
 const MAP_SHARED: c_int = 1;
 const KVM_GET_VCPU_MMAP_SIZE: c_ulong = 0xae04;
+const KVM_REGISTER_COALESCED_MMIO: c_ulong = 0x4010_ae67;
+const KVM_UNREGISTER_COALESCED_MMIO: c_ulong = 0x4010_ae68;
 const KVM_IOEVENTFD_FLAG_DATAMATCH: u32 = 1;
 const KVM_IOEVENTFD_FLAG_PIO: u32 = 2;
 const KVM_IOEVENTFD_FLAG_DEASSIGN: u32 = 4;
+
+const EBUSY: c_int = 16;
 
 extern "C" {
     fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
@@ -104,6 +109,13 @@ pub struct Config {
     pub install_after: u32,
     /// `Lazy`: milliseconds without a change before an install; 0: 10.
     pub quiet_ms: u32,
+    /// Install zones in the call that registers them, for a VMM that reads the
+    /// ring without an exit before.
+    pub zones_at_once: bool,
+    /// The map whose changes go to the VM: the front installs nothing for a
+    /// while after a change of it.  Without it the VMM brackets its changes
+    /// ([`Front::around`]).
+    pub memslots: Option<Memslots>,
 }
 
 /// A doorbell of KVM_IOEVENTFD.
@@ -138,41 +150,51 @@ impl Ioeventfd {
     }
 }
 
-/// A front of a VM, with the descriptor that the library uses.
-struct Inner {
-    raw: NonNull<sys::bf_front>,
-    vm: ManuallyDrop<OwnedFd>,
-}
+/// A coalesced zone of KVM_REGISTER_COALESCED_MMIO.
+#[derive(Clone, Copy)]
+pub struct Zone(sys::kvm_coalesced_mmio_zone);
 
-// SAFETY: any thread may call any function of a front.
-unsafe impl Send for Inner {}
-unsafe impl Sync for Inner {}
+impl Zone {
+    /// A zone in memory.
+    pub fn mmio(addr: u64, size: u32) -> Zone {
+        Zone(sys::kvm_coalesced_mmio_zone { addr, size, pio: 0 })
+    }
 
-impl Drop for Inner {
-    fn drop(&mut self) {
-        let end = End {
-            front: self.raw,
-            // SAFETY: it is not used again.
-            vm: unsafe { ManuallyDrop::take(&mut self.vm) },
-        };
-        callback::end(move || end.destroy());
+    /// A zone of ports.
+    pub fn pio(port: u16, size: u32) -> Zone {
+        Zone(sys::kvm_coalesced_mmio_zone {
+            addr: port.into(),
+            size,
+            pio: 1,
+        })
     }
 }
 
-/// A front that nothing refers to, and its descriptor, which is closed last.
-struct End {
-    front: NonNull<sys::bf_front>,
-    vm: OwnedFd,
+/// A front, and what the library uses of it, which goes after it.
+struct Parts {
+    raw: NonNull<sys::bf_front>,
+    _vm: OwnedFd,
+    _memslots: Option<Memslots>,
 }
 
-// SAFETY: as for Inner.
-unsafe impl Send for End {}
+// SAFETY: any thread may call any function of a front.
+unsafe impl Send for Parts {}
+unsafe impl Sync for Parts {}
 
-impl End {
-    fn destroy(self) {
+impl Parts {
+    fn end(self) {
         // SAFETY: each vCPU and each handle on the bus has a reference.
-        unsafe { sys::bf_front_destroy(self.front.as_ptr()) };
-        drop(self.vm);
+        unsafe { sys::bf_front_destroy(self.raw.as_ptr()) };
+    }
+}
+
+struct Inner(ManuallyDrop<Parts>);
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // SAFETY: it is not used again.
+        let parts = unsafe { ManuallyDrop::take(&mut self.0) };
+        callback::end(move || parts.end());
     }
 }
 
@@ -198,22 +220,31 @@ impl Front {
             },
             install_after: config.install_after,
             quiet_ms: config.quiet_ms,
+            zones_at_once: config.zones_at_once,
+            memslots: config
+                .memslots
+                .as_ref()
+                .map_or(ptr::null_mut(), Memslots::as_ptr),
             ..Default::default()
         };
         let mut raw = ptr::null_mut();
-        // SAFETY: the duplicate stays open until the front is gone.
+        // SAFETY: the duplicate and the map stay until the front is gone.
         check(unsafe { sys::bf_front_attach(vm.as_raw_fd(), &desc, &mut raw) })?;
         let raw = NonNull::new(raw).expect("a front");
-        let vm = ManuallyDrop::new(vm);
+        let parts = Parts {
+            raw,
+            _vm: vm,
+            _memslots: config.memslots.clone(),
+        };
         Ok(Front {
-            inner: Arc::new(Inner { raw, vm }),
+            inner: Arc::new(Inner(ManuallyDrop::new(parts))),
         })
     }
 
     /// The front for a function of `belfry_sys`; valid while a reference to
     /// this front exists.
     pub fn as_ptr(&self) -> *mut sys::bf_front {
-        self.inner.raw.as_ptr()
+        self.inner.0.raw.as_ptr()
     }
 
     /// The bus that gets the accesses which come out as exits.  A device on it
@@ -239,6 +270,55 @@ impl Front {
         arg.fd = eventfd.as_fd().as_raw_fd();
         arg.flags |= flags;
         check(unsafe { sys::bf_front_ioeventfd(self.as_ptr(), &arg) }).map(drop)
+    }
+
+    /// Registers a coalesced zone, as KVM_REGISTER_COALESCED_MMIO does.  Until
+    /// the kernel gets it, a write inside it comes out as an exit.
+    pub fn register_zone(&self, zone: &Zone) -> Result<(), Error> {
+        self.zone(KVM_REGISTER_COALESCED_MMIO, zone)
+    }
+
+    /// Removes the zones inside a place, as KVM_UNREGISTER_COALESCED_MMIO does.
+    pub fn unregister_zone(&self, zone: &Zone) -> Result<(), Error> {
+        self.zone(KVM_UNREGISTER_COALESCED_MMIO, zone)
+    }
+
+    fn zone(&self, request: c_ulong, zone: &Zone) -> Result<(), Error> {
+        check(unsafe { sys::bf_front_zone(self.as_ptr(), request, &zone.0) }).map(drop)
+    }
+
+    /// How often the front has signalled a doorbell, and whether the kernel has
+    /// it, whose signals are not counted.
+    ///
+    /// Fails with `ENOENT` if the front has no such doorbell.
+    pub fn signals(&self, doorbell: &Ioeventfd) -> Result<(u64, bool), Error> {
+        let (mut signals, mut installed) = (0, false);
+        check(unsafe {
+            sys::bf_front_doorbell_signals(self.as_ptr(), &doorbell.0, &mut signals, &mut installed)
+        })?;
+        Ok((signals, installed))
+    }
+
+    /// Hands everything to the kernel, and ends the front: the VM goes on
+    /// without it.
+    ///
+    /// Fails with `EBUSY` if a vCPU, a clone, or a handle on the bus refers to
+    /// the front, and with the errno of a doorbell that the kernel refused.  The
+    /// front is then returned, in the second case with [`Policy::Eager`].
+    pub fn detach(self) -> Result<(), (Error, Front)> {
+        let inner = Arc::try_unwrap(self.inner).map_err(|inner| {
+            let front = Front { inner };
+            (Error::from_errno(EBUSY), front)
+        })?;
+        // SAFETY: this is the only reference.
+        if let Err(error) = check(unsafe { sys::bf_front_detach(inner.0.raw.as_ptr()) }) {
+            let inner = Arc::new(inner);
+            return Err((error, Front { inner }));
+        }
+        let mut inner = ManuallyDrop::new(inner);
+        // SAFETY: the front is gone, and the rest is not used again.
+        unsafe { ManuallyDrop::drop(&mut inner.0) };
+        Ok(())
     }
 
     /// Makes another call on the VM, a memory slot change for example.  The
@@ -404,6 +484,12 @@ impl Vcpu {
             ret if ret == -EINTR => Ok(false),
             ret => check(ret).map(|_| true),
         }
+    }
+
+    /// A debugger steps through the vCPU from now on, or has ended: call it
+    /// before KVM_SET_GUEST_DEBUG with single stepping, and after one without.
+    pub fn set_stepping(&mut self, stepping: bool) {
+        unsafe { sys::bf_front_set_stepping(self.raw.as_ptr(), stepping) }
     }
 
     /// The run page.  The kernel, the library and the caller's other mappings

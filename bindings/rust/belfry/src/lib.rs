@@ -4,12 +4,18 @@
 //! - [`srcu`]: domains whose readers may sleep, with guards, deferred calls and
 //!   a published value that readers never wait for.
 //! - [`bus`]: dispatch of guest accesses to devices, which are closures, and to
-//!   doorbells.  A registration publishes and returns.
+//!   doorbells, and zones whose writes go into a ring.  A registration publishes
+//!   and returns; a transaction publishes several at once.
+//! - [`memslots`]: the map from guest-physical addresses to memory, with
+//!   snapshots that changes do not wait for.
+//! - [`vcpus`]: the vCPUs of a VM, found by id and by index without a lock.
 //! - [`front`]: KVM's doorbells in front of descriptors that stay the VMM's, so
 //!   that registrations do not stall later changes of the VM.
 //!
-//! This crate covers the parts that a VMM in Rust needs most.  `belfry_sys` has
-//! all of the C interface, and the C headers are the manual of both.
+//! `belfry_sys` has all of the C interface, and the C headers are the manual of
+//! both.  Only there: `belfry/vm.h`, which owns the descriptors of a VM, a front
+//! on a bus of the program's own, sections and lookups of a bus, and long and
+//! string accesses.
 //!
 //! ```
 //! use belfry::bus::{Bus, Operation, Range, Space};
@@ -36,12 +42,14 @@
 //!
 //! A closure that panics does not unwind into the library.  The panic hook
 //! prints its message; a device then has failed with `EIO`, and a deferred call
-//! has ended.
+//! has ended.  A closure that its own caller waits for, as that of a drain, is
+//! different: its panic goes on behind the call.
 //!
 //! # Leaks
 //!
 //! Memory safety does not depend on destructors.  A guard that is forgotten
-//! leaves its section open: whatever waits for the section waits for ever.
+//! leaves its section open: whatever waits for the section waits for ever, the
+//! end of a bus, of a map or of a table too.
 
 #![warn(missing_docs)]
 
@@ -49,6 +57,8 @@ pub mod bus;
 mod callback;
 mod error;
 pub mod front;
+pub mod memslots;
 pub mod srcu;
+pub mod vcpus;
 
 pub use error::Error;

@@ -3,6 +3,7 @@
 
 use belfry::bus::{Operation, Range, Space};
 use belfry::front::{Config, Front, Ioeventfd, Policy};
+use belfry::memslots::{Backing, Change, Memslots, Slot};
 use belfry::Error;
 use std::fs::File;
 use std::io;
@@ -15,11 +16,9 @@ const RINGS: u64 = 100_000;
 const DOORBELLS: u16 = 4;
 const PORT: u16 = 0x600;
 const DEVICE: u16 = 0x700;
-const PAGE: usize = 4096;
 
 const KVM_CREATE_VM: c_ulong = 0xae01;
 const KVM_CREATE_VCPU: c_ulong = 0xae41;
-const KVM_SET_USER_MEMORY_REGION: c_ulong = 0x4020_ae46;
 const KVM_RUN: c_ulong = 0xae80;
 const KVM_SET_REGS: c_ulong = 0x4090_ae82;
 const KVM_GET_SREGS: c_ulong = 0x8138_ae83;
@@ -51,9 +50,6 @@ extern "C" {
     fn read(fd: c_int, data: *mut c_void, len: usize) -> isize;
 }
 
-#[repr(C, align(4096))]
-struct Memory([u8; PAGE]);
-
 fn check(ret: c_int) -> io::Result<c_int> {
     if ret < 0 {
         return Err(io::Error::last_os_error());
@@ -72,26 +68,12 @@ pub fn open() -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-fn guest_memory() -> Box<Memory> {
-    let mut memory = Box::new(Memory([0; PAGE]));
-    memory.0[..GUEST.len()].copy_from_slice(&GUEST);
-    memory
-}
-
-fn set_memory(front: &Front, memory: &mut Memory) -> Result<(), Error> {
-    let mut region = belfry_sys::kvm_userspace_memory_region {
-        memory_size: PAGE as u64,
-        userspace_addr: memory as *mut Memory as u64,
-        ..Default::default()
-    };
-    // SAFETY: the request takes a region, and the memory outlives the VM.
-    unsafe {
-        front.ioctl(
-            KVM_SET_USER_MEMORY_REGION,
-            &mut region as *mut _ as *mut c_void,
-        )
-    }
-    .map(drop)
+/// Gives the VM a page with the guest.
+fn add_memory(map: &Memslots) -> Result<(), Error> {
+    let memory = Arc::new(Backing::new(4096)?);
+    map.commit(&[Change::Set(Slot::new(0, 0, memory))])?;
+    assert_eq!(map.write(0, 0, &GUEST), GUEST.len());
+    Ok(())
 }
 
 /// Begins at address 0 in real mode.
@@ -111,17 +93,16 @@ fn set_registers(vcpu: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// A second reference to the VM would keep it alive after this function, so the
-/// memory goes last.
 pub fn run(kvm: &OwnedFd, policy: Policy) -> Result<(), Error> {
-    let mut memory = guest_memory();
     // SAFETY: none of these takes a pointer.
     let vm = owned(unsafe { ioctl(kvm.as_raw_fd(), KVM_CREATE_VM, 0 as c_ulong) })?;
+    let map = Memslots::of_vm(&vm, Default::default())?;
     let front = Front::attach(
         &vm,
         &Config {
             policy,
             quiet_ms: 1,
+            memslots: Some(map.clone()),
             ..Config::default()
         },
     )?;
@@ -142,7 +123,7 @@ pub fn run(kvm: &OwnedFd, policy: Policy) -> Result<(), Error> {
             Ok(())
         },
     )?;
-    set_memory(&front, &mut memory)?;
+    add_memory(&map)?;
     let vcpu = owned(unsafe { ioctl(vm.as_raw_fd(), KVM_CREATE_VCPU, 0 as c_ulong) })?;
     set_registers(&vcpu)?;
     let mut front_vcpu = front.attach_vcpu(kvm, &vcpu)?;
