@@ -360,8 +360,8 @@ int bf_io_add_doorbell(struct bf_io_bus *bus,
  *        that is the same object, which a duplicate is
  * @doorbellp: set to the handle, which is valid until the section ends
  *
- * Return: 0; -ENOENT; -EINVAL: no consumer, or the descriptor is not an
- * eventfd; -EBADF: the descriptor is not open.
+ * Return: 0; -ENOENT: there is no such doorbell; -EINVAL: no consumer, or the
+ * descriptor is not an eventfd; -EBADF: the descriptor is not open.
  */
 int bf_io_find_doorbell(struct bf_io_bus *bus,
 			const struct bf_io_doorbell_desc *desc,
@@ -460,7 +460,7 @@ int bf_io_add_range(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,
  * @addr: the address
  * @rangep: set to the handle, which is valid until the section ends
  *
- * Return: 0; -ENOENT; -EINVAL: unknown space.
+ * Return: 0; -ENOENT: no range contains the address; -EINVAL: unknown space.
  */
 int bf_io_find_range(struct bf_io_bus *bus, uint16_t space, uint64_t addr,
 		     struct bf_io_range **rangep);

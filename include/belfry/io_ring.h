@@ -63,7 +63,8 @@ struct bf_io_ring_desc {
  * @ringp: set to the ring
  *
  * Return: 0; -EINVAL: too many entries, unknown wake, or the descriptor is not
- * an eventfd; -EBADF: the eventfd is not open; -ENOMEM, -EMFILE, -ENFILE.
+ * an eventfd; -EBADF: the eventfd is not open; -ENOMEM, -EMFILE, -ENFILE: out
+ * of memory or of descriptors.
  */
 int bf_io_ring_create(const struct bf_io_ring_desc *desc,
 		      struct bf_io_ring **ringp);

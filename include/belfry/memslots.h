@@ -224,7 +224,7 @@ int bf_memslots_commit(struct bf_memslots *map,
  * @opaque: for @done
  *
  * Return: as bf_memslots_commit().  A thread that holds a snapshot may call it.
- * See "Locking" at the head of this file.
+ * See "Locking" in belfry/memslots.h.
  */
 int bf_memslots_commit_async(struct bf_memslots *map,
 			     const struct kvm_userspace_memory_region *changes,
@@ -552,8 +552,8 @@ struct bf_memslots_backing {
  * asked for transparent ones.  Touches no page.
  *
  * Return: 0; -EINVAL: size 0 or too large, no such node, or a reserved word is
- * not 0; -ENOMEM; -EMFILE; -ENOSYS: no memfd, or no NUMA.  Sleeps as mmap(2)
- * does.
+ * not 0; -ENOMEM, -EMFILE: out of memory or of descriptors; -ENOSYS: no memfd,
+ * or no NUMA.  Sleeps as mmap(2) does.
  */
 int bf_memslots_backing_create(const struct bf_memslots_backing_desc *desc,
 			       struct bf_memslots_backing *backing);
