@@ -128,7 +128,7 @@ static void test_plain_ioctl(void **state)
 static void test_refused_doorbell_signals(void **state)
 {
 	run_scenario(&under, "refused", "first-run");
-	assert_string_equal(under.out, "assign: 0\nexit 5\nsignals: 1000\n");
+	assert_string_equal(under.out, "assign: 0\nend\nsignals: 1000\n");
 	assert_int_equal(under.status, 0);
 	assert_int_equal(under.stats.refused, 1);
 	assert_int_equal(signals(&under.stats), 1000);

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,10 @@ from belfry_test import HAVE_KVM, SANITIZED, TESTVMM, BelfryTest, belfry
 # Characters that command a terminal: C0, C1, and marks of direction.
 CONTROLS = ("\x01\x07\x1b\x7f\x80\x9b\x9f\u061c\u200e\u200f\u2028\u202a\u202e"
             "\u2066\u2069")
+
+# The call of the scenario "irqchip" that leaves a grace period.
+OF_IRQCHIP = "KVM_SET_DEVICE_ATTR" if platform.machine() == "aarch64" else \
+    "KVM_CREATE_IRQCHIP"
 
 # Elements without an end tag.
 VOID = {"meta", "link", "br", "img", "input"}
@@ -601,7 +606,7 @@ class WithKvm(WithFolder):
         self.assertEqual(len(memory), 2)
         if not memory[1]["args"].get("stall"):
             self.skipTest("this kernel did not stall")
-        self.assertEqual(memory[1]["args"]["behind"], "KVM_CREATE_IRQCHIP")
+        self.assertEqual(memory[1]["args"]["behind"], OF_IRQCHIP)
         self.assertEqual([entry["irqchip"]
                           for entry in trace["belfry"]["remaining_stalls"]
                           if entry["behind"]], [True])

@@ -147,7 +147,7 @@ class Status(unittest.TestCase):
         if probe.returncode:
             self.skipTest("no PID namespaces")
         done = belfry("run", *command, TESTVMM, "two-vms")
-        self.assertEqual(done.stdout, "exit 5\nexit 5\nfirst: 3\nsecond: 4\n")
+        self.assertEqual(done.stdout, "end\nend\nfirst: 3\nsecond: 4\n")
         self.assertIn("2 of 2 doorbells", done.stderr)
 
     def test_daemon(self):
@@ -317,7 +317,7 @@ class Report(unittest.TestCase):
     def test_settings_from_the_environment(self):
         env = dict(os.environ, BELFRY_INSTALL_AFTER="many")
         done = belfry("run", TESTVMM, "two-vms", env=env)
-        self.assertEqual(done.stdout, "exit 5\nexit 5\nfirst: 3\nsecond: 4\n")
+        self.assertEqual(done.stdout, "end\nend\nfirst: 3\nsecond: 4\n")
         self.assertIn("belfry: BELFRY_INSTALL_AFTER=many is not valid:"
                       " changing nothing", done.stderr)
 
@@ -328,7 +328,7 @@ class Report(unittest.TestCase):
                          " --install-after; see belfry run --help\n")
         env = dict(os.environ, BELFRY_RINGS="16")
         done = belfry("run", TESTVMM, "two-vms", env=env)
-        self.assertEqual(done.stdout, "exit 5\nexit 5\nfirst: 3\nsecond: 4\n")
+        self.assertEqual(done.stdout, "end\nend\nfirst: 3\nsecond: 4\n")
         self.assertIn("belfry: BELFRY_RINGS is now BELFRY_INSTALL_AFTER:"
                       " changing nothing", done.stderr)
 
@@ -344,7 +344,7 @@ class Report(unittest.TestCase):
 
     def test_text(self):
         done = belfry("run", "--all", TESTVMM, "two-vms")
-        self.assertEqual(done.stdout, "exit 5\nexit 5\nfirst: 3\nsecond: 4\n")
+        self.assertEqual(done.stdout, "end\nend\nfirst: 3\nsecond: 4\n")
         self.assertIn("KVM_SET_USER_MEMORY_REGION", done.stderr)
         self.assertIn("KVM_GET_SREGS", done.stderr)
         self.assertIn("doorbells: 2 assigned", done.stderr)

@@ -73,19 +73,15 @@ void testvmm_destroy(struct testvmm *vm)
 }
 
 void testvmm_start(struct testvmm *vm, unsigned int vcpu,
-		   const struct guest_code *code, uint32_t ecx)
+		   const struct guest_code *code, uint32_t count)
 {
-	struct kvm_regs regs = {.rip = GUEST_CODE, .rflags = 2, .rcx = ecx};
-	int fd = vm->vcpu[vcpu].fd;
-	struct kvm_sregs sregs;
+	char *place = (char *)vm->memory + GUEST_CODE;
+	const size_t size = (size_t)(code->end - code->start);
 
-	memcpy((char *)vm->memory + GUEST_CODE, code->start,
-	       (size_t)(code->end - code->start));
-	testvmm_check(!ioctl(fd, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
-	sregs.cs.base = 0;
-	sregs.cs.selector = 0;
-	testvmm_check(!ioctl(fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
-	testvmm_check(!ioctl(fd, KVM_SET_REGS, &regs), "KVM_SET_REGS");
+	memcpy(place, code->start, size);
+	/* A no-op on x86-64; on aarch64 the guest fetches without caches. */
+	__builtin___clear_cache(place, place + size);
+	testvmm_set_registers(vm, vcpu, count);
 }
 
 static void print_bytes(const uint8_t *data, size_t size)
@@ -127,6 +123,9 @@ void testvmm_run(struct testvmm *vm, unsigned int vcpu)
 			print_mmio(run);
 		} else if (run->exit_reason == KVM_EXIT_IO) {
 			print_io(run);
+		} else if (run->exit_reason == GUEST_END) {
+			puts("end");
+			return;
 		} else {
 			printf("exit %u\n", run->exit_reason);
 			return;

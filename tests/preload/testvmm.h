@@ -14,7 +14,23 @@
 #define GUEST_MEMORY 0x10000u
 #define GUEST_CODE   0x1000u
 #define GUEST_MMIO   0x20000u /* the guest programs write here */
-#define GUEST_PORT   0x600u
+
+/*
+ * The second place that guest_all_kinds writes to: ports, or memory where there
+ * are none.  GUEST_END is the exit reason at the end of a finite program, and
+ * GUEST_STORE_END the address behind the store of guest_count.
+ */
+#ifdef __x86_64__
+#define GUEST_PORT	 0x600u
+#define GUEST_PORT_FLAGS KVM_IOEVENTFD_FLAG_PIO
+#define GUEST_END	 KVM_EXIT_HLT
+#define GUEST_STORE_END	 (GUEST_CODE + 10)
+#else
+#define GUEST_PORT	 (GUEST_MMIO + 0x600u)
+#define GUEST_PORT_FLAGS 0u
+#define GUEST_END	 KVM_EXIT_DEBUG
+#define GUEST_STORE_END	 (GUEST_CODE + 8)
+#endif
 
 struct testvmm_vcpu {
 	int fd;
@@ -29,22 +45,33 @@ struct testvmm {
 	struct testvmm_vcpu vcpu[2];
 };
 
-/* The guest programs run in real mode.  ECX is the argument. */
+/* On x86-64 in real mode, on aarch64 without MMU. */
 struct guest_code {
 	const char *start;
 	const char *end;
 };
 extern const struct guest_code guest_all_kinds; /* each kind of access */
-extern const struct guest_code guest_count;	/* ECX MMIO writes, 4 bytes */
+extern const struct guest_code guest_count;	/* MMIO writes of 4 bytes */
 extern const struct guest_code guest_forever;	/* the same, endless */
 
 /* A failure in one of these ends the program. */
 void testvmm_create(struct testvmm *vm, unsigned int vcpus);
 void testvmm_destroy(struct testvmm *vm);
 void testvmm_start(struct testvmm *vm, unsigned int vcpu,
-		   const struct guest_code *code, uint32_t ecx);
+		   const struct guest_code *code, uint32_t count);
 
-/* Runs the vCPU until HLT and prints each exit. */
+/* testvmm_*.c of a processor: the registers at a program's start. */
+void testvmm_set_registers(struct testvmm *vm, unsigned int vcpu,
+			   uint32_t count);
+
+/* The writes that guest_count has left, and the next instruction. */
+uint64_t testvmm_writes_left(int vcpu_fd);
+uint64_t testvmm_pc(int vcpu_fd);
+
+/* Creates an interrupt controller, which leaves a grace period. */
+void testvmm_add_irqchip(struct testvmm *vm);
+
+/* Runs the vCPU until the program's end and prints each exit. */
 void testvmm_run(struct testvmm *vm, unsigned int vcpu);
 
 /* Returns 0 or errno. */

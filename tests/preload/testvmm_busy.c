@@ -16,7 +16,7 @@ static void *run_vcpu(void *arg)
 	const struct testvmm_vcpu *vcpu = arg;
 
 	while (!ioctl(vcpu->fd, KVM_RUN, 0) &&
-	       vcpu->run->exit_reason != KVM_EXIT_HLT)
+	       vcpu->run->exit_reason != GUEST_END)
 		;
 	return NULL;
 }

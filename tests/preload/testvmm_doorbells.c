@@ -8,7 +8,7 @@
 #include "testvmm.h"
 
 #define MATCH	 KVM_IOEVENTFD_FLAG_DATAMATCH
-#define PIO	 KVM_IOEVENTFD_FLAG_PIO
+#define PIO	 GUEST_PORT_FLAGS
 #define DEASSIGN KVM_IOEVENTFD_FLAG_DEASSIGN
 
 void scenario_exits(void)

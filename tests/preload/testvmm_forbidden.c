@@ -64,7 +64,7 @@ static int run_to_halt(struct filtered *vmm)
 	struct testvmm_vcpu *vcpu = &vmm->vm.vcpu[0];
 
 	while (!ioctl(vcpu->fd, KVM_RUN, 0))
-		if (vcpu->run->exit_reason == KVM_EXIT_HLT)
+		if (vcpu->run->exit_reason == GUEST_END)
 			return 0;
 	return STATUS_CALL_FAILED;
 }

@@ -220,7 +220,7 @@ void scenario_kick_unseen(void)
 	testvmm_destroy(&vm);
 }
 
-/* A handler, but no signal: the only exit is the guest's HLT. */
+/* A handler, but no signal: the only exit is the guest's end. */
 static void run_without_kick(handler_fn handler, int sig)
 {
 	int efd = testvmm_eventfd(), ret;
@@ -244,15 +244,13 @@ void scenario_no_kick(void)
 	run_without_kick(set_immediate_exit, SIGUSR1);
 }
 
-/* Between the store and the DECL there is one signal more than ECX tells. */
+/* Behind the store there is one signal more than the guest has counted. */
 static int is_consistent(struct testvmm *vm, uint64_t total, uint64_t signals)
 {
-	const uint64_t store_end = GUEST_CODE + 10;
-	struct kvm_regs regs;
+	int fd = vm->vcpu[0].fd;
 
-	testvmm_check(!ioctl(vm->vcpu[0].fd, KVM_GET_REGS, &regs),
-		      "KVM_GET_REGS");
-	return signals == total - regs.rcx + (regs.rip == store_end);
+	return signals == total - testvmm_writes_left(fd) +
+				  (testvmm_pc(fd) == GUEST_STORE_END);
 }
 
 void scenario_kick_regs(void)
@@ -467,21 +465,19 @@ static void set_debug(struct testvmm *vm, uint32_t control)
 void scenario_stepping(void)
 {
 	struct testvmm vm;
-	struct kvm_regs regs;
 	int efd = testvmm_eventfd();
 
 	testvmm_create(&vm, 1);
 	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
 	testvmm_start(&vm, 0, &guest_count, 1);
 	testvmm_run(&vm, 0);
-	set_debug(&vm, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP);
 	testvmm_start(&vm, 0, &guest_count, 3);
+	set_debug(&vm, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP |
+			       KVM_GUESTDBG_USE_SW_BP);
 	for (int i = 0; i < 11; i++) {
 		testvmm_check(!ioctl(vm.vcpu[0].fd, KVM_RUN, 0), "KVM_RUN");
-		testvmm_check(!ioctl(vm.vcpu[0].fd, KVM_GET_REGS, &regs),
-			      "KVM_GET_REGS");
-		printf("exit %u rip %#llx signals %" PRIu64 "\n",
-		       vm.vcpu[0].run->exit_reason, regs.rip,
+		printf("exit %u pc %#" PRIx64 " signals %" PRIu64 "\n",
+		       vm.vcpu[0].run->exit_reason, testvmm_pc(vm.vcpu[0].fd),
 		       testvmm_read_count(efd));
 	}
 	set_debug(&vm, 0);

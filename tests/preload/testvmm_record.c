@@ -32,7 +32,7 @@ void scenario_many_threads(void)
 	testvmm_destroy(&vm);
 }
 
-/* The memory slot waits for the grace period of KVM_CREATE_IRQCHIP. */
+/* The memory slot waits for the grace period of the interrupt controller. */
 void scenario_irqchip(void)
 {
 	struct kvm_userspace_memory_region region = {
@@ -43,8 +43,7 @@ void scenario_irqchip(void)
 	struct testvmm vm;
 
 	testvmm_create(&vm, 0);
-	testvmm_check(!ioctl(vm.fd, KVM_CREATE_IRQCHIP, 0),
-		      "KVM_CREATE_IRQCHIP");
+	testvmm_add_irqchip(&vm);
 	region.userspace_addr = (uintptr_t)vm.memory;
 	testvmm_check(!ioctl(vm.fd, KVM_SET_USER_MEMORY_REGION, &region),
 		      "KVM_SET_USER_MEMORY_REGION");

@@ -118,7 +118,7 @@ static void *run_with_few_calls(void *arg)
 
 	allow_few(SYS_write, KVM_RUN);
 	while (!ioctl(vm->vcpu[0].fd, KVM_RUN, 0) &&
-	       vm->vcpu[0].run->exit_reason != KVM_EXIT_HLT)
+	       vm->vcpu[0].run->exit_reason != GUEST_END)
 		;
 	sleep_for_ever();
 	return NULL;

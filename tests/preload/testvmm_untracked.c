@@ -105,7 +105,7 @@ void scenario_pidfd(void)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	int efd = testvmm_eventfd(), vm_fd, vcpu_fd;
-	struct kvm_regs regs;
+	struct kvm_mp_state mp_state;
 	struct testvmm vm;
 
 	testvmm_check(pidfd >= 0, "pidfd_open");
@@ -117,7 +117,8 @@ void scenario_pidfd(void)
 	print_assign(vm_fd, efd, 0, 2);
 	print_assign(vm_fd, efd, DEASSIGN, 1);
 	print_assign(vm_fd, efd, 0, 3);
-	testvmm_check(!ioctl(vcpu_fd, KVM_GET_REGS, &regs), "KVM_GET_REGS");
+	testvmm_check(!ioctl(vcpu_fd, KVM_GET_MP_STATE, &mp_state),
+		      "KVM_GET_MP_STATE");
 	close(vm.fd);
 	close(vm.vcpu[0].fd);
 	vm.fd = vm_fd;

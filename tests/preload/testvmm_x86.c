@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Guest programs in real mode.  The finite ones end with HLT. */
+#include <sys/ioctl.h>
+
 #include "testvmm.h"
 
 __asm__(".pushsection .rodata\n"
@@ -70,3 +72,41 @@ extern const char forever_start[], forever_end[];
 const struct guest_code guest_all_kinds = {all_kinds_start, all_kinds_end};
 const struct guest_code guest_count = {count_start, count_end};
 const struct guest_code guest_forever = {forever_start, forever_end};
+
+void testvmm_set_registers(struct testvmm *vm, unsigned int vcpu,
+			   uint32_t count)
+{
+	struct kvm_regs regs = {.rip = GUEST_CODE, .rflags = 2, .rcx = count};
+	int fd = vm->vcpu[vcpu].fd;
+	struct kvm_sregs sregs;
+
+	testvmm_check(!ioctl(fd, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
+	sregs.cs.base = 0;
+	sregs.cs.selector = 0;
+	testvmm_check(!ioctl(fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
+	testvmm_check(!ioctl(fd, KVM_SET_REGS, &regs), "KVM_SET_REGS");
+}
+
+static struct kvm_regs get_registers(int vcpu_fd)
+{
+	struct kvm_regs regs;
+
+	testvmm_check(!ioctl(vcpu_fd, KVM_GET_REGS, &regs), "KVM_GET_REGS");
+	return regs;
+}
+
+uint64_t testvmm_writes_left(int vcpu_fd)
+{
+	return get_registers(vcpu_fd).rcx;
+}
+
+uint64_t testvmm_pc(int vcpu_fd)
+{
+	return get_registers(vcpu_fd).rip;
+}
+
+void testvmm_add_irqchip(struct testvmm *vm)
+{
+	testvmm_check(!ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0),
+		      "KVM_CREATE_IRQCHIP");
+}
