@@ -19,15 +19,17 @@
 
 #include "example.h"
 
+/* The guest of one processor writes to FIRST and the 63 addresses behind it. */
+#ifdef __x86_64__
+#include "own_loop_x86.h"
+#else
+#include "own_loop_arm64.h"
+#endif
+
 #define DEVICES	  16
 #define QUEUES	  4
-#define FIRST	  0x600 /* the port of the first device's first queue */
-#define PAGE	  0x1000
+#define SLOT_SIZE 0x10000 /* of any page size */
 #define EXIT_SKIP 77
-
-/* mov $FIRST, %dx; mov $64, %cx; 1: out %al, %dx; inc %dx; loop 1b; hlt */
-static const unsigned char guest[] = {0xba, 0x00, 0x06, 0xb9, 64,  0x00,
-				      0xee, 0x42, 0xe2, 0xfc, 0xf4};
 
 struct vmm {
 	int kvm, vm, vcpu;
@@ -51,10 +53,10 @@ static void add_slot(struct vmm *v, unsigned int number)
 {
 	struct kvm_userspace_memory_region slot = {
 		.slot = number,
-		.guest_phys_addr = (uint64_t)number * PAGE,
-		.memory_size = PAGE,
+		.guest_phys_addr = (uint64_t)number * SLOT_SIZE,
+		.memory_size = SLOT_SIZE,
 	};
-	void *memory = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+	void *memory = mmap(NULL, SLOT_SIZE, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	expect(memory != MAP_FAILED, "memory");
@@ -68,7 +70,7 @@ static void add_doorbell(struct vmm *v, int queue)
 	struct kvm_ioeventfd doorbell = {
 		.addr = FIRST + (uint64_t)queue,
 		.len = 1,
-		.flags = KVM_IOEVENTFD_FLAG_PIO,
+		.flags = FIRST_FLAGS,
 	};
 
 	doorbell.fd = v->queues[queue] =
@@ -78,8 +80,6 @@ static void add_doorbell(struct vmm *v, int queue)
 
 static void add_vcpu(struct vmm *v)
 {
-	const struct kvm_regs regs = {.rflags = 2};
-	struct kvm_sregs sregs;
 	int size = ioctl(v->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 
 	v->vcpu = vm_ioctl(v, KVM_CREATE_VCPU, NULL);
@@ -87,10 +87,7 @@ static void add_vcpu(struct vmm *v)
 	v->run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED,
 		      v->vcpu, 0);
 	expect(v->run != MAP_FAILED, "run page");
-	must_sys(ioctl(v->vcpu, KVM_GET_SREGS, &sregs), "registers");
-	sregs.cs.base = sregs.cs.selector = 0;
-	must_sys(ioctl(v->vcpu, KVM_SET_SREGS, &sregs), "registers");
-	must_sys(ioctl(v->vcpu, KVM_SET_REGS, &regs), "registers");
+	guest_start(v->vm, v->vcpu);
 	if (v->front)
 		must(bf_front_attach_vcpu(v->front, v->vcpu, v->run, NULL,
 					  &v->front_vcpu),
@@ -107,7 +104,7 @@ static void run(struct vmm *v)
 		ret = ioctl(v->vcpu, KVM_RUN, 0);
 	} while (v->front && bf_front_after_run(v->front_vcpu, ret));
 	must_sys(ret, "KVM_RUN");
-	expect(v->run->exit_reason == KVM_EXIT_HLT, "HLT");
+	expect(v->run->exit_reason == GUEST_END, "the end of the guest");
 }
 
 static void check_queue(int eventfd)

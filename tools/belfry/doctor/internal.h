@@ -16,7 +16,7 @@ struct costs {
 	uint64_t registration; /* KVM_IOEVENTFD */
 	uint64_t change;       /* a memory slot alone */
 	uint64_t after;	       /* the same, right after a registration */
-	uint64_t irqchip;      /* the same, after KVM_CREATE_IRQCHIP; 0: none */
+	uint64_t irqchip;      /* the same, after irqchip_create(); 0: none */
 	/* Both calls through belfry. */
 	uint64_t belfry_registration;
 	uint64_t belfry_after;
@@ -49,6 +49,15 @@ void machine_read_module(struct machine *machine);
 
 /* measure.c.  Returns 0 or a negative errno. */
 int machine_measure(struct machine *machine);
+
+/* irqchip_*.c of a processor: can QEMU split the irqchip? */
+extern const bool irqchip_can_split;
+
+/*
+ * Creates an irqchip in a new VM, which registers with the I/O bus.  False:
+ * this machine has none.
+ */
+bool irqchip_create(int vm);
 
 struct command {
 	char **argv;

@@ -4,8 +4,6 @@
  * on a kernel that stalls, at HZ=250.
  */
 #include <errno.h>
-#include <linux/kvm.h>
-#include <sys/ioctl.h>
 
 #include "tools/belfry/doctor/internal.h"
 #include "tools/belfry/stall/rows.h"
@@ -97,7 +95,7 @@ static int measure_irqchip(struct stall_vm *vm, struct numbers *numbers,
 	struct samples samples = {0};
 	int ret;
 
-	if (ioctl(vm->fd, KVM_CREATE_IRQCHIP))
+	if (!irqchip_create(vm->fd))
 		return 0;
 	ret = timed_slot(vm, numbers, &samples);
 	*ns = take_median(&samples);

@@ -119,7 +119,7 @@ static void add_irqchip(struct diagnosis *diagnosis)
 	const struct costs *costs = &diagnosis->machine.costs;
 	struct remedy *remedy;
 
-	if (!has_kernel_irqchip(diagnosis->command) ||
+	if (!irqchip_can_split || !has_kernel_irqchip(diagnosis->command) ||
 	    !diagnosis->command->vmm.is_qemu ||
 	    diagnosis->machine.problem != PROBLEM_STALL)
 		return;
