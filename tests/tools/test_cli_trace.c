@@ -118,17 +118,45 @@ static void test_counts_beyond_the_memory(void **state)
 	json_object_put(trace);
 }
 
+/* Events whose argument has an errno. */
+static size_t count_errnos(struct json_object *trace)
+{
+	struct json_object *events = member(trace, "traceEvents"), *event;
+	size_t count = 0;
+
+	for (size_t i = 0; i < json_object_array_length(events); i++) {
+		event = json_object_array_get_idx(events, i);
+		count += json_object_object_get_ex(member(event, "args"),
+						   "errno", NULL);
+	}
+	return count;
+}
+
+/* The negation of the least integer is undefined. */
+static void test_odd_errors(void **state)
+{
+	struct json_object *trace;
+
+	add_stall()->error = -ENOENT;
+	add_stall()->error = INT32_MIN;
+	add_stall()->error = -4096;
+	add_stall()->error = 1;
+	trace = read_trace();
+	assert_int_equal(length_of(trace, "traceEvents"), 4);
+	assert_int_equal(count_errnos(trace), 1);
+	json_object_put(trace);
+}
+
 static void test_odd_events(void **state)
 {
 	struct json_object *trace;
 
 	add_stall()->kind = RECORDED_REFUSED + 1;
-	add_stall()->error = INT32_MIN;
 	add_stall()->end_ns = 1;
 	add_stall()->thread = UINT32_MAX - 1;
 	add_stall()->kind = RECORDED_SIGNALLED;
 	trace = read_trace();
-	assert_int_equal(length_of(trace, "traceEvents"), 4);
+	assert_int_equal(length_of(trace, "traceEvents"), 3);
 	json_object_put(trace);
 }
 
@@ -152,6 +180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_RECORDING(test_causes_beyond_the_table),
 		WITH_RECORDING(test_counts_beyond_the_memory),
+		WITH_RECORDING(test_odd_errors),
 		WITH_RECORDING(test_odd_events),
 		WITH_RECORDING(test_random_bytes),
 	};
