@@ -413,8 +413,10 @@ void bf_io_remove_doorbell_async(struct bf_io_bus *bus,
  * signals each eventfd as the kernel signals an ioeventfd, by the completion of
  * an asynchronous request, which never sleeps and takes about a microsecond
  * more.  If the kernel has no asynchronous I/O or grants the process no context
- * (/proc/sys/fs/aio-max-nr), the bus calls poll(2) before each write(2), and a
- * process that fills the counter in between can still block the caller.
+ * (/proc/sys/fs/aio-max-nr), a front gives KVM each doorbell that it gets from
+ * then on.  A bus without KVM, and one for doorbells from before, calls poll(2)
+ * before each write(2), and a process that fills the counter in between can
+ * block the caller.
  *
  * Holds for the process, for eventfds of io_ring.h too, and cannot be undone.
  * Any thread may call this, at any time, also a signal handler.

@@ -17,6 +17,7 @@
 
 #include "front/internal.h"
 #include "io_bus/doorbell.h"
+#include "io_bus/eventfd.h"
 
 /*
  * Signals after which an install pays.  An install costs 4 to 8 ms since Linux
@@ -226,14 +227,17 @@ static void set_install_on_run(struct bf_front *front)
 				 __ATOMIC_RELAXED);
 }
 
-/* A covered doorbell is signalled by the kernel alone, so a refusal counts. */
+/*
+ * Where a zone covers the doorbell, or another process could make a signal to
+ * its eventfd sleep, the kernel alone may signal it, so a refusal counts.
+ */
 int bf_front_apply_policy(struct bf_front *front, struct front_doorbell *d)
 {
 	int ret;
 
 	if (front->vm_fd < 0)
 		return 0;
-	if (!is_covered(front, &d->arg)) {
+	if (!is_covered(front, &d->arg) && !bf_eventfd_may_sleep()) {
 		set_install_on_run(front);
 		return 0;
 	}

@@ -146,11 +146,33 @@ void bf_eventfd_close(struct bf_eventfd *eventfd)
 __thread bool bf_eventfd_no_poll;
 __thread bool bf_eventfd_no_saturate;
 
-static bool shared_with_others;
+#define SHARED	      1u
+#define NO_COMPLETION 2u
+
+/*
+ * In one word, so that relaxed orders are enough: of two threads of which one
+ * sets one bit and the other one the other, the later one sees both.  Otherwise
+ * neither might give the doorbells to the kernel.
+ */
+static unsigned int sharing;
 
 void bf_eventfd_share(void)
 {
-	__atomic_store_n(&shared_with_others, true, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&sharing, SHARED, __ATOMIC_RELAXED);
+}
+
+void bf_eventfd_forbid_completion(void)
+{
+	__atomic_fetch_or(&sharing, NO_COMPLETION, __ATOMIC_RELAXED);
+}
+
+bool bf_eventfd_may_sleep(void)
+{
+	unsigned int bits = __atomic_load_n(&sharing, __ATOMIC_RELAXED);
+
+	return bits & SHARED &&
+	       (bits & NO_COMPLETION ||
+		!bf_eventfd_can_complete(!bf_eventfd_no_saturate));
 }
 
 void bf_io_share_eventfds(void)
@@ -161,7 +183,7 @@ void bf_io_share_eventfds(void)
 /* A constructor: an eventfd may exist before the first bus. */
 __attribute__((constructor)) static void watch_forks(void)
 {
-	pthread_atfork(bf_eventfd_share, NULL, NULL);
+	pthread_atfork(bf_eventfd_share, NULL, bf_eventfd_forget_context);
 }
 
 /*
@@ -170,7 +192,7 @@ __attribute__((constructor)) static void watch_forks(void)
  */
 bool bf_eventfd_is_shared(void)
 {
-	return __atomic_load_n(&shared_with_others, __ATOMIC_RELAXED);
+	return __atomic_load_n(&sharing, __ATOMIC_RELAXED) & SHARED;
 }
 
 /* Not every processor has poll(2), and ppoll(2) is the slower one. */

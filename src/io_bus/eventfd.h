@@ -65,10 +65,20 @@ void bf_eventfd_share(void);
 bool bf_eventfd_is_shared(void);
 
 /*
+ * A thread that signals must not call bf_eventfd_complete(), from now on.
+ * Async-signal-safe.
+ */
+void bf_eventfd_forbid_completion(void);
+
+/*
+ * True if another process may have eventfds, and can make a thread that signals
+ * one sleep: only the kernel can signal them without that risk.
+ */
+bool bf_eventfd_may_sleep(void);
+
+/*
  * Adds 1 to the counter, up to 2^64 - 1, as with the kernel's own signals.
- * Keeps errno.  Never blocks, with one exception: another process has the
- * eventfd, and the kernel has no asynchronous I/O or the thread must not use
- * it.
+ * Keeps errno.  Never blocks unless bf_eventfd_may_sleep().
  */
 void bf_eventfd_signal(struct bf_eventfd *eventfd);
 
@@ -77,6 +87,15 @@ void bf_eventfd_signal(struct bf_eventfd *eventfd);
  * never blocks.  False if the kernel has no asynchronous I/O.
  */
 bool bf_eventfd_complete(int fd);
+
+/*
+ * True if the kernel can: it has a context for the process, or grants one now
+ * if the thread @may_ask.
+ */
+bool bf_eventfd_can_complete(bool may_ask);
+
+/* In the child of a fork(), which has no context. */
+void bf_eventfd_forget_context(void);
 
 /*
  * A duplicate that doorbells share.  Descriptors are few, and a device may have

@@ -17,13 +17,18 @@
 #include "io_bus/eventfd.h"
 
 /*
- * One context for the process: io_destroy(2) takes 30 ms.  A child of fork()
- * has the number without the context, so its io_submit(2) fails.
+ * One context for the process: io_destroy(2) takes 30 ms.  A child of a raw
+ * clone() has the number without the context, so its io_submit(2) fails.
  */
 static aio_context_t shared_context;
 
-/* As many completions wait for context_reap() at most. */
-#define EVENTS 64
+/*
+ * The kernel has room for 100 completions at least, and subtracts this number
+ * from fs.aio-max-nr, which all processes of the machine share.
+ */
+#define EVENTS 1
+
+#define TRIES 64
 
 /* The head of a context's memory, as the kernel and libaio know it. */
 struct completions {
@@ -38,11 +43,17 @@ struct completions {
 
 #define COMPLETIONS_MAGIC 0xa10a10a1u
 
+/* A sandbox may refuse io_submit(2) alone.  There is no context 0. */
+static bool may_submit(void)
+{
+	return syscall(SYS_io_submit, 0, 0, NULL) < 0 && errno == EINVAL;
+}
+
 static bool context_make(aio_context_t old)
 {
 	aio_context_t new = 0;
 
-	if (syscall(SYS_io_setup, EVENTS, &new))
+	if (!may_submit() || syscall(SYS_io_setup, EVENTS, &new))
 		return false;
 	if (!__atomic_compare_exchange_n(&shared_context, &old, new, false,
 					 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
@@ -96,7 +107,7 @@ static bool context_signal(aio_context_t context, int fd)
 {
 	long ret;
 
-	for (int tries = 0; tries < EVENTS; tries++) {
+	for (int tries = 0; tries < TRIES; tries++) {
 		ret = submit(context, fd);
 		if (ret == 1 || errno == EAGAIN)
 			context_reap(context);
@@ -104,6 +115,17 @@ static bool context_signal(aio_context_t context, int fd)
 			break;
 	}
 	return ret == 1;
+}
+
+bool bf_eventfd_can_complete(bool may_ask)
+{
+	return __atomic_load_n(&shared_context, __ATOMIC_RELAXED) ||
+	       (may_ask && context_make(0));
+}
+
+void bf_eventfd_forget_context(void)
+{
+	__atomic_store_n(&shared_context, 0, __ATOMIC_RELAXED);
 }
 
 bool bf_eventfd_complete(int fd)

@@ -27,6 +27,31 @@ static void test_holder_of_an_eventfd_blocks_nothing(void **state)
 	}
 }
 
+/*
+ * The kernel has the doorbells of a shared eventfd where a signal in user space
+ * could sleep, whatever comes first.
+ */
+static void test_holder_blocks_no_filtered_thread(void **state)
+{
+	/* clang-format off */
+	static const char *const scenarios[] = {
+		"shared-then-filtered",
+		"filtered-then-shared",
+		"filtered-then-forked",
+		"filtered-then-registered",
+		"no-context",
+		"no-context-later",
+	};
+	/* clang-format on */
+
+	for (size_t i = 0; i < sizeof(scenarios) / sizeof(*scenarios); i++) {
+		compare_never(scenarios[i]);
+		assert_int_equal(under.stats.passed_through, 1);
+		compare_scenario(scenarios[i], "lazy");
+		compare_scenario(scenarios[i], "first-run");
+	}
+}
+
 static void test_bad_messages(void **state)
 {
 	compare_never("bad-messages");
@@ -60,6 +85,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_holder_of_an_eventfd_blocks_nothing),
+		cmocka_unit_test(test_holder_blocks_no_filtered_thread),
 		cmocka_unit_test(test_bad_messages),
 		cmocka_unit_test(test_bad_filters),
 		cmocka_unit_test(test_filter_of_fds),

@@ -42,7 +42,7 @@ static void end_child(pid_t pid)
 	waitpid(pid, NULL, __WALL);
 }
 
-static void share_by_message(int efd)
+static void share_by_message(int vm, int efd)
 {
 	int sockets[2], fds[2] = {efd, efd};
 
@@ -50,12 +50,12 @@ static void share_by_message(int efd)
 	testvmm_send_fds(sockets[0], fds);
 }
 
-static void share_by_clone(int efd)
+static void share_by_clone(int vm, int efd)
 {
 	end_child((pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
 }
 
-static void share_by_raw_fork(int efd)
+static void share_by_raw_fork(int vm, int efd)
 {
 	end_child(_Fork());
 }
@@ -65,7 +65,7 @@ static int end_at_once(void *unused)
 	return 0;
 }
 
-static void share_by_libc_clone(int efd)
+static void share_by_libc_clone(int vm, int efd)
 {
 	static char stack[65536] __attribute__((aligned(16)));
 
@@ -73,7 +73,7 @@ static void share_by_libc_clone(int efd)
 		__WALL);
 }
 
-static void share_by_execution(int efd)
+static void share_by_execution(int vm, int efd)
 {
 	fcntl(efd, F_SETFD, 0);
 }
@@ -82,22 +82,28 @@ static void share_by_execution(int efd)
  * The holder fills the counter and clears O_NONBLOCK; a write(2) sleeps.  The
  * program plays the holder itself.
  */
-static void run_beside_holder(void (*share)(int efd))
+static void run_with_full_eventfd(struct testvmm *vm, int efd)
 {
 	const uint64_t full = UINT64_MAX - 1;
+
+	testvmm_check(write(efd, &full, sizeof(full)) == sizeof(full), "write");
+	fcntl(efd, F_SETFL, 0);
+	testvmm_start(vm, 0, &guest_count, 3);
+	testvmm_run(vm, 0);
+	fcntl(efd, F_SETFL, O_NONBLOCK);
+	printf("full: %d\n", testvmm_read_count(efd) == UINT64_MAX);
+}
+
+static void run_beside_holder(void (*share)(int vm, int efd))
+{
 	int efd = testvmm_eventfd();
 	struct testvmm vm;
 
 	alarm(20);
 	testvmm_create(&vm, 1);
-	share(efd);
+	share(vm.fd, efd);
 	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
-	testvmm_check(write(efd, &full, sizeof(full)) == sizeof(full), "write");
-	fcntl(efd, F_SETFL, 0);
-	testvmm_start(&vm, 0, &guest_count, 3);
-	testvmm_run(&vm, 0);
-	fcntl(efd, F_SETFL, O_NONBLOCK);
-	printf("full: %d\n", testvmm_read_count(efd) == UINT64_MAX);
+	run_with_full_eventfd(&vm, efd);
 	testvmm_destroy(&vm);
 	close(efd);
 }
@@ -125,6 +131,108 @@ void scenario_shared_by_libc_clone(void)
 void scenario_shared_by_execution(void)
 {
 	run_beside_holder(share_by_execution);
+}
+
+struct filtered_vmm {
+	struct testvmm vm;
+	int efd;
+	pthread_barrier_t filtered;
+	pthread_barrier_t shared;
+};
+
+static void *run_without_io_submit(void *arg)
+{
+	struct filtered_vmm *vmm = arg;
+
+	testvmm_forbid(SYS_io_submit, SECCOMP_RET_KILL_PROCESS);
+	pthread_barrier_wait(&vmm->filtered);
+	pthread_barrier_wait(&vmm->shared);
+	run_with_full_eventfd(&vmm->vm, vmm->efd);
+	return NULL;
+}
+
+/* The vCPU's thread must not call io_submit(2). */
+static void run_filtered(void (*share_before)(int vm, int efd),
+			 void (*share_after)(int vm, int efd))
+{
+	struct filtered_vmm vmm = {.efd = testvmm_eventfd()};
+	pthread_t thread;
+
+	alarm(20);
+	pthread_barrier_init(&vmm.filtered, NULL, 2);
+	pthread_barrier_init(&vmm.shared, NULL, 2);
+	testvmm_create(&vmm.vm, 1);
+	testvmm_assign(vmm.vm.fd, vmm.efd, GUEST_MMIO, 4, 0, 0);
+	if (share_before)
+		share_before(vmm.vm.fd, vmm.efd);
+	pthread_create(&thread, NULL, run_without_io_submit, &vmm);
+	pthread_barrier_wait(&vmm.filtered);
+	if (share_after)
+		share_after(vmm.vm.fd, vmm.efd);
+	pthread_barrier_wait(&vmm.shared);
+	pthread_join(thread, NULL);
+	testvmm_destroy(&vmm.vm);
+	close(vmm.efd);
+}
+
+void scenario_shared_then_filtered(void)
+{
+	run_filtered(share_by_message, NULL);
+}
+
+void scenario_filtered_then_shared(void)
+{
+	run_filtered(NULL, share_by_raw_fork);
+}
+
+static void share_by_fork(int vm, int efd)
+{
+	end_child(fork());
+}
+
+void scenario_filtered_then_forked(void)
+{
+	run_filtered(NULL, share_by_fork);
+}
+
+/* A further eventfd, which each program that the VMM executes gets. */
+static void share_by_registration(int vm, int efd)
+{
+	int other = eventfd(0, EFD_NONBLOCK);
+
+	testvmm_assign(vm, other, GUEST_MMIO + 8, 4, 0, 0);
+	close(other);
+}
+
+void scenario_filtered_then_registered(void)
+{
+	run_filtered(NULL, share_by_registration);
+}
+
+/*
+ * The kernel grants the process no context for io_submit(2): another process
+ * has taken all.  Executed again, so that the library does not see the filter.
+ */
+static void refuse_contexts(const char *scenario)
+{
+	if (getenv("TESTVMM_REFUSED"))
+		return;
+	setenv("TESTVMM_REFUSED", "1", 1);
+	testvmm_forbid(SYS_io_setup, SECCOMP_RET_ERRNO | EAGAIN);
+	execl("/proc/self/exe", "testvmm", scenario, NULL);
+	testvmm_check(0, "execl");
+}
+
+void scenario_no_context(void)
+{
+	refuse_contexts("no-context");
+	run_beside_holder(share_by_fork);
+}
+
+void scenario_no_context_later(void)
+{
+	refuse_contexts("no-context-later");
+	run_filtered(NULL, share_by_fork);
 }
 
 /* A page of memory, and one behind it that cannot be read. */

@@ -10,12 +10,12 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include "io_bus/eventfd.h"
 #include "preload/common/config.h"
 #include "preload/common/process.h"
 #include "preload/common/signals.h"
 #include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
+#include "preload/fds/shared_eventfd.h"
 #include "preload/fds/private_fd.h"
 #include "preload/interpose/fork.h"
 #include "preload/interpose/next.h"
@@ -59,7 +59,10 @@ void fork_forget_parent(bool raw)
 INTERPOSE pid_t fork(void)
 {
 	struct signals_held held = signals_hold();
-	pid_t pid = next()->fork();
+	pid_t pid;
+
+	shared_eventfd_share();
+	pid = next()->fork();
 
 	signals_release(held);
 	return pid;
@@ -71,7 +74,7 @@ INTERPOSE pid_t fork(void)
  */
 INTERPOSE pid_t _Fork(void)
 {
-	bf_eventfd_share();
+	shared_eventfd_share();
 	return next()->_Fork();
 }
 
@@ -83,6 +86,6 @@ int clone_of_program(int (*fn)(void *), void *stack, int flags, void *arg,
 		     void *parent_tid, void *tls, void *child_tid)
 {
 	if (!(flags & CLONE_VM))
-		bf_eventfd_share();
+		shared_eventfd_share();
 	return next()->clone(fn, stack, flags, arg, parent_tid, tls, child_tid);
 }

@@ -14,6 +14,7 @@
 #include "preload/common/signals.h"
 #include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
+#include "preload/fds/shared_eventfd.h"
 #include "preload/fds/vm.h"
 #include "preload/interpose/device.h"
 #include "preload/interpose/kick.h"
@@ -135,6 +136,7 @@ static long answer_ioeventfd(struct object_vm *vm, struct call *call)
 	if (front_answers(vm, call)) {
 		ret = bf_front_ioeventfd(vm->front, &call->ioeventfd);
 		atomic_store_explicit(&vm->serves, true, memory_order_relaxed);
+		shared_eventfd_registered();
 	} else {
 		ret = call_kernel(call);
 	}

@@ -11,11 +11,11 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 
-#include "io_bus/eventfd.h"
 #include "preload/common/config.h"
 #include "preload/common/process.h"
 #include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
+#include "preload/fds/shared_eventfd.h"
 #include "preload/fds/vm.h"
 #include "preload/interpose/kick.h"
 #include "preload/interpose/next.h"
@@ -49,6 +49,8 @@ static void prepare_for_filter(uint32_t forbidden, bool all_threads)
 		vm_pass_through_all(why);
 		return;
 	}
+	if (forbidden & FORBIDDEN_COMPLETION && !(forbidden & FORBIDDEN_RUN))
+		shared_eventfd_forbid_completion();
 	if (forbidden & FORBIDDEN_HELPER)
 		vm_start_helpers();
 }
@@ -156,7 +158,7 @@ static void before_syscall(long nr, long a, long b)
 	if (nr == SYS_ioctl)
 		before_ioctl((int)a, (unsigned long)b);
 	else if (call_shares(nr, a))
-		bf_eventfd_share();
+		shared_eventfd_share();
 }
 
 long syscall_of_program(long nr, long a, long b, long c, long d, long e, long f)

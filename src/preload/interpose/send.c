@@ -18,6 +18,7 @@
 #include "io_bus/eventfd.h"
 #include "preload/common/memory.h"
 #include "preload/fds/fd_table.h"
+#include "preload/fds/shared_eventfd.h"
 #include "preload/fds/rights.h"
 #include "preload/interpose/next.h"
 
@@ -54,7 +55,7 @@ static bool may_carry_fds(const char *messages, size_t size, size_t step)
 static void before_send(const void *messages, size_t size, size_t step)
 {
 	if (!bf_eventfd_is_shared() && may_carry_fds(messages, size, step))
-		bf_eventfd_share();
+		shared_eventfd_share();
 }
 
 INTERPOSE ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
@@ -85,7 +86,7 @@ INTERPOSE int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count,
 static void after_receive(const struct msghdr *message)
 {
 	if (message->msg_control && message->msg_controllen)
-		bf_eventfd_share();
+		shared_eventfd_share();
 }
 
 INTERPOSE ssize_t recvmsg(int fd, struct msghdr *message, int flags)

@@ -23,8 +23,7 @@ static void note(uint32_t activities)
 	known = true;
 	own |= activities;
 	bf_eventfd_no_poll = (own | inherited) & FORBIDDEN_POLL;
-	bf_eventfd_no_saturate = (own | inherited) &
-				 (FORBIDDEN_POLL | FORBIDDEN_SATURATE);
+	bf_eventfd_no_saturate = (own | inherited) & FORBIDDEN_COMPLETION;
 }
 
 bool thread_forbids(uint32_t activities)

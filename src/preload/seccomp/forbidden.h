@@ -27,6 +27,9 @@ enum forbidden {
 	FORBIDDEN_LIMIT = 1 << 12,    /* reading the limit on fds */
 	FORBIDDEN_SATURATE = 1 << 13, /* signalling one that is full */
 
+	/* Signalling a shared one without the risk to sleep. */
+	FORBIDDEN_COMPLETION = FORBIDDEN_POLL | FORBIDDEN_SATURATE,
+
 	/* Calls of the program itself. */
 	FORBIDDEN_RUN = 1 << 10,      /* KVM_RUN */
 	FORBIDDEN_REGISTER = 1 << 11, /* KVM_IOEVENTFD */

@@ -17,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -340,6 +341,54 @@ static void test_shared_eventfd(void **state)
 	teardown();
 }
 
+static void refuse(uint32_t call)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = {.len = 4, .filter = code};
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+}
+
+/* Of a child without a context; its parent has one. */
+static uint64_t installed_at_once(uint32_t refused)
+{
+	struct bf_front_stats stats;
+
+	refuse(refused);
+	setup(BF_POLICY_NEVER, EFD_NONBLOCK);
+	change(FLAGS);
+	bf_front_get_stats(front, &stats);
+	return stats.installed;
+}
+
+static void check_without(uint32_t call)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit((int)installed_at_once(call));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 1);
+}
+
+/* Where a signal could sleep, the kernel gets the doorbell in its call. */
+static void test_shared_eventfd_without_context(void **state)
+{
+	setup(BF_POLICY_NEVER, EFD_NONBLOCK);
+	teardown();
+	check_without(SYS_io_setup);
+	check_without(SYS_io_submit);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,6 +403,7 @@ int main(void)
 		cmocka_unit_test(test_helper),
 		cmocka_unit_test(test_full_eventfd),
 		cmocka_unit_test(test_shared_eventfd),
+		cmocka_unit_test(test_shared_eventfd_without_context),
 	};
 
 	return cmocka_run_group_tests_name("front_calls", tests, NULL, NULL);
