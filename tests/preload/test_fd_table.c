@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* The tables of fds, without KVM. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -225,6 +232,73 @@ static void test_private_fds_under_limit(void **state)
 	close(efd);
 }
 
+/* Of an interrupted system call: the register with its result. */
+#ifdef __x86_64__
+#define RESULT gregs[REG_RAX]
+#else
+#define RESULT regs[0]
+#endif
+
+static int same_eventfd, replaced;
+
+/* In place of F_DUPFD_CLOEXEC: the program replaces the number at once. */
+static void replace_taken(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *interrupted = context;
+	int fd = fcntl(same_eventfd, F_DUPFD, PRIVATE_FD_MIN);
+
+	if (replaced < 0) {
+		replaced = fd;
+		private_fd_replace_begins(fd);
+		dup2(same_eventfd, fd);
+		private_fd_replace_ends(fd);
+	} else {
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+	}
+	interrupted->uc_mcontext.RESULT = fd;
+}
+
+static void *take_replaced(void *arg)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_DUPFD_CLOEXEC, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = {.len = 6, .filter = code};
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+	*(int *)arg = private_fd_dup(same_eventfd);
+	return NULL;
+}
+
+/* The program puts the same eventfd onto a number that was just taken. */
+static void test_number_replaced_by_the_same_file(void **state)
+{
+	struct sigaction action = {.sa_sigaction = replace_taken,
+				   .sa_flags = SA_SIGINFO};
+	pthread_t thread;
+	int taken = -1;
+
+	same_eventfd = eventfd(0, EFD_CLOEXEC);
+	replaced = -1;
+	sigaction(SIGSYS, &action, NULL);
+	pthread_create(&thread, NULL, take_replaced, &taken);
+	pthread_join(thread, NULL);
+	assert_true(replaced >= 0 && taken >= 0);
+	assert_false(is_private(replaced));
+	assert_true(is_private(taken));
+	private_fd_close(taken);
+	close(replaced);
+	close(same_eventfd);
+}
+
 enum { STRESS_FD = 20, STRESS_ROUNDS = 1000000 };
 
 static atomic_bool stop;
@@ -298,6 +372,7 @@ int main(void)
 		cmocka_unit_test(test_forget),
 		cmocka_unit_test(test_private_fds),
 		cmocka_unit_test(test_private_fds_under_limit),
+		cmocka_unit_test(test_number_replaced_by_the_same_file),
 		cmocka_unit_test(test_readers_and_reuse),
 	};
 

@@ -175,6 +175,7 @@ static void test_close_in_malloc(void **state)
 static void test_close_in_fork(void **state)
 {
 	run_handler("close-in-fork", "closed in the handler\n");
+	run_handler("close-in-forkpty", "closed in the handler\n");
 }
 
 static void test_dup_in_handler(void **state)

@@ -203,6 +203,7 @@ static const struct {
 	{"full-eventfd", scenario_full_eventfd},
 	{"eventfds-of-children", scenario_eventfds_of_children},
 	{"sweep", scenario_sweep},
+	{"left-close", scenario_left_close},
 	{"bad-filters", scenario_bad_filters},
 	{"filter-of-fds", scenario_filter_of_fds},
 	{"shared-by-message", scenario_shared_by_message},
@@ -268,6 +269,7 @@ static const struct {
 	{"close-in-handler", scenario_close_in_handler},
 	{"close-in-malloc", scenario_close_in_malloc},
 	{"close-in-fork", scenario_close_in_fork},
+	{"close-in-forkpty", scenario_close_in_forkpty},
 	{"dup-in-handler", scenario_dup_in_handler},
 	{"fork-in-handler", scenario_fork_in_handler},
 };

@@ -174,11 +174,13 @@ void scenario_no_context_later(void);
 void scenario_bad_messages(void);
 void scenario_eventfds_of_children(void);
 void scenario_sweep(void);
+void scenario_left_close(void);
 void scenario_bad_filters(void);
 void scenario_filter_of_fds(void);
 void scenario_close_in_handler(void);
 void scenario_close_in_malloc(void);
 void scenario_close_in_fork(void);
+void scenario_close_in_forkpty(void);
 void scenario_dup_in_handler(void);
 void scenario_fork_in_handler(void);
 

@@ -2,7 +2,10 @@
 /* VMMs whose signal handlers close a VM, duplicate an fd or fork. */
 #include <fcntl.h>
 #include <pthread.h>
+#include <pty.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -149,6 +152,75 @@ static void fork_child(int vm, int efd)
 void scenario_close_in_fork(void)
 {
 	close_during(fork_child);
+}
+
+/* forkpty() forks inside the C library, as daemon() does. */
+static void fork_with_terminal(int vm, int efd)
+{
+	int terminal;
+	pid_t pid = forkpty(&terminal, NULL, NULL, NULL);
+
+	testvmm_check(pid >= 0, "forkpty");
+	if (!pid)
+		_exit(0);
+	close(terminal);
+	waitpid(pid, NULL, 0);
+}
+
+/* The handler interrupts forkpty(). */
+void scenario_close_in_forkpty(void)
+{
+	close_during(fork_with_terminal);
+}
+
+#define JUMPS	   300
+#define FIRST_LEFT 512 /* where the library's numbers begin */
+#define LAST_LEFT  519
+
+static sigjmp_buf left;
+static volatile bool armed;
+
+static void leave_call(int sig)
+{
+	if (!armed)
+		return;
+	armed = false;
+	handled++;
+	siglongjmp(left, 1);
+}
+
+static void replace_until_left(int efd)
+{
+	if (sigsetjmp(left, 1))
+		return;
+	armed = true;
+	for (;;)
+		for (int fd = FIRST_LEFT; fd <= LAST_LEFT; fd++) {
+			dup2(efd, fd);
+			close(fd);
+		}
+}
+
+/* The handler leaves close() or dup2() by a long jump. */
+void scenario_left_close(void)
+{
+	int efd = testvmm_eventfd(), open = 0;
+	struct testvmm vm;
+	pid_t hits;
+
+	set_handler(leave_call);
+	hits = start_hits(200);
+	while (handled < JUMPS)
+		replace_until_left(efd);
+	signal(SIGUSR1, SIG_IGN);
+	end_hits(hits);
+	close_range(FIRST_LEFT, LAST_LEFT, 0);
+	testvmm_create(&vm, 1);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
+	testvmm_destroy(&vm);
+	for (int fd = FIRST_LEFT; fd <= LAST_LEFT + 1; fd++)
+		open += fcntl(fd, F_GETFD) >= 0;
+	printf("left open: %d\n", open);
 }
 
 static unsigned int tables; /* the library has one for 1,024 numbers */

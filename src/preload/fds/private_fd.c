@@ -157,12 +157,16 @@ static int read_limit(void)
 	return atomic_load_explicit(&last, relaxed);
 }
 
-/* Without an answer of the kernel the number counts as ours. */
+/*
+ * Without an answer of the kernel the number counts as ours.  The program may
+ * have put the same file there by dup2(), which leaves FD_CLOEXEC out.
+ */
 static bool is_duplicate(int number, int fd)
 {
 	int ret = bf_same_file(number, fd);
 
-	return ret && ret != -EBADF;
+	return ret && ret != -EBADF &&
+	       sys_fcntl(number, F_GETFD, 0) == FD_CLOEXEC;
 }
 
 /* Another thread of the library may not be done with its close, either. */
@@ -186,14 +190,27 @@ static bool claim(int number, int fd, uint32_t before)
 }
 
 /*
+ * The first number that no call of the program is closing, from the probable
+ * one on.  A call that a handler has left by a long jump counts for ever.
+ */
+static int guess_number(int first, int end)
+{
+	int guess = max_of(atomic_load_explicit(&next_fd, relaxed), first);
+
+	while (guess < end && atomic_load(&words[guess]) & CLOSES)
+		guess++;
+	return guess < end ? guess : first;
+}
+
+/*
  * A number that cannot be claimed stays as it is: a call of the program that
  * closes it is in progress, or has been, and the number may be the program's.
  */
-static int dup_and_claim(int fd, int first, int *numberp)
+static int dup_and_claim(int fd, int first, int end, int *numberp)
 {
-	int guess = max_of(atomic_load_explicit(&next_fd, relaxed), first);
+	int guess = guess_number(first, end);
 	uint32_t before = atomic_load(&words[guess]);
-	long ret = sys_fcntl(fd, F_DUPFD_CLOEXEC, first);
+	long ret = sys_fcntl(fd, F_DUPFD_CLOEXEC, guess);
 
 	if (ret < 0)
 		return (int)ret;
@@ -249,7 +266,7 @@ static int dup_between(int fd, int first, int end)
 	int number = first, ret = -EAGAIN;
 
 	for (int i = 0; i < tries && ret == -EAGAIN && first < end; i++) {
-		ret = dup_and_claim(fd, first, &number);
+		ret = dup_and_claim(fd, first, end, &number);
 		first = number + 1;
 	}
 	if (!ret && number < end)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <limits.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include "belfry/srcu.h"
@@ -10,6 +11,7 @@
 #include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/private_fd.h"
+#include "preload/fds/shared_eventfd.h"
 #include "preload/fds/vm.h"
 #include "preload/seccomp/forbidden.h"
 
@@ -91,6 +93,30 @@ void vm_start_helpers(void)
 	fd_table_walk(0, INT_MAX, start_helper_of);
 }
 
+static __thread struct signals_held held_in_fork;
+
+static void before_fork(void)
+{
+	held_in_fork = signals_hold();
+	shared_eventfd_share();
+}
+
+static void after_fork(void)
+{
+	signals_release(held_in_fork);
+}
+
+/*
+ * fork(), daemon() and forkpty() call the handlers of SRCU domains, which hold
+ * locks that the end of a VM takes, and a signal handler may close a VM.  These
+ * handlers are registered behind them, so the first is called before and the
+ * others after.
+ */
+static void watch_forks(void)
+{
+	pthread_atfork(before_fork, after_fork, after_fork);
+}
+
 /*
  * The front calls the VM through a private fd, because the program may close
  * its own.  object_end() closes it, after the program has closed the last fd of
@@ -98,6 +124,7 @@ void vm_start_helpers(void)
  */
 static bool start_front(struct object_vm *vm, int kvm_fd, int fd)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	long size = sys_ioctl(kvm_fd, KVM_GET_VCPU_MMAP_SIZE, NULL);
 	int private_fd = private_fd_dup(fd);
 
@@ -108,6 +135,7 @@ static bool start_front(struct object_vm *vm, int kvm_fd, int fd)
 		private_fd_close(private_fd);
 		return false;
 	}
+	pthread_once(&once, watch_forks);
 	if (atomic_load(&helpers_at_creation))
 		bf_front_start_thread(vm->front);
 	vm->fd = private_fd;

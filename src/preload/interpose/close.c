@@ -14,6 +14,7 @@
 #include "preload/common/process.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/private_fd.h"
+#include "preload/interpose/cleanup.h"
 #include "preload/interpose/next.h"
 
 static void end_replacement(const int *fd)
@@ -130,8 +131,15 @@ static int close_around_private(unsigned int first, unsigned int last,
 	return next()->close_range(first, last, flags);
 }
 
+/* Also if a handler leaves the call by a long jump. */
+static void leave_sweep(void *unused)
+{
+	private_fd_sweep_ends();
+}
+
 INTERPOSE int close_range(unsigned int first, unsigned int last, int flags)
 {
+	struct _pthread_cleanup_buffer cleanup;
 	int ret;
 
 	if (first > last || (flags & CLOSE_RANGE_CLOEXEC) ||
@@ -139,8 +147,9 @@ INTERPOSE int close_range(unsigned int first, unsigned int last, int flags)
 		return next()->close_range(first, last, flags);
 	before_close_range(first, last, (unsigned int)flags);
 	private_fd_sweep_begins();
+	_pthread_cleanup_push(&cleanup, leave_sweep, NULL);
 	ret = close_around_private(first, last, flags);
-	private_fd_sweep_ends();
+	_pthread_cleanup_pop(&cleanup, true);
 	return ret;
 }
 

@@ -12,7 +12,6 @@
 
 #include "preload/common/config.h"
 #include "preload/common/process.h"
-#include "preload/common/signals.h"
 #include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/shared_eventfd.h"
@@ -50,22 +49,6 @@ void fork_forget_parent(bool raw)
 	fd_table_forget();
 	private_fd_forget();
 	record_forked();
-}
-
-/*
- * The handlers of pthread_atfork() hold locks that the end of a VM takes, and a
- * signal handler may close a VM.
- */
-INTERPOSE pid_t fork(void)
-{
-	struct signals_held held = signals_hold();
-	pid_t pid;
-
-	shared_eventfd_share();
-	pid = next()->fork();
-
-	signals_release(held);
-	return pid;
 }
 
 /*

@@ -36,7 +36,6 @@ void next_find(void)
 	FIND(recvmsg);
 	FIND(recvmmsg);
 	FIND(clone);
-	FIND(fork);
 	FIND(_Fork);
 	FIND(syscall);
 	FIND(ioctl);

@@ -40,7 +40,6 @@ struct next {
 	int (*recvmmsg)(int fd, struct mmsghdr *messages, unsigned int count,
 			int flags, struct timespec *timeout);
 	int (*clone)(int (*fn)(void *), void *stack, int flags, void *arg, ...);
-	pid_t (*fork)(void);
 	pid_t (*_Fork)(void);
 	long (*syscall)(long nr, ...);
 };

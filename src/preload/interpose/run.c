@@ -4,14 +4,13 @@
  * again, and the kernel completes the exit first.  So whenever KVM_RUN returns
  * to the program, the served exits are complete.
  */
-#include <pthread.h>
-
 #include "preload/common/config.h"
 #include "preload/common/process.h"
 #include "preload/common/signals.h"
 #include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/vm.h"
+#include "preload/interpose/cleanup.h"
 #include "preload/interpose/kick.h"
 #include "preload/interpose/next.h"
 #include "preload/interpose/run.h"
@@ -114,11 +113,6 @@ static long run_unknown(int fd, void *arg)
 	count_run(&config.stats->vcpu[0]);
 	return enter(fd, arg);
 }
-
-/* Of the C library since 2.0; longjmp(3) and pthread_exit(3) run the list. */
-void _pthread_cleanup_push(struct _pthread_cleanup_buffer *buffer,
-			   void (*routine)(void *), void *arg);
-void _pthread_cleanup_pop(struct _pthread_cleanup_buffer *buffer, int execute);
 
 /*
  * A handler leaves KVM_RUN by a long jump.  The reference must not stay behind,
