@@ -10,10 +10,10 @@
 #include <linux/aio_abi.h>
 #include <poll.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/util.h"
 #include "io_bus/eventfd.h"
 
 /*
@@ -30,7 +30,7 @@ static aio_context_t shared_context;
 
 #define TRIES 64
 
-/* The head of a context's memory, as the kernel and libaio know it. */
+/* A context's memory, as the kernel and libaio know it. */
 struct completions {
 	uint32_t id;
 	uint32_t nr;
@@ -39,6 +39,8 @@ struct completions {
 	uint32_t magic;
 	uint32_t compat_features;
 	uint32_t incompat_features;
+	uint32_t header_length;
+	struct io_event events[];
 };
 
 #define COMPLETIONS_MAGIC 0xa10a10a1u
@@ -49,16 +51,36 @@ static bool may_submit(void)
 	return syscall(SYS_io_submit, 0, 0, NULL) < 0 && errno == EINVAL;
 }
 
+/*
+ * A child would inherit the memory, and a hostile one could make the kernel
+ * believe that all completions still wait.
+ */
+static bool context_hide(aio_context_t context)
+{
+	const struct completions *ring = (const struct completions *)context;
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t size;
+
+	if (ring->magic != COMPLETIONS_MAGIC || ring->incompat_features)
+		return false;
+	size = sizeof(*ring) + ring->nr * sizeof(ring->events[0]);
+	return !syscall(SYS_madvise, context, (size + page - 1) & -page,
+			MADV_DONTFORK);
+}
+
 static bool context_make(aio_context_t old)
 {
 	aio_context_t new = 0;
+	bool hidden;
 
 	if (!may_submit() || syscall(SYS_io_setup, EVENTS, &new))
 		return false;
-	if (!__atomic_compare_exchange_n(&shared_context, &old, new, false,
+	hidden = context_hide(new);
+	if (!hidden ||
+	    !__atomic_compare_exchange_n(&shared_context, &old, new, false,
 					 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		syscall(SYS_io_destroy, new);
-	return true;
+	return hidden;
 }
 
 /*
@@ -69,13 +91,7 @@ static bool context_make(aio_context_t old)
 static void context_reap(aio_context_t context)
 {
 	struct completions *ring = (struct completions *)context;
-	struct io_event events[4];
 
-	if (ring->magic != COMPLETIONS_MAGIC || ring->incompat_features) {
-		syscall(SYS_io_getevents, context, 0, ARRAY_SIZE(events),
-			events, NULL);
-		return;
-	}
 	__atomic_store_n(&ring->head,
 			 __atomic_load_n(&ring->tail, __ATOMIC_RELAXED),
 			 __ATOMIC_RELAXED);

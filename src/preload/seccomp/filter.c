@@ -121,7 +121,7 @@ static const struct call {
 	MUST(SYS_gettid, FORBIDDEN_THREAD, 0, 0),
 	MUST(SYS_io_setup, FORBIDDEN_SATURATE, 0, 0),
 	MUST(SYS_io_submit, FORBIDDEN_SATURATE, ARG(1), 0, 1),
-	MUST(SYS_io_getevents, FORBIDDEN_SATURATE, 0, 0),
+	MUST(SYS_madvise, FORBIDDEN_SATURATE, ARG(2), 0, 0, MADV_DONTFORK),
 	MUST(SYS_io_destroy, FORBIDDEN_SATURATE, 0, 0),
 };
 

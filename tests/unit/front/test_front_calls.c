@@ -315,7 +315,7 @@ static void test_helper(void **state)
 static void test_full_eventfd(void **state)
 {
 	static const struct row row = {{SYS_ioctl, SYS_write, SYS_io_setup,
-					SYS_io_submit, -1},
+					SYS_madvise, SYS_io_submit, -1},
 				       run_to_halt};
 	const uint64_t full = UINT64_MAX - 1;
 

@@ -7,7 +7,9 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -256,6 +258,35 @@ static void test_full_eventfd(void **state)
 	fill_eventfd(EFD_NONBLOCK);
 }
 
+static bool maps_contain(const char *word)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	bool found = false;
+	char line[512];
+
+	while (maps && !found && fgets(line, sizeof(line), maps))
+		found = strstr(line, word);
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+/* A child with that memory could make each signal fail. */
+static void test_child_has_no_completions(void **state)
+{
+	const char *ring = "[aio]";
+	int status;
+	pid_t pid;
+
+	fill_eventfd(EFD_NONBLOCK);
+	assert_true(maps_contain(ring));
+	pid = fork();
+	if (!pid)
+		_exit(maps_contain(ring));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /*
  * Another process with the eventfd: fills the counter and clears O_NONBLOCK, so
  * that a write(2) sleeps.  The last time it does not read the counter again.
@@ -409,6 +440,7 @@ int main(void)
 		BUS_TEST(test_removed_doorbell_is_silent),
 		BUS_TEST(test_full_eventfd),
 		BUS_TEST(test_shared_eventfd_counts_each_write),
+		BUS_TEST(test_child_has_no_completions),
 		BUS_TEST(test_hostile_holder_of_an_eventfd),
 		BUS_TEST(test_many_doorbells_at_one_address),
 	};
