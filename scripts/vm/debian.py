@@ -34,10 +34,10 @@ SOURCE_SUITES = {"trixie": ["trixie-backports"]}
 TOOLS = ["base-files", "binutils", "busybox-static", "coreutils", "dash",
          "findutils", "grep", "libc6-dev", "make", "mawk", "perl", "sed"]
 
-
-# What modules_prepare of a kernel's source runs besides.
-SOURCE_TOOLS = ["bc", "bison", "flex", "gcc", "libelf-dev", "libssl-dev",
-                "pahole", "python3-minimal", "rsync", "xz-utils", "zlib1g-dev"]
+# What a build of a kernel's source runs besides.
+SOURCE_TOOLS = ["bc", "bison", "diffutils", "flex", "gcc", "gzip",
+                "libelf-dev", "libssl-dev", "pahole", "python3-minimal",
+                "rsync", "sparse", "xz-utils", "zlib1g-dev"]
 
 # Large, and not needed to prepare for modules.
 UNNEEDED_SOURCE = ["*/Documentation/*.rst", "*/Documentation/devicetree",
@@ -99,6 +99,13 @@ class Kernel:
             self.prepare_source()
         else:
             raise Unavailable(f"no headers of {self.name}")
+
+    def build(self):
+        """Debian has built it."""
+
+    def has_source(self):
+        """Headers that were made out of the source have the scripts too."""
+        return not self.has_headers
 
     def prepare_source(self):
         """Make headers out of the source and the kernel's configuration.
@@ -382,12 +389,18 @@ def cross_file(of):
 
 
 class Lock:
-    """One change of the cache folder at a time; guests boot without it."""
+    """One change of the cache folder at a time; guests boot without it.
+
+    A debug kernel has a lock of its own, because its build is long.
+    """
+
+    def __init__(self, name="lock"):
+        self.name = name
 
     def __enter__(self):
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
-        self.file = open(folder / "lock", "w")
+        self.file = open(folder / self.name, "w")
         fcntl.flock(self.file, fcntl.LOCK_EX)
         return self
 

@@ -42,6 +42,12 @@ class DebugKernel(debian.Kernel):
     def prepare_build(self):
         self.release.prepare_root(debian.SOURCE_TOOLS)
         self.unpack_source()
+
+    def build(self):
+        with debian.Lock(f"debug-{self.series}"):
+            self.build_unless_built()
+
+    def build_unless_built(self):
         config = CONFIG.read_text()
         built = self.folder() / "built.config"
         if built.exists() and built.read_text() == config:
@@ -68,9 +74,12 @@ class DebugKernel(debian.Kernel):
     def make(self, *words):
         done = self.release.run_in_root(self.folder(), "make", "-C", "/build",
                                         *words)
+        log = self.folder() / "make.log"
+        log.write_text(done.stdout)
         if done.returncode:
             raise debian.Unavailable(f"make {words[-1]} of {self.name} failed:"
-                                     f" {debian.first_error(done.stdout)}")
+                                     f" {debian.first_error(done.stdout)}"
+                                     f" ({log})")
 
 
 class DebugFiles(debian.KernelFiles):
