@@ -132,6 +132,21 @@ class Run:
         self.status = int(ends[-1].split("@end ")[1]) if ends else None
 
 
+def run_for(timeout, command, console):
+    """Run a command with its output in a file; False if it was killed."""
+    with open(console, "wb") as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                   stdout=output, stderr=subprocess.STDOUT)
+        try:
+            process.wait(timeout=timeout)
+            return True
+        except subprocess.TimeoutExpired:
+            return False
+        finally:
+            process.kill()  # nothing, where it has ended
+            process.wait()
+
+
 def boot(arch, image, initramfs, options="", cpus=1, memory=1024, timeout=300,
          log=None, icount=None):
     """Boot until the guest powers off; killed after timeout seconds.
@@ -154,21 +169,10 @@ def boot(arch, image, initramfs, options="", cpus=1, memory=1024, timeout=300,
         ]
         if icount is not None:
             command += ["-icount", f"shift={icount},sleep=off"]
+        console = Path(log or Path(folder, "console"))
         start = time.monotonic()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT)
-        try:
-            output = process.communicate(timeout=timeout)[0]
-        except subprocess.TimeoutExpired:
-            process.kill()
-            output = process.communicate()[0] + \
-                b"\nBUG: the guest did not end in time\n"
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-    text = output.decode(errors="replace").replace("\r", "")
-    if log:
-        Path(log).write_text(text)
+        in_time = run_for(timeout, command, console)
+        text = console.read_bytes().decode(errors="replace").replace("\r", "")
+    if not in_time:
+        text += "\nBUG: the guest did not end in time\n"
     return Run(arch, text.split("\n"), time.monotonic() - start)
