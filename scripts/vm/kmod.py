@@ -27,7 +27,9 @@ WRONG = "return get_state_synchronize_srcu(ssp) + RCU_SEQ_STATE_MASK + 1;"
 # (row, the same call without a registration before it, most times of that for
 # promote and for mark). mark pays a grace period for each registration. After
 # a promotion two grace periods end, one after the other: the goal of 1.3 is
-# missed by a deassign on 6.18, at 1.33.
+# missed by a deassign on 6.18, at 1.33.  mark takes 1.9 or 3.8 times 16
+# memslots: the worker may preempt call_srcu() in the read section that this
+# has of the same domain, and poll until the next tick.
 RATIOS = [
     ("ioeventfd, memslot", "memslot", 1.3, 1.3),
     ("irqchip, memslot", "memslot", 1.3, 1.3),
@@ -35,7 +37,7 @@ RATIOS = [
     ("irqchip, pit or its, memslot", "memslot", 1.3, 1.3),
     ("assign, deassign", "deassign", 1.5, 1.3),
     ("assign, close", "close", 1.1, 1.1),
-    ("16 x (4 ioeventfds, memslot)", "16 memslots", 1.5, 2.5),
+    ("16 x (4 ioeventfds, memslot)", "16 memslots", 1.5, 4),
 ]
 STALLING = RATIOS[:6]
 
@@ -95,7 +97,37 @@ def build(kernel, name, folder):
                 if "warning:" in line and SOURCE_FILE.search(line)]
     if warnings:
         raise Failed(f"{name}: {warnings[0]}")
+    if name == "belfry" and kernel.has_source():
+        check_style(kernel, target)
+        check_sparse(kernel, target)
     return target / "belfry.ko"
+
+
+def check_style(kernel, target):
+    """checkpatch of the kernel's source."""
+    sources = sorted(path.name for path in target.glob("*.[ch]")
+                     if not path.name.endswith(".mod.c"))
+    done = kernel.release.run_in_root(
+        target, "sh", "-c", 'cd /build && exec perl "$@"', "sh",
+        f"{kernel.build_folder()}/scripts/checkpatch.pl", "--no-tree",
+        "--terse", "--file", *sources)
+    if done.returncode:
+        raise Failed("checkpatch: " + debian.first_error(done.stdout))
+
+
+def check_sparse(kernel, target):
+    """A kernel may refuse the sparse of the release as too old."""
+    done = kernel.release.run_in_root(
+        target, "make", "-C", kernel.build_folder(), "M=/build",
+        *kernel.make_options(), "C=2", "modules")
+    found = [line for line in done.stdout.splitlines()
+             if SOURCE_FILE.search(line)]
+    if done.returncode or found:
+        raise Failed("sparse: " + (found or [
+            debian.first_error(done.stdout)])[0])
+    if "sparse is not available" not in done.stdout and \
+            "CHECK" not in done.stdout:
+        raise Failed("sparse did not run")
 
 
 # DKMS is a script of bash, which the other builds do without.
@@ -125,6 +157,19 @@ def build_dkms(kernel, folder):
     if not found[0].read_bytes().endswith(SIGNED):
         raise Failed("DKMS does not sign")
     return found[0]
+
+
+def build_future(kernel, folder):
+    """Build what stands in for kernels to come; return the files."""
+    target = Path(folder, kernel.name, "future")
+    shutil.copytree(SCRIPTS / "future", target)
+    done = kernel.release.run_in_root(
+        target, "make", "-C", kernel.build_folder(), "M=/build",
+        *kernel.make_options(), "modules")
+    if done.returncode:
+        raise Failed("future does not build: "
+                     + debian.first_error(done.stdout))
+    return sorted(target.glob("*.ko"))
 
 
 building = threading.Lock()  # tests run at the same time and share builds
@@ -319,6 +364,7 @@ TESTS = {
                {"cpus": 2}),
     "loads": (["belfry"], check_loads, {"cpus": 2}),
     "broken": (["belfry_broken"], check_broken, {"icount": 3}),
+    "future": (["belfry"], check_common, {"icount": 3}),
     "unneeded": (["belfry"], check_common, {"icount": 3}),
     "tool": (["belfry"], check_tool, {"icount": 3}),
     "torture": (["belfry_debug"], check_torture, {"cpus": 2}),
@@ -347,7 +393,7 @@ def machine_of(kernel, machine):
 
 
 def tests_of(kernel):
-    tests = ["measure", "cycles", "loads", "broken"] if stalls(kernel) else \
+    tests = ["measure", "cycles", "loads", "broken", "future"] if stalls(kernel) else \
         ["unneeded"]
     tool = TOOL.exists() and kernel.release.arch is arch.AMD64
     if kernel.has_checks:
