@@ -15,14 +15,19 @@ calls() {
     END { if (!NR) print 0 }'
 }
 
+now() {
+  cut -d. -f1 /proc/uptime
+}
+
 load_kvm
 cd "$build" || fail "no $build"
 while read -r name words; do
   status=0
+  start=$(now)
   eval "timeout 600 env $words" </dev/null >/tmp/out 2>&1 || status=$?
   case $status in 0 | 77) ;; *) tail -n 30 /tmp/out ;; esac
   echo "@json {\"test\": \"program\", \"label\": \"$name\"," \
-    "\"status\": $status," \
+    "\"status\": $status, \"seconds\": $(($(now) - start))," \
     "\"passed\": $(cases PASSED), \"skipped\": $(cases SKIPPED)," \
     "\"calls\": $(calls)}"
 done </tests

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The memory slots against their model: both get the same random changes and
- * lookups, and must return the same results.
+ * lookups, and must return the same results.  The argument is the number of
+ * changes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,9 +16,9 @@
 #include "memslots_model.h"
 #include "base/util.h"
 
-#define ROUNDS	    1500000
 #define TRANSACTION 6
 
+static unsigned int rounds = 1500000;
 static struct bf_memslots *map;
 static struct model model;
 static uint64_t random_state;
@@ -132,10 +133,9 @@ static void compare_lookups(void)
 static void test_random_changes(void **state)
 {
 	struct kvm_userspace_memory_region change;
-	unsigned int made = 0;
-	int i;
+	unsigned int i, made = 0;
 
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < rounds; i++) {
 		change = model_change(&random_state, 2);
 		assert_int_equal(bf_memslots_set(map, &change),
 				 model_set(&model, &change));
@@ -144,17 +144,17 @@ static void test_random_changes(void **state)
 		compare_lookups();
 		compare_lookups();
 	}
-	assert_true(made > ROUNDS / 100);
+	assert_true(made > rounds / 100);
 }
 
 /* Removals clear slots in place, between changes that copy nodes. */
 static void test_removals_without_memory(void **state)
 {
 	struct kvm_userspace_memory_region change;
-	unsigned int removed = 0;
-	int i, ret;
+	unsigned int i, removed = 0;
+	int ret;
 
-	for (i = 0; i < ROUNDS / 4; i++) {
+	for (i = 0; i < rounds / 4; i++) {
 		change = model_change(&random_state, 2);
 		alloc_fail_all(!change.memory_size);
 		ret = bf_memslots_set(map, &change);
@@ -164,7 +164,7 @@ static void test_removals_without_memory(void **state)
 		compare_lookups();
 		compare_lookups();
 	}
-	assert_true(removed > ROUNDS / 400);
+	assert_true(removed > rounds / 400);
 }
 
 /* All changes or none: after an error the model returns to a copy. */
@@ -189,10 +189,10 @@ static void test_random_transactions(void **state)
 	struct kvm_userspace_memory_region changes[TRANSACTION];
 	struct bf_memslots_conflict conflict;
 	size_t i, count, failed;
-	unsigned int made = 0;
-	int n, ret;
+	unsigned int n, made = 0;
+	int ret;
 
-	for (n = 0; n < ROUNDS / 4; n++) {
+	for (n = 0; n < rounds / 4; n++) {
 		count = 1 + model_random(&random_state) % TRANSACTION;
 		for (i = 0; i < count; i++)
 			changes[i] = model_change(&random_state, 2);
@@ -206,10 +206,10 @@ static void test_random_transactions(void **state)
 		compare_lookups();
 		compare_lookups();
 	}
-	assert_true(made > ROUNDS / 1000);
+	assert_true(made > rounds / 1000);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_random_changes, setup,
@@ -220,5 +220,7 @@ int main(void)
 						teardown),
 	};
 
+	if (argc > 1)
+		rounds = (unsigned int)strtoul(argv[1], NULL, 0);
 	return cmocka_run_group_tests_name("memslots_model", tests, NULL, NULL);
 }

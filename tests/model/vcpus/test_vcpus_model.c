@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
  * The vCPU table against a model: both get the same random calls, which depend
- * on the seed alone, and must return the same results.
+ * on the seed alone, and must return the same results.  The argument is the
+ * number of calls of a run.
  */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -19,7 +21,6 @@
 #define MAX_IDS	  400
 #define MAX_VCPUS 120
 #define MAX_INDEX 20000
-#define STEPS	  15000
 #define NONE	  (-1)
 
 enum state {
@@ -51,6 +52,7 @@ static unsigned int table_flags;
 static bool inside; /* a section delays all releases */
 static int section;
 static uint64_t random_state;
+static unsigned int steps = 15000;
 
 static unsigned int below(unsigned int n)
 {
@@ -384,7 +386,7 @@ static void end_run(void)
 static void run(uint64_t seed, unsigned int flags)
 {
 	begin_run(seed, flags);
-	for (unsigned int i = 0; i < STEPS; i++)
+	for (unsigned int i = 0; i < steps; i++)
 		step(i);
 	end_run();
 }
@@ -401,12 +403,14 @@ static void test_reused_indices(void **state)
 		run(seed, BF_VCPUS_REUSE_INDEX);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unique_indices),
 		cmocka_unit_test(test_reused_indices),
 	};
 
+	if (argc > 1)
+		steps = (unsigned int)strtoul(argv[1], NULL, 0);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
