@@ -271,7 +271,7 @@ struct bf_vcpu_entry *bf_vcpu_get_entry(struct bf_vcpu *vcpu);
  *
  * For ioctls on the vCPU.  A KVM_RUN on it would pass the bus by, so on x86-64
  * it fails with EINVAL, unless the caller has called bf_vcpu_front(): outside
- * of bf_vcpu_run() the highest bit of kvm_dirty_regs is set in the run page.
+ * of bf_vcpu_run() bit 31 of kvm_dirty_regs is set in the run page.
  */
 int bf_vcpu_fd(const struct bf_vcpu *vcpu);
 

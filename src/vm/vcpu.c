@@ -47,9 +47,10 @@ static const struct bf_vcpu_entry_ops vcpu_ops = {
 /*
  * Outside of bf_vcpu_run() the page asks for registers that no kernel has, so
  * that a KVM_RUN of the caller's fails with EINVAL and does not pass the bus
- * by. The kernel looks at the request on x86-64 and not on aarch64.
+ * by. The kernel looks at the request on x86-64 and not on aarch64; 6.12
+ * looks at the low 32 bits alone.
  */
-#define NO_SUCH_REGS (1ULL << 63)
+#define NO_SUCH_REGS (1ULL << 31)
 
 static void forbid_run(struct bf_vcpu *vcpu)
 {
