@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The tests of kmod/: builds of the module, and checks of the results."""
+import os
 import re
 import shutil
 import subprocess
@@ -142,16 +143,30 @@ def has_dkms(kernel):
     return kernel.has_headers and kernel.release.arch is arch.AMD64
 
 
+def dkms_source(target):
+    """Put the source where DKMS looks for it, from kmod/ or from the package
+    belfry-dkms that $BELFRY_DKMS_PACKAGE names; return its version."""
+    source = SOURCE
+    package = os.environ.get("BELFRY_DKMS_PACKAGE")
+    if package:
+        debian.run("dpkg-deb", "-x", package, target / "package")
+        source, = target.glob("package/usr/src/belfry-*")
+    version, = re.findall(r'^PACKAGE_VERSION="(.*)"$',
+                          (source / "dkms.conf").read_text(), re.M)
+    shutil.copytree(source, target / f"belfry-{version}")
+    return version
+
+
 def build_dkms(kernel, folder):
     """Build and sign with DKMS, as an administrator does; return the file."""
     target = Path(folder, kernel.name, "dkms")
     (target / "tree").mkdir(parents=True)
-    shutil.copytree(SOURCE, target / "belfry-0.1")
+    version = dkms_source(target)
     done = kernel.release.run_in_root(
-        target, "dkms", "build", "belfry/0.1", "-k", kernel.name,
+        target, "dkms", "build", f"belfry/{version}", "-k", kernel.name,
         "--sourcetree", "/build", "--dkmstree", "/build/tree",
         "--kernelsourcedir", kernel.build_folder())
-    found = list(target.glob("tree/belfry/0.1/*/*/module/belfry.ko"))
+    found = list(target.glob(f"tree/belfry/{version}/*/*/module/belfry.ko"))
     if done.returncode or not found:
         raise Failed("DKMS does not build: " + debian.first_error(done.stdout))
     if not found[0].read_bytes().endswith(SIGNED):
