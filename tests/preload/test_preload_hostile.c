@@ -81,12 +81,6 @@ static void test_sweep(void **state)
 	compare_never("sweep");
 }
 
-/* A long jump out of close() or dup2() takes no number away. */
-static void test_left_close(void **state)
-{
-	compare_never("left-close");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -97,7 +91,6 @@ int main(void)
 		cmocka_unit_test(test_filter_of_fds),
 		cmocka_unit_test(test_children_have_no_duplicates),
 		cmocka_unit_test(test_sweep),
-		cmocka_unit_test(test_left_close),
 	};
 
 	if (!preload_has_kvm())

@@ -178,6 +178,12 @@ static void test_close_in_fork(void **state)
 	run_handler("close-in-forkpty", "closed in the handler\n");
 }
 
+/* A long jump out of close() or dup2() takes no number away. */
+static void test_left_close(void **state)
+{
+	run_handler("left-close", "left open: 0\n");
+}
+
 static void test_dup_in_handler(void **state)
 {
 	run_handler("dup-in-handler", "duplicated in the handler\n");
@@ -208,6 +214,7 @@ int main(void)
 		cmocka_unit_test(test_close_in_handler),
 		cmocka_unit_test(test_close_in_malloc),
 		cmocka_unit_test(test_close_in_fork),
+		cmocka_unit_test(test_left_close),
 		cmocka_unit_test(test_dup_in_handler),
 		cmocka_unit_test(test_fork_in_handler),
 	};
