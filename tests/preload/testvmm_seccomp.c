@@ -177,6 +177,13 @@ void scenario_seccomp_kicks(void)
 	run_beside_registration();
 }
 
+/* The same program, but it does not ask whether KVM has immediate_exit. */
+void scenario_seccomp_handler(void)
+{
+	signal(SIGUSR1, set_immediate_exit);
+	run_beside_registration();
+}
+
 void scenario_seccomp_idle(void)
 {
 	start_and_wait(idle_with_filter, NULL);

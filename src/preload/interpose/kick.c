@@ -7,6 +7,7 @@
 #include "preload/common/config.h"
 #include "preload/common/signals.h"
 #include "preload/common/sys.h"
+#include "preload/interpose/jump.h"
 #include "preload/interpose/kick.h"
 #include "preload/seccomp/forbidden.h"
 
@@ -54,7 +55,8 @@ void kick_note_jump(void)
 /* A guard keeps handlers, and their jumps, out of the library. */
 static bool needs_guard(const struct object *obj)
 {
-	return atomic_load_explicit(&has_jumps, relaxed) ||
+	return jump_may_leave(__builtin_frame_address(0)) ||
+	       atomic_load_explicit(&has_jumps, relaxed) ||
 	       (!kicks_stay_pending() && !immediate_exit_is_set(obj));
 }
 
@@ -84,8 +86,20 @@ static bool ask_for_handlers(void)
 	return false;
 }
 
-/* The kernel's answer, at most a tick old: 60 system calls take 5 to 10 us. */
-bool kick_handlers_exist(void)
+static bool find_handlers(void)
+{
+	if (!ask_for_handlers())
+		return false;
+	atomic_store_explicit(&has_handlers, true, relaxed);
+	return true;
+}
+
+/*
+ * True: the program has a handler for a signal that may be a kick.  The
+ * kernel's answer, at most a tick old: 60 system calls take 5 to 10 us.  Where
+ * a seccomp filter forbids to ask, the last answer counts.
+ */
+static bool handlers_exist(void)
 {
 	struct timespec tick;
 	uint64_t now;
@@ -96,11 +110,8 @@ bool kick_handlers_exist(void)
 		return false;
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &tick);
 	now = bf_timespec_ns(&tick);
-	if (atomic_exchange_explicit(&asked_ns, now, relaxed) == now ||
-	    !ask_for_handlers())
-		return false;
-	atomic_store_explicit(&has_handlers, true, relaxed);
-	return true;
+	return atomic_exchange_explicit(&asked_ns, now, relaxed) != now &&
+	       find_handlers();
 }
 
 /* NULL: KVM_RUN leaves the thread's mask alone. */
@@ -141,7 +152,7 @@ bool kick_guard_begin(struct object *obj, int fd, uint64_t *mask)
 		drop_mask(&obj->vcpu, fd);
 		return false;
 	}
-	if (thread_forbids(FORBIDDEN_GUARD) || !kick_handlers_exist())
+	if (thread_forbids(FORBIDDEN_GUARD) || !handlers_exist())
 		return false;
 	signals_set_mask(SIG_BLOCK, &kicks, mask);
 	if (give_mask(&obj->vcpu, fd, *mask))
@@ -159,18 +170,30 @@ void kick_guard_end(struct object *obj, uint64_t mask)
 }
 
 /*
- * A thread without the guard's calls cannot find out whether a handler has run.
  * A program that has asked for immediate_exit knows that a kick by a flag alone
  * is lost between its check of the flag and KVM_RUN.
  */
+static bool kicks_are_safe_unguarded(void)
+{
+	return kicks_stay_pending() ||
+	       atomic_load_explicit(&knows_immediate_exit, relaxed);
+}
+
+bool kick_needs_guard(void)
+{
+	return !kicks_are_safe_unguarded() &&
+	       (atomic_load_explicit(&has_handlers, relaxed) ||
+		find_handlers());
+}
+
+/* A thread without the guard's calls cannot find out whether a handler ran. */
 static bool kicks_are_safe(void)
 {
 	return kicks_stay_pending() ||
-	       (thread_forbids(FORBIDDEN_GUARD) &&
-		atomic_load_explicit(&knows_immediate_exit, relaxed));
+	       (thread_forbids(FORBIDDEN_GUARD) && kicks_are_safe_unguarded());
 }
 
 bool kick_may_be_lost(void)
 {
-	return !kicks_are_safe() && kick_handlers_exist();
+	return !kicks_are_safe() && handlers_exist();
 }

@@ -26,10 +26,10 @@ void kick_note_capability(void);
 void kick_note_jump(void);
 
 /*
- * True: the program has a handler for a signal that may be a kick.  Asks the
- * kernel, unless a seccomp filter forbids that; then the last answer counts.
+ * True: a thread that must not make the guard's calls could lose a kick,
+ * because the program has a handler and has not asked for immediate_exit.
  */
-bool kick_handlers_exist(void);
+bool kick_needs_guard(void);
 
 /*
  * Before a KVM_RUN of the program on @fd, of a vCPU whose exits the front

@@ -23,8 +23,11 @@
 #include "preload/seccomp/filter.h"
 #include "preload/seccomp/forbidden.h"
 
-static const char why[] = "a seccomp filter forbids system calls that belfry"
-			  " makes";
+static const char forbids_calls[] = "a seccomp filter forbids system calls that"
+				    " belfry makes";
+static const char forbids_guard[] = "a seccomp filter forbids to guard kicks,"
+				    " and the program did not ask for"
+				    " KVM_CAP_IMMEDIATE_EXIT";
 
 /*
  * A filter is harmless if the thread does not do what the filter keeps it from
@@ -42,10 +45,30 @@ static bool filter_is_harmless(uint32_t forbidden, bool all_threads)
 		!(forbidden & FORBIDDEN_FRONT));
 }
 
+/*
+ * A thread with this filter may run a vCPU, but must not guard its kicks.  Each
+ * exit that the library served would have to return EINTR.
+ */
+static bool filter_loses_kicks(uint32_t forbidden)
+{
+	return forbidden & FORBIDDEN_GUARD && !(forbidden & FORBIDDEN_RUN) &&
+	       kick_needs_guard();
+}
+
+/* NULL: the front may go on. */
+static const char *why_pass_through(uint32_t forbidden, bool all_threads)
+{
+	if (!filter_is_harmless(forbidden, all_threads))
+		return forbids_calls;
+	return filter_loses_kicks(forbidden) ? forbids_guard : NULL;
+}
+
 /* Makes the forbidden calls while the filter is not installed yet. */
 static void prepare_for_filter(uint32_t forbidden, bool all_threads)
 {
-	if (!filter_is_harmless(forbidden, all_threads)) {
+	const char *why = why_pass_through(forbidden, all_threads);
+
+	if (why) {
 		vm_pass_through_all(why);
 		return;
 	}
@@ -77,7 +100,6 @@ static void before_install(struct new_filter *new)
 	}
 	if (!config.plain)
 		prepare_for_filter(new->forbids, new->all_threads);
-	kick_handlers_exist();
 	if (new->all_threads)
 		forbidden_add(new->forbids, true);
 }
