@@ -5,6 +5,8 @@ The programs of a build folder have the same paths in the guest.
 """
 import json
 import shlex
+import shutil
+import tempfile
 from pathlib import Path
 
 from . import debian, kmod
@@ -13,6 +15,19 @@ from .kmod import Failed, check_common, one
 BUILD = kmod.TOP / "build"
 PRELOAD = BUILD / "src/preload/libbelfry-preload.so"
 SCRIPTS = Path(__file__).resolve().parent
+
+RULES = kmod.TOP / "examples/operators/apparmor"
+
+# It has what a libvirt domain's has for a VMM without files.
+PROFILE = """#include <tunables/global>
+profile vmm-{rules} /bin/vmm-{rules} flags=(attach_disconnected) {{
+  #include <abstractions/base>
+  network,
+  /bin/vmm-{rules} mr,
+  /dev/kvm rw,
+  /dev/console rw,
+{include}}}
+"""
 
 # The other tests run Python, QEMU or shell scripts.
 FOLDERS = ("tests/test_", "tests/preload/differential", "tools/belfry")
@@ -75,9 +90,34 @@ def add_tests(initramfs, match):
                                    for test in tests).encode())
 
 
+def profile(rules):
+    """The profile of a VMM, as the kernel loads it."""
+    include = f'  #include "{RULES}"\n' if rules == "with" else ""
+    parser = shutil.which("apparmor_parser", path="/usr/sbin:/sbin")
+    if not parser:
+        raise Failed("no apparmor_parser: install apparmor")
+    with tempfile.TemporaryDirectory() as folder:
+        source, binary = Path(folder, "source"), Path(folder, "binary")
+        source.write_text(PROFILE.format(rules=rules, include=include))
+        debian.run(parser, "--skip-kernel-load", "--skip-cache",
+                   f"--ofile={binary}", source)
+        return binary.read_bytes()
+
+
+def add_confined(initramfs):
+    for rules in ("with", "without"):
+        initramfs.add(f"profiles/{rules}", profile(rules))
+        initramfs.program(BUILD / "tests/preload/testvmm", f"bin/vmm-{rules}")
+    initramfs.program(kmod.TOOL)
+    initramfs.program(
+        PRELOAD, "usr/local/lib/x86_64-linux-gnu/belfry/" + PRELOAD.name)
+
+
 def add_files(initramfs, name, match):
     if name == "library":
         add_tests(initramfs, match)
+    elif name == "apparmor":
+        add_confined(initramfs)
     else:
         initramfs.program(kmod.TOOL)
         initramfs.program(PRELOAD)
@@ -103,8 +143,20 @@ def check_stall(run):
         raise Failed("belfry stall fails")
 
 
+def check_apparmor(run):
+    check_common(run)
+    allowed, denied = one(run, "apparmor", "with"), \
+        one(run, "apparmor", "without")
+    if allowed["status"] or not allowed["served"] or allowed["denied"]:
+        raise Failed("a VMM with the rules does not start under belfry run")
+    if denied["status"] or denied["served"] or not denied["said"] or \
+            not denied["denied"]:
+        raise Failed("a VMM without the rules: no word of AppArmor")
+
+
 # As kmod.TESTS.  A guest on one CPU would hide races of the tests.
 TESTS = {
     "library": ([], check_library, {"cpus": 2, "memory": 3072, "icount": 3}),
     "stall": (["belfry"], check_stall, {"icount": 3}),
+    "apparmor": ([], check_apparmor, {}),
 }

@@ -41,6 +41,7 @@ void run_explain_no_calls(const char *command, const struct stats *stats,
 	else
 		cli_line(out,
 			 "belfry run: %s did not load the library: it ran"
-			 " without belfry",
+			 " without belfry; if AppArmor confines it, it needs"
+			 " the rules of doc/operators.md",
 			 command);
 }
