@@ -24,7 +24,7 @@ ARM64 = Arch(
     "arm64", "aarch64-linux-gnu-", ["gcc-aarch64-linux-gnu"],
     ["ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-"],
     ["qemu-system-aarch64", "-machine", "virt,virtualization=on,"
-     "gic-version=3", "-cpu", "max"], "ttyAMA0",
+     "gic-version=3", "-cpu", "max,pauth-impdef=on"], "ttyAMA0",
     "kvmtest_arm64.c")
 
 ARCHES = {arch.name: arch for arch in (AMD64, ARM64)}
