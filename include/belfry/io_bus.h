@@ -11,7 +11,8 @@
  *    puts the write in a ring (belfry/io_ring.h) if the ring has room;
  * 3. device ranges: the access lies inside the range; the bus calls a handler.
  *
- * Zones of one space are disjoint, and so are ranges.
+ * Of several zones that contain a write, the first registered one takes it; if
+ * its ring is full, the next one.  Ranges of one space are disjoint.
  *
  * Dispatch runs in a section of SRCU (belfry/srcu.h): it takes no lock, never
  * waits for a thread that changes the bus, and handlers may sleep.  An access
@@ -23,7 +24,8 @@
  * Changes of the bus do not wait for accesses, except for the removals that
  * say so.  belfry/io_txn.h makes several changes at once, all or nothing.  A
  * change takes time and memory with the logarithm of the number of entries; of
- * the largest number that the space has had.
+ * the largest number that the space has had.  Zones that overlap make one
+ * search of each further zone that lies under an address.
  *
  * Doorbells follow the rules and errno of KVM_IOEVENTFD
  * (Documentation/virt/kvm/api.rst, 4.59; virt/kvm/eventfd.c).  KVM's search may
@@ -522,14 +524,18 @@ void bf_io_remove_range_async(struct bf_io_bus *bus, struct bf_io_range *range,
  * @desc: the description
  * @zonep: set to the handle; may be NULL for a zone that stays as long as the
  *         bus
- * @conflict: set on -EEXIST; may be NULL
+ * @conflict: not used, as no zone collides with another entry; may be NULL
  *
  * A zone may lie over device ranges.  The ranges get the accesses that the zone
  * does not take: reads, writes that are not inside the zone, and all writes
  * while the ring is full.
  *
+ * Zones may overlap, as KVM's may.  The zone that was registered first takes a
+ * write that lies inside several; the next one takes it while the ring of the
+ * first is full.  A zone that moves counts as registered at that time.
+ *
  * Return: 0; -EINVAL: size 0, the zone wraps, unknown space or no ring;
- * -EEXIST: the zone overlaps another one of the space; -ENOMEM.
+ * -ENOMEM.
  */
 int bf_io_add_zone(struct bf_io_bus *bus, const struct bf_io_zone_desc *desc,
 		   struct bf_io_zone **zonep, struct bf_io_conflict *conflict);

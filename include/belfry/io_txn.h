@@ -13,6 +13,7 @@
  *
  * The order of the changes in a transaction does not matter: the commit makes
  * all removals before all additions, so two ranges may swap their addresses.
+ * Only zones that overlap each other are registered in the order of the calls.
  *
  * A function that fails leaves the transaction as it was, except for the
  * commit.  Unlike the removal of one entry, a transaction with removals may

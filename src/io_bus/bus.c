@@ -72,11 +72,11 @@ static int entry_destroy(void *opaque, struct bf_span span,
 static void roots_destroy(const struct bf_io_roots *roots)
 {
 	bf_doorbells_each(roots->doorbells, entry_destroy, NULL);
-	bf_regions_each(roots->zones, entry_destroy, NULL);
-	bf_regions_each(roots->ranges, entry_destroy, NULL);
+	bf_regions_each(&roots->zones, entry_destroy, NULL);
+	bf_regions_each(&roots->ranges, entry_destroy, NULL);
 	bf_doorbells_free(roots->doorbells);
-	bf_span_free(roots->zones);
-	bf_span_free(roots->ranges);
+	bf_layers_free(&roots->zones);
+	bf_layers_free(&roots->ranges);
 }
 
 /*

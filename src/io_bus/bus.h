@@ -9,17 +9,17 @@
 #ifndef BF_IO_BUS_BUS_H
 #define BF_IO_BUS_BUS_H
 
-#include "base/span_tree.h"
 #include "belfry/io_bus.h"
 #include "belfry/srcu.h"
 #include "io_bus/eventfd.h"
+#include "io_bus/layer.h"
 #include "srcu/deferred.h"
 
 /* The entries of a space. */
 struct bf_io_roots {
 	struct bf_doorbell_trees *doorbells; /* NULL: there never was one */
-	struct bf_span_node *zones;	     /* of struct bf_region_span */
-	struct bf_span_node *ranges;	     /* of struct bf_region_span */
+	struct bf_layer zones;		     /* of struct bf_region_span */
+	struct bf_layer ranges;		     /* of struct bf_region_span */
 };
 
 struct bf_io_state {

@@ -62,7 +62,7 @@ range_dispatch(const struct bf_io_bus *bus, const struct bf_io_state *state,
 	       struct bf_io_access *access)
 {
 	const struct bf_span_hit hit =
-		bf_region_find(state->space[access->space].ranges, access);
+		bf_region_find(state->space[access->space].ranges.root, access);
 	const struct bf_region_span *range;
 	int ret;
 
@@ -78,20 +78,25 @@ range_dispatch(const struct bf_io_bus *bus, const struct bf_io_state *state,
 	return unlikely(ret) ? range_failed(bus, access, ret) : 0;
 }
 
+/* The first registered zone with room in its ring. */
 static bool zone_dispatch(const struct bf_io_bus *bus,
 			  const struct bf_io_state *state,
 			  struct bf_io_access *access)
 {
-	const struct bf_span_hit hit =
-		bf_region_find(state->space[access->space].zones, access);
+	const struct bf_layer *layer = &state->space[access->space].zones;
+	struct bf_span_hit hit;
 
-	if (!hit.entry)
-		return false;
-	PROBE_DISPATCH(bus, BF_IO_ZONE, access);
-	if (!bf_ring_put(bf_region_span_of(hit.entry)->opaque, access))
-		return false;
-	access->taken_by = BF_IO_ZONE;
-	return true;
+	for (; layer; layer = bf_layer_next(layer)) {
+		hit = bf_region_find(layer->root, access);
+		if (!hit.entry)
+			continue;
+		PROBE_DISPATCH(bus, BF_IO_ZONE, access);
+		if (!bf_ring_put(bf_region_span_of(hit.entry)->opaque, access))
+			continue;
+		access->taken_by = BF_IO_ZONE;
+		return true;
+	}
+	return false;
 }
 
 /* A part of at most BF_IO_MAX_LEN bytes, in a section of bus->srcu. */
@@ -105,7 +110,7 @@ part_dispatch(struct bf_io_bus *bus, const struct bf_io_state *state,
 		if (roots->doorbells &&
 		    bf_doorbell_dispatch(bus, state, access))
 			return 0;
-		if (roots->zones && zone_dispatch(bus, state, access))
+		if (roots->zones.root && zone_dispatch(bus, state, access))
 			return 0;
 	}
 	return range_dispatch(bus, state, access);

@@ -73,6 +73,7 @@ int bf_io_conflict_format(const struct bf_io_conflict *conflict, char *buf,
 struct line {
 	struct bf_span span; /* a doorbell of any length has one byte */
 	const struct bf_entry *entry;
+	size_t order; /* of two zones, dispatch tries the lower one first */
 	struct bf_io_stats stats;
 };
 
@@ -109,16 +110,17 @@ static int lines_add(void *opaque, struct bf_span span, struct bf_entry *entry)
 	line = &lines->line[lines->count++];
 	line->span = span;
 	line->entry = entry;
+	line->order = lines->count;
 	bf_counters_sum(&entry->counters, &line->stats);
 	return 0;
 }
 
 static int lines_add_space(struct lines *lines, const struct bf_io_roots *roots)
 {
-	int ret = bf_regions_each(roots->ranges, lines_add, lines);
+	int ret = bf_regions_each(&roots->ranges, lines_add, lines);
 
 	if (!ret)
-		ret = bf_regions_each(roots->zones, lines_add, lines);
+		ret = bf_regions_each(&roots->zones, lines_add, lines);
 	if (!ret)
 		ret = bf_doorbells_each(roots->doorbells, lines_add, lines);
 	return ret;
@@ -148,6 +150,8 @@ static int compare_lines(const void *left, const void *right)
 		ret = (ak == BF_IO_DOORBELL) - (bk == BF_IO_DOORBELL);
 	if (!ret)
 		ret = compare(a->entry->datamatch, b->entry->datamatch);
+	if (!ret)
+		ret = compare(b->order, a->order);
 	return ret;
 }
 
@@ -200,16 +204,16 @@ static void print_line(const struct line *line, unsigned int depth, FILE *out)
 	fputc('\n', out);
 }
 
-/* The zone and the range, at most, that contain the present address. */
+/* The zones and ranges that contain the present address. */
 struct open_spans {
-	struct bf_span span[2];
-	unsigned int count;
+	struct bf_span *span;
+	size_t count;
 };
 
 /* Drops the spans that end before the address. */
 static void close_before(struct open_spans *open, uint64_t addr)
 {
-	unsigned int i, kept = 0;
+	size_t i, kept = 0;
 
 	for (i = 0; i < open->count; i++)
 		if (open->span[i].last >= addr)
@@ -220,21 +224,22 @@ static void close_before(struct open_spans *open, uint64_t addr)
 /* The number of open spans that contain the span. */
 static unsigned int depth_of(const struct open_spans *open, struct bf_span span)
 {
-	unsigned int i, depth = 0;
+	unsigned int depth = 0;
+	size_t i;
 
 	for (i = 0; i < open->count; i++)
 		depth += open->span[i].last >= span.last;
 	return depth;
 }
 
-static void print_lines(struct lines *lines, FILE *out)
+static int print_lines(struct lines *lines, FILE *out)
 {
-	struct open_spans open = {.count = 0};
+	struct open_spans open = {calloc(lines->count, sizeof(*open.span)), 0};
 	size_t i;
 
-	if (lines->count)
-		qsort(lines->line, lines->count, sizeof(*lines->line),
-		      compare_lines);
+	if (!open.span)
+		return -ENOMEM;
+	qsort(lines->line, lines->count, sizeof(*lines->line), compare_lines);
 	for (i = 0; i < lines->count; i++) {
 		const struct line *line = &lines->line[i];
 
@@ -243,6 +248,8 @@ static void print_lines(struct lines *lines, FILE *out)
 		if (line->entry->kind != BF_IO_DOORBELL)
 			open.span[open.count++] = line->span;
 	}
+	free(open.span);
+	return 0;
 }
 
 static int dump_space(const struct bf_io_state *state, unsigned int space,
@@ -254,7 +261,7 @@ static int dump_space(const struct bf_io_state *state, unsigned int space,
 
 	if (!ret && lines.count) {
 		fprintf(out, "  %s\n", space_name((uint16_t)space, buf));
-		print_lines(&lines, out);
+		ret = print_lines(&lines, out);
 	}
 	free(lines.line);
 	return ret;

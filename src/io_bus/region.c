@@ -12,17 +12,69 @@ static struct bf_region *region_of(const struct bf_entry *entry)
 	return container_of(entry, struct bf_region, entry);
 }
 
-static struct bf_span_node **region_root(struct bf_io_roots *roots,
-					 const struct bf_entry *entry)
+static struct bf_layer *region_layers(struct bf_io_roots *roots,
+				      const struct bf_entry *entry)
 {
 	return entry->kind == BF_IO_ZONE ? &roots->zones : &roots->ranges;
+}
+
+static struct bf_span region_span(const struct bf_entry *entry)
+{
+	return (struct bf_span){entry->addr, entry->addr + (entry->size - 1)};
+}
+
+static bool layer_overlaps(const struct bf_layer *layer,
+			   const struct bf_entry *entry)
+{
+	const struct bf_span span = region_span(entry);
+	struct bf_span found;
+
+	return bf_span_next(layer->root, span.first, &found) &&
+	       found.first <= span.last;
+}
+
+static bool layer_has(const struct bf_layer *layer,
+		      const struct bf_entry *entry)
+{
+	const struct bf_span_hit hit = bf_span_find(
+		layer->root, sizeof(struct bf_region_span), entry->addr, 1);
+
+	return hit.entry &&
+	       &bf_region_span_of(hit.entry)->region->entry == entry;
+}
+
+/* The number of layers before the one that has the region. */
+static unsigned int layers_before(const struct bf_layer *layer,
+				  const struct bf_entry *entry)
+{
+	unsigned int before = 0;
+
+	for (; layer->next && !layer_has(layer, entry); before++)
+		layer = bf_layer_next(layer);
+	return before;
+}
+
+/* The layer for a new zone: the one behind all layers that it overlaps. */
+static struct bf_layer *zone_layer(struct bf_edit *edit, struct bf_layer *first,
+				   const struct bf_entry *zone)
+{
+	const struct bf_layer *layer = first;
+	unsigned int count = 0, before = 0;
+
+	for (; layer; layer = bf_layer_next(layer)) {
+		count++;
+		if (layer_overlaps(layer, zone))
+			before = count;
+	}
+	return before < count ? bf_layer_own(edit, first, before) :
+				bf_layer_add(edit, first, before);
 }
 
 static int region_add(struct bf_change *change, struct bf_entry *entry,
 		      struct bf_entry **existing)
 {
-	const struct bf_span span = {entry->addr,
-				     entry->addr + (entry->size - 1)};
+	struct bf_layer *layer =
+		region_layers(bf_entry_roots(change->state, entry), entry);
 	struct bf_region *region = region_of(entry);
 	const struct bf_region_span new = {
 		.opaque = region->opaque,
@@ -30,11 +82,14 @@ static int region_add(struct bf_change *change, struct bf_entry *entry,
 		.region = region,
 	};
 	struct bf_span_entry *other;
-	int ret = bf_span_add(&change->edit,
-			      region_root(bf_entry_roots(change->state, entry),
-					  entry),
-			      span, &new.span, sizeof(new), &other);
+	int ret;
 
+	if (entry->kind == BF_IO_ZONE)
+		layer = zone_layer(&change->edit, layer, entry);
+	if (!layer)
+		return -ENOMEM;
+	ret = bf_span_add(&change->edit, &layer->root, region_span(entry),
+			  &new.span, sizeof(new), &other);
 	if (ret == -EEXIST)
 		*existing = &bf_region_span_of(other)->region->entry;
 	return ret;
@@ -42,16 +97,26 @@ static int region_add(struct bf_change *change, struct bf_entry *entry,
 
 static int region_remove(struct bf_change *change, const struct bf_entry *entry)
 {
-	return bf_span_remove(&change->edit,
-			      region_root(bf_entry_roots(change->state, entry),
-					  entry),
-			      entry->addr);
+	struct bf_layer *first =
+		region_layers(bf_entry_roots(change->state, entry), entry);
+	struct bf_layer *layer =
+		bf_layer_own(&change->edit, first, layers_before(first, entry));
+
+	if (!layer || bf_span_remove(&change->edit, &layer->root, entry->addr))
+		return -ENOMEM;
+	if (!layer->root)
+		bf_layer_drop(&change->edit, first, layer);
+	return 0;
 }
 
 static void region_clear(struct bf_io_roots *roots,
 			 const struct bf_entry *entry)
 {
-	bf_span_set_size(*region_root(roots, entry), entry->addr, 0);
+	const struct bf_layer *layer = region_layers(roots, entry);
+
+	while (layer->next && !layer_has(layer, entry))
+		layer = bf_layer_next(layer);
+	bf_span_set_size(layer->root, entry->addr, 0);
 }
 
 static void region_release(struct bf_entry *entry)
@@ -67,8 +132,8 @@ static const struct bf_entry_ops region_entry_ops = {
 	.release = region_release,
 };
 
-int bf_regions_each(const struct bf_span_node *root, bf_entry_fn fn,
-		    void *opaque)
+static int layer_each(const struct bf_span_node *root, bf_entry_fn fn,
+		      void *opaque)
 {
 	struct bf_span_entry *entry;
 	struct bf_span span;
@@ -80,6 +145,15 @@ int bf_regions_each(const struct bf_span_node *root, bf_entry_fn fn,
 		if (ret)
 			break;
 	}
+	return ret;
+}
+
+int bf_regions_each(const struct bf_layer *layer, bf_entry_fn fn, void *opaque)
+{
+	int ret = 0;
+
+	for (; layer && !ret; layer = bf_layer_next(layer))
+		ret = layer_each(layer->root, fn, opaque);
 	return ret;
 }
 
@@ -194,7 +268,7 @@ int bf_io_find_range(struct bf_io_bus *bus, uint16_t space, uint64_t addr,
 		return -EINVAL;
 	idx = srcu_down_read(&bus->srcu);
 	state = bf_bus_state(bus);
-	hit = bf_region_find(state->space[space].ranges, &access);
+	hit = bf_region_find(state->space[space].ranges.root, &access);
 	if (hit.entry)
 		*rangep = container_of(bf_region_span_of(hit.entry)->region,
 				       struct bf_io_range, region);

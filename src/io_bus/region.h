@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Regions: device ranges, and coalesced zones.  A zone is a region with a ring
- * in place of handlers, in a tree of its own.
+ * in place of handlers, in layers of its own.
+ *
+ * A zone is in a later layer than each zone that it overlaps and that was
+ * registered before it.  So the first layer with a zone that contains a write
+ * has the zone that was registered first.
  */
 #ifndef BF_IO_BUS_REGION_H
 #define BF_IO_BUS_REGION_H
@@ -59,7 +63,7 @@ int bf_range_new(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,
 int bf_zone_new(struct bf_io_bus *bus, const struct bf_io_zone_desc *desc,
 		struct bf_io_zone **zonep);
 
-int bf_regions_each(const struct bf_span_node *root, bf_entry_fn fn,
-		    void *opaque);
+/* Layer by layer. */
+int bf_regions_each(const struct bf_layer *layer, bf_entry_fn fn, void *opaque);
 
 #endif

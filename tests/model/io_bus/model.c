@@ -46,8 +46,12 @@ void model_remove(struct model *model, const struct subject *subject)
 {
 	struct model_entry *entry = model_entry(model, subject);
 
-	if (entry)
-		*entry = model->entries[--model->count];
+	if (!entry)
+		return;
+	model->count--;
+	memmove(entry, entry + 1,
+		(size_t)(model->entries + model->count - entry) *
+			sizeof(*entry));
 }
 
 static bool valid_doorbell(const struct model_entry *entry)
@@ -92,6 +96,8 @@ bool model_collide(const struct model_entry *a, const struct model_entry *b)
 		return false;
 	if (a->kind == BF_IO_DOORBELL)
 		return doorbells_collide(a, b);
+	if (a->kind == BF_IO_ZONE)
+		return false;
 	return a->addr <= last_byte(b) && b->addr <= last_byte(a);
 }
 
@@ -156,9 +162,10 @@ static bool takes(const struct model_entry *entry,
 
 const struct model_entry *model_find(const struct model *model,
 				     enum bf_io_kind kind,
-				     const struct bf_io_access *access)
+				     const struct bf_io_access *access,
+				     const struct model_entry *before)
 {
-	const struct model_entry *entry = model->entries;
+	const struct model_entry *entry = before ? before + 1 : model->entries;
 
 	for (; entry < model->entries + model->count; entry++)
 		if (entry->kind == kind && entry->space == access->space &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A model of the bus, as simple as possible: a list of entries that every
- * operation walks from end to end.
+ * A model of the bus, as simple as possible: a list of entries, in the order of
+ * their registration, that every operation walks from end to end.
  */
 #ifndef BF_TESTS_IO_BUS_MODEL_H
 #define BF_TESTS_IO_BUS_MODEL_H
@@ -56,12 +56,14 @@ bool model_describes(const struct bf_io_party *party,
 		     const struct model_entry *entry, const char *name);
 
 /*
- * The entry of this kind that takes an access of 1 to 8 bytes, or NULL.  The
- * access has data if it is a write.
+ * The first entry of this kind that takes an access of 1 to 8 bytes, or the
+ * first one behind @before; NULL: there is none.  The access has data if it is
+ * a write.
  */
 const struct model_entry *model_find(const struct model *model,
 				     enum bf_io_kind kind,
-				     const struct bf_io_access *access);
+				     const struct bf_io_access *access,
+				     const struct model_entry *before);
 
 /* The data of an access, zero-extended. */
 uint64_t model_value(const void *data, uint32_t len);

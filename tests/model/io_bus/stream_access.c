@@ -102,7 +102,7 @@ static const struct model_entry *find_doorbell(struct cursor *cursor,
 					       const struct bf_io_access *part)
 {
 	const struct model_entry *entry =
-		model_find(&cursor->seen, BF_IO_DOORBELL, part);
+		model_find(&cursor->seen, BF_IO_DOORBELL, part, NULL);
 
 	return entry && entry->subject->removal_waited ? NULL : entry;
 }
@@ -116,6 +116,18 @@ static bool enter_range(struct stream *stream, struct cursor *cursor,
 
 	count_access(cursor, subject, part->write);
 	return part->write ? subject->writes : subject->reads;
+}
+
+/* The first registered zone with room in its ring takes a write. */
+static bool push_to_zone(struct stream *stream, struct cursor *cursor,
+			 const struct bf_io_access *part)
+{
+	const struct model_entry *zone = NULL;
+
+	while ((zone = model_find(&cursor->seen, BF_IO_ZONE, part, zone)))
+		if (rings_push(stream, zone->subject->ring, part))
+			return true;
+	return false;
 }
 
 /* Runs one part.  Stops at a call and returns the entry, else NULL. */
@@ -133,12 +145,12 @@ static const struct model_entry *next_part(struct stream *stream,
 		part_over(stream, cursor, &part, BF_IO_DOORBELL, 0);
 		return NULL;
 	}
-	entry = inside ? model_find(&cursor->seen, BF_IO_ZONE, &part) : NULL;
-	if (entry && rings_push(stream, entry->subject->ring, &part)) {
+	if (inside && push_to_zone(stream, cursor, &part)) {
 		part_over(stream, cursor, &part, BF_IO_ZONE, 0);
 		return NULL;
 	}
-	entry = inside ? model_find(&cursor->seen, BF_IO_RANGE, &part) : NULL;
+	entry = inside ? model_find(&cursor->seen, BF_IO_RANGE, &part, NULL) :
+			 NULL;
 	if (entry && enter_range(stream, cursor, entry, &part))
 		return entry;
 	part_over(stream, cursor, &part, BF_IO_NONE, -EOPNOTSUPP);
