@@ -48,6 +48,7 @@ static bool bf_io_in_callback(const struct bf_io_bus *bus)
 #include "io_bus/doorbell.c"
 #include "io_bus/doorbell_tree.c"
 #include "io_bus/change.c"
+#include "io_bus/layer.c"
 #include "io_bus/region.c"
 #include "io_bus_stubs.h"
 

@@ -12,7 +12,8 @@
  * 3. device ranges: the access lies inside the range; the bus calls a handler.
  *
  * Of several zones that contain a write, the first registered one takes it; if
- * its ring is full, the next one.  Ranges of one space are disjoint.
+ * its ring is full, the next one.  Of several ranges that contain an access,
+ * the one with the highest priority takes it.
  *
  * Dispatch runs in a section of SRCU (belfry/srcu.h): it takes no lock, never
  * waits for a thread that changes the bus, and handlers may sleep.  An access
@@ -24,8 +25,9 @@
  * Changes of the bus do not wait for accesses, except for the removals that
  * say so.  belfry/io_txn.h makes several changes at once, all or nothing.  A
  * change takes time and memory with the logarithm of the number of entries; of
- * the largest number that the space has had.  Zones that overlap make one
- * search of each further zone that lies under an address.
+ * the largest number that the space has had.  An access makes one search for
+ * each priority of the ranges of its space, at most, and one for each zone that
+ * lies under another one.
  *
  * Doorbells follow the rules and errno of KVM_IOEVENTFD
  * (Documentation/virt/kvm/api.rst, 4.59; virt/kvm/eventfd.c).  KVM's search may
@@ -91,6 +93,10 @@ enum bf_io_kind {
 /** The longest access that is dispatched in one part, in bytes. */
 #define BF_IO_MAX_LEN 8
 
+/** The priorities of ranges. */
+#define BF_IO_PRIORITY_MIN (-8)
+#define BF_IO_PRIORITY_MAX 7
+
 /** One access. */
 struct bf_io_access {
 	uint64_t addr;
@@ -125,7 +131,8 @@ struct bf_io_access {
  * removals would wait for ever.
  *
  * A handler returns 0 when it has handled the access.  It returns -EOPNOTSUPP
- * when the access is not the device's: the answer is as if there were no range.
+ * when the access is not the device's: the range with the next lower priority
+ * that contains the access gets it, as if this one were not there.
  * Every other negative errno is the device's own failure, which dispatch
  * returns.  A positive value counts as -EOPNOTSUPP.  A handler that is NULL
  * returns -EOPNOTSUPP.
@@ -185,7 +192,9 @@ struct bf_io_range_desc {
 					characters; NULL: "" */
 	const struct bf_io_ops *ops; /* copied */
 	void *opaque;		     /* passed to the handlers */
-	uint64_t reserved[4];	     /* 0 */
+	int64_t priority;     /* BF_IO_PRIORITY_MIN to BF_IO_PRIORITY_MAX;
+				 see bf_io_add_range() */
+	uint64_t reserved[3]; /* 0 */
 };
 
 /** A coalesced zone to add. */
@@ -449,15 +458,22 @@ uint64_t bf_io_doorbell_signals(const struct bf_io_doorbell *doorbell);
  *          the bus
  * @conflict: set on -EEXIST; may be NULL
  *
- * Return: 0; -EINVAL: size 0, the range wraps, unknown space or no ops;
- * -EEXIST: the range overlaps another one of the space; -ENOMEM.
+ * Ranges of different priorities may overlap.  Of those that contain all bytes
+ * of an access, the one with the highest priority answers.  So a range over a
+ * part of another one answers there, and the other one answers around it, also
+ * to an access that lies in both.  A fallback for the whole space has a
+ * priority below 0.
+ *
+ * Return: 0; -EINVAL: size 0, the range wraps, unknown space, unknown priority
+ * or no ops; -EEXIST: the range overlaps another one of its space and priority;
+ * -ENOMEM.
  */
 int bf_io_add_range(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,
 		    struct bf_io_range **rangep,
 		    struct bf_io_conflict *conflict);
 
 /**
- * bf_io_find_range - find the range that contains an address
+ * bf_io_find_range - find the range with the highest priority at an address
  * @bus: the bus; the caller is in a section of it, or is the only one that may
  *       remove the range
  * @space: the space
@@ -482,7 +498,7 @@ int bf_io_find_range(struct bf_io_bus *bus, uint16_t space, uint64_t addr,
  * range at the same instant, use belfry/io_txn.h.
  *
  * Return: 0; -EINVAL: the range would wrap, or is of another bus; -EEXIST: it
- * would overlap another range; -ENOMEM.
+ * would overlap another range of its priority; -ENOMEM.
  */
 int bf_io_move_range(struct bf_io_bus *bus, struct bf_io_range *range,
 		     uint64_t addr, struct bf_io_conflict *conflict);

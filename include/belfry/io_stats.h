@@ -79,7 +79,9 @@ uint64_t bf_io_publications(const struct bf_io_bus *bus);
  * @out: the stream to print to
  *
  * Prints one state of the bus: per space, in the order of addresses, doorbells,
- * zones and ranges.  An entry inside another one is indented below it.
+ * zones and ranges.  An entry inside another one is indented below it.  A range
+ * that lies below ranges of higher priorities has the addresses at which it
+ * answers.
  * Counters are printed unless they are 0.
  *
  * Return: 0; -ENOMEM: part of the map may have been printed; -EIO: @out has an

@@ -20,10 +20,15 @@
 	__attribute__((visibility("default"))) type name parameters; \
 	type name parameters
 
-/* The reserved words at the end of a description: they must be zero. */
-static inline bool bf_reserved_is_zero(const uint64_t reserved[4])
+static inline bool bf_words_are_zero(const uint64_t *words, size_t count)
 {
-	return !(reserved[0] | reserved[1] | reserved[2] | reserved[3]);
+	while (count--)
+		if (words[count])
+			return false;
+	return true;
 }
+
+/* The reserved words at the end of a description: they must be zero. */
+#define bf_reserved_is_zero(array) bf_words_are_zero(array, ARRAY_SIZE(array))
 
 #endif

@@ -20,6 +20,7 @@ struct bf_io_roots {
 	struct bf_doorbell_trees *doorbells; /* NULL: there never was one */
 	struct bf_layer zones;		     /* of struct bf_region_span */
 	struct bf_layer ranges;		     /* of struct bf_region_span */
+	uint32_t priorities; /* of the layers of ranges: see region.c */
 };
 
 struct bf_io_state {

@@ -48,12 +48,44 @@ range_call_counted(const struct bf_io_bus *bus,
 	return ret;
 }
 
-/* The handler failed, or the access is not the device's. */
-static int range_failed(const struct bf_io_bus *bus,
-			struct bf_io_access *access, int ret)
+/* Of one priority. */
+static inline __attribute__((always_inline)) int
+layer_dispatch(const struct bf_io_bus *bus, const struct bf_io_state *state,
+	       const struct bf_layer *layer, struct bf_io_access *access)
 {
-	if (ret > 0 || ret == -EOPNOTSUPP)
-		return dispatch_missed(bus, access);
+	const struct bf_span_hit hit = bf_region_find(layer->root, access);
+	const struct bf_region_span *range;
+
+	if (unlikely(!hit.entry))
+		return -EOPNOTSUPP;
+	range = bf_region_span_of(hit.entry);
+	PROBE_DISPATCH(bus, BF_IO_RANGE, access);
+	access->taken_by = BF_IO_RANGE;
+	if (unlikely(state->counting))
+		return range_call_counted(bus, range, hit.offset, access);
+	return range_call(bus, range, hit.offset, access);
+}
+
+/* The same in a loop: see thread.h. */
+static __attribute__((noinline)) int
+next_layer_dispatch(const struct bf_io_bus *bus,
+		    const struct bf_io_state *state,
+		    const struct bf_layer *layer, struct bf_io_access *access)
+{
+	return layer_dispatch(bus, state, layer, access);
+}
+
+/* No range of a layer took the access, or its handler failed with ret. */
+static __attribute__((noinline)) int
+range_failed(const struct bf_io_bus *bus, const struct bf_io_state *state,
+	     const struct bf_layer *layer, struct bf_io_access *access, int ret)
+{
+	while (ret > 0 || ret == -EOPNOTSUPP) {
+		layer = bf_layer_next(layer);
+		if (!layer)
+			return dispatch_missed(bus, access);
+		ret = next_layer_dispatch(bus, state, layer, access);
+	}
 	return ret;
 }
 
@@ -61,21 +93,10 @@ static inline __attribute__((always_inline)) int
 range_dispatch(const struct bf_io_bus *bus, const struct bf_io_state *state,
 	       struct bf_io_access *access)
 {
-	const struct bf_span_hit hit =
-		bf_region_find(state->space[access->space].ranges.root, access);
-	const struct bf_region_span *range;
-	int ret;
+	const struct bf_layer *layer = &state->space[access->space].ranges;
+	int ret = layer_dispatch(bus, state, layer, access);
 
-	if (unlikely(!hit.entry))
-		return dispatch_missed(bus, access);
-	range = bf_region_span_of(hit.entry);
-	PROBE_DISPATCH(bus, BF_IO_RANGE, access);
-	access->taken_by = BF_IO_RANGE;
-	if (unlikely(state->counting))
-		ret = range_call_counted(bus, range, hit.offset, access);
-	else
-		ret = range_call(bus, range, hit.offset, access);
-	return unlikely(ret) ? range_failed(bus, access, ret) : 0;
+	return unlikely(ret) ? range_failed(bus, state, layer, access, ret) : 0;
 }
 
 /* The first registered zone with room in its ring. */

@@ -175,13 +175,78 @@ static void print_doorbell(const struct line *line, FILE *out)
 			bf_io_doorbell_signals(doorbell));
 }
 
-static void print_region(const struct line *line, FILE *out)
+/*
+ * The next span of the ranges of higher priorities that contains addr or begins
+ * behind it, and that begins in the line's span.
+ */
+static bool next_cover(const struct bf_io_roots *roots, const struct line *line,
+		       uint64_t addr, struct bf_span *cover)
+{
+	const struct bf_layer *layer = &roots->ranges;
+	struct bf_span span;
+	unsigned int before;
+	bool found = false;
+
+	before = bf_range_layers_before(roots, bf_range_level(line->entry));
+	for (; before--; layer = &layer->next->layer) {
+		if (!bf_span_next(layer->root, addr, &span) ||
+		    (found && span.first > cover->first))
+			continue;
+		*cover = span;
+		found = true;
+	}
+	return found && cover->first <= line->span.last;
+}
+
+static void print_piece(const char **before, uint64_t first, uint64_t last,
+			FILE *out)
+{
+	fprintf(out, "%s%#" PRIx64 "-%#" PRIx64, *before, first, last);
+	*before = " ";
+}
+
+/* The parts of a range that ranges of higher priorities leave to it. */
+static void print_pieces(const struct bf_io_roots *roots,
+			 const struct line *line, FILE *out)
+{
+	const char *before = ", answers ";
+	uint64_t addr = line->span.first;
+	struct bf_span cover = {0, 0};
+
+	while (next_cover(roots, line, addr, &cover)) {
+		if (cover.first > addr)
+			print_piece(&before, addr, cover.first - 1, out);
+		if (cover.last >= line->span.last) {
+			fputs(*before == ',' ? ", answers nowhere" : "", out);
+			return;
+		}
+		addr = cover.last + 1;
+	}
+	if (addr != line->span.first)
+		print_piece(&before, addr, line->span.last, out);
+}
+
+static void print_range(const struct bf_io_roots *roots,
+			const struct line *line, FILE *out)
+{
+	const int priority =
+		(int)bf_range_level(line->entry) + BF_IO_PRIORITY_MIN;
+
+	if (priority)
+		fprintf(out, ", priority %d", priority);
+	print_pieces(roots, line, out);
+}
+
+static void print_region(const struct bf_io_roots *roots,
+			 const struct line *line, FILE *out)
 {
 	const struct bf_entry *entry = line->entry;
 
 	fprintf(out, "%016" PRIx64 "-%016" PRIx64 " %s%s%s", line->span.first,
 		line->span.last, entry->kind == BF_IO_ZONE ? "zone" : "range",
 		entry->name[0] ? " " : "", entry->name);
+	if (entry->kind == BF_IO_RANGE)
+		print_range(roots, line, out);
 }
 
 static void print_stats(const struct bf_io_stats *stats, FILE *out)
@@ -193,13 +258,14 @@ static void print_stats(const struct bf_io_stats *stats, FILE *out)
 			stats->reads, stats->writes, stats->ns);
 }
 
-static void print_line(const struct line *line, unsigned int depth, FILE *out)
+static void print_line(const struct bf_io_roots *roots, const struct line *line,
+		       unsigned int depth, FILE *out)
 {
 	fprintf(out, "%*s", 4 + 2 * (int)depth, "");
 	if (line->entry->kind == BF_IO_DOORBELL)
 		print_doorbell(line, out);
 	else
-		print_region(line, out);
+		print_region(roots, line, out);
 	print_stats(&line->stats, out);
 	fputc('\n', out);
 }
@@ -232,7 +298,8 @@ static unsigned int depth_of(const struct open_spans *open, struct bf_span span)
 	return depth;
 }
 
-static int print_lines(struct lines *lines, FILE *out)
+static int print_lines(const struct bf_io_roots *roots, struct lines *lines,
+		       FILE *out)
 {
 	struct open_spans open = {calloc(lines->count, sizeof(*open.span)), 0};
 	size_t i;
@@ -244,7 +311,7 @@ static int print_lines(struct lines *lines, FILE *out)
 		const struct line *line = &lines->line[i];
 
 		close_before(&open, line->span.first);
-		print_line(line, depth_of(&open, line->span), out);
+		print_line(roots, line, depth_of(&open, line->span), out);
 		if (line->entry->kind != BF_IO_DOORBELL)
 			open.span[open.count++] = line->span;
 	}
@@ -261,7 +328,7 @@ static int dump_space(const struct bf_io_state *state, unsigned int space,
 
 	if (!ret && lines.count) {
 		fprintf(out, "  %s\n", space_name((uint16_t)space, buf));
-		ret = print_lines(&lines, out);
+		ret = print_lines(&state->space[space], &lines, out);
 	}
 	free(lines.line);
 	return ret;

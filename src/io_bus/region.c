@@ -50,7 +50,7 @@ static unsigned int layers_before(const struct bf_layer *layer,
 	unsigned int before = 0;
 
 	for (; layer->next && !layer_has(layer, entry); before++)
-		layer = bf_layer_next(layer);
+		layer = &layer->next->layer;
 	return before;
 }
 
@@ -70,11 +70,43 @@ static struct bf_layer *zone_layer(struct bf_edit *edit, struct bf_layer *first,
 				bf_layer_add(edit, first, before);
 }
 
+/* Bit i of priorities: there is a layer of level i. */
+unsigned int bf_range_layers_before(const struct bf_io_roots *roots,
+				    unsigned int level)
+{
+	const uint32_t above = roots->priorities >> level >> 1;
+
+	return (unsigned int)__builtin_popcount(above);
+}
+
+/* The layer of a range's priority, present or new. */
+static struct bf_layer *
+range_layer(struct bf_edit *edit, struct bf_io_roots *roots, unsigned int level)
+{
+	const unsigned int before = bf_range_layers_before(roots, level);
+	const uint32_t bit = 1U << level;
+
+	if (roots->priorities & bit)
+		return bf_layer_own(edit, &roots->ranges, before);
+	roots->priorities |= bit;
+	return bf_layer_add(edit, &roots->ranges, before);
+}
+
+static struct bf_layer *layer_to_add(struct bf_change *change,
+				     const struct bf_entry *entry)
+{
+	struct bf_io_roots *roots = bf_entry_roots(change->state, entry);
+
+	return entry->kind == BF_IO_ZONE ?
+		       zone_layer(&change->edit, &roots->zones, entry) :
+		       range_layer(&change->edit, roots,
+				   region_of(entry)->level);
+}
+
 static int region_add(struct bf_change *change, struct bf_entry *entry,
 		      struct bf_entry **existing)
 {
-	struct bf_layer *layer =
-		region_layers(bf_entry_roots(change->state, entry), entry);
+	struct bf_layer *layer = layer_to_add(change, entry);
 	struct bf_region *region = region_of(entry);
 	const struct bf_region_span new = {
 		.opaque = region->opaque,
@@ -84,8 +116,6 @@ static int region_add(struct bf_change *change, struct bf_entry *entry,
 	struct bf_span_entry *other;
 	int ret;
 
-	if (entry->kind == BF_IO_ZONE)
-		layer = zone_layer(&change->edit, layer, entry);
 	if (!layer)
 		return -ENOMEM;
 	ret = bf_span_add(&change->edit, &layer->root, region_span(entry),
@@ -97,15 +127,18 @@ static int region_add(struct bf_change *change, struct bf_entry *entry,
 
 static int region_remove(struct bf_change *change, const struct bf_entry *entry)
 {
-	struct bf_layer *first =
-		region_layers(bf_entry_roots(change->state, entry), entry);
+	struct bf_io_roots *roots = bf_entry_roots(change->state, entry);
+	struct bf_layer *first = region_layers(roots, entry);
 	struct bf_layer *layer =
 		bf_layer_own(&change->edit, first, layers_before(first, entry));
 
 	if (!layer || bf_span_remove(&change->edit, &layer->root, entry->addr))
 		return -ENOMEM;
-	if (!layer->root)
-		bf_layer_drop(&change->edit, first, layer);
+	if (layer->root)
+		return 0;
+	bf_layer_drop(&change->edit, first, layer);
+	if (entry->kind == BF_IO_RANGE)
+		roots->priorities &= ~(1U << region_of(entry)->level);
 	return 0;
 }
 
@@ -115,7 +148,7 @@ static void region_clear(struct bf_io_roots *roots,
 	const struct bf_layer *layer = region_layers(roots, entry);
 
 	while (layer->next && !layer_has(layer, entry))
-		layer = bf_layer_next(layer);
+		layer = &layer->next->layer;
 	bf_span_set_size(layer->root, entry->addr, 0);
 }
 
@@ -159,13 +192,12 @@ int bf_regions_each(const struct bf_layer *layer, bf_entry_fn fn, void *opaque)
 
 /* A region of an entry without ops and name: 0, -EINVAL, -ENOMEM. */
 static int region_new(const struct bf_entry *entry, const char *name,
-		      const uint64_t reserved[4], struct bf_region **regionp)
+		      struct bf_region **regionp)
 {
 	struct bf_region *region;
 
 	if (!entry->size || entry->space >= BF_IO_SPACES ||
-	    bf_entry_check_addr(entry, entry->addr) ||
-	    !bf_reserved_is_zero(reserved))
+	    bf_entry_check_addr(entry, entry->addr))
 		return -EINVAL;
 	region = calloc(1, sizeof(*region));
 	if (!region)
@@ -187,6 +219,13 @@ static int no_handler(void *opaque, uint64_t offset,
 	return -EOPNOTSUPP;
 }
 
+static bool range_desc_valid(const struct bf_io_range_desc *desc)
+{
+	return desc->ops && desc->priority >= BF_IO_PRIORITY_MIN &&
+	       desc->priority <= BF_IO_PRIORITY_MAX &&
+	       bf_reserved_is_zero(desc->reserved);
+}
+
 int bf_range_new(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,
 		 struct bf_io_range **rangep)
 {
@@ -196,12 +235,13 @@ int bf_range_new(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,
 				       .addr = desc->addr,
 				       .size = desc->size};
 	struct bf_region *region;
-	int ret = desc->ops ? region_new(&entry, desc->name, desc->reserved,
-					 &region) :
-			      -EINVAL;
+	int ret = range_desc_valid(desc) ?
+			  region_new(&entry, desc->name, &region) :
+			  -EINVAL;
 
 	if (ret)
 		return ret;
+	region->level = (unsigned int)(desc->priority - BF_IO_PRIORITY_MIN);
 	region->ops.read = desc->ops->read ? desc->ops->read : no_handler;
 	region->ops.write = desc->ops->write ? desc->ops->write : no_handler;
 	region->opaque = desc->opaque;
@@ -218,9 +258,9 @@ int bf_zone_new(struct bf_io_bus *bus, const struct bf_io_zone_desc *desc,
 				       .addr = desc->addr,
 				       .size = desc->size};
 	struct bf_region *region;
-	int ret = desc->ring ? region_new(&entry, desc->name, desc->reserved,
-					  &region) :
-			       -EINVAL;
+	int ret = desc->ring && bf_reserved_is_zero(desc->reserved) ?
+			  region_new(&entry, desc->name, &region) :
+			  -EINVAL;
 
 	if (ret)
 		return ret;
@@ -260,15 +300,18 @@ int bf_io_find_range(struct bf_io_bus *bus, uint16_t space, uint64_t addr,
 		     struct bf_io_range **rangep)
 {
 	const struct bf_io_access access = {.addr = addr, .len = 1};
-	const struct bf_io_state *state;
+	const struct bf_layer *layer;
 	struct bf_span_hit hit;
 	int idx;
 
 	if (space >= BF_IO_SPACES)
 		return -EINVAL;
 	idx = srcu_down_read(&bus->srcu);
-	state = bf_bus_state(bus);
-	hit = bf_region_find(state->space[space].ranges.root, &access);
+	layer = &bf_bus_state(bus)->space[space].ranges;
+	do {
+		hit = bf_region_find(layer->root, &access);
+		layer = bf_layer_next(layer);
+	} while (!hit.entry && layer);
 	if (hit.entry)
 		*rangep = container_of(bf_region_span_of(hit.entry)->region,
 				       struct bf_io_range, region);

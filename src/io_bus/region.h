@@ -6,6 +6,8 @@
  * A zone is in a later layer than each zone that it overlaps and that was
  * registered before it.  So the first layer with a zone that contains a write
  * has the zone that was registered first.
+ *
+ * A layer of ranges has those of one priority, higher ones first.
  */
 #ifndef BF_IO_BUS_REGION_H
 #define BF_IO_BUS_REGION_H
@@ -17,6 +19,7 @@ struct bf_region {
 	struct bf_entry entry;
 	struct bf_io_ops ops; /* of a range; no handler is NULL */
 	void *opaque;	      /* of a zone: its ring */
+	unsigned int level;   /* of a range: priority - BF_IO_PRIORITY_MIN */
 	char name[32];
 };
 
@@ -38,6 +41,11 @@ struct bf_region_span {
 	struct bf_io_ops ops;
 	struct bf_region *region;
 };
+
+static inline unsigned int bf_range_level(const struct bf_entry *entry)
+{
+	return container_of(entry, const struct bf_region, entry)->level;
+}
 
 static inline const struct bf_region_span *
 bf_region_span_of(const struct bf_span_entry *span)
@@ -62,6 +70,10 @@ int bf_range_new(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,
 		 struct bf_io_range **rangep);
 int bf_zone_new(struct bf_io_bus *bus, const struct bf_io_zone_desc *desc,
 		struct bf_io_zone **zonep);
+
+/* The number of layers before that of a range: those of higher priorities. */
+unsigned int bf_range_layers_before(const struct bf_io_roots *roots,
+				    unsigned int level);
 
 /* Layer by layer. */
 int bf_regions_each(const struct bf_layer *layer, bf_entry_fn fn, void *opaque);

@@ -67,6 +67,34 @@ static void test_removals_need_no_memory(void **state)
 	assert_usable(MANY / 2);
 }
 
+/* A removal without memory uncovers the range and the zone below. */
+static void test_uncovered_without_memory(void **state)
+{
+	static struct bf_io_range *below;
+	const struct bf_io_range_desc desc = {
+		.addr = place(1),
+		.size = STEP,
+		.ops = &counting_ops,
+		.priority = -1,
+	};
+	unsigned int before;
+
+	assert_int_equal(bf_io_add_range(bus, &desc, &below, NULL), 0);
+	assert_int_equal(add_zone(place(1), NULL), 0);
+	alloc_fail_all(true);
+	assert_int_equal(bf_io_remove_range(bus, ranges[1]), 0);
+	assert_int_equal(bf_io_remove_zone(bus, zones[1]), 0);
+	assert_present(1);
+	before = written;
+	assert_int_equal(write_at(BF_IO_MMIO, place(1)), 0);
+	assert_int_equal(written, before + 1);
+	assert_int_equal(bf_io_remove_range(bus, below), 0);
+	assert_int_equal(write_at(BF_IO_MMIO, place(1)), -EOPNOTSUPP);
+	alloc_fail_all(false);
+	assert_int_equal(add_range(place(1), NULL), 0);
+	assert_present(1);
+}
+
 static void remove_async(unsigned int i)
 {
 	bf_io_remove_range_async(bus, ranges[i], complete, NULL);
@@ -198,6 +226,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		OOM_TEST(test_removals_need_no_memory),
+		OOM_TEST(test_uncovered_without_memory),
 		OOM_TEST(test_async_removals_need_no_memory),
 		OOM_TEST(test_all_removed_without_memory),
 		OOM_TEST(test_removals_with_some_memory),

@@ -71,6 +71,8 @@ bool model_valid(const struct model_entry *entry)
 		return false;
 	if (entry->kind == BF_IO_DOORBELL)
 		return valid_doorbell(entry);
+	if (entry->priority < -8 || entry->priority > 7)
+		return false;
 	return entry->size && entry->size - 1 <= UINT64_MAX - entry->addr;
 }
 
@@ -96,7 +98,7 @@ bool model_collide(const struct model_entry *a, const struct model_entry *b)
 		return false;
 	if (a->kind == BF_IO_DOORBELL)
 		return doorbells_collide(a, b);
-	if (a->kind == BF_IO_ZONE)
+	if (a->kind == BF_IO_ZONE || a->priority != b->priority)
 		return false;
 	return a->addr <= last_byte(b) && b->addr <= last_byte(a);
 }
@@ -160,16 +162,24 @@ static bool takes(const struct model_entry *entry,
 	}
 }
 
+/* Ranges by descending priority; other entries in their order. */
+static bool is_before(const struct model_entry *a, const struct model_entry *b)
+{
+	return a->kind == BF_IO_RANGE ? a->priority > b->priority : a < b;
+}
+
 const struct model_entry *model_find(const struct model *model,
 				     enum bf_io_kind kind,
 				     const struct bf_io_access *access,
 				     const struct model_entry *before)
 {
-	const struct model_entry *entry = before ? before + 1 : model->entries;
+	const struct model_entry *entry = model->entries, *found = NULL;
 
 	for (; entry < model->entries + model->count; entry++)
 		if (entry->kind == kind && entry->space == access->space &&
-		    takes(entry, access))
-			return entry;
-	return NULL;
+		    takes(entry, access) &&
+		    (!before || is_before(before, entry)) &&
+		    (!found || is_before(entry, found)))
+			found = entry;
+	return found;
 }

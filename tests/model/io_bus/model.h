@@ -18,7 +18,8 @@ struct model_entry {
 	enum bf_io_kind kind;
 	uint16_t space;
 	uint64_t addr;
-	uint64_t size; /* a doorbell's length, 0 for any */
+	uint64_t size;	  /* a doorbell's length, 0 for any */
+	int64_t priority; /* of a range */
 	bool wildcard;
 	uint64_t datamatch;
 	struct subject *subject; /* the entry of the real bus */
@@ -56,9 +57,8 @@ bool model_describes(const struct bf_io_party *party,
 		     const struct model_entry *entry, const char *name);
 
 /*
- * The first entry of this kind that takes an access of 1 to 8 bytes, or the
- * first one behind @before; NULL: there is none.  The access has data if it is
- * a write.
+ * The entry of this kind that takes an access of 1 to 8 bytes first, or the one
+ * after @before; NULL: there is none.  The access has data if it is a write.
  */
 const struct model_entry *model_find(const struct model *model,
 				     enum bf_io_kind kind,

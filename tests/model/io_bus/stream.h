@@ -34,7 +34,9 @@ struct stream_totals {
 	uint64_t coalesced;
 	uint64_t handled;
 	uint64_t missed;
-	uint64_t refused; /* additions that collide */
+	uint64_t uncovered; /* accesses that a range of higher priority declined
+			       and another range took */
+	uint64_t refused;   /* additions that collide */
 	uint64_t committed;
 	uint64_t nested; /* operations inside handlers */
 	uint64_t drained;
@@ -106,9 +108,10 @@ struct cursor {
 	bool counted;
 	bool over;
 	int ret;
-	enum bf_io_kind taken_by;	  /* the first part */
-	const struct model_entry *called; /* its handler is running */
-	uint8_t data[STREAM_LONG];	  /* before a write, after a read */
+	enum bf_io_kind taken_by;	    /* the first part */
+	const struct model_entry *called;   /* its handler is running */
+	const struct model_entry *declined; /* the last range that did */
+	uint8_t data[STREAM_LONG];	    /* before a write, after a read */
 };
 
 /* A coalesced ring and its model. */

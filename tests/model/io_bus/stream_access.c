@@ -61,6 +61,7 @@ static void part_over(struct stream *stream, struct cursor *cursor,
 		      const struct bf_io_access *part, enum bf_io_kind kind,
 		      int answer)
 {
+	cursor->declined = NULL;
 	if (!cursor->next)
 		cursor->taken_by = answer == -EOPNOTSUPP ? BF_IO_NONE : kind;
 	if (!answer) {
@@ -130,6 +131,20 @@ static bool push_to_zone(struct stream *stream, struct cursor *cursor,
 	return false;
 }
 
+/* As next_part(), from the first range or the one after that declined. */
+static const struct model_entry *next_range(struct stream *stream,
+					    struct cursor *cursor,
+					    const struct bf_io_access *part)
+{
+	const struct model_entry *entry = cursor->declined;
+
+	while ((entry = model_find(&cursor->seen, BF_IO_RANGE, part, entry)))
+		if (enter_range(stream, cursor, entry, part))
+			return entry;
+	part_over(stream, cursor, part, BF_IO_NONE, -EOPNOTSUPP);
+	return NULL;
+}
+
 /* Runs one part.  Stops at a call and returns the entry, else NULL. */
 static const struct model_entry *next_part(struct stream *stream,
 					   struct cursor *cursor)
@@ -138,6 +153,8 @@ static const struct model_entry *next_part(struct stream *stream,
 	struct bf_io_access part;
 	bool inside = part_access(cursor, cursor->next, &part);
 
+	if (cursor->declined)
+		return next_range(stream, cursor, &part);
 	entry = inside ? find_doorbell(cursor, &part) : NULL;
 	if (entry) {
 		if (signal_doorbell(stream, cursor, entry))
@@ -149,10 +166,8 @@ static const struct model_entry *next_part(struct stream *stream,
 		part_over(stream, cursor, &part, BF_IO_ZONE, 0);
 		return NULL;
 	}
-	entry = inside ? model_find(&cursor->seen, BF_IO_RANGE, &part, NULL) :
-			 NULL;
-	if (entry && enter_range(stream, cursor, entry, &part))
-		return entry;
+	if (inside)
+		return next_range(stream, cursor, &part);
 	part_over(stream, cursor, &part, BF_IO_NONE, -EOPNOTSUPP);
 	return NULL;
 }
@@ -226,8 +241,12 @@ static int end_call(struct stream *stream, struct cursor *cursor,
 		    const struct bf_io_access *part, enum bf_io_kind kind,
 		    int answer)
 {
-	part_over(stream, cursor, part, kind,
-		  answer > 0 ? -EOPNOTSUPP : answer);
+	if (answer > 0 || answer == -EOPNOTSUPP) {
+		cursor->declined = cursor->called;
+	} else {
+		stream->totals->uncovered += cursor->declined && !answer;
+		part_over(stream, cursor, part, kind, answer);
+	}
 	cursor->called = NULL;
 	return answer;
 }

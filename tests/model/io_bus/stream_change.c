@@ -98,6 +98,7 @@ struct bf_io_range_desc subject_range(const struct model_entry *entry)
 		.name = subject->name,
 		.ops = &subject_ops[subject->reads + 2 * subject->writes],
 		.opaque = subject->device,
+		.priority = entry->priority,
 	};
 }
 
@@ -153,12 +154,15 @@ static void choose_doorbell(struct stream *stream, struct model_entry *entry)
 
 static void choose_range(struct stream *stream, struct model_entry *entry)
 {
+	static const int priorities[16] = {0, 0, 0,  0,	 0,  0, 1, 1,
+					   2, 7, -1, -1, -8, 5, 8, -9};
 	unsigned int choice = stream_byte(stream);
 
 	entry->size = some_size(stream, entry->addr);
 	entry->subject->reads = choice % 8 != 0;
 	entry->subject->writes = choice / 8 % 8 != 0;
 	entry->subject->declines = choice > 200;
+	entry->priority = priorities[stream_byte(stream) % 16];
 }
 
 static void choose_zone(struct stream *stream, struct model_entry *entry)

@@ -56,7 +56,7 @@ static void assert_all_happened(const struct stream_totals *totals)
 {
 	assert_true(totals->signalled && totals->coalesced && totals->handled);
 	assert_true(totals->missed && totals->refused && totals->committed);
-	assert_true(totals->nested && totals->drained);
+	assert_true(totals->nested && totals->drained && totals->uncovered);
 }
 
 static void test_few_entries(void **state)

@@ -176,8 +176,9 @@ static void test_reserved_words(void **state)
 	assert_int_equal(bf_io_ring_create(&ring_desc, &ring), 0);
 	zone.ring = ring;
 	for (int i = 0; i < 4; i++) {
-		doorbell.reserved[i] = range.reserved[i] = zone.reserved[i] =
-			ring_desc.reserved[i] = 1ULL << (10 * i + 5);
+		doorbell.reserved[i] = range.reserved[i % 3] =
+			zone.reserved[i] = ring_desc.reserved[i] =
+				1ULL << (10 * i + 5);
 		assert_int_equal(bf_io_add_doorbell(bus, &doorbell, NULL, NULL),
 				 -EINVAL);
 		assert_int_equal(bf_io_find_doorbell(bus, &doorbell, &found),
@@ -186,7 +187,8 @@ static void test_reserved_words(void **state)
 				 -EINVAL);
 		assert_int_equal(bf_io_add_zone(bus, &zone, NULL, NULL),
 				 -EINVAL);
-		doorbell.reserved[i] = range.reserved[i] = zone.reserved[i] = 0;
+		doorbell.reserved[i] = range.reserved[i % 3] =
+			zone.reserved[i] = 0;
 		assert_int_equal(bf_io_ring_create(&ring_desc, &ring), -EINVAL);
 		ring_desc.reserved[i] = 0;
 	}

@@ -179,6 +179,42 @@ static void test_dump_of_doorbell_across_range_end(void **state)
 		"any data\n");
 }
 
+static void add_over(uint64_t addr, uint64_t size, const char *name,
+		     int priority)
+{
+	const struct bf_io_range_desc desc = {
+		.addr = addr,
+		.size = size,
+		.name = name,
+		.ops = &device_ops,
+		.priority = priority,
+	};
+
+	assert_int_equal(bf_io_add_range(bus, &desc, NULL, NULL), 0);
+}
+
+static void test_dump_of_priorities(void **state)
+{
+	add_over(0, UINT64_MAX, "fallback", -1);
+	add_over(0, 1, "null", 2);
+	add_over(0x1000, 0x1000, "bar", 0);
+	add_over(0x1000, 0x80, "one", 1);
+	add_over(0x1080, 0xf80, "two", 2);
+	assert_dump(
+		"bus test\n"
+		"  mmio\n"
+		"    0000000000000000-fffffffffffffffe range fallback, "
+		"priority -1, answers 0x1-0xfff 0x2000-0xfffffffffffffffe\n"
+		"      0000000000000000-0000000000000000 range null, "
+		"priority 2\n"
+		"      0000000000001000-0000000000001fff range bar, answers "
+		"nowhere\n"
+		"        0000000000001000-000000000000107f range one, "
+		"priority 1\n"
+		"        0000000000001080-0000000000001fff range two, "
+		"priority 2\n");
+}
+
 static void test_dump_to_full_disk(void **state)
 {
 	FILE *out = fopen("/dev/full", "w");
@@ -212,6 +248,7 @@ int main(void)
 		BUS_TEST(test_counts_of_all_threads),
 		BUS_TEST(test_dump),
 		BUS_TEST(test_dump_of_doorbell_across_range_end),
+		BUS_TEST(test_dump_of_priorities),
 		BUS_TEST(test_dump_to_full_disk),
 		BUS_TEST(test_publications),
 	};

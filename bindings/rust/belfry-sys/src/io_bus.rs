@@ -25,6 +25,8 @@ pub const BF_IO_RANGE: bf_io_kind = 2;
 pub const BF_IO_ZONE: bf_io_kind = 3;
 
 pub const BF_IO_MAX_LEN: u32 = 8;
+pub const BF_IO_PRIORITY_MIN: i64 = -8;
+pub const BF_IO_PRIORITY_MAX: i64 = 7;
 
 pub type bf_io_consumer = c_uint;
 pub const BF_IO_CONSUMER_NONE: bf_io_consumer = 0;
@@ -82,7 +84,8 @@ pub struct bf_io_range_desc {
     pub name: *const c_char,
     pub ops: *const bf_io_ops,
     pub opaque: *mut c_void,
-    pub reserved: [u64; 4],
+    pub priority: i64,
+    pub reserved: [u64; 3],
 }
 
 #[repr(C)]

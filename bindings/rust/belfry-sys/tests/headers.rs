@@ -75,7 +75,7 @@ fn layouts(out: &mut String) {
             opaque, reserved }
         bf_io_ops { read, write }
         bf_io_party { kind, space, wildcard, addr, size, datamatch, name }
-        bf_io_range_desc { addr, size, space, name, ops, opaque, reserved }
+        bf_io_range_desc { addr, size, space, name, ops, opaque, priority, reserved }
         bf_io_ring_desc { entries, wake, eventfd, reserved }
         bf_io_section { words }
         bf_io_stats { reads, writes, ns, last_ns }
@@ -106,7 +106,8 @@ fn layouts(out: &mut String) {
     );
     constants!(out,
         BF_IO_CCW BF_IO_CONSUMER_CALLBACK BF_IO_CONSUMER_EVENTFD BF_IO_CONSUMER_NONE BF_IO_DOORBELL
-        BF_IO_MAX_LEN BF_IO_MMIO BF_IO_NONE BF_IO_PIO BF_IO_RANGE BF_IO_SPACES BF_IO_SPACE_FREE
+        BF_IO_MAX_LEN BF_IO_MMIO BF_IO_NONE BF_IO_PIO BF_IO_PRIORITY_MAX BF_IO_PRIORITY_MIN
+        BF_IO_RANGE BF_IO_SPACES BF_IO_SPACE_FREE
         BF_IO_WAKE_HALF BF_IO_WAKE_NEVER BF_IO_WAKE_NONEMPTY BF_IO_ZONE BF_MEMSLOTS_SPACES
         BF_POLICY_EAGER BF_POLICY_FIRST_RUN BF_POLICY_LAZY BF_POLICY_NEVER
         BF_SRCU_DEFAULT_PACE_NS BF_SRCU_FLOOD BF_SRCU_LIMIT

@@ -170,6 +170,7 @@ pub struct Range {
     addr: u64,
     size: u64,
     name: String,
+    priority: i64,
 }
 
 impl Range {
@@ -180,12 +181,20 @@ impl Range {
             addr,
             size,
             name: String::new(),
+            priority: 0,
         }
     }
 
     /// The name in errors; the bus keeps 31 bytes of it.
     pub fn name(mut self, name: &str) -> Range {
         self.name = name.into();
+        self
+    }
+
+    /// The priority, from -8 to 7; 0 at first.  Where ranges overlap, the one
+    /// with the highest priority answers.
+    pub fn priority(mut self, priority: i64) -> Range {
+        self.priority = priority;
         self
     }
 
@@ -215,6 +224,7 @@ impl Range {
             name: name.as_ptr(),
             ops: &ops,
             opaque: device.opaque,
+            priority: self.priority,
             ..Default::default()
         };
         add(&desc, device)
@@ -351,7 +361,7 @@ impl Bus {
     /// the device's, or the device's own failure.
     ///
     /// Does not wait for accesses.  Fails with [`Error::EXISTS`] and the names
-    /// of both if the range overlaps another one.
+    /// of both if the range overlaps another one of its priority.
     pub fn add_range<D>(&self, range: &Range, device: D) -> Result<RangeHandle, Error>
     where
         D: Fn(u64, Operation<'_>) -> Result<(), Error> + Send + Sync + 'static,
