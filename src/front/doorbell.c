@@ -175,9 +175,9 @@ static int assign(struct bf_front *front, const struct kvm_ioeventfd *arg)
 	pthread_mutex_lock(&front->lock);
 	eager = front_is_eager(front);
 	ret = eager ? assign_in_kernel(front, arg) : assign_on_bus(front, arg);
-	pthread_mutex_unlock(&front->lock);
 	if ((ret == -ENOMEM || ret == -EMFILE) && front->vm_fd >= 0 && !eager)
-		ret = bf_front_kernel(front, KVM_IOEVENTFD, arg);
+		ret = assign_in_kernel(front, arg);
+	pthread_mutex_unlock(&front->lock);
 	return ret;
 }
 
@@ -247,16 +247,23 @@ static int deassign_in_kernel(struct bf_front *front,
 	return bf_front_note_removal(front, arg, ret);
 }
 
-/* The doorbell does not exist, or the VMM assigned it past the front. */
+/* The doorbell does not exist, or only the kernel has it. */
 static int deassign_unknown(struct bf_front *front,
 			    const struct kvm_ioeventfd *arg)
 {
 	int ret;
 
-	if (front->vm_fd >= 0)
-		return bf_front_kernel(front, KVM_IOEVENTFD, arg);
-	ret = bf_eventfd_check(arg->fd);
-	return ret ? ret : -ENOENT;
+	if (front->vm_fd < 0) {
+		ret = bf_eventfd_check(arg->fd);
+		return ret ? ret : -ENOENT;
+	}
+	ret = bf_front_kernel(front, KVM_IOEVENTFD, arg);
+	if (ret)
+		return ret;
+	pthread_mutex_lock(&front->lock);
+	front_count(front, BF_FRONT_DEASSIGNED);
+	pthread_mutex_unlock(&front->lock);
+	return 0;
 }
 
 static int deassign_on_bus(struct bf_front *front,

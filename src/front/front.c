@@ -128,12 +128,27 @@ void bf_front_destroy(struct bf_front *front)
 	front_free(front);
 }
 
-/* Doorbells that the kernel refused once get another chance. */
+static void retry_refused_zones(struct bf_front *front)
+{
+	struct front_zone *z;
+
+	pthread_mutex_lock(&front->lock);
+	TAILQ_FOREACH(z, &front->zones, entry)
+	if (z->state == FRONT_REFUSED) {
+		z->state = FRONT_PENDING;
+		front_count_pending(front, 1);
+	}
+	pthread_mutex_unlock(&front->lock);
+}
+
+/* What the kernel refused once gets another chance. */
 static int hand_over(struct bf_front *front)
 {
 	struct front_doorbell *d, *next;
-	int ret = bf_front_install_all(front);
+	int ret;
 
+	retry_refused_zones(front);
+	ret = bf_front_install_all(front);
 	pthread_mutex_lock(&front->lock);
 	for (d = TAILQ_FIRST(&front->tracked); d && !ret; d = next) {
 		next = TAILQ_NEXT(d, entry);

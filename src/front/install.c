@@ -229,7 +229,8 @@ static void set_install_on_run(struct bf_front *front)
 
 /*
  * Where a zone covers the doorbell, or another process could make a signal to
- * its eventfd sleep, the kernel alone may signal it, so a refusal counts.
+ * its eventfd sleep, the kernel alone may signal it, so a refusal counts.  It
+ * counts, too, where the kernel must have every doorbell.
  */
 int bf_front_apply_policy(struct bf_front *front, struct front_doorbell *d)
 {
@@ -237,7 +238,8 @@ int bf_front_apply_policy(struct bf_front *front, struct front_doorbell *d)
 
 	if (front->vm_fd < 0)
 		return 0;
-	if (!is_covered(front, &d->arg) && !bf_eventfd_may_sleep()) {
+	if (!front->at_once && !is_covered(front, &d->arg) &&
+	    !bf_eventfd_may_sleep()) {
 		set_install_on_run(front);
 		return 0;
 	}
@@ -272,7 +274,7 @@ static int install_zone_now(struct bf_front *front, struct front_zone *z)
 
 int bf_front_apply_zone_policy(struct bf_front *front, struct front_zone *z)
 {
-	if (front_is_eager(front) || front->zones_at_once ||
+	if (front_is_eager(front) || front->at_once || front->zones_at_once ||
 	    !zone_surely_fits(front, &z->zone))
 		return install_zone_now(front, z);
 	z->state = FRONT_PENDING;

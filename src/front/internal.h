@@ -119,11 +119,10 @@ static inline uint16_t front_space(uint32_t flags)
 	return BF_IO_MMIO;
 }
 
-/* The kernel gets every doorbell in the call of the VMM; lock held. */
+/* The front keeps nothing of the doorbells that the VMM assigns; lock held. */
 static inline bool front_is_eager(const struct bf_front *front)
 {
-	return (front->policy == BF_POLICY_EAGER || front->at_once) &&
-	       front->vm_fd >= 0;
+	return front->policy == BF_POLICY_EAGER && front->vm_fd >= 0;
 }
 
 /*
