@@ -48,10 +48,12 @@ demo:
 dist:
 	@scripts/dist --check
 
-# Packages for Debian 12 and 13, tested in fresh systems.  Needs root.
+# Packages for Debian 12 and 13: for amd64, tested in fresh systems, and for
+# arm64.  Needs root.
 deb:
 	@$(SETUP) deb
 	@scripts/deb
+	@scripts/deb --arch arm64
 
 install: build
 	@meson install --no-rebuild -C $(BUILD)
