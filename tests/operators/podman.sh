@@ -9,7 +9,7 @@
 set -euo pipefail
 
 . "$(dirname "$0")/common.sh"
-belfry=$3 image=$4
+belfry=$(realpath "$3") image=$(realpath "$4") # not names of volumes
 need podman qemu-system-x86_64 unshare
 [ "$(id -u)" -eq 0 ] || skip 'not root'
 if [ -z "${5:-}" ]; then
