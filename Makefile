@@ -9,8 +9,9 @@ SETUP ?= scripts/setup
 
 # The kernels of `make check-kernels`: how their versions start.  ARCH is amd64
 # or arm64.
-KERNELS ?= 7.3 7.2 6.18 6.12 6.1
 ARCH ?= amd64
+KERNELS ?= $(if $(filter arm64,$(ARCH)),7.3 6.18 6.12 6.12-16k 6.1,\
+  7.3 7.2 6.18 6.12 6.1)
 
 .PHONY: build check check-kernels check-long clean deb demo dist format help \
   install
@@ -33,9 +34,11 @@ check-long:
 
 check-kernels:
 	@$(SETUP) build vm $(filter vm-arm64,vm-$(ARCH))
-	@$(MAKE) --no-print-directory build
+	@$(if $(filter arm64,$(ARCH)),.ci/run aarch64,\
+	  $(MAKE) --no-print-directory build)
+	@mkdir -p $(BUILD)
 	@scripts/vm-test --arch $(ARCH) --release trixie --release bookworm \
-	  $(if $(filter amd64,$(ARCH)),--library) --loads 1000 --timeout 3600 \
+	  --library --loads 1000 --timeout 3600 \
 	  --json $(BUILD)/kernels.json --table $(BUILD)/kernels.md \
 	  $(addprefix --kernel ,$(KERNELS))
 

@@ -24,8 +24,9 @@ SUITES = {
     "trixie": ["trixie", "trixie-backports"],
     "sid": ["sid"],
 }
-IMAGE = re.compile(r"linux-(binary|image)-((\d+)\.(\d+)\.(\d+)\S*-(\w+))")
-FLAVOURS = re.compile(r"cloud|unsigned|dbg|-rt-|-16k-")
+IMAGE = re.compile(
+    r"linux-(binary|image)-((\d+)\.(\d+)\.(\d+)\S*-(amd64|arm64)(-16k)?)")
+FLAVOURS = re.compile(r"cloud|unsigned|dbg|-rt-")
 
 # Suites that keep kernels without their headers: the source makes up for it.
 SOURCE_SUITES = {"trixie": ["trixie-backports"]}
@@ -365,6 +366,21 @@ pkg_config_libdir = '{root}/usr/lib/aarch64-linux-gnu/pkgconfig'
 """
 
 
+# Debian's QEMU for a guest, which runs it under belfry.
+QEMU = "qemu-system-arm"
+
+
+def guest_qemu(of):
+    """Unpack QEMU for an architecture beside the libraries; its program."""
+    release = Release(this_release(), of)
+    release.update()
+    root = release.folder / "libraries"
+    release.unpack([name for name in release.closure([QEMU + of.suffix])
+                    if name.endswith(of.suffix)
+                    and not OF_COMPILER.match(name)], root)
+    return root / "usr/bin/qemu-system-aarch64"
+
+
 def this_release():
     """The Debian release of this machine: its cross compiler fits."""
     for line in Path("/etc/os-release").read_text().splitlines():
@@ -433,10 +449,19 @@ def all_kernels(releases):
         reverse=True)
 
 
+LARGE_PAGES = "-16k"  # of kernels of arm64, at the end of their names
+
+
 def first(kernels, version, headers=False):
-    """The newest kernel with a version that starts so; 6.1 is not 6.12."""
-    starts = re.compile(re.escape(version) + r"(?!\d)" if version else "")
+    """The newest kernel with a version that starts so; 6.1 is not 6.12.
+
+    "6.12-16k" has pages of 16 KiB, which no other version has.
+    """
+    large = version.endswith(LARGE_PAGES)
+    start = version.removesuffix(LARGE_PAGES)
+    starts = re.compile(re.escape(start) + r"(?!\d)" if start else "")
     for kernel in kernels:
-        if starts.match(kernel.name) and (kernel.has_headers or not headers):
+        if starts.match(kernel.name) and (kernel.has_headers or not headers) \
+                and kernel.name.endswith(LARGE_PAGES) == large:
             return kernel
     raise Unavailable(f"the package lists have no kernel {version}")

@@ -4,16 +4,15 @@
 The programs of a build folder have the same paths in the guest.
 """
 import json
+import re
 import shlex
 import shutil
 import tempfile
 from pathlib import Path
 
-from . import debian, kmod
+from . import arch, debian, kmod
 from .kmod import Failed, check_common, one
 
-BUILD = kmod.TOP / "build"
-PRELOAD = BUILD / "src/preload/libbelfry-preload.so"
 SCRIPTS = Path(__file__).resolve().parent
 
 RULES = kmod.TOP / "examples/operators/apparmor"
@@ -30,7 +29,9 @@ profile vmm-{rules} /bin/vmm-{rules} flags=(attach_disconnected) {{
 """
 
 # The other tests run Python, QEMU or shell scripts.
-FOLDERS = ("tests/test_", "tests/preload/differential", "tools/belfry")
+FOLDERS = ("tests/test_", "tests/preload/differential",
+           "tests/preload/test_gp_", "tests/preload/test_record",
+           "tools/belfry")
 
 # cli_doorbell needs the folder that it runs in; bench_bus and srcu_wake measure
 # the machine; memslots_pin_broken must fail; trap_fault fails on the CPU that
@@ -50,13 +51,19 @@ ARGUMENTS = {
 SKIPPED = 77
 
 
-def tests_of_build():
+def build_of(kernel):
+    """The build folder whose programs run in a kernel."""
+    return kmod.TOP / ("build" if kernel.release.arch is arch.AMD64
+                       else "build-ci/aarch64")
+
+
+def tests_of_build(build):
     """(name, environment, words) of the tests that a guest can run."""
     for test in json.loads(debian.run("meson", "introspect", "--tests",
-                                      BUILD)):
+                                      build)):
         program = Path(test["cmd"][0])
-        if BUILD in program.parents and test["name"] not in LEFT_OUT and \
-                str(program.relative_to(BUILD)).startswith(FOLDERS):
+        if build in program.parents and test["name"] not in LEFT_OUT and \
+                str(program.relative_to(build)).startswith(FOLDERS):
             yield test["name"], test["env"], words_of(test["cmd"])
 
 
@@ -73,16 +80,17 @@ def command_line(name, environment, words):
     return " ".join([name, *values, *map(shlex.quote, words)])
 
 
-def add_tests(initramfs, match):
+def add_tests(initramfs, build, match):
     """Build the tests and add them, with the files that they name."""
-    tests = [test for test in tests_of_build() if match in test[0]]
+    tests = [test for test in tests_of_build(build)
+             if re.search(match, test[0])]
     files = {Path(word) for _, environment, words in tests
              for word in [words[0], *environment.values()]
-             if word.startswith(f"{BUILD}/")}
-    files |= {BUILD / word for *_, words in tests for word in words[1:]
+             if word.startswith(f"{build}/")}
+    files |= {build / word for *_, words in tests for word in words[1:]
               if word.startswith("src/")}
-    debian.run("ninja", "-C", BUILD, *sorted(
-        str(path.relative_to(BUILD)) for path in files if not path.is_dir()))
+    debian.run("ninja", "-C", build, *sorted(
+        str(path.relative_to(build)) for path in files if not path.is_dir()))
     for path in files:
         if path.is_file():
             initramfs.program(path, str(path).lstrip("/"))
@@ -104,23 +112,32 @@ def profile(rules):
         return binary.read_bytes()
 
 
-def add_confined(initramfs):
+def add_confined(initramfs, build):
     for rules in ("with", "without"):
         initramfs.add(f"profiles/{rules}", profile(rules))
-        initramfs.program(BUILD / "tests/preload/testvmm", f"bin/vmm-{rules}")
-    initramfs.program(kmod.TOOL)
-    initramfs.program(
-        PRELOAD, "usr/local/lib/x86_64-linux-gnu/belfry/" + PRELOAD.name)
+        initramfs.program(build / "tests/preload/testvmm", f"bin/vmm-{rules}")
+    initramfs.program(build / "src/preload/libbelfry-preload.so",
+                      "usr/local/lib/x86_64-linux-gnu/belfry/"
+                      "libbelfry-preload.so")
 
 
-def add_files(initramfs, name, match):
+def add_qemu(initramfs, build):
+    initramfs.program(build / "guests/boot/boot.img")
+    with debian.Lock():
+        initramfs.program(debian.guest_qemu(arch.ARM64))
+
+
+def add_files(initramfs, name, build, match):
     if name == "library":
-        add_tests(initramfs, match)
-    elif name == "apparmor":
-        add_confined(initramfs)
-    else:
-        initramfs.program(kmod.TOOL)
-        initramfs.program(PRELOAD)
+        add_tests(initramfs, build, match)
+        return
+    initramfs.program(build / "tools/belfry")
+    if name == "apparmor":
+        add_confined(initramfs, build)
+        return
+    initramfs.program(build / "src/preload/libbelfry-preload.so")
+    if name == "qemu":
+        add_qemu(initramfs, build)
 
 
 def programs_of(run):
@@ -154,9 +171,39 @@ def check_apparmor(run):
         raise Failed("a VMM without the rules: no word of AppArmor")
 
 
+# What the guest of guests/boot says, and a call that stalls behind a doorbell.
+RIGHT = "32 sectors are right\n"
+BEHIND_DOORBELL = re.compile(r"Not avoided: .*(KVM_IOEVENTFD|COALESCED)")
+BOOTS = ["alone", "plain", "lazy", "never", "first-run", "eager"]
+WITHOUT_STALLS = ["lazy", "never"]
+
+
+def check_qemu(run):
+    check_common(run)
+    if one(run, "doctor", "bare")["found"] is None:
+        raise Failed("belfry doctor has no result")
+    for label in BOOTS:
+        boot = one(run, "boot", label)
+        if boot["status"] or boot["said"] != RIGHT:
+            raise Failed(f"QEMU, {label}: status {boot['status']}, "
+                         f"{boot['said']!r}")
+        if label in WITHOUT_STALLS and BEHIND_DOORBELL.search(boot["report"]):
+            raise Failed(f"QEMU, {label}: {boot['report']}")
+
+
+# The tests of one processor.
+ONLY = {"apparmor": arch.AMD64, "qemu": arch.ARM64}
+
+
+def tests_of(kernel):
+    of = kernel.release.arch
+    return [name for name in TESTS if ONLY.get(name, of) is of]
+
+
 # As kmod.TESTS.  A guest on one CPU would hide races of the tests.
 TESTS = {
     "library": ([], check_library, {"cpus": 2, "memory": 3072, "icount": 3}),
     "stall": (["belfry"], check_stall, {"icount": 3}),
     "apparmor": ([], check_apparmor, {}),
+    "qemu": ([], check_qemu, {"icount": 3, "memory": 2048}),
 }

@@ -24,9 +24,10 @@ def is_arm64(path):
 
 
 def arm64_folders():
-    libraries = debian.Release(debian.this_release(), arch.ARM64).folder
+    root = debian.Release(debian.this_release(), arch.ARM64).folder / \
+        "libraries"
     return [Path("/usr/aarch64-linux-gnu/lib"),
-            libraries / "libraries/usr/lib/aarch64-linux-gnu"]
+            root / "usr/lib/aarch64-linux-gnu", root / "lib/aarch64-linux-gnu"]
 
 
 def needed(path):
