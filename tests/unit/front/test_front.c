@@ -34,17 +34,23 @@ static const struct bf_front_config eager = {
 static struct front_fixture f;
 
 /*
- * Both vCPUs write before the install, so an exit may be in flight during the
+ * The vCPUs write before the install, so an exit may be in flight during the
  * install.  The front must still match it.
  */
-static void install_once(unsigned int delay_us)
+static void install_once(unsigned int after_writes)
 {
+	uint64_t taken = 0;
+
 	front_assign(&f);
 	front_start_writers(&f, WRITES);
-	usleep(delay_us);
+	while (taken < after_writes) {
+		usleep(20);
+		taken += front_taken(f.efd);
+	}
 	bf_front_before_run(f.runs[0]);
 	assert_int_equal(front_join_writers(&f), 0);
-	assert_int_equal(front_taken(f.efd), FRONT_VCPUS * WRITES);
+	taken += front_taken(f.efd);
+	assert_int_equal(taken, FRONT_VCPUS * WRITES);
 	front_deassign(&f);
 }
 
@@ -55,7 +61,7 @@ static void test_no_write_lost_during_install(void **state)
 
 	front_setup(&f, &first_run);
 	for (i = 0; i < MOVES; i++)
-		install_once(100 + i % 7 * 150);
+		install_once(1 + i % 7 * (WRITES / 7));
 	stats = front_stats(&f);
 	assert_int_equal(stats.installed, MOVES);
 	/* The front signalled for some writes, the kernel for others. */

@@ -259,8 +259,9 @@ static void test_assign(void **state)
 
 static void test_deassign(void **state)
 {
-	static const struct row row = {
-		{SYS_ioctl, SYS_fcntl, SYS_close, MEMORY, -1}, deassign};
+	static const struct row row = {{SYS_ioctl, SYS_fcntl, SYS_getpid,
+					SYS_kcmp, SYS_close, MEMORY, -1},
+				       deassign};
 
 	setup(BF_POLICY_NEVER, EFD_NONBLOCK);
 	assert_int_equal(change(FLAGS), 0);
