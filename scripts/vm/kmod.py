@@ -397,6 +397,8 @@ STALLS_SINCE = (6, 18)
 # each, the timers still take most of the time of a stall.
 CHECKS_ICOUNT = 0
 
+# 6.1 does not start its second CPU while QEMU counts instructions; 6.12 does.
+CPUS_WITH_ICOUNT_SINCE = (6, 12)
 
 TOOL = TOP / "build/tools/belfry"
 
@@ -407,6 +409,8 @@ def stalls(kernel):
 
 def machine_of(kernel, machine):
     """How a test boots this kernel."""
+    if "icount" in machine and kernel.version < CPUS_WITH_ICOUNT_SINCE:
+        return {**machine, "cpus": 1}
     if kernel.has_checks and "icount" in machine:
         return {**machine, "icount": CHECKS_ICOUNT}
     return machine
