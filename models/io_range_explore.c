@@ -2,9 +2,9 @@
 /*
  * Explores accesses to ranges (src/io_bus/dispatch.c, region.c) beside a
  * removal, which publishes a new state (bus.c) or clears the entry in place,
- *and beside the addition of a doorbell inside a range, with the grace periods
- * under them: every interleaving of the real source, and every delay of a
- * buffered store.
+ * beside the addition of a doorbell inside a range, and beside changes of the
+ * range above another one, with the grace periods under them: every
+ * interleaving of the real source, and every delay of a buffered store.
  *
  *	io_range_explore [--expect-failure]
  *
@@ -51,6 +51,25 @@ static void be_signalled(void *opaque, uint64_t value,
 }
 
 static const struct bf_io_ops ops = {.read = be_read, .write = be_written};
+static const struct bf_io_ops declining_ops;
+
+static struct bf_io_range *add_range(uint64_t addr, uint64_t size, int priority,
+				     const struct bf_io_ops *handlers,
+				     struct consumer *consumer)
+{
+	const struct bf_io_range_desc desc = {
+		.addr = addr,
+		.size = size,
+		.ops = handlers,
+		.opaque = consumer,
+		.priority = priority,
+	};
+	struct bf_io_range *range = NULL;
+
+	check(!bf_io_add_range(&world.bus, &desc, &range, NULL),
+	      "a registration failed");
+	return range;
+}
 
 /* Threads that change the bus. */
 
@@ -97,12 +116,25 @@ static void add_inside_and_set_flag(void *unused)
 	set_flag();
 }
 
+/* The ranges of the new priority are the first layer. */
+static void add_above_and_set_flag(void *unused)
+{
+	add_range(KEPT, SIZE, 1, &ops, &world.added);
+	set_flag();
+}
+
+enum {
+	IN_PLACE = 1, /* there is no memory */
+	SHARED = 2,   /* the space has a doorbell, too; accesses are writes */
+	COVERS = 4,   /* the range that stays lies under all others */
+	DECLINES = 8, /* the removed range does */
+};
+
 static const struct scenario {
 	const char *name;
 	void (*change)(void *unused);
 	void (*accesses[2])(void *unused);
-	bool in_place;
-	bool shared; /* the space has a doorbell, too; accesses are writes */
+	unsigned int flags;
 } * scenario;
 
 /* Returns the consumer that took the access, or NULL. */
@@ -120,17 +152,19 @@ static const struct consumer *access_at(uint64_t addr, bool write)
 	*taker = NULL;
 	check(!bf_io_dispatch(&world.bus, &access) == !!*taker,
 	      "an answer does not agree with the call");
+	check(*taker || !(scenario->flags & COVERS),
+	      "an access was missed that a lower range contains");
 	return *taker;
 }
 
 static bool find_removed(void)
 {
-	return access_at(REMOVED, scenario->shared) == &world.removed;
+	return access_at(REMOVED, scenario->flags & SHARED) == &world.removed;
 }
 
 static bool find_kept(void)
 {
-	return access_at(KEPT, scenario->shared) == &world.kept;
+	return access_at(KEPT, scenario->flags & SHARED) == &world.kept;
 }
 
 static bool signal_added(void)
@@ -185,73 +219,70 @@ static void flag_signal(void *unused)
 }
 
 static const struct scenario scenarios[] = {
-	{"removed", remove_one, {find_twice}, false, false},
-	{"removed, beside another", remove_one, {find_both}, false, false},
-	{"removed, shared", remove_one, {find_twice}, false, true},
+	{"removed", remove_one, {find_twice}, 0},
+	{"removed, beside another", remove_one, {find_both}, 0},
+	{"removed, shared", remove_one, {find_twice}, SHARED},
 	{"removed, missed by another thread",
 	 remove_without_wait,
 	 {find_after_miss, flag_miss},
-	 false,
-	 false},
-	{"removed, asynchronously",
-	 remove_one_async,
-	 {find_twice},
-	 false,
-	 false},
-	{"in place", remove_one, {find_twice}, true, false},
-	{"in place, beside another", remove_one, {find_both}, true, false},
+	 0},
+	{"removed, asynchronously", remove_one_async, {find_twice}, 0},
+	{"in place", remove_one, {find_twice}, IN_PLACE},
+	{"in place, beside another", remove_one, {find_both}, IN_PLACE},
 	{"in place, missed by another thread",
 	 remove_without_wait,
 	 {find_after_miss, flag_miss},
-	 true,
-	 false},
-	{"in place, asynchronously",
-	 remove_one_async,
-	 {find_twice},
-	 true,
-	 false},
-	{"in place, shared", remove_one, {find_twice}, true, true},
+	 IN_PLACE},
+	{"in place, asynchronously", remove_one_async, {find_twice}, IN_PLACE},
+	{"in place, shared", remove_one, {find_twice}, IN_PLACE | SHARED},
 	{"doorbell inside, registered",
 	 add_inside_and_set_flag,
 	 {signal_after_flag},
-	 false,
-	 false},
+	 0},
 	{"doorbell inside, signalled by another thread",
 	 add_inside,
 	 {signal_after_flag, flag_signal},
-	 false,
-	 false},
+	 0},
+	{"uncovered", remove_one, {find_twice}, COVERS},
+	{"uncovered, in place", remove_one, {find_twice}, COVERS | IN_PLACE},
+	{"uncovered, having declined",
+	 remove_one,
+	 {find_twice},
+	 COVERS | DECLINES},
+	{"uncovered, having declined, in place",
+	 remove_one,
+	 {find_twice},
+	 COVERS | DECLINES | IN_PLACE},
+	{"covered, registered",
+	 add_above_and_set_flag,
+	 {signal_after_flag},
+	 COVERS},
 };
-
-static struct bf_io_range *add_range(uint64_t addr, struct consumer *consumer)
-{
-	const struct bf_io_range_desc desc = {
-		.addr = addr,
-		.size = SIZE,
-		.ops = &ops,
-		.opaque = consumer,
-	};
-	struct bf_io_range *range = NULL;
-
-	check(!bf_io_add_range(&world.bus, &desc, &range, NULL),
-	      "a registration failed");
-	return range;
-}
 
 static bool is_removal(void)
 {
 	return scenario->change != add_inside &&
-	       scenario->change != add_inside_and_set_flag;
+	       scenario->change != add_inside_and_set_flag &&
+	       scenario->change != add_above_and_set_flag;
 }
 
 static void init(void)
 {
 	init_bus();
-	add_range(KEPT, &world.kept);
-	the_range = is_removal() ? add_range(REMOVED, &world.removed) : NULL;
-	if (scenario->shared)
+	if (scenario->flags & COVERS)
+		add_range(REMOVED, KEPT + SIZE - REMOVED, -1, &ops,
+			  &world.kept);
+	else
+		add_range(KEPT, SIZE, 0, &ops, &world.kept);
+	the_range = NULL;
+	if (is_removal())
+		the_range = add_range(
+			REMOVED, SIZE, 0,
+			scenario->flags & DECLINES ? &declining_ops : &ops,
+			&world.removed);
+	if (scenario->flags & SHARED)
 		add_doorbell_at(DOORBELL);
-	world.arena.no_memory = scenario->in_place;
+	world.arena.no_memory = scenario->flags & IN_PLACE;
 }
 
 static void check_end(void)

@@ -158,6 +158,61 @@ static void test_moved_over_another_one(void **state)
 	assert_int_equal(write_len(BF_IO_MMIO, 0x1100, 1, 4), -EOPNOTSUPP);
 }
 
+/* A commit that fails leaves the layers as they were, too. */
+static void test_swapped(void **state)
+{
+	struct device below = {0}, above = {0};
+	struct bf_io_range *low = range_at(0x1000, 0x100, 0, &below);
+	struct bf_io_range *high = range_at(0x1080, 8, 1, &above);
+	struct bf_io_txn *txn;
+
+	range_at(0x3000, 0x100, 1, NULL);
+	assert_int_equal(bf_io_txn_begin(bus, &txn), 0);
+	assert_int_equal(bf_io_txn_remove_range(txn, low, NULL, NULL), 0);
+	assert_int_equal(bf_io_txn_move_range(txn, high, 0x3000), 0);
+	assert_int_equal(bf_io_txn_commit(txn, NULL), -EEXIST);
+	assert_answers(0x1080, 4, &above, 0);
+	assert_answers(0x1000, 4, &below, 0);
+	assert_int_equal(bf_io_txn_begin(bus, &txn), 0);
+	assert_int_equal(bf_io_txn_move_range(txn, low, 0x1080), 0);
+	assert_int_equal(bf_io_txn_move_range(txn, high, 0x1000), 0);
+	assert_int_equal(bf_io_txn_commit(txn, NULL), 0);
+	assert_answers(0x1004, 4, &above, 4);
+	assert_answers(0x1080, 4, &below, 0);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x1008, 1, 4), -EOPNOTSUPP);
+}
+
+/* A part that lies in both ranges is the lower one's. */
+static void test_parts_over_a_border(void **state)
+{
+	struct device below = {0}, above = {0};
+	uint8_t data[40] = {0};
+	struct bf_io_access access = {
+		.addr = 0x1000,
+		.data = data,
+		.len = sizeof(data),
+		.write = true,
+	};
+	uint32_t done;
+
+	range_at(0x1000, 0x28, 0, &below);
+	range_at(0x100c, 0x18, 1, &above);
+	assert_int_equal(bf_io_dispatch_long(bus, &access, &done), 0);
+	assert_int_equal(done, sizeof(data));
+	assert_int_equal(below.calls, 3);
+	assert_int_equal(below.offset, 0x20);
+	assert_int_equal(above.calls, 2);
+	assert_int_equal(above.offset, 0xc);
+	access.len = 4;
+	access.addr = 0x100c;
+	assert_int_equal(bf_io_dispatch_string(bus, &access, 3), 0);
+	assert_int_equal(above.calls, 5);
+	access.addr = 0x100a;
+	assert_int_equal(bf_io_dispatch_string(bus, &access, 3), 0);
+	assert_int_equal(below.calls, 6);
+	assert_int_equal(below.offset, 0xa);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +222,8 @@ int main(void)
 		BUS_TEST(test_equal_priorities_collide),
 		BUS_TEST(test_priorities),
 		BUS_TEST(test_moved_over_another_one),
+		BUS_TEST(test_swapped),
+		BUS_TEST(test_parts_over_a_border),
 	};
 
 	return cmocka_run_group_tests_name("io_priority", tests, NULL, NULL);

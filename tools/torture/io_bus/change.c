@@ -38,7 +38,9 @@ static uint64_t doorbell_addr(const struct slot *slot, unsigned int i)
 	return slot->base + DOORBELL_OFFSET;
 }
 
-static struct bf_io_range_desc range_desc(struct object *object, uint64_t addr)
+/* With few ranges of each priority, layers of the bus come and go. */
+static struct bf_io_range_desc range_desc(struct torture_thread *self,
+					  struct object *object, uint64_t addr)
 {
 	return (struct bf_io_range_desc){
 		.addr = addr,
@@ -46,6 +48,7 @@ static struct bf_io_range_desc range_desc(struct object *object, uint64_t addr)
 		.name = "torture",
 		.ops = &object_ops,
 		.opaque = object,
+		.priority = BF_IO_PRIORITY_MIN + (int)thread_random(self, 16),
 	};
 }
 
@@ -70,7 +73,7 @@ static void add_range(struct torture_thread *self, struct slot *slot,
 {
 	struct object *object = object_get(self, slot, OBJECT_RANGE);
 	const struct bf_io_range_desc desc =
-		range_desc(object, range_addr(slot, i));
+		range_desc(self, object, range_addr(slot, i));
 
 	slot->range[i] = object;
 	must("a range",
@@ -215,7 +218,7 @@ static void txn_add(struct torture_thread *self, struct bf_io_txn *txn,
 {
 	struct object *object = object_get(self, slot, OBJECT_RANGE);
 	const struct bf_io_range_desc desc =
-		range_desc(object, range_addr(slot, 0));
+		range_desc(self, object, range_addr(slot, 0));
 
 	slot->range[0] = object;
 	must("a range in a transaction",
