@@ -261,7 +261,8 @@ class Release:
             return self.root / "usr/bin/busybox"
         folder = self.folder / "guest"
         self.unpack([f"busybox-static{self.arch.suffix}"], folder)
-        return folder / "usr/bin/busybox"
+        program, = folder.glob("**/bin/busybox")  # in /bin before trixie
+        return program
 
     def run_in_root(self, source, *command):
         """Run a command in the root folder, with source mounted on /build."""
