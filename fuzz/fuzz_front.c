@@ -156,12 +156,15 @@ static struct kvm_ioeventfd next_doorbell(struct input *input)
 {
 	static const uint32_t lens[8] = {0, 1, 2, 4, 4, 8, 3, 16};
 	unsigned int choice = next(input);
+	/* The compiler chooses the order of calls in an initializer. */
+	uint64_t datamatch = next(input) % 3;
+	uint64_t addr = next_addr(input);
 
 	return (struct kvm_ioeventfd){
 		.flags = choice >> 3 & 3,
 		.len = lens[choice % (choice >= 240 ? 8 : 6)],
-		.addr = next_addr(input),
-		.datamatch = next(input) % 3,
+		.addr = addr,
+		.datamatch = datamatch,
 		.fd = next_fd(input),
 	};
 }

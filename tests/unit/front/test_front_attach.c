@@ -24,6 +24,7 @@
 #define FLAGS OWN_PORT_FLAGS
 
 static const struct bf_front_config never = {.policy = BF_POLICY_NEVER};
+static const struct bf_front_config eager = {.policy = BF_POLICY_EAGER};
 
 static struct own_vm vm;
 static struct bf_front *front;
@@ -436,6 +437,35 @@ static void test_kick_beside_completion(void **state)
 	teardown();
 }
 
+/* Runs three stores of which a doorbell matches the piece in the second page. */
+static uint64_t store_across_a_page(const struct bf_front_config *config)
+{
+	uint64_t signals;
+
+	setup(config);
+	assert_int_equal(change_doorbell(OWN_ACROSS + 2, 0), 0);
+	own_vm_code(&vm, OWN_CODE, &own_write_across);
+	own_vcpu_start(vm.vcpu, OWN_CODE, 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(run(), 0);
+		assert_int_equal(vm.run->exit_reason, KVM_EXIT_MMIO);
+		assert_int_equal(vm.run->mmio.phys_addr, OWN_ACROSS);
+		assert_int_equal(vm.run->mmio.len, 2);
+	}
+	signals = own_count(efd);
+	teardown();
+	return signals;
+}
+
+/* The VMM gets the other piece alone, but the kernel signals before that. */
+static void test_second_page_of_a_store(void **state)
+{
+	if (OWN_ACROSS == OWN_DOORBELL)
+		skip();
+	assert_int_equal(store_across_a_page(&eager), 3);
+	assert_int_equal(store_across_a_page(&never), 2);
+}
+
 /* Under a debugger the kernel has the doorbells, so that no step is missing. */
 static void test_stepping(void **state)
 {
@@ -496,6 +526,7 @@ int main(void)
 		cmocka_unit_test(test_complete),
 		cmocka_unit_test(test_interrupted_completion),
 		cmocka_unit_test(test_kick_beside_completion),
+		cmocka_unit_test(test_second_page_of_a_store),
 		cmocka_unit_test(test_stepping),
 		cmocka_unit_test(test_thread_is_started),
 	};
