@@ -111,18 +111,6 @@ static void test_long_jump(void **state)
 }
 
 /*
- * The first jump of a program that sets immediate_exit, and has a mask of its
- * own, may come at any moment of a served exit, too.
- */
-static void test_first_jump(void **state)
-{
-	skip_with_sanitizer();
-	run_scenario(&under, "first-jump", "never");
-	assert_string_equal(under.out, "40 of 40 ended\n"
-				       "40 of 40 ended\n");
-}
-
-/*
  * After the first jump no handler interrupts the library, so that no jump
  * leaves a section open, also in a program that sets immediate_exit.
  */
@@ -219,7 +207,6 @@ int main(void)
 		cmocka_unit_test(test_kick_by_unseen_handler),
 		cmocka_unit_test(test_no_kick_no_eintr),
 		cmocka_unit_test(test_long_jump),
-		cmocka_unit_test(test_first_jump),
 		cmocka_unit_test(test_many_jumps),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_kick_leaves_registers_consistent),

@@ -242,7 +242,6 @@ static const struct {
 	{"kick-unseen", scenario_kick_unseen},
 	{"no-kick", scenario_no_kick},
 	{"long-jump", scenario_long_jump},
-	{"first-jump", scenario_first_jump},
 	{"many-jumps", scenario_many_jumps},
 	{"cancel", scenario_cancel},
 	{"kick-regs", scenario_kick_regs},

@@ -136,7 +136,6 @@ void scenario_kick_flag(void);
 void scenario_kick_unseen(void);
 void scenario_no_kick(void);
 void scenario_long_jump(void);
-void scenario_first_jump(void);
 void scenario_many_jumps(void);
 void scenario_kick_regs(void);
 void scenario_cancel(void);

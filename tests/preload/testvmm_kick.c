@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "testvmm.h"
@@ -360,8 +359,10 @@ static void use_mask(struct testvmm *vm)
 static void leave_often(struct testvmm *vm, int efd)
 {
 	testvmm_assign(vm->fd, efd, GUEST_MMIO, 4, 0, 0);
-	for (useconds_t i = 0; i < 300; i++)
+	for (useconds_t i = 0; i < 300; i++) {
+		alarm(60); /* ends a VMM that waits for a section */
 		leave_vcpu(vm, 300 + i % 20);
+	}
 	testvmm_assign(vm->fd, efd, GUEST_MMIO, 4, KVM_IOEVENTFD_FLAG_DEASSIGN,
 		       0);
 	printf("signalled: %d\n", testvmm_read_count(efd) > 0);
@@ -379,71 +380,12 @@ static void stop_by_immediate_exit(struct testvmm *vm)
 	signal(SIGUSR1, leave_run);
 }
 
-static void leave_once(int with_mask, useconds_t delay)
-{
-	struct testvmm vm;
-	int efd = testvmm_eventfd();
-
-	create_vm(&vm, set_immediate_exit);
-	use_immediate_exit(&vm);
-	start_signals(&vm, efd);
-	if (with_mask)
-		use_mask(&vm);
-	stop_by_immediate_exit(&vm);
-	leave_vcpu(&vm, delay);
-	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, KVM_IOEVENTFD_FLAG_DEASSIGN,
-		       0);
-	testvmm_destroy(&vm);
-	_exit(0);
-}
-
-/* A VMM that waits for a section would hold back SIGALRM. */
-static int await_child(pid_t pid)
-{
-	int status = 0;
-
-	for (int ms = 0; ms < 10000; ms++) {
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			return !status;
-		usleep(1000);
-	}
-	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	return 0;
-}
-
-/* Each process jumps once; returns true if that left nothing behind. */
-static int leave_in_child(int with_mask, useconds_t delay)
-{
-	pid_t pid = fork();
-
-	testvmm_check(pid >= 0, "fork");
-	if (!pid) {
-		fclose(stdout);
-		leave_once(with_mask, delay);
-	}
-	return await_child(pid);
-}
-
-/* Of 15 jumps one or more hit a served exit. */
-void scenario_first_jump(void)
-{
-	for (int with_mask = 0; with_mask < 2; with_mask++) {
-		int ended = 0;
-
-		for (useconds_t i = 0; i < 40; i++)
-			ended += leave_in_child(with_mask, 1000 + i * 7);
-		printf("%d of 40 ended\n", ended);
-	}
-}
-
 /* Stops the vCPU by immediate_exit, and then leaves it by jumps. */
 void scenario_many_jumps(void)
 {
 	struct testvmm vm;
 	int efd = testvmm_eventfd();
 
-	alarm(60); /* ends a VMM that waits for a section */
 	create_vm(&vm, set_immediate_exit);
 	use_immediate_exit(&vm);
 	start_signals(&vm, efd);

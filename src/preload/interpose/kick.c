@@ -7,7 +7,6 @@
 #include "preload/common/config.h"
 #include "preload/common/signals.h"
 #include "preload/common/sys.h"
-#include "preload/interpose/jump.h"
 #include "preload/interpose/kick.h"
 #include "preload/seccomp/forbidden.h"
 
@@ -55,8 +54,7 @@ void kick_note_jump(void)
 /* A guard keeps handlers, and their jumps, out of the library. */
 static bool needs_guard(const struct object *obj)
 {
-	return jump_may_leave(__builtin_frame_address(0)) ||
-	       atomic_load_explicit(&has_jumps, relaxed) ||
+	return atomic_load_explicit(&has_jumps, relaxed) ||
 	       (!kicks_stay_pending() && !immediate_exit_is_set(obj));
 }
 

@@ -38,9 +38,6 @@ void next_find(void)
 	FIND(clone);
 	FIND(_Fork);
 	FIND(syscall);
-	FIND(setjmp);
-	FIND(_setjmp);
-	FIND(__sigsetjmp);
 	FIND(ioctl);
 	__atomic_store_n(&next_ioctl_is_libc,
 			 is_in_libc((void *)next_functions.ioctl),

@@ -42,9 +42,6 @@ struct next {
 	int (*clone)(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 	pid_t (*_Fork)(void);
 	long (*syscall)(long nr, ...);
-	int (*setjmp)(void *env);
-	int (*_setjmp)(void *env);
-	int (*__sigsetjmp)(void *env, int save_mask);
 };
 
 extern struct next next_functions;

@@ -11,7 +11,6 @@
 #include "preload/fds/shared_eventfd.h"
 #include "preload/fds/vm.h"
 #include "preload/interpose/fork.h"
-#include "preload/interpose/jump.h"
 #include "preload/interpose/next.h"
 #include "preload/record/rows.h"
 
@@ -51,7 +50,6 @@ __attribute__((constructor)) static void setup(void)
 
 	config.loaded_ns = bf_now_ns();
 	next_find();
-	jump_setup();
 	process_setup(fork_forget_parent);
 	config_load();
 	record_setup();
