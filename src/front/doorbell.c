@@ -257,13 +257,7 @@ static int deassign_unknown(struct bf_front *front,
 		ret = bf_eventfd_check(arg->fd);
 		return ret ? ret : -ENOENT;
 	}
-	ret = bf_front_kernel(front, KVM_IOEVENTFD, arg);
-	if (ret)
-		return ret;
-	pthread_mutex_lock(&front->lock);
-	front_count(front, BF_FRONT_DEASSIGNED);
-	pthread_mutex_unlock(&front->lock);
-	return 0;
+	return deassign_in_kernel(front, arg);
 }
 
 static int deassign_on_bus(struct bf_front *front,
