@@ -36,6 +36,9 @@
 #define __atomic_fetch_or(word, value, order)                        \
 	MACHINE_TYPED(word, machine_or_word((word), sizeof(*(word)), \
 					    MACHINE_VALUE(value), (order)))
+#define __atomic_fetch_and(word, value, order)                        \
+	MACHINE_TYPED(word, machine_and_word((word), sizeof(*(word)), \
+					     MACHINE_VALUE(value), (order)))
 #define __atomic_compare_exchange_n(word, old, value, weak, order, order2)     \
 	machine_cas_word((word), sizeof(*(word)), (old), MACHINE_VALUE(value), \
 			 (order), (order2))

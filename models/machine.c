@@ -457,6 +457,15 @@ uint64_t machine_or_word(volatile void *word, size_t size, uint64_t value,
 	return old;
 }
 
+uint64_t machine_and_word(volatile void *word, size_t size, uint64_t value,
+			  int order)
+{
+	uint64_t old = begin_rmw(word, size, order);
+
+	end_rmw(word, size, old & value, order);
+	return old;
+}
+
 uint64_t machine_swap_word(volatile void *word, size_t size, uint64_t value,
 			   int order)
 {

@@ -81,11 +81,13 @@ uint64_t machine_load_word(const volatile void *word, size_t size, int order);
 void machine_store_word(volatile void *word, size_t size, uint64_t value,
 			int order);
 
-/* Add, set bits or exchange; return the old value. */
+/* Add, set bits, keep bits or exchange; return the old value. */
 uint64_t machine_add_word(volatile void *word, size_t size, uint64_t value,
 			  int order);
 uint64_t machine_or_word(volatile void *word, size_t size, uint64_t value,
 			 int order);
+uint64_t machine_and_word(volatile void *word, size_t size, uint64_t value,
+			  int order);
 uint64_t machine_swap_word(volatile void *word, size_t size, uint64_t value,
 			   int order);
 bool machine_cas_word(volatile void *word, size_t size, void *expected,

@@ -6,11 +6,15 @@
  * takes the memory away.  The other one looks the slot up, keeps the address,
  * and looks again.
  *
+ * Then explores writes to a slot that logs them.  Devices write to its pages, a
+ * VMM beside them copies the pages that the log has, and once more when the
+ * devices have stopped: its copy must be the memory.
+ *
  *	memslots_explore [--expect-failure]
  *
  * Exits with 0 if no check fails, or with --expect-failure if one does.
  */
-#define ARENA_SIZE 3072
+#define ARENA_SIZE 4096
 #include "world.h"
 
 #include "base/edit.c"
@@ -19,14 +23,23 @@
 #include "memslots/rules.c"
 #include "memslots/change.c"
 #include "memslots/forward.c"
+/* Of a device, into guest memory. */
+#define memmove(to, from, size) guest_store((to), (from))
+static void guest_store(void *to, const void *from);
 #include "memslots/lookup.c"
+#undef memmove
 #include "memslots/listener.c"
 #include "memslots/pin.c"
+#include "memslots/dirty.c"
 #include "memslots/commit.c"
 
 /* The slot that is removed, and one that stays. */
 #define GOING	0
 #define STAYING 1
+
+#define NR_PAGES 2
+
+#define HVA (1ULL << 32)
 
 static const uint64_t page = 1 << 16; /* a multiple of each page size */
 
@@ -36,6 +49,8 @@ static struct {
 	struct bf_slot slot[2];
 	struct arena arena;
 	int gone; /* the memory of GOING */
+	/* The first word of each page of GOING, and the VMM's copy. */
+	uint64_t guest[NR_PAGES], copied[NR_PAGES];
 } world;
 
 static void *world_alloc(size_t size)
@@ -62,8 +77,10 @@ struct bf_memslots_view *bf_view_new(uint32_t spaces)
 	return view;
 }
 
+/* An access of a reader that is not ordered before this is a data race. */
 void bf_view_retire(struct bf_memslots_view *view)
 {
+	bf_nodes_free(view->replaced);
 }
 
 void bf_view_called(struct srcu_head *head)
@@ -134,34 +151,160 @@ static void read_in_two_sections(void *unused)
 	look_twice();
 }
 
+static void guest_store(void *to, const void *from)
+{
+	uint64_t at = ((uintptr_t)to - HVA) / bf_host_page();
+
+	check(!__atomic_load_n(&world.gone, __ATOMIC_RELAXED),
+	      "a write to memory that is gone");
+	__atomic_store_n(&world.guest[at], *(const char *)from,
+			 __ATOMIC_RELAXED);
+}
+
+static void write_page(uint64_t number)
+{
+	const char data = (char)(machine_self() + 1);
+
+	bf_memslots_write(&world.slots.map, 0, number * bf_host_page(), &data,
+			  1);
+}
+
+static void write_page_0(void *unused)
+{
+	write_page(0);
+}
+
+static void write_page_1(void *unused)
+{
+	write_page(1);
+}
+
+static void copy_pages(uint64_t bitmap)
+{
+	uint64_t i;
+
+	for (i = 0; i < NR_PAGES; i++)
+		if (bitmap >> i & 1)
+			world.copied[i] = __atomic_load_n(&world.guest[i],
+							  __ATOMIC_RELAXED);
+}
+
+/* Returns the pages to copy, and clears their marks. */
+static uint64_t harvest(void)
+{
+	uint64_t bitmap = 0;
+	const struct kvm_dirty_log get = {
+		.slot = GOING,
+		.dirty_bitmap = &bitmap,
+	};
+	const struct kvm_clear_dirty_log clear = {
+		.slot = GOING,
+		.num_pages = (uint32_t)(page / bf_host_page()),
+		.dirty_bitmap = &bitmap,
+	};
+
+	check(!bf_memslots_get_dirty_log(&world.slots.map, &get), "no log");
+	if (world.slots.config.dirty_log && bitmap)
+		check(!bf_memslots_clear_dirty_log(&world.slots.map, &clear),
+		      "no log to clear");
+	return bitmap;
+}
+
+static void copy_dirty_pages(void *unused)
+{
+	copy_pages(harvest());
+}
+
+static int set_slot(uint32_t number, uint32_t flags)
+{
+	const struct kvm_userspace_memory_region region = {
+		.slot = number,
+		.flags = flags,
+		.guest_phys_addr = number * page,
+		.memory_size = page,
+		.userspace_addr = HVA,
+	};
+
+	return bf_memslots_set(&world.slots.map, &region);
+}
+
+static void begin_to_log(void *unused)
+{
+	check(!set_slot(GOING, KVM_MEM_LOG_DIRTY_PAGES), "no new flags");
+	copy_pages(~0ULL);
+}
+
+static void check_slot(void);
+static void check_copy(void);
+static void check_nothing(void);
+
 static const struct scenario {
 	const char *name;
-	void (*change)(void *unused);
+	void (*threads[MACHINE_THREADS])(void *unused);
+	unsigned int nr_threads;
+	void (*check)(void);
 	int (*set)(void *opaque,
 		   const struct kvm_userspace_memory_region *change);
 	bool in_place;
-	bool stays; /* GOING, at the end */
+	bool stays;	/* GOING, at the end */
+	uint32_t flags; /* of GOING, at the beginning */
+	uint64_t dirty_log;
 } scenarios[] = {
-	{"removed beside lookups", remove_slot, NULL, false, false},
-	{"refused beside lookups", remove_in_vain, refuse, false, true},
-	{"removed in place beside lookups", remove_slot, NULL, true, false},
-	{"refused in place beside lookups", remove_in_vain, refuse, true, true},
+	{"removed beside lookups",
+	 {remove_slot, read_in_two_sections},
+	 2,
+	 .check = check_slot},
+	{"refused beside lookups",
+	 {remove_in_vain, read_in_two_sections},
+	 2,
+	 .check = check_slot,
+	 .set = refuse,
+	 .stays = true},
+	{"removed in place beside lookups",
+	 {remove_slot, read_in_two_sections},
+	 2,
+	 .check = check_slot,
+	 .in_place = true},
+	{"refused in place beside lookups",
+	 {remove_in_vain, read_in_two_sections},
+	 2,
+	 .check = check_slot,
+	 .set = refuse,
+	 .in_place = true,
+	 .stays = true},
+	{"written beside a harvest",
+	 {write_page_0, write_page_1, copy_dirty_pages},
+	 3,
+	 .check = check_copy,
+	 .flags = KVM_MEM_LOG_DIRTY_PAGES},
+	{"one page written beside a harvest",
+	 {write_page_0, write_page_0, copy_dirty_pages},
+	 3,
+	 .check = check_copy,
+	 .flags = KVM_MEM_LOG_DIRTY_PAGES},
+	{"written beside a clearing",
+	 {write_page_0, write_page_1, copy_dirty_pages},
+	 3,
+	 .check = check_copy,
+	 .flags = KVM_MEM_LOG_DIRTY_PAGES,
+	 .dirty_log = KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE},
+	{"logged beside writes",
+	 {begin_to_log, write_page_0},
+	 2,
+	 .check = check_copy},
+	{"removed beside logged writes",
+	 {remove_slot, write_page_0},
+	 2,
+	 .check = check_nothing,
+	 .flags = KVM_MEM_LOG_DIRTY_PAGES},
 };
 
 static const struct scenario *scenario;
 
-static void add_slot(uint32_t number)
+static void add_slot(uint32_t number, uint32_t flags)
 {
-	const struct kvm_userspace_memory_region region = {
-		.slot = number,
-		.guest_phys_addr = number * page,
-		.memory_size = page,
-		.userspace_addr = 1ULL << 32,
-	};
-
 	world.slot[number].region.slot = number;
-	check(!bf_memslots_set(&world.slots.map, &region),
-	      "an addition failed");
+	check(!set_slot(number, flags), "an addition failed");
 }
 
 static void init(void)
@@ -172,13 +315,26 @@ static void init(void)
 	world.slots.config.spaces = 1;
 	world.slots.config.slots = 2;
 	world.slots.map.view = bf_view_new(1);
-	add_slot(GOING);
-	add_slot(STAYING);
+	world.slots.config.dirty_log = scenario->dirty_log;
+	add_slot(GOING, scenario->flags);
+	add_slot(STAYING, 0);
 	world.slots.guest.set = scenario->set;
 	world.arena.no_memory = scenario->in_place;
 }
 
-static void check_end(void)
+static void check_nothing(void)
+{
+}
+
+/* The devices have stopped. */
+static void check_copy(void)
+{
+	copy_dirty_pages(NULL);
+	check(!memcmp(world.copied, world.guest, sizeof(world.guest)),
+	      "a page was written and is in no log");
+}
+
+static void check_slot(void)
 {
 	struct bf_memslots_snapshot snapshot;
 
@@ -193,13 +349,15 @@ static struct explore_result explore_scenario(void)
 {
 	struct machine_program program = {
 		.init = init,
-		.threads = {scenario->change, read_in_two_sections},
-		.nr_threads = 2,
-		.check = check_end,
+		.nr_threads = scenario->nr_threads,
+		.check = scenario->check,
 		.world = &world,
 		.world_size = sizeof(world),
 	};
+	unsigned int i;
 
+	for (i = 0; i < scenario->nr_threads; i++)
+		program.threads[i] = scenario->threads[i];
 	/* PSO allows all that TSO allows. */
 	return explore(&program, explore_memory);
 }

@@ -24,6 +24,10 @@
  * an address for longer pins it (bf_memslots_pin()).  A table outside of the
  * map, of vhost or VFIO, follows the map by a listener (bf_memslots_listen()).
  *
+ * For live migration, a slot with KVM_MEM_LOG_DIRTY_PAGES has a bitmap of the
+ * pages that devices have written (bf_memslots_get_dirty_log()), beside the one
+ * of KVM, which has the pages that the guest has written.
+ *
  * An addition waits for no reader.  A removal is complete when no snapshot and
  * no pin uses the memory any more; the call then returns, or calls back.
  *
@@ -120,7 +124,13 @@ struct bf_memslots_config {
 	void (*pause)(void *opaque);
 	void (*resume)(void *opaque);
 	void *opaque;
-	uint64_t reserved[4];
+	/*
+	 * 0: bf_memslots_get_dirty_log() clears what it returns.
+	 * KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE: bf_memslots_clear_dirty_log()
+	 * clears, as with KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2.
+	 */
+	uint64_t dirty_log;
+	uint64_t reserved[3];
 };
 
 /**
@@ -131,7 +141,8 @@ struct bf_memslots_config {
  * Return: 0;
  *   -ENOMEM  out of memory
  *   -EINVAL  a number is out of range, or one of pause and resume is set
- *            without the other, or a reserved word is not 0
+ *            without the other, or dirty_log has another bit, or a reserved
+ *            word is not 0
  *   ...      the errno of KVM_CHECK_EXTENSION
  * Does not block.
  */
@@ -190,9 +201,11 @@ struct bf_memslots_conflict {
  *
  * May sleep while another change is in progress.  After a removal or a move the
  * call returns when no snapshot and no pin uses the old place, so its memory
- * may be unmapped.  It then sleeps until the snapshots that were taken before
- * are dropped (an expedited grace period of this map alone), so the calling
- * thread must hold no snapshot.  If several removals in progress concern the
+ * may be unmapped.  After a change that sets KVM_MEM_LOG_DIRTY_PAGES of a slot
+ * that exists it returns when every write of a snapshot marks its page.  In
+ * these cases it sleeps until the snapshots that were taken before are dropped
+ * (an expedited grace period of this map alone), so the calling thread must
+ * hold no snapshot.  If several removals in progress concern the
  * same memory, the memory is free when all of them are complete.  Any other
  * change waits for no snapshot and takes O(log n).
  *
@@ -401,6 +414,68 @@ size_t bf_memslots_read(struct bf_memslots *map, uint32_t space, uint64_t gpa,
 			void *buf, size_t len);
 size_t bf_memslots_write(struct bf_memslots *map, uint32_t space, uint64_t gpa,
 			 const void *buf, size_t len);
+
+/**
+ * bf_memslots_mark_dirty - mark pages that the caller has written by itself
+ * @len: the number of bytes, which may lie in several slots
+ *
+ * For a device that writes to an address of bf_memslots_hva(), of a scatter
+ * list or of a pin; the copies above mark their pages themselves.  Call it
+ * after the write: before the snapshot is dropped in which the address was
+ * found, or for a pin in any snapshot, before the pin ends.  A pin does not
+ * follow a slot that is moved: pages that its holder wrote and has not marked
+ * by then, the caller that moves the slot marks at their new address.
+ *
+ * Return: the number of bytes from @gpa on that writable memory holds.  Pages
+ * of slots without KVM_MEM_LOG_DIRTY_PAGES count and need no mark.
+ */
+uint64_t bf_memslots_mark_dirty(const struct bf_memslots_snapshot *snapshot,
+				uint32_t space, uint64_t gpa, uint64_t len);
+
+/**
+ * bf_memslots_get_dirty_log - get the pages of a slot that devices have written
+ * @log: as for KVM_GET_DIRTY_LOG: the slot, with its space in the upper 16
+ *	bits, and dirty_bitmap, which receives a bit for each page, the first
+ *	page in bit 0 of the first word, in whole words of 64 bits
+ *
+ * The bitmap holds the pages that were marked since the last call, or with
+ * KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE since bf_memslots_clear_dirty_log()
+ * cleared them.  The caller adds it to the kernel's bitmap, which does not have
+ * these pages.  A map that forwards does not call KVM_GET_DIRTY_LOG.
+ *
+ * A page is marked after it is written.  If this call returns the mark, then a
+ * load behind the call (in manual mode, behind the clearing) sees the data that
+ * was written before it.  A write beside the call is in the pages that the
+ * caller reads then, or its mark is in a later bitmap, or both.  So the last
+ * bitmap is complete if it is taken after the devices have stopped, in a way
+ * that orders memory.
+ *
+ * The bitmap of a slot begins empty when the slot gets KVM_MEM_LOG_DIRTY_PAGES.
+ * It stays with a slot that is moved, and goes with the flag, the slot or its
+ * tag; its memory, a bit for each page, is freed after a grace period.
+ *
+ * Return: 0; -EINVAL: the slot or its space is out of range; -ENOENT: the slot
+ * does not exist or has no KVM_MEM_LOG_DIRTY_PAGES.  May sleep while a change
+ * is in progress, and does not wait for snapshots.  Takes time in proportion to
+ * the size of the bitmap, and writers do not wait for it.
+ */
+int bf_memslots_get_dirty_log(struct bf_memslots *map,
+			      const struct kvm_dirty_log *log);
+
+/**
+ * bf_memslots_clear_dirty_log - clear marks of pages
+ * @log: as for KVM_CLEAR_DIRTY_LOG: the slot, first_page and num_pages, and
+ *	dirty_bitmap with a bit for each of these pages: those set are cleared
+ *
+ * The caller reads the pages after this call.  Works in either mode.
+ *
+ * Return: 0; -ENOENT: as above; -EINVAL: the slot or its space is out of range;
+ * first_page is not a multiple of 64; the pages are not all in the slot; or
+ * num_pages is not a multiple of 64 and does not reach to the end of the slot.
+ * May sleep while a change is in progress.
+ */
+int bf_memslots_clear_dirty_log(struct bf_memslots *map,
+				const struct kvm_clear_dirty_log *log);
 
 /** Guest memory that a device keeps using; see bf_memslots_pin(). */
 struct bf_memslots_pinned;

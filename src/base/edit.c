@@ -4,15 +4,23 @@
 
 #include "base/edit.h"
 
-void *bf_edit_alloc(struct bf_edit *edit, size_t size)
+static void *node_made(struct bf_edit *edit, struct bf_node *node)
 {
-	struct bf_node *node = malloc(size);
-
 	if (!node)
 		return NULL;
 	node->stamp = edit->stamp;
 	LIST_INSERT_HEAD(&edit->made, node, link);
 	return node;
+}
+
+void *bf_edit_alloc(struct bf_edit *edit, size_t size)
+{
+	return node_made(edit, malloc(size));
+}
+
+void *bf_edit_zalloc(struct bf_edit *edit, size_t size)
+{
+	return node_made(edit, calloc(1, size));
 }
 
 void *bf_edit_copy(struct bf_edit *edit, struct bf_node *node, size_t size,

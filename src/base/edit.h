@@ -48,6 +48,8 @@ static inline bool bf_edit_owns(const struct bf_edit *edit,
 
 /* A node of size bytes, undefined behind its head; NULL: no memory. */
 void *bf_edit_alloc(struct bf_edit *edit, size_t size);
+/* The same, zero behind its head. */
+void *bf_edit_zalloc(struct bf_edit *edit, size_t size);
 
 /*
  * A node of size bytes with the first used bytes of another one, which the edit

@@ -37,6 +37,7 @@ static struct bf_slot *slot_touch(struct bf_slot_change *change,
 	touched->slot = slot;
 	touched->old = slot->region;
 	touched->old_tag = slot->tag;
+	touched->old_dirty = slot->dirty;
 	return slot;
 }
 
@@ -188,17 +189,36 @@ bool bf_slot_change_any(const struct bf_slot_change *change)
 	return false;
 }
 
-bool bf_slot_change_leaves(const struct bf_slot_change *change)
+/*
+ * A slot that begins to log: a reader of the view before may write to a page
+ * and not mark it.
+ */
+static bool begins_to_log(const struct bf_touched *touched)
 {
-	enum bf_slot_change_kind kind;
+	return !touched->old_dirty && touched->slot->dirty;
+}
+
+static bool touched_waits(const struct bf_touched *touched)
+{
+	switch (bf_touched_kind(touched)) {
+	case BF_CHANGE_REMOVE:
+	case BF_CHANGE_MOVE:
+	case BF_CHANGE_REPLACE:
+		return true;
+	case BF_CHANGE_FLAGS:
+		return begins_to_log(touched);
+	default:
+		return false;
+	}
+}
+
+bool bf_slot_change_waits(const struct bf_slot_change *change)
+{
 	size_t i;
 
-	for (i = 0; i < change->nr_touched; i++) {
-		kind = bf_touched_kind(&change->touched[i]);
-		if (kind == BF_CHANGE_REMOVE || kind == BF_CHANGE_MOVE ||
-		    kind == BF_CHANGE_REPLACE)
+	for (i = 0; i < change->nr_touched; i++)
+		if (touched_waits(&change->touched[i]))
 			return true;
-	}
 	return false;
 }
 
@@ -254,6 +274,7 @@ static void slots_undo(struct bf_slot_change *change)
 	for (i = 0; i < change->nr_touched; i++, touched++) {
 		touched->slot->region = touched->old;
 		touched->slot->tag = touched->old_tag;
+		touched->slot->dirty = touched->old_dirty;
 	}
 }
 

@@ -15,6 +15,14 @@ enum bf_slot_change_kind {
 	BF_CHANGE_REPLACE,
 };
 
+/* Are a slot's number and its address space in range? */
+static inline bool bf_rules_has_number(const struct bf_memslots_config *config,
+				       uint32_t number)
+{
+	return (number & 0xffff) < config->slots &&
+	       number >> 16 < config->spaces;
+}
+
 /* The checks of a change that need no slots: 0 or -EINVAL. */
 int bf_rules_check(const struct bf_memslots_config *config,
 		   const struct kvm_userspace_memory_region *change);
@@ -33,6 +41,7 @@ struct bf_touched {
 	struct bf_slot *slot;
 	struct kvm_userspace_memory_region old;
 	void *old_tag;
+	struct bf_dirty *old_dirty;
 };
 
 struct bf_slot_change {
@@ -75,10 +84,22 @@ bf_touched_kind(const struct bf_touched *touched)
 	return bf_rules_kind(&touched->old, &touched->slot->region);
 }
 
+/*
+ * Gives each slot that the transaction touched its bitmap, or takes it away,
+ * when all changes are made.  Returns 0 or -ENOMEM.
+ */
+int bf_slot_change_dirty(struct bf_slot_change *change);
+
 /* Does any slot differ from the slot before? */
 bool bf_slot_change_any(const struct bf_slot_change *change);
-/* Does any slot leave its guest addresses? */
-bool bf_slot_change_leaves(const struct bf_slot_change *change);
+/*
+ * Is the change complete only behind the readers of the view before: does any
+ * slot leave its guest addresses, or begin to log?
+ */
+bool bf_slot_change_waits(const struct bf_slot_change *change);
+
+/* Frees the bitmap of a removed slot, if it has one, with a view. */
+void bf_dirty_retire(struct bf_slot *slot, struct bf_memslots_view *view);
 
 /* Readers see the next view from now on. */
 void bf_slot_change_publish(struct bf_slot_change *change);

@@ -16,8 +16,8 @@ struct request {
 	void (*done)(void *opaque);
 	void *opaque;
 	/*
-	 * The view to retire.  After a removal the caller waits for its
-	 * readers, or gets a callback.  Any other view may be freed at any
+	 * The view to retire.  If bf_slot_change_waits(), the caller waits for
+	 * its readers, or gets a callback.  Any other view may be freed at any
 	 * time, also one that was taken back: its slots are those of the view
 	 * before.
 	 */
@@ -49,7 +49,7 @@ static int apply_all(struct bf_slot_change *change,
 			return ret;
 		}
 	}
-	return 0;
+	return bf_slot_change_dirty(change);
 }
 
 static int change_publish(struct bf_slot_change *change)
@@ -74,7 +74,7 @@ static int commit(struct bf_slots *slots, struct request *request)
 		bf_slot_change_abort(&change);
 		return 0;
 	}
-	request->wait = !ret && bf_slot_change_leaves(&change);
+	request->wait = !ret && bf_slot_change_waits(&change);
 	if (!ret)
 		ret = change_publish(&change);
 	request->view = ret ? bf_slot_change_abort(&change) :
@@ -103,7 +103,7 @@ static int slot_clear(struct bf_slots *slots, struct bf_slot *slot,
 	};
 	struct bf_slot_change cleared = {
 		.slots = slots,
-		.one = {slot, slot->region, slot->tag},
+		.one = {slot, slot->region, slot->tag, slot->dirty},
 		.touched = &cleared.one,
 		.nr_touched = 1,
 	};
@@ -122,6 +122,7 @@ static int slot_clear(struct bf_slots *slots, struct bf_slot *slot,
 	bf_listeners_call(&cleared);
 	*retired = slot->spare;
 	slot->spare = NULL;
+	bf_dirty_retire(slot, *retired);
 	return 0;
 }
 

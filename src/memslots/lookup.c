@@ -11,21 +11,35 @@ struct piece {
 	uint64_t len;
 };
 
+/* The slot that holds len bytes; entry NULL: none, or it may not be written. */
+static inline __attribute__((always_inline)) struct bf_span_hit
+find_slot(const struct bf_memslots_view *view, uint32_t space, uint64_t gpa,
+	  uint64_t len, bool write)
+{
+	struct bf_span_hit hit = bf_span_find(
+		bf_view_root(view, space), sizeof(struct bf_mapping), gpa, len);
+
+	if (hit.entry && write &&
+	    bf_mapping_of(hit.entry)->flags & KVM_MEM_READONLY)
+		hit.entry = NULL;
+	return hit;
+}
+
+static void *hit_hva(struct bf_span_hit hit)
+{
+	return (void *)(uintptr_t)(bf_mapping_of(hit.entry)->hva + hit.offset);
+}
+
 static inline struct piece find_piece(const struct bf_memslots_view *view,
 				      uint32_t space, uint64_t gpa,
 				      uint64_t len, bool write)
 {
-	const struct bf_span_hit hit = bf_span_find(
-		bf_view_root(view, space), sizeof(struct bf_mapping), gpa, len);
-	const struct bf_mapping *mapping;
+	const struct bf_span_hit hit = find_slot(view, space, gpa, len, write);
 
 	if (!hit.entry)
 		return (struct piece){NULL, 0};
-	mapping = bf_mapping_of(hit.entry);
-	if (write && mapping->flags & KVM_MEM_READONLY)
-		return (struct piece){NULL, 0};
 	return (struct piece){
-		.hva = (void *)(uintptr_t)(mapping->hva + hit.offset),
+		.hva = hit_hva(hit),
 		.len = hit.size - hit.offset,
 	};
 }
@@ -135,11 +149,60 @@ int bf_memslots_tag(const struct bf_memslots_snapshot *snapshot, uint32_t space,
 	const struct bf_span_hit hit =
 		bf_span_find(bf_view_root(snapshot->view, space),
 			     sizeof(struct bf_mapping), gpa, 1);
+	const struct bf_mapping *mapping;
 
 	if (!hit.entry)
 		return -ENOENT;
-	*tag = bf_mapping_of(hit.entry)->tag;
+	mapping = bf_mapping_of(hit.entry);
+	*tag = bf_mapping_logs(mapping) ? bf_dirty_tag(mapping->dirty) :
+					  mapping->tag;
 	return 0;
+}
+
+/* The part of at most len bytes from gpa on; entry NULL: there is none. */
+static struct bf_span_hit find_target(const struct bf_memslots_view *view,
+				      uint32_t space, uint64_t gpa,
+				      uint64_t len, bool write, size_t *part)
+{
+	const struct bf_span_hit hit = find_slot(view, space, gpa, 1, write);
+
+	*part = hit.size - hit.offset < len ? hit.size - hit.offset : len;
+	return hit;
+}
+
+static void hit_mark(struct bf_span_hit hit, uint64_t len)
+{
+	const struct bf_mapping *mapping = bf_mapping_of(hit.entry);
+
+	if (bf_mapping_logs(mapping))
+		bf_dirty_mark(mapping->dirty, hit.offset, len);
+}
+
+uint64_t bf_memslots_mark_dirty(const struct bf_memslots_snapshot *snapshot,
+				uint32_t space, uint64_t gpa, uint64_t len)
+{
+	struct bf_span_hit hit;
+	uint64_t done;
+	size_t part;
+
+	for (done = 0; done < len; done += part) {
+		hit = find_target(snapshot->view, space, gpa + done, len - done,
+				  true, &part);
+		if (!hit.entry)
+			break;
+		hit_mark(hit, part);
+	}
+	return done;
+}
+
+static void hit_copy(struct bf_span_hit hit, char *buf, size_t len, bool write)
+{
+	if (!write) {
+		memmove(buf, hit_hva(hit), len);
+		return;
+	}
+	memmove(hit_hva(hit), buf, len);
+	hit_mark(hit, len);
 }
 
 /*
@@ -149,18 +212,15 @@ int bf_memslots_tag(const struct bf_memslots_snapshot *snapshot, uint32_t space,
 static size_t copy(const struct bf_memslots_snapshot *snapshot, uint32_t space,
 		   uint64_t gpa, char *buf, size_t len, bool write)
 {
-	struct piece piece;
-	size_t done;
+	struct bf_span_hit hit;
+	size_t done, part;
 
-	for (done = 0; done < len; done += piece.len) {
-		piece = find_part(snapshot, space, gpa + done, len - done,
-				  write);
-		if (!piece.hva)
+	for (done = 0; done < len; done += part) {
+		hit = find_target(snapshot->view, space, gpa + done, len - done,
+				  write, &part);
+		if (!hit.entry)
 			break;
-		if (write)
-			memmove(piece.hva, buf + done, piece.len);
-		else
-			memmove(buf + done, piece.hva, piece.len);
+		hit_copy(hit, buf + done, part, write);
 	}
 	return done;
 }

@@ -59,6 +59,13 @@ struct bf_slot *bf_slot_find(const struct bf_slots *slots, uint32_t number)
 	return slot && slot->region.memory_size ? slot : NULL;
 }
 
+static void slot_free(struct bf_slot *slot)
+{
+	bf_dirty_free(slot);
+	free(slot->spare);
+	free(slot);
+}
+
 static void slots_free(struct bf_slots *slots)
 {
 	struct bf_slot *slot;
@@ -69,8 +76,7 @@ static void slots_free(struct bf_slots *slots)
 			slot = bf_sparse_load(&slots->by_number,
 					      space << 16 | id);
 			if (slot)
-				free(slot->spare);
-			free(slot);
+				slot_free(slot);
 		}
 	bf_sparse_free(&slots->by_number);
 }
@@ -105,6 +111,8 @@ static int complete_config(struct bf_memslots_config *config)
 		config->slots = bf_host_slots;
 	if (config->spaces > BF_MEMSLOTS_SPACES || config->slots > MAX_SLOTS ||
 	    config->gpa_bits > 64 || !config->pause != !config->resume ||
+	    config->dirty_log &
+		    ~(uint64_t)KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE ||
 	    !bf_reserved_is_zero(config->reserved))
 		return -EINVAL;
 	return 0;

@@ -16,7 +16,11 @@ struct bf_mapping {
 	uint64_t hva;
 	uint32_t slot;
 	uint32_t flags;
-	void *tag;
+	union {
+		void *tag;
+		/* With KVM_MEM_LOG_DIRTY_PAGES; it has the tag. */
+		struct bf_dirty *dirty;
+	};
 };
 
 /* One version of the map.  A change publishes a new one as a whole. */
@@ -37,7 +41,8 @@ struct bf_memslots_view {
 struct bf_slot {
 	/* memory_size 0: the slot does not exist. */
 	struct kvm_userspace_memory_region region;
-	void *tag;	/* NULL if the slot does not exist */
+	void *tag; /* NULL if the slot does not exist */
+	struct bf_dirty *dirty;
 	uint64_t stamp; /* of the last edit that touched it */
 	/*
 	 * The view that a removal without memory retires.  A slot has it as
@@ -86,6 +91,11 @@ bf_view_root(const struct bf_memslots_view *view, uint32_t space)
 	return space < view->spaces ? view->roots[space] : NULL;
 }
 
+static inline bool bf_mapping_logs(const struct bf_mapping *mapping)
+{
+	return mapping->flags & KVM_MEM_LOG_DIRTY_PAGES;
+}
+
 /* The published view; lock held. */
 static inline struct bf_memslots_view *bf_slots_view(struct bf_slots *slots)
 {
@@ -114,6 +124,18 @@ static inline size_t bf_view_size(uint32_t spaces)
 	return sizeof(struct bf_memslots_view) +
 	       spaces * sizeof(struct bf_span_node *);
 }
+
+/*
+ * Marks the pages of len bytes of a slot, which the caller has written in this
+ * section; len is not 0.
+ */
+void bf_dirty_mark(struct bf_dirty *dirty, uint64_t offset, uint64_t len);
+
+/* The tag of the slot. */
+void *bf_dirty_tag(const struct bf_dirty *dirty);
+
+/* Frees the bitmap of a slot at the end of its map. */
+void bf_dirty_free(struct bf_slot *slot);
 
 /* A view without slots; NULL: no memory. */
 struct bf_memslots_view *bf_view_new(uint32_t spaces);

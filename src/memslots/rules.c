@@ -30,8 +30,7 @@ int bf_rules_check(const struct bf_memslots_config *config,
 	uint64_t gpa = change->guest_phys_addr, size = change->memory_size;
 
 	if (change->flags & ~(uint32_t)FLAGS ||
-	    (change->slot & 0xffff) >= config->slots ||
-	    change->slot >> 16 >= config->spaces)
+	    !bf_rules_has_number(config, change->slot))
 		return -EINVAL;
 	if (!is_whole_pages(size) || !is_whole_pages(gpa) ||
 	    !is_whole_pages(change->userspace_addr) ||

@@ -119,13 +119,18 @@ static void make_all_changes(void)
 	commit_until_success(many, 40);
 }
 
-/* A removal succeeds whichever allocation fails, and if all fail. */
+/*
+ * A removal succeeds whichever allocation fails, and if all fail.  The slot has
+ * a bitmap.
+ */
 static void make_all_removals(void)
 {
-	const struct kvm_userspace_memory_region back = region(77, 1);
+	struct kvm_userspace_memory_region back = region(77, 1);
 	uint64_t with, without = digest();
+	long live;
 	int n;
 
+	back.flags = KVM_MEM_LOG_DIRTY_PAGES;
 	assert_int_equal(bf_memslots_set(map, &back), 0);
 	with = digest();
 	for (n = 1; n; n = alloc_tried() < n ? 0 : n + 1) {
@@ -142,10 +147,14 @@ static void make_all_removals(void)
 	}
 	alloc_fail_at(0);
 	alloc_fail_all(true);
+	live = alloc_live();
 	assert_int_equal(bf_memslots_remove(map, 77), 0);
+	assert_int_equal(alloc_live(), live - 2); /* a view and the bitmap */
 	assert_int_equal(bf_memslots_remove(map, 77), -EINVAL);
 	alloc_fail_all(false);
 	assert_int_equal(digest(), without);
+	/* The map frees this bitmap at its end. */
+	assert_int_equal(bf_memslots_set(map, &back), 0);
 }
 
 static void teardown(long live)

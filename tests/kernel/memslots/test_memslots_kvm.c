@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A map and a KVM VM get the same random changes and must return the same
- * results.  Then a map forwards random transactions to a VM, and both must have
- * the same slots.
+ * A map and a KVM VM get the same random changes and calls of dirty logs, and
+ * must return the same results.  Then a map forwards random transactions to a
+ * VM, and both must have the same slots.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -117,6 +117,85 @@ static void test_same_answers(void **state)
 	assert_true(seen[0] && seen[EINVAL] && seen[EEXIST]);
 }
 
+/* A small slot, mostly with a log. */
+static struct kvm_userspace_memory_region next_logged(uint64_t *random)
+{
+	uint64_t dice = model_random(random);
+
+	return (struct kvm_userspace_memory_region){
+		.slot = (uint32_t)(dice % 3),
+		.flags = dice / 4 % 4 ? KVM_MEM_LOG_DIRTY_PAGES : 0,
+		.guest_phys_addr = (dice % 3 * 1024 + dice / 16 % 2) * PAGE,
+		.memory_size = dice / 32 % 4 ? (100 + dice % 3 * 64) * PAGE : 0,
+		.userspace_addr = 1 << 30,
+	};
+}
+
+static int kernel_log(unsigned long request, const void *log)
+{
+	return ioctl(vm_fd, request, log) ? -errno : 0;
+}
+
+static uint64_t ours_log[8], kernels_log[8];
+
+static void compare_get(struct bf_memslots *map, uint64_t dice)
+{
+	struct kvm_dirty_log log = {
+		.slot = (uint32_t)(dice % 4) | (dice % 16 ? 0 : 3 << 16),
+		.dirty_bitmap = kernels_log,
+	};
+	int kernel = kernel_log(KVM_GET_DIRTY_LOG, &log);
+
+	log.dirty_bitmap = ours_log;
+	assert_int_equal(bf_memslots_get_dirty_log(map, &log), kernel);
+	assert_memory_equal(ours_log, kernels_log, sizeof(ours_log));
+}
+
+/* 100, 164 or 228 pages, of which the calls name some. */
+static int compare_clear(struct bf_memslots *map, uint64_t dice)
+{
+	const struct kvm_clear_dirty_log log = {
+		.slot = (uint32_t)(dice % 4) | (dice % 16 ? 0 : 3 << 16),
+		.first_page = dice / 16 % 5 * 64 + (dice / 128 % 8 ? 0 : 3),
+		.num_pages = (uint32_t)(dice / 1024 % 5 * 64) +
+			     (dice / 8192 % 2 ? 36 : 0),
+		.dirty_bitmap = kernels_log,
+	};
+	int kernel = kernel_log(KVM_CLEAR_DIRTY_LOG, &log);
+
+	assert_int_equal(bf_memslots_clear_dirty_log(map, &log), kernel);
+	return kernel;
+}
+
+/* No guest runs, and no device writes: both logs are empty. */
+static void test_same_logs(void **state)
+{
+	const struct bf_memslots_config config = config_of_vm();
+	unsigned int cleared = 0, refused = 0, none = 0;
+	struct kvm_userspace_memory_region change;
+	struct bf_memslots *map;
+	uint64_t random = 5;
+	int n, ret;
+
+	assert_int_equal(bf_memslots_create(&config, &map), 0);
+	for (n = 0; n < CALLS; n++) {
+		if (n % 8 == 0) {
+			change = next_logged(&random);
+			assert_int_equal(bf_memslots_set(map, &change),
+					 kernel_set(&change));
+		}
+		compare_get(map, model_random(&random));
+		ret = compare_clear(map, model_random(&random));
+		cleared += !ret;
+		refused += ret == -EINVAL;
+		none += ret == -ENOENT;
+	}
+	bf_memslots_destroy(map);
+	print_message("%u cleared, %u EINVAL, %u ENOENT\n", cleared, refused,
+		      none);
+	assert_true(cleared && refused && none);
+}
+
 static void do_nothing(void *opaque)
 {
 }
@@ -189,6 +268,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_same_answers, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_same_logs, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_forwarded, setup,
 						teardown),

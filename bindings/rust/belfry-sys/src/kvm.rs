@@ -52,10 +52,29 @@ pub struct kvm_userspace_memory_region {
 
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct kvm_dirty_log {
+    pub slot: u32,
+    pub padding1: u32,
+    /// The union of `dirty_bitmap` and `padding2`.
+    pub dirty_bitmap: *mut c_void,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct kvm_clear_dirty_log {
+    pub slot: u32,
+    pub num_pages: u32,
+    pub first_page: u64,
+    /// The union of `dirty_bitmap` and `padding2`.
+    pub dirty_bitmap: *mut c_void,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct iovec {
     pub iov_base: *mut c_void,
     pub iov_len: usize,
 }
 
 zero_default!(kvm_ioeventfd kvm_coalesced_mmio_zone kvm_coalesced_mmio
-    kvm_userspace_memory_region iovec);
+    kvm_userspace_memory_region kvm_dirty_log kvm_clear_dirty_log iovec);

@@ -3,7 +3,7 @@
 
 use std::os::raw::{c_char, c_int, c_void};
 
-use crate::{bf_srcu, iovec, kvm_userspace_memory_region};
+use crate::{bf_srcu, iovec, kvm_clear_dirty_log, kvm_dirty_log, kvm_userspace_memory_region};
 
 opaque! {
     bf_memslots_view;
@@ -43,7 +43,8 @@ pub struct bf_memslots_config {
     pub pause: bf_memslots_pause_fn,
     pub resume: bf_memslots_pause_fn,
     pub opaque: *mut c_void,
-    pub reserved: [u64; 4],
+    pub dirty_log: u64,
+    pub reserved: [u64; 3],
 }
 
 #[repr(C)]
@@ -220,6 +221,17 @@ extern "C" {
         buf: *const c_void,
         len: usize,
     ) -> usize;
+    pub fn bf_memslots_mark_dirty(
+        snapshot: *const bf_memslots_snapshot,
+        space: u32,
+        gpa: u64,
+        len: u64,
+    ) -> u64;
+    pub fn bf_memslots_get_dirty_log(map: *mut bf_memslots, log: *const kvm_dirty_log) -> c_int;
+    pub fn bf_memslots_clear_dirty_log(
+        map: *mut bf_memslots,
+        log: *const kvm_clear_dirty_log,
+    ) -> c_int;
     pub fn bf_memslots_pin(
         map: *mut bf_memslots,
         desc: *const bf_memslots_pin_desc,
