@@ -231,6 +231,8 @@ void *device_main(void *number)
 			empty_mailbox(dice % NR_MAILBOXES);
 		else if (dice < 64)
 			copy_memory(&self);
+		else if (dice < 128)
+			write_logged(&self);
 		else
 			use_snapshot(&self);
 	}

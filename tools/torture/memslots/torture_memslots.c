@@ -32,6 +32,9 @@ static const char *const tally_names[NR_MEM_TALLIES] = {
 	[MEM_REMOVED_ASYNC] = "slots removed, with a callback",
 	[MEM_MOVED] = "slots moved",
 	[MEM_TRANSACTIONS] = "transactions",
+	[MEM_LOGGED] = "logged writes",
+	[MEM_LOGS] = "dirty logs",
+	[MEM_MIGRATIONS] = "copies of logged memory",
 };
 
 /* A thread accessed the memory of a removed slot. */
@@ -58,6 +61,8 @@ static void init_slots(void)
 		torture_slots[i].number = i;
 		torture_slots[i].words = words;
 	}
+	if (!logged_init())
+		xcheck(NULL);
 }
 
 static void free_slots(void)
@@ -66,6 +71,7 @@ static void free_slots(void)
 
 	for (i = 0; i < NR_SLOTS; i++)
 		munmap(torture_slots[i].words, SLOT_BYTES);
+	logged_free();
 }
 
 /* Waits for the callbacks of removals, which retire their slots. */
@@ -88,7 +94,8 @@ static int run_threads(void)
 	if ((ret = thread_group_add(&devices, device_main,
 				    memslots_torture.nr_readers)) ||
 	    (ret = thread_group_add(&updaters, updater_main,
-				    memslots_torture.nr_writers)))
+				    memslots_torture.nr_writers)) ||
+	    (ret = thread_group_add(&updaters, migration_main, 1)))
 		torture_stop();
 	torture_wait(COMMAND);
 	torture_stop();
@@ -127,6 +134,7 @@ static int run(bool json)
 static const char *const thread_kind_names[NR_MEM_THREADS] = {
 	[MEM_DEVICE] = "device",
 	[MEM_UPDATER] = "updater",
+	[MEM_MIGRATION] = "migration",
 	[MEM_MAIN] = "main",
 };
 
@@ -142,9 +150,10 @@ static const struct torture_layer layer = {
 	.about =
 		"Devices look up, copy and write guest memory.  Updaters add, move\n"
 		"and remove its slots, one by one and in transactions, and make the\n"
-		"memory of removed slots inaccessible.  An access to that memory, an\n"
-		"access to the wrong slot, or a stuck thread ends the torture with\n"
-		"status 1.",
+		"memory of removed slots inaccessible.  One slot logs what devices write,\n"
+		"and a thread copies the pages that the log has.  An access to memory of\n"
+		"a removed slot or of the wrong slot, a page that is missing in the log,\n"
+		"or a stuck thread ends the torture with status 1.",
 	.numbers = numbers,
 	.nr_numbers = ARRAY_SIZE(numbers),
 	.thread_kinds = thread_kind_names,

@@ -16,6 +16,8 @@
 #ifndef BF_CLI_TORTURE_MEMSLOTS_H
 #define BF_CLI_TORTURE_MEMSLOTS_H
 
+#include <stdbool.h>
+
 #include "belfry/memslots.h"
 #include "tools/torture/common/thread.h"
 
@@ -60,6 +62,9 @@ enum memslots_tally {
 	MEM_REMOVED_ASYNC,
 	MEM_MOVED,
 	MEM_TRANSACTIONS,
+	MEM_LOGGED,
+	MEM_LOGS,
+	MEM_MIGRATIONS,
 	NR_MEM_TALLIES,
 };
 
@@ -72,6 +77,7 @@ extern struct memslots_torture memslots_torture;
 enum memslots_thread_kind {
 	MEM_DEVICE,
 	MEM_UPDATER,
+	MEM_MIGRATION,
 	MEM_MAIN,
 	NR_MEM_THREADS,
 };
@@ -101,6 +107,14 @@ static inline bool is_readonly(uint32_t number)
 /* Thread functions; the argument is the thread's number. */
 void *device_main(void *number);
 void *updater_main(void *number);
+void *migration_main(void *number);
+
+/* The slot that logs.  Returns false if there is no memory. */
+bool logged_init(void);
+void logged_free(void);
+/* A device writes to it. */
+void write_logged(struct torture_thread *self);
+
 /* Ends the snapshots that are left in the mailboxes. */
 void drain_mailboxes(void);
 
