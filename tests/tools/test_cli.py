@@ -82,6 +82,7 @@ class Usage(Common):
                              "--no-such-option")
             self.check_usage("'-x'", *command, "-x")
             self.check_usage("--json", *command, "--json=x")
+            self.check_usage("'-x'", *command, "--json", "-xV")
         for command in BENCHMARKS + TORTURES + [["stall"]]:
             self.check_usage("'now'", *command, "now")
             self.check_usage("'now'", *command, "--json", "now")

@@ -3,6 +3,7 @@
 #ifndef BF_CLI_CLI_H
 #define BF_CLI_CLI_H
 
+#include <getopt.h>
 #include <stdio.h>
 
 /* Exit statuses of every command. */
@@ -15,8 +16,8 @@ enum cli_status {
 
 /*
  * A command.  argv[0] is its name, and the rest are its options, for
- * getopt_long().  Returns an enum cli_status, except that belfry run returns
- * the status of its child.
+ * cli_next_option().  Returns an enum cli_status, except that belfry run
+ * returns the status of its child.
  */
 typedef int (*cli_command_fn)(int argc, char **argv);
 
@@ -38,9 +39,15 @@ void cli_line(FILE *out, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /*
- * Print the error that getopt_long() found, as cli_usage() does: an unknown
- * option, or a missing or needless argument.  c is the return value of
- * getopt_long(), which must run with opterr = 0.
+ * getopt_long(), which prints nothing itself: letters must begin with a colon,
+ * or with "+:".
+ */
+int cli_next_option(int argc, char **argv, const char *letters,
+		    const struct option *options);
+
+/*
+ * Print the error that cli_next_option() found, as cli_usage() does: an unknown
+ * option, or a missing or needless argument.  c is its return value.
  */
 int cli_bad_option(const char *command, int c, char **argv);
 

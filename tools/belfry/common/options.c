@@ -62,6 +62,21 @@ int cli_usage(const char *command, const char *format, ...)
 	return CLI_USAGE;
 }
 
+/* Of the last call: it stays in a word of letters until the last of them. */
+static bool stays_in_word;
+
+int cli_next_option(int argc, char **argv, const char *letters,
+		    const struct option *options)
+{
+	const int before = optind;
+	int c;
+
+	opterr = 0;
+	c = getopt_long(argc, argv, letters, options, NULL);
+	stays_in_word = optind == before;
+	return c;
+}
+
 /*
  * getopt_long() leaves a long option in the word before optind, and sets optopt
  * to 0 if it does not know the option.  Of a short option it leaves only the
@@ -70,7 +85,7 @@ int cli_usage(const char *command, const char *format, ...)
 int cli_bad_option(const char *command, int c, char **argv)
 {
 	const char *word = argv[optind - 1];
-	bool is_long = word[0] == '-' && word[1] == '-';
+	bool is_long = !stays_in_word && word[0] == '-' && word[1] == '-';
 
 	if (!optopt)
 		return cli_usage(command, "unknown option '%s'", word);

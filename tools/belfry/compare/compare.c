@@ -100,8 +100,7 @@ static int parse_options(struct options *options, int argc, char **argv)
 {
 	int c, status;
 
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "+:hn:V", long_options, NULL)) !=
+	while ((c = cli_next_option(argc, argv, "+:hn:V", long_options)) !=
 	       -1) {
 		if (c == 'h' || c == 'V')
 			return -c;

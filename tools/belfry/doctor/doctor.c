@@ -89,8 +89,7 @@ int cmd_doctor(int argc, char **argv)
 	bool json = false;
 	int c;
 
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "+:hV", options, NULL)) != -1) {
+	while ((c = cli_next_option(argc, argv, "+:hV", options)) != -1) {
 		if (c == 'j')
 			json = true;
 		if (c == 'h')

@@ -83,8 +83,7 @@ int cmd_report(int argc, char **argv)
 	};
 	int c;
 
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":hV", options, NULL)) != -1) {
+	while ((c = cli_next_option(argc, argv, ":hV", options)) != -1) {
 		if (c == 'h')
 			return print_help();
 		if (c == 'V')

@@ -109,9 +109,7 @@ static int parse_options(struct run_options *options, int argc, char **argv)
 {
 	int c, status;
 
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "+:hV", long_options, NULL)) !=
-	       -1) {
+	while ((c = cli_next_option(argc, argv, "+:hV", long_options)) != -1) {
 		if (c == 'h' || c == 'V')
 			return -c;
 		status = set_option(options, c, argv);

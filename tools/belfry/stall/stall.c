@@ -314,8 +314,7 @@ int cmd_stall(int argc, char **argv)
 	const char *problem;
 	int c;
 
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":hVn:", options, NULL)) != -1) {
+	while ((c = cli_next_option(argc, argv, ":hVn:", options)) != -1) {
 		if (c == 'n' && cli_parse_count(optarg, 1, 100000, &count))
 			return cli_usage(COMMAND,
 					 "'%s': --count takes a number from 1 "

@@ -29,8 +29,7 @@ int bench_main(int argc, char **argv, const struct bench *bench)
 	bool json = false;
 	int c;
 
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":hV", options, NULL)) != -1) {
+	while ((c = cli_next_option(argc, argv, ":hV", options)) != -1) {
 		if (c == '?' || c == ':')
 			return cli_bad_option(bench->command, c, argv);
 		if (c == 'h') {

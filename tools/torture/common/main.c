@@ -10,7 +10,7 @@
 #include "watch.h"
 #include "base/util.h"
 
-#define FIRST_NUMBER 256 /* getopt_long() returns it for the first one */
+#define FIRST_NUMBER 256 /* the value of the first one */
 #define HELP_COLUMN  19
 
 static const struct torture_number common[] = {
@@ -103,8 +103,7 @@ int torture_main(int argc, char **argv, const struct torture_layer *layer)
 	int c;
 
 	list_options(layer, options);
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":hV", options, NULL)) != -1) {
+	while ((c = cli_next_option(argc, argv, ":hV", options)) != -1) {
 		if (c == '?' || c == ':')
 			return cli_bad_option(layer->command, c, argv);
 		if (c == 'h')
