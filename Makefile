@@ -12,6 +12,11 @@ SETUP ?= scripts/setup
 ARCH ?= amd64
 KERNELS ?= $(if $(filter arm64,$(ARCH)),7.3 6.18 6.12 6.12-16k 6.1,\
   7.3 7.2 6.18 6.12 6.1)
+# Guests at a time, and loads of the module in each kernel; the last number is
+# for the rest.  RESUME=--resume keeps what passed in the run before.
+JOBS ?= 2
+LOADS ?= 1000,100
+RESUME ?=
 
 .PHONY: build check check-kernels check-long clean deb demo dist format help \
   install
@@ -38,7 +43,7 @@ check-kernels:
 	  $(MAKE) --no-print-directory build)
 	@mkdir -p $(BUILD)
 	@scripts/vm-test --arch $(ARCH) --release trixie --release bookworm \
-	  --library --loads 1000 --timeout 3600 \
+	  --library --loads $(LOADS) --timeout 1800 --jobs $(JOBS) $(RESUME) \
 	  --json $(BUILD)/kernels.json --table $(BUILD)/kernels.md \
 	  $(addprefix --kernel ,$(KERNELS))
 
