@@ -223,7 +223,9 @@ uint64_t bf_vm_guest_addr(struct bf_vm *vm, uint64_t gpa);
  * but no lookup finds it.
  *
  * Return: 0;
- *   -EINVAL  the id is too large, or the VM has too many vCPUs
+ *   -EINVAL  the id is too large, or the VM has too many vCPUs.  All bits of
+ *            @id count, on each kernel: Linux 6.1 itself drops those above the
+ *            lowest 32, and would create another vCPU than the one asked for
  *   -EEXIST  the id is in use
  *   -ENOMEM, -EMFILE  out of memory or of file descriptors
  *   ...      another errno of KVM_CREATE_VCPU
