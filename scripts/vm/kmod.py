@@ -437,7 +437,10 @@ def print_table(run, show):
     show(f"  {'median, us':<32}" + "".join(f"{name:>10}" for name in columns))
     for name in found["bare"]:
         print_row(name, [found[label][name] for label in columns], show)
-    for test, key in (("vms", "one_at_a_time"), ("vms", "eight_at_a_time"),
+    for test, key in (("vms", "one_at_a_time"),
+                      ("vms", "one_at_a_time_idle_percent"),
+                      ("vms", "eight_at_a_time"),
+                      ("vms", "eight_at_a_time_idle_percent"),
                       ("dispatch", "ns")):
         print_row(f"{test}, {key}".replace("_", " "), [None] + [
             one(run, test, label)[key] for label in columns[1:]], show)
