@@ -6,9 +6,18 @@
 
 belfry=/sys/module/belfry
 
+# The kernel tests its ciphers in threads of its own, on arm64 for seconds after
+# the boot.  On one CPU a call that sleeps waits for them, too.
+wait_for_boot() {
+  while cat /proc/[0-9]*/comm 2>/dev/null | grep -qx cryptomgr_test; do
+    sleep 1
+  done
+}
+
 # close(vm) waits for an rcu_barrier() of several milliseconds with the TDP
 # MMU, which would hide the rest.
 load_kvm() {
+  wait_for_boot
   for module in $kvm_modules; do
     case $module in
     kvm) insmod "/modules/$module.ko" tdp_mmu=0 ;;
@@ -18,6 +27,7 @@ load_kvm() {
 }
 
 unload_kvm() {
+  wait_for_boot
   rmmod kvm_amd && rmmod kvm
 }
 

@@ -30,7 +30,8 @@ profile vmm-{rules} /bin/vmm-{rules} flags=(attach_disconnected) {{
 
 # The other tests run Python, QEMU or shell scripts.
 FOLDERS = ("tests/test_", "tests/preload/differential",
-           "tests/preload/test_gp_", "tests/preload/test_record",
+           "tests/preload/test_gp_", "tests/preload/test_preload",
+           "tests/preload/test_record",
            "tools/belfry")
 
 # cli_doorbell needs the folder that it runs in; bench_bus and srcu_wake measure
