@@ -2,7 +2,8 @@
 /*
  * Explores small parts of the layers that hand plain data from one thread to
  * another: the lock of a vCPU, the hook of reports, the counters of an entry,
- * and the ring of coalesced writes; its consumer may be another process.
+ * signals that the worker makes, and the ring of coalesced writes; its consumer
+ * may be another process.
  *
  *	handover_explore [--views] [--expect-failure]
  *
@@ -41,6 +42,7 @@ static uint64_t bf_now_ns(void)
 #include "srcu/report.c"
 #undef half
 #include "io_bus/counters.c"
+#include "io_bus/relay.c"
 #include "io_bus/ring.c"
 
 #define NR_SLOTS   MACHINE_THREADS
@@ -54,6 +56,11 @@ static struct {
 	/* A hook, and the data that it reads. */
 	int hook_data;
 	struct bf_counters *counters;
+	/* An eventfd that the worker signals, and its callback. */
+	struct bf_eventfd eventfd;
+	struct srcu_head *queued;
+	int guest_data[2];
+	unsigned int made;
 	/* A ring, its shared memory, and its eventfd. */
 	struct bf_io_ring ring;
 	_Alignas(8) char shared[sizeof(struct kvm_coalesced_mmio_ring) +
@@ -111,8 +118,34 @@ void bf_eventfd_close(struct bf_eventfd *eventfd)
 
 void bf_eventfd_signal(struct bf_eventfd *eventfd)
 {
+	if (eventfd == &world.eventfd) {
+		if (++world.made == 2)
+			check(world.guest_data[0] && world.guest_data[1],
+			      "a signal came before its data");
+		return;
+	}
 	__atomic_fetch_add(&world.signals, 1, __ATOMIC_RELEASE);
 	futex_wake_all(&world.signals);
+}
+
+__thread bool bf_eventfd_no_saturate;
+
+int bf_srcu_init(struct bf_srcu *ssp, const char *name)
+{
+	return 0;
+}
+
+int bf_srcu_start_worker(void)
+{
+	return 0;
+}
+
+void bf_srcu_call_expedited(struct bf_srcu *ssp, struct bf_srcu_head *head,
+			    void (*func)(struct bf_srcu_head *head))
+{
+	head->func = func;
+	check(!__atomic_exchange_n(&world.queued, head, __ATOMIC_RELEASE),
+	      "a callback was queued twice");
 }
 
 struct bf_vcpu_entry *bf_vcpus_iter_next(struct bf_vcpus_iter *iter)
@@ -191,6 +224,43 @@ static void check_counters(void)
 
 	bf_counters_sum(&world.counters, &stats);
 	check(stats.writes == 2, "a use was not counted");
+}
+
+/* The worker signals for two threads, or for one, which then frees it. */
+
+static void relay_one(void *unused)
+{
+	world.guest_data[machine_self()] = 1;
+	bf_eventfd_relay(&world.eventfd);
+}
+
+static void relay_two_and_free(void *unused)
+{
+	bf_eventfd_relay(&world.eventfd);
+	world.guest_data[0] = world.guest_data[1] = 1;
+	bf_eventfd_relay(&world.eventfd);
+	machine_plain(&world.eventfd, sizeof(world.eventfd), true);
+}
+
+static void make_two(void *unused)
+{
+	struct srcu_head *head;
+
+	while (world.made < 2) {
+		head = __atomic_load_n(&world.queued, __ATOMIC_ACQUIRE);
+		if (head) {
+			__atomic_store_n(&world.queued, NULL, __ATOMIC_RELAXED);
+			head->func(head);
+			continue;
+		}
+		machine_checkpoint(0);
+		machine_wait();
+	}
+}
+
+static void check_relay(void)
+{
+	check(!world.queued, "a callback was left behind");
 }
 
 /* The ring: one vCPU writes, a consumer takes. */
@@ -293,6 +363,8 @@ static const struct scenario {
 	{"a lock", {add_locked, add_locked, try_to_add}, check_lock, false},
 	{"a hook", {set_hook, report}, check_nothing, false},
 	{"counters", {count_use, count_use, sum_uses}, check_counters, false},
+	{"a relay", {relay_two_and_free, make_two}, check_relay, false},
+	{"a relay of two", {relay_one, relay_one, make_two}, check_relay, 0},
 	{"a ring", {write_four, drain_twice}, check_ring, false},
 	{"a ring wakes", {write_two, sleep_and_drain}, check_nothing, true},
 	{"the end of a ring",
@@ -308,6 +380,7 @@ static void init(void)
 	memset(&world, 0, sizeof(world));
 	memset(&kernel, 0, sizeof(kernel));
 	report_hook = NULL;
+	relays = true;
 	write_clock = 0;
 	bf_srcu_nr_slots = NR_SLOTS;
 	world.ring = (struct bf_io_ring){

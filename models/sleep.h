@@ -55,16 +55,10 @@ static void model_unlock(pthread_mutex_t *mutex)
 #define pthread_mutex_lock   model_lock
 #define pthread_mutex_unlock model_unlock
 
-/* The kernel compares under a lock that the waker takes too. */
-static inline int futex_wait(unsigned int *word, unsigned int value,
-			     uint64_t timeout_ns)
+static inline int sleep_if_same(bool same, uint64_t timeout_ns)
 {
-	unsigned int wakes;
-	bool same;
+	unsigned int wakes = kernel.wakes;
 
-	machine_lock(&kernel.lock);
-	same = __atomic_load_n(word, __ATOMIC_RELAXED) == value;
-	wakes = kernel.wakes;
 	word_unlock(&kernel.lock);
 	if (!same)
 		return 0;
@@ -75,11 +69,32 @@ static inline int futex_wait(unsigned int *word, unsigned int value,
 	return 0;
 }
 
+/* The kernel compares under a lock that the waker takes too. */
+static inline int futex_wait(unsigned int *word, unsigned int value,
+			     uint64_t timeout_ns)
+{
+	machine_lock(&kernel.lock);
+	return sleep_if_same(__atomic_load_n(word, __ATOMIC_RELAXED) == value,
+			     timeout_ns);
+}
+
 static inline void futex_wake_all(unsigned int *word)
 {
 	machine_lock(&kernel.lock);
 	__atomic_store_n(&kernel.wakes, kernel.wakes + 1, __ATOMIC_RELAXED);
 	word_unlock(&kernel.lock);
+}
+
+static inline void futex_wait_high(uint64_t *word, unsigned int value)
+{
+	machine_lock(&kernel.lock);
+	sleep_if_same(__atomic_load_n(word, __ATOMIC_RELAXED) >> 32 == value,
+		      FUTEX_FOREVER);
+}
+
+static inline void futex_wake_all_high(uint64_t *word)
+{
+	futex_wake_all(NULL);
 }
 
 #endif

@@ -135,6 +135,7 @@ int bf_eventfd_dup(struct bf_eventfd *eventfd, int fd)
 	if (eventfd->fd < 0)
 		return eventfd->fd;
 	eventfd->blocks = !(fcntl(eventfd->fd, F_GETFL) & O_NONBLOCK);
+	eventfd->relayed = 0;
 	return 0;
 }
 
@@ -180,10 +181,16 @@ void bf_io_share_eventfds(void)
 	bf_eventfd_share();
 }
 
+static void begin_child(void)
+{
+	bf_eventfd_forget_context();
+	bf_eventfd_forget_relay();
+}
+
 /* A constructor: an eventfd may exist before the first bus. */
 __attribute__((constructor)) static void watch_forks(void)
 {
-	pthread_atfork(bf_eventfd_share, NULL, bf_eventfd_forget_context);
+	pthread_atfork(bf_eventfd_share, NULL, begin_child);
 }
 
 /*
@@ -248,19 +255,23 @@ static bool add_one(const struct bf_eventfd *eventfd)
 	return ret >= 0 || errno != EAGAIN;
 }
 
+static bool signal_shared(struct bf_eventfd *eventfd)
+{
+	return bf_eventfd_no_saturate ? bf_eventfd_relay(eventfd) :
+					bf_eventfd_complete(eventfd->fd);
+}
+
 /*
  * A write takes a third of the time of a completion.  If another process has
  * the eventfd, it can make any write sleep: see saturate.c.
  */
 void bf_eventfd_signal(struct bf_eventfd *eventfd)
 {
-	const bool may_complete = !bf_eventfd_no_saturate;
 	int saved = errno;
 
-	if (unlikely(bf_eventfd_is_shared()) && may_complete &&
-	    bf_eventfd_complete(eventfd->fd))
+	if (unlikely(bf_eventfd_is_shared()) && signal_shared(eventfd))
 		goto out;
-	if (!add_one(eventfd) && may_complete)
+	if (!add_one(eventfd) && !bf_eventfd_no_saturate)
 		bf_eventfd_complete(eventfd->fd);
 out:
 	errno = saved;

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
+#include "belfry/srcu.h"
+
 /* F_DUPFD_QUERY of Linux 6.10, which older headers do not have. */
 #define BF_F_DUPFD_QUERY 1027
 
@@ -29,7 +31,9 @@ bool bf_eventfd_same(int fd, int other);
 /* A duplicate, which outlives the close of the original. */
 struct bf_eventfd {
 	int fd;
-	bool blocks; /* without O_NONBLOCK */
+	bool blocks;	  /* without O_NONBLOCK */
+	uint64_t relayed; /* relay.c */
+	struct srcu_head relay_head;
 };
 
 /*
@@ -96,6 +100,20 @@ bool bf_eventfd_can_complete(bool may_ask);
 
 /* In the child of a fork(), which has no context. */
 void bf_eventfd_forget_context(void);
+
+/*
+ * relay.c: the worker of SRCU signals in place of a thread that must not.
+ * False: it cannot.
+ */
+bool bf_eventfd_relay(struct bf_eventfd *eventfd);
+
+/*
+ * Once, before the first filter that forbids bf_eventfd_complete(), so that the
+ * worker does not inherit it; and before one that reaches all threads.
+ */
+void bf_eventfd_start_relay(void);
+void bf_eventfd_stop_relay(void);
+void bf_eventfd_forget_relay(void); /* in the child of a fork() */
 
 /*
  * A duplicate that doorbells share.  Descriptors are few, and a device may have

@@ -36,6 +36,19 @@ static inline int futex_wait(unsigned int *word, unsigned int value,
 	return 0;
 }
 
+/* The high half of a word of 64 bits, on which threads sleep. */
+static inline unsigned int *futex_of_high(uint64_t *word)
+{
+	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+		       "the high half comes second");
+	return (unsigned int *)word + 1;
+}
+
+static inline void futex_wait_high(uint64_t *word, unsigned int value)
+{
+	futex_wait(futex_of_high(word), value, FUTEX_FOREVER);
+}
+
 static inline void futex_wake_one(unsigned int *word)
 {
 	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
@@ -44,6 +57,11 @@ static inline void futex_wake_one(unsigned int *word)
 static inline void futex_wake_all(unsigned int *word)
 {
 	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+static inline void futex_wake_all_high(uint64_t *word)
+{
+	futex_wake_all(futex_of_high(word));
 }
 
 #endif

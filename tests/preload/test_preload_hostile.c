@@ -52,6 +52,21 @@ static void test_holder_blocks_no_filtered_thread(void **state)
 	}
 }
 
+/*
+ * Another thread signals where neither the kernel has the doorbell nor the
+ * vCPU's thread may signal without the risk to sleep.
+ */
+static void test_holder_blocks_no_thread_without_rights(void **state)
+{
+	compare_never("filtered-vcpu-shares");
+	assert_int_equal(signals(&under.stats), 3);
+	assert_int_equal(under.stats.passed_through, 0);
+	compare_scenario("filtered-vcpu-shares", "lazy");
+	compare_never("refused-then-shared");
+	assert_int_equal(signals(&under.stats), 3);
+	assert_int_equal(under.stats.refused, 1);
+}
+
 static void test_bad_messages(void **state)
 {
 	compare_never("bad-messages");
@@ -86,6 +101,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_holder_of_an_eventfd_blocks_nothing),
 		cmocka_unit_test(test_holder_blocks_no_filtered_thread),
+		cmocka_unit_test(test_holder_blocks_no_thread_without_rights),
 		cmocka_unit_test(test_bad_messages),
 		cmocka_unit_test(test_bad_filters),
 		cmocka_unit_test(test_filter_of_fds),

@@ -215,6 +215,8 @@ static const struct {
 	{"filtered-then-shared", scenario_filtered_then_shared},
 	{"filtered-then-forked", scenario_filtered_then_forked},
 	{"filtered-then-registered", scenario_filtered_then_registered},
+	{"filtered-vcpu-shares", scenario_filtered_vcpu_shares},
+	{"refused-then-shared", scenario_refused_then_shared},
 	{"no-context", scenario_no_context},
 	{"no-context-later", scenario_no_context_later},
 	{"bad-messages", scenario_bad_messages},

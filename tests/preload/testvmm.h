@@ -170,6 +170,8 @@ void scenario_shared_then_filtered(void);
 void scenario_filtered_then_shared(void);
 void scenario_filtered_then_forked(void);
 void scenario_filtered_then_registered(void);
+void scenario_filtered_vcpu_shares(void);
+void scenario_refused_then_shared(void);
 void scenario_no_context(void);
 void scenario_no_context_later(void);
 void scenario_bad_messages(void);

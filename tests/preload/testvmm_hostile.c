@@ -136,15 +136,39 @@ void scenario_shared_by_execution(void)
 struct filtered_vmm {
 	struct testvmm vm;
 	int efd;
+	void (*share_inside)(int vm, int efd); /* in the vCPU's thread */
 	pthread_barrier_t filtered;
 	pthread_barrier_t shared;
 };
+
+/* A vCPU's thread registers no doorbells. */
+static void forbid_doorbells(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, KVM_IOEVENTFD, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog filter = {sizeof(code) / sizeof(code[0]), code};
+
+	testvmm_check(!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter),
+		      "filter");
+}
 
 static void *run_without_io_submit(void *arg)
 {
 	struct filtered_vmm *vmm = arg;
 
 	testvmm_forbid(SYS_io_submit, SECCOMP_RET_KILL_PROCESS);
+	if (vmm->share_inside) {
+		forbid_doorbells();
+		vmm->share_inside(vmm->vm.fd, vmm->efd);
+	}
 	pthread_barrier_wait(&vmm->filtered);
 	pthread_barrier_wait(&vmm->shared);
 	run_with_full_eventfd(&vmm->vm, vmm->efd);
@@ -153,9 +177,13 @@ static void *run_without_io_submit(void *arg)
 
 /* The vCPU's thread must not call io_submit(2). */
 static void run_filtered(void (*share_before)(int vm, int efd),
+			 void (*share_inside)(int vm, int efd),
 			 void (*share_after)(int vm, int efd))
 {
-	struct filtered_vmm vmm = {.efd = testvmm_eventfd()};
+	struct filtered_vmm vmm = {
+		.efd = testvmm_eventfd(),
+		.share_inside = share_inside,
+	};
 	pthread_t thread;
 
 	alarm(20);
@@ -177,12 +205,12 @@ static void run_filtered(void (*share_before)(int vm, int efd),
 
 void scenario_shared_then_filtered(void)
 {
-	run_filtered(share_by_message, NULL);
+	run_filtered(share_by_message, NULL, NULL);
 }
 
 void scenario_filtered_then_shared(void)
 {
-	run_filtered(NULL, share_by_raw_fork);
+	run_filtered(NULL, NULL, share_by_raw_fork);
 }
 
 static void share_by_fork(int vm, int efd)
@@ -192,7 +220,24 @@ static void share_by_fork(int vm, int efd)
 
 void scenario_filtered_then_forked(void)
 {
-	run_filtered(NULL, share_by_fork);
+	run_filtered(NULL, NULL, share_by_fork);
+}
+
+/* The thread that shares the eventfd cannot give the doorbell to the kernel. */
+void scenario_filtered_vcpu_shares(void)
+{
+	run_filtered(NULL, share_by_clone, NULL);
+}
+
+static void fill_bus(int vm, int efd)
+{
+	testvmm_fill_bus(vm);
+}
+
+/* The kernel refuses the doorbell. */
+void scenario_refused_then_shared(void)
+{
+	run_filtered(fill_bus, NULL, share_by_fork);
 }
 
 /* A further eventfd, which each program that the VMM executes gets. */
@@ -206,7 +251,7 @@ static void share_by_registration(int vm, int efd)
 
 void scenario_filtered_then_registered(void)
 {
-	run_filtered(NULL, share_by_registration);
+	run_filtered(NULL, NULL, share_by_registration);
 }
 
 /*
@@ -232,7 +277,7 @@ void scenario_no_context(void)
 void scenario_no_context_later(void)
 {
 	refuse_contexts("no-context-later");
-	run_filtered(NULL, share_by_fork);
+	run_filtered(NULL, NULL, share_by_fork);
 }
 
 /* A page of memory, and one behind it that cannot be read. */

@@ -72,6 +72,8 @@ static void prepare_for_filter(uint32_t forbidden, bool all_threads)
 		vm_pass_through_all(why);
 		return;
 	}
+	if (forbidden & FORBIDDEN_COMPLETION)
+		shared_eventfd_filter_comes(all_threads);
 	if (forbidden & FORBIDDEN_COMPLETION && !(forbidden & FORBIDDEN_RUN))
 		shared_eventfd_forbid_completion();
 	if (forbidden & FORBIDDEN_HELPER)

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "bus_fixture.h"
+#include "io_bus/eventfd.h"
 
 static void test_wildcard_hits_its_length_only(void **state)
 {
@@ -343,9 +344,10 @@ static void *write_both(void *arg)
  * Neither the guest's writes nor the removal of another doorbell may wait for
  * the other process, and the other doorbell counts each write.
  */
-static void test_hostile_holder_of_an_eventfd(void **state)
+static void write_beside_hostile(void *(*fn)(void *told))
 {
 	struct bf_io_doorbell_desc desc = doorbell_at(0x6000, 4);
+	struct bf_io_doorbell_desc exact = doorbell_at(0x7000, 4);
 	struct bf_io_doorbell *hostile, *other, *third;
 	pthread_t thread;
 	void *count;
@@ -354,10 +356,11 @@ static void test_hostile_holder_of_an_eventfd(void **state)
 
 	alarm(60);
 	desc.eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	desc.counted = exact.counted = true;
 	assert_int_equal(add_doorbell(desc, &hostile), 0);
-	assert_int_equal(add_doorbell(doorbell_at(0x7000, 4), &other), 0);
+	assert_int_equal(add_doorbell(exact, &other), 0);
 	pid = start_hostile(desc.eventfd, told);
-	assert_int_equal(pthread_create(&thread, NULL, write_both, told), 0);
+	assert_int_equal(pthread_create(&thread, NULL, fn, told), 0);
 	for (int i = 0; i < 100; i++) {
 		assert_int_equal(add_doorbell(doorbell_at(0x8000, 4), &third),
 				 0);
@@ -372,6 +375,26 @@ static void test_hostile_holder_of_an_eventfd(void **state)
 	close(told[0]);
 	close(desc.eventfd);
 	alarm(0);
+}
+
+static void test_hostile_holder_of_an_eventfd(void **state)
+{
+	write_beside_hostile(write_both);
+}
+
+/* A vCPU's thread in a sandbox, which may only write and use futexes. */
+static void *write_without_rights(void *arg)
+{
+	bf_eventfd_no_poll = true;
+	bf_eventfd_no_saturate = true;
+	return write_both(arg);
+}
+
+static void test_hostile_holder_and_a_sandbox(void **state)
+{
+	bf_eventfd_start_relay();
+	write_beside_hostile(write_without_rights);
+	bf_eventfd_stop_relay();
 }
 
 static void *signal_shared(void *arg)
@@ -442,6 +465,7 @@ int main(void)
 		BUS_TEST(test_shared_eventfd_counts_each_write),
 		BUS_TEST(test_child_has_no_completions),
 		BUS_TEST(test_hostile_holder_of_an_eventfd),
+		BUS_TEST(test_hostile_holder_and_a_sandbox),
 		BUS_TEST(test_many_doorbells_at_one_address),
 	};
 
