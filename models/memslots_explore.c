@@ -121,7 +121,7 @@ static void remove_in_vain(void *unused)
 }
 
 static int refuse(void *opaque,
-		  const struct kvm_userspace_memory_region *change)
+		  const struct kvm_userspace_memory_region2 *change)
 {
 	return change->memory_size ? 0 : -EBUSY;
 }
@@ -244,7 +244,7 @@ static const struct scenario {
 	unsigned int nr_threads;
 	void (*check)(void);
 	int (*set)(void *opaque,
-		   const struct kvm_userspace_memory_region *change);
+		   const struct kvm_userspace_memory_region2 *change);
 	bool in_place;
 	bool stays;	/* GOING, at the end */
 	uint32_t flags; /* of GOING, at the beginning */

@@ -81,6 +81,25 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
+/* As in <linux/kvm.h> of Linux 6.8 and later. */
+#ifndef KVM_SET_USER_MEMORY_REGION2
+#define KVM_MEM_GUEST_MEMFD (1UL << 2)
+#define KVM_SET_USER_MEMORY_REGION2 \
+	_IOW(KVMIO, 0x49, struct kvm_userspace_memory_region2)
+
+struct kvm_userspace_memory_region2 {
+	__u32 slot;
+	__u32 flags;
+	__u64 guest_phys_addr;
+	__u64 memory_size;
+	__u64 userspace_addr;
+	__u64 guest_memfd_offset;
+	__u32 guest_memfd;
+	__u32 pad1;
+	__u64 pad2[14];
+};
+#endif
+
 /* One version of the slots; opaque. */
 struct bf_memslots_view;
 
@@ -130,7 +149,13 @@ struct bf_memslots_config {
 	 * clears, as with KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2.
 	 */
 	uint64_t dirty_log;
-	uint64_t reserved[3];
+	/*
+	 * More flags that slots may have: 0 or KVM_MEM_GUEST_MEMFD, for
+	 * bf_memslots_commit2().  A map that forwards asks vm_fd instead
+	 * (KVM_CAP_GUEST_MEMFD).
+	 */
+	uint64_t slot_flags;
+	uint64_t reserved[2];
 };
 
 /**
@@ -141,8 +166,8 @@ struct bf_memslots_config {
  * Return: 0;
  *   -ENOMEM  out of memory
  *   -EINVAL  a number is out of range, or one of pause and resume is set
- *            without the other, or dirty_log has another bit, or a reserved
- *            word is not 0
+ *            without the other, or dirty_log or slot_flags has another bit, or
+ *            a reserved word is not 0
  *   ...      the errno of KVM_CHECK_EXTENSION
  * Does not block.
  */
@@ -228,6 +253,39 @@ int bf_memslots_commit(struct bf_memslots *map,
 		       const struct kvm_userspace_memory_region *changes,
 		       void *const *tags, size_t count,
 		       struct bf_memslots_conflict *conflict);
+
+/**
+ * bf_memslots_commit2 - change slots as KVM_SET_USER_MEMORY_REGION2 does
+ * @changes: @count changes; the padding is not looked at
+ * @tags: as of bf_memslots_commit()
+ * @count: as there
+ * @conflict: as there; without guest_memfd and its offset
+ *
+ * As bf_memslots_commit(), and takes KVM_MEM_GUEST_MEMFD: the guest's private
+ * memory is the file guest_memfd from guest_memfd_offset on, and
+ * userspace_addr is the memory that the guest shares.  The map finds the shared
+ * memory alone.  A slot with this flag does not change: it is added and
+ * removed.  To move it, a transaction removes and adds it.
+ *
+ * A map that forwards gives KVM the descriptor at the addition, and again to
+ * take back a removal, so guest_memfd stays open as long as the slot exists.  A
+ * transaction that removes a slot with the flag and adds one goes between
+ * @pause and @resume, because KVM binds a part of a file to one slot at a time.
+ * A map that does not forward does not look at guest_memfd.
+ *
+ * Return: 0;
+ *   -EINVAL  as of bf_memslots_commit(); or KVM_MEM_GUEST_MEMFD where the map
+ *	      does not take it, with another flag, or for a slot that exists; or
+ *	      guest_memfd_offset is not a multiple of the page size, or wraps
+ *	      with the size; or guest_memfd is no such file of this VM, or too
+ *	      small, or this part of it has a slot
+ *   -EBADF   guest_memfd is not an open file
+ *   ...      as of bf_memslots_commit()
+ */
+int bf_memslots_commit2(struct bf_memslots *map,
+			const struct kvm_userspace_memory_region2 *changes,
+			void *const *tags, size_t count,
+			struct bf_memslots_conflict *conflict);
 
 /**
  * bf_memslots_commit_async - the same, without waiting for readers

@@ -36,6 +36,7 @@ static struct bf_slot *slot_touch(struct bf_slot_change *change,
 	touched = &change->touched[change->nr_touched++];
 	touched->slot = slot;
 	touched->old = slot->region;
+	touched->old_gmem = slot->gmem;
 	touched->old_tag = slot->tag;
 	touched->old_dirty = slot->dirty;
 	return slot;
@@ -145,36 +146,50 @@ static int spare_alloc(struct bf_slot *slot)
 	return slot->spare ? 0 : -ENOMEM;
 }
 
+/* Makes a change that the rules allow for this slot. */
+static int slot_apply(struct bf_slot_change *change, struct bf_slot *slot,
+		      enum bf_slot_change_kind kind,
+		      const struct kvm_userspace_memory_region *wanted,
+		      struct kvm_userspace_memory_region *existing)
+{
+	int ret = check_place(change, kind, wanted, existing);
+
+	if (!ret && kind == BF_CHANGE_ADD)
+		ret = spare_alloc(slot);
+	if (!ret)
+		ret = edit_tree(change, kind, slot, wanted);
+	return ret;
+}
+
 int bf_slot_change_apply(struct bf_slot_change *change,
-			 const struct kvm_userspace_memory_region *wanted,
+			 const struct kvm_userspace_memory_region2 *wanted2,
 			 void *tag,
 			 struct kvm_userspace_memory_region *existing)
 {
+	const struct kvm_userspace_memory_region wanted = bf_region_of(wanted2);
 	enum bf_slot_change_kind kind;
 	struct bf_slot *slot;
 	int ret;
 
-	ret = bf_rules_check(&change->slots->config, wanted);
+	ret = bf_rules_check(&change->slots->config, wanted2);
 	if (ret)
 		return ret;
-	slot = slot_touch(change, wanted->slot);
+	slot = slot_touch(change, wanted.slot);
 	if (!slot)
 		return -ENOMEM;
-	kind = bf_rules_kind(&slot->region, wanted);
-	if (kind == BF_CHANGE_REPLACE)
-		return -EINVAL;
-	if (kind == BF_CHANGE_NONE)
-		return wanted->memory_size ? 0 : -EINVAL;
-	ret = check_place(change, kind, wanted, existing);
-	if (!ret && kind == BF_CHANGE_ADD)
-		ret = spare_alloc(slot);
+	kind = bf_rules_kind(&slot->region, &wanted);
 	if (kind == BF_CHANGE_ADD || kind == BF_CHANGE_REMOVE)
 		slot->tag = kind == BF_CHANGE_ADD ? tag : NULL;
-	if (!ret)
-		ret = edit_tree(change, kind, slot, wanted);
-	if (!ret)
-		slot->region = *wanted;
-	return ret;
+	else if (kind == BF_CHANGE_REPLACE || bf_rules_are_fixed(&wanted))
+		return -EINVAL;
+	if (kind == BF_CHANGE_NONE)
+		return wanted.memory_size ? 0 : -EINVAL;
+	ret = slot_apply(change, slot, kind, &wanted, existing);
+	if (ret)
+		return ret;
+	slot->region = wanted;
+	slot->gmem = bf_gmem_of(wanted2);
+	return 0;
 }
 
 bool bf_slot_change_any(const struct bf_slot_change *change)
@@ -273,6 +288,7 @@ static void slots_undo(struct bf_slot_change *change)
 
 	for (i = 0; i < change->nr_touched; i++, touched++) {
 		touched->slot->region = touched->old;
+		touched->slot->gmem = touched->old_gmem;
 		touched->slot->tag = touched->old_tag;
 		touched->slot->dirty = touched->old_dirty;
 	}

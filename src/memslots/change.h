@@ -23,9 +23,16 @@ static inline bool bf_rules_has_number(const struct bf_memslots_config *config,
 	       number >> 16 < config->spaces;
 }
 
+/* KVM adds and removes a slot with a guest_memfd, and does not change it. */
+static inline bool
+bf_rules_are_fixed(const struct kvm_userspace_memory_region *region)
+{
+	return region->memory_size && region->flags & KVM_MEM_GUEST_MEMFD;
+}
+
 /* The checks of a change that need no slots: 0 or -EINVAL. */
 int bf_rules_check(const struct bf_memslots_config *config,
-		   const struct kvm_userspace_memory_region *change);
+		   const struct kvm_userspace_memory_region2 *change);
 
 /* 0 or -EINVAL: beyond the addresses of the guest. */
 int bf_rules_check_gpa(const struct bf_memslots_config *config,
@@ -40,6 +47,7 @@ bf_rules_kind(const struct kvm_userspace_memory_region *old,
 struct bf_touched {
 	struct bf_slot *slot;
 	struct kvm_userspace_memory_region old;
+	struct bf_gmem old_gmem;
 	void *old_tag;
 	struct bf_dirty *old_dirty;
 };
@@ -65,7 +73,7 @@ int bf_slot_change_begin(struct bf_slot_change *change, struct bf_slots *slots,
  * 0 or a negative errno.  After -EEXIST *existing is the slot in the way.
  */
 int bf_slot_change_apply(struct bf_slot_change *change,
-			 const struct kvm_userspace_memory_region *wanted,
+			 const struct kvm_userspace_memory_region2 *wanted,
 			 void *tag,
 			 struct kvm_userspace_memory_region *existing);
 
@@ -78,9 +86,23 @@ bf_slot_change_overlap(const struct bf_span_node *root,
 		       const struct kvm_userspace_memory_region *region,
 		       struct bf_span *span);
 
+/* Does a slot with a guest_memfd get another place or another file? */
+static inline bool bf_touched_rebinds(const struct bf_touched *touched)
+{
+	const struct bf_slot *slot = touched->slot;
+
+	return bf_rules_are_fixed(&touched->old) &&
+	       bf_rules_are_fixed(&slot->region) &&
+	       (touched->old.guest_phys_addr != slot->region.guest_phys_addr ||
+		touched->old_gmem.fd != slot->gmem.fd ||
+		touched->old_gmem.offset != slot->gmem.offset);
+}
+
 static inline enum bf_slot_change_kind
 bf_touched_kind(const struct bf_touched *touched)
 {
+	if (bf_touched_rebinds(touched))
+		return BF_CHANGE_REPLACE;
 	return bf_rules_kind(&touched->old, &touched->slot->region);
 }
 
@@ -118,7 +140,7 @@ int bf_forward_ask(struct bf_memslots_config *config);
 
 /* The set function of a map that forwards to KVM; opaque is its bf_slots. */
 int bf_forward_set(void *opaque,
-		   const struct kvm_userspace_memory_region *change);
+		   const struct kvm_userspace_memory_region2 *change);
 
 /*
  * Makes a transaction in the guest, publishes it in between, and calls the

@@ -8,7 +8,9 @@
 
 /* A transaction as the caller asks for it, and what is left to do behind it. */
 struct request {
+	/* Of one of the two kinds; the other one is NULL. */
 	const struct kvm_userspace_memory_region *changes;
+	const struct kvm_userspace_memory_region2 *changes2;
 	void *const *tags;
 	size_t count;
 	struct bf_memslots_conflict *conflict;
@@ -32,18 +34,36 @@ static void note_conflict(const struct request *request,
 		*request->conflict = *conflict;
 }
 
+static struct kvm_userspace_memory_region2
+request_change(const struct request *request, size_t i)
+{
+	if (request->changes2)
+		return request->changes2[i];
+	return bf_region2_of(&request->changes[i], (struct bf_gmem){0});
+}
+
+static int apply_one(struct bf_slot_change *change,
+		     const struct request *request,
+		     struct bf_memslots_conflict *found)
+{
+	const struct kvm_userspace_memory_region2 wanted =
+		request_change(request, found->index);
+	void *tag = request->tags ? request->tags[found->index] : NULL;
+
+	found->wanted = bf_region_of(&wanted);
+	if (!request->changes2 && wanted.flags & KVM_MEM_GUEST_MEMFD)
+		return -EINVAL;
+	return bf_slot_change_apply(change, &wanted, tag, &found->existing);
+}
+
 static int apply_all(struct bf_slot_change *change,
 		     const struct request *request)
 {
 	struct bf_memslots_conflict found = {0};
-	void *tag;
 	int ret;
 
 	for (; found.index < request->count; found.index++) {
-		found.wanted = request->changes[found.index];
-		tag = request->tags ? request->tags[found.index] : NULL;
-		ret = bf_slot_change_apply(change, &found.wanted, tag,
-					   &found.existing);
+		ret = apply_one(change, request, &found);
 		if (ret) {
 			note_conflict(request, &found);
 			return ret;
@@ -98,12 +118,12 @@ static int slot_clear(struct bf_slots *slots, struct bf_slot *slot,
 {
 	struct bf_span_node *root =
 		bf_slots_view(slots)->roots[slot->region.slot >> 16];
-	const struct kvm_userspace_memory_region removed = {
+	const struct kvm_userspace_memory_region2 removed = {
 		.slot = slot->region.slot,
 	};
 	struct bf_slot_change cleared = {
 		.slots = slots,
-		.one = {slot, slot->region, slot->tag, slot->dirty},
+		.one = {slot, slot->region, slot->gmem, slot->tag, slot->dirty},
 		.touched = &cleared.one,
 		.nr_touched = 1,
 	};
@@ -117,7 +137,8 @@ static int slot_clear(struct bf_slots *slots, struct bf_slot *slot,
 				 slot->region.memory_size);
 		return ret;
 	}
-	slot->region = removed;
+	slot->region = bf_region_of(&removed);
+	slot->gmem = (struct bf_gmem){0};
 	slot->tag = NULL;
 	bf_listeners_call(&cleared);
 	*retired = slot->spare;
@@ -126,14 +147,15 @@ static int slot_clear(struct bf_slots *slots, struct bf_slot *slot,
 	return 0;
 }
 
-static int remove_in_place(struct bf_slots *slots, struct request *request)
+static int remove_in_place(struct bf_slots *slots, struct request *request,
+			   const struct kvm_userspace_memory_region2 *removal)
 {
 	struct bf_slot *slot;
-	int ret = bf_rules_check(&slots->config, request->changes);
+	int ret = bf_rules_check(&slots->config, removal);
 
 	if (ret)
 		return ret;
-	slot = bf_slot_find(slots, request->changes->slot);
+	slot = bf_slot_find(slots, removal->slot);
 	return slot ? slot_clear(slots, slot, &request->view) : -EINVAL;
 }
 
@@ -143,16 +165,20 @@ static int remove_in_place(struct bf_slots *slots, struct request *request)
  */
 static int commit_or_clear(struct bf_slots *slots, struct request *request)
 {
+	struct kvm_userspace_memory_region2 change;
 	int ret = commit(slots, request);
 
-	if (ret != -ENOMEM || request->view || request->count != 1 ||
-	    request->changes->memory_size)
+	if (ret != -ENOMEM || request->view || request->count != 1)
 		return ret;
-	ret = remove_in_place(slots, request);
+	change = request_change(request, 0);
+	if (change.memory_size)
+		return ret;
+	ret = remove_in_place(slots, request, &change);
 	request->wait = !ret;
 	if (ret == -EINVAL)
-		note_conflict(request, &(struct bf_memslots_conflict){
-					       .wanted = *request->changes});
+		note_conflict(request,
+			      &(struct bf_memslots_conflict){
+				      .wanted = bf_region_of(&change)});
 	return ret;
 }
 
@@ -210,6 +236,21 @@ int bf_memslots_commit(struct bf_memslots *map,
 {
 	struct request request = {
 		.changes = changes,
+		.tags = tags,
+		.count = count,
+		.conflict = conflict,
+	};
+
+	return count ? commit_and_end(map, &request) : 0;
+}
+
+int bf_memslots_commit2(struct bf_memslots *map,
+			const struct kvm_userspace_memory_region2 *changes,
+			void *const *tags, size_t count,
+			struct bf_memslots_conflict *conflict)
+{
+	struct request request = {
+		.changes2 = changes,
 		.tags = tags,
 		.count = count,
 		.conflict = conflict,

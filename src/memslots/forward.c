@@ -23,6 +23,10 @@
 
 #include "memslots/change.h"
 
+#ifndef KVM_CAP_GUEST_MEMFD /* Linux 6.8 */
+#define KVM_CAP_GUEST_MEMFD 234
+#endif
+
 /* The system call, because ioctl(3) may be the preload library's. */
 static long forward_ioctl(int fd, unsigned long request, void *arg)
 {
@@ -48,16 +52,21 @@ static int ask(int fd, unsigned long capability, uint32_t *number,
 
 int bf_forward_ask(struct bf_memslots_config *config)
 {
+	uint32_t has_gmem = 0;
 	int ret = ask(config->vm_fd, KVM_CAP_NR_MEMSLOTS, &config->slots, 32);
 
-	return ret ? ret :
-		     ask(config->vm_fd, KVM_CAP_MULTI_ADDRESS_SPACE,
-			 &config->spaces, 1);
+	if (!ret)
+		ret = ask(config->vm_fd, KVM_CAP_MULTI_ADDRESS_SPACE,
+			  &config->spaces, 1);
+	if (!ret)
+		ret = ask(config->vm_fd, KVM_CAP_GUEST_MEMFD, &has_gmem, 0);
+	config->slot_flags = has_gmem ? KVM_MEM_GUEST_MEMFD : 0;
+	return ret;
 }
 
 /* A call to KVM, and the call that undoes it. */
 struct call {
-	struct kvm_userspace_memory_region set, undo;
+	struct kvm_userspace_memory_region2 set, undo;
 };
 
 struct plan {
@@ -87,10 +96,30 @@ static bool takes_old_place(const struct bf_slot_change *change,
 	}
 }
 
+/* KVM may refuse a file until the slot is removed that has it. */
+static bool rebinds(const struct bf_slot_change *change)
+{
+	const struct bf_touched *touched = change->touched;
+	bool added = false, removed = false;
+	enum bf_slot_change_kind kind;
+	size_t i;
+
+	for (i = 0; i < change->nr_touched; i++, touched++) {
+		kind = bf_touched_kind(touched);
+		added |= kind == BF_CHANGE_ADD &&
+			 bf_rules_are_fixed(&touched->slot->region);
+		removed |= kind == BF_CHANGE_REMOVE &&
+			   bf_rules_are_fixed(&touched->old);
+	}
+	return added && removed;
+}
+
 static bool needs_pause(const struct bf_slot_change *change)
 {
 	size_t i;
 
+	if (rebinds(change))
+		return true;
 	for (i = 0; i < change->nr_touched; i++)
 		if (takes_old_place(change, &change->touched[i]))
 			return true;
@@ -105,12 +134,18 @@ static bool is_taken_out(const struct plan *plan, enum bf_slot_change_kind kind)
 		(kind == BF_CHANGE_MOVE || kind == BF_CHANGE_REPLACE));
 }
 
-static struct kvm_userspace_memory_region
+static struct kvm_userspace_memory_region2
 removal_of(const struct bf_touched *touched)
 {
-	return (struct kvm_userspace_memory_region){
+	return (struct kvm_userspace_memory_region2){
 		.slot = touched->slot->region.slot,
 	};
+}
+
+static struct kvm_userspace_memory_region2
+old_of(const struct bf_touched *touched)
+{
+	return bf_region2_of(&touched->old, touched->old_gmem);
 }
 
 static void plan_removals(struct plan *plan,
@@ -122,7 +157,7 @@ static void plan_removals(struct plan *plan,
 	for (i = 0; i < change->nr_touched; i++, touched++)
 		if (is_taken_out(plan, bf_touched_kind(touched)))
 			plan->calls[plan->count++] = (struct call){
-				removal_of(touched), touched->old};
+				removal_of(touched), old_of(touched)};
 }
 
 /* Additions, moves and new flags. */
@@ -139,8 +174,9 @@ static void plan_others(struct plan *plan, const struct bf_slot_change *change)
 			continue;
 		is_new = kind == BF_CHANGE_ADD || is_taken_out(plan, kind);
 		plan->calls[plan->count++] = (struct call){
-			touched->slot->region,
-			is_new ? removal_of(touched) : touched->old};
+			bf_region2_of(&touched->slot->region,
+				      touched->slot->gmem),
+			is_new ? removal_of(touched) : old_of(touched)};
 	}
 }
 
@@ -163,18 +199,21 @@ static int make_plan(struct plan *plan, const struct bf_slot_change *change)
 	return 0;
 }
 
+/* The first members of the two structures are the same. */
 int bf_forward_set(void *opaque,
-		   const struct kvm_userspace_memory_region *change)
+		   const struct kvm_userspace_memory_region2 *change)
 {
 	const struct bf_slots *slots = opaque;
 
 	return (int)forward_ioctl(slots->config.vm_fd,
-				  KVM_SET_USER_MEMORY_REGION,
+				  change->flags & KVM_MEM_GUEST_MEMFD ?
+					  KVM_SET_USER_MEMORY_REGION2 :
+					  KVM_SET_USER_MEMORY_REGION,
 				  (void *)(uintptr_t)change);
 }
 
 static int set_region(const struct bf_slot_change *change,
-		      const struct kvm_userspace_memory_region *region)
+		      const struct kvm_userspace_memory_region2 *region)
 {
 	const struct bf_slots_guest *guest = &change->slots->guest;
 

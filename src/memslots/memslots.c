@@ -113,6 +113,7 @@ static int complete_config(struct bf_memslots_config *config)
 	    config->gpa_bits > 64 || !config->pause != !config->resume ||
 	    config->dirty_log &
 		    ~(uint64_t)KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE ||
+	    config->slot_flags & ~(uint64_t)KVM_MEM_GUEST_MEMFD ||
 	    !bf_reserved_is_zero(config->reserved))
 		return -EINVAL;
 	return 0;

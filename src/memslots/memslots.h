@@ -37,10 +37,17 @@ struct bf_memslots_view {
 	struct bf_span_node *roots[];
 };
 
+/* The file behind a slot with KVM_MEM_GUEST_MEMFD, else zero. */
+struct bf_gmem {
+	uint64_t offset;
+	uint32_t fd;
+};
+
 /* A slot by its number, for the updater; stays until the map is destroyed. */
 struct bf_slot {
 	/* memory_size 0: the slot does not exist. */
 	struct kvm_userspace_memory_region region;
+	struct bf_gmem gmem;
 	void *tag; /* NULL if the slot does not exist */
 	struct bf_dirty *dirty;
 	uint64_t stamp; /* of the last edit that touched it */
@@ -54,9 +61,9 @@ struct bf_slot {
 /* The guest that has the same slots, and is told each change: KVM's, or one of
  * an engine. */
 struct bf_slots_guest {
-	/* As KVM_SET_USER_MEMORY_REGION: 0 or a negative errno. */
+	/* As KVM_SET_USER_MEMORY_REGION2: 0 or a negative errno. */
 	int (*set)(void *opaque,
-		   const struct kvm_userspace_memory_region *change);
+		   const struct kvm_userspace_memory_region2 *change);
 	void *opaque;
 };
 
@@ -154,6 +161,44 @@ bf_mapping_region(const struct bf_mapping *mapping, struct bf_span span)
 		.guest_phys_addr = span.first,
 		.memory_size = span.last - span.first + 1,
 		.userspace_addr = mapping->hva,
+	};
+}
+
+static inline struct kvm_userspace_memory_region
+bf_region_of(const struct kvm_userspace_memory_region2 *region)
+{
+	return (struct kvm_userspace_memory_region){
+		.slot = region->slot,
+		.flags = region->flags,
+		.guest_phys_addr = region->guest_phys_addr,
+		.memory_size = region->memory_size,
+		.userspace_addr = region->userspace_addr,
+	};
+}
+
+static inline struct kvm_userspace_memory_region2
+bf_region2_of(const struct kvm_userspace_memory_region *region,
+	      struct bf_gmem gmem)
+{
+	return (struct kvm_userspace_memory_region2){
+		.slot = region->slot,
+		.flags = region->flags,
+		.guest_phys_addr = region->guest_phys_addr,
+		.memory_size = region->memory_size,
+		.userspace_addr = region->userspace_addr,
+		.guest_memfd_offset = gmem.offset,
+		.guest_memfd = gmem.fd,
+	};
+}
+
+static inline struct bf_gmem
+bf_gmem_of(const struct kvm_userspace_memory_region2 *region)
+{
+	if (!(region->flags & KVM_MEM_GUEST_MEMFD))
+		return (struct bf_gmem){0};
+	return (struct bf_gmem){
+		.offset = region->guest_memfd_offset,
+		.fd = region->guest_memfd,
 	};
 }
 

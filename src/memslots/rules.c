@@ -10,6 +10,7 @@
 #include "memslots/host.h"
 
 #define FLAGS	  (KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)
+#define GMEM	  KVM_MEM_GUEST_MEMFD
 #define MAX_PAGES ((1ULL << 31) - 1)
 
 static bool is_whole_pages(uint64_t value)
@@ -24,12 +25,27 @@ static bool hva_fits(uint64_t hva, uint64_t size)
 	return size <= end && hva <= end - size;
 }
 
+/* KVM_MEM_GUEST_MEMFD goes with no other flag. */
+static bool knows_flags(const struct bf_memslots_config *config, uint32_t flags)
+{
+	return !(flags & ~(flags & GMEM ? config->slot_flags : FLAGS));
+}
+
+static bool gmem_fits(const struct kvm_userspace_memory_region2 *change)
+{
+	uint64_t offset = change->guest_memfd_offset;
+
+	return !(change->flags & GMEM) ||
+	       (is_whole_pages(offset) &&
+		offset + change->memory_size >= offset);
+}
+
 int bf_rules_check(const struct bf_memslots_config *config,
-		   const struct kvm_userspace_memory_region *change)
+		   const struct kvm_userspace_memory_region2 *change)
 {
 	uint64_t gpa = change->guest_phys_addr, size = change->memory_size;
 
-	if (change->flags & ~(uint32_t)FLAGS ||
+	if (!knows_flags(config, change->flags) || !gmem_fits(change) ||
 	    !bf_rules_has_number(config, change->slot))
 		return -EINVAL;
 	if (!is_whole_pages(size) || !is_whole_pages(gpa) ||
@@ -48,7 +64,7 @@ static bool is_same_memory(const struct kvm_userspace_memory_region *a,
 {
 	return a->userspace_addr == b->userspace_addr &&
 	       a->memory_size == b->memory_size &&
-	       !((a->flags ^ b->flags) & KVM_MEM_READONLY);
+	       !((a->flags ^ b->flags) & (KVM_MEM_READONLY | GMEM));
 }
 
 enum bf_slot_change_kind

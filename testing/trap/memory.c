@@ -27,7 +27,7 @@ static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
 
 /* The map calls this after its own checks. */
 static int set_slot(void *opaque,
-		    const struct kvm_userspace_memory_region *slot)
+		    const struct kvm_userspace_memory_region2 *slot)
 {
 	const struct bf_trap *trap = opaque;
 

@@ -18,10 +18,10 @@
 #include "belfry/memslots.h"
 #include "tests/model/memslots/memslots_model.h"
 
-#define PAGE  ((uint64_t)sysconf(_SC_PAGESIZE))
-#define CALLS 2000
+#define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
 
 static int kvm_fd, vm_fd;
+static int calls = 5000; /* of each kind */
 
 static int setup(void **state)
 {
@@ -101,7 +101,7 @@ static void test_same_answers(void **state)
 	int n, kernel, ours;
 
 	assert_int_equal(bf_memslots_create(&config, &map), 0);
-	for (n = 0; n < CALLS; n++) {
+	for (n = 0; n < calls; n++) {
 		change = next_call(&random, &config);
 		kernel = kernel_set(&change);
 		ours = bf_memslots_set(map, &change);
@@ -178,7 +178,7 @@ static void test_same_logs(void **state)
 	int n, ret;
 
 	assert_int_equal(bf_memslots_create(&config, &map), 0);
-	for (n = 0; n < CALLS; n++) {
+	for (n = 0; n < calls; n++) {
 		if (n % 8 == 0) {
 			change = next_logged(&random);
 			assert_int_equal(bf_memslots_set(map, &change),
@@ -198,6 +198,169 @@ static void test_same_logs(void **state)
 
 static void do_nothing(void *opaque)
 {
+}
+
+#ifndef KVM_CREATE_GUEST_MEMFD /* Linux 6.8 */
+#define KVM_CAP_GUEST_MEMFD    234
+#define KVM_CREATE_GUEST_MEMFD _IOWR(KVMIO, 0xd4, struct kvm_create_guest_memfd)
+struct kvm_create_guest_memfd {
+	uint64_t size, flags, reserved[6];
+};
+#endif
+
+#define FILE_PAGES 64
+#define SLOT_PAGES 8
+#define FILE_SLOTS 6
+#define BAD_FILES  3 /* closed, no guest_memfd, of another VM */
+
+/* A VM, and descriptors to pass as guest_memfd; the first two are good. */
+struct side {
+	int vm_fd;
+	uint32_t files[2 + BAD_FILES];
+};
+
+static int create_file(int vm)
+{
+	struct kvm_create_guest_memfd desc = {.size = FILE_PAGES * PAGE};
+
+	return ioctl(vm, KVM_CREATE_GUEST_MEMFD, &desc);
+}
+
+static struct side create_side(int other_vm)
+{
+	struct side side = {.vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, 0)};
+
+	side.files[0] = (uint32_t)create_file(side.vm_fd);
+	side.files[1] = (uint32_t)create_file(side.vm_fd);
+	side.files[2] = UINT32_MAX;
+	side.files[3] = (uint32_t)kvm_fd;
+	side.files[4] = (uint32_t)create_file(other_vm);
+	return side;
+}
+
+static void end_side(struct side *side)
+{
+	close((int)side->files[0]);
+	close((int)side->files[1]);
+	close((int)side->files[4]);
+	close(side->vm_fd);
+}
+
+/*
+ * A change with guest_memfd as an index of side.files.  With bound, each slot
+ * has a part of a good file of its own, so that KVM refuses no file.
+ */
+static struct kvm_userspace_memory_region2 next_call2(uint64_t *random,
+						      bool bound)
+{
+	uint64_t dice = model_random(random), more = model_random(random);
+	struct kvm_userspace_memory_region2 change = {
+		.slot = (uint32_t)(dice % FILE_SLOTS),
+		.guest_phys_addr = dice / 8 % 24 * PAGE,
+		.memory_size = dice / 256 % (SLOT_PAGES + 1) * PAGE,
+		.userspace_addr = 1 << 30,
+		.guest_memfd_offset = dice % FILE_SLOTS * SLOT_PAGES * PAGE,
+	};
+
+	if (dice / 4096 % 4)
+		change.flags = KVM_MEM_GUEST_MEMFD;
+	if (dice / 16384 % 16 == 0)
+		change.flags ^= (uint32_t)more % 8;
+	if (dice / 262144 % 16 == 0)
+		change.guest_memfd_offset = more % 2 ? -PAGE : more | 1;
+	if (bound)
+		return change;
+	if (more / 8 % 2)
+		change.guest_memfd_offset = more / 16 % (FILE_PAGES + 2) * PAGE;
+	change.guest_memfd = (uint32_t)(more / 4096 % 8 ?
+						more / 65536 % 2 :
+						2 + more / 65536 % BAD_FILES);
+	return change;
+}
+
+static int kernel_set2(const struct side *side,
+		       struct kvm_userspace_memory_region2 change)
+{
+	change.guest_memfd = side->files[change.guest_memfd];
+	return ioctl(side->vm_fd, KVM_SET_USER_MEMORY_REGION2, &change) ?
+		       -errno :
+		       0;
+}
+
+static int ours_set2(struct bf_memslots *map, const struct side *side,
+		     struct kvm_userspace_memory_region2 change)
+{
+	change.guest_memfd = side->files[change.guest_memfd];
+	return bf_memslots_commit2(map, &change, NULL, 1, NULL);
+}
+
+static void compare_calls2(struct bf_memslots *map, const struct side *kernels,
+			   const struct side *ours, bool bound)
+{
+	struct kvm_userspace_memory_region2 change;
+	unsigned int seen[200] = {0};
+	uint64_t random = 13;
+	int n, ret;
+
+	for (n = 0; n < calls; n++) {
+		change = next_call2(&random, bound);
+		ret = kernel_set2(kernels, change);
+		if (ours_set2(map, ours, change) != ret)
+			fail_msg("call %d: slot %u flags %#x gpa %#llx size "
+				 "%#llx file %u + %#llx: KVM says %d",
+				 n, change.slot, change.flags,
+				 change.guest_phys_addr, change.memory_size,
+				 change.guest_memfd, change.guest_memfd_offset,
+				 ret);
+		assert_in_range(-ret, 0, 199);
+		seen[-ret]++;
+	}
+	print_message("%u made, %u EINVAL, %u EEXIST, %u EBADF\n", seen[0],
+		      seen[EINVAL], seen[EEXIST], seen[EBADF]);
+	assert_true(seen[0] && seen[EINVAL] && seen[EEXIST]);
+	assert_true(bound || seen[EBADF]);
+}
+
+static void need_guest_memfd(void)
+{
+	if (ioctl(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_GUEST_MEMFD) > 0)
+		return;
+	print_message("no guest_memfd\n");
+	skip();
+}
+
+/* A map without a VM has the rules of the slots. */
+static void test_same_rules_of_files(void **state)
+{
+	struct bf_memslots_config config = config_of_vm();
+	struct bf_memslots *map;
+	struct side kernels;
+
+	need_guest_memfd();
+	config.slot_flags = KVM_MEM_GUEST_MEMFD;
+	kernels = create_side(vm_fd);
+	assert_int_equal(bf_memslots_create(&config, &map), 0);
+	compare_calls2(map, &kernels, &kernels, true);
+	bf_memslots_destroy(map);
+	end_side(&kernels);
+}
+
+/* A map that forwards answers for the files as well. */
+static void test_same_answers_for_files(void **state)
+{
+	struct bf_memslots_config config = {.forward = true};
+	struct bf_memslots *map;
+	struct side kernels, ours;
+
+	need_guest_memfd();
+	kernels = create_side(vm_fd);
+	ours = create_side(vm_fd);
+	config.vm_fd = ours.vm_fd;
+	assert_int_equal(bf_memslots_create(&config, &map), 0);
+	compare_calls2(map, &kernels, &ours, false);
+	bf_memslots_destroy(map);
+	end_side(&ours);
+	end_side(&kernels);
 }
 
 /* The kernel has a slot at gpa if it refuses another one there. */
@@ -247,7 +410,7 @@ static void test_forwarded(void **state)
 	int n, i, ret;
 
 	assert_int_equal(bf_memslots_create(&config, &map), 0);
-	for (n = 0; n < CALLS / 4; n++) {
+	for (n = 0; n < calls / 16; n++) {
 		for (i = 0; i < 3; i++)
 			changes[i] = model_change(&random, 1);
 		if (n % 8 == 0)
@@ -264,17 +427,23 @@ static void test_forwarded(void **state)
 	bf_memslots_destroy(map);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_same_answers, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_same_logs, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_same_rules_of_files, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_same_answers_for_files,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_forwarded, setup,
 						teardown),
 	};
 
+	if (argc > 1)
+		calls = atoi(argv[1]);
 	kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm_fd < 0) {
 		puts("no /dev/kvm to compare with");

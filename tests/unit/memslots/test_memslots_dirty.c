@@ -274,11 +274,13 @@ static void test_manual(void **state)
 
 static void test_config(void **state)
 {
-	const struct bf_memslots_config config = {
+	struct bf_memslots_config config = {
 		.dirty_log = KVM_DIRTY_LOG_INITIALLY_SET,
 	};
 	struct bf_memslots *other;
 
+	assert_int_equal(bf_memslots_create(&config, &other), -EINVAL);
+	config = (struct bf_memslots_config){.slot_flags = KVM_MEM_READONLY};
 	assert_int_equal(bf_memslots_create(&config, &other), -EINVAL);
 }
 

@@ -22,10 +22,16 @@
 long __real_syscall(long nr, long a, long b, long c, long d, long e, long f);
 long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f);
 
+#ifndef KVM_CAP_GUEST_MEMFD
+#define KVM_CAP_GUEST_MEMFD 234
+#endif
+
 static struct bf_memslots *map;
+static bool has_gmem = true;
 
 static struct {
 	struct kvm_userspace_memory_region calls[MAX_CALLS];
+	struct bf_gmem gmem[MAX_CALLS];
 	bool in_map[MAX_CALLS]; /* watched was in the map at this call */
 	bool paused[MAX_CALLS];
 	int count;
@@ -51,6 +57,8 @@ static long check_extension(uintptr_t capability)
 {
 	if (capability == KVM_CAP_NR_MEMSLOTS)
 		return 100;
+	if (capability == KVM_CAP_GUEST_MEMFD)
+		return has_gmem;
 	return capability == KVM_CAP_MULTI_ADDRESS_SPACE ? 2 : -EINVAL;
 }
 
@@ -61,9 +69,14 @@ static long kvm_ioctl(int fd, unsigned long request, void *arg)
 	assert_int_equal(fd, 42);
 	if (request == KVM_CHECK_EXTENSION)
 		return check_extension((uintptr_t)arg);
-	assert_int_equal(request, KVM_SET_USER_MEMORY_REGION);
 	assert_true(n < MAX_CALLS);
 	memcpy(&kvm.calls[n], arg, sizeof(kvm.calls[n]));
+	if (kvm.calls[n].flags & KVM_MEM_GUEST_MEMFD) {
+		assert_int_equal(request, KVM_SET_USER_MEMORY_REGION2);
+		kvm.gmem[n] = bf_gmem_of(arg);
+	} else {
+		assert_int_equal(request, KVM_SET_USER_MEMORY_REGION);
+	}
 	kvm.in_map[n] = is_in_map(kvm.watched);
 	kvm.paused[n] = kvm.pausing;
 	kvm.count++;
@@ -419,6 +432,133 @@ static void test_refused_undo(void **state)
 	assert_false(is_in_map(0));
 }
 
+static struct kvm_userspace_memory_region2 private_region(uint32_t slot,
+							  uint64_t page)
+{
+	const struct kvm_userspace_memory_region shared = region(slot, page, 4);
+	struct kvm_userspace_memory_region2 change =
+		bf_region2_of(&shared, (struct bf_gmem){16 * PAGE, 7});
+
+	change.flags = KVM_MEM_GUEST_MEMFD;
+	return change;
+}
+
+static int set2(struct kvm_userspace_memory_region2 change)
+{
+	return bf_memslots_commit2(map, &change, NULL, 1, NULL);
+}
+
+static void expect_private(int n, struct kvm_userspace_memory_region2 change)
+{
+	expect_call(n, bf_region_of(&change));
+	assert_int_equal(kvm.gmem[n].fd, change.guest_memfd);
+	assert_int_equal(kvm.gmem[n].offset, change.guest_memfd_offset);
+}
+
+static void test_guest_memfd(void **state)
+{
+	const struct kvm_userspace_memory_region2 first = private_region(1, 0);
+	struct kvm_userspace_memory_region2 shared = first;
+
+	assert_int_equal(set2(first), 0);
+	expect_private(0, first);
+	assert_true(is_in_map(3 * PAGE));
+	assert_int_equal(set2(first), -EINVAL);
+	shared.flags = 0;
+	assert_int_equal(set2(shared), -EINVAL);
+	assert_int_equal(kvm.count, 1);
+	shared.flags = KVM_MEM_GUEST_MEMFD;
+	shared.memory_size = 0;
+	assert_int_equal(set2(shared), 0);
+	expect_call(1, removal_of(1));
+	assert_int_equal(set2(first), 0);
+	expect_private(2, first);
+}
+
+static void test_guest_memfd_rules(void **state)
+{
+	struct kvm_userspace_memory_region2 change = private_region(1, 0);
+	struct kvm_userspace_memory_region old;
+
+	old = bf_region_of(&change);
+	assert_int_equal(bf_memslots_set(map, &old), -EINVAL);
+	change.flags |= KVM_MEM_READONLY;
+	assert_int_equal(set2(change), -EINVAL);
+	change.flags = KVM_MEM_GUEST_MEMFD | KVM_MEM_LOG_DIRTY_PAGES;
+	assert_int_equal(set2(change), -EINVAL);
+	change.flags = KVM_MEM_GUEST_MEMFD;
+	change.guest_memfd_offset = 1;
+	assert_int_equal(set2(change), -EINVAL);
+	change.guest_memfd_offset = -2 * PAGE;
+	assert_int_equal(set2(change), -EINVAL);
+	change.flags = 0;
+	assert_int_equal(set2(change), 0);
+	assert_int_equal(kvm.count, 1);
+}
+
+static void test_without_guest_memfd(void **state)
+{
+	bf_memslots_destroy(map);
+	has_gmem = false;
+	assert_int_equal(create(false), 0);
+	has_gmem = true;
+	assert_int_equal(set2(private_region(1, 0)), -EINVAL);
+}
+
+/* KVM refuses the second call: the first one is undone, with its file. */
+static void test_guest_memfd_comes_back(void **state)
+{
+	const struct kvm_userspace_memory_region2 first = private_region(1, 0);
+	const struct kvm_userspace_memory_region2 changes[] = {
+		{.slot = 1},
+		{.slot = 2},
+	};
+	int n;
+
+	assert_int_equal(set2(first), 0);
+	assert_int_equal(set2(private_region(2, 8)), 0);
+	kvm.error = -EIO;
+	for (n = 3; n <= 6; n += 3) {
+		kvm.refuse_at = n;
+		assert_int_equal(
+			bf_memslots_commit2(map, changes, NULL, 2, NULL), -EIO);
+		expect_private(n + 1, first);
+	}
+	assert_true(is_in_map(0));
+	assert_int_equal(set2(first), -EINVAL);
+}
+
+/* KVM does not move a slot with a file, and binds a file to one slot. */
+static void test_guest_memfd_in_a_pause(void **state)
+{
+	const struct kvm_userspace_memory_region2 moved = private_region(1, 8);
+	const struct kvm_userspace_memory_region2 move[] = {{.slot = 1}, moved};
+	const struct kvm_userspace_memory_region2 rebind[] = {
+		private_region(2, 0),
+		{.slot = 1},
+	};
+	const struct kvm_userspace_memory_region2 nothing[] = {
+		{.slot = 2},
+		private_region(2, 0),
+	};
+	struct kvm_userspace_memory_region2 file[] = {nothing[0], nothing[1]};
+
+	assert_int_equal(set2(private_region(1, 0)), 0);
+	assert_int_equal(bf_memslots_commit2(map, move, NULL, 2, NULL), 0);
+	expect_call(1, removal_of(1));
+	expect_private(2, moved);
+	assert_int_equal(bf_memslots_commit2(map, rebind, NULL, 2, NULL), 0);
+	expect_call(3, removal_of(1));
+	expect_private(4, rebind[0]);
+	assert_true(kvm.paused[2] && kvm.paused[3]);
+	assert_int_equal(bf_memslots_commit2(map, nothing, NULL, 2, NULL), 0);
+	assert_int_equal(kvm.count, 5);
+	file[1].guest_memfd = 8;
+	assert_int_equal(bf_memslots_commit2(map, file, NULL, 2, NULL), 0);
+	expect_private(6, file[1]);
+	assert_int_equal(kvm.pauses, 3);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -439,6 +579,11 @@ int main(void)
 		CASE(test_refused_removal),
 		CASE(test_refused_removal_async),
 		CASE(test_refused_undo),
+		CASE(test_guest_memfd),
+		CASE(test_guest_memfd_rules),
+		CASE(test_without_guest_memfd),
+		CASE(test_guest_memfd_comes_back),
+		PAUSE_CASE(test_guest_memfd_in_a_pause),
 	};
 
 	return cmocka_run_group_tests_name("memslots_forward", tests, NULL,

@@ -159,7 +159,7 @@ static bool never(void *opaque)
 
 static void test_reserved_words_must_be_zero(void **state)
 {
-	const struct bf_memslots_config config = {.reserved = {0, 0, 1}};
+	const struct bf_memslots_config config = {.reserved = {0, 1}};
 	const struct bf_memslots_backing_desc memory_desc = {
 		.size = PAGE,
 		.reserved = {1},

@@ -52,6 +52,20 @@ pub struct kvm_userspace_memory_region {
 
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct kvm_userspace_memory_region2 {
+    pub slot: u32,
+    pub flags: u32,
+    pub guest_phys_addr: u64,
+    pub memory_size: u64,
+    pub userspace_addr: u64,
+    pub guest_memfd_offset: u64,
+    pub guest_memfd: u32,
+    pub pad1: u32,
+    pub pad2: [u64; 14],
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct kvm_dirty_log {
     pub slot: u32,
     pub padding1: u32,
@@ -77,4 +91,5 @@ pub struct iovec {
 }
 
 zero_default!(kvm_ioeventfd kvm_coalesced_mmio_zone kvm_coalesced_mmio
-    kvm_userspace_memory_region kvm_dirty_log kvm_clear_dirty_log iovec);
+    kvm_userspace_memory_region kvm_userspace_memory_region2 kvm_dirty_log kvm_clear_dirty_log
+    iovec);

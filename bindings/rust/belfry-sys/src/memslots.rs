@@ -3,7 +3,10 @@
 
 use std::os::raw::{c_char, c_int, c_void};
 
-use crate::{bf_srcu, iovec, kvm_clear_dirty_log, kvm_dirty_log, kvm_userspace_memory_region};
+use crate::{
+    bf_srcu, iovec, kvm_clear_dirty_log, kvm_dirty_log, kvm_userspace_memory_region,
+    kvm_userspace_memory_region2,
+};
 
 opaque! {
     bf_memslots_view;
@@ -44,7 +47,8 @@ pub struct bf_memslots_config {
     pub resume: bf_memslots_pause_fn,
     pub opaque: *mut c_void,
     pub dirty_log: u64,
-    pub reserved: [u64; 3],
+    pub slot_flags: u64,
+    pub reserved: [u64; 2],
 }
 
 #[repr(C)]
@@ -119,6 +123,13 @@ extern "C" {
     pub fn bf_memslots_commit(
         map: *mut bf_memslots,
         changes: *const kvm_userspace_memory_region,
+        tags: *const *mut c_void,
+        count: usize,
+        conflict: *mut bf_memslots_conflict,
+    ) -> c_int;
+    pub fn bf_memslots_commit2(
+        map: *mut bf_memslots,
+        changes: *const kvm_userspace_memory_region2,
         tags: *const *mut c_void,
         count: usize,
         conflict: *mut bf_memslots_conflict,

@@ -83,7 +83,7 @@ fn layouts(out: &mut String) {
         bf_memslots { srcu, view }
         bf_memslots_backing { hva, size, page_size, fd }
         bf_memslots_backing_desc { size, name, huge, bind, node, reserved }
-        bf_memslots_config { forward, vm_fd, spaces, slots, gpa_bits, pause, resume, opaque, dirty_log, reserved }
+        bf_memslots_config { forward, vm_fd, spaces, slots, gpa_bits, pause, resume, opaque, dirty_log, slot_flags, reserved }
         bf_memslots_conflict { index, wanted, existing }
         bf_memslots_listener_desc { begin, remove, add, flags, commit, opaque, reserved }
         bf_memslots_pin_desc { gpa, len, space, write, revoke, opaque, reserved }
@@ -103,6 +103,7 @@ fn layouts(out: &mut String) {
         kvm_coalesced_mmio_zone { addr, size, pio }
         kvm_ioeventfd { datamatch, addr, len, fd, flags, pad }
         kvm_userspace_memory_region { slot, flags, guest_phys_addr, memory_size, userspace_addr }
+        kvm_userspace_memory_region2 { slot, flags, guest_phys_addr, memory_size, userspace_addr, guest_memfd_offset, guest_memfd, pad1, pad2 }
         kvm_dirty_log { slot, padding1, dirty_bitmap }
         kvm_clear_dirty_log { slot, num_pages, first_page, dirty_bitmap }
     );
