@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <linux/aio_abi.h>
-#include <poll.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -98,15 +97,16 @@ static void context_reap(aio_context_t context)
 }
 
 /*
- * An eventfd is readable, writable or both, so the request completes in
- * io_submit(2).
+ * An eventfd refuses to read no bytes, so the request completes in
+ * io_submit(2), since Linux 5.8.  A request for events of the eventfd would
+ * not always: a signal of another thread wakes it, and the kernel then leaves
+ * the completion to a worker, which signals after the removal of the doorbell.
  */
 static long submit(aio_context_t context, int fd)
 {
 	struct iocb request = {
-		.aio_lio_opcode = IOCB_CMD_POLL,
+		.aio_lio_opcode = IOCB_CMD_PREAD,
 		.aio_fildes = (uint32_t)fd,
-		.aio_buf = POLLIN | POLLOUT,
 		.aio_flags = IOCB_FLAG_RESFD,
 		.aio_resfd = (uint32_t)fd,
 	};

@@ -424,6 +424,25 @@ static void test_shared_eventfd_counts_each_write(void **state)
 	assert_int_equal(taken(efd), THREADS * WRITES);
 }
 
+/* Threads that signal it at the same time leave nothing to a worker. */
+static void test_shared_eventfd_is_signalled_before_removal(void **state)
+{
+	struct bf_io_doorbell *handle;
+	pthread_t threads[2];
+
+	bf_io_share_eventfds();
+	for (int round = 0; round < 300; round++) {
+		assert_int_equal(add_doorbell(doorbell_at(0x7000, 4), &handle),
+				 0);
+		for (int i = 0; i < 2; i++)
+			pthread_create(&threads[i], NULL, signal_shared, NULL);
+		for (int i = 0; i < 2; i++)
+			pthread_join(threads[i], NULL);
+		bf_io_remove_doorbell(bus, handle);
+		assert_int_equal(taken(efd), 2 * WRITES);
+	}
+}
+
 #define MANY 4000
 
 static void test_many_doorbells_at_one_address(void **state)
@@ -463,6 +482,7 @@ int main(void)
 		BUS_TEST(test_removed_doorbell_is_silent),
 		BUS_TEST(test_full_eventfd),
 		BUS_TEST(test_shared_eventfd_counts_each_write),
+		BUS_TEST(test_shared_eventfd_is_signalled_before_removal),
 		BUS_TEST(test_child_has_no_completions),
 		BUS_TEST(test_hostile_holder_of_an_eventfd),
 		BUS_TEST(test_hostile_holder_and_a_sandbox),
