@@ -37,7 +37,7 @@ static uint32_t rank_of(const struct bf_span_node *node, uint64_t addr)
 	if (addr == UINT64_MAX)
 		return node->count;
 	return node->first[0] <= addr ?
-		       (uint32_t)bf_span_index(node, addr) + 1 :
+		       (uint32_t)(bf_span_key(node, addr) - node->first) + 1 :
 		       0;
 }
 
@@ -219,24 +219,26 @@ static int entry_add(struct bf_edit *edit, struct bf_span_node **root,
 	return 0;
 }
 
-struct bf_span_entry *bf_span_last(const struct bf_span_node *root,
-				   uint64_t *first)
+struct bf_span_place bf_span_last(const struct bf_span_node *root)
 {
 	const struct bf_span_node *node = root;
 
 	while (node->level)
 		node = bf_span_children(node)[node->count - 1];
-	*first = node->first[node->count - 1];
-	return bf_span_entry(node, node->entry_size, node->count - 1U);
+	return (struct bf_span_place){node, &node->first[node->count - 1]};
 }
 
 /* The entry that begins last at or below addr; NULL: none does. */
 static struct bf_span_entry *entry_at(const struct bf_span_node *root,
 				      uint64_t addr, uint64_t *first)
 {
+	struct bf_span_place place;
+
 	if (!root || root->first[0] > addr)
 		return NULL;
-	return bf_span_seek(root, root->entry_size, addr, first);
+	place = bf_span_seek(root, root->entry_size, addr);
+	*first = *place.key;
+	return bf_span_at(place, root->entry_size);
 }
 
 /*

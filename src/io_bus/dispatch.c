@@ -78,8 +78,10 @@ next_layer_dispatch(const struct bf_io_bus *bus,
 /* No range of a layer took the access, or its handler failed with ret. */
 static __attribute__((noinline)) int
 range_failed(const struct bf_io_bus *bus, const struct bf_io_state *state,
-	     const struct bf_layer *layer, struct bf_io_access *access, int ret)
+	     struct bf_io_access *access, int ret)
 {
+	const struct bf_layer *layer = &state->space[access->space].ranges;
+
 	while (ret > 0 || ret == -EOPNOTSUPP) {
 		layer = bf_layer_next(layer);
 		if (!layer)
@@ -91,12 +93,11 @@ range_failed(const struct bf_io_bus *bus, const struct bf_io_state *state,
 
 static inline __attribute__((always_inline)) int
 range_dispatch(const struct bf_io_bus *bus, const struct bf_io_state *state,
-	       struct bf_io_access *access)
+	       const struct bf_layer *first, struct bf_io_access *access)
 {
-	const struct bf_layer *layer = &state->space[access->space].ranges;
-	int ret = layer_dispatch(bus, state, layer, access);
+	int ret = layer_dispatch(bus, state, first, access);
 
-	return unlikely(ret) ? range_failed(bus, state, layer, access, ret) : 0;
+	return unlikely(ret) ? range_failed(bus, state, access, ret) : 0;
 }
 
 /* The first registered zone with room in its ring. */
@@ -123,9 +124,9 @@ static bool zone_dispatch(const struct bf_io_bus *bus,
 /* A part of at most BF_IO_MAX_LEN bytes, in a section of bus->srcu. */
 static inline __attribute__((always_inline)) int
 part_dispatch(struct bf_io_bus *bus, const struct bf_io_state *state,
-	      struct bf_io_access *access)
+	      size_t space, struct bf_io_access *access)
 {
-	const struct bf_io_roots *roots = &state->space[access->space];
+	const struct bf_io_roots *roots = &state->space[space];
 
 	if (access->write) {
 		if (roots->doorbells &&
@@ -134,7 +135,7 @@ part_dispatch(struct bf_io_bus *bus, const struct bf_io_state *state,
 		if (roots->zones.root && zone_dispatch(bus, state, access))
 			return 0;
 	}
-	return range_dispatch(bus, state, access);
+	return range_dispatch(bus, state, &roots->ranges, access);
 }
 
 static int dispatch_invalid(struct bf_io_access *access)
@@ -150,14 +151,15 @@ static int dispatch_invalid(struct bf_io_access *access)
 __attribute__((noinline)) int bf_io_dispatch(struct bf_io_bus *bus,
 					     struct bf_io_access *access)
 {
+	/* Loaded before the reader's fence, which would delay the search. */
+	const size_t space = access->space;
 	int idx, ret;
 
 	/* One comparison for both ends: 0 - 1 is the highest length. */
-	if (unlikely(access->len - 1 >= BF_IO_MAX_LEN ||
-		     access->space >= BF_IO_SPACES))
+	if (unlikely(access->len - 1 >= BF_IO_MAX_LEN || space >= BF_IO_SPACES))
 		return dispatch_invalid(access);
 	idx = srcu_down_read(&bus->srcu);
-	ret = part_dispatch(bus, bf_bus_state(bus), access);
+	ret = part_dispatch(bus, bf_bus_state(bus), space, access);
 	srcu_up_read(&bus->srcu, idx);
 	return ret;
 }
@@ -167,7 +169,7 @@ static __attribute__((noinline)) int
 one_part_dispatch(struct bf_io_bus *bus, const struct bf_io_state *state,
 		  struct bf_io_access *access)
 {
-	return part_dispatch(bus, state, access);
+	return part_dispatch(bus, state, access->space, access);
 }
 
 /* Returns the answer to the first part that is not taken, or 0. */
