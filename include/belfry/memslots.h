@@ -474,6 +474,38 @@ size_t bf_memslots_write(struct bf_memslots *map, uint32_t space, uint64_t gpa,
 			 const void *buf, size_t len);
 
 /**
+ * bf_memslots_try_read - copy out of guest memory that may fault
+ * bf_memslots_try_write - copy into guest memory that may fault
+ * @buf: the side of this process; not the same memory
+ * @len: the number of bytes, which may lie in several slots
+ * @done: receives the number of bytes copied, on error as well
+ *
+ * bf_memslots_snapshot_read() and bf_memslots_snapshot_write() end the process
+ * by a signal where a page cannot be had: its file was truncated, the page has
+ * a memory error (MADV_HWPOISON), or it is mapped without the right.  These
+ * functions stop before that page and return.  The bytes that @done counts are
+ * copied, and their pages marked (bf_memslots_mark_dirty()).
+ *
+ * The kernel copies, by process_vm_readv(2) and process_vm_writev(2), so that
+ * no handler of SIGBUS is needed, and those of the program stay.  That costs a
+ * system call for each slot, and getpid(2) before it: `belfry bench memslots`
+ * has small and large copies.  A seccomp filter must allow these calls.  Memory
+ * that the kernel cannot pin, such as that of a device that VFIO maps, counts
+ * as memory that faults.
+ *
+ * Return: 0; -EFAULT: a page of the guest's memory or of @buf cannot be had;
+ * -ENOENT: the guest has no memory there or, for a write, read-only memory;
+ * -ENOSYS, -EPERM: the kernel or a seccomp filter does not allow the call;
+ * -ENOMEM.  Blocks as a page fault of the memory does.
+ */
+int bf_memslots_try_read(const struct bf_memslots_snapshot *snapshot,
+			 uint32_t space, uint64_t gpa, void *buf, size_t len,
+			 size_t *done);
+int bf_memslots_try_write(const struct bf_memslots_snapshot *snapshot,
+			  uint32_t space, uint64_t gpa, const void *buf,
+			  size_t len, size_t *done);
+
+/**
  * bf_memslots_mark_dirty - mark pages that the caller has written by itself
  * @len: the number of bytes, which may lie in several slots
  *

@@ -32,6 +32,7 @@ static int measure(struct report *report)
 		progress_show(COMMAND, done++, total);
 		bench_slot_add(report, sizes[i]);
 	}
+	bench_copy(report);
 	bench_prefault(report);
 	progress_clear();
 	return 0;
@@ -43,7 +44,8 @@ static const struct bench bench = {
 		"\n"
 		"Measures the translation of guest addresses, and changes of the map\n"
 		"beside a reader.  The peer is a sorted array under a\n"
-		"pthread_rwlock_t.  Takes about five seconds.\n"
+		"pthread_rwlock_t.  Copies by the kernel, which may fault, are beside\n"
+		"plain ones.  Takes about five seconds.\n"
 		"\n"
 		"  --json        as JSON",
 	.measure = measure,

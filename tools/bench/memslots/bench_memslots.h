@@ -33,6 +33,7 @@ extern const struct slot_map peer_map; /* sorted array, rwlock */
 /* Each adds rows to the report. */
 void bench_slot_find(struct report *report, uint32_t slots);
 void bench_slot_add(struct report *report, uint32_t slots);
+void bench_copy(struct report *report);
 void bench_prefault(struct report *report);
 
 #endif

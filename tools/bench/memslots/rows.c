@@ -17,6 +17,8 @@
 #define ADDS	   200
 #define ADD_GAP_US 20
 #define ADD_ROUNDS 11
+#define COPIES	   64 /* in a sample */
+#define MAX_COPY   65536
 #define MAX_TAKEN  (1 << 17) /* lookups of a round */
 
 /* The library and its peer. */
@@ -268,6 +270,81 @@ void bench_slot_add(struct report *report, uint32_t slots)
 		samples_free(&adds[i]);
 		free(readers[i].taken);
 	}
+}
+
+typedef void copy_fn(const struct bf_memslots_snapshot *snapshot, void *buf,
+		     size_t len);
+
+static void copy_plainly(const struct bf_memslots_snapshot *snapshot, void *buf,
+			 size_t len)
+{
+	bf_memslots_snapshot_read(snapshot, 0, 0, buf, len);
+}
+
+static void copy_by_kernel(const struct bf_memslots_snapshot *snapshot,
+			   void *buf, size_t len)
+{
+	size_t done;
+
+	if (bf_memslots_try_read(snapshot, 0, 0, buf, len, &done))
+		xcheck(NULL);
+}
+
+static double copy_ns(copy_fn *copy, struct bf_memslots *map, void *buf,
+		      size_t len)
+{
+	struct bf_memslots_snapshot snapshot;
+	uint64_t start = clock_ns();
+	int i;
+
+	for (i = 0; i < COPIES; i++) {
+		bf_memslots_take(map, &snapshot);
+		copy(&snapshot, buf, len);
+		bf_memslots_drop(&snapshot);
+	}
+	return (double)(clock_ns() - start) / COPIES;
+}
+
+/* Has no goal: the kernel's call dominates. */
+static void report_copy(struct report *report, struct bf_memslots *map,
+			void *buf, size_t len)
+{
+	struct samples plain = {NULL, 0, 0}, kernel = {NULL, 0, 0};
+	char name[80];
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		samples_add(&plain, copy_ns(copy_plainly, map, buf, len));
+		samples_add(&kernel, copy_ns(copy_by_kernel, map, buf, len));
+	}
+	snprintf(name, sizeof(name), "copy that may fault, %zu bytes", len);
+	report_row(report, name, "ns");
+	report_number(report, "value", "%.0f", samples_median(&kernel));
+	report_peer(report, "plain copy", "%.0f", samples_median(&plain));
+	samples_free(&plain);
+	samples_free(&kernel);
+}
+
+void bench_copy(struct report *report)
+{
+	const struct bf_memslots_backing_desc desc = {.size = MAX_COPY};
+	struct kvm_userspace_memory_region slot = {.memory_size = MAX_COPY};
+	struct bf_memslots_backing backing;
+	void *buf = xgrow(NULL, 0, MAX_COPY, 1);
+	struct bf_memslots *map;
+	size_t len;
+
+	if (bf_memslots_backing_create(&desc, &backing) ||
+	    bf_memslots_create(NULL, &map))
+		xcheck(NULL);
+	slot.userspace_addr = (uintptr_t)backing.hva;
+	if (bf_memslots_set(map, &slot))
+		xcheck(NULL);
+	for (len = 64; len <= MAX_COPY; len *= 32)
+		report_copy(report, map, buf, len);
+	bf_memslots_destroy(map);
+	bf_memslots_backing_destroy(&backing);
+	free(buf);
 }
 
 static int show_prefault(void *opaque, uint64_t done, uint64_t total)

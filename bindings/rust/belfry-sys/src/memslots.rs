@@ -232,6 +232,22 @@ extern "C" {
         buf: *const c_void,
         len: usize,
     ) -> usize;
+    pub fn bf_memslots_try_read(
+        snapshot: *const bf_memslots_snapshot,
+        space: u32,
+        gpa: u64,
+        buf: *mut c_void,
+        len: usize,
+        done: *mut usize,
+    ) -> c_int;
+    pub fn bf_memslots_try_write(
+        snapshot: *const bf_memslots_snapshot,
+        space: u32,
+        gpa: u64,
+        buf: *const c_void,
+        len: usize,
+        done: *mut usize,
+    ) -> c_int;
     pub fn bf_memslots_mark_dirty(
         snapshot: *const bf_memslots_snapshot,
         space: u32,
