@@ -438,6 +438,8 @@ static void *helper_run(void *arg)
 		else
 			helper_install(front, helper);
 	}
+	helper->started = false;
+	pthread_cond_signal(&helper->wake);
 	pthread_mutex_unlock(&helper->lock);
 	return NULL;
 }
@@ -454,6 +456,8 @@ static int helper_start(struct bf_front *front)
 		.arg = front,
 	};
 	ret = bf_thread_start(&helper->thread);
+	if (!ret)
+		pthread_detach(helper->thread.id);
 	helper->started = !ret;
 	return ret;
 }
@@ -489,31 +493,24 @@ static void helper_wake(struct bf_front *front)
 }
 
 /*
- * pthread_join() is a cancellation point, and close() of the VMM, which may be
- * above us, must not be one here.
+ * pthread_join() would free memory of the thread, and a signal handler that has
+ * interrupted malloc() may close the VM.  The wait is no
+ * cancellation point, because close() of the VMM, which may be above us, must
+ * not be one here.
  */
-static void helper_join(pthread_t thread)
-{
-	int state;
-
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	pthread_join(thread, NULL);
-	pthread_setcancelstate(state, NULL);
-}
-
 void bf_front_install_stop(struct bf_front *front)
 {
 	struct front_helper *helper = &front->helper;
-	bool started;
+	int state;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	pthread_mutex_lock(&helper->lock);
-	started = helper->started;
-	helper->started = false;
 	helper->stop = true;
 	pthread_cond_signal(&helper->wake);
+	while (helper->started)
+		pthread_cond_wait(&helper->wake, &helper->lock);
 	pthread_mutex_unlock(&helper->lock);
-	if (started)
-		helper_join(helper->thread.id);
+	pthread_setcancelstate(state, NULL);
 }
 
 static void set_install_after(struct bf_front *front, unsigned int signals)

@@ -271,6 +271,7 @@ static const struct {
 	{"deassigned", scenario_deassigned},
 	{"close-in-handler", scenario_close_in_handler},
 	{"close-in-malloc", scenario_close_in_malloc},
+	{"close-beside-stacks", scenario_close_beside_stacks},
 	{"close-in-fork", scenario_close_in_fork},
 	{"close-in-forkpty", scenario_close_in_forkpty},
 	{"dup-in-handler", scenario_dup_in_handler},

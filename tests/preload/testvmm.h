@@ -182,6 +182,7 @@ void scenario_bad_filters(void);
 void scenario_filter_of_fds(void);
 void scenario_close_in_handler(void);
 void scenario_close_in_malloc(void);
+void scenario_close_beside_stacks(void);
 void scenario_close_in_fork(void);
 void scenario_close_in_forkpty(void);
 void scenario_dup_in_handler(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* VMMs whose signal handlers close a VM, duplicate an fd or fork. */
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <pty.h>
 #include <setjmp.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -139,6 +141,30 @@ void scenario_close_in_malloc(void)
 	close_during(change_heap);
 }
 
+static void *forbid_threads(void *arg)
+{
+	testvmm_forbid(SYS_rseq, SECCOMP_RET_KILL_PROCESS);
+	return arg;
+}
+
+/*
+ * The C library keeps 40 MB of stacks, and frees others with memory of theirs.
+ * Here it keeps none.  From the filter on each VM has its helper at once.
+ */
+void scenario_close_beside_stacks(void)
+{
+	static const char tunables[] = "GLIBC_TUNABLES";
+	pthread_t thread;
+
+	if (!getenv(tunables)) {
+		setenv(tunables, "glibc.pthread.stack_cache_size=0", 1);
+		execl("/proc/self/exe", "testvmm", "close-beside-stacks", NULL);
+	}
+	pthread_create(&thread, NULL, forbid_threads, NULL);
+	pthread_join(thread, NULL);
+	close_during(change_heap);
+}
+
 static void fork_child(int vm, int efd)
 {
 	pid_t pid = fork();
@@ -194,14 +220,17 @@ static void replace_until_left(int efd)
 	if (sigsetjmp(left, 1))
 		return;
 	armed = true;
-	for (;;)
+	for (;;) {
 		for (int fd = FIRST_LEFT; fd <= LAST_LEFT; fd++) {
 			dup2(efd, fd);
 			close(fd);
 		}
+		for (int i = 0; i < 100; i++)
+			close_range(FIRST_LEFT, LAST_LEFT, 0);
+	}
 }
 
-/* The handler leaves close() or dup2() by a long jump. */
+/* The handler leaves close(), dup2() or close_range() by a long jump. */
 void scenario_left_close(void)
 {
 	int efd = testvmm_eventfd(), open = 0;
