@@ -12,9 +12,9 @@
 
 #include "preload/common/config.h"
 #include "preload/common/process.h"
+#include "preload/common/signals.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/private_fd.h"
-#include "preload/interpose/cleanup.h"
 #include "preload/interpose/next.h"
 
 static void end_replacement(const int *fd)
@@ -131,26 +131,26 @@ static int close_around_private(unsigned int first, unsigned int last,
 	return next()->close_range(first, last, flags);
 }
 
-/* Also if a handler leaves the call by a long jump. */
-static void leave_sweep(void *unused)
+/* No handler runs meanwhile, so none leaves the sweep open by a long jump. */
+static int sweep(unsigned int first, unsigned int last, int flags)
 {
+	struct signals_held held = signals_hold();
+	int ret;
+
+	private_fd_sweep_begins();
+	ret = close_around_private(first, last, flags);
 	private_fd_sweep_ends();
+	signals_release(held);
+	return ret;
 }
 
 INTERPOSE int close_range(unsigned int first, unsigned int last, int flags)
 {
-	struct _pthread_cleanup_buffer cleanup;
-	int ret;
-
 	if (first > last || (flags & CLOSE_RANGE_CLOEXEC) ||
 	    !process_is_owner())
 		return next()->close_range(first, last, flags);
 	before_close_range(first, last, (unsigned int)flags);
-	private_fd_sweep_begins();
-	_pthread_cleanup_push(&cleanup, leave_sweep, NULL);
-	ret = close_around_private(first, last, flags);
-	_pthread_cleanup_pop(&cleanup, true);
-	return ret;
+	return sweep(first, last, flags);
 }
 
 /* For a kernel without close_range(2). */
