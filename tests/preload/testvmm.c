@@ -266,6 +266,7 @@ static const struct {
 	{"passthrough", scenario_passthrough},
 	{"killed", scenario_killed},
 	{"busy", scenario_busy},
+	{"load", scenario_load},
 	{"many-threads", scenario_many_threads},
 	{"irqchip", scenario_irqchip},
 	{"deassigned", scenario_deassigned},
