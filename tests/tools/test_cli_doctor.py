@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import struct
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -93,6 +94,22 @@ class Machine(unittest.TestCase):
         self.assertIn(platform.release(), done.stdout)
         self.assertIn("kernel module   not loaded", done.stdout)
         self.assertIn("\nResult: ", done.stdout)
+
+    def test_busy(self):
+        cpus = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(cpus)})  # the children inherit it
+        loops = [subprocess.Popen(["sh", "-c", "while :; do :; done"])
+                 for _ in range(8)]
+        try:
+            text = doctor().stdout
+            found = json.loads(doctor("--json").stdout)
+        finally:
+            for loop in loops:
+                loop.kill()
+                loop.wait()
+            os.sched_setaffinity(0, cpus)
+        self.assertIn("the measurement waited", text)
+        self.assertTrue(found["machine"]["busy"])
 
     def module(self, **values):
         mount = FAKE_MODULE.format(**values)

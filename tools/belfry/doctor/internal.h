@@ -34,6 +34,8 @@ struct machine {
 	unsigned int hz;
 	bool realtime; /* PREEMPT_RT */
 	struct costs costs;
+	uint64_t measured_ns; /* how long the measurement took */
+	uint64_t waited_ns;   /* of that, for a CPU */
 	enum problem problem;
 	struct kernel_module module;
 	bool module_installed;	     /* modprobe finds it */
@@ -49,6 +51,8 @@ void machine_read_module(struct machine *machine);
 
 /* measure.c.  Returns 0 or a negative errno. */
 int machine_measure(struct machine *machine);
+/* Return whether other processes disturbed the measurement. */
+bool machine_is_busy(const struct machine *machine);
 
 /* irqchip_*.c of a processor: can QEMU split the irqchip? */
 extern const bool irqchip_can_split;

@@ -4,6 +4,8 @@
  * on a kernel that stalls, at HZ=250.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #include "tools/belfry/doctor/internal.h"
 #include "tools/belfry/stall/rows.h"
@@ -166,7 +168,26 @@ static enum problem find_problem(const struct machine *machine)
 	return PROBLEM_NONE;
 }
 
-int machine_measure(struct machine *machine)
+/* How long this thread was ready to run and had no CPU; 0: unknown. */
+static uint64_t time_without_cpu(void)
+{
+	FILE *file = fopen("/proc/thread-self/schedstat", "re");
+	uint64_t ns = 0;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%*u %" SCNu64, &ns) != 1)
+		ns = 0;
+	fclose(file);
+	return ns;
+}
+
+bool machine_is_busy(const struct machine *machine)
+{
+	return machine->waited_ns > machine->measured_ns / 10;
+}
+
+static int measure(struct machine *machine)
 {
 	int eventfds[STALL_DOORBELLS];
 	int ret = stall_open_eventfds(eventfds);
@@ -177,6 +198,16 @@ int machine_measure(struct machine *machine)
 	if (!ret)
 		ret = measure_belfry(eventfds, &machine->costs);
 	stall_close_eventfds(eventfds);
+	return ret;
+}
+
+int machine_measure(struct machine *machine)
+{
+	const uint64_t waited = time_without_cpu(), begin = clock_ns();
+	int ret = measure(machine);
+
+	machine->measured_ns = clock_ns() - begin;
+	machine->waited_ns = time_without_cpu() - waited;
 	machine->problem = find_problem(machine);
 	return ret;
 }

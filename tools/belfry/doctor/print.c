@@ -99,12 +99,25 @@ static void print_module(const struct machine *machine)
 		line("kernel module", "not loaded; this kernel can take it");
 }
 
+static void print_load(const struct machine *machine)
+{
+	char a[24], b[24];
+
+	if (machine_is_busy(machine))
+		line("load",
+		     "busy: of %s the measurement waited %s for a CPU; repeat"
+		     " it when the machine is quiet",
+		     duration(machine->measured_ns, a),
+		     duration(machine->waited_ns, b));
+}
+
 static void print_machine(const struct machine *machine)
 {
 	puts("This machine");
 	line("kernel", "Linux %s, HZ=%u%s", machine->release, machine->hz,
 	     machine->realtime ? ", PREEMPT_RT" : "");
 	print_costs(&machine->costs);
+	print_load(machine);
 	print_module(machine);
 }
 
@@ -204,6 +217,7 @@ static struct json_object *machine_json(const struct machine *machine)
 	json_set_bool(json, "realtime", machine->realtime);
 	json_set_text(json, "problem", problems[machine->problem]);
 	json_set(json, "costs", costs_json(&machine->costs));
+	json_set_bool(json, "busy", machine_is_busy(machine));
 	json_set(json, "module", kernel_module_json(&machine->module));
 	set_optional(json, "module_obstacle", machine->module_obstacle);
 	set_optional(json, "module_need", machine->module_need);
