@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * The memory slots against their model (tests/model/memslots/): changes,
- * transactions, lookups and copies.  Guest memory is real, and a second copy of
- * it gets each write by way of the model.
+ * transactions, lookups, copies and dirty logs.  Guest memory is real, and a
+ * second copy of it gets each write by way of the model.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,6 +24,7 @@ static uint8_t *memory;		     /* of the slots */
 static uint8_t shadow[PAGES * PAGE]; /* what the model says of it */
 static struct bf_memslots *map;
 static struct model model;
+static uint64_t dirty[2][MODEL_SLOTS]; /* the log of each slot */
 
 struct input {
 	const uint8_t *data;
@@ -54,7 +56,8 @@ static struct kvm_userspace_memory_region next_change(struct input *input)
 	unsigned int what = next(input), slot = next(input);
 	struct kvm_userspace_memory_region change = {
 		.slot = (slot & 8 ? 1U << 16 : 0) | slot % 8,
-		.flags = what & 1 ? KVM_MEM_READONLY : 0,
+		.flags = (what & 1 ? KVM_MEM_READONLY : 0) |
+			 (what & 2 ? KVM_MEM_LOG_DIRTY_PAGES : 0),
 		.guest_phys_addr = next(input) % 64 * PAGE,
 		.memory_size = next(input) % (MOST_PAGES + 1) * PAGE,
 		.userspace_addr = (uintptr_t)memory +
@@ -68,11 +71,39 @@ static struct kvm_userspace_memory_region next_change(struct input *input)
 	return change;
 }
 
+static bool logs(const struct kvm_userspace_memory_region *slot)
+{
+	return slot->memory_size && slot->flags & KVM_MEM_LOG_DIRTY_PAGES;
+}
+
+/* A slot that logs before and after keeps its log with its memory. */
+static bool keeps_log(const struct kvm_userspace_memory_region *old,
+		      const struct kvm_userspace_memory_region *now)
+{
+	return logs(old) && logs(now) &&
+	       old->userspace_addr == now->userspace_addr &&
+	       old->memory_size == now->memory_size &&
+	       !((old->flags ^ now->flags) & KVM_MEM_READONLY);
+}
+
+static void follow_logs(const struct model *before)
+{
+	uint32_t space, i;
+
+	for (space = 0; space < 2; space++)
+		for (i = 0; i < MODEL_SLOTS; i++)
+			if (!keeps_log(&before->slots[space][i],
+				       &model.slots[space][i]))
+				dirty[space][i] = 0;
+}
+
 static void set_one(struct input *input)
 {
 	const struct kvm_userspace_memory_region change = next_change(input);
+	const struct model before = model;
 
 	check(bf_memslots_set(map, &change) == model_set(&model, &change));
+	follow_logs(&before);
 }
 
 /* All changes or none. */
@@ -90,6 +121,7 @@ static void commit_some(struct input *input)
 	if (ret)
 		model = before;
 	check(bf_memslots_commit(map, changes, NULL, count, NULL) == ret);
+	follow_logs(&before);
 }
 
 /* The byte of the shadow at a guest address that the model knows. */
@@ -103,6 +135,16 @@ static uint8_t *shadow_at(uint32_t space, uint64_t gpa)
 	       (gpa - slot->guest_phys_addr);
 }
 
+static void mark_page(uint32_t space, uint64_t gpa)
+{
+	const struct kvm_userspace_memory_region *slot =
+		model_find(&model, space, gpa);
+
+	if (logs(slot))
+		dirty[space][slot->slot & 0xffff] |=
+			1ULL << (gpa - slot->guest_phys_addr) / PAGE;
+}
+
 static void write_some(struct input *input)
 {
 	const uint64_t gpa = next_gpa(input);
@@ -114,8 +156,10 @@ static void write_some(struct input *input)
 	memset(bytes, (int)next(input), sizeof(bytes));
 	done = bf_memslots_write(map, space, gpa, bytes, len);
 	check(done == model_reach(&model, space, gpa, len, true));
-	for (i = 0; i < done; i++)
+	for (i = 0; i < done; i++) {
 		*shadow_at(space, gpa + i) = bytes[i];
+		mark_page(space, gpa + i);
+	}
 	check(!memcmp(memory, shadow, sizeof(shadow)));
 }
 
@@ -131,6 +175,24 @@ static void read_some(struct input *input)
 	check(done == model_reach(&model, space, gpa, len, false));
 	for (i = 0; i < done; i++)
 		check(bytes[i] == *shadow_at(space, gpa + i));
+}
+
+static void take_log(uint32_t space, uint32_t number)
+{
+	uint64_t bitmap = 0;
+	const struct kvm_dirty_log log = {
+		.slot = space << 16 | number,
+		.dirty_bitmap = &bitmap,
+	};
+	int ret = bf_memslots_get_dirty_log(map, &log);
+
+	if (space >= 2) {
+		check(ret == -EINVAL);
+		return;
+	}
+	check(ret == (logs(&model.slots[space][number]) ? 0 : -ENOENT));
+	check(bitmap == dirty[space][number]);
+	dirty[space][number] = 0;
 }
 
 static void look_up(struct input *input)
@@ -154,6 +216,7 @@ static void look_up(struct input *input)
 	check(bf_memslots_next(&snapshot, space, gpa, &region) == !!slot);
 	check(!slot || !memcmp(&region, slot, sizeof(region)));
 	bf_memslots_drop(&snapshot);
+	take_log(space, (uint32_t)(gpa / PAGE % 8));
 }
 
 static void set_up(void)
@@ -171,6 +234,7 @@ static void set_up(void)
 	memset(memory, 0, sizeof(shadow));
 	memset(shadow, 0, sizeof(shadow));
 	memset(&model, 0, sizeof(model));
+	memset(dirty, 0, sizeof(dirty));
 	model.spaces = 2;
 	for (space = 0; space < 2; space++)
 		for (i = 0; i < MODEL_SLOTS; i++)

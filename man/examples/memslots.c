@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <sys/ioctl.h>
 
 #include <belfry/memslots.h>
 
@@ -32,6 +33,26 @@ static int read_request(struct bf_memslots *map, uint64_t gpa, void *request,
 	if (bf_memslots_read(map, 0, gpa, request, size) != size)
 		return -EFAULT;
 	return 0;
+}
+
+/*
+ * The pages of a slot to send in a live migration: those that the guest wrote,
+ * and those that devices wrote.
+ */
+static int dirty_pages(struct bf_memslots *map, int vm_fd, uint32_t slot,
+		       uint64_t *bitmap, uint64_t *devices, size_t words)
+{
+	struct kvm_dirty_log log = {.slot = slot, .dirty_bitmap = bitmap};
+	size_t i;
+	int err;
+
+	if (ioctl(vm_fd, KVM_GET_DIRTY_LOG, &log))
+		return -errno;
+	log.dirty_bitmap = devices;
+	err = bf_memslots_get_dirty_log(map, &log);
+	for (i = 0; !err && i < words; i++)
+		bitmap[i] |= devices[i];
+	return err;
 }
 
 /*
