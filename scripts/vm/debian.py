@@ -26,7 +26,7 @@ SUITES = {
 }
 IMAGE = re.compile(
     r"linux-(binary|image)-((\d+)\.(\d+)\.(\d+)\S*-(amd64|arm64)(-16k)?)")
-FLAVOURS = re.compile(r"cloud|unsigned|dbg|-rt-")
+OTHER_FLAVOURS = re.compile(r"cloud|unsigned|dbg")
 
 # Suites that keep kernels without their headers: the source makes up for it.
 SOURCE_SUITES = {"trixie": ["trixie-backports"]}
@@ -202,7 +202,7 @@ class Release:
         known = set(self.apt("apt-cache", "pkgnames", "linux-").split())
         for package in known:
             match = IMAGE.fullmatch(package)
-            if not match or FLAVOURS.search(package) or \
+            if not match or OTHER_FLAVOURS.search(package) or \
                     match[6] != self.arch.name:
                 continue
             # linux-image-V is an empty package where linux-binary-V exists.
@@ -450,19 +450,26 @@ def all_kernels(releases):
         reverse=True)
 
 
-LARGE_PAGES = "-16k"  # of kernels of arm64, at the end of their names
+# Pages of 16 KiB, and PREEMPT_RT; the first form is a version's, the second a
+# kernel's.
+FLAVOUR = re.compile(r"-(16k|rt)$|-(rt)-")
+
+
+def flavour(name):
+    match = FLAVOUR.search(name)
+    return match and (match[1] or match[2])
 
 
 def first(kernels, version, headers=False):
     """The newest kernel with a version that starts so; 6.1 is not 6.12.
 
-    "6.12-16k" has pages of 16 KiB, which no other version has.
+    "6.12-16k" has pages of 16 KiB, "7.3-rt" has PREEMPT_RT; no other version
+    has.
     """
-    large = version.endswith(LARGE_PAGES)
-    start = version.removesuffix(LARGE_PAGES)
+    start = FLAVOUR.sub("", version)
     starts = re.compile(re.escape(start) + r"(?!\d)" if start else "")
     for kernel in kernels:
         if starts.match(kernel.name) and (kernel.has_headers or not headers) \
-                and kernel.name.endswith(LARGE_PAGES) == large:
+                and flavour(kernel.name) == flavour(version):
             return kernel
     raise Unavailable(f"the package lists have no kernel {version}")
