@@ -18,8 +18,8 @@ JOBS ?= 2
 LOADS ?= 1000,100
 RESUME ?=
 
-.PHONY: build check check-kernels check-long clean deb demo dist format help \
-  install
+.PHONY: build check check-kernels check-long clean coverage deb demo dist format \
+  help install
 
 build:
 	@$(SETUP) build
@@ -47,6 +47,11 @@ check-kernels:
 	  --json $(BUILD)/kernels.json --table $(BUILD)/kernels.md \
 	  $(addprefix --kernel ,$(KERNELS))
 
+# Which lines of src the tests execute.
+coverage:
+	@$(SETUP) build run coverage
+	@scripts/coverage
+
 demo:
 	@$(SETUP) build run
 	@$(MAKE) --no-print-directory build
@@ -70,13 +75,14 @@ format:
 	@scripts/format
 
 clean:
-	rm -rf build build-ci build-deb build-dist
+	rm -rf build build-ci build-coverage build-deb build-dist
 
 help:
 	@echo 'make demo     measure on this machine what belfry improves'
 	@echo 'make check    run the tests; the last line counts the results'
 	@echo 'make check-long     run the tests that take longest'
 	@echo 'make check-kernels  test the library and the kernel module in Debian kernels'
+	@echo 'make coverage       tell which lines of src the tests execute'
 	@echo 'make build    build the library and the tool in $(BUILD)/'
 	@echo 'make install  build, then install (DESTDIR= is respected)'
 	@echo 'make dist     make the release tarball in build-dist/'

@@ -267,6 +267,7 @@ static const struct {
 	{"killed", scenario_killed},
 	{"busy", scenario_busy},
 	{"load", scenario_load},
+	{"many-vms", scenario_many_vms},
 	{"many-threads", scenario_many_threads},
 	{"irqchip", scenario_irqchip},
 	{"deassigned", scenario_deassigned},

@@ -159,6 +159,7 @@ void scenario_passthrough(void);
 void scenario_killed(void);
 void scenario_busy(void);
 void scenario_load(void);
+void scenario_many_vms(void);
 void scenario_many_threads(void);
 void scenario_irqchip(void);
 void scenario_deassigned(void);
