@@ -334,8 +334,9 @@ void bench_copy(struct report *report)
 	struct bf_memslots *map;
 	size_t len;
 
-	if (bf_memslots_backing_create(&desc, &backing) ||
-	    bf_memslots_create(NULL, &map))
+	if (bf_memslots_backing_create(&desc, &backing))
+		xcheck(NULL);
+	if (bf_memslots_create(NULL, &map))
 		xcheck(NULL);
 	slot.userspace_addr = (uintptr_t)backing.hva;
 	if (bf_memslots_set(map, &slot))
