@@ -43,8 +43,8 @@ LEFT_OUT = re.compile(
     "cli_doorbell|bench_bus|srcu_wake|memslots_pin_broken|trap_fault|io_bus_oom"
     "|io_clear|memslots_oom|span_tree|.*_page_[0-9]+")
 
-# Minutes each, as they start hundreds of programs: by --match alone.
-SLOW = re.compile("preload_(seccomp|threads)")
+# They start hundreds of programs and may take minutes: by --match alone.
+SLOW = re.compile("preload.*")
 
 # The arguments in a guest, which executes some 30 times less in a second.
 ARGUMENTS = {
