@@ -96,7 +96,7 @@ void bf_io_bus_destroy(struct bf_io_bus *bus)
 	bf_deferred_end(&bus->deferred);
 	cleanup_srcu_struct(&bus->consumer_srcu);
 	bf_eventfd_pool_close(&bus->eventfds);
-	for (space = 0; space < BF_IO_SPACES; space++)
+	for (space = 0; space < bus->state->spaces; space++)
 		roots_destroy(&bus->state->space[space]);
 	bf_eventfd_pool_destroy(&bus->eventfds);
 	pthread_mutex_destroy(&bus->lock);

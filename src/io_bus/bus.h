@@ -26,9 +26,10 @@ struct bf_io_roots {
 struct bf_io_state {
 	struct bf_node node; /* its stamp is the number of the change */
 	bool counting;
-	struct bf_io_roots space[BF_IO_SPACES];
+	uint16_t spaces; /* all that have had entries are below */
 	struct srcu_head head;
 	struct bf_node *replaced; /* itself, and nodes that the next one lacks */
+	struct bf_io_roots space[];
 };
 
 struct bf_io_bus {

@@ -22,13 +22,21 @@ static void state_free(struct srcu_head *head)
 	bf_nodes_free(container_of(head, struct bf_io_state, head)->replaced);
 }
 
+static size_t state_size(unsigned int spaces)
+{
+	return sizeof(struct bf_io_state) + spaces * sizeof(struct bf_io_roots);
+}
+
 int bf_change_begin(struct bf_change *change, struct bf_io_bus *bus)
 {
+	size_t size;
+
 	pthread_mutex_lock(&bus->lock);
+	size = state_size(bus->state->spaces);
 	change->bus = bus;
 	bf_edit_begin(&change->edit, bus->changes + 1);
-	change->state = bf_edit_copy(&change->edit, &bus->state->node,
-				     sizeof(*bus->state), sizeof(*bus->state));
+	change->state =
+		bf_edit_copy(&change->edit, &bus->state->node, size, size);
 	if (change->state)
 		return 0;
 	pthread_mutex_unlock(&bus->lock);
@@ -77,6 +85,25 @@ int bf_entry_check_addr(const struct bf_entry *entry, uint64_t addr)
 	return reach > UINT64_MAX - addr ? -EINVAL : 0;
 }
 
+/* 0, or -ENOMEM: the change can only be aborted. */
+static int change_add_space(struct bf_change *change, uint16_t space)
+{
+	struct bf_io_state *state = change->state;
+	const uint16_t spaces = state->spaces;
+
+	if (space < spaces)
+		return 0;
+	state = bf_edit_copy(&change->edit, &state->node, state_size(space + 1),
+			     state_size(spaces));
+	if (!state)
+		return -ENOMEM;
+	memset(&state->space[spaces], 0,
+	       state_size(space + 1) - state_size(spaces));
+	state->spaces = space + 1;
+	change->state = state;
+	return 0;
+}
+
 static struct bf_io_party entry_party(const struct bf_entry *entry)
 {
 	struct bf_io_party party = {
@@ -97,8 +124,10 @@ int bf_entry_add(struct bf_change *change, struct bf_entry *entry,
 		 struct bf_io_conflict *conflict)
 {
 	struct bf_entry *existing;
-	int ret = entry->ops->add(change, entry, &existing);
+	int ret = change_add_space(change, entry->space);
 
+	if (!ret)
+		ret = entry->ops->add(change, entry, &existing);
 	if (ret == -EEXIST && conflict) {
 		conflict->wanted = entry_party(entry);
 		conflict->existing = entry_party(existing);

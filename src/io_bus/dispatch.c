@@ -128,6 +128,8 @@ part_dispatch(struct bf_io_bus *bus, const struct bf_io_state *state,
 {
 	const struct bf_io_roots *roots = &state->space[space];
 
+	if (unlikely(space >= state->spaces))
+		return dispatch_missed(bus, access);
 	if (access->write) {
 		if (roots->doorbells &&
 		    bf_doorbell_dispatch(bus, state, access))

@@ -330,7 +330,7 @@ bf_doorbell_lookup(const struct bf_io_state *state,
 	const struct bf_doorbell_trees *trees;
 	const struct doorbell_addr *at;
 
-	if (desc->space >= BF_IO_SPACES || !bf_doorbell_len_valid(desc->len))
+	if (desc->space >= state->spaces || !bf_doorbell_len_valid(desc->len))
 		return NULL;
 	trees = state->space[desc->space].doorbells;
 	if (!trees)

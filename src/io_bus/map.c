@@ -343,7 +343,7 @@ int bf_io_dump(struct bf_io_bus *bus, FILE *out)
 	fprintf(out, "bus %s\n", bus->name);
 	idx = srcu_read_lock(&bus->srcu);
 	state = bf_bus_state(bus);
-	for (space = 0; space < BF_IO_SPACES && !ret; space++)
+	for (space = 0; space < state->spaces && !ret; space++)
 		ret = dump_space(state, space, out);
 	srcu_read_unlock(&bus->srcu, idx);
 	return ret || !ferror(out) ? ret : -EIO;

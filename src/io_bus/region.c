@@ -296,22 +296,31 @@ int bf_io_add_range(struct bf_io_bus *bus, const struct bf_io_range_desc *desc,
 	return ret;
 }
 
+static struct bf_span_hit find_range(const struct bf_io_state *state,
+				     uint16_t space, uint64_t addr)
+{
+	const struct bf_io_access access = {.addr = addr, .len = 1};
+	struct bf_span_hit hit = {NULL, 0, 0};
+	const struct bf_layer *layer;
+
+	if (space >= state->spaces)
+		return hit;
+	layer = &state->space[space].ranges;
+	for (; layer && !hit.entry; layer = bf_layer_next(layer))
+		hit = bf_region_find(layer->root, &access);
+	return hit;
+}
+
 int bf_io_find_range(struct bf_io_bus *bus, uint16_t space, uint64_t addr,
 		     struct bf_io_range **rangep)
 {
-	const struct bf_io_access access = {.addr = addr, .len = 1};
-	const struct bf_layer *layer;
 	struct bf_span_hit hit;
 	int idx;
 
 	if (space >= BF_IO_SPACES)
 		return -EINVAL;
 	idx = srcu_down_read(&bus->srcu);
-	layer = &bf_bus_state(bus)->space[space].ranges;
-	do {
-		hit = bf_region_find(layer->root, &access);
-		layer = bf_layer_next(layer);
-	} while (!hit.entry && layer);
+	hit = find_range(bf_bus_state(bus), space, addr);
 	if (hit.entry)
 		*rangep = container_of(bf_region_span_of(hit.entry)->region,
 				       struct bf_io_range, region);

@@ -127,6 +127,43 @@ static void test_many_ranges(void **state)
 	}
 }
 
+static int find_range(uint16_t space)
+{
+	struct bf_io_range *range;
+
+	return bf_io_find_range(bus, space, 0x1000, &range);
+}
+
+/* A space is there from its first entry on; those below it keep theirs. */
+static void test_spaces_without_entries(void **state)
+{
+	const uint16_t last = BF_IO_SPACES - 1;
+	struct bf_io_doorbell_desc doorbell = doorbell_at(0x1000, 4);
+	struct device device = {0};
+	struct bf_io_range_desc desc = {
+		.addr = 0x1000,
+		.size = 8,
+		.space = last,
+		.ops = &device_ops,
+		.opaque = &device,
+	};
+	struct bf_io_doorbell *found;
+
+	assert_int_equal(add_range(0x1000, 8, &device_ops, &device, NULL), 0);
+	doorbell.space = 1;
+	assert_int_equal(bf_io_find_doorbell(bus, &doorbell, &found), -ENOENT);
+	for (uint16_t space = 1; space < BF_IO_SPACES; space++) {
+		assert_int_equal(find_range(space), -ENOENT);
+		assert_int_equal(write_len(space, 0x1000, 1, 4), -EOPNOTSUPP);
+	}
+	assert_int_equal(bf_io_add_range(bus, &desc, NULL, NULL), 0);
+	assert_int_equal(find_range(last), 0);
+	assert_int_equal(find_range(last - 1), -ENOENT);
+	assert_int_equal(write_len(last, 0x1000, 1, 4), 0);
+	assert_int_equal(write_len(BF_IO_MMIO, 0x1000, 1, 4), 0);
+	assert_int_equal(write_len(last - 1, 0x1000, 1, 4), -EOPNOTSUPP);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +172,7 @@ int main(void)
 		BUS_TEST(test_handler_that_declines),
 		BUS_TEST(test_overlap_names_both),
 		BUS_TEST(test_many_ranges),
+		BUS_TEST(test_spaces_without_entries),
 	};
 
 	return cmocka_run_group_tests_name("io_range", tests, NULL, NULL);
