@@ -212,8 +212,9 @@ static int dup_and_claim(int fd, int first, int end, int *numberp)
 	uint32_t before = atomic_load(&words[guess]);
 	long ret = sys_fcntl(fd, F_DUPFD_CLOEXEC, guess);
 
+	/* EINVAL: the program has lowered its limit to the guess or less. */
 	if (ret < 0)
-		return (int)ret;
+		return ret == -EINVAL ? -EMFILE : (int)ret;
 	if (ret >= MAX_FD) {
 		sys_close((int)ret);
 		return -EMFILE;
