@@ -278,7 +278,8 @@ int bf_memslots_commit(struct bf_memslots *map,
  *	      does not take it, with another flag, or for a slot that exists; or
  *	      guest_memfd_offset is not a multiple of the page size, or wraps
  *	      with the size; or guest_memfd is no such file of this VM, or too
- *	      small, or this part of it has a slot
+ *	      small, or this part of it has a slot; or on arm64 it was not made
+ *	      with GUEST_MEMFD_FLAG_MMAP
  *   -EBADF   guest_memfd is not an open file
  *   ...      as of bf_memslots_commit()
  */

@@ -207,6 +207,9 @@ struct kvm_create_guest_memfd {
 	uint64_t size, flags, reserved[6];
 };
 #endif
+#ifndef GUEST_MEMFD_FLAG_MMAP /* Linux 6.18 */
+#define GUEST_MEMFD_FLAG_MMAP (1ULL << 0)
+#endif
 
 #define FILE_PAGES 64
 #define SLOT_PAGES 8
@@ -219,9 +222,15 @@ struct side {
 	uint32_t files[2 + BAD_FILES];
 };
 
+/* KVM on arm64 takes only files that can be mapped. */
+static uint64_t file_flags;
+
 static int create_file(int vm)
 {
-	struct kvm_create_guest_memfd desc = {.size = FILE_PAGES * PAGE};
+	struct kvm_create_guest_memfd desc = {
+		.size = FILE_PAGES * PAGE,
+		.flags = file_flags,
+	};
 
 	return ioctl(vm, KVM_CREATE_GUEST_MEMFD, &desc);
 }
@@ -321,9 +330,29 @@ static void compare_calls2(struct bf_memslots *map, const struct side *kernels,
 	assert_true(bound || seen[EBADF]);
 }
 
+/* Does KVM take a slot with a file of these flags? */
+static bool kernel_takes_files(uint64_t flags)
+{
+	struct kvm_userspace_memory_region2 change = {
+		.flags = KVM_MEM_GUEST_MEMFD,
+		.memory_size = PAGE,
+		.userspace_addr = 1 << 30,
+	};
+	struct side side;
+	bool takes;
+
+	file_flags = flags;
+	side = create_side(vm_fd);
+	takes = !kernel_set2(&side, change);
+	end_side(&side);
+	return takes;
+}
+
 static void need_guest_memfd(void)
 {
-	if (ioctl(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_GUEST_MEMFD) > 0)
+	if (ioctl(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_GUEST_MEMFD) > 0 &&
+	    (kernel_takes_files(0) ||
+	     kernel_takes_files(GUEST_MEMFD_FLAG_MMAP)))
 		return;
 	print_message("no guest_memfd\n");
 	skip();
