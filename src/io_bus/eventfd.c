@@ -149,6 +149,9 @@ __thread bool bf_eventfd_no_saturate;
 
 #define SHARED	      1u
 #define NO_COMPLETION 2u
+/* For all threads. */
+#define NO_POLL	    4u
+#define NO_SATURATE 8u
 
 /*
  * In one word, so that relaxed orders are enough: of two threads of which one
@@ -167,13 +170,29 @@ void bf_eventfd_forbid_completion(void)
 	__atomic_fetch_or(&sharing, NO_COMPLETION, __ATOMIC_RELAXED);
 }
 
+void bf_eventfd_forbid_all(bool poll, bool saturate)
+{
+	__atomic_fetch_or(&sharing,
+			  (poll ? NO_POLL : 0) | (saturate ? NO_SATURATE : 0),
+			  __ATOMIC_RELAXED);
+}
+
+static bool all_forbid(unsigned int bit)
+{
+	return __atomic_load_n(&sharing, __ATOMIC_RELAXED) & bit;
+}
+
+static bool may_saturate(void)
+{
+	return !bf_eventfd_no_saturate && !all_forbid(NO_SATURATE);
+}
+
 bool bf_eventfd_may_sleep(void)
 {
 	unsigned int bits = __atomic_load_n(&sharing, __ATOMIC_RELAXED);
 
-	return bits & SHARED &&
-	       (bits & NO_COMPLETION ||
-		!bf_eventfd_can_complete(!bf_eventfd_no_saturate));
+	return bits & SHARED && (bits & NO_COMPLETION ||
+				 !bf_eventfd_can_complete(may_saturate()));
 }
 
 void bf_io_share_eventfds(void)
@@ -232,7 +251,8 @@ static bool write_would_sleep(const struct bf_eventfd *eventfd)
 {
 	int events;
 
-	if (bf_eventfd_no_poll || !(eventfd->blocks || bf_eventfd_is_shared()))
+	if (!(eventfd->blocks || bf_eventfd_is_shared()) ||
+	    bf_eventfd_no_poll || all_forbid(NO_POLL))
 		return false;
 	events = poll_now(eventfd->fd, POLLOUT);
 	return events >= 0 && !(events & POLLOUT);
@@ -255,8 +275,11 @@ static bool add_one(const struct bf_eventfd *eventfd)
 	return ret >= 0 || errno != EAGAIN;
 }
 
+/* A filter for all threads reaches the worker, too. */
 static bool signal_shared(struct bf_eventfd *eventfd)
 {
+	if (all_forbid(NO_SATURATE))
+		return false;
 	return bf_eventfd_no_saturate ? bf_eventfd_relay(eventfd) :
 					bf_eventfd_complete(eventfd->fd);
 }
@@ -271,7 +294,7 @@ void bf_eventfd_signal(struct bf_eventfd *eventfd)
 
 	if (unlikely(bf_eventfd_is_shared()) && signal_shared(eventfd))
 		goto out;
-	if (!add_one(eventfd) && !bf_eventfd_no_saturate)
+	if (!add_one(eventfd) && may_saturate())
 		bf_eventfd_complete(eventfd->fd);
 out:
 	errno = saved;

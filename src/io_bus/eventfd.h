@@ -61,6 +61,9 @@ extern __thread bool bf_eventfd_no_poll;
 /* The calling thread must not call bf_eventfd_complete(). */
 extern __thread bool bf_eventfd_no_saturate;
 
+/* The same for all threads, from now on. */
+void bf_eventfd_forbid_all(bool poll, bool saturate);
+
 /*
  * Another process may have eventfds from now on, also those that exist already.
  * fork() calls this.  Async-signal-safe.
@@ -108,11 +111,10 @@ void bf_eventfd_forget_context(void);
 bool bf_eventfd_relay(struct bf_eventfd *eventfd);
 
 /*
- * Once, before the first filter that forbids bf_eventfd_complete(), so that the
- * worker does not inherit it; and before one that reaches all threads.
+ * Before the first filter that forbids bf_eventfd_complete(), so that the
+ * worker does not inherit it.  The next calls do nothing.
  */
 void bf_eventfd_start_relay(void);
-void bf_eventfd_stop_relay(void);
 void bf_eventfd_forget_relay(void); /* in the child of a fork() */
 
 /*

@@ -4,6 +4,8 @@
  * theirs may sleep, in a section that removals wait for.  So the worker of SRCU
  * signals, and the thread waits until it has.
  */
+#include <pthread.h>
+
 #include "base/util.h"
 #include "belfry/srcu.h"
 #include "io_bus/eventfd.h"
@@ -15,21 +17,24 @@ static struct srcu_struct relay_srcu;
 static bool relays;
 static bool in_child; /* of a fork(), which has neither worker nor eventfds */
 
-void bf_eventfd_start_relay(void)
+static void relay_start(void)
 {
 	if (!in_child && !init_srcu_struct(&relay_srcu) &&
 	    !bf_srcu_start_worker())
 		__atomic_store_n(&relays, true, __ATOMIC_RELAXED);
 }
 
-void bf_eventfd_stop_relay(void)
+/* The threads of several vCPUs may begin at once, each with its filter. */
+void bf_eventfd_start_relay(void)
 {
-	__atomic_store_n(&relays, false, __ATOMIC_RELAXED);
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, relay_start);
 }
 
 void bf_eventfd_forget_relay(void)
 {
-	bf_eventfd_stop_relay();
+	__atomic_store_n(&relays, false, __ATOMIC_RELAXED);
 	in_child = true;
 }
 
@@ -62,8 +67,8 @@ static void relay_run(struct srcu_head *head)
 
 	if (in_child)
 		return;
-	/* A filter for all threads has reached this one, too. */
-	bf_eventfd_no_saturate = !__atomic_load_n(&relays, __ATOMIC_RELAXED);
+	/* The worker must not relay to itself. */
+	bf_eventfd_no_saturate = false;
 	/* Acquire: what the guest wrote before it signalled. */
 	relayed = __atomic_load_n(&eventfd->relayed, __ATOMIC_ACQUIRE);
 	do {

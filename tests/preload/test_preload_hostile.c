@@ -67,6 +67,22 @@ static void test_holder_blocks_no_thread_without_rights(void **state)
 	assert_int_equal(under.stats.refused, 1);
 }
 
+/* A filter of another thread counts for one that has signalled before. */
+static void test_filter_for_all(void **state)
+{
+	compare_never("all-without-poll");
+	assert_int_equal(signals(&under.stats), 6);
+	compare_never("refused-then-all-filtered");
+	assert_int_equal(signals(&under.stats), 6);
+	assert_int_equal(under.stats.refused, 1);
+}
+
+static void test_first_filters_at_once(void **state)
+{
+	for (int i = 0; i < 20; i++)
+		compare_never("first-filters-at-once");
+}
+
 static void test_bad_messages(void **state)
 {
 	compare_never("bad-messages");
@@ -102,6 +118,8 @@ int main(void)
 		cmocka_unit_test(test_holder_of_an_eventfd_blocks_nothing),
 		cmocka_unit_test(test_holder_blocks_no_filtered_thread),
 		cmocka_unit_test(test_holder_blocks_no_thread_without_rights),
+		cmocka_unit_test(test_filter_for_all),
+		cmocka_unit_test(test_first_filters_at_once),
 		cmocka_unit_test(test_bad_messages),
 		cmocka_unit_test(test_bad_filters),
 		cmocka_unit_test(test_filter_of_fds),

@@ -102,6 +102,8 @@ void testvmm_receive_fds(int socket, int fds[2]);
 
 /* Installs a seccomp filter that answers @call with @action. */
 void testvmm_forbid(uint32_t call, uint32_t action);
+/* Another thread does, for all threads. */
+void testvmm_forbid_for_all(uint32_t call);
 
 /* Scenarios. */
 void scenario_errno(void);
@@ -174,6 +176,9 @@ void scenario_filtered_then_forked(void);
 void scenario_filtered_then_registered(void);
 void scenario_filtered_vcpu_shares(void);
 void scenario_refused_then_shared(void);
+void scenario_all_without_poll(void);
+void scenario_refused_then_all_filtered(void);
+void scenario_first_filters_at_once(void);
 void scenario_no_context(void);
 void scenario_no_context_later(void);
 void scenario_bad_messages(void);

@@ -26,7 +26,7 @@ enum {
 	STATUS_CALL_FAILED = 11,
 };
 
-void testvmm_forbid(uint32_t call, uint32_t action)
+static void forbid(uint32_t call, uint32_t action, unsigned int flags)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
@@ -41,9 +41,30 @@ void testvmm_forbid(uint32_t call, uint32_t action)
 	};
 
 	testvmm_check(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
-	testvmm_check(!syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0,
+	testvmm_check(!syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags,
 			       &filter),
 		      "seccomp");
+}
+
+void testvmm_forbid(uint32_t call, uint32_t action)
+{
+	forbid(call, action, 0);
+}
+
+static void *forbid_for_all(void *call)
+{
+	forbid(*(const uint32_t *)call, SECCOMP_RET_KILL_PROCESS,
+	       SECCOMP_FILTER_FLAG_TSYNC);
+	return NULL;
+}
+
+void testvmm_forbid_for_all(uint32_t call)
+{
+	pthread_t thread;
+
+	testvmm_check(!pthread_create(&thread, NULL, forbid_for_all, &call),
+		      "thread");
+	pthread_join(thread, NULL);
 }
 
 struct filtered {

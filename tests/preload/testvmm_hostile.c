@@ -240,6 +240,78 @@ void scenario_refused_then_shared(void)
 	run_filtered(fill_bus, NULL, share_by_fork);
 }
 
+#ifdef SYS_poll
+#define POLL SYS_poll
+#else
+#define POLL SYS_ppoll
+#endif
+
+static void run_and_count(struct testvmm *vm, int efd)
+{
+	testvmm_start(vm, 0, &guest_count, 3);
+	testvmm_run(vm, 0);
+	testvmm_print_count("signals", efd);
+}
+
+/* The vCPU's thread has signalled before another one forbids it poll(2). */
+void scenario_all_without_poll(void)
+{
+	int efd = eventfd(0, EFD_CLOEXEC);
+	struct testvmm vm;
+
+	testvmm_create(&vm, 1);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
+	run_and_count(&vm, efd);
+	testvmm_forbid_for_all(POLL);
+	run_and_count(&vm, efd);
+	testvmm_destroy(&vm);
+}
+
+/* The same for io_submit(2), and the kernel refuses the shared doorbell. */
+void scenario_refused_then_all_filtered(void)
+{
+	int efd = testvmm_eventfd();
+	struct testvmm vm;
+
+	testvmm_create(&vm, 1);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
+	fill_bus(vm.fd, efd);
+	share_by_fork(vm.fd, efd);
+	run_and_count(&vm, efd);
+	testvmm_forbid_for_all(SYS_io_submit);
+	run_and_count(&vm, efd);
+	testvmm_destroy(&vm);
+}
+
+static pthread_barrier_t at_once;
+
+static void *forbid_at_once(void *arg)
+{
+	pthread_barrier_wait(&at_once);
+	testvmm_forbid(SYS_io_submit, SECCOMP_RET_KILL_PROCESS);
+	return arg;
+}
+
+/* Several vCPUs' threads begin with a filter, and the VMM forks later. */
+void scenario_first_filters_at_once(void)
+{
+	int efd = testvmm_eventfd();
+	pthread_t threads[4];
+	struct testvmm vm;
+
+	alarm(20);
+	testvmm_create(&vm, 1);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
+	pthread_barrier_init(&at_once, NULL, 4);
+	for (int i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, forbid_at_once, NULL);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	share_by_fork(vm.fd, efd);
+	run_and_count(&vm, efd);
+	testvmm_destroy(&vm);
+}
+
 /* A further eventfd, which each program that the VMM executes gets. */
 static void share_by_registration(int vm, int efd)
 {

@@ -51,21 +51,6 @@ void shared_eventfd_share(void)
 	pass_through_if_unsafe();
 }
 
-/*
- * A worker that starts after the first filter may have inherited it, and must
- * not signal for other threads.
- */
-void shared_eventfd_filter_comes(bool all_threads)
-{
-	static _Atomic bool came;
-
-	if (all_threads)
-		bf_eventfd_stop_relay();
-	else if (!atomic_load(&came))
-		bf_eventfd_start_relay();
-	atomic_store(&came, true);
-}
-
 void shared_eventfd_forbid_completion(void)
 {
 	bf_eventfd_forbid_completion();

@@ -6,8 +6,6 @@
 #ifndef BF_PRELOAD_SHARED_EVENTFD_H
 #define BF_PRELOAD_SHARED_EVENTFD_H
 
-#include <stdbool.h>
-
 /* At the start: the process that executed the program may have left some. */
 void shared_eventfd_find(void);
 
@@ -19,9 +17,6 @@ void shared_eventfd_registered(void);
 
 /* Before a call of the program by which another process may get eventfds. */
 void shared_eventfd_share(void);
-
-/* Before a filter that forbids to signal without a risk. */
-void shared_eventfd_filter_comes(bool all_threads);
 
 /* Before a filter by which a vCPU's thread cannot signal without a risk. */
 void shared_eventfd_forbid_completion(void);

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 
+#include "io_bus/eventfd.h"
 #include "preload/common/config.h"
 #include "preload/common/process.h"
 #include "preload/common/sys.h"
@@ -72,8 +73,8 @@ static void prepare_for_filter(uint32_t forbidden, bool all_threads)
 		vm_pass_through_all(why);
 		return;
 	}
-	if (forbidden & FORBIDDEN_COMPLETION)
-		shared_eventfd_filter_comes(all_threads);
+	if (forbidden & FORBIDDEN_COMPLETION && !all_threads)
+		bf_eventfd_start_relay();
 	if (forbidden & FORBIDDEN_COMPLETION && !(forbidden & FORBIDDEN_RUN))
 		shared_eventfd_forbid_completion();
 	if (forbidden & FORBIDDEN_HELPER)

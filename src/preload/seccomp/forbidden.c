@@ -49,6 +49,9 @@ void forbidden_add(uint32_t activities, bool all_threads)
 	thread_forbids(0);
 	note(activities);
 	atomic_fetch_or_explicit(&for_new_threads, activities, relaxed);
-	if (all_threads)
-		atomic_fetch_or_explicit(&for_all, activities, relaxed);
+	if (!all_threads)
+		return;
+	atomic_fetch_or_explicit(&for_all, activities, relaxed);
+	bf_eventfd_forbid_all(activities & FORBIDDEN_POLL,
+			      activities & FORBIDDEN_COMPLETION);
 }
