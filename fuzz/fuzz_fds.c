@@ -39,11 +39,6 @@
 #define MOST_FORKS 2
 #define RUN_SIZE   4096
 
-struct input {
-	const uint8_t *data;
-	size_t size;
-};
-
 struct number {
 	int file; /* -1: closed */
 	struct object *obj;
@@ -71,22 +66,6 @@ void __wrap_log_line(const char *format, ...);
 /* A VM that is passed through prints a line. */
 void __wrap_log_line(const char *format, ...)
 {
-}
-
-static void check(bool good, const char *what)
-{
-	if (good)
-		return;
-	fprintf(stderr, "fuzz_fds: %s\n", what);
-	abort();
-}
-
-static unsigned int next(struct input *input)
-{
-	if (!input->size)
-		return 0;
-	input->size--;
-	return *input->data++;
 }
 
 static struct number *number_of(int fd)
@@ -148,12 +127,12 @@ static void check_numbers(void)
 		struct object *obj = fd_table_get(fd);
 
 		if (file < 0)
-			check(sys_fcntl(fd, F_GETFD, 0) == -EBADF,
-			      "a number stayed open");
+			fuzz_check(sys_fcntl(fd, F_GETFD, 0) == -EBADF,
+				   "a number stayed open");
 		else
-			check(bf_same_file(fd, masters[file]) == 1,
-			      "a number has another file");
-		check(obj == object_of(fd), "the object of a number");
+			fuzz_check(bf_same_file(fd, masters[file]) == 1,
+				   "a number has another file");
+		fuzz_check(obj == object_of(fd), "the object of a number");
 		if (obj)
 			object_put(obj);
 	}
@@ -161,16 +140,16 @@ static void check_numbers(void)
 
 static void check_object(struct tracked *t)
 {
-	check(atomic_load(&t->obj->refs) == count_refs(t->obj),
-	      "the references of an object");
+	fuzz_check(atomic_load(&t->obj->refs) == count_refs(t->obj),
+		   "the references of an object");
 	if (t->file < 0)
 		return;
-	check(bf_same_file(t->obj->vm.fd, masters[t->file]) == 1,
-	      "the private fd of a VM");
-	check(!private_fd_replace_begins(t->obj->vm.fd),
-	      "a private fd is the program's");
-	check(atomic_load(&t->obj->vm.passthrough) == t->passthrough,
-	      "whether a VM is passed through");
+	fuzz_check(bf_same_file(t->obj->vm.fd, masters[t->file]) == 1,
+		   "the private fd of a VM");
+	fuzz_check(!private_fd_replace_begins(t->obj->vm.fd),
+		   "a private fd is the program's");
+	fuzz_check(atomic_load(&t->obj->vm.passthrough) == t->passthrough,
+		   "whether a VM is passed through");
 }
 
 /* A vCPU that has ended no longer holds its VM. */
@@ -183,7 +162,8 @@ static bool drop_ended(void)
 
 		if (!t->obj || count_refs(t->obj))
 			continue;
-		check(!atomic_load(&t->obj->refs), "an object did not end");
+		fuzz_check(!atomic_load(&t->obj->refs),
+			   "an object did not end");
 		*t = (struct tracked){0};
 		dropped = true;
 	}
@@ -212,7 +192,7 @@ static void check_state(void)
 		check_object(&tracked[i]);
 		vms += tracked[i].file >= 0;
 	}
-	check(count_private() == vms, "the number of private fds");
+	fuzz_check(count_private() == vms, "the number of private fds");
 }
 
 static void expect(long ret, long expected, const char *call)
@@ -227,9 +207,9 @@ static void expect(long ret, long expected, const char *call)
 }
 
 /* A number of the program, a private one, or none. */
-static int next_fd(struct input *input)
+static int next_fd(struct fuzz_input *input)
 {
-	unsigned int choice = next(input);
+	unsigned int choice = fuzz_next(input);
 	int private_fd = private_fd_first(0, UINT_MAX);
 
 	if (choice >= 250)
@@ -246,20 +226,21 @@ static bool is_private(int fd)
 }
 
 /* A new file at a number of the program; false: there is no room. */
-static bool open_file(struct input *input, bool is_vcpu, int *fdp)
+static bool open_file(struct fuzz_input *input, bool is_vcpu, int *fdp)
 {
-	int fd = lowest_free(BASE + (int)(next(input) % NUMBERS));
+	int fd = lowest_free(BASE + (int)(fuzz_next(input) % NUMBERS));
 	int file, master;
 
 	if (fd < 0 || nr_files == FILES)
 		return false;
 	master = is_vcpu ? memfd_create("vcpu", 0) : open("/dev/null", O_RDWR);
-	check(master >= 0 && (!is_vcpu || !ftruncate(master, RUN_SIZE)),
-	      "a file");
+	fuzz_check(master >= 0 && (!is_vcpu || !ftruncate(master, RUN_SIZE)),
+		   "a file");
 	file = nr_files++;
 	masters[file] = (int)sys_fcntl(master, F_DUPFD_CLOEXEC, LIMIT / 4);
 	sys_close(master);
-	check(sys_fcntl(masters[file], F_DUPFD, fd) == fd, "a free number");
+	fuzz_check(sys_fcntl(masters[file], F_DUPFD, fd) == fd,
+		   "a free number");
 	numbers[fd - BASE].file = file;
 	*fdp = fd;
 	return true;
@@ -275,7 +256,7 @@ static int count_vms(void)
 }
 
 /* As vm_track() does for an fd of KVM; the front makes no call on it. */
-static void do_create_vm(struct input *input)
+static void do_create_vm(struct fuzz_input *input)
 {
 	struct object *obj;
 	int fd;
@@ -284,19 +265,20 @@ static void do_create_vm(struct input *input)
 		return;
 	obj = object_new_vm();
 	obj->vm.fd = private_fd_dup(fd);
-	check(obj->vm.fd >= PRIVATE_FD_MIN, "a private fd");
-	check(!bf_front_attach(-1, &config.front, &obj->vm.front), "a front");
+	fuzz_check(obj->vm.fd >= PRIVATE_FD_MIN, "a private fd");
+	fuzz_check(!bf_front_attach(-1, &config.front, &obj->vm.front),
+		   "a front");
 	obj->vm.run_size = RUN_SIZE;
-	check(fd_table_set(fd, obj), "an entry");
+	fuzz_check(fd_table_set(fd, obj), "an entry");
 	numbers[fd - BASE].obj = obj;
 	track(obj, NULL, file_of(fd));
 }
 
 /* A vCPU or a device of a VM with a front. */
-static void do_create_of_vm(struct input *input)
+static void do_create_of_vm(struct fuzz_input *input)
 {
 	struct object *vm = object_of(next_fd(input));
-	bool is_vcpu = next(input) & 1;
+	bool is_vcpu = fuzz_next(input) & 1;
 	int fd;
 
 	if (!vm || find_tracked(vm)->file < 0 || count_refs(vm) > NUMBERS / 2 ||
@@ -308,12 +290,12 @@ static void do_create_of_vm(struct input *input)
 		vm_track_device(vm, fd);
 	numbers[fd - BASE].obj =
 		fd_table_get_kind(fd, is_vcpu ? OBJECT_VCPU : OBJECT_DEVICE);
-	check(object_of(fd), "the new object");
+	fuzz_check(object_of(fd), "the new object");
 	object_put(object_of(fd));
 	track(object_of(fd), vm, -1);
 }
 
-static void do_open(struct input *input)
+static void do_open(struct fuzz_input *input)
 {
 	int fd;
 
@@ -321,9 +303,9 @@ static void do_open(struct input *input)
 }
 
 /* The library does not see it: the entry stays. */
-static void do_close_unseen(struct input *input)
+static void do_close_unseen(struct fuzz_input *input)
 {
-	int fd = BASE + (int)(next(input) % NUMBERS);
+	int fd = BASE + (int)(fuzz_next(input) % NUMBERS);
 
 	sys_close(fd);
 	numbers[fd - BASE].file = -1;
@@ -335,7 +317,7 @@ static void close_in_model(int fd)
 		*number_of(fd) = (struct number){.file = -1};
 }
 
-static void do_close(struct input *input)
+static void do_close(struct fuzz_input *input)
 {
 	int fd = next_fd(input);
 
@@ -350,9 +332,9 @@ static void put(int fd, int file, struct object *obj)
 		numbers[fd - BASE].obj = obj;
 }
 
-static void do_dup(struct input *input)
+static void do_dup(struct fuzz_input *input)
 {
-	int from = BASE + (int)(next(input) % NUMBERS);
+	int from = BASE + (int)(fuzz_next(input) % NUMBERS);
 	int to = lowest_free(BASE);
 
 	if (file_of(from) < 0) {
@@ -363,11 +345,11 @@ static void do_dup(struct input *input)
 	}
 }
 
-static void do_fcntl(struct input *input)
+static void do_fcntl(struct fuzz_input *input)
 {
-	int from = BASE + (int)(next(input) % NUMBERS);
-	int least = BASE + (int)(next(input) % NUMBERS);
-	int command = next(input) & 1 ? F_DUPFD : F_DUPFD_CLOEXEC;
+	int from = BASE + (int)(fuzz_next(input) % NUMBERS);
+	int least = BASE + (int)(fuzz_next(input) % NUMBERS);
+	int command = fuzz_next(input) & 1 ? F_DUPFD : F_DUPFD_CLOEXEC;
 	int to = lowest_free(least);
 
 	if (file_of(from) < 0) {
@@ -390,10 +372,11 @@ static int replace_result(int from, int to, int flags, bool is_dup3)
 	return is_private(to) ? -EBUSY : to;
 }
 
-static void do_replace(struct input *input)
+static void do_replace(struct fuzz_input *input)
 {
-	int from = BASE + (int)(next(input) % NUMBERS), to = next_fd(input);
-	unsigned int choice = next(input);
+	int from = BASE + (int)(fuzz_next(input) % NUMBERS),
+	    to = next_fd(input);
+	unsigned int choice = fuzz_next(input);
 	bool is_dup3 = choice & 1;
 	int flags = choice & 2 ? O_CLOEXEC : 0;
 	int expected;
@@ -422,10 +405,10 @@ static void close_all_in_model(unsigned int first, unsigned int last)
  * Spares the masters, which stand between the program's numbers and the private
  * ones.
  */
-static void do_close_range(struct input *input)
+static void do_close_range(struct fuzz_input *input)
 {
-	unsigned int first = BASE + next(input) % NUMBERS;
-	unsigned int choice = next(input);
+	unsigned int first = BASE + fuzz_next(input) % NUMBERS;
+	unsigned int choice = fuzz_next(input);
 	unsigned int last = BASE + choice % NUMBERS;
 	int flags = 0;
 
@@ -441,9 +424,9 @@ static void do_close_range(struct input *input)
 		close_all_in_model(first, last);
 }
 
-static void do_closefrom(struct input *input)
+static void do_closefrom(struct fuzz_input *input)
 {
-	closefrom(PRIVATE_FD_MIN - (int)(next(input) % 16));
+	closefrom(PRIVATE_FD_MIN - (int)(fuzz_next(input) % 16));
 }
 
 static struct object *find_same_file(int fd)
@@ -461,7 +444,7 @@ static void learn(int fd, struct object *obj)
 
 	numbers[fd - BASE].obj = obj;
 	if (known) {
-		check(obj == known, "the same file is another object");
+		fuzz_check(obj == known, "the same file is another object");
 		return;
 	}
 	if (obj->kind == OBJECT_VCPU)
@@ -470,18 +453,18 @@ static void learn(int fd, struct object *obj)
 }
 
 /* An ioctl of KVM. */
-static void do_lookup(struct input *input)
+static void do_lookup(struct fuzz_input *input)
 {
-	int fd = BASE + (int)(next(input) % NUMBERS);
-	struct object *obj =
-		fd_table_lookup(fd, next(input) & 1 ? OBJECT_VCPU : OBJECT_VM);
+	int fd = BASE + (int)(fuzz_next(input) % NUMBERS);
+	struct object *obj = fd_table_lookup(
+		fd, fuzz_next(input) & 1 ? OBJECT_VCPU : OBJECT_VM);
 
 	if (object_of(fd))
-		check(obj == object_of(fd), "a lookup");
+		fuzz_check(obj == object_of(fd), "a lookup");
 	else if (file_of(fd) < 0)
-		check(!obj, "a lookup of a closed number");
+		fuzz_check(!obj, "a lookup of a closed number");
 	else
-		check(obj, "a lookup of an unknown number");
+		fuzz_check(obj, "a lookup of an unknown number");
 	if (!obj)
 		return;
 	object_put(obj);
@@ -525,9 +508,9 @@ static struct mmsghdr make_message(union control *control, int fd)
 }
 
 /* The fd comes back with a new number, of which the table has no entry. */
-static void do_send(struct input *input)
+static void do_send(struct fuzz_input *input)
 {
-	unsigned int choice = next(input);
+	unsigned int choice = fuzz_next(input);
 	int from = BASE + (int)(choice % NUMBERS), to = lowest_free(BASE);
 	bool many = choice & 128;
 	union control control;
@@ -546,7 +529,7 @@ static void do_send(struct input *input)
 	sent = many ? recvmmsg(sockets[1], &message, 1, 0, NULL) :
 		      (int)recvmsg(sockets[1], &message.msg_hdr, 0);
 	expect(sent, 1, "recvmsg");
-	check(bf_eventfd_is_shared(), "eventfds count as unshared");
+	fuzz_check(bf_eventfd_is_shared(), "eventfds count as unshared");
 	put(to, file_of(from), NULL);
 }
 
@@ -571,9 +554,10 @@ static void wait_for(pid_t pid)
 {
 	int status = -1;
 
-	check(pid > 0 && TEMP_FAILURE_RETRY(waitpid(pid, &status, 0)) == pid,
-	      "a child");
-	check(status == 0, "the fds of a child");
+	fuzz_check(pid > 0 &&
+			   TEMP_FAILURE_RETRY(waitpid(pid, &status, 0)) == pid,
+		   "a child");
+	fuzz_check(status == 0, "the fds of a child");
 }
 
 /* It shares the memory, so it must leave the parent's table alone. */
@@ -588,9 +572,9 @@ static __attribute__((noinline)) void run_in_vfork(int fd)
 	wait_for(pid);
 }
 
-static void do_fork(struct input *input)
+static void do_fork(struct fuzz_input *input)
 {
-	unsigned int kind = next(input) % 4;
+	unsigned int kind = fuzz_next(input) % 4;
 	int fd = next_fd(input);
 	pid_t pid;
 
@@ -618,9 +602,9 @@ static void set_up_once(void)
 		puts("fuzz_fds: this kernel does not compare files");
 		exit(77);
 	}
-	check(!setrlimit(RLIMIT_NOFILE, &limit), "the limit of fds");
-	check(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets),
-	      "a pair of sockets");
+	fuzz_check(!setrlimit(RLIMIT_NOFILE, &limit), "the limit of fds");
+	fuzz_check(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets),
+		   "a pair of sockets");
 }
 
 /* The fuzzer takes the low numbers between two inputs. */
@@ -629,11 +613,11 @@ static void fill_low_numbers(void)
 	int fd;
 
 	while ((fd = (int)sys_fcntl(sockets[0], F_DUPFD_CLOEXEC, 0)) < BASE) {
-		check(fd >= 0, "a low number");
+		fuzz_check(fd >= 0, "a low number");
 		fillers[nr_fillers++] = fd;
 	}
 	sys_close(fd);
-	check(fd == BASE, "numbers from BASE on");
+	fuzz_check(fd == BASE, "numbers from BASE on");
 }
 
 static void set_up(void)
@@ -647,11 +631,12 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	check(!close_range(BASE, BASE + NUMBERS - 1, 0), "a close of all");
+	fuzz_check(!close_range(BASE, BASE + NUMBERS - 1, 0), "a close of all");
 	close_all_in_model(0, UINT_MAX);
 	check_state();
 	for (int fd = PRIVATE_FD_MIN; fd < LIMIT; fd++)
-		check(sys_fcntl(fd, F_GETFD, 0) == -EBADF, "an fd is left");
+		fuzz_check(sys_fcntl(fd, F_GETFD, 0) == -EBADF,
+			   "an fd is left");
 	while (nr_files)
 		sys_close(masters[--nr_files]);
 	while (nr_fillers)
@@ -660,17 +645,17 @@ static void tear_down(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const operations[])(struct input * input) = {
+	static void (*const operations[])(struct fuzz_input * input) = {
 		do_create_vm, do_create_of_vm, do_open,	     do_close_unseen,
 		do_close,     do_dup,	       do_fcntl,     do_replace,
 		do_replace,   do_close_range,  do_lookup,    do_send,
 		do_create_vm, do_create_of_vm, do_closefrom, do_fork,
 	};
-	struct input input = {data, size};
+	struct fuzz_input input = {data, size};
 
 	set_up();
 	for (int i = 0; input.size && i < MOST_STEPS; i++) {
-		operations[next(&input) % ARRAY_SIZE(operations)](&input);
+		operations[fuzz_next(&input) % ARRAY_SIZE(operations)](&input);
 		check_state();
 	}
 	tear_down();

@@ -23,11 +23,6 @@
 #define EVENTFDS   3
 #define MOST_STEPS 200
 
-struct input {
-	const uint8_t *data;
-	size_t size;
-};
-
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the next four */
 static struct kernel behind;				 /* the front */
 static bool must_not_install;
@@ -45,22 +40,6 @@ static union {
 static pthread_t main_thread;
 static int eventfds[EVENTFDS], other_file = -1, vm_fd;
 static uint64_t assigned, deassigned;
-
-static void check(bool good, const char *what)
-{
-	if (good)
-		return;
-	fprintf(stderr, "fuzz_front: %s\n", what);
-	abort();
-}
-
-static unsigned int next(struct input *input)
-{
-	if (!input->size)
-		return 0;
-	input->size--;
-	return *input->data++;
-}
 
 /*
  * An install may have passed its check before the call began.  With it come the
@@ -133,9 +112,9 @@ static void check_answer(int ret, int plain, const char *what)
 	abort();
 }
 
-static int next_fd(struct input *input)
+static int next_fd(struct fuzz_input *input)
 {
-	unsigned int choice = next(input);
+	unsigned int choice = fuzz_next(input);
 
 	if (choice % 32 == 30)
 		return other_file;
@@ -145,19 +124,19 @@ static int next_fd(struct input *input)
 }
 
 /* Few places, so that doorbells collide and lie in zones. */
-static uint64_t next_addr(struct input *input)
+static uint64_t next_addr(struct fuzz_input *input)
 {
-	unsigned int choice = next(input);
+	unsigned int choice = fuzz_next(input);
 
 	return choice >= 250 ? (uint64_t)choice - 256 : choice % 32 * 2;
 }
 
-static struct kvm_ioeventfd next_doorbell(struct input *input)
+static struct kvm_ioeventfd next_doorbell(struct fuzz_input *input)
 {
 	static const uint32_t lens[8] = {0, 1, 2, 4, 4, 8, 3, 16};
-	unsigned int choice = next(input);
+	unsigned int choice = fuzz_next(input);
 	/* The compiler chooses the order of calls in an initializer. */
-	uint64_t datamatch = next(input) % 3;
+	uint64_t datamatch = fuzz_next(input) % 3;
 	uint64_t addr = next_addr(input);
 
 	return (struct kvm_ioeventfd){
@@ -169,11 +148,11 @@ static struct kvm_ioeventfd next_doorbell(struct input *input)
 	};
 }
 
-static void do_assign(struct input *input)
+static void do_assign(struct fuzz_input *input)
 {
 	struct kvm_ioeventfd arg = next_doorbell(input);
 	struct kvm_ioeventfd undo = arg;
-	unsigned int choice = next(input);
+	unsigned int choice = fuzz_next(input);
 	int ret, plain;
 
 	if (choice >= 250)
@@ -189,10 +168,10 @@ static void do_assign(struct input *input)
 }
 
 /* A doorbell that exists, or any. */
-static void do_deassign(struct input *input)
+static void do_deassign(struct fuzz_input *input)
 {
 	struct kvm_ioeventfd arg = next_doorbell(input);
-	unsigned int at = next(input);
+	unsigned int at = fuzz_next(input);
 	int plain;
 
 	if (expected.nr_doorbells && at % 4) {
@@ -208,13 +187,13 @@ static void do_deassign(struct input *input)
 	deassigned += !plain;
 }
 
-static void do_zone(struct input *input)
+static void do_zone(struct fuzz_input *input)
 {
 	struct kvm_coalesced_mmio_zone zone = {
 		.addr = next_addr(input),
-		.size = next(input) % 24,
+		.size = fuzz_next(input) % 24,
 	};
-	unsigned int choice = next(input);
+	unsigned int choice = fuzz_next(input);
 	unsigned long request = choice & 1 ? KVM_UNREGISTER_COALESCED_MMIO :
 					     KVM_REGISTER_COALESCED_MMIO;
 	int ret, plain;
@@ -262,9 +241,9 @@ static bool run_write(const struct kernel_write *write)
 	d = kernel_match(&behind, write);
 	done = d || kernel_coalesces(&behind, write);
 	if (d)
-		check(__real_syscall(SYS_write, d->fd, &one, sizeof(one), 0, 0,
-				     0) == sizeof(one),
-		      "the kernel's signal");
+		fuzz_check(__real_syscall(SYS_write, d->fd, &one, sizeof(one),
+					  0, 0, 0) == sizeof(one),
+			   "the kernel's signal");
 	pthread_mutex_unlock(&lock);
 	if (done)
 		return true;
@@ -281,17 +260,18 @@ static void check_signals(int only)
 		count = 0;
 		if (read(eventfds[i], &count, sizeof(count)) < 0)
 			count = 0;
-		check(count == (eventfds[i] == only), "the signals of a write");
+		fuzz_check(count == (eventfds[i] == only),
+			   "the signals of a write");
 	}
 }
 
-static void do_write(struct input *input)
+static void do_write(struct fuzz_input *input)
 {
 	struct kernel_write write = {
-		.pio = next(input) & 1,
+		.pio = fuzz_next(input) & 1,
 		.addr = next_addr(input),
-		.len = 1U << next(input) % 4,
-		.value = next(input) % 3,
+		.len = 1U << fuzz_next(input) % 4,
+		.value = fuzz_next(input) % 3,
 	};
 	const struct kernel_doorbell *d;
 	bool done;
@@ -304,36 +284,37 @@ static void do_write(struct input *input)
 	done = run_write(&write);
 	check_signals(d ? d->arg.fd : -1);
 	if (d)
-		check(done, "a write of a doorbell came out");
+		fuzz_check(done, "a write of a doorbell came out");
 	else if (done)
-		check(kernel_coalesces(&expected, &write),
-		      "an exit of the program was served");
+		fuzz_check(kernel_coalesces(&expected, &write),
+			   "an exit of the program was served");
 }
 
-static void do_read(struct input *input)
+static void do_read(struct fuzz_input *input)
 {
 	const struct kernel_write read = {
-		.pio = next(input) & 1,
+		.pio = fuzz_next(input) & 1,
 		.addr = next_addr(input) & 0xffff,
-		.len = 1U << next(input) % 3,
+		.len = 1U << fuzz_next(input) % 3,
 	};
 
 	bf_front_before_run(vcpu);
 	fill_exit(&read, false);
-	check(!bf_front_after_run(vcpu, 0), "a read was served");
+	fuzz_check(!bf_front_after_run(vcpu, 0), "a read was served");
 	check_signals(-1);
 }
 
-static void do_failed_run(struct input *input)
+static void do_failed_run(struct fuzz_input *input)
 {
 	bf_front_before_run(vcpu);
-	check(!bf_front_after_run(vcpu, -EINTR), "a failed run was served");
+	fuzz_check(!bf_front_after_run(vcpu, -EINTR),
+		   "a failed run was served");
 }
 
 /* The front must keep away from this call, and may do so for no other one. */
-static void do_call(struct input *input)
+static void do_call(struct fuzz_input *input)
 {
-	unsigned int steps = next(input) % 4;
+	unsigned int steps = fuzz_next(input) % 4;
 
 	bf_front_call_begins(front, KVM_SET_USER_MEMORY_REGION);
 	pthread_mutex_lock(&lock);
@@ -342,38 +323,38 @@ static void do_call(struct input *input)
 	pthread_mutex_unlock(&lock);
 	while (steps--)
 		do_write(input);
-	if (next(input) % 16 == 1)
+	if (fuzz_next(input) % 16 == 1)
 		usleep(3000);
 	pthread_mutex_lock(&lock);
-	check(late_installs <= 1, "an install beside a call");
+	fuzz_check(late_installs <= 1, "an install beside a call");
 	must_not_install = false;
 	pthread_mutex_unlock(&lock);
 	bf_front_call_ends(front, KVM_SET_USER_MEMORY_REGION);
 }
 
 /* The helper installs what has had enough signals. */
-static void do_pause(struct input *input)
+static void do_pause(struct fuzz_input *input)
 {
-	if (next(input) % 8 == 1)
+	if (fuzz_next(input) % 8 == 1)
 		usleep(2500);
 }
 
-static void do_step(struct input *input)
+static void do_step(struct fuzz_input *input)
 {
-	bf_front_set_stepping(vcpu, next(input) & 1);
+	bf_front_set_stepping(vcpu, fuzz_next(input) & 1);
 }
 
-static void do_refuse(struct input *input)
+static void do_refuse(struct fuzz_input *input)
 {
-	refuse_next = next(input) & 1;
+	refuse_next = fuzz_next(input) & 1;
 }
 
-static void do_install_all(struct input *input)
+static void do_install_all(struct fuzz_input *input)
 {
-	if (next(input) != 77)
+	if (fuzz_next(input) != 77)
 		return;
 	refuse_next = false;
-	check(!bf_front_install_all(front), "the installs of all");
+	fuzz_check(!bf_front_install_all(front), "the installs of all");
 	config.policy = BF_POLICY_EAGER;
 }
 
@@ -382,11 +363,12 @@ static void check_state(void)
 	struct bf_front_stats stats;
 
 	pthread_mutex_lock(&lock);
-	check(kernel_is_part(&behind, &expected), "a doorbell stayed behind");
+	fuzz_check(kernel_is_part(&behind, &expected),
+		   "a doorbell stayed behind");
 	pthread_mutex_unlock(&lock);
 	bf_front_get_stats(front, &stats);
-	check(stats.assigned == assigned, "the count of assigns");
-	check(stats.deassigned == deassigned, "the count of deassigns");
+	fuzz_check(stats.assigned == assigned, "the count of assigns");
+	fuzz_check(stats.deassigned == deassigned, "the count of deassigns");
 }
 
 static void set_up_once(void)
@@ -400,9 +382,9 @@ static void set_up_once(void)
 	main_thread = pthread_self();
 }
 
-static void set_up(struct input *input)
+static void set_up(struct fuzz_input *input)
 {
-	unsigned int choice = next(input);
+	unsigned int choice = fuzz_next(input);
 
 	set_up_once();
 	config = (struct bf_front_config){
@@ -413,9 +395,9 @@ static void set_up(struct input *input)
 	};
 	assigned = deassigned = 0;
 	refuse_next = false;
-	check(!bf_front_attach(vm_fd, &config, &front), "an attach");
-	check(!bf_front_attach_vcpu(front, -1, &run_page.run, NULL, &vcpu),
-	      "the attach of a vCPU");
+	fuzz_check(!bf_front_attach(vm_fd, &config, &front), "an attach");
+	fuzz_check(!bf_front_attach_vcpu(front, -1, &run_page.run, NULL, &vcpu),
+		   "the attach of a vCPU");
 }
 
 /* The kernel gets all that the front has, or the VM ends. */
@@ -424,10 +406,10 @@ static void tear_down(unsigned int choice)
 	refuse_next = false;
 	bf_front_detach_vcpu(vcpu);
 	if (choice % 2) {
-		check(!bf_front_detach(front), "a detach");
-		check(kernel_is_part(&behind, &expected) &&
-			      kernel_is_part(&expected, &behind),
-		      "the kernel after a detach");
+		fuzz_check(!bf_front_detach(front), "a detach");
+		fuzz_check(kernel_is_part(&behind, &expected) &&
+				   kernel_is_part(&expected, &behind),
+			   "the kernel after a detach");
 	} else {
 		bf_front_destroy(front);
 	}
@@ -438,18 +420,18 @@ static void tear_down(unsigned int choice)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const operations[16])(struct input * input) = {
+	static void (*const operations[16])(struct fuzz_input * input) = {
 		do_assign, do_assign, do_assign, do_deassign,
 		do_zone,   do_zone,   do_write,	 do_write,
 		do_write,  do_write,  do_read,	 do_failed_run,
 		do_call,   do_pause,  do_step,	 do_refuse,
 	};
-	struct input input = {data, size};
+	struct fuzz_input input = {data, size};
 	unsigned int i, choice;
 
 	set_up(&input);
 	for (i = 0; input.size && i < MOST_STEPS; i++) {
-		choice = next(&input);
+		choice = fuzz_next(&input);
 		if (choice == 255)
 			do_install_all(&input);
 		else

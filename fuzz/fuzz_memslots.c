@@ -26,48 +26,36 @@ static struct bf_memslots *map;
 static struct model model;
 static uint64_t dirty[2][MODEL_SLOTS]; /* the log of each slot */
 
-struct input {
-	const uint8_t *data;
-	size_t size;
-};
-
-static unsigned int next(struct input *input)
-{
-	if (!input->size)
-		return 0;
-	input->size--;
-	return *input->data++;
-}
-
 static void check(bool good)
 {
 	if (!good)
 		abort();
 }
 
-static uint64_t next_gpa(struct input *input)
+static uint64_t next_gpa(struct fuzz_input *input)
 {
-	return next(input) % 64 * PAGE + next(input) * 17;
+	return fuzz_next(input) % 64 * PAGE + fuzz_next(input) * 17;
 }
 
 /* Mostly a valid change, of one of 8 slots in one of 2 spaces. */
-static struct kvm_userspace_memory_region next_change(struct input *input)
+static struct kvm_userspace_memory_region next_change(struct fuzz_input *input)
 {
-	unsigned int what = next(input), slot = next(input);
+	unsigned int what = fuzz_next(input), slot = fuzz_next(input);
 	struct kvm_userspace_memory_region change = {
 		.slot = (slot & 8 ? 1U << 16 : 0) | slot % 8,
 		.flags = (what & 1 ? KVM_MEM_READONLY : 0) |
 			 (what & 2 ? KVM_MEM_LOG_DIRTY_PAGES : 0),
-		.guest_phys_addr = next(input) % 64 * PAGE,
-		.memory_size = next(input) % (MOST_PAGES + 1) * PAGE,
-		.userspace_addr = (uintptr_t)memory +
-				  next(input) % (PAGES - MOST_PAGES) * PAGE,
+		.guest_phys_addr = fuzz_next(input) % 64 * PAGE,
+		.memory_size = fuzz_next(input) % (MOST_PAGES + 1) * PAGE,
+		.userspace_addr =
+			(uintptr_t)memory +
+			fuzz_next(input) % (PAGES - MOST_PAGES) * PAGE,
 	};
 
 	if (what % 16 == 15)
-		change.guest_phys_addr += next(input);
+		change.guest_phys_addr += fuzz_next(input);
 	if (what % 16 == 13)
-		change.slot += next(input);
+		change.slot += fuzz_next(input);
 	return change;
 }
 
@@ -97,7 +85,7 @@ static void follow_logs(const struct model *before)
 				dirty[space][i] = 0;
 }
 
-static void set_one(struct input *input)
+static void set_one(struct fuzz_input *input)
 {
 	const struct kvm_userspace_memory_region change = next_change(input);
 	const struct model before = model;
@@ -107,11 +95,11 @@ static void set_one(struct input *input)
 }
 
 /* All changes or none. */
-static void commit_some(struct input *input)
+static void commit_some(struct fuzz_input *input)
 {
 	struct kvm_userspace_memory_region changes[TRANSACTION];
 	const struct model before = model;
-	size_t i, count = 1 + next(input) % TRANSACTION;
+	size_t i, count = 1 + fuzz_next(input) % TRANSACTION;
 	int ret = 0;
 
 	for (i = 0; i < count; i++)
@@ -145,15 +133,15 @@ static void mark_page(uint32_t space, uint64_t gpa)
 			1ULL << (gpa - slot->guest_phys_addr) / PAGE;
 }
 
-static void write_some(struct input *input)
+static void write_some(struct fuzz_input *input)
 {
 	const uint64_t gpa = next_gpa(input);
-	const uint32_t space = next(input) % 3;
-	const size_t len = next(input) * 48;
+	const uint32_t space = fuzz_next(input) % 3;
+	const size_t len = fuzz_next(input) * 48;
 	uint8_t bytes[MOST_COPY];
 	size_t i, done;
 
-	memset(bytes, (int)next(input), sizeof(bytes));
+	memset(bytes, (int)fuzz_next(input), sizeof(bytes));
 	done = bf_memslots_write(map, space, gpa, bytes, len);
 	check(done == model_reach(&model, space, gpa, len, true));
 	for (i = 0; i < done; i++) {
@@ -163,11 +151,11 @@ static void write_some(struct input *input)
 	check(!memcmp(memory, shadow, sizeof(shadow)));
 }
 
-static void read_some(struct input *input)
+static void read_some(struct fuzz_input *input)
 {
 	const uint64_t gpa = next_gpa(input);
-	const uint32_t space = next(input) % 3;
-	const size_t len = next(input) * 48;
+	const uint32_t space = fuzz_next(input) % 3;
+	const size_t len = fuzz_next(input) * 48;
 	uint8_t bytes[MOST_COPY];
 	size_t i, done;
 
@@ -195,10 +183,10 @@ static void take_log(uint32_t space, uint32_t number)
 	dirty[space][number] = 0;
 }
 
-static void look_up(struct input *input)
+static void look_up(struct fuzz_input *input)
 {
 	const uint64_t gpa = next_gpa(input);
-	const uint32_t space = next(input) % 3;
+	const uint32_t space = fuzz_next(input) % 3;
 	const struct kvm_userspace_memory_region *slot =
 		model_find(&model, space, gpa);
 	struct kvm_userspace_memory_region region;
@@ -244,14 +232,14 @@ static void set_up(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const operations[])(struct input * input) = {
+	static void (*const operations[])(struct fuzz_input * input) = {
 		set_one, set_one, commit_some, write_some, read_some, look_up,
 	};
-	struct input input = {data, size};
+	struct fuzz_input input = {data, size};
 
 	set_up();
 	while (input.size)
-		operations[next(&input) % ARRAY_SIZE(operations)](&input);
+		operations[fuzz_next(&input) % ARRAY_SIZE(operations)](&input);
 	bf_memslots_destroy(map);
 	return 0;
 }

@@ -133,6 +133,19 @@ void testvmm_run(struct testvmm *vm, unsigned int vcpu)
 	}
 }
 
+void testvmm_set_second_slot(const struct testvmm *vm, uint64_t size)
+{
+	const struct kvm_userspace_memory_region region = {
+		.slot = 1,
+		.guest_phys_addr = 0x100000,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)vm->memory,
+	};
+
+	testvmm_check(!ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region),
+		      "KVM_SET_USER_MEMORY_REGION");
+}
+
 int testvmm_ioeventfd(int vm_fd, int fd, uint64_t addr, uint32_t len,
 		      uint32_t flags, uint64_t datamatch)
 {

@@ -74,6 +74,9 @@ void testvmm_add_irqchip(struct testvmm *vm);
 /* Runs the vCPU until the program's end and prints each exit. */
 void testvmm_run(struct testvmm *vm, unsigned int vcpu);
 
+/* Another slot of the same memory; size 0 removes it. */
+void testvmm_set_second_slot(const struct testvmm *vm, uint64_t size);
+
 /* Returns 0 or errno. */
 int testvmm_ioeventfd(int vm_fd, int fd, uint64_t addr, uint32_t len,
 		      uint32_t flags, uint64_t datamatch);

@@ -21,19 +21,6 @@ static void *run_vcpu(void *arg)
 	return NULL;
 }
 
-static void set_second_slot(const struct testvmm *vm, uint64_t size)
-{
-	const struct kvm_userspace_memory_region region = {
-		.slot = 1,
-		.guest_phys_addr = 0x100000,
-		.memory_size = size,
-		.userspace_addr = (uintptr_t)vm->memory,
-	};
-
-	testvmm_check(!ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region),
-		      "KVM_SET_USER_MEMORY_REGION");
-}
-
 static void set_zone(const struct testvmm *vm, unsigned long request)
 {
 	struct kvm_coalesced_mmio_zone zone = {.addr = 0x40000, .size = 0x1000};
@@ -45,13 +32,13 @@ static void change_vm(const struct testvmm *vm, int efd)
 {
 	for (unsigned int i = 0; i < CHANGES; i++)
 		testvmm_ioeventfd(vm->fd, efd, OTHER(i), 4, 0, 0);
-	set_second_slot(vm, GUEST_MEMORY);
+	testvmm_set_second_slot(vm, GUEST_MEMORY);
 	set_zone(vm, KVM_REGISTER_COALESCED_MMIO);
 	for (unsigned int i = 0; i < CHANGES; i++)
 		testvmm_ioeventfd(vm->fd, efd, OTHER(i), 4,
 				  KVM_IOEVENTFD_FLAG_DEASSIGN, 0);
 	set_zone(vm, KVM_UNREGISTER_COALESCED_MMIO);
-	set_second_slot(vm, 0);
+	testvmm_set_second_slot(vm, 0);
 }
 
 static void run_vm_once(void)

@@ -139,23 +139,10 @@ static void change_other_doorbell(struct machine *machine)
 			      "a deassign");
 }
 
-static void set_second_slot(const struct testvmm *vm, uint64_t size)
-{
-	const struct kvm_userspace_memory_region region = {
-		.slot = 1,
-		.guest_phys_addr = 0x100000,
-		.memory_size = size,
-		.userspace_addr = (uintptr_t)vm->memory,
-	};
-
-	testvmm_check(!ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region),
-		      "KVM_SET_USER_MEMORY_REGION");
-}
-
 static void change_memory(struct machine *machine)
 {
-	set_second_slot(&machine->vm, GUEST_MEMORY);
-	set_second_slot(&machine->vm, 0);
+	testvmm_set_second_slot(&machine->vm, GUEST_MEMORY);
+	testvmm_set_second_slot(&machine->vm, 0);
 }
 
 static void change_zone(struct machine *machine)
