@@ -487,8 +487,8 @@ void scenario_bad_filters(void)
 	testvmm_destroy(&vm);
 }
 
-/* The filter lets the program write to its standard streams alone. */
-void scenario_filter_of_fds(void)
+/* The filter lets the thread write to the standard streams alone. */
+static void *run_with_streams(void *arg)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
@@ -500,15 +500,25 @@ void scenario_filter_of_fds(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
 	};
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	try_code("filter", code, sizeof(code) / sizeof(code[0]));
+	testvmm_run(arg, 0);
+	return NULL;
+}
+
+/* Not in the main thread, which writes the counters of gcov at its end. */
+void scenario_filter_of_fds(void)
+{
 	int efd = testvmm_eventfd();
 	struct testvmm vm;
+	pthread_t thread;
 
 	testvmm_create(&vm, 1);
 	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
 	testvmm_start(&vm, 0, &guest_count, 3);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	try_code("filter", code, sizeof(code) / sizeof(code[0]));
-	testvmm_run(&vm, 0);
+	pthread_create(&thread, NULL, run_with_streams, &vm);
+	pthread_join(thread, NULL);
 	testvmm_print_count("signals", efd);
 	testvmm_destroy(&vm);
 }
