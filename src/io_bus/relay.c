@@ -3,6 +3,10 @@
  * Signals of threads that must not call bf_eventfd_complete().  A write(2) of
  * theirs may sleep, in a section that removals wait for.  So the worker of SRCU
  * signals, and the thread waits until it has.
+ *
+ * So no callback on the worker may wait for a section.  Only the preload
+ * library starts the relay, on a worker of its own, and its callbacks free
+ * memory alone.
  */
 #include <pthread.h>
 
