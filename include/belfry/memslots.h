@@ -489,7 +489,7 @@ size_t bf_memslots_write(struct bf_memslots *map, uint32_t space, uint64_t gpa,
  *
  * The kernel copies, by process_vm_readv(2) and process_vm_writev(2), so that
  * no handler of SIGBUS is needed, and those of the program stay.  That costs a
- * system call for each slot, and getpid(2) before it: `belfry bench memslots`
+ * system call for each slot, and gettid(2) before it: `belfry bench memslots`
  * has small and large copies.  A seccomp filter must allow these calls.  Memory
  * that the kernel cannot pin, such as that of a device that VFIO maps, counts
  * as memory that faults.

@@ -6,21 +6,27 @@
  * signal would belong to the whole process, and the VMM may have its own.
  */
 #include <errno.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "memslots/memslots.h"
 
-/* Returns the bytes before the first that faults, or a negative errno. */
+/*
+ * Returns the bytes before the first that faults, or a negative errno.  By the
+ * number of this thread: the process has the number of its first thread, which
+ * has no memory any more if it called pthread_exit().
+ */
 static ssize_t part_copy(void *hva, void *buf, size_t len, bool write)
 {
 	const struct iovec local = {buf, len}, remote = {hva, len};
+	const pid_t tid = (pid_t)syscall(SYS_gettid);
 	ssize_t ret;
 
 	if (write)
-		ret = process_vm_writev(getpid(), &local, 1, &remote, 1, 0);
+		ret = process_vm_writev(tid, &local, 1, &remote, 1, 0);
 	else
-		ret = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+		ret = process_vm_readv(tid, &local, 1, &remote, 1, 0);
 	return ret < 0 ? -errno : ret;
 }
 

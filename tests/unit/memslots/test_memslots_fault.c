@@ -5,6 +5,7 @@
  * boots again.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -222,6 +224,44 @@ static void test_refused_calls(void **state)
 	assert_int_equal(take_log(), 0);
 }
 
+static void *read_after_first_thread(void *arg)
+{
+	const struct timespec for_its_end = {.tv_nsec = 20000000};
+	size_t done;
+
+	pthread_join(*(pthread_t *)arg, NULL);
+	nanosleep(&for_its_end, NULL);
+	_exit(bf_memslots_try_read(&snapshot, 0, 0, buf, 1, &done) ||
+	      done != 1);
+}
+
+/* A process that lives on when its first thread has called pthread_exit(). */
+static void end_first_thread(void)
+{
+	static pthread_t first;
+	pthread_t thread;
+
+	first = pthread_self();
+	if (bf_memslots_create(NULL, &map))
+		_exit(1);
+	set_slot(0, 0, 2, 0);
+	bf_memslots_take(map, &snapshot);
+	if (pthread_create(&thread, NULL, read_after_first_thread, &first))
+		_exit(1);
+	pthread_exit(NULL);
+}
+
+static void test_first_thread_has_ended(void **state)
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child)
+		end_first_thread();
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 /* In a child with the same page, which some kernels end by SIGBUS. */
 static bool poison(void *page)
 {
@@ -254,7 +294,7 @@ int main(void)
 		CASE(test_read_only),	   CASE(test_truncated_file),
 		CASE(test_protected_page), CASE(test_buffer),
 		CASE(test_short_calls),	   CASE(test_refused_calls),
-		CASE(test_memory_error),
+		CASE(test_memory_error),   CASE(test_first_thread_has_ended),
 	};
 
 	return cmocka_run_group_tests_name("memslots_fault", tests, NULL, NULL);
