@@ -542,8 +542,14 @@ uint64_t bf_memslots_mark_dirty(const struct bf_memslots_snapshot *snapshot,
  * that orders memory.
  *
  * The bitmap of a slot begins empty when the slot gets KVM_MEM_LOG_DIRTY_PAGES.
- * It stays with a slot that is moved, and goes with the flag, the slot or its
- * tag; its memory, a bit for each page, is freed after a grace period.
+ * It stays with a slot that is moved or gets another tag, and goes with the
+ * flag or the slot; its memory, a bit for each page, is freed after a grace
+ * period.
+ *
+ * KVM forgets its own bitmap of a slot that the map removes from KVM and adds
+ * again: to take back a transaction that KVM refuses, or between @pause and
+ * @resume.  After either, all pages of the slots that the transaction named
+ * count as written by the guest.
  *
  * Return: 0; -EINVAL: the slot or its space is out of range; -ENOENT: the slot
  * does not exist or has no KVM_MEM_LOG_DIRTY_PAGES.  May sleep while a change

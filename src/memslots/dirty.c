@@ -13,7 +13,9 @@
  *
  * A bitmap is a node of the edits that make and drop it, so readers may set
  * bits until the grace period of the view that has it last.  As in KVM, a slot
- * that is moved keeps its bitmap.
+ * that is moved keeps its bitmap.  A slot that gets another tag keeps it too:
+ * readers of the views before and after mark in the same words, so a change
+ * that is undone has lost no mark either.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,11 +25,16 @@
 
 #define WORD_PAGES 64
 
+struct dirty_bitmap {
+	struct bf_node node;
+	uint64_t words[]; /* of WORD_PAGES pages */
+};
+
 struct bf_dirty {
 	struct bf_node node;
 	void *tag; /* of the slot */
 	uint64_t page_shift;
-	uint64_t words[]; /* of WORD_PAGES pages */
+	struct dirty_bitmap *bitmap;
 };
 
 static size_t nr_words(uint64_t pages)
@@ -40,18 +47,28 @@ static uint64_t slot_pages(const struct bf_slot *slot)
 	return slot->region.memory_size / bf_host_page();
 }
 
-static struct bf_dirty *dirty_new(struct bf_edit *edit,
-				  const struct bf_slot *slot)
+static struct dirty_bitmap *bitmap_new(struct bf_edit *edit,
+				       const struct bf_slot *slot)
 {
 	size_t words = nr_words(slot_pages(slot));
-	struct bf_dirty *dirty = bf_edit_zalloc(
-		edit, sizeof(*dirty) + words * sizeof(dirty->words[0]));
+
+	return bf_edit_zalloc(edit, sizeof(struct dirty_bitmap) +
+					    words * sizeof(uint64_t));
+}
+
+/* With the bitmap, or with a new one. */
+static struct bf_dirty *dirty_new(struct bf_edit *edit,
+				  const struct bf_slot *slot,
+				  struct dirty_bitmap *bitmap)
+{
+	struct bf_dirty *dirty = bf_edit_zalloc(edit, sizeof(*dirty));
 
 	if (!dirty)
 		return NULL;
 	dirty->tag = slot->tag;
 	dirty->page_shift = (uint64_t)__builtin_ctzll(bf_host_page());
-	return dirty;
+	dirty->bitmap = bitmap ? bitmap : bitmap_new(edit, slot);
+	return dirty->bitmap ? dirty : NULL;
 }
 
 void *bf_dirty_tag(const struct bf_dirty *dirty)
@@ -61,6 +78,8 @@ void *bf_dirty_tag(const struct bf_dirty *dirty)
 
 void bf_dirty_free(struct bf_slot *slot)
 {
+	if (slot->dirty)
+		free(slot->dirty->bitmap);
 	free(slot->dirty);
 }
 
@@ -71,7 +90,8 @@ void bf_dirty_retire(struct bf_slot *slot, struct bf_memslots_view *view)
 	if (!dirty)
 		return;
 	LIST_NEXT(&dirty->node, link) = view->replaced;
-	view->replaced = &dirty->node;
+	LIST_NEXT(&dirty->bitmap->node, link) = &dirty->node;
+	view->replaced = &dirty->bitmap->node;
 	slot->dirty = NULL;
 }
 
@@ -81,13 +101,11 @@ static bool slot_logs(const struct bf_slot *slot)
 	       slot->region.flags & KVM_MEM_LOG_DIRTY_PAGES;
 }
 
-/* Is the bitmap that of the slot's memory, and of its tag? */
-static bool keeps_dirty(const struct bf_touched *touched)
+/* Is the bitmap that of the slot's memory? */
+static bool keeps_bitmap(const struct bf_touched *touched)
 {
 	enum bf_slot_change_kind kind = bf_touched_kind(touched);
 
-	if (touched->old_tag != touched->slot->tag)
-		return false;
 	return kind == BF_CHANGE_NONE || kind == BF_CHANGE_MOVE ||
 	       kind == BF_CHANGE_FLAGS;
 }
@@ -110,20 +128,30 @@ static int mapping_set_dirty(struct bf_slot_change *change,
 	return 0;
 }
 
+static void dirty_drop(struct bf_edit *edit, struct bf_dirty *dirty,
+		       bool with_bitmap)
+{
+	if (with_bitmap)
+		bf_edit_drop(edit, &dirty->bitmap->node);
+	bf_edit_drop(edit, &dirty->node);
+}
+
 static int touched_dirty(struct bf_slot_change *change,
 			 const struct bf_touched *touched)
 {
+	struct bf_dirty *old = touched->old_dirty;
 	struct bf_slot *slot = touched->slot;
-	bool logs = slot_logs(slot);
+	const bool logs = slot_logs(slot);
+	const bool keeps = old && logs && keeps_bitmap(touched);
 
-	if (!logs && !slot->dirty)
+	if (!logs && !old)
 		return 0;
-	if (slot->dirty && !(logs && keeps_dirty(touched))) {
-		bf_edit_drop(&change->edit, &slot->dirty->node);
-		slot->dirty = NULL;
-	}
-	if (logs && !slot->dirty) {
-		slot->dirty = dirty_new(&change->edit, slot);
+	if (old)
+		dirty_drop(&change->edit, old, !keeps);
+	slot->dirty = NULL;
+	if (logs) {
+		slot->dirty = dirty_new(&change->edit, slot,
+					keeps ? old->bitmap : NULL);
 		if (!slot->dirty)
 			return -ENOMEM;
 	}
@@ -161,7 +189,7 @@ void bf_dirty_mark(struct bf_dirty *dirty, uint64_t offset, uint64_t len)
 	const uint64_t last = (offset + len - 1) >> dirty->page_shift;
 
 	for (; page <= last; page = (page | (WORD_PAGES - 1)) + 1)
-		__atomic_fetch_or(&dirty->words[page / WORD_PAGES],
+		__atomic_fetch_or(&dirty->bitmap->words[page / WORD_PAGES],
 				  word_bits(page, last), __ATOMIC_RELEASE);
 }
 
@@ -181,7 +209,7 @@ static void words_take(struct bf_dirty *dirty, size_t count, uint64_t *bitmap)
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		bitmap[i] = word_take(&dirty->words[i]);
+		bitmap[i] = word_take(&dirty->bitmap->words[i]);
 }
 
 /* Relaxed: the VMM reads a page after it has cleared the bit. */
@@ -191,21 +219,22 @@ static void words_read(const struct bf_dirty *dirty, size_t count,
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		bitmap[i] = __atomic_load_n(&dirty->words[i], __ATOMIC_RELAXED);
+		bitmap[i] = __atomic_load_n(&dirty->bitmap->words[i],
+					    __ATOMIC_RELAXED);
 }
 
 /* The acquire: as in word_take(). */
 static void words_clear(struct bf_dirty *dirty, uint64_t first, uint64_t last,
 			const uint64_t *bitmap)
 {
-	uint64_t page, bits;
+	uint64_t *words = dirty->bitmap->words, page, bits;
 
 	for (page = first; page <= last; page += WORD_PAGES) {
 		bits = bitmap[(page - first) / WORD_PAGES] &
 		       word_bits(page, last);
 		if (bits)
-			__atomic_fetch_and(&dirty->words[page / WORD_PAGES],
-					   ~bits, __ATOMIC_ACQUIRE);
+			__atomic_fetch_and(&words[page / WORD_PAGES], ~bits,
+					   __ATOMIC_ACQUIRE);
 	}
 }
 

@@ -205,7 +205,10 @@ static void test_replaced(void **state)
 	assert_int_equal(take(0), 1 << 1);
 }
 
-/* The tag of a slot stays with it, whether it logs or not. */
+/*
+ * The tag of a slot stays with it, whether it logs or not.  So does the bitmap:
+ * a snapshot marks where the slot has another tag already.
+ */
 static void test_tags(void **state)
 {
 	struct kvm_userspace_memory_region changes[2] = {
@@ -226,6 +229,8 @@ static void test_tags(void **state)
 						  NULL, NULL),
 			 0);
 	bf_memslots_take(map, &second);
+	assert_int_equal(bf_memslots_snapshot_write(&first, 0, 0, "x", 1), 1);
+	assert_int_equal(take(0), 1 << 0 | 1 << 1);
 	assert_int_equal(bf_memslots_tag(&first, 0, 0, &tag), 0);
 	assert_ptr_equal(tag, &a);
 	assert_int_equal(bf_memslots_tag(&second, 0, 0, &tag), 0);

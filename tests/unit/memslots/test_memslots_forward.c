@@ -28,6 +28,7 @@ long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f);
 
 static struct bf_memslots *map;
 static bool has_gmem = true;
+static _Alignas(65536) char memory[65536];
 
 static struct {
 	struct kvm_userspace_memory_region calls[MAX_CALLS];
@@ -39,7 +40,9 @@ static struct {
 	int refuse_all_from;
 	bool pausing;
 	int pauses;
-	uint64_t watched; /* gpa */
+	uint64_t watched;	      /* gpa */
+	void (*device)(uint64_t gpa); /* runs in the call that fails */
+	uint64_t device_gpa;
 } kvm;
 
 static bool is_in_map(uint64_t gpa)
@@ -80,6 +83,8 @@ static long kvm_ioctl(int fd, unsigned long request, void *arg)
 	kvm.in_map[n] = is_in_map(kvm.watched);
 	kvm.paused[n] = kvm.pausing;
 	kvm.count++;
+	if (n == kvm.refuse_at && kvm.device)
+		kvm.device(kvm.device_gpa);
 	if (n == kvm.refuse_at || n >= kvm.refuse_all_from)
 		return kvm.error;
 	return 0;
@@ -418,6 +423,57 @@ static void test_refused_removal_async(void **state)
 	bf_memslots_drop(&snapshot);
 }
 
+static void write_in_call(uint64_t gpa)
+{
+	assert_int_equal(bf_memslots_write(map, 0, gpa, "x", 1), 1);
+}
+
+static void add_logged(uint32_t slot, uint64_t page, uint64_t pages)
+{
+	struct kvm_userspace_memory_region change = region(slot, page, pages);
+
+	change.flags = KVM_MEM_LOG_DIRTY_PAGES;
+	change.userspace_addr = (uintptr_t)memory;
+	assert_int_equal(bf_memslots_set(map, &change), 0);
+}
+
+/* The pages of a small slot that are in its bitmap. */
+static uint64_t take_log(uint32_t slot)
+{
+	uint64_t bitmap = 0;
+	const struct kvm_dirty_log log = {
+		.slot = slot,
+		.dirty_bitmap = &bitmap,
+	};
+
+	assert_int_equal(bf_memslots_get_dirty_log(map, &log), 0);
+	return bitmap;
+}
+
+/* A device writes in the view that is taken back, where the slot has a tag. */
+static void test_refused_tag_keeps_marks(void **state)
+{
+	struct kvm_userspace_memory_region changes[] = {
+		removal_of(1),
+		removal_of(2),
+		region(2, 10, 1),
+	};
+	void *const tags[] = {NULL, NULL, &kvm};
+
+	changes[2].flags = KVM_MEM_LOG_DIRTY_PAGES;
+	changes[2].userspace_addr = (uintptr_t)memory;
+	add(1, 0, 1);
+	add_logged(2, 10, 1);
+	kvm.refuse_at = 2;
+	kvm.error = -ENOMEM;
+	kvm.device = write_in_call;
+	kvm.device_gpa = 10 * PAGE;
+	assert_int_equal(bf_memslots_commit(map, changes, tags, 3, NULL),
+			 -ENOMEM);
+	assert_int_equal(kvm.count, 3);
+	assert_int_equal(take_log(2), 1);
+}
+
 static void test_refused_undo(void **state)
 {
 	const struct kvm_userspace_memory_region changes[] = {
@@ -578,6 +634,7 @@ int main(void)
 		CASE(test_refused_addition),
 		CASE(test_refused_removal),
 		CASE(test_refused_removal_async),
+		CASE(test_refused_tag_keeps_marks),
 		CASE(test_refused_undo),
 		CASE(test_guest_memfd),
 		CASE(test_guest_memfd_rules),
