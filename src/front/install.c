@@ -494,9 +494,8 @@ static void helper_wake(struct bf_front *front)
 
 /*
  * pthread_join() would free memory of the thread, and a signal handler that has
- * interrupted malloc() may close the VM.  The wait is no
- * cancellation point, because close() of the VMM, which may be above us, must
- * not be one here.
+ * interrupted malloc() may close the VM.  The wait is no cancellation point,
+ * because close() of the VMM, which may be above us, must not be one here.
  */
 void bf_front_install_stop(struct bf_front *front)
 {

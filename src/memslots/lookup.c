@@ -60,16 +60,29 @@ void *bf_memslots_span(const struct bf_memslots_snapshot *snapshot,
 	return piece.hva;
 }
 
-/* The same, but at most len bytes. */
+/* The part of at most len bytes from gpa on; entry NULL: there is none. */
+static struct bf_span_hit find_target(const struct bf_memslots_view *view,
+				      uint32_t space, uint64_t gpa,
+				      uint64_t len, bool write, size_t *part)
+{
+	const struct bf_span_hit hit = find_slot(view, space, gpa, 1, write);
+
+	*part = hit.size - hit.offset < len ? hit.size - hit.offset : len;
+	return hit;
+}
+
+/* The same, as a piece. */
 static struct piece find_part(const struct bf_memslots_snapshot *snapshot,
 			      uint32_t space, uint64_t gpa, uint64_t len,
 			      bool write)
 {
-	struct piece piece = find_piece(snapshot->view, space, gpa, 1, write);
+	size_t part;
+	const struct bf_span_hit hit =
+		find_target(snapshot->view, space, gpa, len, write, &part);
 
-	if (piece.len > len)
-		piece.len = len;
-	return piece;
+	if (!hit.entry)
+		return (struct piece){NULL, 0};
+	return (struct piece){hit_hva(hit), part};
 }
 
 /* Appends to the list, or to its last entry; false: the list is full. */
@@ -157,17 +170,6 @@ int bf_memslots_tag(const struct bf_memslots_snapshot *snapshot, uint32_t space,
 	*tag = bf_mapping_logs(mapping) ? bf_dirty_tag(mapping->dirty) :
 					  mapping->tag;
 	return 0;
-}
-
-/* The part of at most len bytes from gpa on; entry NULL: there is none. */
-static struct bf_span_hit find_target(const struct bf_memslots_view *view,
-				      uint32_t space, uint64_t gpa,
-				      uint64_t len, bool write, size_t *part)
-{
-	const struct bf_span_hit hit = find_slot(view, space, gpa, 1, write);
-
-	*part = hit.size - hit.offset < len ? hit.size - hit.offset : len;
-	return hit;
 }
 
 static void hit_mark(struct bf_span_hit hit, uint64_t len)
