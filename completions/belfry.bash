@@ -36,7 +36,10 @@ _belfry() {
   fi
 
   case $before in
-  --policy) words='lazy first-run never eager' ;;
+  --policy)
+    words='lazy first-run'
+    [ "$command" = stall ] || words+=' never eager'
+    ;;
   --zones) words='deferred at-once' ;;
   --engine) words='kvm trap' ;;
   --output | --report | --trace)

@@ -262,7 +262,7 @@ static int print_help(void)
 	     "ioctls and through belfry.  Needs /dev/kvm: exit status 77 "
 	     "without.\n"
 	     "\n"
-	     "  --count N        measure each sequence N times (default 15)\n"
+	     "  -n, --count N    measure each sequence N times (default 15)\n"
 	     "  --policy POLICY  lazy (default) or first-run: when a doorbell "
 	     "reaches the kernel\n"
 	     "  --plain-only     measure the machine without belfry; with the"
