@@ -13,7 +13,9 @@
 #include "memslots/memslots.h"
 
 /*
- * Returns the bytes before the first that faults, or a negative errno.  By the
+ * Returns the bytes before the first that faults, or a negative errno.  A
+ * seccomp filter that answers 0 allows the call as little as one with an errno.
+ * By the
  * number of this thread: the process has the number of its first thread, which
  * has no memory any more if it called pthread_exit().
  */
@@ -27,6 +29,8 @@ static ssize_t part_copy(void *hva, void *buf, size_t len, bool write)
 		ret = process_vm_writev(tid, &local, 1, &remote, 1, 0);
 	else
 		ret = process_vm_readv(tid, &local, 1, &remote, 1, 0);
+	if (!ret)
+		return -EPERM;
 	return ret < 0 ? -errno : ret;
 }
 
