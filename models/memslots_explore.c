@@ -179,6 +179,28 @@ static void write_page_1(void *unused)
 	write_page(1);
 }
 
+/* Looks in the published view as well. */
+static void mark_no_memory(void *unused)
+{
+	struct bf_memslots_snapshot snapshot;
+
+	bf_memslots_take(&world.slots.map, &snapshot);
+	check(!bf_memslots_mark_dirty(&snapshot, 0, 2 * page, 1),
+	      "a mark where no slot is");
+	bf_memslots_drop(&snapshot);
+}
+
+/* The holder of a pin marks in a snapshot that it has taken before. */
+static void write_pinned(void *unused)
+{
+	struct bf_memslots_snapshot snapshot;
+
+	bf_memslots_take(&world.slots.map, &snapshot);
+	guest_store((void *)(uintptr_t)HVA, "p");
+	bf_memslots_mark_dirty(&snapshot, 0, GOING * page, 1);
+	bf_memslots_drop(&snapshot);
+}
+
 static void copy_pages(uint64_t bitmap)
 {
 	uint64_t i;
@@ -213,6 +235,12 @@ static uint64_t harvest(void)
 static void copy_dirty_pages(void *unused)
 {
 	copy_pages(harvest());
+}
+
+static void copy_after_refusal(void *unused)
+{
+	remove_in_vain(NULL);
+	copy_dirty_pages(NULL);
 }
 
 static int set_slot(uint32_t number, uint32_t flags)
@@ -292,6 +320,23 @@ static const struct scenario {
 	 {begin_to_log, write_page_0},
 	 2,
 	 .check = check_copy},
+	{"removed beside a mark",
+	 {remove_slot, mark_no_memory},
+	 2,
+	 .check = check_slot},
+	{"refused beside a pin",
+	 {copy_after_refusal, write_pinned},
+	 2,
+	 .check = check_copy,
+	 .set = refuse,
+	 .flags = KVM_MEM_LOG_DIRTY_PAGES},
+	{"refused in place beside a pin",
+	 {copy_after_refusal, write_pinned},
+	 2,
+	 .check = check_copy,
+	 .set = refuse,
+	 .in_place = true,
+	 .flags = KVM_MEM_LOG_DIRTY_PAGES},
 	{"removed beside logged writes",
 	 {remove_slot, write_page_0},
 	 2,

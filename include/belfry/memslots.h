@@ -151,8 +151,8 @@ struct bf_memslots_config {
 	uint64_t dirty_log;
 	/*
 	 * More flags that slots may have: 0 or KVM_MEM_GUEST_MEMFD, for
-	 * bf_memslots_commit2().  A map that forwards asks vm_fd instead
-	 * (KVM_CAP_GUEST_MEMFD).
+	 * bf_memslots_commit2().  A map that forwards asks vm_fd whether it has
+	 * the flag (KVM_CAP_GUEST_MEMFD), and not this word.
 	 */
 	uint64_t slot_flags;
 	uint64_t reserved[2];
@@ -496,8 +496,9 @@ size_t bf_memslots_write(struct bf_memslots *map, uint32_t space, uint64_t gpa,
  *
  * Return: 0; -EFAULT: a page of the guest's memory or of @buf cannot be had;
  * -ENOENT: the guest has no memory there or, for a write, read-only memory;
- * -ENOSYS, -EPERM: the kernel or a seccomp filter does not allow the call;
- * -ENOMEM.  Blocks as a page fault of the memory does.
+ * -ENOSYS, -EPERM: the kernel or a seccomp filter does not allow the call (a
+ * filter that answers 0 counts as -EPERM); -ENOMEM.  Blocks as a page fault of
+ * the memory does.
  */
 int bf_memslots_try_read(const struct bf_memslots_snapshot *snapshot,
 			 uint32_t space, uint64_t gpa, void *buf, size_t len,
@@ -516,6 +517,9 @@ int bf_memslots_try_write(const struct bf_memslots_snapshot *snapshot,
  * found, or for a pin in any snapshot, before the pin ends.  A pin does not
  * follow a slot that is moved: pages that its holder wrote and has not marked
  * by then, the caller that moves the slot marks at their new address.
+ *
+ * Where the snapshot has no memory, the call looks at the present slots: KVM
+ * may have refused to remove a slot that the snapshot lacks.
  *
  * Return: the number of bytes from @gpa on that writable memory holds.  Pages
  * of slots without KVM_MEM_LOG_DIRTY_PAGES count and need no mark.
@@ -547,9 +551,10 @@ uint64_t bf_memslots_mark_dirty(const struct bf_memslots_snapshot *snapshot,
  * period.
  *
  * KVM forgets its own bitmap of a slot that the map removes from KVM and adds
- * again: to take back a transaction that KVM refuses, or between @pause and
- * @resume.  After either, all pages of the slots that the transaction named
- * count as written by the guest.
+ * again: to take back a transaction that KVM refuses, or to move the slot
+ * between @pause and @resume.  The map then marks all pages of the slot, so the
+ * bitmap of this call has those that the guest wrote.  A removal that KVM
+ * refuses marks all pages as well, because a device could not mark meanwhile.
  *
  * Return: 0; -EINVAL: the slot or its space is out of range; -ENOENT: the slot
  * does not exist or has no KVM_MEM_LOG_DIRTY_PAGES.  May sleep while a change

@@ -298,10 +298,12 @@ struct bf_memslots_view *bf_slot_change_abort(struct bf_slot_change *change)
 {
 	struct bf_memslots_view *taken_back = NULL;
 
-	slots_undo(change);
 	if (change->published)
 		taken_back = view_take_back(change);
-	else
+	if (change->refused)
+		bf_slot_change_mark_lost(change);
+	slots_undo(change);
+	if (!change->published)
 		bf_edit_abort(&change->edit);
 	touched_free(change);
 	return taken_back;

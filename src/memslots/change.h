@@ -59,6 +59,8 @@ struct bf_slot_change {
 	struct bf_touched one, *touched; /* for a single change, or an array */
 	size_t nr_touched;
 	bool published;
+	bool paused;  /* the vCPUs, by bf_forward() */
+	bool refused; /* by the guest */
 };
 
 /*
@@ -119,6 +121,15 @@ bool bf_slot_change_any(const struct bf_slot_change *change);
  * slot leave its guest addresses, or begin to log?
  */
 bool bf_slot_change_waits(const struct bf_slot_change *change);
+
+/*
+ * Marks all pages of the slots that were removed, or had no flag, and have it
+ * again: KVM has forgotten its log of them, and devices could not mark.
+ */
+void bf_slot_change_mark_lost(const struct bf_slot_change *change);
+
+/* Marks all pages of a slot of a size; dirty NULL: it does not log. */
+void bf_dirty_mark_all(struct bf_dirty *dirty, uint64_t size);
 
 /* Frees the bitmap of a removed slot, if it has one, with a view. */
 void bf_dirty_retire(struct bf_slot *slot, struct bf_memslots_view *view);

@@ -135,6 +135,7 @@ static int slot_clear(struct bf_slots *slots, struct bf_slot *slot,
 	if (ret) {
 		bf_span_set_size(root, slot->region.guest_phys_addr,
 				 slot->region.memory_size);
+		bf_dirty_mark_all(slot->dirty, slot->region.memory_size);
 		return ret;
 	}
 	slot->region = bf_region_of(&removed);

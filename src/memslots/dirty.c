@@ -194,6 +194,42 @@ void bf_dirty_mark(struct bf_dirty *dirty, uint64_t offset, uint64_t len)
 }
 
 /*
+ * A device that found the slot removed has marked nothing.  The fence orders
+ * the store that brought the slot back before the marks, and so before the
+ * VMM's loads of the pages, against the fence in find_returned().  Without it
+ * the device may miss the slot, and the VMM take the mark and read the old
+ * page.
+ */
+void bf_dirty_mark_all(struct bf_dirty *dirty, uint64_t size)
+{
+	if (!dirty)
+		return;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	bf_dirty_mark(dirty, 0, size);
+}
+
+/* Was the slot, or its flag, away from KVM or from the published view? */
+static bool was_away(const struct bf_slot_change *change,
+		     const struct bf_touched *touched)
+{
+	enum bf_slot_change_kind kind = bf_touched_kind(touched);
+
+	return !touched->slot->dirty || kind == BF_CHANGE_REPLACE ||
+	       (kind == BF_CHANGE_MOVE && change->paused);
+}
+
+void bf_slot_change_mark_lost(const struct bf_slot_change *change)
+{
+	const struct bf_touched *touched = change->touched;
+	size_t i;
+
+	for (i = 0; i < change->nr_touched; i++, touched++)
+		if (was_away(change, touched))
+			bf_dirty_mark_all(touched->old_dirty,
+					  touched->old.memory_size);
+}
+
+/*
  * The acquire orders the exchange before the VMM's loads of the pages, against
  * the release in bf_dirty_mark().  A word that is 0 has no bit to take.
  */

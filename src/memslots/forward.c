@@ -239,8 +239,10 @@ static int make_calls(struct bf_slot_change *change, struct plan *plan)
 		bf_slot_change_publish(change);
 	for (i = 0; i < plan->count; i++) {
 		ret = set_region(change, &plan->calls[i].set);
-		if (ret)
+		if (ret) {
+			change->refused = true;
 			return take_back(change, plan, i, ret);
+		}
 	}
 	if (!plan->publish_first)
 		bf_slot_change_publish(change);
@@ -255,9 +257,12 @@ int bf_forward(struct bf_slot_change *change)
 
 	if (ret)
 		return ret;
+	change->paused = plan.pause;
 	if (plan.pause)
 		config->pause(config->opaque);
 	ret = make_calls(change, &plan);
+	if (!ret && plan.pause)
+		bf_slot_change_mark_lost(change);
 	if (!ret)
 		bf_listeners_call(change);
 	if (plan.pause)

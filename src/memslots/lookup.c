@@ -180,6 +180,21 @@ static void hit_mark(struct bf_span_hit hit, uint64_t len)
 		bf_dirty_mark(mapping->dirty, hit.offset, len);
 }
 
+/*
+ * A slot that the snapshot has lost, or never had: the guest has refused the
+ * removal, and the slot is back.  The fence orders the caller's stores to the
+ * pages before the loads of the view and of the slot's size here, against the
+ * fence in bf_dirty_mark_all(), which has the failure.
+ */
+static struct bf_span_hit find_returned(const struct bf_memslots *map,
+					uint32_t space, uint64_t gpa,
+					uint64_t len, size_t *part)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return find_target(bf_srcu_dereference(map->view, &map->srcu), space,
+			   gpa, len, true, part);
+}
+
 uint64_t bf_memslots_mark_dirty(const struct bf_memslots_snapshot *snapshot,
 				uint32_t space, uint64_t gpa, uint64_t len)
 {
@@ -190,6 +205,9 @@ uint64_t bf_memslots_mark_dirty(const struct bf_memslots_snapshot *snapshot,
 	for (done = 0; done < len; done += part) {
 		hit = find_target(snapshot->view, space, gpa + done, len - done,
 				  true, &part);
+		if (!hit.entry)
+			hit = find_returned(snapshot->map, space, gpa + done,
+					    len - done, &part);
 		if (!hit.entry)
 			break;
 		hit_mark(hit, part);

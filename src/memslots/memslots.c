@@ -101,8 +101,11 @@ int bf_memslots_free_slot(struct bf_memslots *map, uint32_t space,
 
 static int complete_config(struct bf_memslots_config *config)
 {
-	int ret = config->forward ? bf_forward_ask(config) : 0;
+	int ret;
 
+	if (config->slot_flags & ~(uint64_t)KVM_MEM_GUEST_MEMFD)
+		return -EINVAL;
+	ret = config->forward ? bf_forward_ask(config) : 0;
 	if (ret)
 		return ret;
 	if (!config->spaces)
@@ -113,7 +116,6 @@ static int complete_config(struct bf_memslots_config *config)
 	    config->gpa_bits > 64 || !config->pause != !config->resume ||
 	    config->dirty_log &
 		    ~(uint64_t)KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE ||
-	    config->slot_flags & ~(uint64_t)KVM_MEM_GUEST_MEMFD ||
 	    !bf_reserved_is_zero(config->reserved))
 		return -EINVAL;
 	return 0;

@@ -355,6 +355,31 @@ static void test_removal_under_a_snapshot(void **state)
 	assert_int_equal(removed, 1);
 }
 
+/*
+ * KVM refuses a removal in place.  A device that wrote in the meantime has
+ * found no slot to mark, so the slot counts as written.
+ */
+static void test_refused_removal_in_place_marks_all(void **state)
+{
+	const long live = alloc_live();
+	struct kvm_userspace_memory_region logged = region(1, 1);
+	uint64_t bitmap = 0;
+	const struct kvm_dirty_log log = {.slot = 1, .dirty_bitmap = &bitmap};
+
+	create_with(1, &forwards);
+	logged.memory_size = 3 * PAGE;
+	logged.flags = KVM_MEM_LOG_DIRTY_PAGES;
+	assert_int_equal(bf_memslots_set(map, &logged), 0);
+	removal_ret = -EIO;
+	alloc_fail_all(true);
+	assert_int_equal(bf_memslots_remove(map, 1), -EIO);
+	alloc_fail_all(false);
+	removal_ret = 0;
+	assert_int_equal(bf_memslots_get_dirty_log(map, &log), 0);
+	assert_int_equal(bitmap, 7);
+	teardown(live);
+}
+
 /* A new slot covers the places of several slots that were cleared in place. */
 static void test_cleared_places_are_reused(void **state)
 {
@@ -472,6 +497,7 @@ int main(void)
 		cmocka_unit_test(test_listeners_and_pins),
 		cmocka_unit_test(test_removal_is_told_without_memory),
 		cmocka_unit_test(test_removal_under_a_snapshot),
+		cmocka_unit_test(test_refused_removal_in_place_marks_all),
 		cmocka_unit_test(test_cleared_places_are_reused),
 		cmocka_unit_test(test_removal_beside_readers),
 		cmocka_unit_test(test_kvm_refuses_removal),

@@ -428,12 +428,21 @@ static void write_in_call(uint64_t gpa)
 	assert_int_equal(bf_memslots_write(map, 0, gpa, "x", 1), 1);
 }
 
-static void add_logged(uint32_t slot, uint64_t page, uint64_t pages)
+static struct kvm_userspace_memory_region logged(uint32_t slot, uint64_t page,
+						 uint64_t pages)
 {
 	struct kvm_userspace_memory_region change = region(slot, page, pages);
 
 	change.flags = KVM_MEM_LOG_DIRTY_PAGES;
 	change.userspace_addr = (uintptr_t)memory;
+	return change;
+}
+
+static void add_logged(uint32_t slot, uint64_t page, uint64_t pages)
+{
+	const struct kvm_userspace_memory_region change =
+		logged(slot, page, pages);
+
 	assert_int_equal(bf_memslots_set(map, &change), 0);
 }
 
@@ -453,15 +462,13 @@ static uint64_t take_log(uint32_t slot)
 /* A device writes in the view that is taken back, where the slot has a tag. */
 static void test_refused_tag_keeps_marks(void **state)
 {
-	struct kvm_userspace_memory_region changes[] = {
+	const struct kvm_userspace_memory_region changes[] = {
 		removal_of(1),
 		removal_of(2),
-		region(2, 10, 1),
+		logged(2, 10, 1),
 	};
 	void *const tags[] = {NULL, NULL, &kvm};
 
-	changes[2].flags = KVM_MEM_LOG_DIRTY_PAGES;
-	changes[2].userspace_addr = (uintptr_t)memory;
 	add(1, 0, 1);
 	add_logged(2, 10, 1);
 	kvm.refuse_at = 2;
@@ -472,6 +479,106 @@ static void test_refused_tag_keeps_marks(void **state)
 			 -ENOMEM);
 	assert_int_equal(kvm.count, 3);
 	assert_int_equal(take_log(2), 1);
+}
+
+#define ALL_4 0xf
+
+/* KVM has forgotten its log of a slot that it adds again. */
+static void test_refused_removals_mark_all(void **state)
+{
+	const struct kvm_userspace_memory_region changes[] = {
+		removal_of(1),
+		removal_of(2),
+	};
+
+	add_logged(1, 0, 4);
+	add_logged(2, 10, 4);
+	add_logged(3, 20, 4);
+	kvm.refuse_at = 4;
+	kvm.error = -ENOMEM;
+	assert_int_equal(bf_memslots_commit(map, changes, NULL, 2, NULL),
+			 -ENOMEM);
+	assert_int_equal(take_log(1), ALL_4);
+	assert_int_equal(take_log(2), ALL_4);
+	assert_int_equal(take_log(3), 0);
+}
+
+/* So it has of one that loses its flag; a move keeps the log. */
+static void test_refused_flags_mark_all(void **state)
+{
+	struct kvm_userspace_memory_region changes[] = {
+		logged(1, 0, 4),
+		logged(2, 20, 4),
+		region(3, 30, 1),
+	};
+
+	changes[0].flags = 0;
+	add_logged(1, 0, 4);
+	add_logged(2, 10, 4);
+	kvm.refuse_at = 4;
+	kvm.error = -ENOMEM;
+	assert_int_equal(bf_memslots_commit(map, changes, NULL, 3, NULL),
+			 -ENOMEM);
+	assert_int_equal(kvm.count, 7);
+	assert_int_equal(take_log(1), ALL_4);
+	assert_int_equal(take_log(2), 0);
+}
+
+/* A pause removes each slot that moves, and KVM forgets its log. */
+static void test_pause_marks_all(void **state)
+{
+	const struct kvm_userspace_memory_region exchange[] = {
+		logged(1, 20, 4),
+		logged(2, 0, 4),
+		logged(1, 10, 4),
+	};
+	const struct kvm_userspace_memory_region resize[] = {
+		removal_of(1),
+		logged(1, 10, 3),
+	};
+
+	add_logged(1, 0, 4);
+	add_logged(2, 10, 4);
+	add_logged(3, 30, 4);
+	kvm.refuse_at = 5;
+	kvm.error = -ENOMEM;
+	assert_int_equal(bf_memslots_commit(map, exchange, NULL, 3, NULL),
+			 -ENOMEM);
+	assert_int_equal(take_log(1), ALL_4);
+	assert_int_equal(take_log(2), ALL_4);
+	assert_int_equal(bf_memslots_commit(map, exchange, NULL, 3, NULL), 0);
+	assert_int_equal(take_log(1), ALL_4);
+	assert_int_equal(take_log(2), ALL_4);
+	assert_int_equal(bf_memslots_commit(map, resize, NULL, 2, NULL), 0);
+	assert_int_equal(take_log(1), 0);
+	assert_int_equal(take_log(3), 0);
+}
+
+static struct bf_memslots_snapshot without_slot;
+
+static void take_in_call(uint64_t gpa)
+{
+	bf_memslots_take(map, &without_slot);
+	assert_null(bf_memslots_hva(&without_slot, 0, gpa, 1, true));
+}
+
+/*
+ * The holder of a pin marks in a snapshot in which the slot was removed; KVM
+ * has refused the removal.
+ */
+static void test_mark_in_a_view_taken_back(void **state)
+{
+	add_logged(1, 0, 4);
+	kvm.refuse_at = 1;
+	kvm.error = -ENOMEM;
+	kvm.device = take_in_call;
+	assert_int_equal(bf_memslots_remove(map, 1), -ENOMEM);
+	assert_int_equal(take_log(1), ALL_4);
+	assert_int_equal(bf_memslots_mark_dirty(&without_slot, 0, 2 * PAGE,
+						3 * PAGE),
+			 2 * PAGE);
+	assert_int_equal(take_log(1), 1 << 2 | 1 << 3);
+	bf_memslots_drop(&without_slot);
 }
 
 static void test_refused_undo(void **state)
@@ -550,6 +657,18 @@ static void test_guest_memfd_rules(void **state)
 	change.flags = 0;
 	assert_int_equal(set2(change), 0);
 	assert_int_equal(kvm.count, 1);
+}
+
+static void test_unknown_slot_flags(void **state)
+{
+	const struct bf_memslots_config config = {
+		.forward = true,
+		.vm_fd = 42,
+		.slot_flags = KVM_MEM_GUEST_MEMFD | KVM_MEM_READONLY,
+	};
+	struct bf_memslots *other;
+
+	assert_int_equal(bf_memslots_create(&config, &other), -EINVAL);
 }
 
 static void test_without_guest_memfd(void **state)
@@ -635,9 +754,14 @@ int main(void)
 		CASE(test_refused_removal),
 		CASE(test_refused_removal_async),
 		CASE(test_refused_tag_keeps_marks),
+		CASE(test_refused_removals_mark_all),
+		CASE(test_refused_flags_mark_all),
+		PAUSE_CASE(test_pause_marks_all),
+		CASE(test_mark_in_a_view_taken_back),
 		CASE(test_refused_undo),
 		CASE(test_guest_memfd),
 		CASE(test_guest_memfd_rules),
+		CASE(test_unknown_slot_flags),
 		CASE(test_without_guest_memfd),
 		CASE(test_guest_memfd_comes_back),
 		PAUSE_CASE(test_guest_memfd_in_a_pause),
