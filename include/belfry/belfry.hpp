@@ -23,8 +23,8 @@
  * collision its text names both entries.  Without exceptions such a call ends
  * the program.  Nothing else throws.
  *
- * Objects: those of handles can be moved, and not copied.  A section stays in
- * its scope, and the thread that constructed it destroys it.
+ * Objects: none can be copied.  One with a handle, and a moving_section, can be
+ * moved.  The thread that constructed a section or a fast_section destroys it.
  *
  * Handlers: a handler or callback must not throw through the library.
  *
@@ -285,7 +285,7 @@ class ring
  * it removes without waiting: memory that the entry uses must live until
  * bus::synchronize() has returned.
  *
- * @add, @remove, @remove_async: the functions of this kind of entry
+ * @add, @remove and @remove_async are the functions of this kind of entry.
  */
 template <auto add, auto remove, auto remove_async, typename Handle,
 	  typename Desc>
