@@ -112,6 +112,13 @@ static void test_sweep(void **state)
 	compare_never("sweep");
 }
 
+/* Nor where the program puts the same eventfd onto a number of the library. */
+static void test_replaced_at_once(void **state)
+{
+	compare_never("replaced-by-dup2");
+	compare_never("replaced-by-dup3");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +132,7 @@ int main(void)
 		cmocka_unit_test(test_filter_of_fds),
 		cmocka_unit_test(test_children_have_no_duplicates),
 		cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_replaced_at_once),
 	};
 
 	if (!preload_has_kvm())

@@ -216,6 +216,8 @@ static const struct {
 	{"full-eventfd", scenario_full_eventfd},
 	{"eventfds-of-children", scenario_eventfds_of_children},
 	{"sweep", scenario_sweep},
+	{"replaced-by-dup2", scenario_replaced_by_dup2},
+	{"replaced-by-dup3", scenario_replaced_by_dup3},
 	{"left-close", scenario_left_close},
 	{"bad-filters", scenario_bad_filters},
 	{"filter-of-fds", scenario_filter_of_fds},

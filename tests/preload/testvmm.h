@@ -187,6 +187,8 @@ void scenario_no_context_later(void);
 void scenario_bad_messages(void);
 void scenario_eventfds_of_children(void);
 void scenario_sweep(void);
+void scenario_replaced_by_dup2(void);
+void scenario_replaced_by_dup3(void);
 void scenario_left_close(void);
 void scenario_bad_filters(void);
 void scenario_filter_of_fds(void);

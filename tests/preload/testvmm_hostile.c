@@ -3,6 +3,7 @@
  * VMMs whose eventfds another process has, and VMMs that pass bad arguments to
  * calls that the library follows.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -23,6 +24,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "testvmm.h"
@@ -648,4 +650,138 @@ void scenario_sweep(void)
 	printf("wrong answers: %lu, lost: %u\n", (unsigned long)wrong, lost);
 	testvmm_destroy(&vm);
 	close(other);
+}
+
+static long (*raw_syscall)(long nr, ...);
+
+/* The eventfd, and the number that the library has just got for it. */
+static int replacing_fd;
+static atomic_int replaced = -1;
+static atomic_bool replacement_done;
+
+enum { LEAST_REPLACED = 512, NOT_TRAPPED = 99 };
+
+static void set_result(ucontext_t *context, long ret)
+{
+#ifdef __x86_64__
+	context->uc_mcontext.gregs[REG_RAX] = ret;
+#else
+	context->uc_mcontext.regs[0] = (uint64_t)ret;
+#endif
+}
+
+/*
+ * In the place of fcntl(F_DUPFD_CLOEXEC) of the library.  The other thread has
+ * 20 ms between the kernel's answer and the library's claim.
+ */
+static void dup_and_wait(int sig, siginfo_t *info, void *context)
+{
+	const struct timespec round = {.tv_nsec = 1000000};
+	long fd = raw_syscall(SYS_fcntl, replacing_fd, F_DUPFD_CLOEXEC,
+			      LEAST_REPLACED, NOT_TRAPPED);
+
+	atomic_store(&replaced, (int)fd);
+	for (int i = 0; i < 20 && !atomic_load(&replacement_done); i++)
+		raw_syscall(SYS_nanosleep, &round, NULL);
+	set_result(context, fd);
+}
+
+/* The library does not see the filter. */
+static void trap_dups(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 0, 7),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_DUPFD_CLOEXEC, 0, 5),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[2])),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, LEAST_REPLACED, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[3])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NOT_TRAPPED, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog filter = {sizeof(code) / sizeof(code[0]), code};
+	struct sigaction action = {
+		.sa_sigaction = dup_and_wait,
+		.sa_flags = SA_SIGINFO,
+	};
+
+	sigaction(SIGSYS, &action, NULL);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	testvmm_check(!raw_syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0,
+				   &filter),
+		      "filter");
+}
+
+static int replace_by_dup3(int fd)
+{
+	return dup3(replacing_fd, fd, O_CLOEXEC);
+}
+
+static int replace_by_dup2(int fd)
+{
+	int ret = dup2(replacing_fd, fd);
+
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return ret;
+}
+
+/* The number is the program's if the call says so. */
+static void *replace(void *arg)
+{
+	int (*const *call)(int fd) = arg;
+	int fd, ret = -1;
+
+	while ((fd = atomic_load(&replaced)) == -1)
+		usleep(100);
+	if (fd >= 0)
+		ret = (*call)(fd);
+	atomic_store(&replacement_done, true);
+	return (void *)(intptr_t)ret;
+}
+
+static void find_syscall(void)
+{
+	void *libc = dlopen("libc.so.6", RTLD_NOW);
+
+	testvmm_check(libc != NULL, "libc.so.6");
+	raw_syscall = (long (*)(long, ...))dlsym(libc, "syscall");
+}
+
+/* Without belfry no thread makes a duplicate, and none is replaced. */
+static void replace_at_once(int (*call)(int fd))
+{
+	struct testvmm vm;
+	pthread_t thread;
+	void *fd;
+
+	alarm(20);
+	find_syscall();
+	testvmm_create(&vm, 1);
+	replacing_fd = testvmm_eventfd();
+	pthread_create(&thread, NULL, replace, &call);
+	trap_dups();
+	testvmm_assign(vm.fd, replacing_fd, GUEST_MMIO, 4, 0, 0);
+	if (!getenv("BELFRY_POLICY"))
+		atomic_store(&replaced, -2);
+	pthread_join(thread, &fd);
+	printf("wrong: %d, signals: %d\n",
+	       (intptr_t)fd >= 0 && close((int)(intptr_t)fd),
+	       signals_reach(&vm, replacing_fd));
+	testvmm_destroy(&vm);
+}
+
+void scenario_replaced_by_dup2(void)
+{
+	replace_at_once(replace_by_dup2);
+}
+
+void scenario_replaced_by_dup3(void)
+{
+	replace_at_once(replace_by_dup3);
 }

@@ -31,7 +31,8 @@
 
 #define OURS	1u /* the program gets EBADF for the number */
 #define LEAVING 2u /* the library closes it; the program may get it soon */
-#define CLOSE	4u /* calls of the program in progress that close it: a count */
+#define PUT	4u /* the program has put a file there, and not closed it */
+#define CLOSE	8u /* calls of the program in progress that close it: a count */
 #define CLOSES	(1023u * CLOSE)
 #define CHANGE	(1024u * CLOSE) /* such calls since the start: a count */
 
@@ -106,8 +107,10 @@ bool private_fd_replace_begins(int fd)
 	raise_top(fd);
 	for (;;) {
 		old = atomic_fetch_add(word, CHANGE + CLOSE);
-		if (!(old & OURS) || !process_is_owner())
+		if (!(old & OURS) || !process_is_owner()) {
+			atomic_fetch_and(word, ~PUT);
 			return true;
+		}
 		private_fd_replace_ends(fd);
 		if (!(old & LEAVING) ||
 		    wait_until_clear(word, LEAVING, LONG_WAIT) & LEAVING)
@@ -121,6 +124,12 @@ void private_fd_replace_ends(int fd)
 		atomic_fetch_sub(&words[fd], CLOSE);
 }
 
+void private_fd_put(int fd)
+{
+	if (fd >= 0 && fd < MAX_FD)
+		atomic_fetch_or(&words[fd], PUT);
+}
+
 void private_fd_sweep_begins(void)
 {
 	uint32_t old;
@@ -128,6 +137,15 @@ void private_fd_sweep_begins(void)
 	do {
 		old = wait_until_clear(&gate, ~GATE_SWEEPS, LONG_WAIT);
 	} while (!atomic_compare_exchange_weak(&gate, &old, old + 1));
+}
+
+void private_fd_swept(unsigned int first, unsigned int last)
+{
+	const unsigned int end = (unsigned int)atomic_load(&top);
+
+	for (; first <= last && first < end; first++)
+		if (atomic_load(&words[first]) & PUT)
+			atomic_fetch_and(&words[first], ~PUT);
 }
 
 void private_fd_sweep_ends(void)
@@ -159,7 +177,7 @@ static int read_limit(void)
 
 /*
  * Without an answer of the kernel the number counts as ours.  The program may
- * have put the same file there by dup2(), which leaves FD_CLOEXEC out.
+ * opened the same file there, and mostly without FD_CLOEXEC.
  */
 static bool is_duplicate(int number, int fd)
 {
@@ -174,16 +192,18 @@ static bool is_duplicate(int number, int fd)
 
 /*
  * The kernel has given @number to the library.  @before: a value of its word
- * from the time before that, or later if @number was looked at since.
+ * from the time before that, or later if @number was looked at since.  PUT in
+ * that value is out of date: the program has closed the number unseen.
  */
 static bool claim(int number, int fd, uint32_t before)
 {
 	_Atomic uint32_t *word = &words[number];
 
 	while (before & BUSY ||
-	       !atomic_compare_exchange_strong(word, &before, before | OURS)) {
+	       !atomic_compare_exchange_strong(word, &before,
+					       (before & ~PUT) | OURS)) {
 		before = wait_until_clear(word, BUSY, SHORT_WAIT);
-		if (before & BUSY || !is_duplicate(number, fd))
+		if (before & (BUSY | PUT) || !is_duplicate(number, fd))
 			return false;
 	}
 	return true;

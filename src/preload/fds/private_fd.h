@@ -35,12 +35,17 @@ void private_fd_close_run(int first, int last);
 bool private_fd_replace_begins(int fd);
 void private_fd_replace_ends(int fd);
 
+/* In between: the program has put a file there, so the number is its own. */
+void private_fd_put(int fd);
+
 /*
  * The same around a call that closes a range of fds, and the search for those
- * that it must spare: the lowest private fd in [first, last], or -1.
+ * that it must spare: the lowest private fd in [first, last], or -1.  The call
+ * has closed those of the program between _begins() and _swept().
  */
 void private_fd_sweep_begins(void);
 int private_fd_first(unsigned int first, unsigned int last);
+void private_fd_swept(unsigned int first, unsigned int last);
 void private_fd_sweep_ends(void);
 
 /* In a child process: closes its copies of the parent's private fds. */

@@ -139,6 +139,8 @@ static int sweep(unsigned int first, unsigned int last, int flags)
 
 	private_fd_sweep_begins();
 	ret = close_around_private(first, last, flags);
+	if (!ret)
+		private_fd_swept(first, last);
 	private_fd_sweep_ends();
 	signals_release(held);
 	return ret;

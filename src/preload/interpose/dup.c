@@ -66,6 +66,8 @@ static int after_dup(const struct replacement *replacement, int ret)
 	struct object *old = replacement->old;
 	int saved_errno = errno;
 
+	if (ret >= 0)
+		private_fd_put(ret);
 	private_fd_replace_ends(replacement->to);
 	add_duplicate(ret, replacement->source);
 	if (old && ret >= 0)
