@@ -229,6 +229,17 @@ static void fill_exit(const struct kernel_write *write, bool is_write)
 	memcpy(run_page.page + 4096, &write->value, sizeof(write->value));
 }
 
+/* The kernel has nothing to complete when it is asked to. */
+static void before_run(void)
+{
+	bf_front_before_run(vcpu);
+	while (run_page.run.immediate_exit) {
+		fuzz_check(bf_front_after_run(vcpu, -EINTR),
+			   "the program got a completion");
+		bf_front_before_run(vcpu);
+	}
+}
+
 /* True: the guest goes on, without an exit for the program. */
 static bool run_write(const struct kernel_write *write)
 {
@@ -236,7 +247,7 @@ static bool run_write(const struct kernel_write *write)
 	const uint64_t one = 1;
 	bool done;
 
-	bf_front_before_run(vcpu);
+	before_run();
 	pthread_mutex_lock(&lock);
 	d = kernel_match(&behind, write);
 	done = d || kernel_coalesces(&behind, write);
@@ -298,7 +309,7 @@ static void do_read(struct fuzz_input *input)
 		.len = 1U << fuzz_next(input) % 3,
 	};
 
-	bf_front_before_run(vcpu);
+	before_run();
 	fill_exit(&read, false);
 	fuzz_check(!bf_front_after_run(vcpu, 0), "a read was served");
 	check_signals(-1);
@@ -306,7 +317,7 @@ static void do_read(struct fuzz_input *input)
 
 static void do_failed_run(struct fuzz_input *input)
 {
-	bf_front_before_run(vcpu);
+	before_run();
 	fuzz_check(!bf_front_after_run(vcpu, -EINTR),
 		   "a failed run was served");
 }

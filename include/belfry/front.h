@@ -231,8 +231,13 @@ void bf_front_detach_vcpu(struct bf_front_vcpu *vcpu);
  * @vcpu: the vCPU
  *
  * Installs up to 16 doorbells if BF_POLICY_FIRST_RUN says so, as long
- * as the kernel takes for it, and never waits for another thread; otherwise one
- * load.
+ * as the kernel takes for it, and never waits for another thread; otherwise two
+ * loads.
+ *
+ * On x86-64, after a store of 8 bytes that the caller has handled, more of the
+ * store may follow.  KVM_RUN then completes it without running the guest:
+ * immediate_exit has a nonzero value other than 1 until bf_front_after_run(),
+ * and what the caller or its signal handler stores there survives.
  */
 void bf_front_before_run(struct bf_front_vcpu *vcpu);
 
@@ -245,6 +250,8 @@ void bf_front_before_run(struct bf_front_vcpu *vcpu);
  * port instruction element by element.  As in the kernel the first element
  * decides: if the bus does not take it, the caller gets the whole string; later
  * elements that the bus does not take are dropped (writes) or read as zero.
+ * A store of more than 8 bytes comes out in parts.  As in the kernel the caller
+ * gets each part behind one that the bus does not take.
  *
  * Return: true if the exit is served; the data of a read is in the page.  The
  * caller enters again, and the kernel completes the instruction first.  Until
@@ -255,8 +262,11 @@ void bf_front_before_run(struct bf_front_vcpu *vcpu);
  * handler failed.  If KVM_RUN failed, the page shows no exit that was served
  * before: it shows KVM_EXIT_INTR instead.
  *
- * Writes nothing else to the page, immediate_exit least of all, so a kick that
- * sets immediate_exit or a signal mask is never lost.  Runs the handlers of the
+ * Return: true without an exit if KVM_RUN has only completed a store of which
+ * the caller has handled a part (bf_front_before_run()).
+ *
+ * Writes nothing else to the page, so a kick that sets immediate_exit or a
+ * signal mask is never lost.  Runs the handlers of the
  * bus, and adds to an eventfd; otherwise it does not block.
  */
 bool bf_front_after_run(struct bf_front_vcpu *vcpu, int ret);

@@ -7,3 +7,9 @@ bool bf_front_arch_may_stall(uint32_t request)
 {
 	return false;
 }
+
+/* KVM emulates stores of one register. */
+bool bf_front_arch_may_split(const struct kvm_run *run)
+{
+	return false;
+}

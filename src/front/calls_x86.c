@@ -18,3 +18,16 @@ bool bf_front_arch_may_stall(uint32_t request)
 	}
 	return false;
 }
+
+#define PAGE 4096
+
+/*
+ * KVM emulates stores of SSE and AVX, up to 32 bytes.  A part that ends its
+ * page is the last one there, and KVM offers those of the next page to its
+ * devices again.
+ */
+bool bf_front_arch_may_split(const struct kvm_run *run)
+{
+	return run->exit_reason == KVM_EXIT_MMIO && run->mmio.is_write &&
+	       run->mmio.len == 8 && (run->mmio.phys_addr + 8) % PAGE;
+}

@@ -81,6 +81,12 @@ extern void (*bf_front_counted)(enum bf_front_counter counter);
 /* True if bf_front_before_run() would install something. */
 bool bf_front_install_is_due(const struct bf_front_vcpu *vcpu);
 
+/* The other part of bf_front_before_run(), which installs nothing. */
+void bf_front_complete_store(struct bf_front_vcpu *vcpu);
+
+/* Has bf_front_after_run() returned true for an exit that the bus took? */
+bool bf_front_has_served(const struct bf_front_vcpu *vcpu);
+
 /*
  * A hook for the moment in which the kernel gets a doorbell or a zone, for the
  * recording of `belfry run`.  The installing thread calls it after the ioctl,

@@ -588,6 +588,7 @@ void bf_front_before_run(struct bf_front_vcpu *vcpu)
 {
 	struct bf_front *front = vcpu->front;
 
+	bf_front_complete_store(vcpu);
 	if (likely(!bf_front_install_is_due(vcpu)))
 		return;
 	/* Relaxed: the lock of install_batch() orders what the setter did. */

@@ -106,6 +106,8 @@ struct bf_front_vcpu {
 	int fd;
 	bool served; /* the exit of the last KVM_RUN */
 	bool stepping;
+	bool may_split; /* more of the store that came out may follow */
+	bool completes; /* the KVM_RUN in progress enters no guest */
 	unsigned int exits_since_check;
 };
 
@@ -199,6 +201,9 @@ void bf_front_note_call(struct bf_front *front);
  * KVM's locks for long?
  */
 bool bf_front_arch_may_stall(uint32_t request);
+
+/* calls_*.c: may the exit be a part of a store, with more to come? */
+bool bf_front_arch_may_split(const struct kvm_run *run);
 
 /*
  * After an exit: if it is a write, and a doorbell or a zone may have reached

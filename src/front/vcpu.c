@@ -109,11 +109,62 @@ static void replace_immediate_exit(struct kvm_run *run, uint8_t from,
 				    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
+/*
+ * A store of more than 8 bytes comes out in parts.  KVM offers the parts to its
+ * own devices up to the first one that none takes.  The program gets that part
+ * and all others.  The page does not tell the next part from a new store, which
+ * the front has to serve.  So after a part that the program got, KVM_RUN first
+ * completes the store alone: it brings out the next part, or fails.
+ */
+void bf_front_complete_store(struct bf_front_vcpu *vcpu)
+{
+	if (likely(!vcpu->may_split))
+		return;
+	vcpu->may_split = false;
+	vcpu->completes = true;
+	replace_immediate_exit(vcpu->run, 0, OWN_IMMEDIATE_EXIT);
+}
+
+enum completion {
+	COMPLETION_NONE,
+	COMPLETION_DONE, /* the guest can go on */
+	COMPLETION_PART, /* an exit with the next part of the store */
+};
+
+/*
+ * If the program or a handler has stored a kick, the guest has not run either.
+ * If it has stored 0, the exit may be one of the guest's next instruction.
+ */
+static enum completion completion_of(struct bf_front_vcpu *vcpu, int ret)
+{
+	const uint8_t value =
+		__atomic_load_n(&vcpu->run->immediate_exit, __ATOMIC_RELAXED);
+
+	if (likely(!vcpu->completes))
+		return COMPLETION_NONE;
+	vcpu->completes = false;
+	replace_immediate_exit(vcpu->run, OWN_IMMEDIATE_EXIT, 0);
+	if (ret >= 0)
+		return value ? COMPLETION_PART : COMPLETION_NONE;
+	return value == OWN_IMMEDIATE_EXIT ? COMPLETION_DONE : COMPLETION_NONE;
+}
+
+bool bf_front_has_served(const struct bf_front_vcpu *vcpu)
+{
+	return vcpu->served;
+}
+
 bool bf_front_after_run(struct bf_front_vcpu *vcpu, int ret)
 {
+	const enum completion completion = completion_of(vcpu, ret);
 	const bool served = vcpu->served;
 
-	vcpu->served = ret >= 0 && offer_exit(vcpu);
+	vcpu->served = ret >= 0 && completion != COMPLETION_PART &&
+		       offer_exit(vcpu);
+	if (completion == COMPLETION_DONE)
+		return true;
+	vcpu->may_split = ret >= 0 && !vcpu->served &&
+			  bf_front_arch_may_split(vcpu->run);
 	/* A handler that left bf_front_complete() by a long jump left it. */
 	if (ret < 0 &&
 	    unlikely(__atomic_load_n(&vcpu->run->immediate_exit,

@@ -21,6 +21,7 @@ static void prepare_run(const struct object_vm *vm, struct bf_front_vcpu *vcpu)
 	struct signals_held held;
 	uint64_t start;
 
+	bf_front_complete_store(vcpu);
 	if (likely(!bf_front_install_is_due(vcpu)))
 		return;
 	start = bf_now_ns();
@@ -30,11 +31,16 @@ static void prepare_run(const struct object_vm *vm, struct bf_front_vcpu *vcpu)
 	record_call(who, STATS_INSTALL, start, 0);
 }
 
-/* False: the exit is the program's to handle, or KVM_RUN failed. */
+/*
+ * False: the exit is the program's to handle, or KVM_RUN failed.  True without
+ * an exit: KVM_RUN has completed the program's store.
+ */
 static bool serve_exit(struct object *obj, long ret)
 {
 	if (!bf_front_after_run(obj->vcpu.front, (int)ret))
 		return false;
+	if (!bf_front_has_served(obj->vcpu.front))
+		return true;
 	stats_increment(&obj->vcpu.stats->signals);
 	record_exit(object_who(obj), obj->vcpu.run);
 	return true;

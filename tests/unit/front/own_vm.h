@@ -55,6 +55,11 @@ extern const struct own_code own_write_across;
 /* Writes 2 bytes to OWN_DOORBELL, as often as the vCPU's count, and ends. */
 extern const struct own_code own_signal_mmio;
 
+#ifdef __x86_64__
+/* Each stores 16 bytes to OWN_DOORBELL, at once or in two instructions. */
+extern const struct own_code own_store_16, own_store_8_twice;
+#endif
+
 struct own_vm {
 	int kvm;
 	int fd;

@@ -466,6 +466,96 @@ static void test_second_page_of_a_store(void **state)
 	assert_int_equal(store_across_a_page(&never), 2);
 }
 
+#ifdef __x86_64__
+#define PART(n) (OWN_DOORBELL + 8 * (n))
+
+static void assign_8(uint64_t addr)
+{
+	struct kvm_ioeventfd arg = own_doorbell(efd, addr, 0);
+
+	arg.len = 8;
+	assert_int_equal(bf_front_ioctl(front, KVM_IOEVENTFD, &arg), 0);
+}
+
+static void start(const struct own_code *code)
+{
+	own_vm_code(&vm, OWN_CODE, code);
+	own_vcpu_start(vm.vcpu, OWN_CODE, 0);
+}
+
+static void expect_part(int n)
+{
+	assert_int_equal(run(), 0);
+	assert_int_equal(vm.run->exit_reason, KVM_EXIT_MMIO);
+	assert_int_equal(vm.run->mmio.phys_addr, PART(n));
+	assert_int_equal(vm.run->mmio.len, 8);
+}
+
+static void expect_end(void)
+{
+	assert_int_equal(run(), 0);
+	assert_int_equal(vm.run->exit_reason, KVM_EXIT_HLT);
+	assert_int_equal(vm.run->immediate_exit, 0);
+}
+
+/* Of a store the VMM gets each part behind the first that no doorbell takes. */
+static void parts_of_a_store(const struct bf_front_config *config)
+{
+	setup(config);
+	assign_8(PART(1));
+	start(&own_store_16);
+	expect_part(0);
+	expect_part(1);
+	expect_end();
+	assert_int_equal(own_count(efd), 0);
+	start(&own_store_8_twice);
+	expect_part(0);
+	expect_end();
+	assert_int_equal(own_count(efd), 1);
+	teardown();
+	setup(config);
+	assign_8(PART(0));
+	start(&own_store_16);
+	expect_part(1);
+	expect_end();
+	assert_int_equal(own_count(efd), 1);
+	teardown();
+}
+
+/* As the kernel's doorbells, the front's. */
+static void test_parts_of_a_store(void **state)
+{
+	parts_of_a_store(&eager);
+	parts_of_a_store(&never);
+}
+
+/* The caller's kick comes while a store may have another part. */
+static void test_kick_between_parts(void **state)
+{
+	setup(&never);
+	assign_8(PART(1));
+	start(&own_store_16);
+	expect_part(0);
+	vm.run->immediate_exit = 1;
+	expect_part(1);
+	assert_int_equal(vm.run->immediate_exit, 1);
+	assert_int_equal(run(), -1);
+	vm.run->immediate_exit = 0;
+	expect_end();
+	start(&own_store_8_twice);
+	expect_part(0);
+	vm.run->immediate_exit = 1;
+	assert_int_equal(run(), -1);
+	assert_int_equal(errno, EINTR);
+	assert_int_equal(vm.run->immediate_exit, 1);
+	assert_int_equal(own_count(efd), 0);
+	vm.run->immediate_exit = 0;
+	expect_end();
+	assert_int_equal(own_count(efd), 1);
+	teardown();
+}
+#endif
+
 /* Under a debugger the kernel has the doorbells, so that no step is missing. */
 static void test_stepping(void **state)
 {
@@ -527,6 +617,10 @@ int main(void)
 		cmocka_unit_test(test_interrupted_completion),
 		cmocka_unit_test(test_kick_beside_completion),
 		cmocka_unit_test(test_second_page_of_a_store),
+#ifdef __x86_64__
+		cmocka_unit_test(test_parts_of_a_store),
+		cmocka_unit_test(test_kick_between_parts),
+#endif
 		cmocka_unit_test(test_stepping),
 		cmocka_unit_test(test_thread_is_started),
 	};
