@@ -22,6 +22,9 @@
  * beyond it would leave an idle domain expedited: cleanup_srcu_struct() would
  * warn, and leak the domain. Build with BELFRY_DEBUG=y to check the invariant
  * at run time.
+ *
+ * While rcu_normal is 1, SRCU treats expedited requests as normal ones, and
+ * the module does nothing. PREEMPT_RT sets rcu_normal after the boot.
  */
 #ifndef BELFRY_H
 #define BELFRY_H
@@ -36,6 +39,9 @@ struct workqueue_struct;
 #undef pr_fmt
 #endif
 #define pr_fmt(fmt) "belfry: " fmt
+
+/* The kernel exports it, but no public header declares it. */
+bool rcu_gp_is_normal(void);
 
 /* state.c: each access to the state of an SRCU domain. */
 

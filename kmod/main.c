@@ -72,11 +72,18 @@ MODULE_PARM_DESC(enabled, "act at all (default: y)");
 
 static bool needed = true;
 
+static const char *state_name(void)
+{
+	if (!needed)
+		return "not needed";
+	if (READ_ONCE(belfry_free_bus) && rcu_gp_is_normal())
+		return "idle while rcu_normal is 1";
+	return belfry_kvm_state();
+}
+
 static int state_get(char *buffer, const struct kernel_param *param)
 {
-	const char *state = needed ? belfry_kvm_state() : "not needed";
-
-	return sysfs_emit(buffer, "%s\n", state);
+	return sysfs_emit(buffer, "%s\n", state_name());
 }
 
 static const struct kernel_param_ops state_ops = {
@@ -84,11 +91,14 @@ static const struct kernel_param_ops state_ops = {
 };
 
 module_param_cb(state, &state_ops, NULL, 0444);
-MODULE_PARM_DESC(state, "active, waiting for kvm, or not needed (read only)");
+MODULE_PARM_DESC(
+	state,
+	"active, waiting for kvm, idle while rcu_normal is 1, or not needed (read only)");
 
 static bool method_is(int value)
 {
-	return READ_ONCE(enabled) && READ_ONCE(method.value) == value;
+	return READ_ONCE(enabled) && !rcu_gp_is_normal() &&
+	       READ_ONCE(method.value) == value;
 }
 
 void belfry_on_call(struct srcu_struct *ssp, unsigned long func)

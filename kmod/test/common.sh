@@ -14,10 +14,14 @@ wait_for_boot() {
   done
 }
 
+# PREEMPT_RT sets rcu_normal after the boot.  Then each grace period is a normal
+# one, and the module does nothing.
+#
 # close(vm) waits for an rcu_barrier() of several milliseconds with the TDP
 # MMU, which would hide the rest.
 load_kvm() {
   wait_for_boot
+  echo 0 >/sys/kernel/rcu_normal
   for module in $kvm_modules; do
     case $module in
     kvm) insmod "/modules/$module.ko" tdp_mmu=0 ;;

@@ -34,6 +34,27 @@ for method in ${kvm_modules:+mark promote}; do
     fail 'no registration seen after KVM came again'
 done
 
+# While the administrator wants normal grace periods alone, the module sees the
+# registrations, and expedites none.
+acted() {
+  echo "$(counter marked) $(counter promoted) $(counter callbacks_started)"
+}
+echo 1 >/sys/kernel/rcu_normal
+expect 'state with rcu_normal' "$(cat "$belfry/parameters/state")" \
+  'idle while rcu_normal is 1'
+before=$(acted)
+registrations=$(counter registrations)
+for method in mark promote; do
+  set_parameter method "$method"
+  kvmtest stress 1
+done
+[ "$(counter registrations)" -gt "$registrations" ] ||
+  fail 'no registration seen with rcu_normal'
+expect 'marked, promoted, started with rcu_normal' "$(acted)" "$before"
+echo 0 >/sys/kernel/rcu_normal
+kvmtest stress 1
+[ "$(acted)" != "$before" ] || fail 'nothing promoted without rcu_normal'
+
 # Doorbells of a guest, while the VM changes and the method does too.
 kvmtest doorbells "$doorbells" &
 for method in mark promote mark promote; do

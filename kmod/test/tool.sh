@@ -13,5 +13,7 @@ tool loaded doctor
 if [ "$stalls" = 1 ]; then
   tool memslot stall --plain-only --row memslot --count 3
   tool assign stall --plain-only --row 'after assign' --count 3
+  echo 1 >/sys/kernel/rcu_normal
+  tool normal doctor
 fi
 unload

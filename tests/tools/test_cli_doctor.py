@@ -95,6 +95,17 @@ class Machine(unittest.TestCase):
         self.assertIn("kernel module   not loaded", done.stdout)
         self.assertIn("\nResult: ", done.stdout)
 
+    def test_rcu_normal(self):
+        mount = 'echo 1 >"$0" && mount --bind "$0" /sys/kernel/rcu_normal'
+        if not can_cover(mount):
+            self.skipTest("no mount namespace for another rcu_normal")
+        found = json.loads(run_covered(mount, BELFRY, "doctor",
+                                       "--json").stdout)
+        self.assertTrue(found["machine"]["rcu_normal"])
+        self.assertEqual("rcu_normal" in found["result"], not found["gain"])
+        text = run_covered(mount, BELFRY, "doctor").stdout
+        self.assertRegex(text, "kernel  .*, rcu_normal\n")
+
     def test_busy(self):
         cpus = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {min(cpus)})  # the children inherit it

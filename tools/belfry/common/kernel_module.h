@@ -23,7 +23,7 @@ enum kernel_module_counter {
 struct kernel_module {
 	bool loaded;
 	bool enabled;
-	char state[32]; /* "active", "waiting for kvm" or "not needed" */
+	char state[32]; /* the parameter "state"; see doc/kernel.md */
 	char method[16];
 	uint64_t counters[NR_MODULE_COUNTERS];
 };

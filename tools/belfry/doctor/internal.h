@@ -32,7 +32,8 @@ struct machine {
 	char release[65]; /* of the kernel */
 	unsigned int major, minor;
 	unsigned int hz;
-	bool realtime; /* PREEMPT_RT */
+	bool realtime;	 /* PREEMPT_RT */
+	bool rcu_normal; /* no grace period is expedited */
 	struct costs costs;
 	uint64_t measured_ns; /* how long the measurement took */
 	uint64_t waited_ns;   /* of that, for a CPU */

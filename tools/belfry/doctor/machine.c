@@ -28,6 +28,19 @@ static unsigned int read_hz(void)
 	return (unsigned int)((1000000000 + tick.tv_nsec / 2) / tick.tv_nsec);
 }
 
+/* Return whether the first line of a file contains a text. */
+static bool file_has(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "re");
+	char line[64];
+	bool found = file && fgets(line, sizeof(line), file) &&
+		     strstr(line, text);
+
+	if (file)
+		fclose(file);
+	return found;
+}
+
 void machine_read(struct machine *machine)
 {
 	struct utsname name;
@@ -38,6 +51,7 @@ void machine_read(struct machine *machine)
 	sscanf(name.release, "%u.%u", &machine->major, &machine->minor);
 	machine->hz = read_hz();
 	machine->realtime = strstr(name.version, "PREEMPT_RT") != NULL;
+	machine->rcu_normal = file_has("/sys/kernel/rcu_normal", "1");
 }
 
 bool machine_waits(const struct machine *machine)
@@ -70,19 +84,6 @@ static void read_config(struct config *config)
 	}
 	if (file)
 		pclose(file);
-}
-
-/* Return whether the first line of a file contains a text. */
-static bool file_has(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "re");
-	char line[64];
-	bool found = file && fgets(line, sizeof(line), file) &&
-		     strstr(line, text);
-
-	if (file)
-		fclose(file);
-	return found;
 }
 
 static const char *find_obstacle(const struct machine *machine)

@@ -114,8 +114,9 @@ static void print_load(const struct machine *machine)
 static void print_machine(const struct machine *machine)
 {
 	puts("This machine");
-	line("kernel", "Linux %s, HZ=%u%s", machine->release, machine->hz,
-	     machine->realtime ? ", PREEMPT_RT" : "");
+	line("kernel", "Linux %s, HZ=%u%s%s", machine->release, machine->hz,
+	     machine->realtime ? ", PREEMPT_RT" : "",
+	     machine->rcu_normal ? ", rcu_normal" : "");
 	print_costs(&machine->costs);
 	print_load(machine);
 	print_module(machine);
@@ -215,6 +216,7 @@ static struct json_object *machine_json(const struct machine *machine)
 	json_set_text(json, "release", machine->release);
 	json_set_count(json, "hz", machine->hz);
 	json_set_bool(json, "realtime", machine->realtime);
+	json_set_bool(json, "rcu_normal", machine->rcu_normal);
 	json_set_text(json, "problem", problems[machine->problem]);
 	json_set(json, "costs", costs_json(&machine->costs));
 	json_set_bool(json, "busy", machine_is_busy(machine));

@@ -157,6 +157,9 @@ static const char *nothing_to_gain(const struct diagnosis *diagnosis)
 		return "nothing to gain: the command line selects no KVM";
 	if (machine->problem != PROBLEM_NONE)
 		return NULL;
+	if (machine->rcu_normal)
+		return "nothing to gain: each change of a VM waits, because "
+		       "/sys/kernel/rcu_normal is 1";
 	if (kernel_module_acts(&machine->module))
 		return "nothing to gain: the kernel module ends the stall";
 	return "nothing to gain: no call waits on this machine";
