@@ -70,6 +70,7 @@ deb:
 
 install: build
 	@meson install --no-rebuild -C $(BUILD)
+	@test -n "$(DESTDIR)" || test "$$(id -u)" -ne 0 || PATH="$$PATH:/sbin" ldconfig
 
 format:
 	@scripts/format
