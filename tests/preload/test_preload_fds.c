@@ -72,6 +72,17 @@ static void test_raw_run_passes_vm_through(void **state)
 			    " program calls it past ioctl()\n");
 }
 
+static void test_each_reason_is_printed_once(void **state)
+{
+	compare_all_policies("raw-runs");
+	assert_int_equal(under.stats.passed_through, 4);
+	assert_string_equal(under.err,
+			    "belfry: passing a VM through to the kernel: the"
+			    " program calls it past ioctl()\n"
+			    "belfry: passing a VM through to the kernel: its fd"
+			    " is sent over a socket\n");
+}
+
 /* dup2() onto the private fd fails, and onto no other. */
 static void test_private_fd_cannot_be_replaced(void **state)
 {
@@ -104,6 +115,7 @@ int main(void)
 		cmocka_unit_test(test_pidfd_duplicates_are_recognised),
 		cmocka_unit_test(test_raw_vm_is_untracked),
 		cmocka_unit_test(test_raw_run_passes_vm_through),
+		cmocka_unit_test(test_each_reason_is_printed_once),
 		cmocka_unit_test(test_private_fd_cannot_be_replaced),
 	};
 

@@ -246,6 +246,7 @@ static const struct {
 	{"pidfd", scenario_pidfd},
 	{"raw-vm", scenario_raw_vm},
 	{"raw-run", scenario_raw_run},
+	{"raw-runs", scenario_raw_runs},
 	{"dup2-onto-all", scenario_dup2_onto_all},
 	{"threads", scenario_threads},
 	{"two-vms", scenario_two_vms},

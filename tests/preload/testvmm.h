@@ -125,6 +125,7 @@ void scenario_received(void);
 void scenario_pidfd(void);
 void scenario_raw_vm(void);
 void scenario_raw_run(void);
+void scenario_raw_runs(void);
 void scenario_dup2_onto_all(void);
 void scenario_threads(void);
 void scenario_two_vms(void);

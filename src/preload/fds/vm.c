@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <limits.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "belfry/srcu.h"
@@ -35,10 +36,30 @@ void vm_count(enum bf_front_counter counter)
 		add_count(counters[counter], 1);
 }
 
+#define MAX_REASONS 16
+
+/* Notes the reason.  Beyond MAX_REASONS each reason counts as known. */
+static bool is_new_reason(const char *why)
+{
+	static const char *_Atomic known[MAX_REASONS];
+	const char *other;
+
+	for (int i = 0; i < MAX_REASONS; i++) {
+		other = NULL;
+		if (atomic_compare_exchange_strong(&known[i], &other, why))
+			return true;
+		if (!strcmp(other, why))
+			return false;
+	}
+	return false;
+}
+
+/* The program may have a thousand VMs, so each reason is a line once. */
 static void report_passthrough(const char *why)
 {
 	add_count(&config.stats->passed_through, 1);
-	log_line("belfry: passing a VM through to the kernel: %s", why);
+	if (is_new_reason(why))
+		log_line("belfry: passing a VM through to the kernel: %s", why);
 }
 
 void vm_pass_through(struct object_vm *vm, const char *why)
@@ -161,8 +182,8 @@ struct record_who vm_track(int kvm_fd, int fd)
 		report_passthrough(why);
 	}
 	if (!why && !config.plain && !start_front(&obj->vm, kvm_fd, fd))
-		log_line("belfry: a VM runs without belfry: out of memory or"
-			 " file descriptors; raise the program's limits");
+		report_passthrough("out of memory or file descriptors; raise"
+				   " the program's limits");
 	obj->vm.number = record_new_vm(obj->vm.front);
 	who = object_who(obj);
 	if (!fd_table_set(fd, obj))

@@ -33,6 +33,10 @@ static void print_sums(struct stats *stats)
 		 " signals in user space",
 		 stats->assigned, stats->deassigned, stats->installed,
 		 sums.signals);
+	if (stats->passed_through)
+		log_line("belfry: %" PRIu64 " of %" PRIu64
+			 " VMs passed through: see above",
+			 stats->passed_through, stats->vms);
 }
 
 void print_stats(struct stats *stats)
