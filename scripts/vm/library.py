@@ -211,6 +211,6 @@ def tests_of(kernel):
 TESTS = {
     "library": ([], check_library, {"cpus": 2, "memory": 3072, "icount": 3}),
     "stall": (["belfry"], check_stall, {"icount": 3}),
-    "apparmor": ([], check_apparmor, {}),
+    "apparmor": ([], check_apparmor, {"icount": 3}),
     "qemu": ([], check_qemu, {"icount": 3, "memory": 2048}),
 }
