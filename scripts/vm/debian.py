@@ -92,14 +92,27 @@ class Kernel:
 
     def prepare_build(self):
         if self.has_headers:
-            self.release.prepare_root([
-                f"linux-headers-{self.name}{self.release.arch.suffix}"])
+            self.prepare_headers()
         elif self.release.name in SOURCE_SUITES:
             self.release.prepare_root([*SOURCE_TOOLS,
                                        *self.release.arch.build_packages])
             self.prepare_source()
         else:
             raise Unavailable(f"no headers of {self.name}")
+
+    def prepare_headers(self):
+        """Before 7.0 those of arm64 depend on a compiler that runs on arm64, so
+        unpack them without it."""
+        release, of = self.release, self.release.arch
+        package = f"linux-headers-{self.name}{of.suffix}"
+        if of is arch.AMD64 or self.version >= (7,):
+            release.prepare_root([package])
+            return
+        needed = re.findall(
+            r"Depends: <?(linux-(?:headers|kbuild)-[^:>\s]+)",
+            release.apt("apt-cache", "depends", package))
+        release.prepare_root([*of.build_packages, *needed])
+        release.unpack([package], release.root)
 
     def build(self):
         """Debian has built it."""
