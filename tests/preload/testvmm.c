@@ -189,6 +189,15 @@ void testvmm_print_count(const char *what, int fd)
 	printf("%s: %" PRIu64 "\n", what, testvmm_read_count(fd));
 }
 
+unsigned int testvmm_count_fds(void)
+{
+	unsigned int count = 0;
+
+	for (int fd = 0; fd < 4096; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
 unsigned int testvmm_count_lines(const char *path, const char *word)
 {
 	FILE *file = fopen(path, "re");
@@ -287,6 +296,7 @@ static const struct {
 	{"busy", scenario_busy},
 	{"load", scenario_load},
 	{"many-vms", scenario_many_vms},
+	{"level", scenario_level},
 	{"many-threads", scenario_many_threads},
 	{"irqchip", scenario_irqchip},
 	{"deassigned", scenario_deassigned},

@@ -94,6 +94,9 @@ void testvmm_fill_bus(int vm_fd);
 uint64_t testvmm_read_count(int fd);
 void testvmm_print_count(const char *what, int fd);
 
+/* Those that are open, with numbers below 4,096. */
+unsigned int testvmm_count_fds(void);
+
 /* Counts the lines of a file that contain the word. */
 unsigned int testvmm_count_lines(const char *path, const char *word);
 
@@ -166,6 +169,7 @@ void scenario_killed(void);
 void scenario_busy(void);
 void scenario_load(void);
 void scenario_many_vms(void);
+void scenario_level(void);
 void scenario_many_threads(void);
 void scenario_irqchip(void);
 void scenario_deassigned(void);

@@ -10,7 +10,6 @@
  *	TESTVMM_SECONDS=600 belfry run -- build/tests/preload/testvmm load
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
@@ -301,15 +300,6 @@ static void disturb(unsigned int *seed)
 	usleep(pick(seed, 5000));
 }
 
-static unsigned int count_fds(void)
-{
-	unsigned int count = 0;
-
-	for (int fd = 0; fd < 4096; fd++)
-		count += fcntl(fd, F_GETFD) >= 0;
-	return count;
-}
-
 static void run_machines(unsigned int seconds)
 {
 	const time_t end = time(NULL) + (time_t)seconds;
@@ -336,9 +326,9 @@ void scenario_load(void)
 	unsigned int before, after;
 
 	run_machines(1);
-	before = count_fds();
+	before = testvmm_count_fds();
 	run_machines(seconds ? (unsigned int)atoi(seconds) : 1);
-	after = count_fds();
+	after = testvmm_count_fds();
 	if (after != before)
 		fail("fds at the end", after, before);
 	for (unsigned int i = 0; i < MACHINES; i++)

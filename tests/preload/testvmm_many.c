@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Changes of one VM, alone and beside a thousand others that change too.  Only
- * by hand.  With a limit below 32,768 fds some VMs run without belfry.
+ * many-vms: changes of one VM, alone and beside a thousand others that change
+ * too.  Only by hand.  With a limit below 32,768 fds some VMs run without
+ * belfry.
  *
  *	belfry run -- build/tests/preload/testvmm many-vms
+ *
+ * level: VMs that change at random; their memory and fds must not grow.
+ * test_many_processes.py runs it in many processes.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -56,6 +60,13 @@ static void create(struct small_vm *small)
 		change(small, i);
 }
 
+static void destroy(struct small_vm *small)
+{
+	testvmm_destroy(&small->vm);
+	close(small->efd);
+	*small = (struct small_vm){0};
+}
+
 static int compare(const void *a, const void *b)
 {
 	const uint64_t left = *(const uint64_t *)a,
@@ -64,10 +75,11 @@ static int compare(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
+static uint64_t samples[SAMPLES];
+
 /* Assigns of all VMs in turn at random. */
 static void measure(const char *what, unsigned int count)
 {
-	static uint64_t samples[SAMPLES];
 	unsigned int seed = 1, got = 0;
 
 	while (got < SAMPLES) {
@@ -82,16 +94,15 @@ static void measure(const char *what, unsigned int count)
 	       samples[SAMPLES / 2], samples[SAMPLES / 100 * 99]);
 }
 
-static void print_memory(const char *what)
+static unsigned long memory_kib(void)
 {
 	FILE *file = fopen("/proc/self/statm", "re");
 	unsigned long size, pages = 0;
 
-	if (file && fscanf(file, "%lu %lu", &size, &pages) == 2)
-		printf("%s: %lu KiB\n", what,
-		       pages * (unsigned long)sysconf(_SC_PAGESIZE) / 1024);
-	if (file)
-		fclose(file);
+	testvmm_check(file && fscanf(file, "%lu %lu", &size, &pages) == 2,
+		      "/proc/self/statm");
+	fclose(file);
+	return pages * (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
 }
 
 void scenario_many_vms(void)
@@ -104,10 +115,57 @@ void scenario_many_vms(void)
 	for (int i = 0; i < 3; i++) {
 		measure("assign to one, beside 1,000 VMs", 1);
 		measure("assign to any of 1,000 VMs", VMS);
-		print_memory("memory");
+		printf("memory: %lu KiB\n", memory_kib());
 	}
-	for (unsigned int i = 0; i < VMS; i++) {
-		testvmm_destroy(&vms[i].vm);
-		close(vms[i].efd);
+	for (unsigned int i = 0; i < VMS; i++)
+		destroy(&vms[i]);
+}
+
+static unsigned int number(const char *name, unsigned int otherwise)
+{
+	const char *value = getenv(name);
+
+	return value ? (unsigned int)atoi(value) : otherwise;
+}
+
+/* Changes at random until a time; one VM in 4,000 changes ends. */
+static void change_until(uint64_t end, unsigned int count, unsigned int *seed)
+{
+	unsigned int got = 0, n;
+	struct small_vm *small;
+	uint64_t ns;
+
+	for (n = 1; now_ns() < end; n++) {
+		small = &vms[(unsigned int)rand_r(seed) % count];
+		ns = change(small, (unsigned int)rand_r(seed) % DOORBELLS);
+		if (ns)
+			samples[got++ % SAMPLES] = ns;
+		if (n % 4000)
+			continue;
+		destroy(small);
+		create(small);
 	}
+	got = got < SAMPLES ? got : SAMPLES;
+	testvmm_check(got, "an assign");
+	qsort(samples, got, sizeof(samples[0]), compare);
+	printf("%u changes, %lu KiB, %u fds, p50 %" PRIu64 " ns, p99 %" PRIu64
+	       " ns\n",
+	       n - 1, memory_kib(), testvmm_count_fds(), samples[got / 2],
+	       samples[got / 100 * 99]);
+	fflush(stdout);
+}
+
+/* A line for each period; the first one makes what the library keeps. */
+void scenario_level(void)
+{
+	const unsigned int count = number("TESTVMM_VMS", 3);
+	const uint64_t period = number("TESTVMM_SECONDS", 1) * 250000000ull;
+	unsigned int seed = (unsigned int)getpid();
+
+	for (unsigned int i = 0; i < count; i++)
+		create(&vms[i]);
+	for (int i = 0; i < 4; i++)
+		change_until(now_ns() + period, count, &seed);
+	for (unsigned int i = 0; i < count; i++)
+		destroy(&vms[i]);
 }
