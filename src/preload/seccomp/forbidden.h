@@ -26,6 +26,7 @@ enum forbidden {
 	FORBIDDEN_POLL = 1 << 9,      /* asking whether an eventfd is full */
 	FORBIDDEN_LIMIT = 1 << 12,    /* reading the limit on fds */
 	FORBIDDEN_SATURATE = 1 << 13, /* signalling one that is full */
+	FORBIDDEN_DISCARD = 1 << 14,  /* taking a signal that a line raised */
 
 	/* Signalling a shared one without the risk to sleep. */
 	FORBIDDEN_COMPLETION = FORBIDDEN_POLL | FORBIDDEN_SATURATE,
