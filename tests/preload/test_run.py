@@ -7,6 +7,7 @@ usage: test_run.py BELFRY LIBRARY TESTVMM STATIC_PROGRAM OTHER_LIBRARY
 import json
 import os
 import pty
+import resource
 import shutil
 import signal
 import subprocess
@@ -34,6 +35,20 @@ while not count:
 time.sleep(0.3)
 sys.exit(count)
 """
+
+
+# Leaves belfry no room in any file.
+LIMIT_PARENT = """
+import os, resource, sys
+resource.prlimit(os.getppid(), resource.RLIMIT_FSIZE, (0, 0))
+sys.exit(5)
+"""
+
+FILE_SIZE = 100
+
+
+def limit_file_size():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_SIZE, FILE_SIZE))
 
 
 def belfry(*args, **kwargs):
@@ -216,14 +231,71 @@ class Status(unittest.TestCase):
                 self.assertIn("statically linked", done.stderr)
 
     def test_full_disk(self):
-        """A lost report is a failure; lost output of the command is not."""
+        """A lost result is a line; the status is the command's."""
         for options in [], ["--json"]:
-            done = belfry("run", *options, "--output", "/dev/full", "true")
-            self.assertEqual(done.returncode, 1)
-            self.assertEqual(done.stderr, "belfry run: cannot write /dev/full:"
-                                          " No space left on device\n")
+            for status in 0, 5:
+                done = belfry("run", *options, "--output", "/dev/full", "sh",
+                              "-c", f"exit {status}")
+                self.assertEqual(done.returncode, status)
+                self.assertEqual(done.stderr,
+                                 "belfry run: cannot write /dev/full:"
+                                 " No space left on device\n")
         done = belfry("run", "sh", "-c", "echo x >/dev/full; exit 0")
         self.assertEqual(done.returncode, 0)
+
+    def test_file_size_limit(self):
+        """SIGXFSZ ends neither belfry nor the command."""
+        with tempfile.TemporaryDirectory() as folder:
+            for option in "--output", "--trace", "--report":
+                path = Path(folder, "result")
+                done = belfry("run", option, path, sys.executable, "-c",
+                              LIMIT_PARENT)
+                self.assertEqual(done.returncode, 5)
+                self.assertIn(f"cannot write {path}: ", done.stderr)
+                self.assertEqual(list(Path(folder).iterdir()), [])
+                done = belfry("run", option, path, "sh", "-c", "exit 5",
+                              preexec_fn=limit_file_size)
+                self.assertEqual(done.returncode, 1)
+                self.assertRegex(done.stderr, r"\Abelfry run: .*\n\Z")
+
+    def test_command_inherits_signals(self):
+        """belfry ignores the signals of its own writes alone."""
+        for default in signal.SIG_DFL, signal.SIG_IGN:
+            done = belfry("run", "--quiet", "grep", "SigIgn",
+                          "/proc/self/status", restore_signals=False,
+                          preexec_fn=lambda: signal.signal(signal.SIGXFSZ,
+                                                           default))
+            ignored = int(done.stdout.split()[1], 16)
+            self.assertEqual(bool(ignored >> (signal.SIGXFSZ - 1) & 1),
+                             default == signal.SIG_IGN)
+
+    def test_no_reader_of_stderr(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run([BELFRY, "run", "sh", "-c", "exit 5"],
+                              stderr=writer, timeout=60, check=False)
+        os.close(writer)
+        self.assertEqual(done.returncode, 5)
+
+    @unittest.skipUnless(HAVE_KVM, "no /dev/kvm")
+    def test_library_whose_lines_are_lost(self):
+        """The library's lines do not end a VMM."""
+        env = dict(os.environ, LD_PRELOAD=LIBRARY, BELFRY_PRINT="all")
+        command = [TESTVMM, "two-vms"]
+        options = {"env": env, "stdout": subprocess.DEVNULL, "timeout": 60,
+                   "check": False}
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run(command, stderr=writer, **options)
+        os.close(writer)
+        self.assertEqual(done.returncode, 0)
+        with tempfile.TemporaryFile() as full:
+            full.seek(FILE_SIZE)
+            done = subprocess.run(command, stderr=full,
+                                  preexec_fn=limit_file_size, **options)
+        self.assertEqual(done.returncode, 0)
+        self.assertTrue(subprocess.run(command, stderr=subprocess.PIPE,
+                                       **options).stderr)
 
     def test_other_preloads_stay(self):
         env = dict(os.environ, LD_PRELOAD="libm.so.6")

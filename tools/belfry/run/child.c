@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/util.h"
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/run/run.h"
 
@@ -31,13 +32,32 @@ struct signals {
 	struct sigaction old_child;
 };
 
+/* The signals of a write that fails, and what the program inherits. */
+static const int ignored[] = {SIGPIPE, SIGXFSZ};
+static struct sigaction inherited[ARRAY_SIZE(ignored)];
+static size_t nr_ignored;
+
+void run_ignore_signals(void)
+{
+	const struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+	for (; nr_ignored < ARRAY_SIZE(ignored); nr_ignored++)
+		sigaction(ignored[nr_ignored], &ignore, &inherited[nr_ignored]);
+}
+
+static void restore_ignored(void)
+{
+	for (size_t i = 0; i < nr_ignored; i++)
+		sigaction(ignored[i], &inherited[i], NULL);
+}
+
 static void hold_signals(struct signals *signals)
 {
 	struct sigaction by_default = {.sa_handler = SIG_DFL};
 
 	sigemptyset(&signals->wanted);
 	sigaddset(&signals->wanted, SIGCHLD);
-	for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++)
 		sigaddset(&signals->wanted, forwarded[i]);
 	sigprocmask(SIG_BLOCK, &signals->wanted, &signals->old_mask);
 	/* If SIGCHLD stayed ignored, the kernel would drop the exit status. */
@@ -69,6 +89,7 @@ static void exec_command(char **command, const struct signals *signals,
 	int reason;
 
 	release_signals(signals);
+	restore_ignored();
 	execvp(command[0], command);
 	reason = errno;
 	if (write(pipe_fd, &reason, sizeof(reason)) < 0)

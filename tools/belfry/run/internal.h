@@ -36,10 +36,10 @@ int run_record_share(struct run_record *record);
 
 /*
  * Write the files.  stats are a copy of the counters, status is the exit status
- * of the command.
+ * of the command.  A file that cannot be written is a line.
  */
-int run_record_write(struct run_record *record, const struct stats *stats,
-		     int status);
+void run_record_write(struct run_record *record, const struct stats *stats,
+		      int status);
 
 /* Files that were not written stay as they were. */
 void run_record_close(struct run_record *record);

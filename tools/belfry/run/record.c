@@ -93,15 +93,13 @@ static int write_trace(const struct run_record *record,
 	return status;
 }
 
-int run_record_write(struct run_record *record, const struct stats *stats,
-		     int status)
+void run_record_write(struct run_record *record, const struct stats *stats,
+		      int status)
 {
-	if (!record->shared.recording)
-		return CLI_OK;
-	if (write_trace(record, stats, status))
-		return CLI_FAILURE;
-	return output_end(&record->trace, "run") |
-	       output_end(&record->report, "run");
+	if (!record->shared.recording || write_trace(record, stats, status))
+		return;
+	output_end(&record->trace, "run");
+	output_end(&record->report, "run");
 }
 
 void run_record_close(struct run_record *record)

@@ -116,6 +116,12 @@ bool run_wait_for_daemon(int pidfd);
 int run_exec(char **command);
 
 /*
+ * Ignore SIGPIPE and SIGXFSZ: a result that cannot be written must not end
+ * belfry.  The command of run_child() inherits what was before.
+ */
+void run_ignore_signals(void);
+
+/*
  * Run the command to its end.  Returns its exit status, or 128 + N if signal N
  * ended it.  *started is false if the command was not found, which gives 127,
  * or cannot be executed, which gives 126.
