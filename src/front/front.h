@@ -60,6 +60,12 @@ int bf_front_note_removal(struct bf_front *front,
  */
 int bf_front_complete_once(struct bf_front_vcpu *vcpu, int fd);
 
+/*
+ * Waits until the signals of doorbells in progress have ended, but not after
+ * @until_ns.  Later signals see what the caller has stored before.
+ */
+void bf_front_wait_for_signals(struct bf_front *front, uint64_t until_ns);
+
 /* What every front counts, beside the signals of its doorbells. */
 enum bf_front_counter {
 	BF_FRONT_ASSIGNED,

@@ -7,6 +7,8 @@
 
 #include "front/front.h"
 #include "front/internal.h"
+#include "io_bus/bus.h"
+#include "srcu/wait.h"
 
 /* KVM takes any value but 0; the program and its handlers store 1. */
 #define OWN_IMMEDIATE_EXIT 2
@@ -45,6 +47,11 @@ void bf_front_set_stepping(struct bf_front_vcpu *vcpu, bool stepping)
 	if (stepping != vcpu->stepping)
 		bf_front_at_once(vcpu->front, stepping ? 1 : -1);
 	vcpu->stepping = stepping;
+}
+
+void bf_front_wait_for_signals(struct bf_front *front, uint64_t until_ns)
+{
+	bf_srcu_synchronize_until(&front->bus->consumer_srcu, until_ns);
 }
 
 static bool offer_mmio(const struct bf_front_vcpu *vcpu)

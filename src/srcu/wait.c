@@ -232,6 +232,21 @@ bool bf_srcu_gp_try(struct bf_srcu *ssp)
 	return done;
 }
 
+#define TRY_EVERY_NS 50000
+
+bool bf_srcu_synchronize_until(struct bf_srcu *ssp, uint64_t until_ns)
+{
+	const unsigned long cookie = bf_srcu_get_state(ssp);
+	unsigned int never = 0;
+
+	while (!bf_srcu_gp_try(ssp) && !bf_srcu_poll_state(ssp, cookie)) {
+		if (bf_now_ns() >= until_ns)
+			return false;
+		futex_wait(&never, 0, TRY_EVERY_NS);
+	}
+	return true;
+}
+
 /* No request for a while: there is nothing to gather. */
 static bool idle_for_long(struct bf_srcu *ssp)
 {

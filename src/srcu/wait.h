@@ -71,4 +71,11 @@ uint64_t bf_srcu_gp_sleep_ns(const struct bf_srcu *ssp);
  */
 bool bf_srcu_gp_try(struct bf_srcu *ssp);
 
+/*
+ * Waits for a full grace period, but not after @until_ns of bf_now_ns().
+ * Returns false if readers held it up.  May be called inside a section of the
+ * domain, which holds it up.
+ */
+bool bf_srcu_synchronize_until(struct bf_srcu *ssp, uint64_t until_ns);
+
 #endif

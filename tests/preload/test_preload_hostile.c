@@ -77,6 +77,14 @@ static void test_filter_for_all(void **state)
 	assert_int_equal(under.stats.refused, 1);
 }
 
+static void test_filter_for_all_in_between(void **state)
+{
+	compare_never("all-filtered-in-between");
+	assert_int_equal(signals(&under.stats), 6);
+	compare_never("all-filtered-inside");
+	assert_int_equal(signals(&under.stats), 6);
+}
+
 static void test_first_filters_at_once(void **state)
 {
 	for (int i = 0; i < 20; i++)
@@ -126,6 +134,7 @@ int main(void)
 		cmocka_unit_test(test_holder_blocks_no_filtered_thread),
 		cmocka_unit_test(test_holder_blocks_no_thread_without_rights),
 		cmocka_unit_test(test_filter_for_all),
+		cmocka_unit_test(test_filter_for_all_in_between),
 		cmocka_unit_test(test_first_filters_at_once),
 		cmocka_unit_test(test_bad_messages),
 		cmocka_unit_test(test_bad_filters),

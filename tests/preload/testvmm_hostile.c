@@ -659,7 +659,7 @@ static int replacing_fd;
 static atomic_int replaced = -1;
 static atomic_bool replacement_done;
 
-enum { LEAST_REPLACED = 512, NOT_TRAPPED = 99 };
+enum { LEAST_REPLACED = 512, NOT_TRAPPED = 0x5eed };
 
 static void set_result(ucontext_t *context, long ret)
 {
@@ -687,6 +687,23 @@ static void dup_and_wait(int sig, siginfo_t *info, void *context)
 }
 
 /* The library does not see the filter. */
+static void install_trap(struct sock_filter *code, unsigned short len,
+			 void (*handler)(int sig, siginfo_t *info,
+					 void *context))
+{
+	const struct sock_fprog filter = {len, code};
+	struct sigaction action = {
+		.sa_sigaction = handler,
+		.sa_flags = SA_SIGINFO,
+	};
+
+	sigaction(SIGSYS, &action, NULL);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	testvmm_check(!raw_syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0,
+				   &filter),
+		      "filter");
+}
+
 static void trap_dups(void)
 {
 	struct sock_filter code[] = {
@@ -705,17 +722,8 @@ static void trap_dups(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	const struct sock_fprog filter = {sizeof(code) / sizeof(code[0]), code};
-	struct sigaction action = {
-		.sa_sigaction = dup_and_wait,
-		.sa_flags = SA_SIGINFO,
-	};
 
-	sigaction(SIGSYS, &action, NULL);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	testvmm_check(!raw_syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0,
-				   &filter),
-		      "filter");
+	install_trap(code, sizeof(code) / sizeof(code[0]), dup_and_wait);
 }
 
 static int replace_by_dup3(int fd)
@@ -784,4 +792,105 @@ void scenario_replaced_by_dup2(void)
 void scenario_replaced_by_dup3(void)
 {
 	replace_at_once(replace_by_dup3);
+}
+
+static atomic_bool polling, forbidden_for_all;
+
+static void repeat_poll(ucontext_t *context)
+{
+#ifdef __x86_64__
+	const greg_t *regs = context->uc_mcontext.gregs;
+	long ret = raw_syscall(POLL, regs[REG_RDI], regs[REG_RSI],
+			       regs[REG_RDX], 0, 0, NOT_TRAPPED);
+#else
+	const unsigned long long *regs = context->uc_mcontext.regs;
+	long ret = raw_syscall(POLL, regs[0], regs[1], regs[2], regs[3],
+			       regs[4], NOT_TRAPPED);
+#endif
+
+	set_result(context, ret < 0 ? -errno : ret);
+}
+
+/*
+ * In the place of poll(2) of the library, which has found that the thread may
+ * call it.  The other thread has 50 ms to forbid it.
+ */
+static void wait_and_poll(int sig, siginfo_t *info, void *context)
+{
+	const struct timespec round = {.tv_nsec = 1000000};
+
+	atomic_store(&polling, true);
+	for (int i = 0; i < 50 && !atomic_load(&forbidden_for_all); i++)
+		raw_syscall(SYS_nanosleep, &round, NULL);
+	repeat_poll(context);
+}
+
+/* The thread that installs the filter must not wait for this one for ever. */
+static void forbid_and_poll(int sig, siginfo_t *info, void *context)
+{
+	if (!atomic_exchange(&forbidden_for_all, true))
+		testvmm_forbid_for_all(SYS_io_submit);
+	repeat_poll(context);
+}
+
+static void trap_poll(void (*handler)(int sig, siginfo_t *info, void *context))
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, POLL, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[5])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NOT_TRAPPED, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	install_trap(code, sizeof(code) / sizeof(code[0]), handler);
+}
+
+static void *forbid_poll_for_all(void *arg)
+{
+	while (getenv("BELFRY_POLICY") && !atomic_load(&polling))
+		usleep(100);
+	testvmm_forbid_for_all(POLL);
+	atomic_store(&forbidden_for_all, true);
+	return arg;
+}
+
+static void *do_nothing(void *arg)
+{
+	return arg;
+}
+
+/* Beside the thread, which has the filter of the trap, too. */
+static void run_with_trap(void (*handler)(int sig, siginfo_t *info,
+					  void *context),
+			  void *(*beside)(void *arg))
+{
+	int efd = eventfd(0, EFD_CLOEXEC);
+	pthread_t thread;
+	struct testvmm vm;
+
+	alarm(20);
+	find_syscall();
+	testvmm_create(&vm, 1);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
+	trap_poll(handler);
+	pthread_create(&thread, NULL, beside, NULL);
+	run_and_count(&vm, efd);
+	pthread_join(thread, NULL);
+	run_and_count(&vm, efd);
+	testvmm_destroy(&vm);
+}
+
+/* The filter comes between the library's look at its bits and poll(2). */
+void scenario_all_filtered_in_between(void)
+{
+	run_with_trap(wait_and_poll, forbid_poll_for_all);
+}
+
+void scenario_all_filtered_inside(void)
+{
+	run_with_trap(forbid_and_poll, do_nothing);
 }

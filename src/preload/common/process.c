@@ -62,11 +62,22 @@ static bool has_robust_list(void)
 	       head;
 }
 
-bool process_is_owner(void)
+static bool ask_for_owner(void)
 {
-	process_check();
 	if (thread_forbids(FORBIDDEN_PID))
 		return true;
 	return getpid() == process_pid &&
 	       (process_pid != 1 || has_robust_list());
+}
+
+bool process_is_owner(void)
+{
+	bool is_owner;
+	int idx;
+
+	process_check();
+	idx = forbidden_calls_begin();
+	is_owner = ask_for_owner();
+	forbidden_calls_end(idx);
+	return is_owner;
 }

@@ -114,6 +114,26 @@ void vm_start_helpers(void)
 	fd_table_walk(0, INT_MAX, start_helper_of);
 }
 
+static _Atomic uint64_t wait_until_ns;
+
+static void wait_for_signals_of(int fd)
+{
+	struct object *obj = fd_table_get_kind(fd, OBJECT_VM);
+
+	if (!obj)
+		return;
+	if (obj->vm.front)
+		bf_front_wait_for_signals(obj->vm.front,
+					  atomic_load(&wait_until_ns));
+	object_put(obj);
+}
+
+void vm_wait_for_signals(uint64_t until_ns)
+{
+	atomic_store(&wait_until_ns, until_ns);
+	fd_table_walk(0, INT_MAX, wait_for_signals_of);
+}
+
 static __thread struct signals_held held_in_fork;
 
 static void before_fork(void)

@@ -34,6 +34,9 @@ void vm_pass_through_all(const char *why);
  */
 void vm_start_helpers(void);
 
+/* Waits for signals of doorbells in progress, but not after @until_ns. */
+void vm_wait_for_signals(uint64_t until_ns);
+
 /* bf_front_counted: adds 1 to a counter of config.stats. */
 void vm_count(enum bf_front_counter counter);
 

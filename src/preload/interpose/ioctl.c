@@ -354,10 +354,14 @@ static long time_call(int fd, uint32_t request, void *arg)
 static __attribute__((noinline)) int answer_timed(int fd, uint32_t request,
 						  void *arg)
 {
-	int saved_errno = errno;
+	int saved_errno = errno, idx;
+	long ret;
 
 	process_check();
-	return next_return(time_call(fd, request, arg), saved_errno);
+	idx = forbidden_calls_begin();
+	ret = time_call(fd, request, arg);
+	forbidden_calls_end(idx);
+	return next_return(ret, saved_errno);
 }
 
 /*

@@ -11,9 +11,11 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 
+#include "base/clock.h"
 #include "io_bus/eventfd.h"
 #include "preload/common/config.h"
 #include "preload/common/process.h"
+#include "preload/common/signals.h"
 #include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/shared_eventfd.h"
@@ -23,6 +25,8 @@
 #include "preload/seccomp/calls.h"
 #include "preload/seccomp/filter.h"
 #include "preload/seccomp/forbidden.h"
+
+#define WAIT_NS (BF_NS_PER_S / 10)
 
 static const char forbids_calls[] = "a seccomp filter forbids system calls that"
 				    " belfry makes";
@@ -88,6 +92,30 @@ struct new_filter {
 };
 
 /*
+ * A thread that has not seen yet what the filter forbids may be about to make
+ * such a call.  A handler may install the filter that interrupted such a thread
+ * itself, and a signal may be held up: not for ever.
+ */
+static void wait_for_calls(void)
+{
+	const uint64_t until_ns = bf_now_ns() + WAIT_NS;
+
+	vm_wait_for_signals(until_ns);
+	forbidden_wait_for_calls(until_ns);
+}
+
+static void announce(uint32_t forbids)
+{
+	const bool may_wait = !thread_forbids(FORBIDDEN_SERVE);
+	struct signals_held held = signals_hold();
+
+	forbidden_add(forbids, true);
+	if (may_wait)
+		wait_for_calls();
+	signals_release(held);
+}
+
+/*
  * Does what the filter will forbid, and asks what it will forbid to ask.  The
  * kernel may still refuse the filter, so it counts only afterwards; but for all
  * threads at once, because each of them may get it before this one returns.  A
@@ -104,7 +132,7 @@ static void before_install(struct new_filter *new)
 	if (!config.plain)
 		prepare_for_filter(new->forbids, new->all_threads);
 	if (new->all_threads)
-		forbidden_add(new->forbids, true);
+		announce(new->forbids);
 }
 
 /* Makes no system call: the filter is there. */

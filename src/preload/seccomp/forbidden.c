@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All accesses are relaxed: seccomp(2) orders a filter for all threads, and
- * pthread_create() an inherited one.
+ * All accesses are relaxed.  forbidden_wait_for_calls() orders a filter for all
+ * threads: a section that it does not wait for sees for_all.  pthread_create()
+ * orders an inherited one.
  */
 #include <stdatomic.h>
 
 #include "base/util.h"
 #include "io_bus/eventfd.h"
 #include "preload/seccomp/forbidden.h"
+#include "srcu/wait.h"
 
 #define relaxed memory_order_relaxed
 
@@ -34,6 +36,23 @@ bool thread_forbids(uint32_t activities)
 	}
 	return (own | inherited | atomic_load_explicit(&for_all, relaxed)) &
 	       activities;
+}
+
+DEFINE_STATIC_SRCU(calls);
+
+int forbidden_calls_begin(void)
+{
+	return srcu_read_lock(&calls);
+}
+
+void forbidden_calls_end(int idx)
+{
+	srcu_read_unlock(&calls, idx);
+}
+
+void forbidden_wait_for_calls(uint64_t until_ns)
+{
+	bf_srcu_synchronize_until(&calls, until_ns);
 }
 
 void forbidden_disprove(void)

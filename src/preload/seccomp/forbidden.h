@@ -40,6 +40,16 @@ enum forbidden {
 bool thread_forbids(uint32_t activities);
 
 /*
+ * Around a question to thread_forbids() and the system calls that follow from
+ * the answer, so that a filter for all threads does not come in between.
+ */
+int forbidden_calls_begin(void);
+void forbidden_calls_end(int idx);
+
+/* Waits for those that began before, but not after @until_ns. */
+void forbidden_wait_for_calls(uint64_t until_ns);
+
+/*
  * The thread calls KVM_IOEVENTFD, or registers a zone.  If a filter that it may
  * have inherited forbids that, it has not inherited the filter.
  */
