@@ -173,6 +173,11 @@ static void test_close_in_malloc(void **state)
 	run_handler("close-beside-stacks", "closed in the handler\n");
 }
 
+static void test_close_in_refused_fork(void **state)
+{
+	run_handler("close-in-refused-fork", "closed in the handler\n");
+}
+
 static void test_close_in_fork(void **state)
 {
 	run_handler("close-in-fork", "closed in the handler\n");
@@ -220,6 +225,7 @@ int main(void)
 		cmocka_unit_test(test_close_in_handler),
 		cmocka_unit_test(test_close_in_malloc),
 		cmocka_unit_test(test_close_in_fork),
+		cmocka_unit_test(test_close_in_refused_fork),
 		cmocka_unit_test(test_left_close),
 		cmocka_unit_test(test_dup_in_handler),
 		cmocka_unit_test(test_fork_in_handler),

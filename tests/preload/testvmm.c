@@ -306,6 +306,7 @@ static const struct {
 	{"close-in-malloc", scenario_close_in_malloc},
 	{"close-beside-stacks", scenario_close_beside_stacks},
 	{"close-in-fork", scenario_close_in_fork},
+	{"close-in-refused-fork", scenario_close_in_refused_fork},
 	{"close-in-forkpty", scenario_close_in_forkpty},
 	{"dup-in-handler", scenario_dup_in_handler},
 	{"fork-in-handler", scenario_fork_in_handler},

@@ -204,6 +204,7 @@ void scenario_close_in_malloc(void);
 void scenario_close_beside_stacks(void);
 void scenario_close_in_fork(void);
 void scenario_close_in_forkpty(void);
+void scenario_close_in_refused_fork(void);
 void scenario_dup_in_handler(void);
 void scenario_fork_in_handler(void);
 

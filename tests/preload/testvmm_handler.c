@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* VMMs whose signal handlers close a VM, duplicate an fd or fork. */
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -17,9 +18,10 @@
 
 #include "testvmm.h"
 
-#define BELLS  8
-#define ROUNDS 800
-#define DUPS   200
+#define BELLS	  8
+#define ROUNDS	  800
+#define DUPS	  200
+#define EARLY_VMS 24
 
 #define MAX_NUMBER (300 * 1024)
 #define FORKS	   400
@@ -178,6 +180,32 @@ static void fork_child(int vm, int efd)
 void scenario_close_in_fork(void)
 {
 	close_during(fork_child);
+}
+
+/*
+ * The same, and a filter refuses to hold signals back.  The front has VMs from
+ * before the filter alone.
+ */
+void scenario_close_in_refused_fork(void)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	int efd = testvmm_eventfd(), vms[EARLY_VMS];
+	pid_t hits;
+
+	for (unsigned int i = 0; i < EARLY_VMS; i++) {
+		vms[i] = new_vm(kvm);
+		register_bells(vms[i], efd);
+	}
+	set_handler(close_victim);
+	hits = start_hits(37);
+	testvmm_forbid(SYS_rt_sigprocmask, SECCOMP_RET_ERRNO | EPERM);
+	for (unsigned int i = 0; i < EARLY_VMS; i++) {
+		victim = vms[i];
+		while (handled == i)
+			fork_child(-1, efd);
+	}
+	end_hits(hits);
+	printf("closed in the handler\n");
 }
 
 /* forkpty() forks inside the C library, as daemon() does. */

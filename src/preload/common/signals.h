@@ -6,7 +6,9 @@
  * need a lock of the library.  If the handler had interrupted the holder of the
  * lock, it would wait for ever.  So no handler runs in a thread between
  * signals_hold() and signals_release().  A signal that comes meanwhile stays
- * pending, and its handler runs in signals_release().
+ * pending, and its handler runs in signals_release().  Where a seccomp filter
+ * answers rt_sigprocmask(2) by an errno, handlers do run, and put off what
+ * needs a lock.
  */
 #ifndef BF_PRELOAD_SIGNALS_H
 #define BF_PRELOAD_SIGNALS_H
@@ -41,5 +43,19 @@ struct signals_held {
 /* Both keep errno.  The calls may be nested. */
 struct signals_held signals_hold(void);
 void signals_release(struct signals_held held);
+
+struct signals_work {
+	struct signals_work *next;
+	void (*fn)(struct signals_work *work);
+};
+
+/*
+ * True if the thread is between signals_hold() and signals_release() although
+ * no signals are held back: the last signals_release() calls @work->fn.
+ */
+bool signals_put_off(struct signals_work *work);
+
+/* In the child of a fork(): the parent does its work itself. */
+void signals_forget(void);
 
 #endif

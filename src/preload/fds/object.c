@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/util.h"
 #include "preload/common/signals.h"
 #include "preload/fds/object.h"
 #include "preload/fds/private_fd.h"
@@ -113,10 +114,19 @@ static void end_vcpu(struct object_vcpu *vcpu)
 	object_put(vcpu->vm);
 }
 
+static void end_later(struct signals_work *end)
+{
+	object_end(container_of(end, struct object, end));
+}
+
 void object_end(struct object *obj)
 {
-	struct signals_held held = signals_hold();
+	struct signals_held held;
 
+	obj->end.fn = end_later;
+	if (signals_put_off(&obj->end))
+		return;
+	held = signals_hold();
 	switch (obj->kind) {
 	case OBJECT_VM:
 		end_vm(&obj->vm);

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "preload/common/signals.h"
 #include "preload/record/record.h"
 #include "preload/record/stats.h"
 #include "front/front.h"
@@ -57,6 +58,7 @@ struct object {
 	_Atomic uint32_t refs; /* 0: on the free list */
 	enum object_kind kind;
 	struct object *next_free;
+	struct signals_work end; /* put off */
 	struct object_vm vm;
 	struct object_vcpu vcpu;
 	struct object_device device;

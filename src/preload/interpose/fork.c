@@ -12,6 +12,7 @@
 
 #include "preload/common/config.h"
 #include "preload/common/process.h"
+#include "preload/common/signals.h"
 #include "preload/common/sys.h"
 #include "preload/fds/fd_table.h"
 #include "preload/fds/shared_eventfd.h"
@@ -42,6 +43,7 @@ static bool has_own_fds(bool raw)
 void fork_forget_parent(bool raw)
 {
 	object_forget_free();
+	signals_forget();
 	if (raw)
 		config.plain = true;
 	if (has_own_fds(raw))
