@@ -826,10 +826,13 @@ static void wait_and_poll(int sig, siginfo_t *info, void *context)
 }
 
 /* The thread that installs the filter must not wait for this one for ever. */
-static void forbid_and_poll(int sig, siginfo_t *info, void *context)
+static void wait_until_forbidden(int sig, siginfo_t *info, void *context)
 {
-	if (!atomic_exchange(&forbidden_for_all, true))
-		testvmm_forbid_for_all(SYS_io_submit);
+	const struct timespec round = {.tv_nsec = 1000000};
+
+	atomic_store(&polling, true);
+	while (!atomic_load(&forbidden_for_all))
+		raw_syscall(SYS_nanosleep, &round, NULL);
 	repeat_poll(context);
 }
 
@@ -849,17 +852,23 @@ static void trap_poll(void (*handler)(int sig, siginfo_t *info, void *context))
 	install_trap(code, sizeof(code) / sizeof(code[0]), handler);
 }
 
-static void *forbid_poll_for_all(void *arg)
+static void forbid_while_polling(uint32_t call)
 {
 	while (getenv("BELFRY_POLICY") && !atomic_load(&polling))
 		usleep(100);
-	testvmm_forbid_for_all(POLL);
+	testvmm_forbid_for_all(call);
 	atomic_store(&forbidden_for_all, true);
+}
+
+static void *forbid_poll(void *arg)
+{
+	forbid_while_polling(POLL);
 	return arg;
 }
 
-static void *do_nothing(void *arg)
+static void *forbid_io_submit(void *arg)
 {
+	forbid_while_polling(SYS_io_submit);
 	return arg;
 }
 
@@ -887,10 +896,10 @@ static void run_with_trap(void (*handler)(int sig, siginfo_t *info,
 /* The filter comes between the library's look at its bits and poll(2). */
 void scenario_all_filtered_in_between(void)
 {
-	run_with_trap(wait_and_poll, forbid_poll_for_all);
+	run_with_trap(wait_and_poll, forbid_poll);
 }
 
 void scenario_all_filtered_inside(void)
 {
-	run_with_trap(forbid_and_poll, do_nothing);
+	run_with_trap(wait_until_forbidden, forbid_io_submit);
 }
