@@ -35,12 +35,11 @@ FOLDERS = ("tests/test_", "tests/preload/differential",
            "tools/belfry")
 
 # cli_doorbell needs the folder that it runs in; bench_bus and srcu_wake measure
-# the machine; memslots_pin_broken must fail; trap_fault fails on the CPU that
-# QEMU emulates.  The others let each allocation fail in turn, or stand in for
-# another page size: the kernel has no part in that, and it takes minutes in an
-# emulated guest.
+# the machine; memslots_pin_broken must fail.  The others let each allocation
+# fail in turn, or stand in for another page size: the kernel has no part in
+# that, and it takes minutes in an emulated guest.
 LEFT_OUT = re.compile(
-    "cli_doorbell|bench_bus|srcu_wake|memslots_pin_broken|trap_fault|io_bus_oom"
+    "cli_doorbell|bench_bus|srcu_wake|memslots_pin_broken|io_bus_oom"
     "|io_clear|memslots_oom|span_tree|.*_page_[0-9]+")
 
 # They start hundreds of programs and may take minutes: by --match alone.

@@ -8,9 +8,6 @@
 
 #include "testing/trap/insn.h"
 
-#define TRAPNO_PROTECTION 13
-#define TRAPNO_PAGE_FAULT 14
-
 static uint64_t sign_extend(uint64_t value, unsigned int bits)
 {
 	uint64_t sign = 1ull << (bits - 1);

@@ -30,6 +30,10 @@
 
 #define BF_TRAP_PAGE 4096u
 
+/* The kernel's REG_TRAPNO. */
+#define TRAPNO_PROTECTION 13
+#define TRAPNO_PAGE_FAULT 14
+
 /* The data area of KVM_EXIT_IO in the run page, as in KVM on x86. */
 #define BF_TRAP_IO_OFFSET BF_TRAP_PAGE
 #define BF_TRAP_IO_SIZE	  BF_TRAP_PAGE

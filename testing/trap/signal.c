@@ -17,8 +17,8 @@
 
 #define SA_KERNEL_RESTORER 0x04000000ul
 
-#define TRAPNO_PAGE_FAULT 14
 #define PAGE_FAULT_FETCH  (1u << 4)
+#define USER_ADDRESS_BITS 47
 
 #define FPU_CONTROL_DEFAULT 0x37f
 #define MXCSR_DEFAULT	    0x1f80
@@ -218,11 +218,17 @@ static uint64_t rip_of(const ucontext_t *uc)
 	return (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
 }
 
-/* Did the guest jump to memory that it cannot execute? */
+/*
+ * Did the guest jump to memory that it cannot execute?  QEMU's processor raises
+ * the general protection fault of a jump to an address that is not canonical
+ * at that address, and others raise it at the jump.
+ */
 static bool is_bad_fetch(const ucontext_t *uc)
 {
 	const greg_t *regs = uc->uc_mcontext.gregs;
 
+	if (regs[REG_TRAPNO] == TRAPNO_PROTECTION)
+		return rip_of(uc) >> USER_ADDRESS_BITS;
 	return regs[REG_TRAPNO] == TRAPNO_PAGE_FAULT &&
 	       (regs[REG_ERR] & PAGE_FAULT_FETCH ||
 		regs[REG_CR2] == regs[REG_RIP]);
