@@ -26,6 +26,9 @@
 
 #define NR_SLOTS MACHINE_THREADS
 
+/* Each change tries a grace period, which the real ones share. */
+#define BF_DEFERRED_BATCH 1
+
 /* No grace period passes at once, so that a removal waits for one. */
 bool bf_srcu_gp_try(struct srcu_struct *ssp)
 {

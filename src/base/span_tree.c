@@ -93,6 +93,8 @@ static void items_move(struct bf_span_node *to, uint32_t at,
 		       const struct bf_span_node *from, uint32_t start,
 		       uint32_t count)
 {
+	if (!count)
+		return;
 	memmove(&to->first[at], &from->first[start],
 		count * sizeof(to->first[0]));
 	memmove(item_at(to, at), item_at(from, start), count * item_size(to));
@@ -368,14 +370,28 @@ struct bf_span_entry *bf_span_next(const struct bf_span_node *root,
 	return entry;
 }
 
+static void leaf_end(const struct bf_span_node *leaf, bf_span_end_fn end)
+{
+	struct bf_span_entry *entry;
+	uint32_t i;
+
+	for (i = 0; i < leaf->count; i++) {
+		entry = bf_span_entry(leaf, leaf->entry_size, i);
+		if (bf_span_size(entry))
+			end(entry);
+	}
+}
+
 /* As deep as the tree is high. */
-void bf_span_free(struct bf_span_node *root)
+void bf_span_free(struct bf_span_node *root, bf_span_end_fn end)
 {
 	uint32_t i;
 
 	if (!root)
 		return;
 	for (i = 0; root->level && i < root->count; i++)
-		bf_span_free(bf_span_children(root)[i]);
+		bf_span_free(bf_span_children(root)[i], end);
+	if (!root->level && end)
+		leaf_end(root, end);
 	free(root);
 }

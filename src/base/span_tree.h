@@ -247,7 +247,12 @@ bf_span_behind(const struct bf_span_node *root, struct bf_span *span)
 	for ((entry) = bf_span_next(root, 0, span); entry != NULL; \
 	     (entry) = bf_span_behind(root, span))
 
-/* Frees a tree that no reader sees. */
-void bf_span_free(struct bf_span_node *root);
+typedef void (*bf_span_end_fn)(struct bf_span_entry *entry);
+
+/*
+ * Frees a tree that no reader sees.  Calls end, unless that is NULL, for each
+ * entry that was not removed in place.
+ */
+void bf_span_free(struct bf_span_node *root, bf_span_end_fn end);
 
 #endif

@@ -81,7 +81,7 @@ static int check_eventfd(struct bf_front *front, int fd)
 
 	if (!kernel_is_quick(front))
 		return bf_eventfd_check(fd);
-	ret = bf_front_kernel(front, KVM_IOEVENTFD, &arg);
+	ret = bf_front_ask_kernel(front, KVM_IOEVENTFD, &arg);
 	return ret == -ENOENT ? 0 : ret;
 }
 

@@ -153,6 +153,10 @@ static inline void front_count(struct bf_front *front,
 int bf_front_kernel(struct bf_front *front, unsigned long request,
 		    const void *arg);
 
+/* The same for a call that changes nothing: installs need not avoid it. */
+int bf_front_ask_kernel(const struct bf_front *front, unsigned long request,
+			const void *arg);
+
 /* The kernel has a doorbell or a zone more, and a grace period pending. */
 void bf_front_note_install(struct bf_front *front);
 

@@ -22,8 +22,8 @@ void (*bf_front_counted)(enum bf_front_counter counter);
 /* Four ticks at HZ=100 and some: how long a normal grace period can take. */
 #define PENDING_GP_NS 50000000u
 
-static int call_kernel(const struct bf_front *front, unsigned long request,
-		       const void *arg)
+int bf_front_ask_kernel(const struct bf_front *front, unsigned long request,
+			const void *arg)
 {
 	long ret;
 
@@ -39,7 +39,7 @@ int bf_front_kernel(struct bf_front *front, unsigned long request,
 	int ret;
 
 	__atomic_fetch_add(&front->calls, 1, __ATOMIC_RELAXED);
-	ret = call_kernel(front, request, arg);
+	ret = bf_front_ask_kernel(front, request, arg);
 	__atomic_fetch_sub(&front->calls, 1, __ATOMIC_RELAXED);
 	return ret;
 }
@@ -56,7 +56,7 @@ int bf_front_ioctl(struct bf_front *front, unsigned long request, void *arg)
 		return bf_front_zone(front, request, arg);
 	}
 	bf_front_call_begins(front, request);
-	ret = call_kernel(front, request, arg);
+	ret = bf_front_ask_kernel(front, request, arg);
 	bf_front_call_ends(front, request);
 	return ret;
 }

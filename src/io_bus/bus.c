@@ -62,21 +62,11 @@ int bf_io_bus_create(const char *name, struct bf_io_bus **busp)
 	return 0;
 }
 
-static int entry_destroy(void *opaque, struct bf_span span,
-			 struct bf_entry *entry)
+static void roots_free(const struct bf_io_roots *roots)
 {
-	bf_entry_free(entry);
-	return 0;
-}
-
-static void roots_destroy(const struct bf_io_roots *roots)
-{
-	bf_doorbells_each(roots->doorbells, entry_destroy, NULL);
-	bf_regions_each(&roots->zones, entry_destroy, NULL);
-	bf_regions_each(&roots->ranges, entry_destroy, NULL);
-	bf_doorbells_free(roots->doorbells);
-	bf_layers_free(&roots->zones);
-	bf_layers_free(&roots->ranges);
+	bf_doorbells_free(&roots->doorbells);
+	bf_regions_free(&roots->zones);
+	bf_regions_free(&roots->ranges);
 }
 
 /*
@@ -97,7 +87,7 @@ void bf_io_bus_destroy(struct bf_io_bus *bus)
 	cleanup_srcu_struct(&bus->consumer_srcu);
 	bf_eventfd_pool_close(&bus->eventfds);
 	for (space = 0; space < bus->state->spaces; space++)
-		roots_destroy(&bus->state->space[space]);
+		roots_free(&bus->state->space[space]);
 	bf_eventfd_pool_destroy(&bus->eventfds);
 	pthread_mutex_destroy(&bus->lock);
 	bus_free(bus);

@@ -15,12 +15,19 @@
 #include "io_bus/layer.h"
 #include "srcu/deferred.h"
 
-/* The entries of a space. */
+/* The doorbells of a space: a tree by address for each length, and for 0. */
+#define BF_DOORBELL_LENGTHS 5
+struct bf_doorbell_trees {
+	struct bf_span_node *by_length[BF_DOORBELL_LENGTHS];
+};
+
+/* The entries of a space.  First the words that each access reads. */
 struct bf_io_roots {
-	struct bf_doorbell_trees *doorbells; /* NULL: there never was one */
-	struct bf_layer zones;		     /* of struct bf_region_span */
-	struct bf_layer ranges;		     /* of struct bf_region_span */
-	uint32_t priorities; /* of the layers of ranges: see region.c */
+	bool had_doorbells;
+	uint32_t priorities;	/* of the layers of ranges: see region.c */
+	struct bf_layer zones;	/* of struct bf_region_span */
+	struct bf_layer ranges; /* of struct bf_region_span */
+	struct bf_doorbell_trees doorbells;
 };
 
 struct bf_io_state {

@@ -131,7 +131,7 @@ part_dispatch(struct bf_io_bus *bus, const struct bf_io_state *state,
 	if (unlikely(space >= state->spaces))
 		return dispatch_missed(bus, access);
 	if (access->write) {
-		if (roots->doorbells &&
+		if (roots->had_doorbells &&
 		    bf_doorbell_dispatch(bus, state, access))
 			return 0;
 		if (roots->zones.root && zone_dispatch(bus, state, access))

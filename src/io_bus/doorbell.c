@@ -85,7 +85,7 @@ bool bf_doorbell_dispatch(struct bf_io_bus *bus,
 			  struct bf_io_access *access)
 {
 	const struct bf_doorbell_target target = bf_doorbell_match(
-		state->space[access->space].doorbells, access);
+		&state->space[access->space].doorbells, access);
 
 	if (!target.doorbell)
 		return false;

@@ -17,13 +17,6 @@
 #include "base/util.h"
 #include "io_bus/change.h"
 
-/* The doorbells of a space: a tree by address for each length, and for 0. */
-#define BF_DOORBELL_LENGTHS 5
-struct bf_doorbell_trees {
-	struct bf_node node;
-	struct bf_span_node *by_length[BF_DOORBELL_LENGTHS];
-};
-
 struct bf_io_doorbell {
 	struct bf_entry entry;
 	struct bf_shared_eventfd *eventfd; /* NULL: callback */
@@ -103,8 +96,8 @@ void bf_doorbell_tree_clear(struct bf_io_roots *roots,
 int bf_doorbells_each(const struct bf_doorbell_trees *trees, bf_entry_fn fn,
 		      void *opaque);
 
-/* Frees trees that no access can see, but not their doorbells. */
-void bf_doorbells_free(struct bf_doorbell_trees *trees);
+/* Frees trees that no access can see, and their doorbells. */
+void bf_doorbells_free(const struct bf_doorbell_trees *trees);
 
 /*
  * For the front, which validates descriptions and eventfds itself:

@@ -88,37 +88,17 @@ bf_doorbell_match(const struct bf_doorbell_trees *trees,
 	return target.doorbell ? target : match_in(trees->by_length[0], access);
 }
 
-static struct bf_span_node **root_of(struct bf_doorbell_trees *trees,
+/* In a state that no access can see, or with the bus locked. */
+static struct bf_span_node **root_of(struct bf_io_roots *roots,
 				     const struct bf_entry *entry)
 {
-	return &trees->by_length[length_index[entry->size]];
+	return &roots->doorbells.by_length[length_index[entry->size]];
 }
 
-/* The trees of the entry's space, for the change to change; NULL: no memory. */
-static struct bf_doorbell_trees *trees_own(struct bf_change *change,
-					   const struct bf_entry *entry)
-{
-	struct bf_io_roots *roots = bf_entry_roots(change->state, entry);
-	struct bf_doorbell_trees *own, *trees = roots->doorbells;
-
-	if (trees && bf_edit_owns(&change->edit, &trees->node))
-		return trees;
-	if (trees)
-		own = bf_edit_copy(&change->edit, &trees->node, sizeof(*own),
-				   sizeof(*own));
-	else
-		own = bf_edit_alloc(&change->edit, sizeof(*own));
-	if (own && !trees)
-		memset(own->by_length, 0, sizeof(own->by_length));
-	if (own)
-		roots->doorbells = own;
-	return own;
-}
-
-static struct bf_io_doorbell *collision_in(const struct bf_span_node *root,
+/* @at: the doorbells of a length at the address of @new, or NULL. */
+static struct bf_io_doorbell *collision_at(const struct doorbell_addr *at,
 					   const struct bf_entry *new)
 {
-	const struct doorbell_addr *at = addr_find(root, new->addr);
 	struct bf_span_entry *entry;
 	struct bf_span span;
 
@@ -132,18 +112,24 @@ static struct bf_io_doorbell *collision_in(const struct bf_span_node *root,
 	return entry ? match_target(entry).doorbell : NULL;
 }
 
-/* The doorbell that a new one collides with, or NULL. */
-static struct bf_io_doorbell *find_collision(struct bf_doorbell_trees *trees,
+/*
+ * The doorbell that a new one collides with, or NULL.  One of length 0 takes
+ * part in all lengths.  @at is of the length of @new.
+ */
+static struct bf_io_doorbell *find_collision(const struct bf_io_roots *roots,
+					     const struct doorbell_addr *at,
 					     const struct bf_entry *new)
 {
-	struct bf_io_doorbell *other = collision_in(trees->by_length[0], new);
+	struct bf_span_node *const *by_length = roots->doorbells.by_length;
+	struct bf_io_doorbell *other = collision_at(at, new);
 	unsigned int i;
 
 	if (new->size)
-		return other ? other : collision_in(*root_of(trees, new), new);
-	/* A doorbell of length 0 takes part in all lengths. */
+		return other ? other :
+			       collision_at(addr_find(by_length[0], new->addr),
+					    new);
 	for (i = 1; i < BF_DOORBELL_LENGTHS && !other; i++)
-		other = collision_in(trees->by_length[i], new);
+		other = collision_at(addr_find(by_length[i], new->addr), new);
 	return other;
 }
 
@@ -188,20 +174,18 @@ static int addr_make(struct bf_edit *edit, struct bf_span_node **root,
 int bf_doorbell_tree_add(struct bf_change *change, struct bf_entry *entry,
 			 struct bf_entry **existing)
 {
-	struct bf_doorbell_trees *trees = trees_own(change, entry);
-	struct bf_io_doorbell *other;
-	struct bf_span_node **root;
+	struct bf_io_roots *roots = bf_entry_roots(change->state, entry);
+	struct bf_span_node **root = root_of(roots, entry);
+	const struct doorbell_addr *at = addr_find(*root, entry->addr);
+	struct bf_io_doorbell *other = find_collision(roots, at, entry);
 	struct bf_span_entry *own;
 
-	if (!trees)
-		return -ENOMEM;
-	other = find_collision(trees, entry);
 	if (other) {
 		*existing = &other->entry;
 		return -EEXIST;
 	}
-	root = root_of(trees, entry);
-	if (!addr_find(*root, entry->addr))
+	roots->had_doorbells = true;
+	if (!at)
 		return addr_make(&change->edit, root, entry);
 	own = bf_span_own(&change->edit, root, entry->addr);
 	return own ? addr_add(&change->edit, addr_of(own), entry) : -ENOMEM;
@@ -210,15 +194,12 @@ int bf_doorbell_tree_add(struct bf_change *change, struct bf_entry *entry,
 int bf_doorbell_tree_remove(struct bf_change *change,
 			    const struct bf_entry *entry)
 {
-	struct bf_doorbell_trees *trees = trees_own(change, entry);
-	struct bf_span_entry *own;
-	struct bf_span_node **root;
+	struct bf_span_node **root =
+		root_of(bf_entry_roots(change->state, entry), entry);
+	struct bf_span_entry *own =
+		bf_span_own(&change->edit, root, entry->addr);
 	struct doorbell_addr *at;
 
-	if (!trees)
-		return -ENOMEM;
-	root = root_of(trees, entry);
-	own = bf_span_own(&change->edit, root, entry->addr);
 	if (!own)
 		return -ENOMEM;
 	at = addr_of(own);
@@ -241,7 +222,7 @@ void bf_doorbell_tree_clear(struct bf_io_roots *roots,
 			    const struct bf_entry *entry)
 {
 	struct doorbell_addr *at =
-		addr_find(*root_of(roots->doorbells, entry), entry->addr);
+		addr_find(*root_of(roots, entry), entry->addr);
 
 	if (entry->wildcard)
 		__atomic_store_n(&at->wildcard.doorbell, NULL,
@@ -299,23 +280,31 @@ int bf_doorbells_each(const struct bf_doorbell_trees *trees, bf_entry_fn fn,
 	unsigned int i;
 	int ret = 0;
 
-	for (i = 0; trees && i < BF_DOORBELL_LENGTHS && !ret; i++)
+	for (i = 0; i < BF_DOORBELL_LENGTHS && !ret; i++)
 		ret = tree_each(trees->by_length[i], fn, opaque);
 	return ret;
 }
 
-void bf_doorbells_free(struct bf_doorbell_trees *trees)
+static void match_free(struct bf_span_entry *entry)
 {
-	struct bf_span_entry *entry;
-	struct bf_span span;
+	bf_entry_free(&match_target(entry).doorbell->entry);
+}
+
+static void addr_free(struct bf_span_entry *entry)
+{
+	const struct doorbell_addr *at = addr_of(entry);
+
+	if (at->wildcard.doorbell)
+		bf_entry_free(&at->wildcard.doorbell->entry);
+	bf_span_free(at->matches, match_free);
+}
+
+void bf_doorbells_free(const struct bf_doorbell_trees *trees)
+{
 	unsigned int i;
 
-	for (i = 0; trees && i < BF_DOORBELL_LENGTHS; i++) {
-		bf_span_for_each(entry, trees->by_length[i], &span)
-			bf_span_free(addr_of(entry)->matches);
-		bf_span_free(trees->by_length[i]);
-	}
-	free(trees);
+	for (i = 0; i < BF_DOORBELL_LENGTHS; i++)
+		bf_span_free(trees->by_length[i], addr_free);
 }
 
 bool bf_doorbell_len_valid(uint32_t len)
@@ -332,9 +321,7 @@ bf_doorbell_lookup(const struct bf_io_state *state,
 
 	if (desc->space >= state->spaces || !bf_doorbell_len_valid(desc->len))
 		return NULL;
-	trees = state->space[desc->space].doorbells;
-	if (!trees)
-		return NULL;
+	trees = &state->space[desc->space].doorbells;
 	at = addr_find(trees->by_length[length_index[desc->len]], desc->addr);
 	if (!at)
 		return NULL;

@@ -347,23 +347,13 @@ static struct bf_shared_eventfd **pool_slot(struct bf_eventfd_pool *pool,
 }
 
 /* fd may be another file by now.  Without kcmp(2) and the query: unknown. */
-static struct bf_shared_eventfd *pool_find(struct bf_eventfd_pool *pool, int fd)
+static bool is_still(const struct bf_shared_eventfd *shared, int fd)
 {
-	struct bf_shared_eventfd *shared;
-
-	pthread_mutex_lock(&pool->lock);
-	shared = *pool_slot(pool, fd);
-	if (shared && shared->original == fd &&
-	    bf_same_file(shared->eventfd.fd, fd) == 1)
-		shared->users++;
-	else
-		shared = NULL;
-	pthread_mutex_unlock(&pool->lock);
-	return shared;
+	return shared && shared->original == fd &&
+	       bf_same_file(shared->eventfd.fd, fd) == 1;
 }
 
-static int pool_add(struct bf_eventfd_pool *pool, int fd,
-		    struct bf_shared_eventfd **sharedp)
+static int shared_make(int fd, struct bf_shared_eventfd **sharedp)
 {
 	struct bf_shared_eventfd *shared = malloc(sizeof(*shared));
 	int ret;
@@ -377,11 +367,7 @@ static int pool_add(struct bf_eventfd_pool *pool, int fd,
 	}
 	shared->original = fd;
 	shared->valid = false;
-	shared->users = 1;
-	pthread_mutex_lock(&pool->lock);
-	TAILQ_INSERT_TAIL(&pool->all, shared, entry);
-	*pool_slot(pool, fd) = shared;
-	pthread_mutex_unlock(&pool->lock);
+	shared->users = 0;
 	*sharedp = shared;
 	return 0;
 }
@@ -389,8 +375,21 @@ static int pool_add(struct bf_eventfd_pool *pool, int fd,
 int bf_eventfd_get(struct bf_eventfd_pool *pool, int fd,
 		   struct bf_shared_eventfd **sharedp)
 {
-	*sharedp = pool_find(pool, fd);
-	return *sharedp ? 0 : pool_add(pool, fd, sharedp);
+	struct bf_shared_eventfd **slot = pool_slot(pool, fd);
+	int ret = 0;
+
+	pthread_mutex_lock(&pool->lock);
+	if (!is_still(*slot, fd)) {
+		ret = shared_make(fd, slot);
+		if (!ret)
+			TAILQ_INSERT_TAIL(&pool->all, *slot, entry);
+	}
+	if (!ret) {
+		(*slot)->users++;
+		*sharedp = *slot;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return ret;
 }
 
 /* Drops a user; true: it was the last one, and the pool forgot the eventfd. */

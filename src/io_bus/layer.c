@@ -70,14 +70,14 @@ void bf_layer_drop(struct bf_edit *edit, struct bf_layer *first,
 	bf_edit_drop(edit, &node->node);
 }
 
-void bf_layers_free(const struct bf_layer *first)
+void bf_layers_free(const struct bf_layer *first, bf_span_end_fn end)
 {
 	struct bf_layer_node *node = first->next, *next;
 
-	bf_span_free(first->root);
+	bf_span_free(first->root, end);
 	for (; node; node = next) {
 		next = node->layer.next;
-		bf_span_free(node->layer.root);
+		bf_span_free(node->layer.root, end);
 		free(node);
 	}
 }

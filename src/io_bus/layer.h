@@ -47,7 +47,7 @@ struct bf_layer *bf_layer_add(struct bf_edit *edit, struct bf_layer *first,
 void bf_layer_drop(struct bf_edit *edit, struct bf_layer *first,
 		   const struct bf_layer *empty);
 
-/* Frees all layers, which no access can see, but not what entries point to. */
-void bf_layers_free(const struct bf_layer *first);
+/* Frees all layers, which no access can see: see bf_span_free(). */
+void bf_layers_free(const struct bf_layer *first, bf_span_end_fn end);
 
 #endif

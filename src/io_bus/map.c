@@ -122,7 +122,7 @@ static int lines_add_space(struct lines *lines, const struct bf_io_roots *roots)
 	if (!ret)
 		ret = bf_regions_each(&roots->zones, lines_add, lines);
 	if (!ret)
-		ret = bf_doorbells_each(roots->doorbells, lines_add, lines);
+		ret = bf_doorbells_each(&roots->doorbells, lines_add, lines);
 	return ret;
 }
 

@@ -190,6 +190,16 @@ int bf_regions_each(const struct bf_layer *layer, bf_entry_fn fn, void *opaque)
 	return ret;
 }
 
+static void region_end(struct bf_span_entry *entry)
+{
+	bf_entry_free(&bf_region_span_of(entry)->region->entry);
+}
+
+void bf_regions_free(const struct bf_layer *layers)
+{
+	bf_layers_free(layers, region_end);
+}
+
 /* A region of an entry without ops and name: 0, -EINVAL, -ENOMEM. */
 static int region_new(const struct bf_entry *entry, const char *name,
 		      struct bf_region **regionp)

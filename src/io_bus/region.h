@@ -78,4 +78,7 @@ unsigned int bf_range_layers_before(const struct bf_io_roots *roots,
 /* Layer by layer. */
 int bf_regions_each(const struct bf_layer *layer, bf_entry_fn fn, void *opaque);
 
+/* Frees layers that no access can see, and their regions. */
+void bf_regions_free(const struct bf_layer *layers);
+
 #endif

@@ -191,12 +191,11 @@ void bf_memslots_destroy(struct bf_memslots *map)
 	if (!map)
 		return;
 	slots = bf_slots_of(map);
-	bf_deferred_free(&map->srcu, &slots->deferred);
 	srcu_barrier(&map->srcu);
 	bf_deferred_end(&slots->deferred);
 	view = bf_slots_view(slots);
 	for (space = 0; space < view->spaces; space++)
-		bf_span_free(view->roots[space]);
+		bf_span_free(view->roots[space], NULL);
 	free(view);
 	slots_free(slots);
 	cleanup_srcu_struct(&map->srcu);

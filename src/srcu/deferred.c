@@ -2,13 +2,21 @@
 #include "srcu/deferred.h"
 #include "srcu/wait.h"
 
+/*
+ * A grace period reads the counters of each CPU, so several changes share one.
+ * With more, the memory would leave the short lists of malloc(), from which the
+ * next changes take theirs.  A model has less.
+ */
+#ifndef BF_DEFERRED_BATCH
+#define BF_DEFERRED_BATCH 4
+#endif
 #define MAX_WAITING 32
 
 void bf_deferred_free(struct srcu_struct *ssp, struct bf_deferred *deferred)
 {
 	struct srcu_head *next, *head = deferred->first;
 
-	if (!head)
+	if (deferred->count < BF_DEFERRED_BATCH)
 		return;
 	if (bf_srcu_gp_try(ssp)) {
 		bf_deferred_end(deferred);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory that changes leave behind, and that waits for a grace period.  A
- * change that finds no reader frees it at once.  Otherwise it waits for the
+ * Memory that changes leave behind, and that waits for a grace period.  Each
+ * fourth change frees it if there is no reader.  Otherwise it waits for the
  * next change, and not for the worker of SRCU: to wake a thread for each change
  * beside a busy reader costs the updater a system call, and the reader its CPU
  * if the thread runs there.
@@ -29,8 +29,9 @@ static inline void bf_deferred_add(struct bf_deferred *deferred,
 }
 
 /*
- * Frees all if there is no reader.  If there is, and more than 32 wait, the
- * worker frees them later.  May be called inside a section.
+ * If at least 4 wait, frees all if there is no reader.  If there is one, and
+ * more than 32 wait, the worker frees them later.  May be called inside a
+ * section.
  */
 void bf_deferred_free(struct srcu_struct *ssp, struct bf_deferred *deferred);
 

@@ -72,7 +72,7 @@ static int teardown(void **state)
 {
 	while (nr_versions > 1)
 		forget_oldest();
-	bf_span_free(versions[0].root);
+	bf_span_free(versions[0].root, NULL);
 	return 0;
 }
 
