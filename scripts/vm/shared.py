@@ -30,16 +30,24 @@ def arm64_folders():
             root / "usr/lib/aarch64-linux-gnu", root / "lib/aarch64-linux-gnu"]
 
 
-def needed(path):
-    return re.findall(r"NEEDED.*\[(.*)\]", said_by(
+def dynamic(path, tag):
+    """The values of a tag in the dynamic section."""
+    return re.findall(rf"\({tag}\).*\[(.*)\]", said_by(
         "aarch64-linux-gnu-readelf", "-d", path))
+
+
+def run_path(path):
+    """Where the build put the libraries of its own."""
+    return [Path(folder.replace("$ORIGIN", str(Path(path).parent)))
+            for folders in dynamic(path, "RUNPATH")
+            for folder in folders.split(":")]
 
 
 def arm64_libraries(path):
     """By the names that the loader looks up in /lib."""
-    folders, found, left = arm64_folders(), {}, [path]
+    folders, found, left = [*arm64_folders(), *run_path(path)], {}, [path]
     while left:
-        for name in needed(left.pop()):
+        for name in dynamic(left.pop(), "NEEDED"):
             if name in found:
                 continue
             for folder in folders:
