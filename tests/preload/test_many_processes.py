@@ -29,7 +29,7 @@ PROCESSES, VMS, SECONDS = (
 LINE = re.compile(r"(\d+) changes, (\d+) KiB, (\d+) fds, p50 (\d+) ns,"
                   r" p99 (\d+) ns")
 
-# What the C library's heap may grow by beside other threads, in KiB.
+# The growth that the C library's heap may have beside other threads, in KiB.
 SLACK = 256
 
 

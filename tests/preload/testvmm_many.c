@@ -155,7 +155,7 @@ static void change_until(uint64_t end, unsigned int count, unsigned int *seed)
 	fflush(stdout);
 }
 
-/* A line for each period; the first one makes what the library keeps. */
+/* A line for each period; the first one allocates for all of them. */
 void scenario_level(void)
 {
 	const unsigned int count = number("TESTVMM_VMS", 3);

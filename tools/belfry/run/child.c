@@ -32,7 +32,7 @@ struct signals {
 	struct sigaction old_child;
 };
 
-/* The signals of a write that fails, and what the program inherits. */
+/* The signals of a write that fails, and their inherited actions. */
 static const int ignored[] = {SIGPIPE, SIGXFSZ};
 static struct sigaction inherited[ARRAY_SIZE(ignored)];
 static size_t nr_ignored;
