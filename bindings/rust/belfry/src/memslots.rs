@@ -98,6 +98,7 @@ use crate::error::{self, check, Error};
 
 mod backing;
 mod change;
+mod dirty;
 mod listener;
 mod pin;
 mod snapshot;
@@ -147,6 +148,8 @@ pub struct Config {
     pub gpa_bits: u32,
     /// Without it the map refuses changes that need it, with `EBUSY`.
     pub pauses: Option<Box<dyn Pauses>>,
+    /// [`Memslots::clear_dirty_log`] alone takes pages out of the logs.
+    pub manual_dirty_log: bool,
 }
 
 /// The map, and all that the library uses of it.
@@ -270,6 +273,7 @@ impl Memslots {
             pause: has_pauses.then(|| pause as unsafe extern "C" fn(*mut c_void)),
             resume: has_pauses.then(|| resume as unsafe extern "C" fn(*mut c_void)),
             opaque: pauses as *mut c_void,
+            dirty_log: config.manual_dirty_log.into(), // KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE
             ..Default::default()
         };
         let mut raw = ptr::null_mut();

@@ -197,6 +197,32 @@ fn a_slot_moves_and_changes_its_flags() {
 }
 
 #[test]
+fn a_log_has_the_pages_that_devices_write() {
+    let config = Config {
+        manual_dirty_log: true,
+        ..Config::default()
+    };
+    let map = Memslots::new(config).unwrap();
+    let slot = Slot::new(3, 0, ram(2)).log_dirty_pages();
+    map.commit(&[Change::Set(slot)]).unwrap();
+    assert!(map.dirty_log(0, 3).unwrap().iter().all(|&word| word == 0));
+    let snapshot = map.read_side();
+    snapshot.span(0, 0, 1, true).unwrap().write(0, &[1]);
+    assert_eq!(snapshot.mark_dirty(0, 0, 3 * PAGE), 2 * PAGE);
+    let log = map.dirty_log(0, 3).unwrap();
+    let pages = log.iter().map(|word| word.count_ones()).sum::<u32>();
+    assert!(pages >= 2 && log[0] & 1 == 1);
+    assert_eq!(map.clear_dirty_log(0, 3, 0, pages, &[]), Err(Error::INVALID));
+    assert_eq!(map.dirty_log(0, 3).unwrap(), log);
+    map.clear_dirty_log(0, 3, 0, pages, &log).unwrap();
+    assert!(map.dirty_log(0, 3).unwrap().iter().all(|&word| word == 0));
+    snapshot.write(0, 2 * PAGE - 1, &[1]);
+    let log = map.dirty_log(0, 3).unwrap();
+    assert_eq!(log.iter().map(|word| word.count_ones()).sum::<u32>(), 1);
+    assert!(map.dirty_log(0, 4).is_err());
+}
+
+#[test]
 fn a_slot_keeps_its_memory_and_its_removal_drops_it() {
     let map = map();
     let (memory, wait) = told();

@@ -59,7 +59,8 @@ impl Slot {
         self
     }
 
-    /// KVM logs the pages that the guest writes to.
+    /// KVM logs the pages that the guest writes to, and the map those that
+    /// devices write to: [`Memslots::dirty_log`](super::Memslots::dirty_log).
     pub fn log_dirty_pages(mut self) -> Slot {
         self.flags |= KVM_MEM_LOG_DIRTY_PAGES;
         self
@@ -81,7 +82,7 @@ impl Slot {
     }
 }
 
-fn slot_id(space: u16, number: u16) -> u32 {
+pub(super) fn slot_id(space: u16, number: u16) -> u32 {
     u32::from(space) << 16 | u32::from(number)
 }
 

@@ -66,6 +66,10 @@ impl<'m> Snapshot<'m> {
         }
     }
 
+    pub(super) fn as_raw(&self) -> *const sys::bf_memslots_snapshot {
+        &self.raw
+    }
+
     /// A range within one slot; `None` if there is none, or if it is read-only
     /// and the caller writes.
     pub fn span(&self, space: u16, gpa: u64, len: usize, write: bool) -> Option<Span<'_>> {
