@@ -23,10 +23,7 @@
 static void futex_wake_one(unsigned int *word);
 
 #define BF_CLOCK_H
-static uint64_t bf_now_ns(void)
-{
-	return 1;
-}
+static uint64_t bf_now_ns(void);
 
 #define sched_getcpu()		   ((int)machine_self())
 #define aligned_alloc(align, size) world_alloc(size)
@@ -61,6 +58,9 @@ static struct {
 	struct srcu_head *queued;
 	int guest_data[2];
 	unsigned int made;
+	unsigned int freed;
+	bool sleeps; /* the worker may */
+	uint64_t now;
 	/* A ring, its shared memory, and its eventfd. */
 	struct bf_io_ring ring;
 	_Alignas(8) char shared[sizeof(struct kvm_coalesced_mmio_ring) +
@@ -72,6 +72,14 @@ static struct {
 	bool destroyed;
 } world;
 
+/* The second look of the first thread ends its wait. */
+static uint64_t bf_now_ns(void)
+{
+	if (machine_self() || !world.sleeps)
+		return 1;
+	return world.now += LONGEST_WAIT_NS;
+}
+
 static void *world_alloc(size_t size)
 {
 	return arena_alloc(&world.arena, size);
@@ -82,7 +90,7 @@ static void futex_wake_one(unsigned int *word)
 	futex_wake_all(word);
 }
 
-/* What the parts use of others. */
+/* Functions of other files, which the parts call. */
 
 void bf_log(const char *text)
 {
@@ -116,14 +124,27 @@ void bf_eventfd_close(struct bf_eventfd *eventfd)
 {
 }
 
+bool bf_eventfd_relay_may_sleep(void)
+{
+	return world.sleeps;
+}
+
+void bf_eventfd_free(struct bf_eventfd *eventfd)
+{
+	machine_plain(eventfd, sizeof(*eventfd), true);
+	check(!world.freed++, "an eventfd was freed twice");
+}
+
+void bf_eventfd_signal_here(struct bf_eventfd *eventfd)
+{
+	check(!world.freed, "an eventfd was signalled behind its end");
+	if (++world.made == 2)
+		check(world.guest_data[0] && world.guest_data[1],
+		      "a signal came before its data");
+}
+
 void bf_eventfd_signal(struct bf_eventfd *eventfd)
 {
-	if (eventfd == &world.eventfd) {
-		if (++world.made == 2)
-			check(world.guest_data[0] && world.guest_data[1],
-			      "a signal came before its data");
-		return;
-	}
 	__atomic_fetch_add(&world.signals, 1, __ATOMIC_RELEASE);
 	futex_wake_all(&world.signals);
 }
@@ -226,7 +247,7 @@ static void check_counters(void)
 	check(stats.writes == 2, "a use was not counted");
 }
 
-/* The worker signals for two threads, or for one, which then frees it. */
+/* The worker signals for two threads, or for one, which then leaves it. */
 
 static void relay_one(void *unused)
 {
@@ -234,25 +255,53 @@ static void relay_one(void *unused)
 	bf_eventfd_relay(&world.eventfd);
 }
 
-static void relay_two_and_free(void *unused)
+static void leave(void)
+{
+	if (!bf_eventfd_leave(&world.eventfd))
+		bf_eventfd_free(&world.eventfd);
+}
+
+static void relay_two_and_leave(void *unused)
 {
 	bf_eventfd_relay(&world.eventfd);
 	world.guest_data[0] = world.guest_data[1] = 1;
 	bf_eventfd_relay(&world.eventfd);
-	machine_plain(&world.eventfd, sizeof(world.eventfd), true);
+	leave();
+}
+
+/* The worker may sleep, so the thread does not wait for it. */
+static void relay_and_leave(void *unused)
+{
+	world.sleeps = true;
+	bf_eventfd_relay(&world.eventfd);
+	leave();
+}
+
+static bool run_queued(void)
+{
+	struct srcu_head *head =
+		__atomic_load_n(&world.queued, __ATOMIC_ACQUIRE);
+
+	if (!head)
+		return false;
+	__atomic_store_n(&world.queued, NULL, __ATOMIC_RELAXED);
+	head->func(head);
+	return true;
+}
+
+static void make_one(void *unused)
+{
+	while (!run_queued()) {
+		machine_checkpoint(0);
+		machine_wait();
+	}
 }
 
 static void make_two(void *unused)
 {
-	struct srcu_head *head;
-
 	while (world.made < 2) {
-		head = __atomic_load_n(&world.queued, __ATOMIC_ACQUIRE);
-		if (head) {
-			__atomic_store_n(&world.queued, NULL, __ATOMIC_RELAXED);
-			head->func(head);
+		if (run_queued())
 			continue;
-		}
 		machine_checkpoint(0);
 		machine_wait();
 	}
@@ -261,6 +310,12 @@ static void make_two(void *unused)
 static void check_relay(void)
 {
 	check(!world.queued, "a callback was left behind");
+}
+
+static void check_left(void)
+{
+	check_relay();
+	check(world.freed == 1, "an eventfd was not freed");
 }
 
 /* The ring: one vCPU writes, a consumer takes. */
@@ -363,8 +418,9 @@ static const struct scenario {
 	{"a lock", {add_locked, add_locked, try_to_add}, check_lock, false},
 	{"a hook", {set_hook, report}, check_nothing, false},
 	{"counters", {count_use, count_use, sum_uses}, check_counters, false},
-	{"a relay", {relay_two_and_free, make_two}, check_relay, false},
+	{"a relay", {relay_two_and_leave, make_two}, check_left, false},
 	{"a relay of two", {relay_one, relay_one, make_two}, check_relay, 0},
+	{"a relay that sleeps", {relay_and_leave, make_one}, check_left, 0},
 	{"a ring", {write_four, drain_twice}, check_ring, false},
 	{"a ring wakes", {write_two, sleep_and_drain}, check_nothing, true},
 	{"the end of a ring",
@@ -381,6 +437,8 @@ static void init(void)
 	memset(&kernel, 0, sizeof(kernel));
 	report_hook = NULL;
 	relays = true;
+	signalling_since = 0;
+	world.eventfd.users = 1;
 	write_clock = 0;
 	bf_srcu_nr_slots = NR_SLOTS;
 	world.ring = (struct bf_io_ring){
@@ -404,7 +462,8 @@ static struct explore_result explore_scenario(void)
 		.world_size = sizeof(world),
 		.statics = {{&kernel, sizeof(kernel)},
 			    {&report_hook, sizeof(report_hook)},
-			    {&write_clock, sizeof(write_clock)}},
+			    {&write_clock, sizeof(write_clock)},
+			    {&signalling_since, sizeof(signalling_since)}},
 	};
 
 	return explore(&program, explore_memory);

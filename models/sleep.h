@@ -85,11 +85,12 @@ static inline void futex_wake_all(unsigned int *word)
 	word_unlock(&kernel.lock);
 }
 
-static inline void futex_wait_high(uint64_t *word, unsigned int value)
+static inline void futex_wait_high(uint64_t *word, unsigned int value,
+				   uint64_t timeout_ns)
 {
 	machine_lock(&kernel.lock);
 	sleep_if_same(__atomic_load_n(word, __ATOMIC_RELAXED) >> 32 == value,
-		      FUTEX_FOREVER);
+		      timeout_ns);
 }
 
 static inline void futex_wake_all_high(uint64_t *word)

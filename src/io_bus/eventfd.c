@@ -136,6 +136,8 @@ int bf_eventfd_dup(struct bf_eventfd *eventfd, int fd)
 		return eventfd->fd;
 	eventfd->blocks = !(fcntl(eventfd->fd, F_GETFL) & O_NONBLOCK);
 	eventfd->relayed = 0;
+	eventfd->users = 1;
+	eventfd->left = false;
 	return 0;
 }
 
@@ -152,6 +154,7 @@ __thread bool bf_eventfd_no_saturate;
 /* For all threads. */
 #define NO_POLL	    4u
 #define NO_SATURATE 8u
+#define NO_RELAY    16u
 
 /*
  * In one word, so that relaxed orders are enough: of two threads of which one
@@ -170,10 +173,11 @@ void bf_eventfd_forbid_completion(void)
 	__atomic_fetch_or(&sharing, NO_COMPLETION, __ATOMIC_RELAXED);
 }
 
-void bf_eventfd_forbid_all(bool poll, bool saturate)
+void bf_eventfd_forbid_all(bool poll, bool saturate, bool relay)
 {
 	__atomic_fetch_or(&sharing,
-			  (poll ? NO_POLL : 0) | (saturate ? NO_SATURATE : 0),
+			  (poll ? NO_POLL : 0) | (saturate ? NO_SATURATE : 0) |
+				  (relay ? NO_RELAY : 0),
 			  __ATOMIC_RELAXED);
 }
 
@@ -193,6 +197,11 @@ bool bf_eventfd_may_sleep(void)
 
 	return bits & SHARED && (bits & NO_COMPLETION ||
 				 !bf_eventfd_can_complete(may_saturate()));
+}
+
+bool bf_eventfd_relay_may_sleep(void)
+{
+	return all_forbid(NO_SATURATE) || !bf_eventfd_can_complete(false);
 }
 
 void bf_io_share_eventfds(void)
@@ -275,13 +284,22 @@ static bool add_one(const struct bf_eventfd *eventfd)
 	return ret >= 0 || errno != EAGAIN;
 }
 
+static bool complete_shared(const struct bf_eventfd *eventfd)
+{
+	return may_saturate() && bf_eventfd_complete(eventfd->fd);
+}
+
 /* A filter for all threads reaches the worker, too. */
 static bool signal_shared(struct bf_eventfd *eventfd)
 {
-	if (all_forbid(NO_SATURATE))
-		return false;
-	return bf_eventfd_no_saturate ? bf_eventfd_relay(eventfd) :
-					bf_eventfd_complete(eventfd->fd);
+	return complete_shared(eventfd) ||
+	       (!all_forbid(NO_RELAY) && bf_eventfd_relay(eventfd));
+}
+
+static void write_or_saturate(const struct bf_eventfd *eventfd)
+{
+	if (!add_one(eventfd) && may_saturate())
+		bf_eventfd_complete(eventfd->fd);
 }
 
 /*
@@ -292,11 +310,17 @@ void bf_eventfd_signal(struct bf_eventfd *eventfd)
 {
 	int saved = errno;
 
-	if (unlikely(bf_eventfd_is_shared()) && signal_shared(eventfd))
-		goto out;
-	if (!add_one(eventfd) && may_saturate())
-		bf_eventfd_complete(eventfd->fd);
-out:
+	if (!unlikely(bf_eventfd_is_shared()) || !signal_shared(eventfd))
+		write_or_saturate(eventfd);
+	errno = saved;
+}
+
+void bf_eventfd_signal_here(struct bf_eventfd *eventfd)
+{
+	int saved = errno;
+
+	if (!complete_shared(eventfd))
+		write_or_saturate(eventfd);
 	errno = saved;
 }
 
@@ -328,10 +352,27 @@ static void pool_close_fds(const struct bf_eventfd_pool *pool)
 	fd_ops.close(first, last);
 }
 
+static void pool_leave_fds(struct bf_eventfd_pool *pool)
+{
+	struct bf_shared_eventfd *shared, *next;
+
+	for (shared = TAILQ_FIRST(&pool->all); shared; shared = next) {
+		next = TAILQ_NEXT(shared, entry);
+		TAILQ_REMOVE(&pool->all, shared, entry);
+		if (!bf_eventfd_leave(&shared->eventfd)) {
+			if (next)
+				TAILQ_INSERT_BEFORE(next, shared, entry);
+			else
+				TAILQ_INSERT_TAIL(&pool->all, shared, entry);
+		}
+	}
+}
+
 void bf_eventfd_pool_destroy(struct bf_eventfd_pool *pool)
 {
 	struct bf_shared_eventfd *shared;
 
+	pool_leave_fds(pool);
 	pool_close_fds(pool);
 	while ((shared = TAILQ_FIRST(&pool->all))) {
 		TAILQ_REMOVE(&pool->all, shared, entry);
@@ -417,8 +458,12 @@ void bf_eventfd_put(struct bf_eventfd_pool *pool,
 	pthread_mutex_lock(&pool->lock);
 	last = pool_drop(pool, shared);
 	pthread_mutex_unlock(&pool->lock);
-	if (!last)
-		return;
-	bf_eventfd_close(&shared->eventfd);
-	free(shared);
+	if (last && !bf_eventfd_leave(&shared->eventfd))
+		bf_eventfd_free(&shared->eventfd);
+}
+
+void bf_eventfd_free(struct bf_eventfd *eventfd)
+{
+	bf_eventfd_close(eventfd);
+	free(container_of(eventfd, struct bf_shared_eventfd, eventfd));
 }

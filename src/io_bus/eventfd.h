@@ -31,9 +31,12 @@ bool bf_eventfd_same(int fd, int other);
 /* A duplicate, which outlives the close of the original. */
 struct bf_eventfd {
 	int fd;
-	bool blocks;	  /* without O_NONBLOCK */
-	uint64_t relayed; /* relay.c */
+	bool blocks; /* without O_NONBLOCK */
+	/* relay.c */
+	uint64_t relayed;
 	struct srcu_head relay_head;
+	unsigned int users; /* the owner, and the worker while it signals */
+	bool left;	    /* by the owner */
 };
 
 /*
@@ -61,8 +64,8 @@ extern __thread bool bf_eventfd_no_poll;
 /* The calling thread must not call bf_eventfd_complete(). */
 extern __thread bool bf_eventfd_no_saturate;
 
-/* The same for all threads, from now on. */
-void bf_eventfd_forbid_all(bool poll, bool saturate);
+/* The same for all threads, and @relay: for the worker; from now on. */
+void bf_eventfd_forbid_all(bool poll, bool saturate, bool relay);
 
 /*
  * Another process may have eventfds from now on, also those that exist already.
@@ -85,9 +88,13 @@ bool bf_eventfd_may_sleep(void);
 
 /*
  * Adds 1 to the counter, up to 2^64 - 1, as with the kernel's own signals.
- * Keeps errno.  Never blocks unless bf_eventfd_may_sleep().
+ * Keeps errno.  Never blocks unless bf_eventfd_may_sleep() and no worker
+ * relays.
  */
 void bf_eventfd_signal(struct bf_eventfd *eventfd);
+
+/* The same in a thread that may block. */
+void bf_eventfd_signal_here(struct bf_eventfd *eventfd);
 
 /*
  * saturate.c: adds 1 as the kernel does, also to a counter of 2^64 - 2, and
@@ -105,14 +112,27 @@ bool bf_eventfd_can_complete(bool may_ask);
 void bf_eventfd_forget_context(void);
 
 /*
- * relay.c: the worker of SRCU signals in place of a thread that must not.
- * False: it cannot.
+ * relay.c: the worker of SRCU signals in place of a thread that cannot without
+ * the risk to sleep.  False: no worker.
  */
 bool bf_eventfd_relay(struct bf_eventfd *eventfd);
 
+/* No thread can complete requests: another process may block the worker. */
+bool bf_eventfd_relay_may_sleep(void);
+
+/*
+ * No thread signals the eventfd any more, and its owner, the caller, is about
+ * to free it.  True: the worker uses it, and calls bf_eventfd_free() later.
+ */
+bool bf_eventfd_leave(struct bf_eventfd *eventfd);
+
+/* Closes an eventfd of a pool, and frees it. */
+void bf_eventfd_free(struct bf_eventfd *eventfd);
+
 /*
  * Before the first filter that forbids bf_eventfd_complete(), so that the
- * worker does not inherit it.  The next calls do nothing.
+ * worker does not inherit it, or where the kernel grants no context.  The next
+ * calls do nothing.
  */
 void bf_eventfd_start_relay(void);
 void bf_eventfd_forget_relay(void); /* in the child of a fork() */

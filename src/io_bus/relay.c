@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Signals of threads that must not call bf_eventfd_complete().  A write(2) of
+ * Signals of threads that cannot call bf_eventfd_complete().  A write(2) of
  * theirs may sleep, in a section that removals wait for.  So the worker of SRCU
  * signals, and the thread waits until it has.
  *
  * So no callback on the worker may wait for a section.  Only the preload
  * library starts the relay, on a worker of its own, and its callbacks free
  * memory alone.
+ *
+ * Where no thread of the process can, the worker writes, and another process
+ * may make it sleep for ever.  After a millisecond of that the threads go on,
+ * and the eventfd belongs to the worker after its last user.
  */
 #include <pthread.h>
 
@@ -14,6 +18,15 @@
 #include "belfry/srcu.h"
 #include "io_bus/eventfd.h"
 #include "srcu/futex.h"
+
+/* How long a thread waits for a worker that sleeps in a signal. */
+#define MAX_WAIT_NS (1 * NSEC_PER_MSEC)
+
+/* And for one that may not come at all. */
+#define LONGEST_WAIT_NS (1 * NSEC_PER_SEC)
+
+/* The begin of the worker's signal in progress; 0: none. */
+static uint64_t signalling_since;
 
 /* It has no readers: its callbacks are a queue of work. */
 static struct srcu_struct relay_srcu;
@@ -58,10 +71,28 @@ static uint32_t made(uint64_t relayed)
 	return (uint32_t)(relayed / MADE);
 }
 
-/*
- * The thread of the last signal may return, and the eventfd be gone, before the
- * wake-up.  The kernel only hashes the address.
- */
+/* Release and acquire: the last user frees what the others have used. */
+static bool drop_user(struct bf_eventfd *eventfd)
+{
+	return __atomic_fetch_sub(&eventfd->users, 1, __ATOMIC_ACQ_REL) == 1;
+}
+
+/* Relaxed: a signal to a doorbell that goes meanwhile may come or not. */
+static bool is_left(const struct bf_eventfd *eventfd)
+{
+	return __atomic_load_n(&eventfd->left, __ATOMIC_RELAXED);
+}
+
+static void make_signals(struct bf_eventfd *eventfd, uint32_t count)
+{
+	for (; count && !is_left(eventfd); count--) {
+		__atomic_store_n(&signalling_since, bf_now_ns(),
+				 __ATOMIC_RELAXED);
+		bf_eventfd_signal_here(eventfd);
+	}
+	__atomic_store_n(&signalling_since, 0, __ATOMIC_RELAXED);
+}
+
 static void relay_run(struct srcu_head *head)
 {
 	struct bf_eventfd *eventfd =
@@ -77,12 +108,13 @@ static void relay_run(struct srcu_head *head)
 	relayed = __atomic_load_n(&eventfd->relayed, __ATOMIC_ACQUIRE);
 	do {
 		count = asked(relayed) - made(relayed);
-		for (uint32_t i = 0; i < count; i++)
-			bf_eventfd_signal(eventfd);
+		make_signals(eventfd, count);
 		relayed = __atomic_add_fetch(&eventfd->relayed, count * MADE,
 					     __ATOMIC_ACQ_REL);
 		futex_wake_all_high(&eventfd->relayed);
 	} while (asked(relayed) != made(relayed));
+	if (drop_user(eventfd))
+		bf_eventfd_free(eventfd);
 }
 
 /*
@@ -105,16 +137,31 @@ static bool ask_for_signal(struct bf_eventfd *eventfd, uint32_t *ticket)
 
 static uint32_t load_made(const struct bf_eventfd *eventfd)
 {
-	/* Acquire: the worker does not use the eventfd any more. */
-	return made(__atomic_load_n(&eventfd->relayed, __ATOMIC_ACQUIRE));
+	return made(__atomic_load_n(&eventfd->relayed, __ATOMIC_RELAXED));
+}
+
+/* A worker that only waits for a CPU is awaited. */
+static bool waited_enough(uint64_t start)
+{
+	uint64_t since = __atomic_load_n(&signalling_since, __ATOMIC_RELAXED);
+	uint64_t now = bf_now_ns();
+
+	return now - start >= LONGEST_WAIT_NS ||
+	       (since && now - since >= MAX_WAIT_NS);
 }
 
 static void wait_until_made(struct bf_eventfd *eventfd, uint32_t ticket)
 {
+	const bool may_sleep = bf_eventfd_relay_may_sleep();
+	const uint64_t start = may_sleep ? bf_now_ns() : 0;
 	uint32_t now = load_made(eventfd);
 
-	for (; (int32_t)(now - ticket) < 0; now = load_made(eventfd))
-		futex_wait_high(&eventfd->relayed, now);
+	while ((int32_t)(now - ticket) < 0 &&
+	       !(may_sleep && waited_enough(start))) {
+		futex_wait_high(&eventfd->relayed, now,
+				may_sleep ? MAX_WAIT_NS : FUTEX_FOREVER);
+		now = load_made(eventfd);
+	}
 }
 
 bool bf_eventfd_relay(struct bf_eventfd *eventfd)
@@ -123,9 +170,23 @@ bool bf_eventfd_relay(struct bf_eventfd *eventfd)
 
 	if (!__atomic_load_n(&relays, __ATOMIC_RELAXED))
 		return false;
-	if (ask_for_signal(eventfd, &ticket))
+	if (ask_for_signal(eventfd, &ticket)) {
+		/* Relaxed: the caller keeps the eventfd meanwhile. */
+		__atomic_fetch_add(&eventfd->users, 1, __ATOMIC_RELAXED);
 		bf_srcu_call_expedited(&relay_srcu, &eventfd->relay_head,
 				       relay_run);
+	}
 	wait_until_made(eventfd, ticket);
 	return true;
+}
+
+bool bf_eventfd_leave(struct bf_eventfd *eventfd)
+{
+	/* Acquire: the worker does not use the eventfd any more. */
+	if (in_child || __atomic_load_n(&eventfd->users, __ATOMIC_ACQUIRE) == 1)
+		return false;
+	wait_until_made(eventfd, asked(__atomic_load_n(&eventfd->relayed,
+						       __ATOMIC_RELAXED)));
+	__atomic_store_n(&eventfd->left, true, __ATOMIC_RELAXED);
+	return !drop_user(eventfd);
 }

@@ -44,9 +44,10 @@ static inline unsigned int *futex_of_high(uint64_t *word)
 	return (unsigned int *)word + 1;
 }
 
-static inline void futex_wait_high(uint64_t *word, unsigned int value)
+static inline void futex_wait_high(uint64_t *word, unsigned int value,
+				   uint64_t timeout_ns)
 {
-	futex_wait(futex_of_high(word), value, FUTEX_FOREVER);
+	futex_wait(futex_of_high(word), value, timeout_ns);
 }
 
 static inline void futex_wake_one(unsigned int *word)

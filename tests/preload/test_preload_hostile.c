@@ -67,6 +67,14 @@ static void test_holder_blocks_no_thread_without_rights(void **state)
 	assert_int_equal(under.stats.refused, 1);
 }
 
+/* Where only a write can signal, another thread makes it, and may sleep. */
+static void test_holder_blocks_no_vcpu_without_context(void **state)
+{
+	compare_never("filled-after-poll");
+	assert_int_equal(signals(&under.stats), 3);
+	assert_int_equal(under.stats.refused, 2);
+}
+
 /* A filter of another thread counts for one that has signalled before. */
 static void test_filter_for_all(void **state)
 {
@@ -133,6 +141,7 @@ int main(void)
 		cmocka_unit_test(test_holder_of_an_eventfd_blocks_nothing),
 		cmocka_unit_test(test_holder_blocks_no_filtered_thread),
 		cmocka_unit_test(test_holder_blocks_no_thread_without_rights),
+		cmocka_unit_test(test_holder_blocks_no_vcpu_without_context),
 		cmocka_unit_test(test_filter_for_all),
 		cmocka_unit_test(test_filter_for_all_in_between),
 		cmocka_unit_test(test_first_filters_at_once),

@@ -245,6 +245,7 @@ static const struct {
 	{"refused-then-all-filtered", scenario_refused_then_all_filtered},
 	{"all-filtered-in-between", scenario_all_filtered_in_between},
 	{"all-filtered-inside", scenario_all_filtered_inside},
+	{"filled-after-poll", scenario_filled_after_poll},
 	{"first-filters-at-once", scenario_first_filters_at_once},
 	{"no-context", scenario_no_context},
 	{"no-context-later", scenario_no_context_later},

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -23,6 +24,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -655,7 +657,7 @@ void scenario_sweep(void)
 static long (*raw_syscall)(long nr, ...);
 
 /* The eventfd, and the number that the library has just got for it. */
-static int replacing_fd;
+static int trapped_fd;
 static atomic_int replaced = -1;
 static atomic_bool replacement_done;
 
@@ -677,7 +679,7 @@ static void set_result(ucontext_t *context, long ret)
 static void dup_and_wait(int sig, siginfo_t *info, void *context)
 {
 	const struct timespec round = {.tv_nsec = 1000000};
-	long fd = raw_syscall(SYS_fcntl, replacing_fd, F_DUPFD_CLOEXEC,
+	long fd = raw_syscall(SYS_fcntl, trapped_fd, F_DUPFD_CLOEXEC,
 			      LEAST_REPLACED, NOT_TRAPPED);
 
 	atomic_store(&replaced, (int)fd);
@@ -728,12 +730,12 @@ static void trap_dups(void)
 
 static int replace_by_dup3(int fd)
 {
-	return dup3(replacing_fd, fd, O_CLOEXEC);
+	return dup3(trapped_fd, fd, O_CLOEXEC);
 }
 
 static int replace_by_dup2(int fd)
 {
-	int ret = dup2(replacing_fd, fd);
+	int ret = dup2(trapped_fd, fd);
 
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	return ret;
@@ -771,16 +773,16 @@ static void replace_at_once(int (*call)(int fd))
 	alarm(20);
 	find_syscall();
 	testvmm_create(&vm, 1);
-	replacing_fd = testvmm_eventfd();
+	trapped_fd = testvmm_eventfd();
 	pthread_create(&thread, NULL, replace, &call);
 	trap_dups();
-	testvmm_assign(vm.fd, replacing_fd, GUEST_MMIO, 4, 0, 0);
+	testvmm_assign(vm.fd, trapped_fd, GUEST_MMIO, 4, 0, 0);
 	if (!getenv("BELFRY_POLICY"))
 		atomic_store(&replaced, -2);
 	pthread_join(thread, &fd);
 	printf("wrong: %d, signals: %d\n",
 	       (intptr_t)fd >= 0 && close((int)(intptr_t)fd),
-	       signals_reach(&vm, replacing_fd));
+	       signals_reach(&vm, trapped_fd));
 	testvmm_destroy(&vm);
 }
 
@@ -902,4 +904,95 @@ void scenario_all_filtered_in_between(void)
 void scenario_all_filtered_inside(void)
 {
 	run_with_trap(wait_until_forbidden, forbid_io_submit);
+}
+
+/* Polls wait for an answer: the library's helpers hold signals back. */
+static int notify_polls(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, POLL, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog filter = {sizeof(code) / sizeof(code[0]), code};
+	long fd;
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	fd = raw_syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+			 SECCOMP_FILTER_FLAG_NEW_LISTENER, &filter);
+	testvmm_check(fd >= 0, "listener");
+	return (int)fd;
+}
+
+/* On the stack of the other thread: ThreadSanitizer must not see it. */
+static void write_events(struct pollfd *pfd, short events)
+{
+	struct iovec from = {&events, sizeof(events)};
+	struct iovec to = {&pfd->revents, sizeof(pfd->revents)};
+
+	testvmm_check(process_vm_writev(getpid(), &from, 1, &to, 1, 0) ==
+			      sizeof(events),
+		      "process_vm_writev");
+}
+
+/*
+ * The holder fills the counter and clears O_NONBLOCK between poll(2) and
+ * write(2), which then sleeps.
+ */
+static void *answer_and_fill(void *arg)
+{
+	const uint64_t full = UINT64_MAX - 1;
+	const int listener = *(int *)arg;
+
+	for (;;) {
+		struct seccomp_notif call = {0};
+		struct seccomp_notif_resp answer = {.val = 1};
+
+		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call))
+			continue;
+		write_events((struct pollfd *)(uintptr_t)call.data.args[0],
+			     POLLOUT);
+		fcntl(trapped_fd, F_SETFL, O_NONBLOCK);
+		if (write(trapped_fd, &full, sizeof(full)) < 0)
+			errno = 0;
+		fcntl(trapped_fd, F_SETFL, 0);
+		answer.id = call.id;
+		ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+	}
+	return NULL;
+}
+
+/*
+ * The kernel refuses the doorbell and grants no context, so a write of the
+ * library is the only way to signal.
+ */
+void scenario_filled_after_poll(void)
+{
+	int other = testvmm_eventfd(), listener;
+	pthread_t thread;
+	struct testvmm vm;
+
+	refuse_contexts("filled-after-poll");
+	alarm(20);
+	find_syscall();
+	trapped_fd = testvmm_eventfd();
+	testvmm_create(&vm, 1);
+	testvmm_assign(vm.fd, trapped_fd, GUEST_MMIO, 4, 0, 0);
+	testvmm_assign(vm.fd, other, GUEST_MMIO + 8, 4, 0, 0);
+	testvmm_fill_bus(vm.fd);
+	listener = notify_polls();
+	pthread_create(&thread, NULL, answer_and_fill, &listener);
+	share_by_fork(vm.fd, trapped_fd);
+	testvmm_start(&vm, 0, &guest_count, 3);
+	testvmm_run(&vm, 0);
+	testvmm_assign(vm.fd, other, GUEST_MMIO + 8, 4,
+		       KVM_IOEVENTFD_FLAG_DEASSIGN, 0);
+	testvmm_assign(vm.fd, trapped_fd, GUEST_MMIO, 4,
+		       KVM_IOEVENTFD_FLAG_DEASSIGN, 0);
+	testvmm_destroy(&vm);
+	printf("ended\n");
+	fflush(stdout);
+	_exit(0);
 }

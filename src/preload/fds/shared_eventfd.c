@@ -28,8 +28,11 @@ static void pass_through(int fd)
  */
 static void pass_through_if_unsafe(void)
 {
-	if (atomic_load(&used) && !thread_forbids(FORBIDDEN_REGISTER) &&
-	    bf_eventfd_may_sleep())
+	if (!atomic_load(&used) || !bf_eventfd_may_sleep())
+		return;
+	if (!thread_forbids(FORBIDDEN_HELPER))
+		bf_eventfd_start_relay();
+	if (!thread_forbids(FORBIDDEN_REGISTER))
 		fd_table_walk(0, INT_MAX, pass_through);
 }
 

@@ -77,7 +77,7 @@ static void prepare_for_filter(uint32_t forbidden, bool all_threads)
 		vm_pass_through_all(why);
 		return;
 	}
-	if (forbidden & FORBIDDEN_COMPLETION && !all_threads)
+	if (forbidden & FORBIDDEN_COMPLETION)
 		bf_eventfd_start_relay();
 	if (forbidden & FORBIDDEN_COMPLETION && !(forbidden & FORBIDDEN_RUN))
 		shared_eventfd_forbid_completion();

@@ -72,5 +72,6 @@ void forbidden_add(uint32_t activities, bool all_threads)
 		return;
 	atomic_fetch_or_explicit(&for_all, activities, relaxed);
 	bf_eventfd_forbid_all(activities & FORBIDDEN_POLL,
-			      activities & FORBIDDEN_COMPLETION);
+			      activities & FORBIDDEN_COMPLETION,
+			      activities & FORBIDDEN_HELPER);
 }
