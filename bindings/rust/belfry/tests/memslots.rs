@@ -212,7 +212,10 @@ fn a_log_has_the_pages_that_devices_write() {
     let log = map.dirty_log(0, 3).unwrap();
     let pages = log.iter().map(|word| word.count_ones()).sum::<u32>();
     assert!(pages >= 2 && log[0] & 1 == 1);
-    assert_eq!(map.clear_dirty_log(0, 3, 0, pages, &[]), Err(Error::INVALID));
+    assert_eq!(
+        map.clear_dirty_log(0, 3, 0, pages, &[]),
+        Err(Error::INVALID)
+    );
     assert_eq!(map.dirty_log(0, 3).unwrap(), log);
     map.clear_dirty_log(0, 3, 0, pages, &log).unwrap();
     assert!(map.dirty_log(0, 3).unwrap().iter().all(|&word| word == 0));
