@@ -61,7 +61,8 @@ def check_doorbells(run, mode, disks, name):
     if mode == "plain":
         check(assigned == 0 == signals, f"{name}: belfry answers for none")
         return
-    check(assigned - gone >= disks.drives * disks.queues,
+    # QEMU 10 removes those of the guest when it ends, too.
+    check(assigned >= disks.drives * disks.queues,
           f"{name}: one at least for each queue: {counts}")
     check(run.peer(row, "refused") == 0, f"{name}: none refused")
     if mode == "eager":

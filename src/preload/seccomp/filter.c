@@ -84,7 +84,9 @@ static const struct call {
 	MAY(SYS_kcmp, FORBIDDEN_FRONT | FORBIDDEN_LEARN, ARG(2), 0, 0,
 	    KCMP_FILE),
 	MAY(SYS_openat, FORBIDDEN_FRONT, 0, 0),
+	/* fopen() and opendir(): the first up to glibc 2.38, then the second. */
 	MAY(SYS_newfstatat, FORBIDDEN_FRONT, 0, 0),
+	MAY(SYS_fstat, FORBIDDEN_FRONT, 0, 0),
 	MAY(CALL_READLINK, FORBIDDEN_FRONT, 0, 0),
 	MAY(SYS_read, FORBIDDEN_FRONT, 0, 0),
 	MAY(SYS_prctl, FORBIDDEN_FRONT, ARG(0), PR_GET_SECCOMP),

@@ -78,11 +78,13 @@ static int allow_memory(scmp_filter_ctx filter)
 static int add_rules(scmp_filter_ctx filter, int input, int output)
 {
 	static const int calls[] = {
-		SCMP_SYS(brk),		 SCMP_SYS(munmap),
-		SCMP_SYS(mremap),	 SCMP_SYS(madvise),
-		SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres),
-		SCMP_SYS(getrandom), /* json-c seeds its hash */
-		SCMP_SYS(sysinfo),   /* qsort() asks for the size of memory */
+		SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap),
+		SCMP_SYS(madvise), SCMP_SYS(clock_gettime),
+		SCMP_SYS(clock_getres),
+		/* json-c seeds its hash; since glibc 2.41 in the vDSO. */
+		SCMP_SYS(getrandom), SCMP_SYS(rt_sigprocmask),
+		SCMP_SYS(sched_getaffinity),
+		SCMP_SYS(sysinfo), /* qsort() asks for the size of memory */
 		SCMP_SYS(exit_group),
 #ifdef SANITIZED
 		SCMP_SYS(sigaltstack), /* before a call that does not return */
