@@ -61,8 +61,8 @@ demo:
 dist:
 	@scripts/dist --check
 
-# Packages for Debian 12 and 13: for amd64, tested in fresh systems, and for
-# arm64.  Needs root.
+# Packages for Debian 12 and 13, for amd64 and arm64, tested in fresh systems.
+# Needs root.
 deb:
 	@$(SETUP) deb
 	@scripts/deb
