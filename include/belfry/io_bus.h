@@ -174,9 +174,10 @@ struct bf_io_doorbell_desc {
 	bool counted;	    /* count signals for bf_io_doorbell_signals(),
 			       which costs each an atomic addition */
 	enum bf_io_consumer consumer;
-	int eventfd; /* of BF_IO_CONSUMER_EVENTFD: each matching write adds 1.
-			The bus keeps a duplicate; doorbells of one descriptor
-			mostly share it */
+	int eventfd; /* of BF_IO_CONSUMER_EVENTFD: each matching write adds 1,
+			as the kernel does: to a full counter nothing, without
+			waiting.  The bus keeps a duplicate; doorbells of one
+			descriptor mostly share it */
 	bf_io_doorbell_fn callback; /* of BF_IO_CONSUMER_CALLBACK: each
 				       matching write calls it, with @opaque */
 	void *opaque;		    /* see bf_io_doorbell_opaque() */
@@ -404,8 +405,8 @@ int bf_io_remove_doorbell(struct bf_io_bus *bus,
  *
  * Accesses that begin from now on do not see the doorbell.  @done is called
  * once, before this function returns or later by the thread that runs SRCU
- * callbacks (srcu_drain() where that thread was forbidden); so @done must not
- * take a lock that the caller holds.  @done may do all that a callback may.
+ * callbacks (bf_srcu_drain() where that thread was forbidden); so @done must
+ * not take a lock that the caller holds.  @done may do all that a callback may.
  *
  * Cannot fail.
  */

@@ -57,7 +57,10 @@ struct bf_vm_config {
 	const struct bf_engine_ops *engine;
 	/** The configuration of another engine; NULL: its defaults. */
 	const void *engine_config;
-	/** Of the front, as the next three; see struct bf_front_config. */
+	/**
+	 * Of the front, with install_after, quiet_ms and zones_at_once; see
+	 * struct bf_front_config.
+	 */
 	enum bf_policy policy;
 	/** The KVM device; NULL: "/dev/kvm". */
 	const char *kvm_path;
