@@ -89,7 +89,7 @@ struct remedy {
 	const char *name;
 	const char *obstacle; /* NULL: it can be used */
 	char *action;	      /* what to do */
-	char *effect;	      /* what it ends, and what it leaves */
+	char *effect;	      /* the stalls that end, and those that stay */
 	uint64_t saves;	      /* nanoseconds of each such call */
 };
 

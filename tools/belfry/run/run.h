@@ -117,7 +117,7 @@ int run_exec(char **command);
 
 /*
  * Ignore SIGPIPE and SIGXFSZ: a result that cannot be written must not end
- * belfry.  The command of run_child() inherits what was before.
+ * belfry.  The command of run_child() inherits the former actions.
  */
 void run_ignore_signals(void);
 
