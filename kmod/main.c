@@ -185,4 +185,4 @@ module_exit(belfry_exit);
 MODULE_LICENSE("GPL");
 MODULE_AUTHOR("The belfry authors");
 MODULE_DESCRIPTION("Ends the stall behind device registrations of KVM");
-MODULE_VERSION("0.1");
+MODULE_VERSION("0.2");

@@ -14,14 +14,14 @@
 
 /** The version that the program is compiled with, as numbers. */
 #define BELFRY_VERSION_MAJOR 0
-#define BELFRY_VERSION_MINOR 1
+#define BELFRY_VERSION_MINOR 2
 #define BELFRY_VERSION_MICRO 0
 
 #define __BELFRY_STRING(x) #x
 #define __BELFRY_DOTTED(x, y, z) \
 	__BELFRY_STRING(x) "." __BELFRY_STRING(y) "." __BELFRY_STRING(z)
 
-/** The same as a string: "0.1.0". */
+/** The same as a string: "0.2.0". */
 #define BELFRY_VERSION                                              \
 	__BELFRY_DOTTED(BELFRY_VERSION_MAJOR, BELFRY_VERSION_MINOR, \
 			BELFRY_VERSION_MICRO)
@@ -45,7 +45,7 @@ extern "C" {
 /**
  * bf_version - the version of the library that runs
  *
- * Return: a string like "0.1.0" that is valid as long as the library is
+ * Return: a string like "0.2.0" that is valid as long as the library is
  * loaded.  It may differ from BELFRY_VERSION, with which the program was
  * compiled.  Never blocks, cannot fail.
  */
