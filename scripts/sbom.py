@@ -18,8 +18,10 @@ from pathlib import PurePath
 
 # The libraries that belfry links, with their licences: doc/dependencies.md.
 LINKED = {
+    "ck": ("BSD-2-Clause AND Apache-2.0", "the tool, if the build found it"),
     "glibc": ("LGPL-2.1-or-later", "libbelfry, the preload library, the tool"),
     "json-c": ("MIT", "the tool"),
+    "liburcu": ("LGPL-2.1-or-later", "the tool, if the build found it"),
     "libseccomp": ("LGPL-2.1-only", "the tool"),
     "zydis": ("MIT", "the tool"),
 }
