@@ -153,6 +153,7 @@ class Status(unittest.TestCase):
         self.assertIn("statically linked", done.stderr)
         self.assertIn("it ran without belfry", done.stderr)
 
+    @unittest.skipUnless(HAVE_KVM, "no /dev/kvm")
     def test_pid_namespace(self):
         """Its own /proc does not hide the counters."""
         command = ["unshare", "--user", "--map-root-user", "--pid", "--fork",
@@ -165,6 +166,7 @@ class Status(unittest.TestCase):
         self.assertEqual(done.stdout, "end\nend\nfirst: 3\nsecond: 4\n")
         self.assertIn("2 of 2 doorbells", done.stderr)
 
+    @unittest.skipUnless(HAVE_KVM, "no /dev/kvm")
     def test_daemon(self):
         """The table of a VMM that goes on comes when the VMM ends."""
         with tempfile.TemporaryDirectory() as folder:
@@ -201,6 +203,7 @@ class Status(unittest.TestCase):
                 timeout=60, check=False)
             self.assertNotIn(folder, done.stdout)
 
+    @unittest.skipUnless(HAVE_KVM, "no /dev/kvm")
     def test_static_launcher(self):
         """A static program that starts a dynamic one needs no message."""
         done = belfry("run", STATIC, TESTVMM, "two-vms")
