@@ -15,9 +15,8 @@
 /*
  * Returns the bytes before the first that faults, or a negative errno.  A
  * seccomp filter that answers 0 allows the call as little as one with an errno.
- * By the
- * number of this thread: the process has the number of its first thread, which
- * has no memory any more if it called pthread_exit().
+ * By the number of this thread: the process has the number of its first thread,
+ * which has no memory any more if it called pthread_exit().
  */
 static ssize_t part_copy(void *hva, void *buf, size_t len, bool write)
 {
