@@ -44,6 +44,7 @@ static uint64_t bf_now_ns(void)
 #include "srcu/gp.c"
 #include "srcu/reader.c"
 #include "srcu/membarrier.c"
+#include "srcu/abandoned.c"
 #include "srcu/wait.c"
 #include "srcu/callback.c"
 #include "srcu/worker.c"
@@ -61,7 +62,7 @@ static struct {
 	int count, found_old, missed_count;
 	int idx[2]; /* of two sections */
 	unsigned int wake_seq;
-	unsigned long cookie;
+	unsigned long cookie, sections;
 } world;
 
 static void check(bool good, const char *what)
@@ -130,6 +131,63 @@ static void read_fast(void *unused)
 		check(!__atomic_load_n(&world.poisoned, __ATOMIC_RELAXED),
 		      "an object was poisoned under a reader");
 	srcu_read_unlock_fast(&world.domain, scp);
+}
+
+/* A section that no thread ends, beside one in progress. */
+
+/* Out of line: the model's sequence counts by a release. */
+static void abandon(void)
+{
+	world.domain.rseq_slots = NULL;
+	world.sections = 2;
+	srcu_read_lock(&world.domain);
+}
+
+static void read_noted(void *unused)
+{
+	int idx;
+
+	bf_srcu_sections_begin(&world.sections);
+	idx = srcu_read_lock(&world.domain);
+	if (!__atomic_load_n(&world.published, __ATOMIC_ACQUIRE))
+		check(!__atomic_load_n(&world.poisoned, __ATOMIC_RELAXED),
+		      "an object was poisoned under a reader");
+	srcu_read_unlock(&world.domain, idx);
+	bf_srcu_sections_end(&world.sections);
+}
+
+static bool no_readers(void *opaque, unsigned long *stamp)
+{
+	*stamp = bf_srcu_sections(&world.sections);
+	return !(*stamp & 1);
+}
+
+static void find_and_poison(void *unused)
+{
+	__atomic_store_n(&world.published, 1, __ATOMIC_RELEASE);
+	if (!bf_srcu_end_abandoned(&world.domain, no_readers, NULL))
+		return;
+	bf_srcu_gp_start(&world.domain);
+	while (!bf_srcu_gp_advance(&world.domain)) {
+		machine_checkpoint(0);
+		machine_wait();
+	}
+	__atomic_store_n(&world.poisoned, 1, __ATOMIC_RELAXED);
+}
+
+static void check_found(struct bf_srcu *ssp, void *opaque)
+{
+	check(opaque == &world, "a function without its argument");
+}
+
+static void announce_abandoned(void *unused)
+{
+	bf_srcu_has_abandoned(&world.domain, check_found, &world);
+}
+
+static void find_abandoned(void *unused)
+{
+	bf_srcu_find_abandoned(&world.domain);
 }
 
 /* Two readers leave at once, and the last one wakes an updater. */
@@ -409,6 +467,16 @@ static const struct scenario {
 	 {publish_and_poison, read_fast},
 	 check_nothing,
 	 true,
+	 NULL},
+	{"an abandoned section",
+	 {find_and_poison, read_noted},
+	 check_nothing,
+	 false,
+	 abandon},
+	{"the first abandoned section",
+	 {find_abandoned, announce_abandoned},
+	 check_nothing,
+	 false,
 	 NULL},
 	{"two readers leave at once",
 	 {sleep_announced, leave_first, leave_second},

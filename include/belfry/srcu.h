@@ -225,7 +225,11 @@ struct bf_srcu {
 	bool queued;		/* on the worker's list */
 	struct bf_srcu *work_next;
 
-	uint64_t reserved[6];
+	/* NULL, or finds abandoned sections: see srcu/abandoned.h. */
+	void (*find_abandoned)(struct bf_srcu *ssp, void *opaque);
+	void *find_opaque;
+
+	uint64_t reserved[4];
 	struct __bf_srcu_slot boot; /* counters while slots is NULL */
 };
 

@@ -23,6 +23,8 @@ static struct bf_front *front_alloc(void)
 	TAILQ_INIT(&front->zones);
 	pthread_mutex_init(&front->lock, NULL);
 	pthread_cond_init(&front->state_changed, NULL);
+	pthread_mutex_init(&front->vcpus_lock, NULL);
+	TAILQ_INIT(&front->vcpus);
 	return front;
 }
 
@@ -31,6 +33,7 @@ static void front_free(struct bf_front *front)
 	bf_front_install_destroy(front);
 	pthread_cond_destroy(&front->state_changed);
 	pthread_mutex_destroy(&front->lock);
+	pthread_mutex_destroy(&front->vcpus_lock);
 	free(front);
 }
 
@@ -161,11 +164,21 @@ static int hand_over(struct bf_front *front)
 	return ret;
 }
 
+static bool has_vcpus(struct bf_front *front)
+{
+	bool has;
+
+	pthread_mutex_lock(&front->vcpus_lock);
+	has = !TAILQ_EMPTY(&front->vcpus);
+	pthread_mutex_unlock(&front->vcpus_lock);
+	return has;
+}
+
 int bf_front_detach(struct bf_front *front)
 {
 	int ret;
 
-	if (__atomic_load_n(&front->vcpus, __ATOMIC_RELAXED))
+	if (has_vcpus(front))
 		return -EBUSY;
 	if (front->vm_fd < 0)
 		return -ENOTSUP;

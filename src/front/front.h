@@ -90,6 +90,21 @@ bool bf_front_install_is_due(const struct bf_front_vcpu *vcpu);
 /* The other part of bf_front_before_run(), which installs nothing. */
 void bf_front_complete_store(struct bf_front_vcpu *vcpu);
 
+/*
+ * A signal handler has left bf_front_after_run() or KVM_RUN by a long jump. The
+ * front has a bus of its own, and its vCPU is in one thread at a time.  A
+ * removal that waits for a section which the thread has left open, ends the
+ * section at a moment in which no vCPU is in one: within twice the time that it
+ * has waited.  Async-signal-safe.
+ */
+void bf_front_leave_run(struct bf_front_vcpu *vcpu);
+
+/*
+ * True if bf_front_after_run() may take locks: no handler must leave it then.
+ * Other calls take none.
+ */
+bool bf_front_check_is_due(const struct bf_front_vcpu *vcpu);
+
 /* Has bf_front_after_run() returned true for an exit that the bus took? */
 bool bf_front_has_served(const struct bf_front_vcpu *vcpu);
 

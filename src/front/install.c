@@ -640,13 +640,26 @@ static bool count_zone_exit(struct bf_front *front, const struct kvm_run *run)
 	return used;
 }
 
+static bool counts(const struct bf_front_vcpu *vcpu)
+{
+	return is_write(vcpu->run) &&
+	       __atomic_load_n(&vcpu->front->nr_pending, __ATOMIC_RELAXED);
+}
+
+bool bf_front_check_is_due(const struct bf_front_vcpu *vcpu)
+{
+	const struct bf_front *front = vcpu->front;
+
+	return front->counts_exits &&
+	       vcpu->exits_since_check + 1 >= front->check_every &&
+	       counts(vcpu);
+}
+
 void bf_front_count_exit(struct bf_front_vcpu *vcpu)
 {
 	struct bf_front *front = vcpu->front;
 
-	if (!is_write(vcpu->run) ||
-	    !__atomic_load_n(&front->nr_pending, __ATOMIC_RELAXED) ||
-	    ++vcpu->exits_since_check < front->check_every)
+	if (!counts(vcpu) || ++vcpu->exits_since_check < front->check_every)
 		return;
 	vcpu->exits_since_check = 0;
 	if (vcpu->served || count_zone_exit(front, vcpu->run))

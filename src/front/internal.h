@@ -70,13 +70,13 @@ struct bf_front {
 	int vm_fd;		    /* -1: no kernel behind the VM */
 	bool counts_exits;	    /* policy lazy */
 	bool install_on_run;	    /* pending ones go at the next KVM_RUN */
+	unsigned int stay_out;	    /* a futex: 1: vCPUs begin no section */
 	unsigned int nr_pending;    /* doorbells and zones; written locked */
 	unsigned int check_every;   /* a vCPU checks every so many exits */
 	unsigned int install_after; /* signals: K */
 
 	/* Written by each call on the VM. */
 	_Alignas(64) unsigned int calls; /* in progress, that may take long */
-	unsigned int vcpus;		 /* attached */
 	uint64_t last_call_ns;		 /* when the last of them ended */
 	uint64_t last_install_ns;	 /* 0: no install yet */
 	uint64_t quiet_ns;
@@ -97,10 +97,15 @@ struct bf_front {
 	uint64_t counters[BF_FRONT_COUNTERS];
 	uint64_t signalled; /* of doorbells that were removed */
 	struct front_helper helper;
+
+	pthread_mutex_t vcpus_lock; /* a leaf */
+	TAILQ_HEAD(, bf_front_vcpu) vcpus;
+	unsigned long sections_detached; /* sum of bf_front_vcpu.sections */
 };
 
 struct bf_front_vcpu {
 	struct bf_front *front;
+	TAILQ_ENTRY(bf_front_vcpu) entry;
 	struct kvm_run *run;
 	void *source;
 	int fd;
@@ -109,6 +114,7 @@ struct bf_front_vcpu {
 	bool may_split; /* more of the store that came out may follow */
 	bool completes; /* the KVM_RUN in progress enters no guest */
 	unsigned int exits_since_check;
+	unsigned long sections; /* of the bus: begins and ends; odd: in one */
 };
 
 /* The kernel checks the flags in this order: PIO before virtio-ccw. */

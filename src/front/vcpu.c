@@ -8,6 +8,8 @@
 #include "front/front.h"
 #include "front/internal.h"
 #include "io_bus/bus.h"
+#include "srcu/abandoned.h"
+#include "srcu/futex.h"
 #include "srcu/wait.h"
 
 /* KVM takes any value but 0; the program and its handlers store 1. */
@@ -28,17 +30,25 @@ int bf_front_attach_vcpu(struct bf_front *front, int vcpu_fd,
 	vcpu->fd = vcpu_fd;
 	vcpu->run = run;
 	vcpu->source = source;
-	__atomic_fetch_add(&front->vcpus, 1, __ATOMIC_RELAXED);
+	pthread_mutex_lock(&front->vcpus_lock);
+	TAILQ_INSERT_TAIL(&front->vcpus, vcpu, entry);
+	pthread_mutex_unlock(&front->vcpus_lock);
 	*vcpup = vcpu;
 	return 0;
 }
 
 void bf_front_detach_vcpu(struct bf_front_vcpu *vcpu)
 {
+	struct bf_front *front;
+
 	if (!vcpu)
 		return;
+	front = vcpu->front;
 	bf_front_set_stepping(vcpu, false);
-	__atomic_fetch_sub(&vcpu->front->vcpus, 1, __ATOMIC_RELAXED);
+	pthread_mutex_lock(&front->vcpus_lock);
+	TAILQ_REMOVE(&front->vcpus, vcpu, entry);
+	front->sections_detached += vcpu->sections;
+	pthread_mutex_unlock(&front->vcpus_lock);
 	free(vcpu);
 }
 
@@ -86,16 +96,80 @@ static bool offer_pio(const struct bf_front_vcpu *vcpu)
 				     run->io.count) == 0;
 }
 
-static bool offer_exit(const struct bf_front_vcpu *vcpu)
+#define ROUNDS	 10
+#define ROUND_NS (100 * 1000)
+
+/* A thread looks for abandoned sections; not longer than its rounds. */
+static void wait_outside(struct bf_front *front)
 {
-	switch (vcpu->run->exit_reason) {
-	case KVM_EXIT_MMIO:
-		return offer_mmio(vcpu);
-	case KVM_EXIT_IO:
-		return offer_pio(vcpu);
-	default:
+	futex_wait(&front->stay_out, 1, (uint64_t)ROUNDS * ROUND_NS);
+}
+
+static bool offer_exit(struct bf_front_vcpu *vcpu)
+{
+	const uint32_t reason = vcpu->run->exit_reason;
+	bool taken;
+
+	if (reason != KVM_EXIT_MMIO && reason != KVM_EXIT_IO)
 		return false;
+	/* Relaxed: whether this vCPU waits decides about speed alone. */
+	if (unlikely(__atomic_load_n(&vcpu->front->stay_out, __ATOMIC_RELAXED)))
+		wait_outside(vcpu->front);
+	bf_srcu_sections_begin(&vcpu->sections);
+	taken = reason == KVM_EXIT_MMIO ? offer_mmio(vcpu) : offer_pio(vcpu);
+	bf_srcu_sections_end(&vcpu->sections);
+	return taken;
+}
+
+/* The sum only grows, so it is a stamp for all vCPUs. */
+static bool has_no_sections(void *opaque, unsigned long *stamp)
+{
+	struct bf_front *front = opaque;
+	const struct bf_front_vcpu *vcpu;
+	unsigned long sections, open = 0;
+
+	pthread_mutex_lock(&front->vcpus_lock);
+	*stamp = front->sections_detached;
+	TAILQ_FOREACH(vcpu, &front->vcpus, entry)
+	{
+		sections = bf_srcu_sections(&vcpu->sections);
+		open += sections & 1;
+		*stamp += sections;
 	}
+	pthread_mutex_unlock(&front->vcpus_lock);
+	return !open;
+}
+
+/*
+ * Busy vCPUs are rarely outside all at once, so they wait for a moment.  One
+ * that the scheduler has stopped inside a section makes this fail; the caller
+ * tries again.
+ */
+static void find_abandoned(struct bf_srcu *ssp, void *opaque)
+{
+	struct bf_front *front = opaque;
+	unsigned int never = 0;
+
+	__atomic_store_n(&front->stay_out, 1, __ATOMIC_RELAXED);
+	for (int i = 0; i < ROUNDS; i++) {
+		if (bf_srcu_end_abandoned(ssp, has_no_sections, front))
+			break;
+		futex_wait(&never, 0, ROUND_NS);
+	}
+	__atomic_store_n(&front->stay_out, 0, __ATOMIC_RELAXED);
+	futex_wake_all(&front->stay_out);
+}
+
+void bf_front_leave_run(struct bf_front_vcpu *vcpu)
+{
+	struct bf_front *front = vcpu->front;
+
+	if (!(vcpu->sections & 1))
+		return;
+	bf_srcu_sections_end(&vcpu->sections);
+	bf_srcu_has_abandoned(&front->bus->srcu, find_abandoned, front);
+	bf_srcu_has_abandoned(&front->bus->consumer_srcu, find_abandoned,
+			      front);
 }
 
 /*

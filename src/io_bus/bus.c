@@ -84,7 +84,9 @@ void bf_io_bus_destroy(struct bf_io_bus *bus)
 		srcu_barrier(&bus->srcu);
 	} while (cleanup_srcu_struct(&bus->srcu));
 	bf_deferred_end(&bus->deferred);
-	cleanup_srcu_struct(&bus->consumer_srcu);
+	/* Each of its sections is inside one of bus->srcu, or abandoned. */
+	while (cleanup_srcu_struct(&bus->consumer_srcu))
+		synchronize_srcu_expedited(&bus->consumer_srcu);
 	bf_eventfd_pool_close(&bus->eventfds);
 	for (space = 0; space < bus->state->spaces; space++)
 		roots_free(&bus->state->space[space]);

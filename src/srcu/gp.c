@@ -73,11 +73,16 @@ sum_slots(struct bf_srcu *ssp, int bank,
 	return sum;
 }
 
-static bool bank_empty(struct bf_srcu *ssp, int bank)
+unsigned long bf_srcu_bank_balance(struct bf_srcu *ssp, int bank)
 {
 	unsigned long exits = sum_slots(ssp, bank, slot_exits);
 
-	return exits == sum_slots(ssp, bank, slot_entries);
+	return sum_slots(ssp, bank, slot_entries) - exits;
+}
+
+static bool bank_empty(struct bf_srcu *ssp, int bank)
+{
+	return !bf_srcu_bank_balance(ssp, bank);
 }
 
 long bf_srcu_slot_balance(struct __bf_srcu_slot *slot, int bank)

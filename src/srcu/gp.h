@@ -42,6 +42,9 @@ static inline unsigned int bf_srcu_gp_phase(const struct bf_srcu *ssp)
 /* Is any section open?  Exact only while no reader enters. */
 bool bf_srcu_gp_readers(struct bf_srcu *ssp);
 
+/* The entries less the exits of a bank: exact only while no reader enters. */
+unsigned long bf_srcu_bank_balance(struct bf_srcu *ssp, int bank);
+
 /* The entries less the exits of one slot, for reports. */
 long bf_srcu_slot_balance(struct __bf_srcu_slot *slot, int bank);
 

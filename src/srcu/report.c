@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "srcu/futex.h"
+#include "srcu/abandoned.h"
 #include "srcu/gp.h"
 #include "srcu/report.h"
 
@@ -102,6 +103,7 @@ void bf_srcu_stall_check(struct bf_srcu *ssp)
 	struct bf_srcu_text text = {.len = 0};
 	uint64_t age_ms;
 
+	bf_srcu_find_abandoned(ssp);
 	if (bf_srcu_stall_due_ns(ssp))
 		return;
 	ssp->gp_stalled = bf_now_ns();

@@ -123,6 +123,18 @@ static void test_many_jumps(void **state)
 	assert_true(signals(&under.stats) > 0);
 }
 
+/* Each jump leaves sections open, which no removal waits for. */
+static void test_jumps_out_of_exits(void **state)
+{
+	skip_with_sanitizer();
+	run_scenario(&alone, "jumps-out-of-exits", NULL);
+	compare_scenario("jumps-out-of-exits", "never");
+	assert_int_equal(under.status, 0);
+	assert_int_equal(signals(&under.stats), 0);
+	assert_int_equal(runs(&under.stats), 3 * (5 + 1));
+	compare_scenario("jumps-out-of-exits", "lazy");
+}
+
 /* pthread_cancel() of a vCPU's thread ends it where it does without belfry. */
 static void test_cancel(void **state)
 {
@@ -219,6 +231,7 @@ int main(void)
 		cmocka_unit_test(test_no_kick_no_eintr),
 		cmocka_unit_test(test_long_jump),
 		cmocka_unit_test(test_many_jumps),
+		cmocka_unit_test(test_jumps_out_of_exits),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_kick_leaves_registers_consistent),
 		cmocka_unit_test(test_close_while_signalling),

@@ -246,6 +246,7 @@ static const struct {
 	{"all-filtered-in-between", scenario_all_filtered_in_between},
 	{"all-filtered-inside", scenario_all_filtered_inside},
 	{"filled-after-poll", scenario_filled_after_poll},
+	{"jumps-out-of-exits", scenario_jumps_out_of_exits},
 	{"first-filters-at-once", scenario_first_filters_at_once},
 	{"no-context", scenario_no_context},
 	{"no-context-later", scenario_no_context_later},

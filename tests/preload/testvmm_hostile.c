@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -904,6 +905,66 @@ void scenario_all_filtered_in_between(void)
 void scenario_all_filtered_inside(void)
 {
 	run_with_trap(wait_until_forbidden, forbid_io_submit);
+}
+
+static sigjmp_buf left_run;
+
+/* The handler leaves the library between the ends of its sections. */
+static void leave_write(int sig, siginfo_t *info, void *context)
+{
+	siglongjmp(left_run, 1);
+}
+
+/* Writes of a signal's length, by any thread. */
+static void trap_writes(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[2])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, sizeof(uint64_t), 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	install_trap(code, sizeof(code) / sizeof(code[0]), leave_write);
+}
+
+static void run_until_end(struct testvmm *vm)
+{
+	sigsetjmp(left_run, 1);
+	testvmm_run(vm, 0);
+}
+
+/*
+ * Each signal of the library ends in a jump.  The removals, and the end of the
+ * VM, must not wait for the sections.
+ */
+void scenario_jumps_out_of_exits(void)
+{
+	struct testvmm vm;
+
+	alarm(20);
+	find_syscall();
+	for (int i = 0; i < 3; i++) {
+		int efd = testvmm_eventfd();
+
+		testvmm_create(&vm, 2);
+		testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
+		testvmm_assign(vm.fd, efd, GUEST_MMIO + 8, 4, 0, 0);
+		if (!i)
+			trap_writes();
+		testvmm_start(&vm, 0, &guest_count, 5);
+		run_until_end(&vm);
+		if (i < 2)
+			testvmm_assign(vm.fd, efd, GUEST_MMIO + 8, 4,
+				       KVM_IOEVENTFD_FLAG_DEASSIGN, 0);
+		testvmm_destroy(&vm);
+		close(efd);
+	}
+	printf("ended\n");
 }
 
 /* Polls wait for an answer: the library's helpers hold signals back. */

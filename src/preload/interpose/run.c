@@ -31,13 +31,27 @@ static void prepare_run(const struct object_vm *vm, struct bf_front_vcpu *vcpu)
 	record_call(who, STATS_INSTALL, start, 0);
 }
 
+/* A jump out of a section of the bus is mended later, one with a lock is not. */
+static bool offer_exit(struct bf_front_vcpu *vcpu, long ret)
+{
+	struct signals_held held;
+	bool served;
+
+	if (likely(!bf_front_check_is_due(vcpu)))
+		return bf_front_after_run(vcpu, (int)ret);
+	held = signals_hold();
+	served = bf_front_after_run(vcpu, (int)ret);
+	signals_release(held);
+	return served;
+}
+
 /*
  * False: the exit is the program's to handle, or KVM_RUN failed.  True without
  * an exit: KVM_RUN has completed the program's store.
  */
 static bool serve_exit(struct object *obj, long ret)
 {
-	if (!bf_front_after_run(obj->vcpu.front, (int)ret))
+	if (!offer_exit(obj->vcpu.front, ret))
 		return false;
 	if (!bf_front_has_served(obj->vcpu.front))
 		return true;
@@ -124,9 +138,13 @@ static long run_unknown(int fd, void *arg)
  * A handler leaves KVM_RUN by a long jump.  The reference must not stay behind,
  * or the VM would never end.
  */
-static void leave_run(void *obj)
+static void leave_run(void *arg)
 {
+	struct object *obj = arg;
+
 	kick_note_jump();
+	if (obj->kind == OBJECT_VCPU && obj->vcpu.front)
+		bf_front_leave_run(obj->vcpu.front);
 	object_put(obj);
 }
 

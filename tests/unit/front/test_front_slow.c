@@ -16,6 +16,8 @@
 
 #include "tests/flags.h"
 #include "front/internal.h"
+#include "io_bus/bus.h"
+#include "srcu/gp.h"
 
 #define MOVED 0x1000u /* the doorbell of the slow call */
 #define OTHER 0x2000u
@@ -26,6 +28,7 @@ static int inside;  /* a thread is in the slow ioctl */
 static int go;	    /* the slow ioctl returns */
 
 static __thread unsigned int ioctls; /* of this thread */
+static __thread jmp_buf *left_write; /* where a signal jumps to */
 
 static struct bf_front *front;
 static int efd;
@@ -50,6 +53,8 @@ long __wrap_syscall(long number, ...)
 
 	if (number == SYS_ioctl)
 		return answer_slowly();
+	if (number == SYS_write && left_write)
+		longjmp(*left_write, 1);
 	va_start(list, number);
 	for (int i = 0; i < 6; i++)
 		args[i] = va_arg(list, long);
@@ -307,6 +312,84 @@ static void test_run_beside_a_zone(void **state)
 	teardown();
 }
 
+static void jump_out_of_exit(struct bf_front_vcpu *vcpu)
+{
+	jmp_buf here;
+
+	left_write = &here;
+	if (!setjmp(here))
+		bf_front_after_run(vcpu, 0);
+	left_write = NULL;
+	bf_front_leave_run(vcpu);
+}
+
+/* The end of the bus waits for neither domain. */
+static void jump_out_of_last_exit(struct kvm_run *run)
+{
+	struct bf_front_vcpu *vcpu;
+
+	assert_int_equal(bf_front_attach_vcpu(front, -1, run, NULL, &vcpu), 0);
+	jump_out_of_exit(vcpu);
+	bf_front_detach_vcpu(vcpu);
+}
+
+static void *handle_exits(void *vcpu)
+{
+	while (!get(&go))
+		bf_front_after_run(vcpu, 0);
+	return NULL;
+}
+
+static bool has_readers(void)
+{
+	return bf_srcu_gp_readers(&front->bus->srcu) ||
+	       bf_srcu_gp_readers(&front->bus->consumer_srcu);
+}
+
+static const struct bf_front_config never = {
+	.policy = BF_POLICY_NEVER,
+};
+
+/*
+ * A removal waits neither for the sections that jumps have left, nor without
+ * the sections of another vCPU, which handles exits all the time.
+ */
+static void test_jumps_out_of_exits(void **state)
+{
+	struct kvm_run runs[2] = {{.exit_reason = KVM_EXIT_MMIO},
+				  {.exit_reason = KVM_EXIT_MMIO}};
+	struct bf_front_vcpu *vcpus[2];
+	pthread_t thread;
+
+	setup(&never);
+	for (int i = 0; i < 2; i++) {
+		runs[i].mmio.phys_addr = i ? OTHER : MOVED;
+		runs[i].mmio.len = 4;
+		runs[i].mmio.is_write = 1;
+		assert_int_equal(bf_front_attach_vcpu(front, -1, &runs[i], NULL,
+						      &vcpus[i]),
+				 0);
+	}
+	pthread_create(&thread, NULL, handle_exits, vcpus[1]);
+	for (int i = 0; i < 20; i++) {
+		jump_out_of_exit(vcpus[0]);
+		assert_int_equal(doorbell(MOVED, KVM_IOEVENTFD_FLAG_DEASSIGN),
+				 0);
+		assert_int_equal(doorbell(MOVED, 0), 0);
+	}
+	jump_out_of_exit(vcpus[0]);
+	set(&go, 1);
+	pthread_join(thread, NULL);
+	assert_true(has_readers());
+	for (int i = 0; i < 2; i++)
+		bf_front_detach_vcpu(vcpus[i]);
+	bf_io_synchronize(front->bus);
+	synchronize_srcu_expedited(&front->bus->consumer_srcu);
+	assert_false(has_readers());
+	jump_out_of_last_exit(&runs[0]);
+	teardown();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +401,7 @@ int main(void)
 		cmocka_unit_test(test_run_installs_a_batch),
 		cmocka_unit_test(test_run_takes_no_lock),
 		cmocka_unit_test(test_run_beside_a_zone),
+		cmocka_unit_test(test_jumps_out_of_exits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
