@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include <pthread.h>
+#include <errno.h>
 #include <stdbool.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "front/front.h"
+#include "vcpus/vcpus.h"
 
 /*
  * As long as a normal grace period: a thread that has waited for that time has
@@ -13,23 +13,17 @@
  */
 #define MAX_WAIT_NS 8000000
 
-static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static unsigned int turn;
 
-/*
- * pthread_mutex_timedlock() takes CLOCK_REALTIME.  If the clock is set during
- * the wait, the wait ends early, or when the other VM has closed.
- */
 static bool take_turn(void)
 {
-	struct timespec until;
+	const uint64_t until = bf_now_ns() + MAX_WAIT_NS;
+	int ret;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += MAX_WAIT_NS;
-	if (until.tv_nsec >= (long)BF_NS_PER_S) {
-		until.tv_nsec -= (long)BF_NS_PER_S;
-		until.tv_sec++;
-	}
-	return !pthread_mutex_timedlock(&turn, &until);
+	do {
+		ret = bf_word_lock_until(&turn, until);
+	} while (ret == -EINTR);
+	return !ret;
 }
 
 static void close_in_turn(int fd, void (*close_fd)(int fd))
@@ -38,7 +32,7 @@ static void close_in_turn(int fd, void (*close_fd)(int fd))
 
 	close_fd(fd);
 	if (has_turn)
-		pthread_mutex_unlock(&turn);
+		bf_word_unlock(&turn);
 }
 
 void bf_close_vm(const struct bf_front *front, int fd, void (*close_fd)(int fd))

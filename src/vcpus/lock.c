@@ -2,6 +2,7 @@
 /* The lock of one vCPU, and of all vCPUs of a table. */
 #include <errno.h>
 
+#include "base/clock.h"
 #include "srcu/futex.h"
 #include "vcpus/vcpus.h"
 
@@ -22,21 +23,42 @@ int bf_word_trylock(unsigned int *word)
 		       -EBUSY;
 }
 
+/* The time left, at most FUTEX_FOREVER; 0: none. */
+static uint64_t time_left(uint64_t until_ns)
+{
+	uint64_t now;
+
+	if (until_ns == FUTEX_FOREVER)
+		return until_ns;
+	now = bf_now_ns();
+	return now < until_ns ? until_ns - now : 0;
+}
+
 /*
  * Acquire, here and in bf_word_trylock(): pairs with the release in
  * bf_word_unlock().  Without it the new holder may miss writes of the
  * previous holder.
  */
-int bf_word_lock(unsigned int *word)
+int bf_word_lock_until(unsigned int *word, uint64_t until_ns)
 {
+	uint64_t left;
+
 	if (!bf_word_trylock(word))
 		return 0;
 	while (__atomic_exchange_n(word, CONTENDED, __ATOMIC_ACQUIRE) !=
 	       UNLOCKED) {
-		if (futex_wait(word, CONTENDED, FUTEX_FOREVER) == -EINTR)
+		left = time_left(until_ns);
+		if (!left)
+			return -ETIMEDOUT;
+		if (futex_wait(word, CONTENDED, left) == -EINTR)
 			return -EINTR;
 	}
 	return 0;
+}
+
+int bf_word_lock(unsigned int *word)
+{
+	return bf_word_lock_until(word, FUTEX_FOREVER);
 }
 
 void bf_word_unlock(unsigned int *word)

@@ -70,6 +70,8 @@ struct bf_vcpus {
  * without SA_RESTART ends the sleep of a thread: then -EINTR, else 0.
  */
 int bf_word_lock(unsigned int *word);
+/* The same with a limit on CLOCK_MONOTONIC: then -ETIMEDOUT. */
+int bf_word_lock_until(unsigned int *word, uint64_t until_ns);
 /* Returns 0 or -EBUSY. */
 int bf_word_trylock(unsigned int *word);
 void bf_word_unlock(unsigned int *word);

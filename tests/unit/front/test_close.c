@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * VMs that close at the same moment close one after another, with a limit on
- * the wait.  The test wraps pthread_mutex_timedlock() and chooses the limit, so
- * no result depends on time.
+ * the wait.  The test wraps bf_word_lock_until() and chooses the limit, so no
+ * result depends on time.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -18,6 +18,7 @@
 #include "tests/flags.h"
 #include "base/util.h"
 #include "front/front.h"
+#include "vcpus/vcpus.h"
 
 #define THREADS 4
 #define CLOSES	500
@@ -26,19 +27,15 @@ enum limit { LIMIT_REAL, LIMIT_NEVER, LIMIT_AT_ONCE };
 
 static enum limit limit;
 
-int __real_pthread_mutex_timedlock(pthread_mutex_t *lock,
-				   const struct timespec *until);
-int __wrap_pthread_mutex_timedlock(pthread_mutex_t *lock,
-				   const struct timespec *until);
+int __real_bf_word_lock_until(unsigned int *word, uint64_t until_ns);
+int __wrap_bf_word_lock_until(unsigned int *word, uint64_t until_ns);
 
-int __wrap_pthread_mutex_timedlock(pthread_mutex_t *lock,
-				   const struct timespec *until)
+int __wrap_bf_word_lock_until(unsigned int *word, uint64_t until_ns)
 {
 	if (limit == LIMIT_AT_ONCE)
-		return ETIMEDOUT;
-	return limit == LIMIT_NEVER ?
-		       pthread_mutex_lock(lock) :
-		       __real_pthread_mutex_timedlock(lock, until);
+		return -ETIMEDOUT;
+	return __real_bf_word_lock_until(
+		word, limit == LIMIT_NEVER ? UINT64_MAX : until_ns);
 }
 
 static int inside, overlaps, closed;
