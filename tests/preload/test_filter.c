@@ -2,6 +2,7 @@
 /* The activities that a filter of one system call forbids. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -66,6 +67,9 @@ static void test_signal_needs_write(void **state)
 
 static void test_front_needs_no_thread(void **state)
 {
+	assert_int_equal(forbidden_by(SYS_futex, FUTEX_WAIT_BITSET_PRIVATE,
+				      SECCOMP_RET_KILL_PROCESS),
+			 FORBIDDEN_HELPER);
 	assert_int_equal(forbidden_by_kill(SYS_clone3), FORBIDDEN_HELPER);
 	assert_int_equal(forbidden_by_kill(SYS_exit), FORBIDDEN_HELPER);
 }
