@@ -254,7 +254,8 @@ class Status(unittest.TestCase):
                 done = belfry("run", option, path, sys.executable, "-c",
                               LIMIT_PARENT)
                 self.assertEqual(done.returncode, 5)
-                self.assertIn(f"cannot write {path}: ", done.stderr)
+                self.assertIn(f"cannot write {path}: File too large\n",
+                              done.stderr)
                 self.assertEqual(list(Path(folder).iterdir()), [])
                 done = belfry("run", option, path, "sh", "-c", "exit 5",
                               preexec_fn=limit_file_size)

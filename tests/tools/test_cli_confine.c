@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -147,12 +148,22 @@ static int write_much(void *arg, FILE *out)
 	return CLI_OK;
 }
 
-static int take_memory(void *arg, FILE *out)
+static int take_gib(size_t gib)
 {
-	void *volatile memory = malloc((size_t)9 << 30);
+	void *volatile memory = malloc(gib << 30);
 
 	free(memory);
 	return memory ? CLI_OK : cli_fail("test", "no memory");
+}
+
+static int take_memory(void *arg, FILE *out)
+{
+	return take_gib(9);
+}
+
+static int take_less_memory(void *arg, FILE *out)
+{
+	return take_gib(5);
 }
 
 /* A sanitizer reserves terabytes of addresses, so it has no limit of them. */
@@ -164,6 +175,20 @@ static void test_memory(void **state)
 	if (__asan_init || __tsan_init)
 		skip();
 	check_failure(take_memory, "no memory");
+}
+
+/* The user's limits hold for the child, too. */
+static void test_less_memory(void **state)
+{
+	struct rlimit before, limit;
+
+	if (__asan_init || __tsan_init)
+		skip();
+	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+	limit = (struct rlimit){(rlim_t)4 << 30, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+	check_failure(take_less_memory, "no memory");
+	assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
 }
 
 static void test_failures(void **state)
@@ -233,6 +258,7 @@ int main(void)
 		cmocka_unit_test(test_ignored_sigchld),
 		cmocka_unit_test(test_input),
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_less_memory),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_fault),
 		cmocka_unit_test(test_calls_that_kill),

@@ -51,6 +51,9 @@ int cli_next_option(int argc, char **argv, const char *letters,
  */
 int cli_bad_option(const char *command, int c, char **argv);
 
+/* fwrite() of a text of any length, for cli_end_output() to say what failed. */
+void cli_write(const char *text, size_t size, FILE *out);
+
 /*
  * Flush a file.  Returns CLI_OK, or prints a line and returns CLI_FAILURE if
  * any write to the file failed.

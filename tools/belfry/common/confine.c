@@ -30,6 +30,20 @@
 #endif
 #endif
 
+/* The limits of the caller may be lower: only root could raise them. */
+static int lower_limit(__rlimit_resource_t resource, rlim_t most)
+{
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit))
+		return -errno;
+	if (limit.rlim_max > most)
+		limit.rlim_max = most;
+	if (limit.rlim_cur > most)
+		limit.rlim_cur = most;
+	return setrlimit(resource, &limit) ? -errno : 0;
+}
+
 /* A sanitizer reserves terabytes of addresses, so it has no limit of them. */
 static int limit_resources(void)
 {
@@ -46,10 +60,10 @@ static int limit_resources(void)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-		const struct rlimit limit = {limits[i].most, limits[i].most};
+		int ret = lower_limit(limits[i].resource, limits[i].most);
 
-		if (setrlimit(limits[i].resource, &limit))
-			return -errno;
+		if (ret)
+			return ret;
 	}
 	return 0;
 }

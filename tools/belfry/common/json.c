@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/xalloc.h"
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
@@ -101,12 +102,12 @@ void json_copy(const char *text, size_t size, bool inside_page, FILE *out)
 		length = text_decode(text + i, size - i, &c);
 		if (length && !needs_escape(c, inside_page))
 			continue;
-		fwrite(text + copied, 1, i - copied, out);
+		cli_write(text + copied, i - copied, out);
 		fprintf(out, "\\u%04x", length ? c : replacement);
 		length = length ? length : 1;
 		copied = i + length;
 	}
-	fwrite(text + copied, 1, size - copied, out);
+	cli_write(text + copied, size - copied, out);
 }
 
 void json_print(struct json_object *value, FILE *out)

@@ -98,14 +98,26 @@ int cli_bad_option(const char *command, int c, char **argv)
 	return cli_usage(command, "unknown option '-%c'", optopt);
 }
 
-/* stdio keeps no errno for a write that failed before this call. */
+/* Of the last long text that could not be written. */
+static int write_error = EIO;
+
+void cli_write(const char *text, size_t size, FILE *out)
+{
+	if (fwrite(text, 1, size, out) < size)
+		write_error = errno;
+}
+
+/*
+ * stdio keeps what fits into its buffer, so fflush() fails again.  It drops a
+ * longer text, and keeps no errno.
+ */
 int cli_end_output(const char *command, FILE *out, const char *name)
 {
 	errno = 0;
 	if (!fflush(out) && !ferror(out))
 		return CLI_OK;
 	return cli_fail(command, "cannot write %s: %s", name,
-			errno ? strerror(errno) : "an earlier write failed");
+			strerror(errno ? errno : write_error));
 }
 
 int cli_close_output(const char *command, FILE *out, const char *name)

@@ -46,7 +46,7 @@ static int print_trace(void *arg, FILE *out)
 static void print_part(void *arg, char *text, size_t size)
 {
 	text_clean(text, size, '\n');
-	fwrite(text, 1, size, stdout);
+	cli_write(text, size, stdout);
 }
 
 static int report_file(const char *name)

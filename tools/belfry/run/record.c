@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The files of --trace and --report. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "tools/belfry/common/cli.h"
 #include "tools/belfry/common/confine.h"
@@ -86,10 +87,12 @@ static int write_trace(const struct run_record *record,
 
 	uname(&system);
 	if (record->report.file)
-		fputs(page_before_data, record->report.file);
+		cli_write(page_before_data, strlen(page_before_data),
+			  record->report.file);
 	status = confine(&task);
 	if (record->report.file)
-		fputs(page_after_data, record->report.file);
+		cli_write(page_after_data, strlen(page_after_data),
+			  record->report.file);
 	return status;
 }
 
