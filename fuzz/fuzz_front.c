@@ -22,6 +22,8 @@
 
 #define EVENTFDS   3
 #define MOST_STEPS 200
+#define PAGE	   4096
+#define MOST_PARTS 6 /* of 32 bytes in two pages */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the next four */
 static struct kernel behind;				 /* the front */
@@ -123,12 +125,14 @@ static int next_fd(struct fuzz_input *input)
 	return eventfds[choice % EVENTFDS];
 }
 
-/* Few places, so that doorbells collide and lie in zones. */
+/* Few places, so that doorbells collide and lie in zones; two pages. */
 static uint64_t next_addr(struct fuzz_input *input)
 {
 	unsigned int choice = fuzz_next(input);
 
-	return choice >= 250 ? (uint64_t)choice - 256 : choice % 32 * 2;
+	if (choice >= 250)
+		return (uint64_t)choice - 256;
+	return choice >= 240 ? PAGE - 20 + (choice - 240) * 4 : choice % 32 * 2;
 }
 
 static struct kvm_ioeventfd next_doorbell(struct fuzz_input *input)
@@ -240,21 +244,27 @@ static void before_run(void)
 	}
 }
 
-/* True: the guest goes on, without an exit for the program. */
-static bool run_write(const struct kernel_write *write)
+/* Lock held: a doorbell or a zone of the kernel takes the write. */
+static bool kernel_takes(const struct kernel_write *write)
 {
-	const struct kernel_doorbell *d;
+	const struct kernel_doorbell *d = kernel_match(&behind, write);
 	const uint64_t one = 1;
-	bool done;
 
-	before_run();
-	pthread_mutex_lock(&lock);
-	d = kernel_match(&behind, write);
-	done = d || kernel_coalesces(&behind, write);
 	if (d)
 		fuzz_check(__real_syscall(SYS_write, d->fd, &one, sizeof(one),
 					  0, 0, 0) == sizeof(one),
 			   "the kernel's signal");
+	return d || kernel_coalesces(&behind, write);
+}
+
+/* True: the guest goes on, without an exit for the program. */
+static bool run_write(const struct kernel_write *write)
+{
+	bool done;
+
+	before_run();
+	pthread_mutex_lock(&lock);
+	done = kernel_takes(write);
 	pthread_mutex_unlock(&lock);
 	if (done)
 		return true;
@@ -262,8 +272,7 @@ static bool run_write(const struct kernel_write *write)
 	return bf_front_after_run(vcpu, 0);
 }
 
-/* Asserts that one eventfd was signalled once, or none. */
-static void check_signals(int only)
+static void check_counts(const uint64_t expected_counts[EVENTFDS])
 {
 	uint64_t count;
 
@@ -271,9 +280,19 @@ static void check_signals(int only)
 		count = 0;
 		if (read(eventfds[i], &count, sizeof(count)) < 0)
 			count = 0;
-		fuzz_check(count == (eventfds[i] == only),
+		fuzz_check(count == expected_counts[i],
 			   "the signals of a write");
 	}
+}
+
+/* Asserts that one eventfd was signalled once, or none. */
+static void check_signals(int only)
+{
+	uint64_t counts[EVENTFDS];
+
+	for (int i = 0; i < EVENTFDS; i++)
+		counts[i] = eventfds[i] == only;
+	check_counts(counts);
 }
 
 static void do_write(struct fuzz_input *input)
@@ -299,6 +318,150 @@ static void do_write(struct fuzz_input *input)
 	else if (done)
 		fuzz_check(kernel_coalesces(&expected, &write),
 			   "an exit of the program was served");
+}
+
+/* A store of more than 8 bytes, in parts; a page has a turn of its own. */
+struct store {
+	struct kernel_write parts[MOST_PARTS];
+	bool for_program[MOST_PARTS]; /* by the kernel alone */
+	unsigned int count, second_page;
+	unsigned int next;	    /* to come out */
+	bool comes_out[MOST_PARTS]; /* of the kernel behind */
+	uint64_t signals[EVENTFDS]; /* by the kernel alone */
+};
+
+static struct store next_store(struct fuzz_input *input)
+{
+	uint64_t addr = next_addr(input);
+	const uint64_t end = addr + 9 + fuzz_next(input) % 24;
+	struct store store = {.second_page = MOST_PARTS};
+	uint64_t part_end;
+
+	for (; addr < end; addr = part_end) {
+		part_end = end - addr > 8 ? addr + 8 : end;
+		if (addr < PAGE && part_end > PAGE)
+			part_end = PAGE;
+		if (addr == PAGE)
+			store.second_page = store.count;
+		store.parts[store.count++] = (struct kernel_write){
+			.addr = addr,
+			.len = (uint32_t)(part_end - addr),
+			.value = fuzz_next(input) % 3,
+		};
+	}
+	return store;
+}
+
+/* The kernel offers the parts of a page up to the first that none takes. */
+static void store_expect(struct store *store)
+{
+	const struct kernel_doorbell *d;
+	bool stopped = false;
+
+	for (unsigned int i = 0; i < store->count; i++) {
+		stopped &= i != store->second_page;
+		d = stopped ? NULL : kernel_match(&expected, &store->parts[i]);
+		for (int n = 0; d && n < EVENTFDS; n++)
+			store->signals[n] += eventfds[n] == d->arg.fd;
+		stopped |= !d && !kernel_coalesces(&expected, &store->parts[i]);
+		store->for_program[i] = stopped;
+	}
+}
+
+static void store_begin(struct store *store)
+{
+	bool stopped = false;
+
+	pthread_mutex_lock(&lock);
+	for (unsigned int i = 0; i < store->count; i++) {
+		stopped &= i != store->second_page;
+		stopped |= !stopped && !kernel_takes(&store->parts[i]);
+		store->comes_out[i] = stopped;
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+/* KVM_RUN brings out the next part, or the guest may go on. */
+static bool store_part_comes(struct store *store)
+{
+	while (store->next < store->count && !store->comes_out[store->next])
+		store->next++;
+	if (store->next == store->count)
+		return false;
+	fill_exit(&store->parts[store->next], true);
+	return true;
+}
+
+/* The program's turn: it may kick itself, or jump out of the next KVM_RUN. */
+static void between_parts(struct fuzz_input *input)
+{
+	const unsigned int choice = fuzz_next(input);
+
+	run_page.run.immediate_exit = choice % 4 == 1;
+	if (choice % 8 == 2)
+		bf_front_before_run(vcpu);
+	bf_front_before_run(vcpu);
+}
+
+/* KVM_RUN has no more part: it fails where immediate_exit is set. */
+static void store_end(void)
+{
+	const uint8_t kick = run_page.run.immediate_exit;
+
+	if (kick)
+		fuzz_check(bf_front_after_run(vcpu, -EINTR) == (kick != 1),
+			   "the end of a store");
+	fuzz_check(run_page.run.immediate_exit == (kick == 1),
+		   "a kick after a store");
+	run_page.run.immediate_exit = 0;
+}
+
+/*
+ * A part in a zone may come out.  Where the helper has the front's lock then,
+ * the program gets the rest of the page, too.
+ */
+static bool store_is_exact(const struct store *store)
+{
+	bool in_zone = false;
+
+	for (unsigned int i = 0; i < store->count; i++)
+		in_zone |= kernel_coalesces(&expected, &store->parts[i]);
+	return !in_zone || config.policy == BF_POLICY_EAGER ||
+	       config.policy == BF_POLICY_NEVER;
+}
+
+static void check_part(const struct store *store, unsigned int part,
+		       bool served)
+{
+	if (served)
+		fuzz_check(!store->for_program[part],
+			   "a part of the program was served");
+	else if (store_is_exact(store))
+		fuzz_check(store->for_program[part] ||
+				   !kernel_match(&expected,
+						 &store->parts[part]),
+			   "a doorbell's part came out");
+}
+
+static void do_store(struct fuzz_input *input)
+{
+	struct store store = next_store(input);
+	uint64_t count;
+
+	store_expect(&store);
+	before_run();
+	store_begin(&store);
+	while (store_part_comes(&store)) {
+		check_part(&store, store.next++, bf_front_after_run(vcpu, 0));
+		between_parts(input);
+	}
+	store_end();
+	if (store_is_exact(&store))
+		check_counts(store.signals);
+	for (int i = 0; i < EVENTFDS; i++)
+		fuzz_check(read(eventfds[i], &count, sizeof(count)) < 0 ||
+				   count <= store.signals[i],
+			   "the signals of a store");
 }
 
 static void do_read(struct fuzz_input *input)
@@ -445,6 +608,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		choice = fuzz_next(&input);
 		if (choice == 255)
 			do_install_all(&input);
+		else if (choice >= 248)
+			do_store(&input);
 		else
 			operations[choice % ARRAY_SIZE(operations)](&input);
 		check_state();

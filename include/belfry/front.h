@@ -251,7 +251,7 @@ void bf_front_before_run(struct bf_front_vcpu *vcpu);
  * decides: if the bus does not take it, the caller gets the whole string; later
  * elements that the bus does not take are dropped (writes) or read as zero.
  * A store of more than 8 bytes comes out in parts.  As in the kernel the caller
- * gets each part behind one that the bus does not take.
+ * gets each part behind one that neither the bus nor a zone takes.
  *
  * Return: true if the exit is served; the data of a read is in the page.  The
  * caller enters again, and the kernel completes the instruction first.  Until

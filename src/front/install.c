@@ -619,6 +619,19 @@ static bool zone_contains_exit(const struct kvm_coalesced_mmio_zone *zone,
 	       addr - zone->addr <= zone->size - len;
 }
 
+bool bf_front_coalesces(struct bf_front *front, const struct kvm_run *run)
+{
+	const struct front_zone *z;
+
+	if (!front_has_zones(front) || pthread_mutex_trylock(&front->lock))
+		return false;
+	TAILQ_FOREACH(z, &front->zones, entry)
+	if (zone_contains_exit(&z->zone, run))
+		break;
+	pthread_mutex_unlock(&front->lock);
+	return z;
+}
+
 /*
  * Adds the exits since the last check to the zones that contain this one.  If
  * the lock is taken, nothing is counted: an exit must not wait, and the count
@@ -650,6 +663,8 @@ bool bf_front_check_is_due(const struct bf_front_vcpu *vcpu)
 {
 	const struct bf_front *front = vcpu->front;
 
+	if (front_has_zones(front) && bf_front_arch_may_split(vcpu->run))
+		return true;
 	return front->counts_exits &&
 	       vcpu->exits_since_check + 1 >= front->check_every &&
 	       counts(vcpu);

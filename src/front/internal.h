@@ -87,6 +87,7 @@ struct bf_front {
 	struct front_doorbells queued;
 	struct front_doorbells tracked; /* those of every other state */
 	struct front_zones zones;	/* in the order of registration */
+	unsigned int nr_zones;		/* written locked */
 	bool zones_claimed;		/* a thread is changing them */
 	bool stopped;
 	enum bf_policy policy;
@@ -103,6 +104,13 @@ struct bf_front {
 	unsigned long sections_detached; /* sum of bf_front_vcpu.sections */
 };
 
+/* A store that comes out in parts; vcpu.c. */
+enum front_store {
+	FRONT_STORE_WHOLE,
+	FRONT_STORE_MAY_SPLIT, /* more of the store that came out may follow */
+	FRONT_STORE_COMPLETES, /* the KVM_RUN in progress enters no guest */
+};
+
 struct bf_front_vcpu {
 	struct bf_front *front;
 	TAILQ_ENTRY(bf_front_vcpu) entry;
@@ -111,8 +119,7 @@ struct bf_front_vcpu {
 	int fd;
 	bool served; /* the exit of the last KVM_RUN */
 	bool stepping;
-	bool may_split; /* more of the store that came out may follow */
-	bool completes; /* the KVM_RUN in progress enters no guest */
+	enum front_store store;
 	unsigned int exits_since_check;
 	unsigned long sections; /* of the bus: begins and ends; odd: in one */
 };
@@ -214,6 +221,19 @@ bool bf_front_arch_may_stall(uint32_t request);
 
 /* calls_*.c: may the exit be a part of a store, with more to come? */
 bool bf_front_arch_may_split(const struct kvm_run *run);
+
+/*
+ * After a write that came out: would the kernel have taken it if it had all
+ * zones of the front?  False as well if the lock is taken: an exit must not
+ * wait.
+ */
+bool bf_front_coalesces(struct bf_front *front, const struct kvm_run *run);
+
+/* May bf_front_coalesces() take the lock? */
+static inline bool front_has_zones(const struct bf_front *front)
+{
+	return __atomic_load_n(&front->nr_zones, __ATOMIC_RELAXED);
+}
 
 /*
  * After an exit: if it is a write, and a doorbell or a zone may have reached

@@ -195,14 +195,14 @@ static void replace_immediate_exit(struct kvm_run *run, uint8_t from,
  * own devices up to the first one that none takes.  The program gets that part
  * and all others.  The page does not tell the next part from a new store, which
  * the front has to serve.  So after a part that the program got, KVM_RUN first
- * completes the store alone: it brings out the next part, or fails.
+ * completes the store alone: it brings out the next part, or fails.  If a
+ * handler has left that KVM_RUN by a long jump, the next one completes.
  */
 void bf_front_complete_store(struct bf_front_vcpu *vcpu)
 {
-	if (likely(!vcpu->may_split))
+	if (likely(vcpu->store == FRONT_STORE_WHOLE))
 		return;
-	vcpu->may_split = false;
-	vcpu->completes = true;
+	vcpu->store = FRONT_STORE_COMPLETES;
 	replace_immediate_exit(vcpu->run, 0, OWN_IMMEDIATE_EXIT);
 }
 
@@ -218,16 +218,27 @@ enum completion {
  */
 static enum completion completion_of(struct bf_front_vcpu *vcpu, int ret)
 {
-	const uint8_t value =
-		__atomic_load_n(&vcpu->run->immediate_exit, __ATOMIC_RELAXED);
+	uint8_t value;
 
-	if (likely(!vcpu->completes))
+	if (likely(vcpu->store != FRONT_STORE_COMPLETES))
 		return COMPLETION_NONE;
-	vcpu->completes = false;
+	value = __atomic_load_n(&vcpu->run->immediate_exit, __ATOMIC_RELAXED);
 	replace_immediate_exit(vcpu->run, OWN_IMMEDIATE_EXIT, 0);
 	if (ret >= 0)
 		return value ? COMPLETION_PART : COMPLETION_NONE;
 	return value == OWN_IMMEDIATE_EXIT ? COMPLETION_DONE : COMPLETION_NONE;
+}
+
+/* With all zones the kernel takes a part inside one, and tries the next. */
+static enum front_store store_of(const struct bf_front_vcpu *vcpu,
+				 enum completion completion)
+{
+	if (!bf_front_arch_may_split(vcpu->run))
+		return FRONT_STORE_WHOLE;
+	return completion == COMPLETION_PART ||
+			       !bf_front_coalesces(vcpu->front, vcpu->run) ?
+		       FRONT_STORE_MAY_SPLIT :
+		       FRONT_STORE_WHOLE;
 }
 
 bool bf_front_has_served(const struct bf_front_vcpu *vcpu)
@@ -242,10 +253,10 @@ bool bf_front_after_run(struct bf_front_vcpu *vcpu, int ret)
 
 	vcpu->served = ret >= 0 && completion != COMPLETION_PART &&
 		       offer_exit(vcpu);
+	vcpu->store = ret >= 0 && !vcpu->served ? store_of(vcpu, completion) :
+						  FRONT_STORE_WHOLE;
 	if (completion == COMPLETION_DONE)
 		return true;
-	vcpu->may_split = ret >= 0 && !vcpu->served &&
-			  bf_front_arch_may_split(vcpu->run);
 	/* A handler that left bf_front_complete() by a long jump left it. */
 	if (ret < 0 &&
 	    unlikely(__atomic_load_n(&vcpu->run->immediate_exit,

@@ -27,11 +27,20 @@ void bf_front_release_zones(struct bf_front *front)
 	pthread_cond_broadcast(&front->state_changed);
 }
 
+/* Relaxed: an exit that loads an old count has come before the change. */
+static void count_zone(struct bf_front *front, int change)
+{
+	__atomic_store_n(&front->nr_zones,
+			 front->nr_zones + (unsigned int)change,
+			 __ATOMIC_RELAXED);
+}
+
 void bf_front_free_zone(struct bf_front *front, struct front_zone *z)
 {
 	if (z->state == FRONT_PENDING)
 		front_count_pending(front, -1);
 	TAILQ_REMOVE(&front->zones, z, entry);
+	count_zone(front, -1);
 	free(z);
 }
 
@@ -48,6 +57,7 @@ static int register_zone(struct bf_front *front,
 	pthread_mutex_lock(&front->lock);
 	bf_front_claim_zones(front);
 	TAILQ_INSERT_TAIL(&front->zones, z, entry);
+	count_zone(front, 1);
 	ret = bf_front_apply_zone_policy(front, z);
 	if (!ret)
 		front_count(front, BF_FRONT_ZONES);

@@ -15,13 +15,17 @@
 #include "preload/interpose/next.h"
 #include "preload/interpose/run.h"
 
-static void prepare_run(const struct object_vm *vm, struct bf_front_vcpu *vcpu)
+/* Without a doorbell the front has nothing to keep from a part of a store. */
+static void prepare_run(const struct object *obj)
 {
-	const struct record_who who = {vm->number, RECORDED_NO_VCPU};
+	struct bf_front_vcpu *vcpu = obj->vcpu.front;
+	const struct record_who who = {obj->vcpu.vm->vm.number,
+				       RECORDED_NO_VCPU};
 	struct signals_held held;
 	uint64_t start;
 
-	bf_front_complete_store(vcpu);
+	if (object_serves(obj))
+		bf_front_complete_store(vcpu);
 	if (likely(!bf_front_install_is_due(vcpu)))
 		return;
 	start = bf_now_ns();
@@ -92,7 +96,7 @@ static long serve_exits(struct object *obj, int fd, void *arg, bool guarded)
 	long ret;
 
 	do {
-		prepare_run(&obj->vcpu.vm->vm, obj->vcpu.front);
+		prepare_run(obj);
 		ret = enter(fd, arg);
 		if (!serve_exit(obj, ret))
 			return ret;
