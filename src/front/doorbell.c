@@ -239,12 +239,13 @@ static bool only_kernel_has(struct bf_front *front,
 	return !d || d->state == FRONT_INSTALLED;
 }
 
+/* The caller has looked for a refused doorbell with this eventfd. */
 static int deassign_in_kernel(struct bf_front *front,
 			      const struct kvm_ioeventfd *arg)
 {
 	int ret = bf_front_kernel(front, KVM_IOEVENTFD, arg);
 
-	return bf_front_note_removal(front, arg, ret);
+	return ret ? ret : bf_front_note_removal(front, arg, ret);
 }
 
 /* The doorbell does not exist, or only the kernel has it. */

@@ -45,11 +45,13 @@ void bf_close_vm(const struct bf_front *front, int fd,
 bool bf_front_has_pending_gp(const struct bf_front *front);
 
 /*
- * For a caller that passed the removal of a doorbell to the kernel itself, which
- * returned @ret.  The front drops the doorbell, too.  If the kernel has refused
- * the doorbell before, only the front has it, and the removal succeeds here.
- * The front finds the doorbell without its eventfd: no other doorbell can have
- * the same address, length and datamatch.  Returns the result of the removal.
+ * For a caller that passed the removal of a doorbell to the kernel itself,
+ * which returned @ret.  The front drops the doorbell, too.  If the kernel has
+ * refused the doorbell before, only the front has it, and the removal succeeds
+ * here. The front finds the doorbell without its eventfd, which the caller's
+ * thread may not be allowed to compare: no other doorbell can have the same
+ * address, length and datamatch.  So a removal with a wrong eventfd removes a
+ * refused doorbell.  Returns the result of the removal.
  */
 int bf_front_note_removal(struct bf_front *front,
 			  const struct kvm_ioeventfd *arg, int ret);
