@@ -27,8 +27,7 @@ void guest_place(const struct guest *guest, void *hva);
 
 /*
  * The offset of a program in an area of GUEST_AREA bytes, in which each program
- * has a place of its own: QEMU's TCG goes on to run a program of a nested guest
- * after another one has replaced it.  Of one thread.
+ * has a place of its own, so that vCPUs can run different ones.  Of one thread.
  */
 #define GUEST_AREA 0x2000
 size_t guest_offset(const struct guest *guest);

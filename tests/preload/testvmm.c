@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "testvmm.h"
+#include "guests/copy.h"
 
 void testvmm_check(int ok, const char *what)
 {
@@ -78,9 +79,7 @@ void testvmm_start(struct testvmm *vm, unsigned int vcpu,
 	char *place = (char *)vm->memory + GUEST_CODE;
 	const size_t size = (size_t)(code->end - code->start);
 
-	memcpy(place, code->start, size);
-	/* A no-op on x86-64; on aarch64 the guest fetches without caches. */
-	__builtin___clear_cache(place, place + size);
+	guest_copy(place, code->start, size);
 	testvmm_set_registers(vm, vcpu, count);
 }
 

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "guests/copy.h"
 #include "own_vm.h"
 
 static void add_vcpu(struct own_vm *vm)
@@ -54,8 +55,7 @@ void own_vm_code(struct own_vm *vm, uint32_t at, const struct own_code *code)
 
 void own_place(void *hva, const struct own_code *code)
 {
-	memcpy(hva, code->bytes, code->size);
-	__builtin___clear_cache(hva, (char *)hva + code->size);
+	guest_copy(hva, code->bytes, code->size);
 }
 
 struct kvm_ioeventfd own_doorbell(int efd, uint64_t addr, uint32_t flags)
