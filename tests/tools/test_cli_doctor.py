@@ -103,6 +103,8 @@ class Machine(unittest.TestCase):
                                        "--json").stdout)
         self.assertTrue(found["machine"]["rcu_normal"])
         self.assertEqual("rcu_normal" in found["result"], not found["gain"])
+        self.assertRegex(found["machine"]["module_obstacle"],
+                         "rcu_normal|before Linux 6.18")
         text = run_covered(mount, BELFRY, "doctor").stdout
         self.assertRegex(text, "kernel  .*, rcu_normal\n")
 

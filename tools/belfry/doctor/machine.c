@@ -92,6 +92,8 @@ static const char *find_obstacle(const struct machine *machine)
 
 	if (machine_waits(machine))
 		return "registrations wait themselves before Linux 6.18";
+	if (machine->rcu_normal)
+		return "it does nothing while /sys/kernel/rcu_normal is 1";
 	read_config(&config);
 	if (access("/proc/modules", F_OK) || (config.known && !config.modules))
 		return "this kernel loads no modules";
