@@ -17,6 +17,9 @@
  *          it to the furthest grace period that was asked for, and run now
  *          the work that waits for a timer.
  *
+ * With both methods it does at synchronize_srcu() what mark does, where KVM
+ * ends the notifiers of a VM's interrupts (the PIT has two).
+ *
  * Invariant: srcu_gp_seq_needed_exp never exceeds the furthest grace period
  * that was asked for, or that the probed call is about to ask for. A number
  * beyond it would leave an idle domain expedited: cleanup_srcu_struct() would
@@ -46,10 +49,10 @@ bool rcu_gp_is_normal(void);
 /* state.c: each access to the state of an SRCU domain. */
 
 /**
- * belfry_mark() - expedite the grace period that call_srcu() will ask for
- * @ssp: domain of the call_srcu() that is about to run
+ * belfry_mark() - expedite the grace period that a call will ask for
+ * @ssp: domain of the call_srcu() or synchronize_srcu() that is about to run
  *
- * Context: entry of call_srcu(); any context that may call call_srcu().
+ * Context: entry of that function; any context that may call call_srcu().
  */
 void belfry_mark(struct srcu_struct *ssp);
 
@@ -92,6 +95,16 @@ int belfry_kvm_init(void);
 void belfry_kvm_exit(void);
 const char *belfry_kvm_state(void);
 
+/**
+ * belfry_kvm_devices_of() - the domain on which a VM registers devices
+ * @irq_srcu: the domain of that VM's interrupt notifiers, or any other domain
+ *
+ * Return: &kvm->srcu where @irq_srcu is &kvm->irq_srcu; else an address to
+ * compare, never to follow.
+ */
+const struct srcu_struct *
+belfry_kvm_devices_of(const struct srcu_struct *irq_srcu);
+
 /* probe.c: attaches to SRCU's exported functions. */
 int belfry_probe_init(void);
 void belfry_probe_exit(void);
@@ -99,13 +112,14 @@ unsigned long belfry_probe_missed(void);
 
 /* main.c: the decisions; called by the probes with preemption disabled. */
 void belfry_on_call(struct srcu_struct *ssp, unsigned long func);
+void belfry_on_normal(struct srcu_struct *ssp);
 void belfry_on_expedited(struct srcu_struct *ssp);
 void belfry_on_barrier(struct srcu_struct *ssp);
 
 /* counters.c */
 enum belfry_counter {
 	BELFRY_REGISTRATIONS, /* call_srcu() by a registration */
-	BELFRY_MARKED,	      /* of these, the grace period became expedited */
+	BELFRY_MARKED,	      /* grace periods expedited before their start */
 	BELFRY_PROMOTED,      /* grace periods that became expedited later */
 	BELFRY_TIMERS_CUT,    /* of these, a timer was pending */
 	BELFRY_CALLBACKS,     /* callback lists started before their timer */

@@ -8,8 +8,10 @@
  */
 #include "belfry.h"
 
+#include <linux/container_of.h>
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
+#include <linux/kvm_host.h>
 #include <linux/module.h>
 #include <linux/string.h>
 
@@ -112,6 +114,12 @@ int belfry_kvm_init(void)
 void belfry_kvm_exit(void)
 {
 	unregister_module_notifier(&module_notifier);
+}
+
+const struct srcu_struct *
+belfry_kvm_devices_of(const struct srcu_struct *irq_srcu)
+{
+	return &container_of(irq_srcu, struct kvm, irq_srcu)->srcu;
 }
 
 const char *belfry_kvm_state(void)

@@ -95,10 +95,14 @@ MODULE_PARM_DESC(
 	state,
 	"active, waiting for kvm, idle while rcu_normal is 1, or not needed (read only)");
 
+static bool acts(void)
+{
+	return READ_ONCE(enabled) && !rcu_gp_is_normal();
+}
+
 static bool method_is(int value)
 {
-	return READ_ONCE(enabled) && !rcu_gp_is_normal() &&
-	       READ_ONCE(method.value) == value;
+	return acts() && READ_ONCE(method.value) == value;
 }
 
 void belfry_on_call(struct srcu_struct *ssp, unsigned long func)
@@ -108,6 +112,17 @@ void belfry_on_call(struct srcu_struct *ssp, unsigned long func)
 	belfry_count(BELFRY_REGISTRATIONS);
 	belfry_domain_add(ssp);
 	if (method_is(METHOD_MARK))
+		belfry_mark(ssp);
+}
+
+/*
+ * KVM ends the PIT's notifiers by normal grace periods, one after the other. A
+ * caller of synchronize_srcu() always waits, so the grace period that it asks
+ * for is expedited with both methods.
+ */
+void belfry_on_normal(struct srcu_struct *ssp)
+{
+	if (acts() && belfry_domain_has(belfry_kvm_devices_of(ssp)))
 		belfry_mark(ssp);
 }
 

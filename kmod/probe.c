@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Attach to three exported functions of SRCU: by fprobe, or by kprobe in a
+ * Attach to four exported functions of SRCU: by fprobe, or by kprobe in a
  * kernel without fprobe. Handlers run with preemption disabled.
  */
 #include "belfry.h"
@@ -13,11 +13,12 @@
 
 static const char *const functions[] = {
 	"call_srcu",
+	"synchronize_srcu",
 	"synchronize_srcu_expedited",
 	"srcu_barrier",
 };
 
-enum { ON_CALL, ON_EXPEDITED, ON_BARRIER, PROBES };
+enum { ON_CALL, ON_NORMAL, ON_EXPEDITED, ON_BARRIER, PROBES };
 
 static_assert(ARRAY_SIZE(functions) == PROBES);
 
@@ -29,6 +30,14 @@ static int entered_call(struct fprobe *probe, unsigned long ip,
 {
 	belfry_on_call((void *)ftrace_regs_get_argument(regs, 0),
 		       ftrace_regs_get_argument(regs, 2));
+	return 0;
+}
+
+static int entered_normal(struct fprobe *probe, unsigned long ip,
+			  unsigned long return_ip, struct ftrace_regs *regs,
+			  void *data)
+{
+	belfry_on_normal((void *)ftrace_regs_get_argument(regs, 0));
 	return 0;
 }
 
@@ -50,6 +59,7 @@ static int entered_barrier(struct fprobe *probe, unsigned long ip,
 
 static struct fprobe probes[PROBES] = {
 	[ON_CALL] = {.entry_handler = entered_call},
+	[ON_NORMAL] = {.entry_handler = entered_normal},
 	[ON_EXPEDITED] = {.entry_handler = entered_expedited},
 	[ON_BARRIER] = {.entry_handler = entered_barrier},
 };
@@ -75,6 +85,12 @@ static int entered_call(struct kprobe *probe, struct pt_regs *regs)
 	return 0;
 }
 
+static int entered_normal(struct kprobe *probe, struct pt_regs *regs)
+{
+	belfry_on_normal((void *)regs_get_kernel_argument(regs, 0));
+	return 0;
+}
+
 static int entered_expedited(struct kprobe *probe, struct pt_regs *regs)
 {
 	belfry_on_expedited((void *)regs_get_kernel_argument(regs, 0));
@@ -89,6 +105,7 @@ static int entered_barrier(struct kprobe *probe, struct pt_regs *regs)
 
 static struct kprobe probes[PROBES] = {
 	[ON_CALL] = {.pre_handler = entered_call},
+	[ON_NORMAL] = {.pre_handler = entered_normal},
 	[ON_EXPEDITED] = {.pre_handler = entered_expedited},
 	[ON_BARRIER] = {.pre_handler = entered_barrier},
 };

@@ -69,7 +69,7 @@ static unsigned int timer_left_us(const struct timer_list *timer)
 }
 
 /*
- * Caller holds the lock of sup, so srcu_gp_seq cannot advance. call_srcu()
+ * Caller holds the lock of sup, so srcu_gp_seq cannot advance. The probed call
  * reads srcu_gp_seq after this and cannot ask for less.
  */
 static unsigned long grace_period_to_ask_for(struct srcu_struct *ssp)

@@ -55,6 +55,23 @@ echo 0 >/sys/kernel/rcu_normal
 kvmtest stress 1
 [ "$(acted)" != "$before" ] || fail 'nothing promoted without rcu_normal'
 
+# It changes beside grace periods in flight, and so does rcu_expedited, with
+# which registrations stall as without.
+kvmtest stress 2 >/tmp/stress &
+stress=$!
+while kill -0 "$stress" 2>/dev/null; do
+  echo 1 >/sys/kernel/rcu_normal
+  echo 1 >/sys/kernel/rcu_expedited
+  echo 0 >/sys/kernel/rcu_normal
+  echo 0 >/sys/kernel/rcu_expedited
+done
+cat /tmp/stress
+echo 1 >/sys/kernel/rcu_expedited
+before=$(counter promoted)
+kvmtest stress 1
+[ "$(counter promoted)" -gt "$before" ] || fail 'nothing promoted with rcu_expedited'
+echo 0 >/sys/kernel/rcu_expedited
+
 # Doorbells of a guest, while the VM changes and the method does too.
 kvmtest doorbells "$doorbells" &
 for method in mark promote mark promote; do
@@ -71,8 +88,14 @@ set_parameter scope all
 kvmtest stress 2
 unload
 
-# By kprobes.
+# By kprobes.  The module comes and goes with rcu_normal, too.
+echo 1 >/sys/kernel/rcu_normal
 load belfry_kprobe
+unload
+load belfry_kprobe
+expect 'state at a load with rcu_normal' "$(cat "$belfry/parameters/state")" \
+  'idle while rcu_normal is 1'
+echo 0 >/sys/kernel/rcu_normal
 kvmtest stress 1
 [ "$(counter promoted)" -gt 0 ] || fail 'nothing promoted by kprobes'
 counters kprobe

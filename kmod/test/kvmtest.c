@@ -277,6 +277,14 @@ static uint64_t close_after_assign(int vm)
 	return time_close(vm);
 }
 
+static uint64_t close_with_pit_or_its(int vm)
+{
+	irqchip_add(vm);
+	pit_or_its_add(vm);
+	drain();
+	return time_close(vm);
+}
+
 static const struct scenario {
 	const char *name;
 	uint64_t (*run)(int vm);
@@ -291,6 +299,7 @@ static const struct scenario {
 	{"assign, deassign", deassign_after_assign},
 	{"close", close_alone, true},
 	{"assign, close", close_after_assign, true},
+	{"pit or its, close", close_with_pit_or_its, true},
 	{"16 memslots", memslots_16},
 	{"16 x (4 ioeventfds, memslot)", ioeventfds_and_memslots_16},
 	{"64 assigns", assigns_64},

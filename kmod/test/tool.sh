@@ -17,3 +17,4 @@ if [ "$stalls" = 1 ]; then
   tool normal doctor
 fi
 unload
+[ "$stalls" = 0 ] || tool unloaded doctor
