@@ -457,9 +457,12 @@ def poll_us(kernel):
 
 def machine_of(kernel, machine):
     """How a test boots this kernel."""
+    options = machine.get("options", "")
+    if kernel.release.arch is not arch.AMD64:  # no PIT
+        options = ""
     if is_realtime(kernel):
-        options = f"{machine.get('options', '')} {RT_OPTIONS}"
-        machine = {**machine, "options": options}
+        options = f"{options} {RT_OPTIONS}"
+    machine = {**machine, "options": options}
     if "icount" in machine and kernel.version < CPUS_WITH_ICOUNT_SINCE:
         return {**machine, "cpus": 1}
     if kernel.has_checks and "icount" in machine:
