@@ -30,6 +30,7 @@ static uint64_t bf_now_ns(void);
 #define munmap(memory, size)	   ((void)(memory))
 #define close(fd)		   ((void)(fd))
 
+#include "srcu/abandoned.c"
 #include "srcu/gp.c"
 #include "srcu/reader.c"
 #include "srcu_rseq.h"
