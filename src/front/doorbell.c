@@ -173,7 +173,8 @@ static int assign(struct bf_front *front, const struct kvm_ioeventfd *arg)
 			       -EINVAL :
 			       bf_front_kernel(front, KVM_IOEVENTFD, arg);
 	pthread_mutex_lock(&front->lock);
-	eager = front_is_eager(front);
+	/* A doorbell that the kernel refused collides on the bus alone. */
+	eager = front_is_eager(front) && !front->nr_refused;
 	ret = eager ? assign_in_kernel(front, arg) : assign_on_bus(front, arg);
 	if ((ret == -ENOMEM || ret == -EMFILE) && front->vm_fd >= 0 && !eager)
 		ret = assign_in_kernel(front, arg);

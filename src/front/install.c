@@ -238,8 +238,8 @@ int bf_front_apply_policy(struct bf_front *front, struct front_doorbell *d)
 
 	if (front->vm_fd < 0)
 		return 0;
-	if (!front->at_once && !is_covered(front, &d->arg) &&
-	    !bf_eventfd_may_sleep()) {
+	if (!front->at_once && !front_is_eager(front) &&
+	    !is_covered(front, &d->arg) && !bf_eventfd_may_sleep()) {
 		set_install_on_run(front);
 		return 0;
 	}

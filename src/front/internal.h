@@ -96,7 +96,8 @@ struct bf_front {
 	bool owns_bus;
 	struct bf_memslots_listener *listener; /* NULL: none */
 	uint64_t counters[BF_FRONT_COUNTERS];
-	uint64_t signalled; /* of doorbells that were removed */
+	unsigned int nr_refused; /* doorbells in state FRONT_REFUSED */
+	uint64_t signalled;	 /* of doorbells that were removed */
 	struct front_helper helper;
 
 	pthread_mutex_t vcpus_lock; /* a leaf */

@@ -95,6 +95,8 @@ void bf_front_set_state(struct bf_front *front, struct front_doorbell *d,
 	TAILQ_INSERT_TAIL(list_of(front, state), d, entry);
 	if (d->state == FRONT_PENDING)
 		front_count_pending(front, -1);
+	front->nr_refused -= d->state == FRONT_REFUSED;
+	front->nr_refused += state == FRONT_REFUSED;
 	d->state = state;
 	if (state != FRONT_BUSY)
 		pthread_cond_broadcast(&front->state_changed);
@@ -105,6 +107,7 @@ void bf_front_drop(struct bf_front *front, struct front_doorbell *d)
 	TAILQ_REMOVE(list_of(front, d->state), d, entry);
 	if (d->state == FRONT_PENDING)
 		front_count_pending(front, -1);
+	front->nr_refused -= d->state == FRONT_REFUSED;
 	front->signalled += bf_doorbell_remove(front->bus, d->handle);
 	pthread_cond_broadcast(&front->state_changed);
 }
