@@ -124,6 +124,21 @@ static void test_plain_ioctl(void **state)
 	compare_all_policies("plain-ioctl");
 }
 
+static void test_untimed_call(void **state)
+{
+	const struct stats_call *call;
+
+	compare_all_policies("untimed-call");
+	assert_null(find_call(&under.stats, (uint32_t)KVM_GET_MP_STATE));
+	setenv("BELFRY_PRINT", "all", 1);
+	compare_all_policies("untimed-call");
+	unsetenv("BELFRY_PRINT");
+	call = find_call(&under.stats, (uint32_t)KVM_GET_MP_STATE);
+	assert_non_null(call);
+	assert_int_equal(call->calls, 6);
+	assert_int_equal(call->errors, 4);
+}
+
 /* Alone the assign fails with ENOSPC.  Under belfry user space signals. */
 static void test_refused_doorbell_signals(void **state)
 {
@@ -181,6 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain_ioctl),
+		cmocka_unit_test(test_untimed_call),
 		cmocka_unit_test(test_errno),
 		cmocka_unit_test(test_zone_errno),
 		cmocka_unit_test(test_zone_keeps_order),

@@ -290,6 +290,7 @@ static const struct {
 	{"forbidden-vcpu", scenario_forbidden_vcpu},
 	{"refused-calls", scenario_refused_calls},
 	{"plain-ioctl", scenario_plain_ioctl},
+	{"untimed-call", scenario_untimed_call},
 	{"other-library", scenario_other_library},
 	{"shared-duplicates", scenario_shared_duplicates},
 	{"fd-reserve", scenario_fd_reserve},

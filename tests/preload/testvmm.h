@@ -160,6 +160,7 @@ void scenario_forbidden_late(void);
 void scenario_forbidden_vcpu(void);
 void scenario_refused_calls(void);
 void scenario_plain_ioctl(void);
+void scenario_untimed_call(void);
 void scenario_other_library(void);
 void scenario_shared_duplicates(void);
 void scenario_fd_reserve(void);

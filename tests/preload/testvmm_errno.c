@@ -201,3 +201,24 @@ void scenario_plain_ioctl(void)
 		     ioctl(pipe_fds[0], KVM_CREATE_VCPU, 0));
 	print_answer("TCGETS", ioctl(pipe_fds[0], 0x5401, &available));
 }
+
+/* A call that the preload library passes on at once, in all its ways to fail. */
+void scenario_untimed_call(void)
+{
+	struct kvm_mp_state state = {0};
+	struct testvmm vm;
+	int pipe_fds[2];
+
+	testvmm_create(&vm, 1);
+	testvmm_check(!pipe(pipe_fds), "pipe");
+	errno = 0;
+	print_answer("vCPU", ioctl(vm.vcpu[0].fd, KVM_GET_MP_STATE, &state));
+	printf("state %u, errno %d\n", state.mp_state, errno);
+	print_answer("extended",
+		     ioctl(vm.vcpu[0].fd, (int)KVM_GET_MP_STATE, &state));
+	print_answer("no memory", ioctl(vm.vcpu[0].fd, KVM_GET_MP_STATE, 1));
+	print_answer("VM", ioctl(vm.fd, KVM_GET_MP_STATE, &state));
+	print_answer("pipe", ioctl(pipe_fds[0], KVM_GET_MP_STATE, &state));
+	print_answer("closed", ioctl(900, KVM_GET_MP_STATE, &state));
+	testvmm_destroy(&vm);
+}

@@ -5,7 +5,9 @@
  * belfry/vm.h.
  * BELFRY_ZONES: deferred (default) or at-once.
  * BELFRY_STATS: the file with the counters of belfry run.
- * BELFRY_PRINT: without BELFRY_STATS, summary (default), all or quiet.
+ * BELFRY_PRINT: summary (default), all or quiet; with BELFRY_STATS belfry run
+ * prints, and all only times calls that cannot wait, too.
+ * BELFRY_RECORDING: see record.h; a recording has all calls.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -101,6 +103,14 @@ static void load_zones(void)
 		reject_setting("BELFRY_ZONES", zones, "deferred or at-once");
 }
 
+static void load_times_all(void)
+{
+	const char *print = getenv("BELFRY_PRINT");
+
+	config.times_all = getenv("BELFRY_RECORDING") ||
+			   (print && !strcmp(print, "all"));
+}
+
 static bool stats_match_build(const struct stats *stats)
 {
 	return stats->magic == STATS_MAGIC && stats->version == STATS_VERSION &&
@@ -170,5 +180,6 @@ void config_load(void)
 	load_number("BELFRY_INSTALL_AFTER", &config.front.install_after);
 	load_number("BELFRY_QUIET_MS", &config.front.quiet_ms);
 	load_zones();
+	load_times_all();
 	load_stats();
 }

@@ -10,6 +10,7 @@
 
 struct config {
 	bool plain;	    /* measure only; the kernel answers every call */
+	bool times_all;	    /* also calls that cannot wait: untimed.h */
 	uint64_t loaded_ns; /* the dynamic linker's end, before main() */
 	struct bf_front_config front;
 	struct stats *stats; /* never NULL */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ioctl().  A KVM call is timed and answered here, by the front or the kernel;
- * any other call pays two branches.
+ * any other call, and one that cannot wait (untimed.h), pays a few branches.
  */
 #include <linux/kvm.h>
 #include <pthread.h>
@@ -20,6 +20,7 @@
 #include "preload/interpose/kick.h"
 #include "preload/interpose/next.h"
 #include "preload/interpose/run.h"
+#include "preload/interpose/untimed.h"
 #include "preload/seccomp/forbidden.h"
 
 /* One ioctl of the program. */
@@ -364,6 +365,11 @@ static __attribute__((noinline)) int answer_timed(int fd, uint32_t request,
 	return next_return(ret, saved_errno);
 }
 
+static inline bool is_timed(uint32_t request)
+{
+	return config.times_all || !call_is_untimed(request);
+}
+
 /*
  * The kernel reads 32 bits of the request.  A program that keeps it in an int
  * passes it sign-extended.
@@ -375,7 +381,7 @@ int ioctl_of_program(int fd, unsigned long request, void *arg)
 {
 	if ((uint32_t)request == KVM_RUN)
 		return run_vcpu(fd, arg);
-	if (_IOC_TYPE(request) == KVMIO)
+	if (_IOC_TYPE(request) == KVMIO && is_timed((uint32_t)request))
 		return answer_timed(fd, (uint32_t)request, arg);
 	return next()->ioctl(fd, request, arg);
 }

@@ -127,19 +127,26 @@ static int parse_options(struct run_options *options, int argc, char **argv)
 	return CLI_OK;
 }
 
+/* "all": the library also times calls that cannot wait. */
+static int set_print(const struct run_options *options)
+{
+	const char *print = options->all || options->json ? "all" :
+			    options->quiet		  ? "quiet" :
+							    "summary";
+
+	return setenv("BELFRY_PRINT", print, 1);
+}
+
 /* The library prints at the end of the command, as BELFRY_PRINT says. */
 static int become_command(const struct run_options *options)
 {
-	const char *print = options->all   ? "all" :
-			    options->quiet ? "quiet" :
-					     "summary";
 	char library[PATH_MAX];
 
 	if (run_find_library(library))
 		return CLI_FAILURE;
 	unsetenv("BELFRY_STATS");
 	unsetenv("BELFRY_RECORDING");
-	if (setenv("BELFRY_PRINT", print, 1) ||
+	if (set_print(options) ||
 	    run_set_environment(&options->settings, library, NULL))
 		return CLI_FAILURE;
 	return run_exec(options->command);
@@ -206,7 +213,7 @@ static int run_command(const struct run_options *options,
 	run_ignore_signals();
 	if (run_find_library(library) || run_record_share(record))
 		return CLI_FAILURE;
-	if (run_share_stats(&counters) ||
+	if (run_share_stats(&counters) || set_print(options) ||
 	    run_set_environment(&options->settings, library, counters.path))
 		return CLI_FAILURE;
 	status = run_child(options->command, &counters, &started);
