@@ -135,6 +135,15 @@ static void test_jumps_out_of_exits(void **state)
 	compare_scenario("jumps-out-of-exits", "lazy");
 }
 
+/* Under lazy the front installs the doorbell: no change is in progress. */
+static void test_jumps_out_of_calls(void **state)
+{
+	skip_with_sanitizer();
+	compare_all_policies("jumps-out-of-calls");
+	compare_scenario("jumps-out-of-calls", "lazy");
+	assert_int_equal(under.stats.installed, 1);
+}
+
 /* pthread_cancel() of a vCPU's thread ends it where it does without belfry. */
 static void test_cancel(void **state)
 {
@@ -232,6 +241,7 @@ int main(void)
 		cmocka_unit_test(test_long_jump),
 		cmocka_unit_test(test_many_jumps),
 		cmocka_unit_test(test_jumps_out_of_exits),
+		cmocka_unit_test(test_jumps_out_of_calls),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_kick_leaves_registers_consistent),
 		cmocka_unit_test(test_close_while_signalling),

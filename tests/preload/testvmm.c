@@ -246,6 +246,7 @@ static const struct {
 	{"all-filtered-inside", scenario_all_filtered_inside},
 	{"filled-after-poll", scenario_filled_after_poll},
 	{"jumps-out-of-exits", scenario_jumps_out_of_exits},
+	{"jumps-out-of-calls", scenario_jumps_out_of_calls},
 	{"first-filters-at-once", scenario_first_filters_at_once},
 	{"no-context", scenario_no_context},
 	{"no-context-later", scenario_no_context_later},

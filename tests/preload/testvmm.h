@@ -191,6 +191,7 @@ void scenario_all_filtered_in_between(void);
 void scenario_all_filtered_inside(void);
 void scenario_filled_after_poll(void);
 void scenario_jumps_out_of_exits(void);
+void scenario_jumps_out_of_calls(void);
 void scenario_first_filters_at_once(void);
 void scenario_no_context(void);
 void scenario_no_context_later(void);

@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -965,6 +966,60 @@ void scenario_jumps_out_of_exits(void)
 		close(efd);
 	}
 	printf("ended\n");
+}
+
+static void trap_slots(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+			 (uint32_t)KVM_SET_USER_MEMORY_REGION, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	install_trap(code, sizeof(code) / sizeof(code[0]), leave_write);
+}
+
+static int leave_slot_change(const struct testvmm *vm)
+{
+	const struct kvm_userspace_memory_region slot = {.slot = 1};
+	int state;
+
+	if (!sigsetjmp(left_run, 1))
+		ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot);
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
+	return state;
+}
+
+/* Each change of a slot ends in a jump.  Nothing of the VM stays behind. */
+void scenario_jumps_out_of_calls(void)
+{
+	int efd = testvmm_eventfd(), cancel = PTHREAD_CANCEL_DISABLE;
+	struct testvmm vm;
+	unsigned int before;
+
+	find_syscall();
+	testvmm_create(&vm, 1);
+	testvmm_destroy(&vm);
+	before = testvmm_count_fds();
+	testvmm_create(&vm, 1);
+	testvmm_assign(vm.fd, efd, GUEST_MMIO, 4, 0, 0);
+	trap_slots();
+	for (int i = 0; i < 3; i++)
+		cancel = leave_slot_change(&vm);
+	testvmm_start(&vm, 0, &guest_count, 20000);
+	testvmm_run(&vm, 0);
+	testvmm_destroy(&vm);
+	printf("signals: %" PRIu64
+	       ", left %u fds, %u run pages, cancelled: %s\n",
+	       testvmm_read_count(efd), testvmm_count_fds() - before,
+	       testvmm_count_lines("/proc/self/maps", "kvm-vcpu"),
+	       cancel == PTHREAD_CANCEL_ENABLE ? "yes" : "no");
 }
 
 /* Polls wait for an answer: the library's helpers hold signals back. */

@@ -16,6 +16,7 @@
 #include "preload/fds/fd_table.h"
 #include "preload/fds/shared_eventfd.h"
 #include "preload/fds/vm.h"
+#include "preload/interpose/cleanup.h"
 #include "preload/interpose/device.h"
 #include "preload/interpose/kick.h"
 #include "preload/interpose/next.h"
@@ -30,6 +31,11 @@ struct call {
 	void *arg;
 	uint32_t key; /* in the counters: the request, or enum stats_key */
 	struct record_who who;
+	/* What the call holds. */
+	int forbidden_idx, cancel_state;
+	struct object *obj;
+	bool told_front;
+
 	bool copied; /* the argument, to the member that fits the request */
 	union {
 		struct kvm_ioeventfd ioeventfd;
@@ -173,7 +179,9 @@ static long answer_other(struct object_vm *vm, struct call *call)
 	if (!vm->front)
 		return call_kernel(call);
 	bf_front_call_begins(vm->front, call->request);
+	call->told_front = true;
 	ret = call_kernel(call);
+	call->told_front = false;
 	bf_front_call_ends(vm->front, call->request);
 	return ret;
 }
@@ -305,34 +313,38 @@ static long answer_on_object(struct object *obj, struct call *call)
 
 static long answer_call(struct call *call)
 {
-	struct object *obj;
-	long ret;
-
 	if (call->request == KVM_CREATE_VM)
 		return create_vm(call);
 	read_arg(call);
-	obj = fd_table_lookup(call->fd, OBJECT_VM);
-	if (!obj)
+	call->obj = fd_table_lookup(call->fd, OBJECT_VM);
+	if (!call->obj)
 		return call_kernel(call);
-	call->who = object_who(obj);
-	ret = answer_on_object(obj, call);
-	object_put(obj);
-	return ret;
+	call->who = object_who(call->obj);
+	return answer_on_object(call->obj, call);
 }
 
 /*
  * ioctl() is no cancellation point, but the front waits for other threads in
  * functions that are.
  */
-static long answer_uncancelled(struct call *call)
+static void begin_call(struct call *call)
 {
-	int state;
-	long ret;
+	call->forbidden_idx = forbidden_calls_begin();
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &call->cancel_state);
+}
 
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	ret = answer_call(call);
-	pthread_setcancelstate(state, NULL);
-	return ret;
+/* Also if a handler has left the call by a long jump: see run.c. */
+static void end_call(void *arg)
+{
+	struct call *call = arg;
+
+	if (unlikely(call->told_front))
+		bf_front_call_ends(object_vm_of(call->obj)->front,
+				   call->request);
+	if (call->obj)
+		object_put(call->obj);
+	pthread_setcancelstate(call->cancel_state, NULL);
+	forbidden_calls_end(call->forbidden_idx);
 }
 
 static long time_call(int fd, uint32_t request, void *arg)
@@ -344,10 +356,15 @@ static long time_call(int fd, uint32_t request, void *arg)
 		.key = request,
 		.who = record_nobody,
 	};
+	struct _pthread_cleanup_buffer cleanup;
 	uint64_t start = bf_now_ns();
-	long ret = answer_uncancelled(&call);
+	long ret;
 
+	begin_call(&call);
+	_pthread_cleanup_push(&cleanup, end_call, &call);
+	ret = answer_call(&call);
 	record_call(call.who, call.key, start, ret);
+	_pthread_cleanup_pop(&cleanup, true);
 	return ret;
 }
 
@@ -355,19 +372,19 @@ static long time_call(int fd, uint32_t request, void *arg)
 static __attribute__((noinline)) int answer_timed(int fd, uint32_t request,
 						  void *arg)
 {
-	int saved_errno = errno, idx;
+	int saved_errno = errno;
 	long ret;
 
 	process_check();
-	idx = forbidden_calls_begin();
 	ret = time_call(fd, request, arg);
-	forbidden_calls_end(idx);
 	return next_return(ret, saved_errno);
 }
 
-static inline bool is_timed(uint32_t request)
+/* A timed call learns an fd that is not in the table. */
+static inline bool is_timed(int fd, uint32_t request)
 {
-	return config.times_all || !call_is_untimed(request);
+	return config.times_all || !call_is_untimed(request) ||
+	       !fd_table_contains(fd);
 }
 
 /*
@@ -381,7 +398,7 @@ int ioctl_of_program(int fd, unsigned long request, void *arg)
 {
 	if ((uint32_t)request == KVM_RUN)
 		return run_vcpu(fd, arg);
-	if (_IOC_TYPE(request) == KVMIO && is_timed((uint32_t)request))
+	if (_IOC_TYPE(request) == KVMIO && is_timed(fd, (uint32_t)request))
 		return answer_timed(fd, (uint32_t)request, arg);
 	return next()->ioctl(fd, request, arg);
 }
