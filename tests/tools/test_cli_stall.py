@@ -38,7 +38,7 @@ class Rows(unittest.TestCase):
 
     def test_members(self):
         rows = self.rows()
-        self.assertEqual(len(rows), 19)
+        self.assertEqual(len(rows), 20)
         self.assertIn("state", rows.pop("kernel module"))
         self.check_stalled(rows.pop("whole VM stalled"))
         for row in rows.values():
