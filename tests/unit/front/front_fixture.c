@@ -11,9 +11,18 @@
 #include "front_fixture.h"
 #include "vm/kvm.h"
 
+static void attach_vcpu(struct front_fixture *f, unsigned int i,
+			struct bf_front_vcpu **run)
+{
+	struct bf_vcpu *vcpu = f->vcpus[i].vcpu;
+
+	assert_int_equal(bf_front_attach_vcpu(f->front, bf_vcpu_fd(vcpu),
+					      bf_vcpu_page(vcpu), NULL, run),
+			 0);
+}
+
 void front_setup(struct front_fixture *f, const struct bf_front_config *config)
 {
-	struct bf_vcpu *vcpu;
 	unsigned int i;
 
 	if (!fixture_have_kvm())
@@ -24,19 +33,17 @@ void front_setup(struct front_fixture *f, const struct bf_front_config *config)
 		bf_front_attach(bf_vm_fd(f->fixture.vm), config, &f->front), 0);
 	for (i = 0; i < FRONT_VCPUS; i++) {
 		fixture_add_vcpu(&f->fixture, &f->vcpus[i], i);
-		vcpu = f->vcpus[i].vcpu;
-		bf_vcpu_front(vcpu); /* KVM_RUN is below */
-		assert_int_equal(bf_front_attach_vcpu(
-					 f->front, bf_vcpu_fd(vcpu),
-					 bf_vcpu_page(vcpu), NULL, &f->runs[i]),
-				 0);
+		bf_vcpu_front(f->vcpus[i].vcpu); /* KVM_RUN is below */
+		attach_vcpu(f, i, &f->runs[i]);
 	}
+	attach_vcpu(f, 0, &f->idle);
 }
 
 void front_teardown(struct front_fixture *f)
 {
 	unsigned int i;
 
+	bf_front_detach_vcpu(f->idle);
 	for (i = 0; i < FRONT_VCPUS; i++)
 		bf_front_detach_vcpu(f->runs[i]);
 	bf_front_destroy(f->front);
@@ -77,6 +84,11 @@ uint64_t front_taken(int efd)
 	uint64_t count = 0;
 
 	return read(efd, &count, sizeof(count)) == sizeof(count) ? count : 0;
+}
+
+void front_install(struct front_fixture *f)
+{
+	bf_front_before_run(f->idle);
 }
 
 /* Without bf_front_before_run(): the tests say when that is. */

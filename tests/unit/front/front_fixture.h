@@ -19,6 +19,7 @@ struct front_fixture {
 	struct fixture fixture; /* vm is NULL where there is no KVM */
 	struct fixture_vcpu vcpus[FRONT_VCPUS];
 	struct bf_front_vcpu *runs[FRONT_VCPUS];
+	struct bf_front_vcpu *idle; /* no thread runs it */
 	struct writer writers[FRONT_VCPUS];
 	struct bf_front *front;
 	int efd;
@@ -36,6 +37,9 @@ void front_deassign(struct front_fixture *f);
 
 /* Reads an eventfd: the number of signals since the last call. */
 uint64_t front_taken(int efd);
+
+/* Installs what is pending, as before a KVM_RUN of a vCPU that no thread runs. */
+void front_install(struct front_fixture *f);
 
 /* Each vCPU writes to FIXTURE_WINDOW @writes times, in its own thread. */
 void front_start_writers(struct front_fixture *f, unsigned int writes);

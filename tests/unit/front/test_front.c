@@ -47,7 +47,7 @@ static void install_once(unsigned int after_writes)
 		usleep(20);
 		taken += front_taken(f.efd);
 	}
-	bf_front_before_run(f.runs[0]);
+	front_install(&f);
 	assert_int_equal(front_join_writers(&f), 0);
 	taken += front_taken(f.efd);
 	assert_int_equal(taken, FRONT_VCPUS * WRITES);
@@ -79,7 +79,7 @@ static void remove_once(bool installed, unsigned int delay_us)
 
 	front_assign(&f);
 	if (installed)
-		bf_front_before_run(f.runs[0]);
+		front_install(&f);
 	front_start_writers(&f, WRITES);
 	usleep(delay_us);
 	front_deassign(&f);
@@ -136,7 +136,7 @@ static void test_policy_never(void **state)
 {
 	front_setup(&f, &never);
 	front_assign(&f);
-	bf_front_before_run(f.runs[0]);
+	front_install(&f);
 	assert_int_equal(front_write(&f, 2000), 0);
 	assert_int_equal(front_taken(f.efd), 2000);
 	assert_int_equal(front_stats(&f).installed, 0);
@@ -242,7 +242,7 @@ static void test_zone_over_a_refused_doorbell(void **state)
 	front_setup(&f, &first_run);
 	fill_with_zones(0xe0000000);
 	front_assign(&f);
-	bf_front_before_run(f.runs[0]);
+	front_install(&f);
 	assert_int_equal(front_stats(&f).refused, 1);
 	assert_int_equal(front_write(&f, 5), 0);
 	assert_int_equal(front_taken(f.efd), 5);
