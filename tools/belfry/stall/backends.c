@@ -89,8 +89,10 @@ void stall_vm_init(struct stall_vm *vm, const struct stall_backend *backend,
 
 	*vm = (struct stall_vm){
 		.backend = backend, .eventfds = eventfds, .fd = -1};
-	for (i = 0; i < STALL_VCPUS; i++)
+	for (i = 0; i < STALL_VCPUS; i++) {
 		vm->vcpu_fds[i] = -1;
+		vm->runs[i] = MAP_FAILED;
+	}
 }
 
 static int plain_create(struct stall_vm *vm)
@@ -100,6 +102,7 @@ static int plain_create(struct stall_vm *vm)
 	if (kvm < 0)
 		return -errno;
 	vm->fd = ioctl(kvm, KVM_CREATE_VM, 0);
+	vm->run_size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 	close(kvm);
 	vm->created = vm->fd >= 0;
 	return negative_errno(vm->fd);
@@ -119,16 +122,32 @@ static int plain_memory(struct stall_vm *vm, unsigned int slot, bool remove)
 	return negative_errno(ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &arg));
 }
 
+/* No vCPU runs without its page, so every VMM maps that and writes to it. */
+static int map_run(struct stall_vm *vm, unsigned int id)
+{
+	void *page = mmap(NULL, (size_t)vm->run_size, PROT_READ | PROT_WRITE,
+			  MAP_SHARED, vm->vcpu_fds[id], 0);
+
+	if (page == MAP_FAILED)
+		return -errno;
+	vm->runs[id] = page;
+	vm->runs[id]->immediate_exit = 0;
+	return 0;
+}
+
 static int plain_vcpu(struct stall_vm *vm, unsigned int id)
 {
 	vm->vcpu_fds[id] = ioctl(vm->fd, KVM_CREATE_VCPU, id);
-	return negative_errno(vm->vcpu_fds[id]);
+	return vm->vcpu_fds[id] < 0 ? -errno : map_run(vm, id);
 }
 
 static int plain_close_vcpu(struct stall_vm *vm, unsigned int id)
 {
 	int fd = vm->vcpu_fds[id];
 
+	if (vm->runs[id] != MAP_FAILED)
+		munmap(vm->runs[id], (size_t)vm->run_size);
+	vm->runs[id] = MAP_FAILED;
 	vm->vcpu_fds[id] = -1;
 	return negative_errno(close(fd));
 }

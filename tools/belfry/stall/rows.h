@@ -25,9 +25,11 @@ struct stall_vm {
 	/* With stall_belfry. */
 	struct bf_vm *vm;
 	struct bf_vcpu *vcpus[STALL_VCPUS];
-	/* With stall_plain; -1 where there is none. */
+	/* With stall_plain; -1 and MAP_FAILED where there is none. */
 	int fd;
 	int vcpu_fds[STALL_VCPUS];
+	struct kvm_run *runs[STALL_VCPUS];
+	int run_size; /* of each mapping, in bytes */
 };
 
 /* A way to make the calls.  Each returns 0 or a negative errno. */
@@ -120,6 +122,9 @@ int stall_with_eventfds(const struct stall_row *row, struct stall_samples *out,
 			int (*measure)(const struct stall_row *row,
 				       const int *eventfds,
 				       struct stall_samples *out));
+
+/* A row's met(): belfry takes at most 1.5 times as long as alone. */
+bool stall_is_half_more(double plain, double belfry, double alone);
 
 /* Assign count doorbells, numbered from first. */
 int stall_assign(struct stall_vm *vm, unsigned int first, unsigned int count);

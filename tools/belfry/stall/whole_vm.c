@@ -169,8 +169,10 @@ static const enum whole_vm_figure set_up_figure = SET_UP,
 				  stalled_figure = STALLED;
 
 const struct stall_row stall_whole_vm[] = {
-	{"whole VM set up", "us", measure, &set_up_figure, .at_most = 3},
-	{"whole VM torn down", "us", measure, &torn_down_figure, .at_most = 3},
+	{"whole VM set up", "us", measure, &set_up_figure, .at_most = 3,
+	 .goal = "<= 1.5 x alone", .met = stall_is_half_more},
+	{"whole VM torn down", "us", measure, &torn_down_figure, .at_most = 3,
+	 .goal = "<= 1.5 x alone", .met = stall_is_half_more},
 	{"whole VM stalled", "us", measure, &stalled_figure, .at_most = 3,
 	 .goal = "<= plain / 20 where the kernel stalls",
 	 .met = is_a_twentieth},
