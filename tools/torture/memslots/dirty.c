@@ -17,7 +17,7 @@
 #define LOGGED_SLOT  NR_SLOTS
 #define HALF_PAGES   8
 #define LOGGED_PAGES (2ULL * HALF_PAGES)
-#define PAGE_WORDS   (PAGE / 8)
+#define PAGE_WORDS   (torture_page / 8)
 #define ALL_PAGES    ((1ULL << LOGGED_PAGES) - 1)
 
 /* Far from the other slots. */
@@ -56,9 +56,11 @@ void write_logged(struct torture_thread *self)
 	struct bf_memslots_snapshot snapshot;
 
 	bf_memslots_take(torture_map, &snapshot);
-	offset = PAGE * (HALF_PAGES * __atomic_load_n(&half, __ATOMIC_RELAXED) +
+	offset =
+		torture_page *
+			(HALF_PAGES * __atomic_load_n(&half, __ATOMIC_RELAXED) +
 			 thread_random(self, HALF_PAGES)) +
-		 8ULL * self->number;
+		8ULL * self->number;
 	if (!write_at(&snapshot, places[0] + offset, value))
 		write_at(&snapshot, places[1] + offset, value);
 	bf_memslots_drop(&snapshot);
@@ -164,24 +166,15 @@ void *migration_main(void *number)
 	return NULL;
 }
 
-bool logged_init(void)
+void logged_init(void)
 {
-	logged = mmap(NULL, LOGGED_PAGES * PAGE, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (logged == MAP_FAILED)
-		return false;
+	logged = map_pages(LOGGED_PAGES * torture_page, PROT_READ | PROT_WRITE);
 	region = (struct kvm_userspace_memory_region){
 		.slot = LOGGED_SLOT,
 		.flags = KVM_MEM_LOG_DIRTY_PAGES,
 		.guest_phys_addr = places[0],
-		.memory_size = LOGGED_PAGES * PAGE,
+		.memory_size = LOGGED_PAGES * torture_page,
 		.userspace_addr = (uintptr_t)logged,
 	};
 	set_region();
-	return true;
-}
-
-void logged_free(void)
-{
-	munmap(logged, LOGGED_PAGES * PAGE);
 }

@@ -17,6 +17,7 @@
 
 #define COMMAND "torture memslots"
 
+uint64_t torture_page;
 struct memslots_torture memslots_torture;
 struct bf_memslots *torture_map;
 struct torture_slot torture_slots[NR_SLOTS];
@@ -48,30 +49,26 @@ static void on_sigsegv(int signal)
 	_exit(CLI_FAILURE);
 }
 
+/* mmap() aligns to the kernel's page size, which may be less. */
+uint64_t *map_pages(uint64_t bytes, int prot)
+{
+	uintptr_t at = (uintptr_t)mmap(NULL, bytes + torture_page, prot,
+				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if ((void *)at == MAP_FAILED)
+		xcheck(NULL);
+	return (uint64_t *)((at + torture_page - 1) & ~(torture_page - 1));
+}
+
 static void init_slots(void)
 {
 	uint32_t i;
-	void *words;
 
 	for (i = 0; i < NR_SLOTS; i++) {
-		words = mmap(NULL, SLOT_BYTES, PROT_NONE,
-			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (words == MAP_FAILED)
-			xcheck(NULL);
 		torture_slots[i].number = i;
-		torture_slots[i].words = words;
+		torture_slots[i].words = map_pages(SLOT_BYTES, PROT_NONE);
 	}
-	if (!logged_init())
-		xcheck(NULL);
-}
-
-static void free_slots(void)
-{
-	uint32_t i;
-
-	for (i = 0; i < NR_SLOTS; i++)
-		munmap(torture_slots[i].words, SLOT_BYTES);
-	logged_free();
+	logged_init();
 }
 
 /* Waits for the callbacks of removals, which retire their slots. */
@@ -82,7 +79,6 @@ static void end_map(void)
 	thread_init(&self, MEM_MAIN, 0);
 	thread_does(&self, "ends the map", NULL);
 	bf_memslots_destroy(torture_map);
-	free_slots();
 	thread_done(&self);
 }
 
@@ -121,6 +117,7 @@ static int run(bool json)
 
 	if (ret)
 		return cli_fail(COMMAND, "%s", strerror(-ret));
+	torture_page = (uint64_t)sysconf(_SC_PAGESIZE);
 	init_slots();
 	signal(SIGSEGV, on_sigsegv);
 	ret = run_threads();

@@ -21,10 +21,15 @@
 #include "belfry/memslots.h"
 #include "tools/torture/common/thread.h"
 
+/* The page size of this kernel, in bytes; slots are of whole pages. */
+extern uint64_t torture_page;
+
+/* New memory that begins at a page; ends the process if there is none. */
+uint64_t *map_pages(uint64_t bytes, int prot);
+
 #define NR_SLOTS   128
 #define SLOT_PAGES 2
-#define PAGE	   4096ULL
-#define SLOT_BYTES (SLOT_PAGES * PAGE)
+#define SLOT_BYTES (SLOT_PAGES * torture_page)
 #define NR_WORDS   (SLOT_BYTES / 8)
 #define NR_PLACES  (2 * NR_SLOTS) /* adjacent guest addresses for slots */
 
@@ -109,9 +114,8 @@ void *device_main(void *number);
 void *updater_main(void *number);
 void *migration_main(void *number);
 
-/* The slot that logs.  Returns false if there is no memory. */
-bool logged_init(void);
-void logged_free(void);
+/* Makes the slot that logs. */
+void logged_init(void);
 /* A device writes to it. */
 void write_logged(struct torture_thread *self);
 
