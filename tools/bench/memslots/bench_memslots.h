@@ -10,7 +10,7 @@
 #include "tools/belfry/common/report.h"
 
 /* Slots of two pages, with a gap of two pages after each. */
-#define SLOT_SIZE 8192ULL
+#define SLOT_SIZE 0x10000ULL /* a page of any size */
 #define SLOT_STEP (2 * SLOT_SIZE)
 
 /*
