@@ -9,8 +9,8 @@
 
 #include "tools/belfry/common/report.h"
 
-/* Slots of two pages, with a gap of two pages after each. */
-#define SLOT_SIZE 0x10000ULL /* a page of any size */
+/* Slots of a page of any size, with a gap of their size after each. */
+#define SLOT_SIZE 0x10000ULL
 #define SLOT_STEP (2 * SLOT_SIZE)
 
 /*

@@ -49,7 +49,7 @@ static void on_sigsegv(int signal)
 	_exit(CLI_FAILURE);
 }
 
-/* mmap() aligns to the kernel's page size, which may be less. */
+/* A test stands in for larger pages, to which mmap() does not align. */
 uint64_t *map_pages(uint64_t bytes, int prot)
 {
 	uintptr_t at = (uintptr_t)mmap(NULL, bytes + torture_page, prot,
