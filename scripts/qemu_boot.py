@@ -6,6 +6,7 @@ The demonstration and a test use this.
 import fcntl
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,9 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-QEMU = "qemu-system-x86_64"
+IS_ARM64 = platform.machine() == "aarch64"
+QEMU = "qemu-system-aarch64" if IS_ARM64 else "qemu-system-x86_64"
+MACHINE = "virt" if IS_ARM64 else "microvm"
 FIRMWARE = [
     Path("/usr/share/seabios/bios-microvm.bin"),
     Path("/usr/share/qemu/bios-microvm.bin"),
@@ -23,6 +26,9 @@ KVM_GET_API_VERSION = 0xAE00
 # The boot sector exits through isa-debug-exit with this status if it has read
 # one drive right: 0x10 * 2 + 1.  For two drives it is 0x11 * 2 + 1, and so on.
 STATUS_SUM_IS_RIGHT = 33
+
+# What the guest of aarch64 says on its serial line, before it turns itself off.
+SECTORS_ARE_RIGHT = "32 sectors are right\n"
 
 # In seconds.  A run takes 3 s on an idle machine.
 TIMEOUT = 120
@@ -49,7 +55,7 @@ def missing():
     """Name a thing that this machine lacks; None if it has all."""
     if not shutil.which(QEMU):
         return f"no {QEMU}"
-    if not firmware():
+    if not IS_ARM64 and not firmware():
         return "no bios-microvm.bin of SeaBIOS"
     try:
         fd = os.open("/dev/kvm", os.O_RDWR)
@@ -68,6 +74,7 @@ def firmware():
     return next((path for path in FIRMWARE if path.exists()), None)
 
 
+# Of x86-64.
 MACHINES = {
     "microvm": ["-M", "microvm", "-bios", str(firmware())],
     "pc": ["-M", "pc"],
@@ -86,7 +93,7 @@ class Disks:
         self.more = list(more)
 
     def arguments(self, machine, image):
-        bus = "device" if machine == "microvm" else "pci"
+        bus = "device" if machine == MACHINE else "pci"
         arguments = list(self.more)
         if self.device == "virtio-scsi":
             arguments += ["-device", f"virtio-scsi-{bus}"]
@@ -105,26 +112,40 @@ class Disks:
 ONE_DISK = Disks()
 
 
-def qemu_command(image, machine="microvm", disks=ONE_DISK):
+def machine_arguments(image, machine):
+    """The machine, and the device by which its guest tells the result."""
+    if IS_ARM64:
+        return ["-M", machine, "-cpu", "host", "-kernel", image,
+                "-serial", "stdio"]
+    return [*MACHINES[machine], "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+
+
+def qemu_command(image, machine=MACHINE, disks=ONE_DISK):
     return [
-        QEMU, "-accel", "kvm", *MACHINES[machine],
+        QEMU, "-accel", "kvm", *machine_arguments(image, machine),
         "-m", "64", "-nodefaults", "-no-user-config", "-no-reboot",
         "-display", "none", *disks.arguments(machine, image),
-        "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
     ]
 
 
 class Run:
-    """A boot: its exit status, stderr, and the rows of belfry by name."""
+    """A boot: its exit status, output, and the rows of belfry by name."""
 
-    def __init__(self, status, stderr, rows):
+    def __init__(self, status, stdout, stderr, rows):
         self.status = status
+        self.stdout = stdout
         self.stderr = stderr
         try:
             self.rows = {row["name"]: row for row in rows}
         except (KeyError, TypeError):
             raise BootFailed("the result of belfry run is not an array of rows"
                              ) from None
+
+    def disk_is_right(self):
+        """True if the guest has read its one drive right."""
+        if IS_ARM64:
+            return self.status == 0 and self.stdout == SECTORS_ARE_RIGHT
+        return self.status == STATUS_SUM_IS_RIGHT
 
     def find(self, *keys):
         found = self.rows
@@ -159,10 +180,10 @@ def kill_group(process):
 
 
 def run_to_end(command):
-    """Run a command; return its exit status and stderr."""
+    """Run a command; return its exit status, stdout and stderr."""
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True,
                                    start_new_session=True)
     except OSError as error:
@@ -170,7 +191,7 @@ def run_to_end(command):
                          ) from None
     with process:
         try:
-            stderr = process.communicate(timeout=TIMEOUT)[1]
+            stdout, stderr = process.communicate(timeout=TIMEOUT)
         except subprocess.TimeoutExpired:
             kill_group(process)
             raise BootFailed(f"QEMU did not end within {TIMEOUT} s, and was"
@@ -178,7 +199,7 @@ def run_to_end(command):
         except BaseException:  # Ctrl-C does not reach its process group
             kill_group(process)
             raise
-    return process.returncode, stderr
+    return process.returncode, stdout, stderr
 
 
 def read_rows(path, status, stderr):
@@ -191,17 +212,18 @@ def read_rows(path, status, stderr):
                          ) from None
 
 
-def boot(build, mode, machine="microvm", disks=ONE_DISK):
+def boot(build, mode, machine=MACHINE, disks=ONE_DISK):
     """Boot once.  mode is None for QEMU alone, or options of belfry run."""
-    command = qemu_command(Path(build, "guests/boot/boot.img"), machine, disks)
+    command = qemu_command(str(Path(build, "guests/boot/boot.img")), machine,
+                           disks)
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder, "result.json")
         if mode is not None:
             command = [str(Path(build, "tools/belfry")), "run", *mode,
                        "--json", "--output", str(result), "--", *command]
-        status, stderr = run_to_end(command)
+        status, stdout, stderr = run_to_end(command)
         rows = read_rows(result, status, stderr) if mode is not None else []
-    return Run(status, stderr, rows)
+    return Run(status, stdout, stderr, rows)
 
 
 def boot_in_turn(build, modes, times):
